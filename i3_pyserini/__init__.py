@@ -1,0 +1,30 @@
+"""The I³ Retriever for Pyserini: see README.md and `python -m i3_pyserini`."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Public name -> module. Resolved on first use, so that `import i3_pyserini` loads no torch.
+_PUBLIC = {
+    "I3Config": "i3_pyserini.model.config",
+    "I3Error": "i3_pyserini.errors",
+    "I3Retriever": "i3_pyserini.model.retriever",
+    "I3Tokenizer": "i3_pyserini.model.text",
+    "save_model_directory": "i3_pyserini.model.export",
+}
+
+__all__ = [
+    "I3Config",
+    "I3Error",
+    "I3Retriever",
+    "I3Tokenizer",
+    "__version__",
+    "save_model_directory",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first asked for (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'i3_pyserini' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,21 @@
+"""`python -m i3_pyserini`: the list of commands."""
+
+from i3_pyserini import __version__
+
+COMMANDS = {
+    "i3_pyserini.model.convert": "turn an original .p checkpoint into a model directory, or back",
+    "i3_pyserini.model.explain": "show the pseudo-query words that a passage brings to mind",
+    "i3_pyserini.demo": "see the model at work on real weights and real text, offline",
+}
+
+
+def main() -> None:
+    """Prints one line per command."""
+    print(f"i3_pyserini {__version__}. Commands (each has --help):\n")
+    width = max(len(module) for module in COMMANDS)
+    for module, purpose in COMMANDS.items():
+        print(f"  python -m {module:<{width}}  {purpose}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The one exception for user mistakes, and what the command line makes of it."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class I3Error(ValueError):
+    """A mistake in the input: its message says what is wrong, where, and what to do.
+
+    Command lines print it as one line and exit with code 2. Anything else that is raised
+    is a defect of the program and keeps its traceback.
+    """
+
+
+def run_command(main: Callable[[], None]) -> NoReturn:
+    """Runs a command line's `main` and exits with 0, 2 (`I3Error`) or 130 (Ctrl-C).
+
+    Args:
+        main: parses `sys.argv`, does the work, prints the result.
+    """
+    try:
+        main()
+        sys.stdout.flush()
+    except I3Error as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)

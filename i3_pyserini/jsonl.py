@@ -1,0 +1,72 @@
+"""JSON lines read one by one, with errors that name the file and the line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.errors import I3Error
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields `(line number, object)` for every non-blank line; the file is streamed.
+
+    Args:
+        path: a UTF-8 file with one JSON object per line; a byte order mark is skipped.
+
+    Raises:
+        I3Error: the file cannot be read, or a line is not UTF-8, not JSON, or not an object.
+    """
+    try:
+        with path.open("rb") as lines:
+            for number, raw in enumerate(lines, start=1):
+                line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                if line.strip():
+                    yield number, _parse(line, f"{path}, line {number}")
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def find_passage(corpus: Path, docid: str) -> tuple[str | None, str]:
+    """Title and text of one passage of a JSONL corpus.
+
+    Args:
+        corpus: a `.jsonl` file, or a folder of them, with `id` (or `_id`), `title` and `text`
+            (or `contents`).
+        docid: the passage's id.
+
+    Raises:
+        I3Error: the corpus cannot be read, or has no such passage, or it has no text.
+    """
+    files = sorted(corpus.glob("*.jsonl")) if corpus.is_dir() else [corpus]
+    for file in files:
+        for number, passage in read_jsonl(file):
+            if str(passage.get("id", passage.get("_id"))) == docid:
+                return _title_and_text(passage, f"{file}, line {number}")
+    raise I3Error(f"{corpus}: no passage with id {docid!r} in {len(files)} file(s)")
+
+
+def _title_and_text(passage: dict[str, Any], place: str) -> tuple[str | None, str]:
+    title, text = passage.get("title"), passage.get("text", passage.get("contents"))
+    if not isinstance(text, str):
+        raise I3Error(f"{place}: no field 'text' or 'contents' that is a string")
+    if title is not None and not isinstance(title, str):
+        raise I3Error(f"{place}: field 'title' is not a string")
+    return title, text
+
+
+def _parse(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise I3Error(
+            f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file as UTF-8"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise I3Error(f"{place}: not valid JSON ({error.msg} at column {error.colno})") from error
+    if not isinstance(value, dict):
+        raise I3Error(
+            f'{place}: expected a JSON object such as {{"id": …, "contents": …}}, '
+            f"found a {type(value).__name__}"
+        )
+    return value

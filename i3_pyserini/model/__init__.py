@@ -1,0 +1,1 @@
+"""The I³ model: configuration, modules, texts, checkpoints, export, pseudo-query words."""

@@ -1,0 +1,244 @@
+"""`I3Config`: everything that decides a vector, in one file beside the weights."""
+
+import copy
+import string
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import check_name, quiet_transformers, unreadable
+
+CHOICES = {
+    "interaction": ("released", "paper", "none"),
+    "interactor_init": ("original", "residual"),
+    "pooling": ("cls", "mean"),
+    "pseudo_query_positions": ("backbone", "learned"),
+}
+POSITIVE = (
+    "num_head_layers",
+    "query_length",
+    "passage_length",
+    "pseudo_query_length",
+    "training_pseudo_query_length",
+)
+
+
+class I3Config(PreTrainedConfig):
+    """Configuration of an `I3Retriever`.
+
+    The defaults are those of the released checkpoints (original `script/*.sh` and
+    `src/modeling.py`); the backbone's own configuration decides all layer sizes.
+
+    Attributes:
+        encoder_config: configuration of the backbone, which the query encoder and the
+            passage encoder share (their weights differ). A dict is turned into an object.
+        interaction: "released": the reconstructor sees the passage's pooled vector alone and
+            the interactor runs over two vectors, as in the released code. "paper": the
+            reconstructor attends to all passage token vectors, and the interactor runs over
+            all of them and all pseudo-query vectors, as in the paper's figure 2. "none": a
+            plain dual encoder, with no reconstructor, interactor or head.
+        interactor_init: "original": the interactor's output is the passage vector.
+            "residual": the passage vector is the pooled vector plus a projection of the
+            interactor's output that starts at zero, so that an untrained model gives
+            exactly its backbone's vectors.
+        num_head_layers: layers of the reconstructor, and of the interactor (original
+            `--n_head_layers`).
+        pooling: "cls" (first token) or "mean" (over all tokens, padding excluded).
+        normalize: whether query and passage vectors are scaled to unit length at the end.
+        query_length: longest query in ids, special tokens included.
+        passage_length: longest passage in ids, special tokens included.
+        query_prefix: put before every query, with a blank between, as Pyserini's `--prefix`.
+        passage_template: text that is tokenised for a passage; may use `{title}`, `{sep}`
+            (the tokenizer's separator token) and must use `{text}`.
+        missing_value: word that stands for a missing title or text.
+        pseudo_query_length: ids of the reconstructor's input when encoding, i.e. the first
+            special token, masks, the last special token. 34 as released.
+        training_pseudo_query_length: the same in training, where reconstruction labels are
+            cut and padded to it. 32 as released, so training and encoding differ by two masks.
+        pseudo_query_positions: "backbone": the positions of the reconstructor's input come
+            from the passage encoder's embeddings. "learned": a table of the reconstructor's
+            own, for backbones without absolute positions (ModernBERT), whose masks would
+            otherwise all be the same vector.
+        cls_token_id: first id of the reconstructor's input.
+        sep_token_id: its last id.
+        mask_token_id: all ids between.
+    """
+
+    model_type = "i3"
+    sub_configs = {"encoder_config": AutoConfig}  # noqa: RUF012  (transformers reads this name)
+
+    encoder_config: dict[str, Any] | PreTrainedConfig | None = None
+    interaction: str = "released"
+    interactor_init: str = "original"
+    num_head_layers: int = 1
+    pooling: str = "cls"
+    normalize: bool = False
+    query_length: int = 32
+    passage_length: int = 140
+    query_prefix: str = ""
+    passage_template: str = "{title} {sep} {text}"
+    missing_value: str = "NA"
+    pseudo_query_length: int = 34
+    training_pseudo_query_length: int = 32
+    pseudo_query_positions: str = "backbone"
+    cls_token_id: int = 101
+    sep_token_id: int = 102
+    mask_token_id: int = 103
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Builds the backbone's configuration and checks every value.
+
+        Raises:
+            I3Error: a value is not one that the model knows.
+        """
+        self.encoder_config = _as_config(self.encoder_config)
+        _check_values(self)
+        super().__post_init__(**kwargs)
+
+    @property
+    def encoder(self) -> PreTrainedConfig:
+        """`encoder_config`, which is an object as soon as this one is made."""
+        assert isinstance(self.encoder_config, PreTrainedConfig)  # noqa: S101
+        return self.encoder_config
+
+    @property
+    def hidden_size(self) -> int:
+        """Dimension of a vector."""
+        return LayerSizes.of(self.encoder).hidden_size
+
+    def pseudo_query_ids(self, length: int) -> list[int]:
+        """The reconstructor's input: `[CLS] [MASK] … [MASK] [SEP]`, `length` ids in all.
+
+        Source: original `dataset_factory.py`, the collate functions' `decoder_inputs`.
+        """
+        return [self.cls_token_id, *[self.mask_token_id] * (length - 2), self.sep_token_id]
+
+
+def load_i3_config(name_or_dir: str) -> I3Config:
+    """The configuration of an I³ model directory or hub name.
+
+    Raises:
+        I3Error: there is none, it is of another kind of model, or a value in it is unknown.
+    """
+    check_name(name_or_dir, "model")
+    try:
+        with quiet_transformers():
+            fields, _ = PreTrainedConfig.get_config_dict(name_or_dir)
+    except (OSError, ValueError) as error:
+        raise unreadable(name_or_dir, "model", "config.json", error) from error
+    if fields.get("model_type") != I3Config.model_type:
+        raise I3Error(
+            f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; make one of "
+            "it with I3Retriever.from_backbone or i3_pyserini.model.convert"
+        )
+    try:
+        config: I3Config = I3Config.from_dict(fields)
+    except I3Error as error:
+        raise I3Error(f"{name_or_dir}/config.json: {error}") from error
+    return config
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """Sizes of the reconstructor's and interactor's layers: those of the backbone's layers."""
+
+    hidden_size: int
+    num_attention_heads: int
+    intermediate_size: int
+    vocab_size: int
+    hidden_act: str
+    layer_norm_eps: float
+    hidden_dropout: float
+    attention_dropout: float
+    initializer_range: float
+
+    @classmethod
+    def of(cls, config: Any) -> "LayerSizes":
+        """Reads the sizes from a backbone's configuration, whichever names its family uses.
+
+        Raises:
+            I3Error: a size is not there under any known name.
+        """
+
+        def first(*names: str, default: Any = None) -> Any:
+            for name in names:
+                value = getattr(config, name, None)
+                if value is not None:
+                    return value
+            if default is None:
+                raise I3Error(
+                    f"backbone type {config.model_type!r} has no {names[0]} in its configuration; "
+                    "use an encoder such as BERT, MiniLM, DistilBERT, RoBERTa or ModernBERT"
+                )
+            return default
+
+        sizes = cls(
+            hidden_size=first("hidden_size"),
+            num_attention_heads=first("num_attention_heads"),
+            intermediate_size=first("intermediate_size", "hidden_dim"),
+            vocab_size=first("vocab_size"),
+            hidden_act=first("hidden_act", "activation", "hidden_activation"),
+            layer_norm_eps=first("layer_norm_eps", "norm_eps", default=1e-12),
+            hidden_dropout=first("hidden_dropout_prob", "dropout", "mlp_dropout", default=0.0),
+            attention_dropout=first(
+                "attention_probs_dropout_prob", "attention_dropout", default=0.0
+            ),
+            initializer_range=first("initializer_range", default=0.02),
+        )
+        if sizes.hidden_size % sizes.num_attention_heads:
+            raise I3Error(
+                f"hidden size {sizes.hidden_size} is not a multiple of "
+                f"{sizes.num_attention_heads} attention heads"
+            )
+        return sizes
+
+
+def _as_config(value: object) -> PreTrainedConfig:
+    if isinstance(value, PreTrainedConfig):
+        own = copy.deepcopy(value)
+        own.name_or_path = ""  # a path of the machine that made the model
+        return own
+    if value is None:  # transformers builds a default instance when it compares configurations
+        return CONFIG_MAPPING["bert"]()
+    if not isinstance(value, dict):
+        raise I3Error(
+            f"encoder_config must be a backbone's configuration, not a {type(value).__name__}"
+        )
+    fields = dict(value)
+    model_type = fields.pop("model_type", None)
+    if model_type not in CONFIG_MAPPING:
+        raise I3Error(f"encoder_config: this transformers does not know model_type {model_type!r}")
+    return CONFIG_MAPPING[model_type](**fields)
+
+
+def _check_values(config: I3Config) -> None:
+    for name, allowed in CHOICES.items():
+        value = getattr(config, name)
+        if value not in allowed:
+            raise I3Error(f"config: {name} is {value!r}, must be one of {', '.join(allowed)}")
+    for name in POSITIVE:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise I3Error(f"config: {name} is {value!r}, must be a positive whole number")
+    for name in ("pseudo_query_length", "training_pseudo_query_length"):
+        if getattr(config, name) < 3:  # noqa: PLR2004  (two special tokens and one mask)
+            raise I3Error(f"config: {name} must be at least 3: two special tokens and one mask")
+    if not isinstance(config.normalize, bool):
+        raise I3Error(f"config: normalize is {config.normalize!r}, must be true or false")
+    _check_template(config.passage_template)
+
+
+def _check_template(template: str) -> None:
+    try:
+        fields = [
+            field for _, field, _, _ in string.Formatter().parse(template) if field is not None
+        ]
+    except ValueError as error:
+        raise I3Error(f"config: passage_template {template!r} is malformed ({error})") from error
+    if "text" not in fields or not set(fields) <= {"title", "sep", "text"}:
+        raise I3Error(
+            f"config: passage_template {template!r} must use {{text}} and may use "
+            "{title} and {sep}, nothing else"
+        )

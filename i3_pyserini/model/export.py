@@ -1,0 +1,212 @@
+"""Writing a model directory: one that this package and stock Pyserini both load as it is.
+
+    MODEL/config.json, tokenizer files        passages are tokenised to `passage_length`
+    MODEL/model.safetensors.index.json        which tensor is in which of the next two files
+    MODEL/model-passages.safetensors          passage encoder, reconstructor, interactor, head
+    MODEL/query_encoder/                      a plain Hugging Face encoder and tokenizer
+        model-00001-of-00002.safetensors      the query encoder, part of the model above
+        model-00002-of-00002.safetensors      a pooler that nothing uses, where the type has one
+
+The query encoder's weights are on disk once. Their names carry the backbone's own prefix
+(`bert.…`), under which `I3Retriever` and `BertModel` both look for them, and transformers' index
+of a sharded checkpoint may point into a folder. The pooler is there because stock `AutoModel`
+builds one and would otherwise report it as missing.
+"""
+
+import copy
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import quiet_transformers, unreadable
+from i3_pyserini.model.config import I3Config, load_i3_config
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.text import I3Tokenizer
+
+QUERY_ENCODER = "query_encoder"
+PASSAGE_WEIGHTS = "model-passages.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+def save_model_directory(
+    model: I3Retriever, tokenizer: I3Tokenizer, directory: str | Path, overwrite: bool = False
+) -> None:
+    """Writes a model directory; it appears under its name only when it is complete.
+
+    Args:
+        model: the model; its configuration is written with it.
+        tokenizer: its tokenizer.
+        directory: must not exist yet, or be empty, unless `overwrite`.
+        overwrite: replace what is there.
+
+    Raises:
+        I3Error: something else is in the way, or the place cannot be written.
+    """
+    target = Path(directory)
+    check_target(target, overwrite)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        with quiet_transformers():
+            _write(model, tokenizer, partial)
+        _sync(partial)
+        _replace(partial, target)
+    except OSError as error:
+        raise I3Error(f"{target}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenizer]:
+    """Reads a model directory (or hub name), strictly.
+
+    `I3Retriever.from_pretrained` does the same for a sound directory; for an unsound one it
+    fills what is missing with random numbers, as transformers does, where this refuses.
+
+    Returns:
+        The model in evaluation mode, and its tokenizer.
+
+    Raises:
+        I3Error: it is no I³ model, or weights are missing, damaged or of another model.
+    """
+    name = str(directory)
+    config = load_i3_config(name)
+    try:
+        with quiet_transformers():
+            loaded: Any = I3Retriever.from_pretrained(name, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise unreadable(name, "model", "weights", error) from error
+    model, report = loaded
+    for kind in ("missing_keys", "unexpected_keys"):
+        if report[kind]:
+            keys = ", ".join(sorted(report[kind]))
+            raise I3Error(f"{name}: {kind.replace('_keys', ' weights')}: {keys}")
+    return model.eval(), I3Tokenizer.from_pretrained(name, config)
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuses to write over something; call it before long work.
+
+    Raises:
+        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given.
+    """
+    if target.exists() and not target.is_dir():
+        raise I3Error(f"{target}: is a file; name a directory")
+    if not overwrite and target.exists() and any(target.iterdir()):
+        raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
+
+
+def stock_search_flags(config: I3Config) -> str:
+    """The flags that make stock Pyserini encode queries as this model does."""
+    flags = ["--encoder-class auto"]
+    if config.pooling != "cls":
+        flags.append(f"--pooling {config.pooling}")
+    if config.normalize:
+        flags.append("--l2-norm")
+    if config.query_prefix:
+        flags.append(f'--prefix "{config.query_prefix}"')
+    return " ".join(flags)
+
+
+def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
+    weights = model.state_dict()
+    prefix = f"{model.query_encoder.base_model_prefix}."
+    query_weights = {name: value for name, value in weights.items() if name.startswith(prefix)}
+    rest = {name: value for name, value in weights.items() if name not in query_weights}
+    # A copy, because save_pretrained empties the dictionary it is given.
+    model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
+    (directory / "model.safetensors").rename(directory / PASSAGE_WEIGHTS)
+    _save_tokenizer(tokenizer.tokenizer, model.config.passage_length, directory)
+    query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
+    _save_tokenizer(tokenizer.tokenizer, model.config.query_length, directory / QUERY_ENCODER)
+    files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
+    files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
+    _write_index(directory, weights, files)
+
+
+def _write_query_encoder(model: I3Retriever, weights: dict[str, Tensor], directory: Path) -> str:
+    """Writes the plain encoder and returns the name of the file with its weights."""
+    encoder = model.query_encoder
+    config = copy.deepcopy(encoder.config)
+    config.architectures = [type(encoder).__name__]
+    config.dtype = str(encoder.dtype).removeprefix("torch.")
+    config.save_pretrained(directory)
+    pooler = _unused_pooler(config, f"{encoder.base_model_prefix}.", weights)
+    if not pooler:
+        _save_tensors(weights, directory / "model.safetensors")
+        return "model.safetensors"
+    names = [f"model-{number:05}-of-00002.safetensors" for number in (1, 2)]
+    _save_tensors(weights, directory / names[0])
+    _save_tensors(pooler, directory / names[1])
+    files = dict.fromkeys(weights, names[0]) | dict.fromkeys(pooler, names[1])
+    _write_index(directory, weights | pooler, files)
+    return names[0]
+
+
+def _unused_pooler(config: Any, prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What stock `AutoModel` builds beyond our encoder: an identity matrix and a zero bias."""
+    with torch.device("meta"):
+        stock = AutoModel.from_config(config).state_dict()
+    dtype = next(iter(weights.values())).dtype
+    missing = {name: value for name, value in stock.items() if prefix + name not in weights}
+    return {
+        prefix + name: torch.eye(*value.shape, dtype=dtype)
+        if value.dim() == 2  # noqa: PLR2004
+        else torch.zeros(value.shape, dtype=dtype)
+        for name, value in missing.items()
+    }
+
+
+def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file(
+        {name: value.detach().contiguous().cpu() for name, value in tensors.items()},
+        path,
+        metadata={"format": "pt"},
+    )
+
+
+def _write_index(directory: Path, tensors: dict[str, Tensor], files: dict[str, str]) -> None:
+    size = sum(value.numel() * value.element_size() for value in tensors.values())
+    index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))}
+    text = json.dumps(index, indent=2) + "\n"
+    (directory / INDEX).write_text(text, encoding="utf-8")
+
+
+def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, length: int, directory: Path) -> None:
+    """Saves a copy that truncates to `length` by itself and remembers no earlier call."""
+    own = copy.deepcopy(tokenizer)
+    own.model_max_length = length
+    backend = getattr(own, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    own.save_pretrained(directory)
+
+
+def _sync(directory: Path) -> None:
+    for path in [*directory.rglob("*"), directory]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _replace(partial: Path, target: Path) -> None:
+    if target.exists():
+        old = target.with_name(f".{target.name}.old-{os.getpid()}")
+        target.rename(old)
+        partial.rename(target)
+        shutil.rmtree(old)
+    else:
+        partial.rename(target)

@@ -1,0 +1,290 @@
+"""The original's `.p` files: reading them safely, and translating their tensors' names.
+
+A `.p` file is `torch.save(state_dict)`. The names are translated from ours to the original's by
+one function, which serves both directions, so that each tensor has exactly one counterpart.
+"""
+
+import os
+import pickle
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import load_config, load_tokenizer
+from i3_pyserini.model.config import I3Config
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.text import I3Tokenizer
+
+# Ours -> the original's; the first that matches the beginning of a name is used. The query
+# encoder's own prefix (`bert.`) comes last.
+MODULES = (
+    ("passage_encoder.", "lm_p."),
+    ("reconstructor.layers.", "c_head."),
+    ("interactor.layers.", "d_head."),
+    ("reconstruction_head.decoder.", "cls.predictions.decoder."),
+    ("reconstruction_head.layer_norm.", "cls.predictions.transform.LayerNorm."),
+    ("reconstruction_head.dense.", "cls.predictions.transform.dense."),
+    ("bert.", "lm_q."),
+)
+# Within a layer of the reconstructor or interactor.
+LAYER_PARTS = (
+    (".self_attention.output.", ".attention.output.dense."),
+    (".self_attention.layer_norm.", ".attention.output.LayerNorm."),
+    (".self_attention.", ".attention.self."),
+    (".passage_attention.output.", ".crossattention.output.dense."),
+    (".passage_attention.layer_norm.", ".crossattention.output.LayerNorm."),
+    (".passage_attention.", ".crossattention.self."),
+    (".feed_forward.up.", ".intermediate.dense."),
+    (".feed_forward.down.", ".output.dense."),
+    (".feed_forward.layer_norm.", ".output.LayerNorm."),
+)
+# The original's MLM head holds its bias under two names.
+HEAD_BIAS = "cls.predictions.decoder.bias"
+HEAD_BIAS_AGAIN = "cls.predictions.bias"
+# In the files, but nowhere in the model: a buffer of row numbers, and a pooler that the original
+# drops when it loads.
+IGNORED = re.compile(r"lm_[qp]\.(embeddings\.position_ids$|pooler\.)")
+
+
+@dataclass(frozen=True)
+class OriginalSettings:
+    """What a `.p` file does not say: the original's command line when it was trained.
+
+    Attributes:
+        query_length: `--q_max_seq_len`.
+        passage_length: `--p_max_seq_len`.
+        generated_query_length: `--generated_query_len`: masks and labels of the reconstructor.
+        normalize: `--l2_normalize`.
+    """
+
+    query_length: int = 32
+    passage_length: int = 140
+    generated_query_length: int = 32
+    normalize: bool = False
+
+
+def from_original(
+    checkpoint: Path, backbone: str, settings: OriginalSettings | None = None
+) -> tuple[I3Retriever, I3Tokenizer]:
+    """Makes a model of an original `.p` file.
+
+    Args:
+        checkpoint: the `.p` file, of a DualEncoder with or without the decoder.
+        backbone: directory or hub name of the BERT it was trained from; only its
+            configuration and tokenizer are read.
+        settings: the original's command line; None for that of the released checkpoints.
+
+    Returns:
+        The model in evaluation mode, and its tokenizer.
+
+    Raises:
+        I3Error: the file or the backbone cannot be used, or they do not belong together.
+    """
+    settings = settings or OriginalSettings()
+    tensors = read_checkpoint(checkpoint)
+    encoder_config = load_config(backbone)
+    check_fit(checkpoint, tensors, backbone, encoder_config)
+    tokenizer = load_tokenizer(backbone, encoder_config)
+    with_decoder = any(name.startswith(("c_head.", "d_head.", "cls.")) for name in tensors)
+    config = I3Config(
+        encoder_config=encoder_config,
+        interaction="released" if with_decoder else "none",
+        num_head_layers=max(1, count_layers(tensors, "c_head.")),
+        normalize=settings.normalize,
+        query_length=settings.query_length,
+        passage_length=settings.passage_length,
+        # Training cuts the string of masks to its length, special tokens included;
+        # evaluation has room for the special tokens (original `dataset_factory.py`).
+        training_pseudo_query_length=settings.generated_query_length,
+        pseudo_query_length=settings.generated_query_length + 2,
+        cls_token_id=tokenizer.cls_token_id,
+        sep_token_id=tokenizer.sep_token_id,
+        mask_token_id=tokenizer.mask_token_id,
+    )
+    model = I3Retriever(config)
+    model.eval()
+    load_original(model, tensors, checkpoint)
+    return model, I3Tokenizer(tokenizer, config)
+
+
+def save_original(model: I3Retriever, path: Path, overwrite: bool = False) -> None:
+    """Writes a model's weights as a `.p` file that the original's code loads.
+
+    Raises:
+        I3Error: the original could not load the model, the file exists, or it cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise I3Error(f"{path}: exists; choose another name, or --overwrite")
+    tensors = to_original(model)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            torch.save(tensors, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def original_name(name: str) -> str:
+    """The original's name of one of our tensors.
+
+    Raises:
+        I3Error: the original has no such tensor.
+    """
+    for ours, originals in MODULES:
+        if name.startswith(ours):
+            translated = originals + name.removeprefix(ours)
+            if originals in ("c_head.", "d_head."):
+                for part, original_part in LAYER_PARTS:
+                    if part in translated:
+                        return translated.replace(part, original_part, 1)
+            return translated
+    raise I3Error(f"the original has no counterpart of {name}")
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Reads a `.p` file without running anything that it may contain.
+
+    Returns:
+        Tensor by the original's name, without DDP's `module.`.
+
+    Raises:
+        I3Error: the file is absent, truncated, no checkpoint, or holds anything but tensors.
+    """
+    if not path.is_file():
+        raise I3Error(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(
+            r"GLOBAL ([\w.]+)|Unsupported (?:global|class|operand|operator)[^.]*", str(error)
+        )
+        what = f" ({found[0].removeprefix('GLOBAL ')})" if found else ""
+        raise I3Error(
+            f"{path}: refused, as it holds more than plain tensors{what}; nothing in it was run"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise I3Error(
+            f"{path}: truncated, or not a PyTorch checkpoint; download it again"
+        ) from error
+    if not isinstance(content, dict) or not content:
+        raise I3Error(f"{path}: holds a {type(content).__name__}, not a checkpoint's tensors")
+    strangers = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if strangers:
+        raise I3Error(f"{path}: these entries are not tensors: {', '.join(strangers[:20])}")
+    return {str(key).replace("module.", ""): value for key, value in content.items()}
+
+
+def check_fit(
+    path: Path, tensors: dict[str, Tensor], backbone: str, config: PreTrainedConfig
+) -> None:
+    """Checks a checkpoint's sizes against the backbone whose configuration it is to take.
+
+    Raises:
+        I3Error: it is no I³ checkpoint, or its sizes are not the backbone's; names both.
+    """
+    words = tensors.get("lm_p.embeddings.word_embeddings.weight")
+    positions = tensors.get("lm_p.embeddings.position_embeddings.weight")
+    feed_forward = tensors.get("lm_p.encoder.layer.0.intermediate.dense.weight")
+    if words is None or positions is None or feed_forward is None:
+        raise I3Error(
+            f"{path}: not an I³ checkpoint: no BERT under lm_p.* (it begins with "
+            f"{', '.join(list(tensors)[:3])})"
+        )
+    if config.model_type != "bert":
+        raise I3Error(f"backbone {backbone} is a {config.model_type}, but the original's is a BERT")
+    found = {
+        "vocabulary": words.size(0),
+        "hidden size": words.size(1),
+        "positions": positions.size(0),
+        "intermediate size": feed_forward.size(0),
+        "layers": count_layers(tensors, "lm_p.encoder.layer."),
+    }
+    expected = {
+        "vocabulary": config.vocab_size,
+        "hidden size": config.hidden_size,
+        "positions": config.max_position_embeddings,
+        "intermediate size": config.intermediate_size,
+        "layers": config.num_hidden_layers,
+    }
+    differences = [
+        f"{name} {found[name]} against {expected[name]}"
+        for name in found
+        if found[name] != expected[name]
+    ]
+    if differences:
+        raise I3Error(f"{path} does not fit backbone {backbone}: {', '.join(differences)}")
+
+
+def count_layers(tensors: dict[str, Tensor], prefix: str) -> int:
+    """How many layers are numbered behind `prefix`."""
+    numbers = {key.removeprefix(prefix).split(".")[0] for key in tensors if key.startswith(prefix)}
+    return len(numbers)
+
+
+def load_original(model: I3Retriever, tensors: dict[str, Tensor], path: Path) -> None:
+    """Loads a `.p` file's tensors into a model, strictly.
+
+    Args:
+        model: a model of the same architecture; its weights are overwritten.
+        tensors: as `read_checkpoint` gives them.
+        path: the file, for messages.
+
+    Raises:
+        I3Error: a tensor is missing, unexpected, of another shape, or the two copies of the
+            head's bias differ; every such tensor is listed.
+    """
+    weights = model.state_dict()
+    names = {original_name(name): name for name in weights}
+    expected = {*names, HEAD_BIAS_AGAIN} if HEAD_BIAS in names else set(names)
+    given = {name for name in tensors if not IGNORED.match(name)}
+    problems = [f"missing {name}" for name in sorted(expected - given)]
+    problems += [f"unexpected {name}" for name in sorted(given - expected)]
+    problems += [
+        f"{name} has shape {list(tensors[name].shape)}, not {list(weights[names[name]].shape)}"
+        for name in sorted(names.keys() & given)
+        if tensors[name].shape != weights[names[name]].shape
+    ]
+    if problems:
+        raise I3Error(f"{path}: {'; '.join(problems)}")
+    if HEAD_BIAS in names and not torch.equal(tensors[HEAD_BIAS], tensors[HEAD_BIAS_AGAIN]):
+        raise I3Error(f"{path}: {HEAD_BIAS} and {HEAD_BIAS_AGAIN} differ; they are one tensor")
+    model.load_state_dict({ours: tensors[name] for name, ours in names.items()})
+
+
+def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
+    """The tensors of a `.p` file that the original's code loads, named as in its own files.
+
+    Raises:
+        I3Error: the model has parts that the original does not know.
+    """
+    config = model.config
+    if (
+        config.encoder.model_type != "bert"
+        or config.pooling != "cls"
+        or config.interactor_init != "original"
+        or config.pseudo_query_positions != "backbone"
+    ):
+        raise I3Error(
+            "the original cannot load this model: it knows only BERT, the first token's vector, "
+            "interactor_init original and the backbone's positions"
+        )
+    tensors = OrderedDict(
+        (original_name(name), value) for name, value in model.state_dict().items()
+    )
+    if HEAD_BIAS in tensors:
+        tensors[HEAD_BIAS_AGAIN] = tensors[HEAD_BIAS]
+    positions = torch.arange(config.encoder.max_position_embeddings)
+    for encoder in ("lm_q", "lm_p"):
+        tensors[f"{encoder}.embeddings.position_ids"] = positions.unsqueeze(0).clone()
+    return tensors

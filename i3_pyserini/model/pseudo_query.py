@@ -1,0 +1,155 @@
+"""The words of a pseudo-query: what the reconstructor's logits say, in readable form."""
+
+from collections import defaultdict
+from collections.abc import Set
+from dataclasses import dataclass
+from importlib import resources
+
+import torch
+from torch import Tensor
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.text import I3Tokenizer
+
+WORD_PIECE = "##"  # WordPiece marks what continues a word
+WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark what begins one
+
+
+@dataclass(frozen=True)
+class PseudoQueryWord:
+    """A word that the reconstructor imagines in a query.
+
+    Attributes:
+        word: the word.
+        weight: its probability summed over positions: how often it is expected to occur.
+        positions: the pseudo-query positions at which it is among the likeliest.
+    """
+
+    word: str
+    weight: float
+    positions: list[int]
+
+
+@torch.inference_mode()
+def explain(
+    model: I3Retriever,
+    tokenizer: I3Tokenizer,
+    text: str,
+    title: str | None = None,
+    *,
+    top: int = 20,
+    keep_stop_words: bool = False,
+    memory: str = "tokens",
+) -> list[PseudoQueryWord]:
+    """The words of the query that the reconstructor imagines for a passage.
+
+    Args:
+        model: a model with a reconstructor, in evaluation mode.
+        tokenizer: its tokenizer.
+        text: the passage's text.
+        title: its title, if it has one.
+        top: how many words.
+        keep_stop_words: whether words such as "what" and "the" count too.
+        memory: what the reconstructor sees; see `I3Retriever.decode_passages`.
+
+    Raises:
+        I3Error: the model is a plain dual encoder.
+    """
+    batch = tokenizer.passages([text], [title])
+    logits = model.decode_passages(batch["input_ids"], batch["attention_mask"], memory)
+    stop_words = frozenset() if keep_stop_words else english_stop_words()
+    return pseudo_query_words(logits[0], tokenizer.tokenizer, top=top, stop_words=stop_words)
+
+
+def pseudo_query_words(
+    logits: Tensor,
+    tokenizer: PreTrainedTokenizerBase,
+    top: int = 20,
+    candidates: int = 20,
+    stop_words: Set[str] = frozenset(),
+) -> list[PseudoQueryWord]:
+    """Reads words off the reconstructor's logits for one passage.
+
+    At every position the `candidates` likeliest tokens are considered. Where the very likeliest
+    tokens of neighbouring positions are pieces of one word, they are joined; any other piece
+    that does not begin a word is left out, and so are special tokens and punctuation.
+
+    Args:
+        logits: float [L, vocabulary], from `I3Retriever.decode_passages`.
+        tokenizer: the model's tokenizer.
+        top: how many words to return at most.
+        candidates: tokens considered at each position; 20 in the original.
+        stop_words: lower-case words to leave out.
+
+    Returns:
+        Words by falling weight, ties in alphabetical order.
+
+    Source: original `modeling.py`, `decode_passage`, its last comment (top 20 per position,
+    stop words dropped, each word once).
+    """
+    probabilities, ids = logits.float().softmax(dim=-1).topk(min(candidates, logits.size(-1)))
+    reader = _TokenReader(tokenizer)
+    weights: dict[str, float] = defaultdict(float)
+    positions: dict[str, list[int]] = defaultdict(list)
+
+    def add(word: str, weight: float, position: int) -> None:
+        if any(letter.isalnum() for letter in word) and word.lower() not in stop_words:
+            weights[word] += weight
+            positions[word].append(position)
+
+    joined = _join_pieces(ids[:, 0].tolist(), reader)
+    for start, end, word in joined:
+        add(word, float(probabilities[start:end, 0].min()), start)
+    inside = {position for start, end, _ in joined for position in range(start, end)}
+    for position, (row, row_ids) in enumerate(zip(probabilities, ids.tolist(), strict=True)):
+        for rank, (weight, token_id) in enumerate(zip(row.tolist(), row_ids, strict=True)):
+            text, begins_word = reader.read(token_id)
+            if begins_word and not (rank == 0 and position in inside):
+                add(text, weight, position)
+    order = sorted(weights, key=lambda word: (-weights[word], word))[:top]
+    return [PseudoQueryWord(word, weights[word], sorted(positions[word])) for word in order]
+
+
+def english_stop_words() -> frozenset[str]:
+    """NLTK's English stop words, which the original filters with."""
+    text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+class _TokenReader:
+    """Says what a token looks like and whether it begins a word, for any kind of vocabulary."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        self.special = set(tokenizer.all_special_ids)
+        vocabulary = tokenizer.get_vocab()
+        starts = [
+            mark for mark in WORD_STARTS if any(token.startswith(mark) for token in vocabulary)
+        ]
+        self.start = starts[0] if starts else None
+
+    def read(self, token_id: int) -> tuple[str, bool]:
+        """The token's text, and whether it begins a word; special tokens read as nothing."""
+        if token_id in self.special:
+            return "", True
+        token = str(self.tokenizer.convert_ids_to_tokens(token_id))
+        if self.start is None:
+            return token.removeprefix(WORD_PIECE), not token.startswith(WORD_PIECE)
+        text: str = self.tokenizer.convert_tokens_to_string([token])
+        return text.strip(), token.startswith(self.start)
+
+
+def _join_pieces(token_ids: list[int], reader: _TokenReader) -> list[tuple[int, int, str]]:
+    """Words of more than one piece among tokens in a row, as (start, end, word)."""
+    words = []
+    start, pieces = 0, [""]
+    for position, token_id in enumerate([*token_ids, None]):
+        text, begins_word = ("", True) if token_id is None else reader.read(token_id)
+        if begins_word:
+            if len(pieces) > 1 and pieces[0]:
+                words.append((start, position, "".join(pieces)))
+            start, pieces = position, [text]
+        else:
+            pieces.append(text)
+    return words

@@ -1,0 +1,325 @@
+"""`I3Retriever`: the dual encoder with its reconstructor and interactor, as one HF model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.utils.generic import ModelOutput
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import (
+    has_absolute_positions,
+    load_config,
+    load_encoder,
+    load_tokenizer,
+    new_encoder,
+    position_limit,
+    sentence_transformers_settings,
+)
+from i3_pyserini.model.config import I3Config, LayerSizes
+from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
+
+
+@dataclass
+class PassageEncoding(ModelOutput):
+    """What `I3Retriever.encode_passages` computes for B passages of T ids.
+
+    Attributes:
+        vectors: float [B, H], what an index holds.
+        pooled: float [B, H], the backbone's own embedding, not normalised.
+        token_states: float [B, T, H], the backbone's last layer.
+        pseudo_query: float [B, L, H], the reconstructor's vectors; None in a plain dual encoder.
+        interactor_input: float [B, M, H], what the interactor ran over; None likewise.
+    """
+
+    vectors: Tensor | None = None
+    pooled: Tensor | None = None
+    token_states: Tensor | None = None
+    pseudo_query: Tensor | None = None
+    interactor_input: Tensor | None = None
+
+
+@dataclass
+class I3Output(ModelOutput):
+    """What `I3Retriever.forward` gives a training loop.
+
+    Attributes:
+        query_vectors: float [Q, H]; None without queries.
+        passage_vectors: float [P, H]; None without passages.
+        reconstruction_loss: float scalar, mean cross entropy in nats over all labelled
+            positions; None without labels.
+    """
+
+    query_vectors: Tensor | None = None
+    passage_vectors: Tensor | None = None
+    reconstruction_loss: Tensor | None = None
+
+
+class I3Retriever(PreTrainedModel):
+    """A dual encoder whose passage vectors have already met a pseudo-query.
+
+    The query encoder's weights are stored under the backbone's own prefix (`bert.…`), so that
+    one file serves both as a part of this model's checkpoint and as the plain checkpoint that
+    stock tools load (see `export.py`).
+
+    Source: original `modeling.py`, `DualEncoder`; paper, figure 2.
+    """
+
+    config_class = I3Config
+    config: I3Config
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: I3Config) -> None:
+        super().__init__(config)
+        sizes = LayerSizes.of(config.encoder)
+        query_encoder = new_encoder(config.encoder)
+        self._query_encoder_name = query_encoder.base_model_prefix
+        self.add_module(self._query_encoder_name, query_encoder)
+        self.passage_encoder = new_encoder(config.encoder)
+        if config.interaction != "none":
+            learned = config.pseudo_query_positions == "learned"
+            lengths = (config.pseudo_query_length, config.training_pseudo_query_length)
+            self.reconstructor = QueryReconstructor(
+                sizes, config.num_head_layers, num_positions=max(lengths) if learned else 0
+            )
+            self.interactor = QueryPassageInteractor(
+                sizes, config.num_head_layers, residual=config.interactor_init == "residual"
+            )
+            self.reconstruction_head = ReconstructionHead(sizes)
+        _check_lengths(config, position_limit(self.passage_encoder))
+        self.post_init()
+
+    @property
+    def query_encoder(self) -> PreTrainedModel:
+        """The backbone that encodes queries: a plain Hugging Face encoder."""
+        encoder: PreTrainedModel = getattr(self, self._query_encoder_name)
+        return encoder
+
+    @property
+    def has_reconstructor(self) -> bool:
+        """False for a plain dual encoder (`interaction="none"`)."""
+        return self.config.interaction != "none"
+
+    @classmethod
+    def from_backbone(cls, name_or_dir: str, **settings: Any) -> "I3Retriever":
+        """A new model on any Hugging Face encoder; both encoders start from its weights.
+
+        The reconstructor, interactor and head start at random, as the original's do. Special
+        token ids come from the backbone's tokenizer; pooling and normalisation from its
+        sentence-transformers files where it has them.
+
+        Args:
+            name_or_dir: a directory or hub name with weights and tokenizer.
+            **settings: fields of `I3Config`, which win over what the backbone suggests; and
+                `attn_implementation`, as in `from_pretrained`.
+
+        Raises:
+            I3Error: the backbone cannot be used, or a setting is unknown or does not fit it.
+        """
+        attn_implementation = settings.pop("attn_implementation", None)
+        known = set(I3Config.__annotations__) - {"encoder_config"}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise I3Error(
+                f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        encoder_config = load_config(name_or_dir)
+        tokenizer = load_tokenizer(name_or_dir, encoder_config)
+        encoder = load_encoder(name_or_dir, attn_implementation)
+        suggested = sentence_transformers_settings(name_or_dir)
+        if not has_absolute_positions(encoder):
+            suggested["pseudo_query_positions"] = "learned"
+        for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
+            suggested[name] = getattr(tokenizer, name)
+        model = cls(I3Config(encoder_config=encoder.config, **{**suggested, **settings}))
+        model.query_encoder.load_state_dict(encoder.state_dict())
+        model.passage_encoder.load_state_dict(encoder.state_dict())
+        return model
+
+    def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Encodes Q queries of T ids.
+
+        Args:
+            input_ids: int64 [Q, T], as `I3Tokenizer.queries` gives them.
+            attention_mask: int64 [Q, T], 1 at tokens, 0 at padding.
+
+        Returns:
+            float [Q, H].
+
+        Source: original `modeling.py`, `encode_query`.
+        """
+        states = _last_states(self.query_encoder, input_ids, attention_mask)
+        return self._finish(self._pool(states, attention_mask))
+
+    def encode_passages(self, input_ids: Tensor, attention_mask: Tensor) -> PassageEncoding:
+        """Encodes B passages of T ids; `.vectors` is what an index holds.
+
+        Args:
+            input_ids: int64 [B, T], as `I3Tokenizer.passages` gives them.
+            attention_mask: int64 [B, T], 1 at tokens, 0 at padding.
+
+        Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
+        """
+        states = _last_states(self.passage_encoder, input_ids, attention_mask)
+        pooled = self._pool(states, attention_mask)
+        if not self.has_reconstructor:
+            return PassageEncoding(self._finish(pooled), pooled, states)
+        if self.config.interaction == "released":
+            pseudo_query = self._reconstruct(pooled.unsqueeze(1))
+            vectors = torch.stack([pooled, pseudo_query.mean(dim=1)], dim=1)
+            interacted = self.interactor(vectors, first_only=True)[:, 0]
+        else:
+            tokens = attention_mask.bool()
+            pseudo_query = self._reconstruct(states, tokens)
+            vectors = torch.cat([states, pseudo_query], dim=1)
+            mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
+            first_only = self.config.pooling == "cls"
+            mixed = self.interactor(vectors, mask, first_only)[:, : states.size(1)]
+            interacted = self._pool(mixed, attention_mask)
+        passage_vectors = self._finish(self.interactor.combine(pooled, interacted))
+        return PassageEncoding(passage_vectors, pooled, states, pseudo_query, vectors)
+
+    def decode_passages(
+        self, input_ids: Tensor, attention_mask: Tensor, memory: str = "tokens"
+    ) -> Tensor:
+        """Scores every word of the vocabulary at every pseudo-query position.
+
+        Args:
+            input_ids: int64 [B, T].
+            attention_mask: int64 [B, T].
+            memory: "tokens": the reconstructor sees all token vectors, as the original's
+                `decode_passage` does, whatever the architecture. "vector": it sees the pooled
+                vector alone, as it does when a "released" model encodes; what it then says is
+                what the passage vector was mixed with.
+
+        Returns:
+            float [B, L, vocabulary], logits.
+
+        Source: original `modeling.py`, `decode_passage`.
+
+        Raises:
+            I3Error: the model is a plain dual encoder, or `memory` is unknown.
+        """
+        if not self.has_reconstructor:
+            raise I3Error("this model is a plain dual encoder: it has no query reconstructor")
+        states = _last_states(self.passage_encoder, input_ids, attention_mask)
+        if memory == "tokens":
+            pseudo_query = self._reconstruct(states, attention_mask.bool())
+        elif memory == "vector":
+            pseudo_query = self._reconstruct(self._pool(states, attention_mask).unsqueeze(1))
+        else:
+            raise I3Error(f"memory is {memory!r}, must be tokens or vector")
+        logits: Tensor = self.reconstruction_head(pseudo_query)
+        return logits
+
+    def reconstruction_loss(self, pseudo_query: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross entropy between the reconstructor's words and a query's.
+
+        Args:
+            pseudo_query: float [B, L, H].
+            labels: int64 [B, L], as `I3Tokenizer.reconstruction_labels` gives them; -100 is
+                not counted.
+
+        Returns:
+            float scalar, in nats, averaged over all labelled positions of all passages.
+
+        Source: original `modeling.py`, `mlm_loss`.
+        """
+        logits = self.reconstruction_head(pseudo_query)
+        return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
+
+    def forward(
+        self,
+        query_input_ids: Tensor | None = None,
+        query_attention_mask: Tensor | None = None,
+        passage_input_ids: Tensor | None = None,
+        passage_attention_mask: Tensor | None = None,
+        reconstruction_labels: Tensor | None = None,
+    ) -> I3Output:
+        """Encodes queries, passages or both; one call, so that DDP sees one forward pass.
+
+        Args:
+            query_input_ids: int64 [Q, T].
+            query_attention_mask: int64 [Q, T].
+            passage_input_ids: int64 [P, S].
+            passage_attention_mask: int64 [P, S].
+            reconstruction_labels: int64 [P, L].
+        """
+        output = I3Output()
+        if query_input_ids is not None and query_attention_mask is not None:
+            output.query_vectors = self.encode_queries(query_input_ids, query_attention_mask)
+        if passage_input_ids is not None and passage_attention_mask is not None:
+            passages = self.encode_passages(passage_input_ids, passage_attention_mask)
+            output.passage_vectors = passages.vectors
+            if reconstruction_labels is not None and passages.pseudo_query is not None:
+                output.reconstruction_loss = self.reconstruction_loss(
+                    passages.pseudo_query, reconstruction_labels
+                )
+        return output
+
+    def _reconstruct(self, memory: Tensor, memory_mask: Tensor | None = None) -> Tensor:
+        config = self.config
+        length = config.pseudo_query_length
+        copies = 1
+        if self.training:  # each passage has dropout of its own
+            length, copies = config.training_pseudo_query_length, memory.size(0)
+        ids = torch.tensor(config.pseudo_query_ids(length), device=memory.device)
+        embed: nn.Module = self.passage_encoder.embeddings  # type: ignore[assignment]
+        embeddings = embed(input_ids=ids.expand(copies, -1))
+        pseudo_query: Tensor = self.reconstructor(embeddings, memory, memory_mask)
+        return pseudo_query
+
+    def _pool(self, states: Tensor, attention_mask: Tensor) -> Tensor:
+        if self.config.pooling == "cls":
+            return states[:, 0]
+        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def _finish(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors, dim=-1) if self.config.normalize else vectors
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialises what a checkpoint does not hold, as the original does.
+
+        Reconstructor and interactor: normal with the backbone's `initializer_range`, biases
+        zero. Head: PyTorch's own initialisation of linear layers, prediction bias zero. The
+        encoders initialise themselves.
+        """
+        if isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, (nn.Linear, nn.Embedding)):
+            if any(module is part for part in self.reconstruction_head.modules()):
+                module.reset_parameters()
+                if module is self.reconstruction_head.decoder:
+                    init.zeros_(module.bias)
+            elif module is self.interactor.residual_projection:
+                init.zeros_(module.weight)
+                init.zeros_(module.bias)
+            else:
+                std = LayerSizes.of(self.config.encoder).initializer_range
+                init.normal_(module.weight, mean=0.0, std=std)
+                if isinstance(module, nn.Linear):
+                    init.zeros_(module.bias)
+
+
+def _last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    output = encoder(input_ids=input_ids, attention_mask=attention_mask)
+    states: Tensor = output.last_hidden_state
+    return states
+
+
+def _check_lengths(config: I3Config, limit: int | None) -> None:
+    for name in ("query_length", "passage_length", "pseudo_query_length"):
+        length = getattr(config, name)
+        if limit is not None and length > limit:
+            raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")

