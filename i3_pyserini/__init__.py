@@ -1,6 +1,14 @@
 """The I³ Retriever for Pyserini: see README.md and `python -m i3_pyserini`."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from i3_pyserini.errors import I3Error
+    from i3_pyserini.model.config import I3Config
+    from i3_pyserini.model.export import save_model_directory
+    from i3_pyserini.model.retriever import I3Retriever
+    from i3_pyserini.model.text import I3Tokenizer
 
 __version__ = "0.1.0"
 

@@ -58,7 +58,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 def make_backbone(
     tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
 ) -> Callable[[PreTrainedConfig], str]:
-    """Writes a random backbone of a configuration, with the tiny tokenizer, and names its folder."""
+    """Writes a random backbone with the tiny tokenizer, and names its folder."""
 
     def make(config: PreTrainedConfig) -> str:
         torch.manual_seed(1)

@@ -77,18 +77,15 @@ def load_config(name_or_dir: str) -> PreTrainedConfig:
     return config
 
 
-def load_encoder(name_or_dir: str, attn_implementation: str | None = None) -> PreTrainedModel:
+def load_encoder(name_or_dir: str) -> PreTrainedModel:
     """The backbone with its weights, without its pooler; every weight must be in the file.
 
     Raises:
         I3Error: there are no weights, or some of the encoder's are missing.
     """
-    kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         with quiet_transformers():
-            encoder, report = AutoModel.from_pretrained(
-                name_or_dir, output_loading_info=True, **kwargs
-            )
+            encoder, report = AutoModel.from_pretrained(name_or_dir, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise unreadable(name_or_dir, "backbone", "weights", error) from error
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
@@ -113,6 +110,13 @@ def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
             f"backbone type {encoder.config.model_type!r} has no module named 'embeddings', into "
             "which the reconstructor's masks go; use an encoder such as BERT, MiniLM, DistilBERT, "
             "RoBERTa or ModernBERT"
+        )
+    words: Any = encoder.get_input_embeddings()
+    width = words.weight.size(1)
+    if width != encoder.config.hidden_size:
+        raise I3Error(
+            f"backbone type {encoder.config.model_type!r}: embeds words in {width} dimensions but "
+            f"its layers have {encoder.config.hidden_size}; the reconstructor needs them equal"
         )
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # type: ignore[assignment]

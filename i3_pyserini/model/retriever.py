@@ -124,7 +124,7 @@ class I3Retriever(PreTrainedModel):
         Raises:
             I3Error: the backbone cannot be used, or a setting is unknown or does not fit it.
         """
-        attn_implementation = settings.pop("attn_implementation", None)
+        attention = settings.pop("attn_implementation", None)
         known = set(I3Config.__annotations__) - {"encoder_config"}
         unknown = sorted(set(settings) - known)
         if unknown:
@@ -133,13 +133,14 @@ class I3Retriever(PreTrainedModel):
             )
         encoder_config = load_config(name_or_dir)
         tokenizer = load_tokenizer(name_or_dir, encoder_config)
-        encoder = load_encoder(name_or_dir, attn_implementation)
+        encoder = load_encoder(name_or_dir)
         suggested = sentence_transformers_settings(name_or_dir)
         if not has_absolute_positions(encoder):
             suggested["pseudo_query_positions"] = "learned"
         for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
             suggested[name] = getattr(tokenizer, name)
-        model = cls(I3Config(encoder_config=encoder.config, **{**suggested, **settings}))
+        fields = {**suggested, **settings, "attn_implementation": attention}
+        model = cls(I3Config(encoder_config=encoder_config, **fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
         return model

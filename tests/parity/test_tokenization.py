@@ -1,4 +1,4 @@
-"""Ids of queries, passages, the reconstructor's input and its labels, as the original makes them."""
+"""Ids of queries, passages, reconstructor input and labels, as the original makes them."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertTokenizerFast
+from transformers import BertTokenizer
 
 from i3_pyserini import I3Tokenizer
 
@@ -50,7 +50,7 @@ def test_full_bert_vocabulary(
     if hashlib.sha256(vocabulary.read_bytes()).hexdigest() != expected["vocab_sha256"]:
         pytest.skip("the vocabulary of the installed MiniLM is not BERT's")
     (tmp_path / "vocab.txt").write_bytes(vocabulary.read_bytes())
-    full = I3Tokenizer(BertTokenizerFast.from_pretrained(tmp_path), tokenizer.config)
+    full = I3Tokenizer(BertTokenizer.from_pretrained(tmp_path), tokenizer.config)
     titles, texts = titles_and_texts(golden)
     queries = [row[1] for row in golden.rows("dev.query.txt")]
     assert without_padding(full.queries(queries)) == [q["ids"] for q in expected["queries"]]

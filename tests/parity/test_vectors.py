@@ -1,10 +1,11 @@
 """Vectors and every intermediate tensor, against the original's own numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from i3_pyserini import I3Retriever
 from i3_pyserini.model.original import from_original
@@ -18,7 +19,7 @@ def close(actual: Tensor, expected: Tensor, atol: float = ATOL) -> None:
     torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
 
 
-def outputs_of(module: nn.Module, run: Callable[[], object]) -> Tensor:
+def outputs_of(module: Any, run: Callable[[], object]) -> Tensor:
     """What a module returned while `run` was running."""
     caught: list[Tensor] = []
     handle = module.register_forward_hook(lambda _module, _inputs, output: caught.append(output))

@@ -1,0 +1,325 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import HfApi
+from torch.nn import functional as F  # noqa: N812
+from transformers import (
+    AutoModel,
+    BertForMaskedLM,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    T5Config,
+)
+
+from i3_pyserini import I3Config, I3Error, I3Retriever, I3Tokenizer
+from tests.conftest import VOCABULARY, tiny_bert_config
+
+TEXTS = [
+    "how long to boil an egg",
+    "eggs",
+    "place the eggs in hot water : what is a photosynthesis",
+]
+TITLES = ["boil", None, "the water"]
+SIZES: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 4, "vocab_size": len(VOCABULARY)}
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "bert": tiny_bert_config(),
+    "distilbert": DistilBertConfig(
+        dim=32, n_layers=2, n_heads=4, hidden_dim=64, vocab_size=len(VOCABULARY)
+    ),
+    "roberta": RobertaConfig(**SIZES, num_hidden_layers=2, intermediate_size=64, pad_token_id=0),
+    "modernbert": ModernBertConfig(
+        **SIZES,
+        num_hidden_layers=2,
+        intermediate_size=48,
+        pad_token_id=0,
+        cls_token_id=2,
+        sep_token_id=3,
+        bos_token_id=2,
+        eos_token_id=3,
+    ),
+}
+MakeBackbone = Callable[[PreTrainedConfig], str]
+
+
+def vectors(model: I3Retriever, tokenizer: I3Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.no_grad():
+        passages = model.encode_passages(**tokenizer.passages(TEXTS, TITLES)).vectors
+        assert passages is not None
+        return model.encode_queries(**tokenizer.queries(TEXTS)), passages
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("interaction", ["released", "paper", "none"])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_every_backbone_and_architecture(
+    make_backbone: MakeBackbone, tmp_path: Path, family: str, interaction: str, pooling: str
+) -> None:
+    backbone = make_backbone(FAMILIES[family])
+    model = I3Retriever.from_backbone(backbone, interaction=interaction, pooling=pooling).eval()
+    tokenizer = I3Tokenizer.from_pretrained(backbone, model.config)
+    queries, passages = vectors(model, tokenizer)
+    assert queries.shape == passages.shape == (3, 32)
+    assert queries.isfinite().all()
+    assert passages.isfinite().all()
+    for row, (text, title) in enumerate(zip(TEXTS, TITLES, strict=True)):  # padding is not seen
+        with torch.no_grad():
+            alone = model.encode_passages(**tokenizer.passages([text], [title])).vectors
+        torch.testing.assert_close(alone[0], passages[row], atol=1e-5, rtol=1e-5)
+    model.save_pretrained(tmp_path / "once")
+    again = I3Retriever.from_pretrained(tmp_path / "once")
+    again.save_pretrained(tmp_path / "twice")
+    for name in ("config.json", "model.safetensors"):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
+    assert again.state_dict().keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name]), name
+    assert all(
+        torch.equal(*pair)
+        for pair in zip(vectors(again, tokenizer), (queries, passages), strict=True)
+    )
+
+
+@pytest.mark.parametrize("interaction", ["released", "paper"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sdpa_and_eager_agree(make_backbone: MakeBackbone, family: str, interaction: str) -> None:
+    backbone = make_backbone(FAMILIES[family])
+    results = []
+    for attention in ("sdpa", "eager"):
+        torch.manual_seed(3)
+        model = I3Retriever.from_backbone(
+            backbone, interaction=interaction, attn_implementation=attention
+        ).eval()
+        for encoder in (model.query_encoder, model.passage_encoder):
+            assert encoder.config._attn_implementation == attention
+        results.append(vectors(model, I3Tokenizer.from_pretrained(backbone, model.config)))
+    for sdpa, eager in zip(*results, strict=True):
+        torch.testing.assert_close(sdpa, eager, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("interaction", ["released", "paper"])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_untrained_residual_model_is_its_backbone(
+    tiny_bert: str, interaction: str, pooling: str, normalize: bool
+) -> None:
+    settings: dict[str, Any] = {"pooling": pooling, "normalize": normalize}
+    plain = I3Retriever.from_backbone(tiny_bert, interaction="none", **settings).eval()
+    upgraded = I3Retriever.from_backbone(
+        tiny_bert, interaction=interaction, interactor_init="residual", **settings
+    ).eval()
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, plain.config)
+    for before, after in zip(vectors(plain, tokenizer), vectors(upgraded, tokenizer), strict=True):
+        assert torch.equal(before, after)
+
+
+def test_residual_branch_can_learn(tiny_bert: str) -> None:
+    model = I3Retriever.from_backbone(tiny_bert, interactor_init="residual").train()
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    passages = model.encode_passages(**tokenizer.passages(TEXTS)).vectors
+    assert passages is not None
+    passages.square().sum().backward()
+    projection = model.interactor.residual_projection
+    assert projection is not None
+    assert projection.weight.grad is not None
+    assert projection.weight.grad.abs().max() > 0
+
+
+def test_minilm_upgraded_is_minilm(minilm: str) -> None:
+    """The real all-MiniLM-L6-v2, whose mean pooling and normalisation are found by themselves."""
+    model = I3Retriever.from_backbone(minilm, interactor_init="residual").eval()
+    assert (model.config.pooling, model.config.normalize) == ("mean", True)
+    batch = I3Tokenizer.from_pretrained(minilm, model.config).passages(TEXTS, TITLES)
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(minilm)(**batch).last_hidden_state
+        weights = batch["attention_mask"].unsqueeze(-1)
+        expected = F.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+        torch.testing.assert_close(
+            model.encode_passages(**batch).vectors, expected, atol=1e-6, rtol=0
+        )
+
+
+def test_the_two_architectures_differ(tiny_bert: str) -> None:
+    results = []
+    for interaction in ("released", "paper"):
+        torch.manual_seed(5)
+        model = I3Retriever.from_backbone(tiny_bert, interaction=interaction).eval()
+        results.append(vectors(model, I3Tokenizer.from_pretrained(tiny_bert, model.config))[1])
+    assert not torch.allclose(results[0], results[1], atol=1e-3)
+
+
+def test_paper_interactor_sees_every_vector(tiny_bert: str) -> None:
+    model = I3Retriever.from_backbone(tiny_bert, interaction="paper").eval()
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    batch = tokenizer.passages(TEXTS, TITLES)
+    with torch.no_grad():
+        encoding = model.encode_passages(**batch)
+    length = batch["input_ids"].size(1) + model.config.pseudo_query_length
+    assert encoding.interactor_input is not None
+    assert encoding.interactor_input.shape == (3, length, 32)
+
+
+def test_initial_weights(tiny_bert: str) -> None:
+    """As the original: BERT's initialisation for the layers, PyTorch's for the head, not tied."""
+    model = I3Retriever.from_backbone(tiny_bert)
+    std = tiny_bert_config().initializer_range
+    for layer in (model.reconstructor.layers[0], model.interactor.layers[0]):
+        up = layer.feed_forward.up  # type: ignore[union-attr]
+        assert up.weight.std().item() == pytest.approx(std, rel=0.1)  # type: ignore[union-attr, operator]
+        assert up.bias.abs().max() == 0  # type: ignore[union-attr, operator]
+    head = model.reconstruction_head
+    assert 0 < head.dense.bias.abs().max() <= 32**-0.5
+    assert head.decoder.bias.abs().max() == 0
+    words: Any = model.passage_encoder.get_input_embeddings()
+    assert head.decoder.weight.data_ptr() != words.weight.data_ptr()
+    assert not torch.equal(head.decoder.weight, words.weight)
+
+
+def test_weights_absent_from_a_checkpoint_are_initialised(tiny_bert: str, tmp_path: Path) -> None:
+    plain = I3Retriever.from_backbone(tiny_bert, interaction="none")
+    plain.save_pretrained(tmp_path)
+    config = I3Config(encoder_config=plain.config.encoder, interactor_init="residual")
+    model = I3Retriever.from_pretrained(tmp_path, config=config)
+    assert model.interactor.residual_projection is not None
+    assert model.interactor.residual_projection.weight.abs().max() == 0
+    up = model.interactor.layers[0].feed_forward.up  # type: ignore[union-attr]
+    assert up.weight.std().item() == pytest.approx(0.2, rel=0.1)  # type: ignore[union-attr, operator]
+
+
+def test_training_and_encoding_use_their_own_pseudo_query_length(tiny_bert: str) -> None:
+    model = I3Retriever.from_backbone(tiny_bert)
+    batch = I3Tokenizer.from_pretrained(tiny_bert, model.config).passages(TEXTS)
+    for training, length in ((True, 32), (False, 34)):
+        pseudo_query = model.train(training).encode_passages(**batch).pseudo_query
+        assert pseudo_query is not None
+        assert pseudo_query.size(1) == length
+
+
+def test_backbone_saved_as_a_masked_language_model(
+    tiny_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    masked = BertForMaskedLM(tiny_bert_config())
+    masked.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    model = I3Retriever.from_backbone(str(tmp_path))
+    for name, weight in masked.bert.state_dict().items():
+        for encoder in (model.query_encoder, model.passage_encoder):
+            assert torch.equal(encoder.state_dict()[name], weight)
+
+
+def test_gradient_checkpointing_changes_no_gradient(tiny_bert: str) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(7)
+        model = I3Retriever.from_backbone(tiny_bert)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        if checkpointing:
+            model.gradient_checkpointing_enable()
+        batch = I3Tokenizer.from_pretrained(tiny_bert, model.config).passages(TEXTS)
+        passages = model.train().encode_passages(**batch).vectors
+        assert passages is not None
+        passages.square().sum().backward()
+        gradients.append(
+            {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        )
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name])
+
+
+def test_push_to_hub(tiny_model: tuple[I3Retriever, I3Tokenizer], monkeypatch: Any) -> None:
+    """As for any model: the files of `save_pretrained` are committed to a repository."""
+    sent: dict[str, list[str]] = {}
+
+    class Created:
+        repo_id = "someone/i3"
+
+    def create_commit(_self: HfApi, repo_id: str, operations: Any, **_: Any) -> None:
+        sent[repo_id] = sorted(operation.path_in_repo for operation in operations)
+
+    monkeypatch.setattr(HfApi, "create_repo", lambda *_args, **_kwargs: Created())
+    monkeypatch.setattr(HfApi, "create_commit", create_commit)
+    monkeypatch.setattr(HfApi, "model_info", lambda *_args, **_kwargs: None, raising=False)
+    monkeypatch.setattr(
+        "transformers.modeling_utils.create_and_tag_model_card",
+        lambda *_args, **_kwargs: type("Card", (), {"save": lambda *_: None})(),
+        raising=False,
+    )
+    model: Any = tiny_model[0]
+    model.push_to_hub("someone/i3")
+    assert {"config.json", "model.safetensors"} <= set(sent["someone/i3"])
+
+
+def test_too_long_for_the_backbone(tiny_bert: str, make_backbone: MakeBackbone) -> None:
+    with pytest.raises(I3Error, match="passage_length is 200, but the backbone has only 160"):
+        I3Retriever.from_backbone(tiny_bert, passage_length=200)
+    roberta = make_backbone(FAMILIES["roberta"])  # positions start behind the padding id
+    with pytest.raises(I3Error, match="has only 511 positions"):
+        I3Retriever.from_backbone(roberta, passage_length=512)
+
+
+def test_backbones_that_cannot_serve(
+    make_backbone: MakeBackbone, tiny_bert: str, tmp_path: Path
+) -> None:
+    narrow = make_backbone(
+        ElectraConfig(**SIZES, embedding_size=16, num_hidden_layers=1, intermediate_size=64)
+    )
+    with pytest.raises(I3Error, match="embeds words in 16 dimensions but its layers have 32"):
+        I3Retriever.from_backbone(narrow)
+    t5 = make_backbone(T5Config(d_model=32, num_heads=4, num_layers=1, vocab_size=len(VOCABULARY)))
+    with pytest.raises(I3Error, match="'t5' has no module named 'embeddings'"):
+        I3Retriever.from_backbone(t5)
+    with pytest.raises(I3Error, match="no such directory"):
+        I3Retriever.from_backbone(str(tmp_path / "nowhere"))
+    with pytest.raises(I3Error, match="is a file; name the directory"):
+        I3Retriever.from_backbone(f"{tiny_bert}/config.json")
+
+
+def test_backbone_with_missing_weights(tiny_bert: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for file in Path(tiny_bert).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(I3Error, match=r"weights are missing: encoder\.layer\.1\.output\.dense"):
+        I3Retriever.from_backbone(str(tmp_path))
+
+
+def test_backbone_without_tokenizer(tiny_bert: str, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((Path(tiny_bert) / name).read_bytes())
+    with pytest.raises(I3Error, match="no tokenizer here"):
+        I3Retriever.from_backbone(str(tmp_path))
+
+
+def test_tokenizer_of_another_backbone(tiny_bert: str, tmp_path: Path) -> None:
+    for file in Path(tiny_bert).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 10}))
+    with pytest.raises(
+        I3Error, match=r"the tokenizer has \d+ tokens but the backbone embeds only 10"
+    ):
+        I3Retriever.from_backbone(str(tmp_path))
+
+
+def test_unsupported_sentence_transformers_pooling(tiny_bert: str, tmp_path: Path) -> None:
+    for file in Path(tiny_bert).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    modules = [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
+    with pytest.raises(I3Error, match="asks for pooling_mode_max_tokens"):
+        I3Retriever.from_backbone(str(tmp_path))
