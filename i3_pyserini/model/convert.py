@@ -35,6 +35,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Parses the command line, converts, and says what to do with the result."""
     args = _arguments()
+    if not args.reverse and not args.backbone:
+        raise I3Error("--backbone is needed: the .p file holds neither configuration nor tokenizer")
     from i3_pyserini.model.export import (
         QUERY_ENCODER,
         check_target,
@@ -49,8 +51,6 @@ def main() -> None:
         save_original(model, args.output, args.overwrite)
         print(f"wrote {args.output}")
         return
-    if not args.backbone:
-        raise I3Error("--backbone is needed: the .p file holds neither configuration nor tokenizer")
     check_target(args.output, args.overwrite)
     settings = OriginalSettings(
         args.query_length, args.passage_length, args.generated_query_length, args.normalize

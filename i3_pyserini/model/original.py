@@ -7,6 +7,7 @@ one function, which serves both directions, so that each tensor has exactly one 
 import os
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,12 +165,11 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise I3Error(f"{path}: no such file")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols, when it is no .p file
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        found = re.search(
-            r"GLOBAL ([\w.]+)|Unsupported (?:global|class|operand|operator)[^.]*", str(error)
-        )
-        what = f" ({found[0].removeprefix('GLOBAL ')})" if found else ""
+        found = re.search(r"GLOBAL ([\w.]+)|Unsupported \w+ [\w.]+", str(error))
+        what = f" ({found[1] or found[0]})" if found else ""
         raise I3Error(
             f"{path}: refused, as it holds more than plain tensors{what}; nothing in it was run"
         ) from error
