@@ -271,13 +271,14 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
     config = model.config
     if (
         config.encoder.model_type != "bert"
+        or config.interaction == "paper"
         or config.pooling != "cls"
         or config.interactor_init != "original"
         or config.pseudo_query_positions != "backbone"
     ):
         raise I3Error(
-            "the original cannot load this model: it knows only BERT, the first token's vector, "
-            "interactor_init original and the backbone's positions"
+            "the original cannot compute this model: it knows only BERT, the released interaction, "
+            "the first token's vector, interactor_init original and the backbone's positions"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

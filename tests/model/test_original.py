@@ -132,13 +132,18 @@ def test_code_is_refused_and_not_run(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"pooling": "mean"}, {"interactor_init": "residual"}, {"pseudo_query_positions": "learned"}],
+    [
+        {"interaction": "paper"},
+        {"pooling": "mean"},
+        {"interactor_init": "residual"},
+        {"pseudo_query_positions": "learned"},
+    ],
 )
 def test_models_that_the_original_cannot_load(
     tiny_bert: str, tmp_path: Path, settings: dict[str, str]
 ) -> None:
     model = I3Retriever.from_backbone(tiny_bert, **settings)
-    with pytest.raises(I3Error, match="the original cannot load this model"):
+    with pytest.raises(I3Error, match="the original cannot compute this model"):
         save_original(model, tmp_path / "back.p")
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from i3_pyserini import I3Retriever
 from i3_pyserini.model.original import HEAD_BIAS, HEAD_BIAS_AGAIN, original_name
-from i3_pyserini.model.retriever import I3Output
+from i3_pyserini.model.outputs import I3Output
 
 from .conftest import Golden
 
