@@ -3,6 +3,11 @@
 from i3_pyserini import __version__
 
 COMMANDS = {
+    "i3_pyserini.encode": "encode a corpus into an index that Pyserini and FAISS read",
+    "i3_pyserini.encode.query": "encode topics once, for searches without a model",
+    "i3_pyserini.eval": "evaluate run files with ir-measures",
+    "i3_pyserini.plugin": "run stock Pyserini commands with --encoder-class i3",
+    "i3_pyserini.doctor": "check this machine: Java, pyserini, faiss, paths",
     "i3_pyserini.model.convert": "turn an original .p checkpoint into a model directory, or back",
     "i3_pyserini.model.explain": "show the pseudo-query words that a passage brings to mind",
     "i3_pyserini.demo": "see the model at work on real weights and real text, offline",

@@ -1,62 +1,57 @@
-"""The demo's steps: upgrade a dual encoder, encode, search, measure, export."""
+"""The demo's steps: the commands that a user would type, run one after the other."""
 
-from collections.abc import Iterable
+import os
+import shlex
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import ir_measures
-import numpy as np
-import torch
-from ir_measures import RR, Qrel, R, ScoredDoc
-from tqdm import tqdm
-from transformers import AutoModel, AutoTokenizer
-
-from i3_pyserini.demo.docstrings import Docstring, collect_docstrings
+from i3_pyserini.demo.collection import write_collection
+from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import quiet_transformers
-from i3_pyserini.model.export import QUERY_ENCODER, save_model_directory
-from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.eval.runs import read_run
+from i3_pyserini.java import find_java, java_environment
+from i3_pyserini.jsonl import find_passage
 
-PASSAGES, QUERIES, BATCH, HITS = 1200, 300, 32, 50
-MEASURES = [RR @ 10, R @ 50]
+EXAMPLES, TOP = 3, 3
 
 
 def run_demo(output: Path) -> None:
-    """Runs all steps and prints what comes of them.
+    """Runs all steps; each prints its command.
 
     Args:
-        output: folder for the model directory; replaced if it is there.
+        output: folder for everything that is made; files of an earlier run are replaced.
 
     Raises:
-        I3Error: the weights' package is not installed, or `output` cannot be written.
+        I3Error: the weights' package or a suitable Java is missing.
     """
-    backbone = _minilm()
-    torch.manual_seed(0)
-    collection = collect_docstrings(["stdlib", "numpy"])[:PASSAGES]
-    print(f"collection: {len(collection)} docstrings of Python's library and NumPy, under their")
-    print(f"names; the first {QUERIES} summary lines, taken out of them, are the queries\n")
-    plain = I3Retriever.from_backbone(backbone, interaction="none")
-    upgraded = I3Retriever.from_backbone(backbone, interactor_init="residual")
-    original = I3Retriever.from_backbone(backbone)
-    tokenizer = I3Tokenizer.from_pretrained(backbone, plain.config)
-    vectors = {
-        "all-MiniLM-L6-v2 as a plain dual encoder": _encode(plain, tokenizer, collection),
-        "I³ on it, untrained, residual": _encode(upgraded, tokenizer, collection),
-        "I³ on it, untrained, original": _encode(original, tokenizer, collection),
-    }
-    queries = _encode_queries(plain, tokenizer, collection[:QUERIES])
-    print(f"{'':<42}{'RR@10':>8}{'R@50':>8}")
-    for name, passages in vectors.items():
-        scores = _measure(queries, passages, collection)
-        print(f"{name:<42}{scores[0]:>8.4f}{scores[1]:>8.4f}")
-    first, second = list(vectors.values())[:2]
-    print(f"\nlargest difference between the first two's vectors: {abs(first - second).max():.1e}")
-    print("(an upgrade starts where its backbone is; the original's layers start from noise and")
-    print("need training)\n")
-    _show_hits(queries[:3], second, collection)
-    save_model_directory(upgraded, tokenizer, output / "model", overwrite=True)
-    _show_export(output / "model", queries, collection)
+    minilm = _minilm()
+    if find_java()[0] is None:
+        raise I3Error("stock Pyserini needs Java: see python -m i3_pyserini.doctor")
+    data, model = output / "collection", output / "model"
+    counts = write_collection(data)
+    print(
+        f"{data}: {counts['passages']:,} passages, docstrings of Python's library, NumPy and "
+        f"pandas\nwithout their summary lines, which are the queries ({counts['test']} for test)\n"
+    )
+    _upgrade(minilm, model)
+    topics, qrels = data / "topics.test.tsv", data / "qrels.test.txt"
+    _bm25(data, topics, output)
+    plain = ["--encoder-class", "auto", "--pooling", "mean", "--l2-norm"]
+    _encode(
+        data, output / "index-minilm", ["--encoder", minilm, *plain, "--fields", "title", "text"]
+    )
+    _encode(data, output / "index-i3", ["--encoder", str(model), "--encoder-class", "i3"])
+    _search(output / "index-minilm", topics, minilm, output / "run.minilm.txt")
+    _search(output / "index-i3", topics, str(model / "query_encoder"), output / "run.i3.txt")
+    runs = [str(output / f"run.{name}.txt") for name in ("bm25", "minilm", "i3")]
+    _run("i3_pyserini.eval", str(qrels), *runs, "--measures", "RR@10", "nDCG@10", "R@50", "R@1000")
+    print(
+        "\nThe I³ model is untrained: on a residual upgrade its vectors are its backbone's, so the\n"
+        "two rows must be equal. It gains from training.\n"
+    )
+    _show_examples(data, topics, output / "run.i3.txt", model)
 
 
 def _minilm() -> str:
@@ -67,85 +62,95 @@ def _minilm() -> str:
     return str(get_model_path())
 
 
-@torch.inference_mode()
-def _encode(
-    model: I3Retriever, tokenizer: I3Tokenizer, collection: list[Docstring]
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Passage vectors, float32 [passages, H], in length-sorted batches."""
-    model.eval()
-    order = sorted(range(len(collection)), key=lambda row: len(collection[row].description))
-    vectors = np.empty((len(collection), model.config.hidden_size), dtype=np.float32)
-    for batch in _batches(order):
-        docstrings = [collection[row] for row in batch]
-        texts = [entry.description for entry in docstrings]
-        names = [entry.name for entry in docstrings]
-        encoding = model.encode_passages(**tokenizer.passages(texts, names))
-        vectors[batch] = encoding["vectors"].numpy()
-    return vectors
+def _upgrade(minilm: str, directory: Path) -> None:
+    """Puts an untrained I³ on MiniLM, on the very texts that plain MiniLM is given."""
+    from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory  # noqa: PLC0415
+
+    model = I3Retriever.from_backbone(
+        minilm,
+        interactor_init="residual",
+        passage_template="{title} {text}",
+        passage_length=256,
+    )
+    tokenizer = I3Tokenizer.from_pretrained(minilm, model.config)
+    save_model_directory(model, tokenizer, directory, overwrite=True)
+    print(f"{directory}: I³ on all-MiniLM-L6-v2, {model.num_parameters() / 1e6:.0f}M parameters\n")
 
 
-@torch.inference_mode()
-def _encode_queries(
-    model: I3Retriever, tokenizer: I3Tokenizer, collection: list[Docstring]
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    model.eval()
-    return model.encode_queries(
-        **tokenizer.queries([entry.summary for entry in collection])
-    ).numpy()
+def _bm25(data: Path, topics: Path, output: Path) -> None:
+    index = str(output / "index-bm25")
+    _run(
+        "pyserini.index.lucene",
+        *("--collection", "JsonCollection", "--input", str(data / "corpus"), "--index", index),
+        *("--generator", "DefaultLuceneDocumentGenerator", "--threads", "2"),
+        quiet=True,
+    )
+    _run(
+        "pyserini.search.lucene",
+        *("--index", index, "--topics", str(topics), "--bm25", "--hits", "1000"),
+        *("--output", str(output / "run.bm25.txt")),
+        quiet=True,
+    )
 
 
-def _batches(order: list[int]) -> Iterable[list[int]]:
-    starts = range(0, len(order), BATCH)
-    return tqdm([order[start : start + BATCH] for start in starts], desc="encode", leave=False)
+def _encode(data: Path, index: Path, encoder: list[str]) -> None:
+    _run(
+        "i3_pyserini.encode",
+        *("input", "--corpus", str(data / "corpus"), "--fields", "title", "text"),
+        *("output", "--embeddings", str(index), "--to-faiss", "--overwrite"),
+        *("encoder", *encoder, "--batch-size", "32"),
+    )
 
 
-def _measure(
-    queries: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    passages: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    collection: list[Docstring],
-) -> list[float]:
-    """Mean RR@10 and R@50 of exact search; each query's own docstring is relevant."""
-    scores = queries @ passages.T
-    run = [
-        ScoredDoc(collection[query].name, collection[passage].name, float(scores[query, passage]))
-        for query in range(len(queries))
-        for passage in np.argsort(-scores[query], kind="stable")[:HITS]
-    ]
-    qrels = [Qrel(entry.name, entry.name, 1) for entry in collection[: len(queries)]]
-    results = ir_measures.calc_aggregate(MEASURES, qrels, run)
-    return [results[measure] for measure in MEASURES]
+def _search(index: Path, topics: Path, encoder: str, run: Path) -> None:
+    _run(
+        "pyserini.search.faiss",
+        *("--index", str(index), "--topics", str(topics), "--encoder", encoder),
+        *("--encoder-class", "auto", "--pooling", "mean", "--l2-norm", "--device", "cpu"),
+        *("--hits", "1000", "--batch-size", "64", "--threads", "2", "--output", str(run)),
+        quiet=True,
+    )
 
 
-def _show_hits(
-    queries: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    passages: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    collection: list[Docstring],
-) -> None:
-    for query, scores in zip(collection, queries @ passages.T, strict=False):
-        print(f"query: {query.summary}")
-        for rank, row in enumerate(np.argsort(-scores, kind="stable")[:3], start=1):
-            mark = "*" if collection[row].name == query.name else " "
-            print(f"  {rank} {mark} {scores[row]:.4f}  {collection[row].name}")
-    print("(* marks the docstring that the query was taken from)\n")
+def _run(module: str, *arguments: str, quiet: bool = False) -> None:
+    """Runs `python -m MODULE`, and shows the command.
+
+    Args:
+        module: the module.
+        arguments: its arguments.
+        quiet: keep what it prints to ourselves, unless it fails (stock Pyserini is talkative).
+
+    Raises:
+        I3Error: it failed; what it printed is shown first.
+    """
+    print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
+    done = subprocess.run(  # noqa: S603  (our own arguments)
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, **java_environment()},
+        capture_output=quiet,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        if quiet:
+            print(done.stdout + done.stderr, file=sys.stderr)
+        raise I3Error(f"the demo's step {module} failed (exit code {done.returncode})")
+    print()
 
 
-@torch.inference_mode()
-def _show_export(
-    directory: Path,
-    queries: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    collection: list[Docstring],
-) -> None:
-    """Loads the exported query encoder with stock transformers and compares one vector."""
-    folder = directory / QUERY_ENCODER
-    with quiet_transformers():
-        encoder, tokenizer = (
-            AutoModel.from_pretrained(folder),
-            AutoTokenizer.from_pretrained(folder),
-        )
-    inputs = tokenizer(collection[0].summary, truncation=True, return_tensors="pt")
-    stock = torch.nn.functional.normalize(encoder(**inputs)[0].mean(dim=1), dim=-1).numpy()
-    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    print(f"wrote {directory} ({size / 1e6:.0f} MB in all), with {folder} for stock")
-    print("tools: loaded by plain transformers, its first query vector differs from ours by")
-    print(f"{abs(stock - queries[:1]).max():.1e}. See its pseudo-query (noise before training):")
-    print(f'  python -m i3_pyserini.model.explain {directory} --text "the square root of a number"')
+def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None:
+    from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415
+    from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
+
+    model, tokenizer = load_model_directory(directory)
+    hits = read_run(run).frame.groupby("query_id")["doc_id"]
+    for qid, query in list(read_topics(str(topics)).items())[:EXAMPLES]:
+        print(f"query: {query}")
+        best = hits.get_group(qid).head(TOP)
+        for rank, docid in enumerate(best, start=1):
+            print(f"  {rank} {'*' if docid == qid else ' '} {docid}")
+        _, contents = find_passage(data / "corpus", best.iloc[0])
+        title, _, text = contents.partition("\n")
+        words = explain(model, tokenizer, text, title, top=5)
+        print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
+    print("(* the passage that the query was taken from; pseudo-queries are noise before training)")

@@ -116,18 +116,22 @@ class I3Config(PreTrainedConfig):
         return [self.cls_token_id, *[self.mask_token_id] * (length - 2), self.sep_token_id]
 
 
+def is_i3_model(name_or_dir: str) -> bool:
+    """Whether a directory or hub name holds an I³ model.
+
+    Raises:
+        I3Error: there is no model of any kind.
+    """
+    return _fields(name_or_dir).get("model_type") == I3Config.model_type
+
+
 def load_i3_config(name_or_dir: str) -> I3Config:
     """The configuration of an I³ model directory or hub name.
 
     Raises:
         I3Error: there is none, it is of another kind of model, or a value in it is unknown.
     """
-    check_name(name_or_dir, "model")
-    try:
-        with quiet_transformers():
-            fields, _ = PreTrainedConfig.get_config_dict(name_or_dir)
-    except (OSError, ValueError) as error:
-        raise unreadable(name_or_dir, "model", "config.json", error) from error
+    fields = _fields(name_or_dir)
     if fields.get("model_type") != I3Config.model_type:
         raise I3Error(
             f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; make one of "
@@ -138,6 +142,16 @@ def load_i3_config(name_or_dir: str) -> I3Config:
     except I3Error as error:
         raise I3Error(f"{name_or_dir}/config.json: {error}") from error
     return config
+
+
+def _fields(name_or_dir: str) -> dict[str, Any]:
+    check_name(name_or_dir, "model")
+    try:
+        with quiet_transformers():
+            fields: dict[str, Any] = PreTrainedConfig.get_config_dict(name_or_dir)[0]
+    except (OSError, ValueError) as error:
+        raise unreadable(name_or_dir, "model", "config.json", error) from error
+    return fields
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def stock_search_flags(config: I3Config) -> str:
     if config.normalize:
         flags.append("--l2-norm")
     if config.query_prefix:
-        flags.append(f'--prefix "{config.query_prefix}"')
+        flags.append(f'--query-prefix "{config.query_prefix}"')
     return " ".join(flags)
 
 

@@ -96,7 +96,7 @@ def test_tokenizers_carry_their_lengths(directory: Path) -> None:
     [
         ({}, "--encoder-class auto"),
         ({"pooling": "mean", "normalize": True}, "--encoder-class auto --pooling mean --l2-norm"),
-        ({"query_prefix": "query:"}, '--encoder-class auto --prefix "query:"'),
+        ({"query_prefix": "query:"}, '--encoder-class auto --query-prefix "query:"'),
     ],
 )
 def test_stock_flags(tiny_bert: str, settings: dict[str, Any], flags: str) -> None:

@@ -1,0 +1,82 @@
+"""Topics: query ids and texts, from a TSV file or a name that ir_datasets knows."""
+
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+
+from i3_pyserini.errors import I3Error
+
+# Names of Pyserini's and their ir_datasets counterparts.
+PYSERINI_NAMES = {
+    "msmarco-passage-dev-subset": "msmarco-passage/dev/small",
+    "dl19-passage": "msmarco-passage/trec-dl-2019/judged",
+    "dl20-passage": "msmarco-passage/trec-dl-2020/judged",
+    "dl21": "msmarco-passage-v2/trec-dl-2021/judged",
+    "dl22": "msmarco-passage-v2/trec-dl-2022/judged",
+}
+
+
+def read_topics(name_or_path: str) -> dict[str, str]:
+    """Reads topics.
+
+    Args:
+        name_or_path: a `qid<TAB>query` file (`.tsv` or `.txt`, also gzipped), a name of
+            Pyserini's such as `dl19-passage`, or an ir_datasets id.
+
+    Returns:
+        Query text, without surrounding blanks, by query id, in the order of the source.
+
+    Raises:
+        I3Error: there is no such file or name, or a line is not as it should be.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return _read_tsv(path)
+    if path.exists() or path.suffix in (".tsv", ".txt", ".gz"):
+        raise I3Error(f"{name_or_path}: no such topics file")
+    return _from_ir_datasets(PYSERINI_NAMES.get(name_or_path, name_or_path))
+
+
+def _read_tsv(path: Path) -> dict[str, str]:
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = gzip.decompress(content)
+    topics: dict[str, str] = {}
+    for number, raw in enumerate(content.splitlines(), start=1):
+        place = f"{path}, line {number}"
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise I3Error(f"{place}: not valid UTF-8") from error
+        if not line.strip():
+            continue
+        qid, tab, query = line.partition("\t")
+        qid, query = qid.strip(), query.split("\t")[0].strip()
+        if not tab:
+            raise I3Error(f"{place}: no tab; expected a query id, a tab and the query")
+        if not qid or not query:
+            raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
+        if qid in topics:
+            raise I3Error(f"{place}: query id {qid!r} occurs a second time")
+        topics[qid] = query
+    if not topics:
+        raise I3Error(f"{path}: no topics in this file")
+    return topics
+
+
+def _from_ir_datasets(name: str) -> dict[str, str]:
+    if find_spec("ir_datasets") is None:
+        raise I3Error(f"{name}: no such file; for names of topics, pip install ir_datasets")
+    import ir_datasets  # noqa: PLC0415  (an extra)
+
+    try:
+        return {
+            query.query_id: query.default_text() for query in ir_datasets.load(name).queries_iter()
+        }
+    except KeyError as error:
+        raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
+    except Exception as error:  # whatever its download raises
+        raise I3Error(
+            f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? Put "
+            "the topics into a TSV file (query id, tab, query) and name that"
+        ) from error

@@ -1,0 +1,1 @@
+"""Run files and qrels to measures, through ir-measures."""

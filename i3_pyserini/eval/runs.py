@@ -1,0 +1,163 @@
+"""Reading qrels and runs, checked: nothing odd in them is accepted in silence."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from i3_pyserini.errors import I3Error
+
+TREC_RUN = ["query_id", "q0", "doc_id", "rank", "score", "tag"]
+MSMARCO_RUN = ["query_id", "doc_id", "rank"]
+TREC_QRELS = ["query_id", "iteration", "doc_id", "relevance"]
+IR_DATASETS = {
+    "msmarco-passage-dev": "msmarco-passage/dev/small",
+    "trec-dl-2019": "msmarco-passage/trec-dl-2019/judged",
+    "trec-dl-2020": "msmarco-passage/trec-dl-2020/judged",
+}
+
+
+@dataclass
+class Run:
+    """A run, ranked.
+
+    Attributes:
+        name: the file's name.
+        frame: columns query_id, doc_id and score (float64); within a query in the order of
+            trec_eval (score, then docid, both falling), with scores made strictly decreasing,
+            so that every provider of ir-measures ranks it alike.
+        warnings: what a reader of its scores must know.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_qrels(name_or_path: str) -> pd.DataFrame:
+    """Reads qrels.
+
+    Args:
+        name_or_path: a TREC file (`qid 0 docid relevance`), plain or gzipped, or one of the
+            presets' names or an ir_datasets id.
+
+    Returns:
+        Columns query_id, doc_id (strings) and relevance (int).
+
+    Raises:
+        I3Error: there are none, or a line is not as it should be.
+    """
+    path = Path(name_or_path)
+    if not path.exists():
+        return _qrels_from_ir_datasets(name_or_path)
+    frame = _read_columns(path, {4: TREC_QRELS}, "qrels")
+    frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
+    twice = frame.duplicated(["query_id", "doc_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise I3Error(
+            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is judged a second "
+            f"time for query {row.query_id!r}"
+        )
+    return frame[["query_id", "doc_id", "relevance"]]
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run in TREC's six columns or MS MARCO's three, plain or gzipped.
+
+    Raises:
+        I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
+    """
+    frame = _read_columns(path, {6: TREC_RUN, 3: MSMARCO_RUN}, "run")
+    warnings = []
+    if "score" in frame:
+        score = _numbers(frame["score"], path, "score")
+        tied = int(pd.DataFrame({"q": frame["query_id"], "s": score}).duplicated().sum())
+        if tied:
+            warnings.append(f"{tied} passages tie with one above them: ordered by docid, falling")
+    else:
+        score = -_numbers(frame["rank"], path, "rank")
+    twice = frame.duplicated(["query_id", "doc_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise I3Error(
+            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is ranked a second "
+            f"time for query {row.query_id!r}"
+        )
+    frame = frame[["query_id", "doc_id"]].assign(score=score)
+    ranked = frame.sort_values(
+        ["query_id", "score", "doc_id"], ascending=[True, False, False], kind="stable"
+    )
+    if not _same_order(frame, ranked):
+        warnings.append("the lines are not in the order of their scores: ranked by score")
+    position = ranked.groupby("query_id").cumcount()
+    return Run(path.name, ranked.assign(score=-position.astype(float)), warnings)
+
+
+def _same_order(frame: pd.DataFrame, ranked: pd.DataFrame) -> bool:
+    """Whether every query's scores fall from line to line, ties aside."""
+    steps = frame.groupby("query_id", sort=False)["score"].diff()
+    return not bool((steps > 0).any()) and len(frame) == len(ranked)
+
+
+def _read_columns(path: Path, layouts: dict[int, list[str]], what: str) -> pd.DataFrame:
+    expected = " or ".join(f"{len(names)} ({' '.join(names)})" for names in layouts.values())
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=r"\s+",
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE,
+            encoding="utf-8",
+        )
+    except pd.errors.EmptyDataError as error:
+        raise I3Error(f"{path}: empty; expected a {what}") from error
+    except pd.errors.ParserError as error:  # names the line
+        detail = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        raise I3Error(f"{path}: {detail}; a {what} has columns {expected}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    names = layouts.get(frame.shape[1])
+    if names is None:
+        raise I3Error(
+            f"{path}, line 1: {frame.shape[1]} column(s): {' '.join(frame.iloc[0])!r:.80}; "
+            f"a {what} has {expected}"
+        )
+    frame.columns = pd.Index(names)
+    short = (frame == "").any(axis=1)
+    if short.any():
+        raise I3Error(f"{path}, line {int(np.argmax(short)) + 1}: fewer columns than {len(names)}")
+    return frame
+
+
+def _numbers(column: pd.Series, path: Path, name: str) -> pd.Series:
+    values = pd.to_numeric(column, errors="coerce")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise I3Error(f"{path}, line {row + 1}: {name} {column.iloc[row]!r} is not a finite number")
+    return values
+
+
+def _qrels_from_ir_datasets(name: str) -> pd.DataFrame:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if find_spec("ir_datasets") is None:
+        raise I3Error(f"{name}: no such file; for names of qrels, pip install ir_datasets")
+    import ir_datasets  # noqa: PLC0415  (an extra)
+
+    try:
+        judged = ir_datasets.load(IR_DATASETS.get(name, name)).qrels_iter()
+        rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in judged]
+    except KeyError as error:
+        raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
+    except Exception as error:  # whatever its download raises
+        raise I3Error(
+            f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? Download the "
+            "qrels and name the file"
+        ) from error
+    return pd.DataFrame(rows, columns=["query_id", "doc_id", "relevance"])

@@ -1,0 +1,99 @@
+"""Finding a Java runtime that stock Pyserini can start, for those who have none set up.
+
+Pyserini 1.6 and 2 start a virtual machine of Java 21 or newer with the module
+`jdk.incubator.vector`; several packaged runtimes lack that module. Nothing here imports pyserini.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+OLDEST = 21
+MODULE = "jdk.incubator.vector"
+FIX = (
+    "install Java 21 or newer with that module (Debian 13, Ubuntu 24.04: apt install "
+    "openjdk-21-jre-headless), or take the one on PyPI: pip install 'i3-pyserini[java]'"
+)
+
+
+@dataclass(frozen=True)
+class Java:
+    """A runtime.
+
+    Attributes:
+        home: its folder, for `JAVA_HOME`.
+        source: how it was found.
+        version: its major version; None if it does not start.
+        has_module: whether it has `jdk.incubator.vector`.
+    """
+
+    home: Path
+    source: str
+    version: int | None
+    has_module: bool
+
+    @property
+    def suits(self) -> bool:
+        """Whether Pyserini can start it."""
+        return self.version is not None and self.version >= OLDEST and self.has_module
+
+
+def find_java() -> tuple[Java | None, list[Java]]:
+    """The first suitable runtime, and all that were looked at.
+
+    Looked at in this order: `JAVA_HOME`, `java` on the path, the usual folders of distributions,
+    the runtime of the PyPI package `arcadedb-embedded`.
+    """
+    seen: list[Java] = []
+    for source, home in _candidates():
+        if home not in [java.home for java in seen]:
+            seen.append(_look_at(home, source))
+            if seen[-1].suits:
+                return seen[-1], seen
+    return None, seen
+
+
+def java_environment() -> dict[str, str]:
+    """The environment variables that stock Pyserini needs here beyond those that are set.
+
+    {} if the runtime it would take by itself is suitable, or if none is.
+    """
+    java, _ = find_java()
+    if java is None or java.source in ("JAVA_HOME", "java on the path"):
+        return {}
+    return {"JAVA_HOME": str(java.home)}
+
+
+def _candidates() -> Iterator[tuple[str, Path]]:
+    if home := os.environ.get("JAVA_HOME"):
+        yield "JAVA_HOME", Path(home)
+    if java := shutil.which("java"):
+        yield "java on the path", Path(java).resolve().parent.parent
+    for folder in sorted(Path("/usr/lib/jvm").glob("*"), reverse=True):
+        if (folder / "bin" / "java").exists():
+            yield "/usr/lib/jvm", folder.resolve()
+    spec = find_spec("arcadedb_embedded")
+    if spec is not None and spec.origin is not None:
+        yield "arcadedb-embedded", Path(spec.origin).parent / "jre"
+
+
+def _look_at(home: Path, source: str) -> Java:
+    java = home / "bin" / "java"
+    said = re.search(r'version "(?:1\.)?(\d+)', _output(java, "-version"))
+    modules = _output(java, "--list-modules") if said else ""
+    return Java(home, source, int(said[1]) if said else None, MODULE in modules)
+
+
+def _output(java: Path, argument: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  (a Java of this machine, with a fixed argument)
+            [java, argument], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr

@@ -1,0 +1,109 @@
+"""`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands that know I³ encoders.
+
+The only module that imports pyserini. It puts our encoders into Pyserini's tables under "i3", lets
+its argument parsers accept `--encoder-class i3`, finds a Java runtime, and runs the stock module.
+"""
+
+import argparse
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
+
+COMMANDS = ("pyserini.encode", "pyserini.search.faiss")
+NAME = "i3"
+USAGE = f"""usage: python -m i3_pyserini.plugin {{{",".join(COMMANDS)}}} …
+
+Runs the stock Pyserini command with the arguments behind its name; --encoder-class i3 takes an
+I³ model directory."""
+
+
+def register() -> None:
+    """Puts our encoders into Pyserini's tables, before all others.
+
+    Pyserini picks a class by searching the encoder's path for the tables' names, so that ours has
+    to come first. Needs a Java runtime, as any import of pyserini does.
+    """
+    from pyserini import encode
+
+    from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
+
+    _put_first(encode.document_encoder_class_map, I3DocumentEncoder)
+    _put_first(encode.query_encoder_class_map, I3QueryEncoder)
+
+
+def set_java() -> None:
+    """Sets `JAVA_HOME` for this process if the Java that Pyserini would take does not suit it.
+
+    Raises:
+        I3Error: no runtime here suits it.
+    """
+    java, seen = find_java()
+    if java is None:
+        found = "; ".join(f"{other.home}: Java {other.version}" for other in seen) or "none"
+        raise I3Error(f"Pyserini needs Java {OLDEST} or newer with {MODULE}; found {found}. {FIX}")
+    os.environ.update(java_environment())
+
+
+def main() -> None:
+    """Runs a stock command with our encoders registered."""
+    if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
+        print(USAGE)
+        return
+    command, arguments = sys.argv[1], sys.argv[2:]
+    if command not in COMMANDS:
+        raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
+    if command == "pyserini.search.faiss":
+        _check_search(arguments)
+    set_java()
+    register()
+    sys.argv = [command, *arguments]
+    add_argument = argparse.ArgumentParser.add_argument
+    argparse.ArgumentParser.add_argument = _with_our_class(add_argument)  # type: ignore[method-assign]
+    try:
+        runpy.run_module(command, run_name="__main__", alter_sys=True)
+    finally:
+        argparse.ArgumentParser.add_argument = add_argument  # type: ignore[method-assign]
+
+
+def _put_first(table: dict[str, Any], encoder_class: type) -> None:
+    others = {name: value for name, value in table.items() if name != NAME}
+    table.clear()
+    table.update({NAME: encoder_class, **others})
+
+
+def _with_our_class(add_argument: Any) -> Any:
+    """`add_argument`, but `--encoder-class` may be "i3" too (Pyserini's choices are fixed)."""
+
+    def wrapper(self: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
+        if "--encoder-class" in names and "choices" in options:
+            options["choices"] = [NAME, *options["choices"]]
+        action: argparse.Action = add_argument(self, *names, **options)
+        return action
+
+    return wrapper
+
+
+def _check_search(arguments: list[str]) -> None:
+    """Compares the index with the model before Pyserini spends its ten seconds.
+
+    Raises:
+        I3Error: the index is absent, or of another dimension or model.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--index", "--encoder", "--encoder-class"):
+        parser.add_argument(name)
+    given, _ = parser.parse_known_args(arguments)
+    if given.index and given.encoder_class == NAME and given.encoder:
+        from i3_pyserini.encode.encoders import I3QueryEncoder
+        from i3_pyserini.encode.queries import check_index
+
+        check_index(Path(given.index), I3QueryEncoder(given.encoder, "cpu"))
+
+
+if __name__ == "__main__":
+    run_command(main)
