@@ -9,30 +9,8 @@ from pathlib import Path
 
 from i3_pyserini.errors import run_command
 from i3_pyserini.java import FIX, MODULE, OLDEST, find_java
+from i3_pyserini.traps import ALWAYS, trap_words
 
-# Words that stock Pyserini 1.6 looks for anywhere in an encoder's path to pick another class.
-SEARCHED_IN_PATHS = (
-    "dkrr",
-    "dpr",
-    "bpr",
-    "tct_colbert",
-    "tct",
-    "ance",
-    "sentence",
-    "contriever",
-    "auto",
-    "clip",
-    "dse",
-    "aggretriever",
-    "openai",
-    "cosdpr",
-    "arctic",
-    "uniir",
-    "qwen3",
-    "mmeb",
-    "splade",
-    "unicoil",
-)
 OPENAI_REFUSES_EMPTY_KEY = (2, 33)
 
 
@@ -115,21 +93,14 @@ def check_network() -> Finding:
 def check_paths(paths: list[Path]) -> Iterator[Finding]:
     """Paths in which stock Pyserini would find another encoder's name."""
     for path in paths:
-        found = trap_words(path)
+        found = ", ".join(trap_words(path))
+        if trap_words(path, ALWAYS):
+            fix = "rename it: stock Pyserini changes the vectors, whatever --encoder-class says"
+        else:
+            fix = "always give --encoder-class auto, or stock Pyserini takes another class"
         yield Finding(
-            "path",
-            f"{path}" + (f" contains {', '.join(found)}" if found else ""),
-            f"stock Pyserini may take the model for another kind: rename it, or always give "
-            f"--encoder-class ({' and '.join(found)})"
-            if found
-            else None,
+            "path", f"{path} contains {found}" if found else f"{path}", fix if found else None
         )
-
-
-def trap_words(path: Path) -> list[str]:
-    """The words in a path that make stock Pyserini pick another encoder class."""
-    lower = str(path).lower()
-    return [word for word in SEARCHED_IN_PATHS if word in lower]
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from i3_pyserini.demo.docstrings import Docstring, collect_docstrings
 
-PACKAGES = ("stdlib", "numpy", "pandas")
+PACKAGES = ("stdlib", "numpy")
 SPLITS = {"dev": range(1), "test": range(1, 3), "train": range(3, 10)}  # of ten parts
 
 

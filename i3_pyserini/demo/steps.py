@@ -15,6 +15,7 @@ from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.jsonl import find_passage
 
 EXAMPLES, TOP = 3, 3
+PASSAGE_LENGTH = 140
 
 
 def run_demo(output: Path) -> None:
@@ -32,8 +33,8 @@ def run_demo(output: Path) -> None:
     data, model = output / "collection", output / "model"
     counts = write_collection(data)
     print(
-        f"{data}: {counts['passages']:,} passages, docstrings of Python's library, NumPy and "
-        f"pandas\nwithout their summary lines, which are the queries ({counts['test']} for test)\n"
+        f"{data}: {counts['passages']:,} passages, docstrings of Python's library and "
+        f"NumPy\nwithout their summary lines, which are the queries ({counts['test']} for test)\n"
     )
     _upgrade(minilm, model)
     topics, qrels = data / "topics.test.tsv", data / "qrels.test.txt"
@@ -48,8 +49,8 @@ def run_demo(output: Path) -> None:
     runs = [str(output / f"run.{name}.txt") for name in ("bm25", "minilm", "i3")]
     _run("i3_pyserini.eval", str(qrels), *runs, "--measures", "RR@10", "nDCG@10", "R@50", "R@1000")
     print(
-        "\nThe I³ model is untrained: on a residual upgrade its vectors are its backbone's, so the\n"
-        "two rows must be equal. It gains from training.\n"
+        "\nThe I³ model is untrained: a residual upgrade starts with its backbone's vectors, so\n"
+        "that the last two rows must be equal.\n"
     )
     _show_examples(data, topics, output / "run.i3.txt", model)
 
@@ -70,7 +71,7 @@ def _upgrade(minilm: str, directory: Path) -> None:
         minilm,
         interactor_init="residual",
         passage_template="{title} {text}",
-        passage_length=256,
+        passage_length=PASSAGE_LENGTH,
     )
     tokenizer = I3Tokenizer.from_pretrained(minilm, model.config)
     save_model_directory(model, tokenizer, directory, overwrite=True)

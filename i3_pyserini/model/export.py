@@ -32,6 +32,7 @@ from i3_pyserini.model.backbone import quiet_transformers, unreadable
 from i3_pyserini.model.config import I3Config, load_i3_config
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.traps import ALWAYS, trap_words
 
 QUERY_ENCODER = "query_encoder"
 PASSAGE_WEIGHTS = "model-passages.safetensors"
@@ -98,8 +99,14 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Refuses to write over something; call it before long work.
 
     Raises:
-        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given.
+        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given; or
+            its path has a word in it that leads stock Pyserini astray.
     """
+    if words := trap_words(target, ALWAYS):
+        raise I3Error(
+            f"{target}: stock Pyserini takes a path with {words[0]!r} for another kind of model "
+            "and changes its vectors; choose another name"
+        )
     if target.exists() and not target.is_dir():
         raise I3Error(f"{target}: is a file; name a directory")
     if not overwrite and target.exists() and any(target.iterdir()):

@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from i3_pyserini.encode.corpus import Corpus, Passage
+from i3_pyserini.errors import I3Error
+
+
+def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return Corpus(path, **options)
+
+
+def test_title_and_text_by_themselves(tmp_path: Path) -> None:
+    passages = list(
+        corpus(
+            tmp_path,
+            {"id": "1", "title": " Eggs ", "text": "boil"},
+            {"_id": 2, "title": None, "text": "fry"},
+            {"docid": "3", "contents": "one\ntwo"},
+            {"id": "4", "title": "", "text": None},
+        )
+    )
+    assert passages == [
+        Passage("1", "Eggs", "boil", "Eggs\nboil"),
+        Passage("2", None, "fry", "\nfry"),
+        Passage("3", None, "one\ntwo", "one\ntwo"),
+        Passage("4", None, "", "\n"),
+    ]
+
+
+def test_fields_of_contents(tmp_path: Path) -> None:
+    fields = ("title", "text")
+    one = corpus(tmp_path, {"id": "1", "contents": "Eggs \n boil\n"}, fields=fields)
+    assert list(one) == [Passage("1", "Eggs", "boil", "Eggs\nboil")]
+    other = corpus(tmp_path, {"id": "1", "contents": "Eggs||boil"}, fields=fields, delimiter="||")
+    assert list(other) == [Passage("1", "Eggs", "boil", "Eggs\nboil")]
+
+
+def test_fields_without_text_are_joined(tmp_path: Path) -> None:
+    record = {"id": "1", "title": "t", "url": "u", "body": "b"}
+    (passage,) = corpus(tmp_path, record, fields=("url", "title", "body"))
+    assert (passage.title, passage.text, passage.contents) == ("t", "u b", "u\nt\nb")
+
+
+def test_files_in_name_order(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.json", "c.jsonl", "README.md", ".DS_Store"):
+        (tmp_path / name).write_text(json.dumps({"id": name, "text": "x"}) + "\n")
+    assert [passage.docid for passage in Corpus(tmp_path)] == ["a.json", "b.jsonl", "c.jsonl"]
+    summary = Corpus(tmp_path).check()
+    assert (summary.passages, summary.files) == (3, ["a.json", "b.jsonl", "c.jsonl"])
+
+
+@pytest.mark.parametrize(
+    ("record", "options", "said"),
+    [
+        ({"text": "x"}, {}, r"corpus.jsonl, line 2: no id \(field 'id' or '_id' or 'docid'\)"),
+        ({"id": "", "text": "x"}, {}, "line 2: id '' is empty or has white space"),
+        ({"id": "a b", "text": "x"}, {}, "line 2: id 'a b' is empty or has white space"),
+        ({"id": True, "text": "x"}, {}, "line 2: the id is a bool"),
+        ({"id": "1", "text": "x"}, {}, "line 2: id '1' occurs a second time"),
+        ({"id": "2", "text": 7}, {}, "line 2: field 'text' is a int, not a string"),
+        ({"id": "2", "body": "x"}, {}, "line 2: no field 'text' and no 'contents'"),
+        ({"id": "2", "text": "x"}, {"docid_field": "key"}, r"line 1: no id \(field 'key'\)"),
+        (
+            {"id": "2", "contents": "a\nb\nc"},
+            {"fields": ("text",)},
+            r"line 2: 'contents' has 3 part\(s\) .*, but 1 field\(s\) are asked for",
+        ),
+    ],
+)
+def test_bad_lines_are_named(
+    tmp_path: Path, record: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(I3Error, match=said):
+        corpus(tmp_path, {"id": "1", "text": "fine"}, record, **options).check()
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match="no such file or folder"):
+        Corpus(tmp_path / "nowhere")
+    with pytest.raises(I3Error, match=r"no \.jsonl or \.json file in this folder"):
+        Corpus(tmp_path)
+    (tmp_path / "empty.jsonl").write_text("\n\n")
+    with pytest.raises(I3Error, match=r"no passages in 1 file\(s\)"):
+        Corpus(tmp_path).check()

@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+import torch
+
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode.encoders import (
+    AutoDocumentEncoder,
+    I3DocumentEncoder,
+    I3QueryEncoder,
+    fingerprint,
+    torch_device,
+)
+from i3_pyserini.encode.queries import check_index, encode_topics, save_queries
+from i3_pyserini.encode.store import FaissStore
+from i3_pyserini.encode.topics import read_topics
+from i3_pyserini.errors import I3Error
+
+TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]
+
+
+@pytest.fixture
+def directory(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> str:
+    save_model_directory(*tiny_model, tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@torch.no_grad()
+def test_i3_encoders_are_the_model(
+    tiny_model: tuple[I3Retriever, I3Tokenizer], directory: str
+) -> None:
+    model, tokenizer = tiny_model
+    passages = I3DocumentEncoder(directory, "cpu").encode(TEXTS, titles=TITLES, max_length=9)
+    ours = model.encode_passages(**tokenizer.passages(TEXTS, TITLES))["vectors"]
+    np.testing.assert_allclose(passages, ours.numpy(), atol=1e-6)
+    expected = model.encode_queries(**tokenizer.queries(TEXTS)).numpy()
+    for place in (directory, f"{directory}/query_encoder"):
+        encoder = I3QueryEncoder(encoder_dir=place, device="cpu", prefix=None, tokenizer_name=None)
+        np.testing.assert_allclose(encoder.encode_batch(TEXTS), expected, atol=1e-6)
+        assert encoder.encode(TEXTS[0], max_length=None).shape == (32,)
+        np.testing.assert_allclose(encoder.encode(TEXTS[0]), expected[0], atol=1e-6)
+
+
+def test_auto_encoder_pools_as_told(tiny_bert: str) -> None:
+    plain = AutoDocumentEncoder(tiny_bert, "cpu").encode(TEXTS)
+    assert plain.dtype == np.float32
+    mean = AutoDocumentEncoder(tiny_bert, "cpu", pooling="mean", l2_norm=True).encode(TEXTS)
+    np.testing.assert_allclose(np.linalg.norm(mean, axis=1), 1, atol=1e-6)
+    titled = AutoDocumentEncoder(tiny_bert, "cpu").encode(TEXTS, TITLES)
+    by_hand = AutoDocumentEncoder(tiny_bert, "cpu").encode(["eggs boil an egg", "hot water"])
+    np.testing.assert_allclose(titled, by_hand, atol=1e-6)
+    prefixed = AutoDocumentEncoder(tiny_bert, "cpu", prefix="what :").encode(TEXTS)
+    by_hand = AutoDocumentEncoder(tiny_bert, "cpu").encode([f"what : {text}" for text in TEXTS])
+    np.testing.assert_allclose(prefixed, by_hand, atol=1e-6)
+    short = AutoDocumentEncoder(tiny_bert, "cpu", max_length=3).encode(["boil an egg"])
+    np.testing.assert_allclose(
+        short, AutoDocumentEncoder(tiny_bert, "cpu").encode(["boil"]), atol=1e-6
+    )
+
+
+def test_device_that_is_not_here() -> None:
+    with pytest.raises(I3Error, match="--device nonsense is not usable here"):
+        torch_device("nonsense")
+    if not torch.cuda.is_available():
+        with pytest.raises(I3Error, match="--device cuda:0 is not usable here"):
+            torch_device("cuda:0")
+        assert torch_device(None).type == "cpu"
+
+
+def test_fingerprint_is_of_config_and_weights(directory: str, tiny_bert: str) -> None:
+    before = fingerprint(Path(directory))
+    assert before == fingerprint(Path(directory))
+    assert before != fingerprint(Path(tiny_bert))
+    weights = Path(directory) / "query_encoder" / "model-00001-of-00002.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert fingerprint(Path(directory)) != before
+    assert fingerprint(Path("some/hub-name")) is None
+
+
+def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    topics_file = tmp_path / "topics.tsv"
+    topics_file.write_text("q1\tboil an egg \n\nq2\teggs\textra column\n", encoding="utf-8")
+    topics = read_topics(str(topics_file))
+    assert topics == {"q1": "boil an egg", "q2": "eggs"}
+    encoder = I3QueryEncoder(directory, "cpu")
+    vectors = encode_topics(topics, encoder, batch_size=1)
+    np.testing.assert_allclose(vectors[1], encoder.encode("eggs"), atol=1e-6)
+    save_queries(tmp_path / "queries", topics, vectors)
+    frame = pd.read_pickle(tmp_path / "queries" / "embedding.pkl")
+    assert list(frame["text"]) == ["boil an egg", "eggs"]
+    np.testing.assert_array_equal(np.stack(frame["embedding"]), vectors)
+    with pytest.raises(I3Error, match="exists"):
+        save_queries(tmp_path / "queries", topics, vectors)
+    with pytest.raises(I3Error, match="'bpr'"):
+        save_queries(tmp_path / "bpr-queries", topics, vectors)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("q1 boil an egg\n", "line 1: no tab"),
+        ("q1\tboil\nq2\t \n", "line 2: the query is empty"),
+        ("\tboil\n", "line 1: the query id is empty"),
+        ("q1\tboil\nq1\tegg\n", "line 2: query id 'q1' occurs a second time"),
+        ("\n", "no topics in this file"),
+    ],
+)
+def test_bad_topics_are_named(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "t.tsv").write_text(content)
+    with pytest.raises(I3Error, match=f"t.tsv.*{said}"):
+        read_topics(str(tmp_path / "t.tsv"))
+
+
+def test_topics_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match="no such topics file"):
+        read_topics(str(tmp_path / "none.tsv"))
+    (tmp_path / "t.tsv").write_bytes(b"q1\t\xff\n")
+    with pytest.raises(I3Error, match=r"t\.tsv, line 1: not valid UTF-8"):
+        read_topics(str(tmp_path / "t.tsv"))
+    with pytest.raises(I3Error, match=r"neither a file nor a data set|pip install ir_datasets"):
+        read_topics("no-such-set")
+
+
+def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
+    from i3_pyserini.encode.corpus import Passage
+
+    encoder = I3QueryEncoder(directory, "cpu")
+
+    def index(name: str, dimension: int, made_by: str | None) -> Path:
+        store = FaissStore(tmp_path / name)
+        store.manifest["model"] = {"name": "other", "fingerprint": made_by}
+        with store:
+            store.add([Passage("d", None, "", "")], np.ones((1, dimension), dtype=np.float32))
+        return tmp_path / name
+
+    check_index(index("same", 32, fingerprint(Path(directory))), encoder)
+    check_index(index("unknown", 32, None), encoder)
+    with pytest.raises(I3Error, match=r"encoded by another model \(other\)"):
+        check_index(index("other", 32, "0" * 64), encoder)
+    with pytest.raises(I3Error, match="vectors of 16 dimensions, but the model's have 32"):
+        check_index(index("narrow", 16, None), encoder)
+    with pytest.raises(I3Error, match="no index here"):
+        check_index(tmp_path / "nowhere", encoder)
+    (tmp_path / "same" / "index").write_bytes(b"IxFI")
+    with pytest.raises(I3Error, match="FAISS cannot read it"):
+        check_index(tmp_path / "same", encoder)
+    assert faiss.read_index(str(tmp_path / "unknown" / "index")).ntotal == 1

@@ -1,0 +1,149 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.evaluate import Evaluation, evaluate
+from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.eval.runs import read_qrels, read_run
+
+QRELS = "q1 0 a 1\nq1 0 b 0\nq2 0 c 2\nq3 0 d 1\n"
+RUN = "q1 Q0 b 1 3.0 t\nq1 Q0 a 2 2.0 t\nq2 Q0 c 1 9 t\nq4 Q0 a 1 1 t\n"
+
+
+def scores(tmp_path: Path, run: str | bytes, *measures: str, qrels: str = QRELS) -> Evaluation:
+    (tmp_path / "qrels.txt").write_text(qrels)
+    path = tmp_path / ("run.gz" if isinstance(run, bytes) else "run.txt")
+    path.write_bytes(run if isinstance(run, bytes) else run.encode())
+    chosen, _ = choose_measures(measures or ("RR@10", "R@1000"))
+    return evaluate(read_qrels(str(tmp_path / "qrels.txt")), read_run(path), chosen)
+
+
+def test_missing_queries_count_as_zero_and_are_reported(tmp_path: Path) -> None:
+    evaluation = scores(tmp_path, RUN)
+    assert evaluation.means == pytest.approx({"RR@10": 0.5, "R@1000": 2 / 3})
+    assert evaluation.warnings == [
+        "1 query missing, counted as zero (q3)",
+        "1 query not in the qrels, left out (q4)",
+    ]
+    table = evaluation.per_query.set_index(["query_id", "measure"])["value"]
+    assert table["q1", "RR@10"] == 0.5
+    assert table["q3", "RR@10"] == 0.0
+
+
+def test_gzip_and_ms_marco_format(tmp_path: Path) -> None:
+    plain = scores(tmp_path, RUN).means
+    assert scores(tmp_path, gzip.compress(RUN.encode())).means == plain
+    assert scores(tmp_path, "q1\tb\t1\nq1\ta\t2\nq2\tc\t1\n").means == plain
+
+
+def test_ties_are_ranked_by_docid_for_every_measure(tmp_path: Path) -> None:
+    """trec_eval's rule, falling docids; the relevant passage is second for each provider."""
+    run = "q1 Q0 a 1 1.0 t\nq1 Q0 b 2 1.0 t\n"
+    evaluation = scores(tmp_path, run, "RR@10", "RR", "P@1", qrels="q1 0 a 1\n")
+    assert evaluation.means == {"RR@10": 0.5, "RR": 0.5, "P@1": 0.0}
+    assert evaluation.warnings == ["1 passages tie with one above them: ordered by docid, falling"]
+
+
+def test_unsorted_lines_are_ranked_by_score(tmp_path: Path) -> None:
+    run = "q1 Q0 b 1 1.0 t\nq1 Q0 a 2 2.0 t\n"
+    evaluation = scores(tmp_path, run, qrels="q1 0 a 1\n")
+    assert evaluation.means["RR@10"] == 1.0
+    assert "not in the order of their scores" in evaluation.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("", "run.txt: empty; expected a run"),
+        ("q1 a\n", r"line 1: 2 column\(s\): 'q1 a'; a run has 6 .* or 3"),
+        ("q1 Q0 a 1 nan t\n", "line 1: score 'nan' is not a finite number"),
+        ("q1 Q0 a 1 9 t\nq1 Q0 b 2 inf t\n", "line 2: score 'inf' is not a finite"),
+        ("q1 Q0 a 1 9 t\nq1 Q0 a 2 8 t\n", "line 2: passage 'a' is ranked a second time"),
+        ("q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t extra\n", "line 2, saw 7"),
+        ("q1 Q0 a 1 9 t\nq1 Q0 b 2\n", "line 2: fewer columns than 6"),
+        ("q9 Q0 a 1 9 t\n", "none of its 1 queries is among the 3 of the qrels"),
+    ],
+)
+def test_bad_runs(tmp_path: Path, run: str, said: str) -> None:
+    with pytest.raises(I3Error, match=said):
+        scores(tmp_path, run)
+
+
+@pytest.mark.parametrize(
+    ("qrels", "said"),
+    [
+        ("q1 0 a x\n", "line 1: relevance 'x' is not a finite number"),
+        ("q1 0 a 1\nq1 0 a 0\n", "line 2: passage 'a' is judged a second time"),
+        ("q1 a 1\n", r"3 column\(s\).*a qrels has 4"),
+    ],
+)
+def test_bad_qrels(tmp_path: Path, qrels: str, said: str) -> None:
+    with pytest.raises(I3Error, match=said):
+        scores(tmp_path, RUN, qrels=qrels)
+
+
+def test_measures() -> None:
+    measures, note = choose_measures(["trec-dl-2019", "nDCG@10"])
+    names = ["nDCG@10", "AP(rel=2)", "RR(rel=2)", "R(rel=2)@1000"]
+    assert [str(measure) for measure in measures] == names
+    assert "from 2 on" in note
+    for wrong in ("nonsense", "nDCG@", "__import__('os')"):
+        with pytest.raises(I3Error, match="neither a preset"):
+            choose_measures([wrong])
+
+
+def test_unknown_qrels() -> None:
+    with pytest.raises(I3Error, match=r"neither a file nor a data set|pip install ir_datasets"):
+        read_qrels("no-such-qrels")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.floats(-5, 5)), min_size=1))
+def test_means_are_those_of_plain_ir_measures(rows: list[tuple[int, int, float]]) -> None:
+    """On a run without ties ir-measures alone gives the same."""
+    import tempfile
+
+    import ir_measures
+
+    unique = {(query, passage): score for query, passage, score in rows}
+    if len({(query, score) for (query, _), score in unique.items()}) < len(unique):
+        return
+    lines = [f"q{query} Q0 d{passage} 0 {score!r} t" for (query, passage), score in unique.items()]
+    qrels = [ir_measures.Qrel(f"q{query}", f"d{query}", 1) for query in range(4)]
+    run = [ir_measures.ScoredDoc(f"q{q}", f"d{p}", s) for (q, p), s in unique.items()]
+    measures, _ = choose_measures(["RR@10", "nDCG@10", "R@5", "AP"])
+    with tempfile.TemporaryDirectory() as folder:
+        ours = scores(
+            Path(folder),
+            "\n".join(lines),
+            "RR@10",
+            "nDCG@10",
+            "R@5",
+            "AP",
+            qrels="".join(f"{q.query_id} 0 {q.doc_id} {q.relevance}\n" for q in qrels),
+        )
+    for measure, value in ir_measures.calc_aggregate(measures, qrels, run).items():
+        assert ours.means[str(measure)] == pytest.approx(value, abs=1e-9)
+
+
+def test_command(run_module: Any, tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text(QRELS)
+    (tmp_path / "run").write_text(RUN)
+    command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures", "RR@10")
+    done = run_module(*command, check=True)
+    assert done.stdout.split() == ["RR@10", "run", "0.5000"]
+    assert "note: run: 1 query missing, counted as zero (q3)" in done.stderr
+    (result,) = json.loads(run_module(*command, "--json", check=True).stdout)
+    assert result["measures"] == {"RR@10": 0.5}
+    assert run_module(*command, "--csv", check=True).stdout == "run,RR@10\nrun,0.5\n"
+    lines = run_module(*command, "--per-query", check=True).stdout.splitlines()
+    assert lines[1:] == ["run\tq1\tRR@10\t0.5", "run\tq2\tRR@10\t1.0", "run\tq3\tRR@10\t0.0"]
+    done = run_module("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "none")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,102 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from i3_pyserini import doctor, java
+from i3_pyserini.traps import ALWAYS, trap_words
+
+
+def fake_java(home: Path, version: str, modules: str) -> Path:
+    """A `java` that says of itself what it is told to."""
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in -version) echo 'openjdk version \"{version}\" 2026' >&2;;\n"
+        f"*) echo '{modules}';; esac\n"
+    )
+    program.chmod(0o755)
+    return home
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets these runtimes be the only candidates."""
+
+    def only(*candidates: tuple[str, Path]) -> None:
+        monkeypatch.setattr(java, "_candidates", lambda: iter(candidates))
+
+    return only
+
+
+def test_java_has_to_be_new_and_have_the_module(tmp_path: Path, only: Callable[..., None]) -> None:
+    old = fake_java(tmp_path / "old", "17.0.1", java.MODULE)
+    older = fake_java(tmp_path / "older", "1.8.0_1", java.MODULE)
+    bare = fake_java(tmp_path / "bare", "25", "java.base")
+    good = fake_java(tmp_path / "good", "21.0.4", f"java.base {java.MODULE}")
+    only(("JAVA_HOME", old), ("a", older), ("b", bare), ("c", tmp_path / "none"))
+    found, seen = java.find_java()
+    assert found is None
+    assert [other.version for other in seen] == [17, 8, 25, None]
+    assert java.java_environment() == {}
+    finding = doctor.check_java()
+    assert "Java 17" in finding.state
+    assert finding.fix is not None
+    assert "pip install 'i3-pyserini[java]'" in finding.fix
+    only(("JAVA_HOME", old), ("arcadedb-embedded", good))
+    assert java.java_environment() == {"JAVA_HOME": str(good)}
+    assert f"export JAVA_HOME={good}" in str(doctor.check_java().fix)
+    only(("JAVA_HOME", good))
+    assert java.java_environment() == {}
+    assert doctor.check_java().fix is None
+
+
+@pytest.mark.parametrize(
+    ("pyserini", "openai", "key", "needs_fix"),
+    [
+        ("1.6.0", "2.32.0", "", False),
+        ("1.6.0", "2.36.0", "", True),
+        ("1.6.0", "2.36.0", "key", False),
+        ("2.4.0", "2.36.0", "", False),
+        (None, None, "", True),
+    ],
+)
+def test_openai(
+    monkeypatch: pytest.MonkeyPatch,
+    pyserini: str | None,
+    openai: str | None,
+    key: str,
+    needs_fix: bool,
+) -> None:
+    versions = {"pyserini": pyserini, "openai": openai}
+    monkeypatch.setattr(doctor, "_version", versions.get)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert (doctor.check_openai().fix is not None) == needs_fix
+
+
+def test_paths() -> None:
+    fine, other, worse = doctor.check_paths([Path("model"), Path("balance/q"), Path("eclipse")])
+    assert fine.fix is None
+    assert "contains ance" in other.state
+    assert other.fix is not None
+    assert "--encoder-class auto" in other.fix
+    assert worse.fix is not None
+    assert "rename it" in worse.fix
+    assert trap_words("a/MODSE", ALWAYS) == ["dse"]
+
+
+def test_models_are_not_written_where_stock_pyserini_goes_astray(
+    tiny_model: tuple[object, object], tmp_path: Path
+) -> None:
+    from i3_pyserini import I3Error, save_model_directory
+
+    with pytest.raises(I3Error, match="a path with 'clip' for another kind of model"):
+        save_model_directory(*tiny_model, tmp_path / "eclipse")  # type: ignore[arg-type]
+
+
+def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["doctor", "balance"])
+    doctor.main()
+    lines = capsys.readouterr().out.splitlines()
+    subjects = [line.split()[1] for line in lines if not line.startswith("   ")]
+    assert subjects == ["python", "java", "pyserini", "faiss", "torch", "hub", "path"]

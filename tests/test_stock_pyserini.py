@@ -1,0 +1,168 @@
+"""The real stock commands, in subprocesses, on an index and a model of ours."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.java import find_java, java_environment
+from tests.conftest import WORDS
+
+pytestmark = pytest.mark.skipif(
+    find_java()[0] is None, reason="stock Pyserini needs Java: pip install 'i3-pyserini[java]'"
+)
+HITS = 10
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
+    """A model, a corpus of 40 passages and five topics."""
+    folder = tmp_path_factory.mktemp("stock")
+    model = I3Retriever.from_backbone(tiny_bert)
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    save_model_directory(model, tokenizer, folder / "model")
+    random = np.random.default_rng(0)
+    with (folder / "corpus.jsonl").open("w") as corpus:
+        for number in range(40):
+            title, text = (" ".join(random.choice(WORDS, size)) for size in (2, 12))
+            corpus.write(json.dumps({"id": f"d{number}", "title": title, "text": text}) + "\n")
+    queries = [" ".join(random.choice(WORDS, 6)) for _ in range(4)] + ["eggs " * 60]
+    topics = "".join(f"q{number}\t{query}\n" for number, query in enumerate(queries))
+    (folder / "topics.tsv").write_text(topics)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    def run(module: str, *args: object) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [sys.executable, "-m", module, *map(str, args)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=place,
+            env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done
+
+    return run
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def encode(run: Run, module: str, encoder: list[str], embeddings: str, *flags: str) -> None:
+    run(
+        *module.split(),
+        *("input", "--corpus", "corpus.jsonl", "--fields", "title", "text"),
+        *("output", "--embeddings", embeddings, *flags),
+        *("encoder", *encoder, "--fields", "title", "text", "--device", "cpu"),
+    )
+
+
+@pytest.fixture(scope="module")
+def index(place: Path, run: Run) -> Path:
+    encode(run, "i3_pyserini.encode", ["--encoder", "model"], "index", "--to-faiss")
+    return place / "index"
+
+
+def search(run: Run, module: str, output: str, *encoder: str) -> None:
+    run(
+        *module.split(),
+        *("--index", "index", "--topics", "topics.tsv", *encoder),
+        *("--output", output, "--hits", HITS),
+    )
+
+
+def ranking(path: Path) -> list[tuple[str, str]]:
+    return [(line.split()[0], line.split()[2]) for line in path.read_text().splitlines()]
+
+
+def test_three_ways_give_the_same_ranking(place: Path, run: Run, index: Path) -> None:
+    stock = "pyserini.search.faiss"
+    search(run, stock, "plain.txt", "--encoder", "model/query_encoder", "--encoder-class", "auto")
+    run(
+        "i3_pyserini.encode.query",
+        *("--topics", "topics.tsv", "--encoder", "model", "--output", "queries", "--index", index),
+    )
+    search(run, stock, "encoded.txt", "--encoded-queries", "queries")
+    plugin = f"i3_pyserini.plugin {stock}"
+    search(run, plugin, "plugin.txt", "--encoder", "model", "--encoder-class", "i3")
+    plain = ranking(place / "plain.txt")
+    assert len(plain) == 5 * HITS
+    assert ranking(place / "encoded.txt") == plain
+    assert ranking(place / "plugin.txt") == plain
+
+
+def test_stock_encoding_through_the_plugin(place: Path, run: Run, index: Path) -> None:
+    plugin = "i3_pyserini.plugin pyserini.encode"
+    encoder = ["--encoder", "model", "--encoder-class", "i3", "--dimension", "32"]
+    encode(run, plugin, encoder, "plugin-index", "--to-faiss")
+    ours, theirs = (
+        faiss.read_index(str(place / name / "index")).reconstruct_n(0, 40)
+        for name in ("index", "plugin-index")
+    )
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    assert (place / "plugin-index" / "docid").read_text() == (index / "docid").read_text()
+
+
+@pytest.mark.parametrize("options", [[], ["--pooling", "mean", "--l2-norm", "--prefix", "what"]])
+def test_our_auto_class_is_pyserini_s(
+    place: Path, run: Run, tiny_bert: str, options: list[str]
+) -> None:
+    vectors = []
+    for module in ("pyserini.encode", "i3_pyserini.encode"):
+        name = f"{module}-{len(options)}"
+        encode(run, module, ["--encoder", tiny_bert, "--encoder-class", "auto", *options], name)
+        lines = (place / name / "embeddings.jsonl").read_text().splitlines()
+        vectors.append([json.loads(line) for line in lines])
+    for stock, ours in zip(*vectors, strict=True):
+        assert (ours["id"], ours["contents"]) == (stock["id"], stock["contents"])
+        np.testing.assert_allclose(ours["vector"], stock["vector"], atol=1e-5)
+
+
+def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
+    code = (
+        "from i3_pyserini.plugin import set_java; set_java()\n"
+        "from pyserini.search.faiss import FaissSearcher\n"
+        "from i3_pyserini.encode.encoders import I3QueryEncoder\n"
+        "searcher = FaissSearcher('index', I3QueryEncoder('model', device='cpu'))\n"
+        "one = [hit.docid for hit in searcher.search('boil an egg', 5)]\n"
+        "many = searcher.batch_search(['boil an egg', 'hot water'], ['a', 'b'], 5)\n"
+        "assert [hit.docid for hit in many['a']] == one and len(many['b']) == 5\n"
+    )
+    place = index.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=place
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_plugin_refuses_another_model_s_index(
+    place: Path, index: Path, tiny_bert: str, run_module: Run
+) -> None:
+    model = I3Retriever.from_backbone(tiny_bert)
+    other = place / "other-model"
+    save_model_directory(model, I3Tokenizer.from_pretrained(tiny_bert, model.config), other)
+    command = ("i3_pyserini.plugin", "pyserini.search.faiss", "--index", index)
+    query = (
+        "--topics",
+        place / "topics.tsv",
+        "--encoder-class",
+        "i3",
+        "--output",
+        place / "no.txt",
+    )
+    done = run_module(*command, "--encoder", other, *query)
+    assert done.returncode == 2
+    assert "encoded by another model (model)" in done.stderr
+    done = run_module("i3_pyserini.plugin", "pyserini.search.lucene")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
