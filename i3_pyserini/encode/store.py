@@ -14,6 +14,7 @@ from i3_pyserini.encode.corpus import Passage
 from i3_pyserini.errors import I3Error
 
 MANIFEST = "manifest.json"
+FILES = {"index", "docid", "embeddings.jsonl", MANIFEST}
 CHUNK = 1 << 16  # vectors that are handed to FAISS at a time
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -37,8 +38,15 @@ class Store:
     def __init__(self, target: Path, overwrite: bool = False) -> None:
         if target.exists() and not target.is_dir():
             raise I3Error(f"{target}: is a file; name a directory")
-        if target.exists() and any(target.iterdir()) and not overwrite:
+        found = {path.name for path in target.iterdir()} if target.exists() else set()
+        if found and not overwrite:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
+        if found - FILES:
+            raise I3Error(
+                f"{target}: has other files than an index's ({min(found - FILES)}); it is not "
+                "overwritten"
+            )
+        target = target.resolve()
         self.target = target
         self.manifest: dict[str, Any] = {}
         self.count = 0

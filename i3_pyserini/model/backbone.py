@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub.utils import logging as hub_logging
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
@@ -72,7 +73,7 @@ def load_config(name_or_dir: str) -> PreTrainedConfig:
     try:
         with quiet_transformers():
             config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_dir)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, "backbone", "config.json", error) from error
     return config
 
@@ -85,9 +86,17 @@ def load_encoder(name_or_dir: str) -> PreTrainedModel:
     """
     try:
         with quiet_transformers():
-            encoder, report = AutoModel.from_pretrained(name_or_dir, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
+            encoder, report = AutoModel.from_pretrained(
+                name_or_dir, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+    except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, "backbone", "weights", error) from error
+    if report["mismatched_keys"]:
+        wrong = ", ".join(
+            f"{name} {list(found)} instead of {list(expected)}"
+            for name, found, expected in sorted(report["mismatched_keys"])
+        )
+        raise I3Error(f"backbone {name_or_dir}: weights do not have config.json's sizes: {wrong}")
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise I3Error(f"backbone {name_or_dir}: weights are missing: {', '.join(missing)}")
@@ -95,8 +104,12 @@ def load_encoder(name_or_dir: str) -> PreTrainedModel:
 
 
 def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
-    """An encoder of this configuration with random weights, without its pooler."""
-    return prepare_encoder(AutoModel.from_config(config))
+    """An encoder of this configuration with random weights, without its pooler.
+
+    Its dtype is PyTorch's default, as for all other parts of a model, not the one in which the
+    backbone happened to be stored.
+    """
+    return prepare_encoder(AutoModel.from_config(config, dtype=torch.get_default_dtype()))
 
 
 def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
@@ -218,7 +231,12 @@ def _read_json(name_or_dir: str, file: str) -> Any:
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
     )
-    return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+    if path is None:
+        return None
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise unreadable(name_or_dir, "backbone", file, error) from error
 
 
 def unreadable(name_or_dir: str, what: str, part: str, error: Exception) -> I3Error:
@@ -230,10 +248,10 @@ def unreadable(name_or_dir: str, what: str, part: str, error: Exception) -> I3Er
         part: the part that failed ("weights").
         error: what transformers raised.
     """
+    detail = next(iter(str(error).splitlines()), type(error).__name__)
     if Path(name_or_dir).exists():
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         return I3Error(f"{what} {name_or_dir}: {part} cannot be read: {detail}")
     return I3Error(
-        f"{what} {name_or_dir}: no such directory, and the Hugging Face hub did not give it; "
-        "check the path, or download the model while online"
+        f"{what} {name_or_dir}: no such directory, and the Hugging Face hub did not give it "
+        f"({detail}); check the path, or download the model while online"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+from transformers.activations import ACT2FN
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import check_name, quiet_transformers, unreadable
@@ -23,6 +24,8 @@ POSITIVE = (
     "pseudo_query_length",
     "training_pseudo_query_length",
 )
+TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id")
+TEXTS = ("query_prefix", "passage_template", "missing_value")
 
 
 class I3Config(PreTrainedConfig):
@@ -201,6 +204,8 @@ class LayerSizes:
             ),
             initializer_range=first("initializer_range", default=0.02),
         )
+        if sizes.hidden_act not in ACT2FN:
+            raise I3Error(f"the backbone's activation {sizes.hidden_act!r} is not known")
         if sizes.hidden_size % sizes.num_attention_heads:
             raise I3Error(
                 f"hidden size {sizes.hidden_size} is not a multiple of "
@@ -241,17 +246,24 @@ def _check_values(config: I3Config) -> None:
             raise I3Error(f"config: {name} must be at least 3: two special tokens and one mask")
     if not isinstance(config.normalize, bool):
         raise I3Error(f"config: normalize is {config.normalize!r}, must be true or false")
+    for name in TEXTS:
+        if not isinstance(getattr(config, name), str):
+            raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be text")
+    for name in TOKENS:
+        value, size = getattr(config, name), getattr(config.encoder, "vocab_size", None)
+        if not isinstance(value, int) or value < 0 or (size is not None and value >= size):
+            raise I3Error(f"config: {name} is {value!r}, must be an id below {size}")
     _check_template(config.passage_template)
 
 
 def _check_template(template: str) -> None:
     try:
-        fields = [
-            field for _, field, _, _ in string.Formatter().parse(template) if field is not None
-        ]
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise I3Error(f"config: passage_template {template!r} is malformed ({error})") from error
-    if "text" not in fields or not set(fields) <= {"title", "sep", "text"}:
+    fields = [name for _, name, _, _ in parts]
+    plain = not any(spec or conversion for _, _, spec, conversion in parts)
+    if not plain or "text" not in fields or not set(fields) <= {"title", "sep", "text"}:
         raise I3Error(
             f"config: passage_template {template!r} must use {{text}} and may use "
             "{title} and {sep}, nothing else"

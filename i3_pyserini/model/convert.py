@@ -49,7 +49,13 @@ def main() -> None:
     if args.reverse:
         model, _ = load_model_directory(args.source)
         save_original(model, args.output, args.overwrite)
-        print(f"wrote {args.output}")
+        config = model.config
+        print(f"wrote {args.output}; what it does not say, for the way back:")
+        print(
+            f"--query-length {config.query_length} --passage-length {config.passage_length} "
+            f"--generated-query-length {config.training_pseudo_query_length}"
+            + (" --normalize" if config.normalize else "")
+        )
         return
     check_target(args.output, args.overwrite)
     settings = OriginalSettings(

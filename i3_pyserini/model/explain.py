@@ -47,6 +47,8 @@ def main() -> None:
     args = _arguments()
     if (args.text is None) == (args.corpus is None) or (args.corpus is None) != (args.id is None):
         raise I3Error("give the passage either as --text (and --title) or as --corpus and --id")
+    if args.corpus is not None and args.title is not None:
+        raise I3Error("--title goes with --text; with --corpus the passage has its own")
     if args.top < 1:
         raise I3Error(f"--top is {args.top}, must be at least 1")
     from i3_pyserini.model.export import load_model_directory

@@ -16,6 +16,7 @@ builds one and would otherwise report it as missing.
 import copy
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModel
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import quiet_transformers, unreadable
-from i3_pyserini.model.config import I3Config, load_i3_config
+from i3_pyserini.model.config import I3Config, is_i3_model, load_i3_config
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.traps import ALWAYS, trap_words
@@ -53,8 +53,8 @@ def save_model_directory(
     Raises:
         I3Error: something else is in the way, or the place cannot be written.
     """
-    target = Path(directory)
-    check_target(target, overwrite)
+    check_target(Path(directory), overwrite)
+    target = Path(directory).resolve()
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
@@ -62,8 +62,9 @@ def save_model_directory(
             _write(model, tokenizer, partial)
         _sync(partial)
         _replace(partial, target)
-    except OSError as error:
-        raise I3Error(f"{target}: cannot be written ({error.strerror or error})") from error
+    except (OSError, SafetensorError) as error:  # the latter too is of a full disk
+        reason = getattr(error, "strerror", None) or error
+        raise I3Error(f"{target}: cannot be written ({reason})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -99,8 +100,8 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Refuses to write over something; call it before long work.
 
     Raises:
-        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given; or
-            its path has a word in it that leads stock Pyserini astray.
+        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given or it
+            is no model directory; or its path has a word in it that leads stock Pyserini astray.
     """
     if words := trap_words(target, ALWAYS):
         raise I3Error(
@@ -109,8 +110,12 @@ def check_target(target: Path, overwrite: bool) -> None:
         )
     if target.exists() and not target.is_dir():
         raise I3Error(f"{target}: is a file; name a directory")
-    if not overwrite and target.exists() and any(target.iterdir()):
+    if not target.exists() or not any(target.iterdir()):
+        return
+    if not overwrite:
         raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
+    if not (target / "config.json").is_file() or not is_i3_model(str(target)):
+        raise I3Error(f"{target}: is not a model directory; only such a one is overwritten")
 
 
 def stock_search_flags(config: I3Config) -> str:
@@ -121,7 +126,7 @@ def stock_search_flags(config: I3Config) -> str:
     if config.normalize:
         flags.append("--l2-norm")
     if config.query_prefix:
-        flags.append(f'--query-prefix "{config.query_prefix}"')
+        flags.append(f"--query-prefix {shlex.quote(config.query_prefix)}")
     return " ".join(flags)
 
 
@@ -133,9 +138,9 @@ def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
     # A copy, because save_pretrained empties the dictionary it is given.
     model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
     (directory / "model.safetensors").rename(directory / PASSAGE_WEIGHTS)
-    _save_tokenizer(tokenizer.tokenizer, model.config.passage_length, directory)
+    tokenizer.save_pretrained(directory)
     query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
-    _save_tokenizer(tokenizer.tokenizer, model.config.query_length, directory / QUERY_ENCODER)
+    tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
     files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
     files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
     _write_index(directory, weights, files)
@@ -187,17 +192,6 @@ def _write_index(directory: Path, tensors: dict[str, Tensor], files: dict[str, s
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))}
     text = json.dumps(index, indent=2) + "\n"
     (directory / INDEX).write_text(text, encoding="utf-8")
-
-
-def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, length: int, directory: Path) -> None:
-    """Saves a copy that truncates to `length` by itself and remembers no earlier call."""
-    own = copy.deepcopy(tokenizer)
-    own.model_max_length = length
-    backend = getattr(own, "backend_tokenizer", None)
-    if backend is not None:
-        backend.no_truncation()
-        backend.no_padding()
-    own.save_pretrained(directory)
 
 
 def _sync(directory: Path) -> None:

@@ -50,6 +50,7 @@ HEAD_BIAS = "cls.predictions.decoder.bias"
 HEAD_BIAS_AGAIN = "cls.predictions.bias"
 # In the files, but nowhere in the model: a buffer of row numbers, and a pooler that the original
 # drops when it loads.
+ORIGINAL_TEXTS = ("", "{title} {sep} {text}", "NA")  # prefix, template, missing value
 IGNORED = re.compile(r"lm_[qp]\.(embeddings\.position_ids$|pooler\.)")
 
 
@@ -130,8 +131,8 @@ def save_original(model: I3Retriever, path: Path, overwrite: bool = False) -> No
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be written ({error.strerror})") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError is PyTorch's, of a full disk
+        raise I3Error(f"{path}: cannot be written ({error})") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -173,7 +174,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise I3Error(
             f"{path}: refused, as it holds more than plain tensors{what}; nothing in it was run"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file raises almost anything
         raise I3Error(
             f"{path}: truncated, or not a PyTorch checkpoint; download it again"
         ) from error
@@ -275,10 +276,13 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
         or config.pooling != "cls"
         or config.interactor_init != "original"
         or config.pseudo_query_positions != "backbone"
+        or config.pseudo_query_length != config.training_pseudo_query_length + 2
+        or (config.query_prefix, config.passage_template, config.missing_value) != ORIGINAL_TEXTS
     ):
         raise I3Error(
             "the original cannot compute this model: it knows only BERT, the released interaction, "
-            "the first token's vector, interactor_init original and the backbone's positions"
+            "the first token's vector, interactor_init original, the backbone's positions, two "
+            "pseudo-query ids more than in training, and the released template without prefix"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

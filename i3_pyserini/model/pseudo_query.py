@@ -91,12 +91,12 @@ def pseudo_query_words(
     probabilities, ids = logits.float().softmax(dim=-1).topk(min(candidates, logits.size(-1)))
     reader = _TokenReader(tokenizer)
     weights: dict[str, float] = defaultdict(float)
-    positions: dict[str, list[int]] = defaultdict(list)
+    positions: dict[str, set[int]] = defaultdict(set)
 
     def add(word: str, weight: float, position: int) -> None:
         if any(letter.isalnum() for letter in word) and word.lower() not in stop_words:
             weights[word] += weight
-            positions[word].append(position)
+            positions[word].add(position)
 
     joined = _join_pieces(ids[:, 0].tolist(), reader)
     for start, end, word in joined:

@@ -1,5 +1,7 @@
 """`I3Retriever`: the dual encoder with its reconstructor and interactor, as one HF model."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +23,13 @@ from i3_pyserini.model.backbone import (
 from i3_pyserini.model.config import I3Config, LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
 from i3_pyserini.model.outputs import I3Output, PassageEncoding
+
+LENGTHS = (
+    "query_length",
+    "passage_length",
+    "pseudo_query_length",
+    "training_pseudo_query_length",
+)
 
 
 class I3Retriever(PreTrainedModel):
@@ -109,6 +118,22 @@ class I3Retriever(PreTrainedModel):
         model.passage_encoder.load_state_dict(encoder.state_dict())
         return model
 
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """As any model's, but not over a model directory with a `query_encoder` of its own.
+
+        Raises:
+            I3Error: it would leave that folder's query encoder out of date.
+        """
+        if (Path(save_directory) / "query_encoder").exists():
+            raise I3Error(
+                f"{save_directory} is a model directory: write it with "
+                "save_model_directory(…, overwrite=True), which renews its query_encoder too"
+            )
+        self.config.encoder.dtype = self.dtype
+        super().save_pretrained(save_directory, *args, **kwargs)
+
     def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encodes Q queries of T ids.
 
@@ -124,12 +149,16 @@ class I3Retriever(PreTrainedModel):
         states = _last_states(self.query_encoder, input_ids, attention_mask)
         return self._finish(self._pool(states, attention_mask))
 
-    def encode_passages(self, input_ids: Tensor, attention_mask: Tensor) -> PassageEncoding:
+    def encode_passages(
+        self, input_ids: Tensor, attention_mask: Tensor, pseudo_query_length: int | None = None
+    ) -> PassageEncoding:
         """Encodes B passages of T ids; `.vectors` is what an index holds.
 
         Args:
             input_ids: int64 [B, T], as `I3Tokenizer.passages` gives them.
             attention_mask: int64 [B, T], 1 at tokens, 0 at padding.
+            pseudo_query_length: ids of the reconstructor's input; None for what the
+                configuration says, of training in training mode and of encoding otherwise.
 
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
@@ -138,12 +167,12 @@ class I3Retriever(PreTrainedModel):
         if not self.has_reconstructor:
             return PassageEncoding(self._finish(pooled), pooled, states)
         if self.config.interaction == "released":
-            pseudo_query = self._reconstruct(pooled.unsqueeze(1))
+            pseudo_query = self._reconstruct(pooled.unsqueeze(1), length=pseudo_query_length)
             vectors = torch.stack([pooled, pseudo_query.mean(dim=1)], dim=1)
             interacted = self.interactor(vectors, first_only=True)[:, 0]
         else:
             tokens = attention_mask.bool()
-            pseudo_query = self._reconstruct(states, tokens)
+            pseudo_query = self._reconstruct(states, tokens, pseudo_query_length)
             vectors = torch.cat([states, pseudo_query], dim=1)
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
             first_only = self.config.pooling == "cls"
@@ -216,13 +245,22 @@ class I3Retriever(PreTrainedModel):
             query_attention_mask: int64 [Q, T].
             passage_input_ids: int64 [P, S].
             passage_attention_mask: int64 [P, S].
-            reconstruction_labels: int64 [P, L].
+            reconstruction_labels: int64 [P, L]; the pseudo-query then has L ids, in evaluation
+                mode too. Without labels the head gets no gradient: freeze it under DDP.
+
+        Raises:
+            ValueError: ids come without their mask, or labels for a model without reconstructor.
         """
+        _check_inputs(query_input_ids, query_attention_mask)
+        _check_inputs(passage_input_ids, passage_attention_mask)
+        if reconstruction_labels is not None and not self.has_reconstructor:
+            raise ValueError("reconstruction_labels are given, but the model has no reconstructor")
         output = I3Output()
         if query_input_ids is not None and query_attention_mask is not None:
             output.query_vectors = self.encode_queries(query_input_ids, query_attention_mask)
         if passage_input_ids is not None and passage_attention_mask is not None:
-            passages = self.encode_passages(passage_input_ids, passage_attention_mask)
+            length = None if reconstruction_labels is None else reconstruction_labels.size(1)
+            passages = self.encode_passages(passage_input_ids, passage_attention_mask, length)
             output.passage_vectors = passages.vectors
             if reconstruction_labels is not None and passages.pseudo_query is not None:
                 output.reconstruction_loss = self.reconstruction_loss(
@@ -230,12 +268,14 @@ class I3Retriever(PreTrainedModel):
                 )
         return output
 
-    def _reconstruct(self, memory: Tensor, memory_mask: Tensor | None = None) -> Tensor:
+    def _reconstruct(
+        self, memory: Tensor, memory_mask: Tensor | None = None, length: int | None = None
+    ) -> Tensor:
         config = self.config
-        length = config.pseudo_query_length
-        copies = 1
-        if self.training:  # each passage has dropout of its own
-            length, copies = config.training_pseudo_query_length, memory.size(0)
+        if length is None:
+            training = config.training_pseudo_query_length
+            length = training if self.training else config.pseudo_query_length
+        copies = memory.size(0) if self.training else 1  # each passage has dropout of its own
         ids = torch.tensor(config.pseudo_query_ids(length), device=memory.device)
         embed: nn.Module = self.passage_encoder.embeddings  # type: ignore[assignment]
         embeddings = embed(input_ids=ids.expand(copies, -1))
@@ -283,8 +323,13 @@ def _last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Te
     return states
 
 
+def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None) -> None:
+    if (input_ids is None) != (attention_mask is None):
+        raise ValueError("input ids and attention masks come in pairs")
+
+
 def _check_lengths(config: I3Config, limit: int | None) -> None:
-    for name in ("query_length", "passage_length", "pseudo_query_length"):
+    for name in LENGTHS:
         length = getattr(config, name)
         if limit is not None and length > limit:
             raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")

@@ -1,5 +1,6 @@
 """From text to ids: the only place where the tokenised text of a query or passage is made."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -139,6 +140,21 @@ class I3Tokenizer:
             labels[row, : len(query_ids)] = torch.tensor(query_ids)
         return labels
 
+    def save_pretrained(self, directory: str | Path, length: int | None = None) -> None:
+        """Saves the tokenizer so that it truncates by itself, and remembers no earlier call.
+
+        Args:
+            directory: the folder.
+            length: longest input in ids; None for the model's `passage_length`.
+        """
+        own = copy.deepcopy(self.tokenizer)
+        own.model_max_length = length or self.config.passage_length
+        backend = getattr(own, "backend_tokenizer", None)
+        if backend is not None:
+            backend.no_truncation()
+            backend.no_padding()
+        own.save_pretrained(directory)
+
     def _encode(self, texts: list[str], length: int) -> BatchEncoding:
         batch: BatchEncoding = self.tokenizer(
             texts,
@@ -160,3 +176,14 @@ def _check_texts(values: Sequence[object], what: str) -> None:
     for number, value in enumerate(values):
         if not isinstance(value, str):
             raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")
+        if not value.isascii():
+            _check_encodable(value, f"{what} {number}")
+
+
+def _check_encodable(value: str, what: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(
+            f"{what} has half a character (a lone surrogate) at {error.start}: {value!r:.80}"
+        ) from error

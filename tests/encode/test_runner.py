@@ -131,6 +131,9 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
         FaissStore(target)
     encode_corpus(corpus, LengthEncoder(), JsonlStore(target, overwrite=True))
     assert sorted(path.name for path in target.iterdir()) == ["embeddings.jsonl", "manifest.json"]
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):
+        FaissStore(target, overwrite=True)
     with pytest.raises(I3Error, match="is a file"):
         FaissStore(target / "manifest.json")
 

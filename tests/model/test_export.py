@@ -12,6 +12,7 @@ from transformers.trainer_utils import load_sharded_checkpoint
 
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.model.export import load_model_directory, stock_search_flags
+from i3_pyserini.model.original import save_original
 
 TinyModel = tuple[I3Retriever, I3Tokenizer]
 QUERIES = ["how long to boil an egg", "", "eggs " * 100]
@@ -96,7 +97,7 @@ def test_tokenizers_carry_their_lengths(directory: Path) -> None:
     [
         ({}, "--encoder-class auto"),
         ({"pooling": "mean", "normalize": True}, "--encoder-class auto --pooling mean --l2-norm"),
-        ({"query_prefix": "query:"}, '--encoder-class auto --query-prefix "query:"'),
+        ({"query_prefix": "query:"}, "--encoder-class auto --query-prefix query:"),
     ],
 )
 def test_stock_flags(tiny_bert: str, settings: dict[str, Any], flags: str) -> None:
@@ -104,13 +105,20 @@ def test_stock_flags(tiny_bert: str, settings: dict[str, Any], flags: str) -> No
 
 
 def test_existing_directory_is_kept_unless_told(tiny_model: TinyModel, directory: Path) -> None:
-    (directory / "note.txt").write_text("mine")
     with pytest.raises(I3Error, match="exists and is not empty; choose another name"):
         save_model_directory(*tiny_model, directory)
-    assert (directory / "note.txt").exists()
+    (directory / "query_encoder" / "old.txt").write_text("of the model before")
     save_model_directory(*tiny_model, directory, overwrite=True)
-    assert not (directory / "note.txt").exists()
+    assert not (directory / "query_encoder" / "old.txt").exists()
     assert [path.name for path in directory.parent.iterdir()] == ["model"]
+
+
+def test_only_a_model_directory_is_overwritten(tiny_model: TinyModel, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(I3Error, match="is not a model directory; only such a one is overwritten"):
+        save_model_directory(*tiny_model, tmp_path / "thesis", overwrite=True)
+    assert (tmp_path / "thesis" / "chapter.tex").exists()
 
 
 def test_nothing_is_left_of_a_failed_write(
@@ -122,6 +130,24 @@ def test_nothing_is_left_of_a_failed_write(
     monkeypatch.setattr("i3_pyserini.model.export.save_file", disk_full)
     with pytest.raises(I3Error, match=r"model: cannot be written \(No space left on device\)"):
         save_model_directory(*tiny_model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_full_disk(tiny_model: TinyModel, tmp_path: Path) -> None:
+    """The limit on a file's size stands in for a full disk."""
+    resource = pytest.importorskip("resource")
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(I3Error, match="model: cannot be written"):
+            save_model_directory(*tiny_model, tmp_path / "model")
+        with pytest.raises(I3Error, match=r"back\.p: cannot be written"):
+            save_original(tiny_model[0], tmp_path / "back.p")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 

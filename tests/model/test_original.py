@@ -134,6 +134,8 @@ def test_code_is_refused_and_not_run(
     "settings",
     [
         {"interaction": "paper"},
+        {"query_prefix": "query:"},
+        {"missing_value": "-"},
         {"pooling": "mean"},
         {"interactor_init": "residual"},
         {"pseudo_query_positions": "learned"},

@@ -185,7 +185,8 @@ def test_initial_weights(tiny_bert: str) -> None:
 def test_weights_absent_from_a_checkpoint_are_initialised(tiny_bert: str, tmp_path: Path) -> None:
     plain = I3Retriever.from_backbone(tiny_bert, interaction="none")
     plain.save_pretrained(tmp_path)
-    config = I3Config(encoder_config=plain.config.encoder, interactor_init="residual")
+    config = I3Config.from_dict({**plain.config.to_dict(), "interaction": "released"})
+    config.interactor_init = "residual"
     model = I3Retriever.from_pretrained(tmp_path, config=config)
     assert model.interactor.residual_projection is not None
     assert model.interactor.residual_projection.weight.abs().max() == 0
@@ -322,4 +323,71 @@ def test_unsupported_sentence_transformers_pooling(tiny_bert: str, tmp_path: Pat
     (tmp_path / "1_Pooling").mkdir()
     (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
     with pytest.raises(I3Error, match="asks for pooling_mode_max_tokens"):
+        I3Retriever.from_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_backbone_stored_in_half_precision(
+    tiny_bert: str, tiny_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    half: Any = AutoModel.from_pretrained(tiny_bert, dtype=dtype)
+    half.save_pretrained(tmp_path / "half")
+    tiny_tokenizer.save_pretrained(tmp_path / "half")
+    model = I3Retriever.from_backbone(str(tmp_path / "half")).eval()
+    assert {weight.dtype for weight in model.state_dict().values()} == {torch.float32}
+    vectors(model, I3Tokenizer.from_pretrained(str(tmp_path / "half"), model.config))
+    model.save_pretrained(tmp_path / "model")
+    again = I3Retriever.from_pretrained(tmp_path / "model", dtype=dtype)
+    assert {weight.dtype for weight in again.state_dict().values()} == {dtype}
+
+
+def test_labels_in_evaluation_mode(tiny_bert: str) -> None:
+    """Evaluation during training: the pseudo-query is then of the labels' length."""
+    model = I3Retriever.from_backbone(tiny_bert).eval()
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    batch = tokenizer.passages(TEXTS)
+    labels = tokenizer.reconstruction_labels(TEXTS)
+    output = model(
+        passage_input_ids=batch["input_ids"],
+        passage_attention_mask=batch["attention_mask"],
+        reconstruction_labels=labels,
+    )
+    assert output.reconstruction_loss.isfinite()
+    with pytest.raises(ValueError, match="come in pairs"):
+        model(query_input_ids=batch["input_ids"])
+    plain = I3Retriever.from_backbone(tiny_bert, interaction="none")
+    with pytest.raises(ValueError, match="has no reconstructor"):
+        plain(reconstruction_labels=labels)
+
+
+def test_saving_over_a_model_directory_is_refused(
+    tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path
+) -> None:
+    from i3_pyserini import save_model_directory
+
+    save_model_directory(*tiny_model, tmp_path / "model")
+    with pytest.raises(I3Error, match="renews its query_encoder too"):
+        tiny_model[0].save_pretrained(tmp_path / "model")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "activation", "sizes", "modules"])
+def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
+    for file in Path(tiny_bert).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    fields = json.loads(config.read_text())
+    if damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:5000])
+    elif damage == "modules":
+        (tmp_path / "modules.json").write_text("[")
+    else:
+        change = {"hidden_act": "gelou"} if damage == "activation" else {"intermediate_size": 60}
+        config.write_text(json.dumps({**fields, **change}))
+    said = {
+        "truncated": "weights cannot be read",
+        "activation": "gelou",
+        "sizes": r"do not have config.json's sizes: .*\[64, 32\] instead of \[60, 32\]",
+        "modules": r"modules\.json cannot be read",
+    }[damage]
+    with pytest.raises(I3Error, match=said):
         I3Retriever.from_backbone(str(tmp_path))

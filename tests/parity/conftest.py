@@ -52,7 +52,7 @@ class Golden:
         text = (self.path / "data" / file).read_text(encoding="utf-8")
         return [line.split("\t") for line in text.split("\n") if line]
 
-    def batch(self, prefix: str) -> dict[str, Tensor]:
+    def batch(self, prefix: str) -> dict[str, Any]:
         arrays = self.arrays("tokenization/batches.npz")
         return {name: arrays[f"{prefix}_{name}"] for name in ("input_ids", "attention_mask")}
 
