@@ -15,7 +15,7 @@ from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.jsonl import find_passage
 
 EXAMPLES, TOP = 3, 3
-PASSAGE_LENGTH = 140
+PASSAGE_LENGTH, QUERY_LENGTH = 140, 64
 
 
 def run_demo(output: Path) -> None:
@@ -72,6 +72,7 @@ def _upgrade(minilm: str, directory: Path) -> None:
         interactor_init="residual",
         passage_template="{title} {text}",
         passage_length=PASSAGE_LENGTH,
+        query_length=QUERY_LENGTH,
     )
     tokenizer = I3Tokenizer.from_pretrained(minilm, model.config)
     save_model_directory(model, tokenizer, directory, overwrite=True)
