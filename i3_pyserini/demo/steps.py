@@ -39,10 +39,9 @@ def run_demo(output: Path) -> None:
     _upgrade(minilm, model)
     topics, qrels = data / "topics.test.tsv", data / "qrels.test.txt"
     _bm25(data, topics, output)
-    plain = ["--encoder-class", "auto", "--pooling", "mean", "--l2-norm"]
-    _encode(
-        data, output / "index-minilm", ["--encoder", minilm, *plain, "--fields", "title", "text"]
-    )
+    plain = ["--encoder-class", "auto", "--pooling", "mean", "--l2-norm", "--fields", "title"]
+    plain += ["text", "--max-length", str(PASSAGE_LENGTH)]
+    _encode(data, output / "index-minilm", ["--encoder", minilm, *plain])
     _encode(data, output / "index-i3", ["--encoder", str(model), "--encoder-class", "i3"])
     _search(output / "index-minilm", topics, minilm, output / "run.minilm.txt")
     _search(output / "index-i3", topics, str(model / "query_encoder"), output / "run.i3.txt")
