@@ -1,0 +1,76 @@
+"""The README's commands, run as they stand there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.java import find_java, java_environment
+
+ROOT = Path(__file__).parents[1]
+
+
+def block(heading: str, language: str = "") -> str:
+    """The first code block under a heading of the README."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
+    code = block("The model in Python", "python").replace("path/or/hub-name", tiny_bert)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "tensor" in done.stdout
+    assert (tmp_path / "MODEL" / "query_encoder" / "config.json").is_file()
+
+
+@pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
+def test_own_collection(tiny_bert: str, tmp_path: Path) -> None:
+    model = I3Retriever.from_backbone(tiny_bert)
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    save_model_directory(model, tokenizer, tmp_path / "MODEL")
+    texts = ["boil an egg", "hot water", "the eggs"]
+    lines = [json.dumps({"id": f"d{row}", "text": text}) for row, text in enumerate(texts)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "topics.tsv").write_text("1\tboil an egg\n2\twater\n")
+    (tmp_path / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/bash", "-e", "-c", block("Your own collection")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **java_environment(), "PATH": path, "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = done.stdout.splitlines()[-2:]
+    assert table[0].split() == ["RR@10", "nDCG@10", "R@1000"]
+    assert table[1].split()[0] == "run.txt"
+    assert table[1].split()[3] == "1.0000"  # all three passages are retrieved
+
+
+def test_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in block("Two commands").split("\n"):
+        assert not command or f"\n{command.removeprefix('make ')}: " in makefile
+
+
+def test_checkpoint_commands_have_these_flags() -> None:
+    text = block("Released checkpoints")
+    for module in re.findall(r"python -m (\S+)", text):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+        )
+        line = next(line for line in text.splitlines() if module in line)
+        for flag in re.findall(r"--\S+", line):
+            assert flag in done.stdout
