@@ -1,6 +1,9 @@
 """`python -m i3_pyserini`: the list of commands."""
 
+import sys
+
 from i3_pyserini import __version__
+from i3_pyserini.errors import I3Error, run_command
 
 COMMANDS = {
     "i3_pyserini.encode": "encode a corpus into an index that Pyserini and FAISS read",
@@ -15,7 +18,13 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Prints one line per command."""
+    """Prints one line per command.
+
+    Raises:
+        I3Error: it was given an argument.
+    """
+    if set(sys.argv[1:]) - {"-h", "--help"}:
+        raise I3Error(f"no command {sys.argv[1]!r}; commands are modules: python -m i3_pyserini")
     print(f"i3_pyserini {__version__}. Commands (each has --help):\n")
     width = max(len(module) for module in COMMANDS)
     for module, purpose in COMMANDS.items():
@@ -23,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

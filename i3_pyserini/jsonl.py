@@ -39,6 +39,8 @@ def find_passage(corpus: Path, docid: str) -> tuple[str | None, str]:
         I3Error: the corpus cannot be read, or has no such passage, or it has no text.
     """
     files = sorted(corpus.glob("*.jsonl")) if corpus.is_dir() else [corpus]
+    if not files:
+        raise I3Error(f"{corpus}: no .jsonl file in this folder")
     for file in files:
         for number, passage in read_jsonl(file):
             if str(passage.get("id", passage.get("_id"))) == docid:
@@ -63,7 +65,10 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
             f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file as UTF-8"
         ) from error
     except json.JSONDecodeError as error:
-        raise I3Error(f"{place}: not valid JSON ({error.msg} at column {error.colno})") from error
+        raise I3Error(
+            f"{place}: not valid JSON ({error.msg} at column {error.colno}); expected one JSON "
+            "object a line"
+        ) from error
     except (RecursionError, ValueError) as error:  # nested too deeply, or a number too long
         raise I3Error(f"{place}: not usable JSON ({error})") from error
     if not isinstance(value, dict):

@@ -99,8 +99,8 @@ def _check_search(arguments: list[str]) -> None:
         parser.add_argument(name)
     given, _ = parser.parse_known_args(arguments)
     if given.index and given.encoder_class == NAME and given.encoder:
+        from i3_pyserini.encode.encoded_queries import check_index
         from i3_pyserini.encode.encoders import I3QueryEncoder
-        from i3_pyserini.encode.queries import check_index
 
         check_index(Path(given.index), I3QueryEncoder(given.encoder, "cpu"))
 

@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    golden = config.getoption("--golden")
+    if not (golden / "args.json").is_file():
+        raise pytest.UsageError(f"--golden {golden}: no reference numbers here (args.json)")
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers() -> None:
     torch.manual_seed(0)

@@ -52,6 +52,10 @@ def test_list_of_commands() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "i3_pyserini"], capture_output=True, text=True, check=True
     )
+    wrong = subprocess.run(
+        [sys.executable, "-m", "i3_pyserini", "bogus"], capture_output=True, text=True, check=False
+    )
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
     for module in COMMANDS:
         assert f"python -m {module}" in done.stdout
         path = PACKAGE.parent / Path(*module.split("."))

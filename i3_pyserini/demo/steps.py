@@ -28,6 +28,8 @@ def run_demo(output: Path) -> None:
         I3Error: the weights' package or a suitable Java is missing.
     """
     minilm = _minilm()
+    if output.exists() and not output.is_dir():
+        raise I3Error(f"{output}: is a file; name a folder")
     if find_java()[0] is None:
         raise I3Error("stock Pyserini needs Java: see python -m i3_pyserini.doctor")
     data, model = output / "collection", output / "model"
@@ -154,4 +156,6 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
         title, _, text = contents.partition("\n")
         words = explain(model, tokenizer, text, title, top=5)
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
-    print("(* the passage that the query was taken from; pseudo-queries are noise before training)")
+    print(
+        "(* the passage that the query was taken from; pseudo-queries say little before training)"
+    )

@@ -22,8 +22,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.batch_size < 1:
         raise I3Error(f"--batch-size is {args.batch_size}, must be at least 1")
+    from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
     from i3_pyserini.encode.encoders import I3QueryEncoder
-    from i3_pyserini.encode.queries import check_index, encode_topics, save_queries
     from i3_pyserini.encode.topics import read_topics
 
     topics = read_topics(args.topics)

@@ -83,7 +83,8 @@ def encode_corpus(
         "titles": how.with_titles,
     }
     passages = itertools.islice(corpus, start, end)
-    bar = tqdm(total=end - start, unit="passage", desc="encode", disable=not sys.stderr.isatty())
+    interval = 0.5 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
+    bar = tqdm(total=end - start, unit="passage", desc="encode", mininterval=interval, delay=2)
     with bar, store:
         for window in _windows(passages, WINDOW * how.batch_size):
             store.add(window, _encode_window(window, encoder, how, bar))

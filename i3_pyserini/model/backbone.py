@@ -38,7 +38,12 @@ def check_name(name_or_dir: str, what: str) -> None:
     if path.is_dir():
         return
     if path.exists():
-        raise I3Error(f"{what} {name_or_dir}: is a file; name the directory it is in")
+        hint = (
+            "; turn a .p file into one with i3_pyserini.model.convert"
+            if path.suffix == ".p"
+            else ""
+        )
+        raise I3Error(f"{what} {name_or_dir}: is a file; name the directory it is in{hint}")
     looks_like_path = path.is_absolute() or name_or_dir.startswith((".", "~"))
     inside_a_folder = len(path.parts) > 1 and path.parent.exists()
     hub_parts = (1, 2) if what == "backbone" else (2,)  # only old backbones have no owner

@@ -135,6 +135,8 @@ def load_i3_config(name_or_dir: str) -> I3Config:
         I3Error: there is none, it is of another kind of model, or a value in it is unknown.
     """
     fields = _fields(name_or_dir)
+    if not fields:
+        raise I3Error(f"{name_or_dir}: not a model directory: it has no config.json")
     if fields.get("model_type") != I3Config.model_type:
         raise I3Error(
             f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; make one of "

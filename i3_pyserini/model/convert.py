@@ -20,15 +20,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     trained = parser.add_argument_group("how the checkpoint was trained, if not as released")
-    trained.add_argument("--query-length", type=int, default=32, metavar="IDS")
-    trained.add_argument("--passage-length", type=int, default=140, metavar="IDS")
-    trained.add_argument(
-        "--generated-query-length",
-        type=int,
-        default=32,
-        metavar="MASKS",
-    )
-    trained.add_argument("--normalize", action="store_true", help="unit-length vectors")
+    for flag, default, original in (
+        ("--query-length", 32, "--q_max_seq_len"),
+        ("--passage-length", 140, "--p_max_seq_len"),
+        ("--generated-query-length", 32, "--generated_query_len"),
+    ):
+        meaning = f"the original's {original} (default {default})"
+        trained.add_argument(flag, type=int, default=default, metavar="N", help=meaning)
+    trained.add_argument("--normalize", action="store_true", help="the original's --l2_normalize")
     return parser.parse_args()
 
 

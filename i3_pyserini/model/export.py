@@ -87,7 +87,8 @@ def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenize
         with quiet_transformers():
             loaded: Any = I3Retriever.from_pretrained(name, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise unreadable(name, "model", "weights", error) from error
+        incomplete = unreadable(name, "model", "weights", error)
+        raise I3Error(f"{incomplete}; copy or convert the whole directory again") from error
     model, report = loaded
     for kind in ("missing_keys", "unexpected_keys"):
         if report[kind]:
@@ -195,6 +196,8 @@ def _write_index(directory: Path, tensors: dict[str, Tensor], files: dict[str, s
 
 
 def _sync(directory: Path) -> None:
+    for path in directory.rglob("*.safetensors"):  # written for their owner only
+        shutil.copymode(directory / "config.json", path)
     for path in [*directory.rglob("*"), directory]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -126,6 +126,7 @@ def save_original(model: I3Retriever, path: Path, overwrite: bool = False) -> No
     tensors = to_original(model)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             torch.save(tensors, file)
             file.flush()
@@ -163,8 +164,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         I3Error: the file is absent, truncated, no checkpoint, or holds anything but tensors.
     """
+    if path.is_dir():
+        raise I3Error(f"{path}: is a directory, not a .p file; from a model directory: --reverse")
     if not path.is_file():
         raise I3Error(f"{path}: no such file")
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):  # of a zip file or a pickle
+            raise I3Error(f"{path}: truncated, or not a PyTorch checkpoint; download it again")
     try:
         with warnings.catch_warnings(action="ignore"):  # of pickle protocols, when it is no .p file
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
 from i3_pyserini.encode.encoders import (
     AutoDocumentEncoder,
     I3DocumentEncoder,
@@ -13,7 +14,6 @@ from i3_pyserini.encode.encoders import (
     fingerprint,
     torch_device,
 )
-from i3_pyserini.encode.queries import check_index, encode_topics, save_queries
 from i3_pyserini.encode.store import FaissStore
 from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error

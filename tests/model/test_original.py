@@ -105,7 +105,7 @@ def test_truncated(
         from_original(tmp_path / "file.p", tiny_bert)
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"PK\x03\x04nonsense", b"\x80\x02nonsense"])
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"PK\x03\x04nonsense", b"\x80\x02nonsense"])
 def test_other_files(tiny_bert: str, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file.p").write_bytes(content)
     with pytest.raises(I3Error, match=r"not a PyTorch checkpoint|more than plain tensors"):

@@ -1,7 +1,6 @@
 """Encoding topics, and the file of encoded queries that Pyserini reads."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def encode_topics(topics: dict[str, str], encoder: I3QueryEncoder, batch_size: i
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     vectors = np.empty((len(texts), encoder.model.config.hidden_size), dtype=np.float32)
     starts = range(0, len(order), batch_size)
-    for start in tqdm(starts, desc="encode", unit="batch", disable=not sys.stderr.isatty()):
+    for start in tqdm(starts, desc="encode", unit="batch", delay=2):
         rows = order[start : start + batch_size]
         vectors[rows] = encoder.encode_batch([texts[row] for row in rows])
     return vectors
