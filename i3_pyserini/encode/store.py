@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,7 @@ CHUNK = 1 << 16  # vectors that are handed to FAISS at a time
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
-class Store:
+class Store(ABC):
     """A directory of vectors in the making: a context manager, used by one of its kinds.
 
     Inside the `with` block everything is in a hidden folder beside the target. Leaving it without
@@ -114,16 +115,16 @@ class Store:
     def _unwritable(self, error: OSError) -> I3Error:
         return I3Error(f"{self.target}: cannot be written ({error.strerror or error})")
 
-    def _open(self, folder: Path) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self, folder: Path) -> None: ...
 
-    def _write(self, passages: list[Passage], vectors: Vectors) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self, passages: list[Passage], vectors: Vectors) -> None: ...
 
-    def _close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _close(self) -> None: ...
 
-    def _finish(self, folder: Path) -> None:
+    def _finish(self, folder: Path) -> None:  # noqa: B027  (most kinds have nothing to do)
         """Turns what was written into the final files."""
 
 

@@ -1,9 +1,9 @@
 """Topics: query ids and texts, from a TSV file or a name that ir_datasets knows."""
 
 import gzip
-from importlib.util import find_spec
 from pathlib import Path
 
+from i3_pyserini.datasets import from_ir_datasets
 from i3_pyserini.errors import I3Error
 
 # Names of Pyserini's and their ir_datasets counterparts.
@@ -34,7 +34,13 @@ def read_topics(name_or_path: str) -> dict[str, str]:
         return _read_tsv(path)
     if path.exists() or path.suffix in (".tsv", ".txt", ".gz"):
         raise I3Error(f"{name_or_path}: no such topics file")
-    return _from_ir_datasets(PYSERINI_NAMES.get(name_or_path, name_or_path))
+    return from_ir_datasets(
+        PYSERINI_NAMES.get(name_or_path, name_or_path),
+        lambda data: {
+            query.query_id: query.default_text().strip() for query in data.queries_iter()
+        },
+        "Put the topics into a TSV file (query id, tab, query) and name that",
+    )
 
 
 def _read_tsv(path: Path) -> dict[str, str]:
@@ -62,21 +68,3 @@ def _read_tsv(path: Path) -> dict[str, str]:
     if not topics:
         raise I3Error(f"{path}: no topics in this file")
     return topics
-
-
-def _from_ir_datasets(name: str) -> dict[str, str]:
-    if find_spec("ir_datasets") is None:
-        raise I3Error(f"{name}: no such file; for names of topics, pip install ir_datasets")
-    import ir_datasets  # noqa: PLC0415  (an extra)
-
-    try:
-        return {
-            query.query_id: query.default_text() for query in ir_datasets.load(name).queries_iter()
-        }
-    except KeyError as error:
-        raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
-    except Exception as error:  # whatever its download raises
-        raise I3Error(
-            f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? Put "
-            "the topics into a TSV file (query id, tab, query) and name that"
-        ) from error

@@ -3,10 +3,12 @@
 import csv
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from i3_pyserini.datasets import from_ir_datasets
 from i3_pyserini.errors import I3Error
 
 TREC_RUN = ["query_id", "q0", "doc_id", "rank", "score", "tag"]
@@ -51,16 +53,14 @@ def read_qrels(name_or_path: str) -> pd.DataFrame:
     """
     path = Path(name_or_path)
     if not path.exists():
-        return _qrels_from_ir_datasets(name_or_path)
+        return from_ir_datasets(
+            IR_DATASETS.get(name_or_path, name_or_path),
+            _judgements,
+            "Download the qrels and name the file",
+        )
     frame = _read_columns(path, {4: TREC_QRELS}, "qrels")
     frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
-    twice = frame.duplicated(["query_id", "doc_id"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise I3Error(
-            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is judged a second "
-            f"time for query {row.query_id!r}"
-        )
+    _refuse_repeats(frame, path, "judged")
     return frame[["query_id", "doc_id", "relevance"]]
 
 
@@ -79,13 +79,7 @@ def read_run(path: Path) -> Run:
             warnings.append(f"{tied} passages tie with one above them: ordered by docid, falling")
     else:
         score = -_numbers(frame["rank"], path, "rank")
-    twice = frame.duplicated(["query_id", "doc_id"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise I3Error(
-            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is ranked a second "
-            f"time for query {row.query_id!r}"
-        )
+    _refuse_repeats(frame, path, "ranked")
     frame = frame[["query_id", "doc_id"]].assign(score=score)
     ranked = frame.sort_values(
         ["query_id", "score", "doc_id"], ascending=[True, False, False], kind="stable"
@@ -143,21 +137,17 @@ def _numbers(column: pd.Series, path: Path, name: str) -> pd.Series:
     return values
 
 
-def _qrels_from_ir_datasets(name: str) -> pd.DataFrame:
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    if find_spec("ir_datasets") is None:
-        raise I3Error(f"{name}: no such file; for names of qrels, pip install ir_datasets")
-    import ir_datasets  # noqa: PLC0415  (an extra)
-
-    try:
-        judged = ir_datasets.load(IR_DATASETS.get(name, name)).qrels_iter()
-        rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in judged]
-    except KeyError as error:
-        raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
-    except Exception as error:  # whatever its download raises
+def _refuse_repeats(frame: pd.DataFrame, path: Path, done: str) -> None:
+    """Raises for the first line that names a query and passage of a line before."""
+    twice = frame.duplicated(["query_id", "doc_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
         raise I3Error(
-            f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? Download the "
-            "qrels and name the file"
-        ) from error
+            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is {done} a second "
+            f"time for query {row.query_id!r}"
+        )
+
+
+def _judgements(data: Any) -> pd.DataFrame:
+    rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in data.qrels_iter()]
     return pd.DataFrame(rows, columns=["query_id", "doc_id", "relevance"])

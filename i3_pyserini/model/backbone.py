@@ -108,6 +108,23 @@ def load_encoder(name_or_dir: str) -> PreTrainedModel:
     return prepare_encoder(encoder)
 
 
+def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The backbone with its weights, and the settings of `I3Config` that it suggests.
+
+    Raises:
+        I3Error: it cannot be used.
+    """
+    config = load_config(name_or_dir)
+    tokenizer = load_tokenizer(name_or_dir, config)
+    encoder = load_encoder(name_or_dir)
+    settings = {"encoder_config": config, **sentence_transformers_settings(name_or_dir)}
+    if not has_absolute_positions(encoder):
+        settings["pseudo_query_positions"] = "learned"
+    for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
+        settings[name] = getattr(tokenizer, name)
+    return encoder, settings
+
+
 def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
     """An encoder of this configuration with random weights, without its pooler.
 

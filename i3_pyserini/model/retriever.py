@@ -11,15 +11,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import (
-    has_absolute_positions,
-    load_config,
-    load_encoder,
-    load_tokenizer,
-    new_encoder,
-    position_limit,
-    sentence_transformers_settings,
-)
+from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbone
 from i3_pyserini.model.config import I3Config, LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
 from i3_pyserini.model.outputs import I3Output, PassageEncoding
@@ -104,16 +96,9 @@ class I3Retriever(PreTrainedModel):
             raise I3Error(
                 f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
-        encoder_config = load_config(name_or_dir)
-        tokenizer = load_tokenizer(name_or_dir, encoder_config)
-        encoder = load_encoder(name_or_dir)
-        suggested = sentence_transformers_settings(name_or_dir)
-        if not has_absolute_positions(encoder):
-            suggested["pseudo_query_positions"] = "learned"
-        for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
-            suggested[name] = getattr(tokenizer, name)
+        encoder, suggested = read_backbone(name_or_dir)
         fields = {**suggested, **settings, "attn_implementation": attention}
-        model = cls(I3Config(encoder_config=encoder_config, **fields))
+        model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
         return model
