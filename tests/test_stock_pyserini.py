@@ -10,6 +10,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
+import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.java import find_java, java_environment
@@ -149,6 +150,7 @@ def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
 def test_plugin_refuses_another_model_s_index(
     place: Path, index: Path, tiny_bert: str, run_module: Run
 ) -> None:
+    torch.manual_seed(99)  # other weights than the first model's, whatever ran before
     model = I3Retriever.from_backbone(tiny_bert)
     other = place / "other-model"
     save_model_directory(model, I3Tokenizer.from_pretrained(tiny_bert, model.config), other)
