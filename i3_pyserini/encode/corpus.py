@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from i3_pyserini.errors import I3Error
 from i3_pyserini.jsonl import read_jsonl
 
@@ -98,14 +100,15 @@ class Corpus:
         Raises:
             I3Error: a line is not as it should be, an id occurs twice, or there is no passage.
         """
-        seen: dict[str, None] = {}
+        seen: set[str] = set()
         for file in self._files:
-            for number, record in read_jsonl(file):
+            lines = tqdm(read_jsonl(file), desc=f"check {file.name}", unit="line", delay=2)
+            for number, record in lines:
                 place = f"{file}, line {number}"
                 docid = self._passage(record, place).docid
                 if docid in seen:
                     raise I3Error(f"{place}: id {docid!r} occurs a second time; ids must be unique")
-                seen[docid] = None
+                seen.add(docid)
         if not seen:
             raise I3Error(f"{self.path}: no passages in {len(self._files)} file(s)")
         return CorpusSummary(len(seen), self._hash(), [file.name for file in self._files])
