@@ -13,6 +13,7 @@ from i3_pyserini import __version__
 from i3_pyserini.encode.corpus import Corpus, Passage
 from i3_pyserini.encode.encoders import DocumentEncoder
 from i3_pyserini.encode.store import Store
+from i3_pyserini.errors import I3Error
 
 WINDOW = 32  # batches that are read ahead, so that a batch can be of passages of one length
 
@@ -69,6 +70,11 @@ def encode_corpus(
     how = how or Encoding()
     summary = corpus.check()
     start, end = how.shard.range(summary.passages)
+    if start == end:
+        raise I3Error(
+            f"{corpus.path}: shard {how.shard.id} of {how.shard.number} is empty: there are "
+            f"only {summary.passages} passages; use fewer shards"
+        )
     store.manifest = {
         "i3_pyserini": __version__,
         "model": encoder.describe(),

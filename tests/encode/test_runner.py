@@ -98,6 +98,13 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
     np.testing.assert_array_equal(np.concatenate(vectors), expected())
 
 
+def test_empty_shard_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    how = Encoding(shard=Shard(0, 101))
+    with pytest.raises(I3Error, match="shard 0 of 101 is empty"):
+        encode_corpus(corpus, LengthEncoder(), FaissStore(tmp_path / "index"), how)
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
+
+
 def test_batches_are_full_and_the_corpus_is_not_read_ahead(corpus: Corpus, tmp_path: Path) -> None:
     encoder = LengthEncoder()
     encode_corpus(corpus, encoder, FaissStore(tmp_path / "i"), Encoding(batch_size=30))
