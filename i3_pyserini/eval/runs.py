@@ -14,6 +14,7 @@ from i3_pyserini.errors import I3Error
 TREC_RUN = ["query_id", "q0", "doc_id", "rank", "score", "tag"]
 MSMARCO_RUN = ["query_id", "doc_id", "rank"]
 TREC_QRELS = ["query_id", "iteration", "doc_id", "relevance"]
+RELEVANT_PAIRS = ["query_id", "doc_id"]
 IR_DATASETS = {
     "msmarco-passage-dev": "msmarco-passage/dev/small",
     "trec-dl-2019": "msmarco-passage/trec-dl-2019/judged",
@@ -42,8 +43,8 @@ def read_qrels(name_or_path: str) -> pd.DataFrame:
     """Reads qrels.
 
     Args:
-        name_or_path: a TREC file (`qid 0 docid relevance`), plain or gzipped, or one of the
-            presets' names or an ir_datasets id.
+        name_or_path: a TREC file (`qid 0 docid relevance`) or one with a relevant pair a line
+            (`qid docid`), plain or gzipped; or one of the presets' names or an ir_datasets id.
 
     Returns:
         Columns query_id, doc_id (strings) and relevance (int).
@@ -58,8 +59,11 @@ def read_qrels(name_or_path: str) -> pd.DataFrame:
             _judgements,
             "Download the qrels and name the file",
         )
-    frame = _read_columns(path, {4: TREC_QRELS}, "qrels")
-    frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
+    frame = _read_columns(path, {4: TREC_QRELS, 2: RELEVANT_PAIRS}, "qrels")
+    if "relevance" in frame:
+        frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
+    else:
+        frame["relevance"] = 1
     _refuse_repeats(frame, path, "judged")
     return frame[["query_id", "doc_id", "relevance"]]
 

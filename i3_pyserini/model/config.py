@@ -11,6 +11,7 @@ from transformers.activations import ACT2FN
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import check_name, quiet_transformers, unreadable
 
+IGNORED_LABEL = -100  # a position that a loss leaves out, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
     "interactor_init": ("original", "residual"),

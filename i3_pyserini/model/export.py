@@ -40,7 +40,11 @@ INDEX = "model.safetensors.index.json"
 
 
 def save_model_directory(
-    model: I3Retriever, tokenizer: I3Tokenizer, directory: str | Path, overwrite: bool = False
+    model: I3Retriever,
+    tokenizer: I3Tokenizer,
+    directory: str | Path,
+    overwrite: bool = False,
+    card: str | None = None,
 ) -> None:
     """Writes a model directory; it appears under its name only when it is complete.
 
@@ -49,6 +53,7 @@ def save_model_directory(
         tokenizer: its tokenizer.
         directory: must not exist yet, or be empty, unless `overwrite`.
         overwrite: replace what is there.
+        card: text of a `README.md` to put into it.
 
     Raises:
         I3Error: something else is in the way, or the place cannot be written.
@@ -60,6 +65,8 @@ def save_model_directory(
         partial.mkdir(parents=True)
         with quiet_transformers():
             _write(model, tokenizer, partial)
+        if card is not None:
+            (partial / "README.md").write_text(card, encoding="utf-8")
         _sync(partial)
         _replace(partial, target)
     except (OSError, SafetensorError) as error:  # the latter too is of a full disk

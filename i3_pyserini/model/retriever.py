@@ -12,7 +12,7 @@ from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbone
-from i3_pyserini.model.config import I3Config, LayerSizes
+from i3_pyserini.model.config import IGNORED_LABEL, I3Config, LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
 from i3_pyserini.model.outputs import I3Output, PassageEncoding
 
@@ -199,21 +199,29 @@ class I3Retriever(PreTrainedModel):
         logits: Tensor = self.reconstruction_head(pseudo_query)
         return logits
 
-    def reconstruction_loss(self, pseudo_query: Tensor, labels: Tensor) -> Tensor:
+    def reconstruction_loss(
+        self, pseudo_query: Tensor, labels: Tensor, num_labels: int | None = None
+    ) -> Tensor:
         """Mean cross entropy between the reconstructor's words and a query's.
+
+        Only labelled positions are scored against the vocabulary.
 
         Args:
             pseudo_query: float [B, L, H].
             labels: int64 [B, L], as `I3Tokenizer.reconstruction_labels` gives them; -100 is
                 not counted.
+            num_labels: labelled positions to divide by, where these passages are a part of a
+                batch; None for those of `labels`.
 
         Returns:
             float scalar, in nats, averaged over all labelled positions of all passages.
 
         Source: original `modeling.py`, `mlm_loss`.
         """
-        logits = self.reconstruction_head(pseudo_query)
-        return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
+        labelled = labels != IGNORED_LABEL
+        logits = self.reconstruction_head(pseudo_query[labelled]).float()
+        count = labelled.sum() if num_labels is None else num_labels
+        return F.cross_entropy(logits, labels[labelled], reduction="sum") / count
 
     def forward(
         self,
@@ -222,6 +230,7 @@ class I3Retriever(PreTrainedModel):
         passage_input_ids: Tensor | None = None,
         passage_attention_mask: Tensor | None = None,
         reconstruction_labels: Tensor | None = None,
+        num_labels: int | None = None,
     ) -> I3Output:
         """Encodes queries, passages or both; one call, so that DDP sees one forward pass.
 
@@ -232,6 +241,7 @@ class I3Retriever(PreTrainedModel):
             passage_attention_mask: int64 [P, S].
             reconstruction_labels: int64 [P, L]; the pseudo-query then has L ids, in evaluation
                 mode too. Without labels the head gets no gradient: freeze it under DDP.
+            num_labels: see `reconstruction_loss`.
 
         Raises:
             ValueError: ids come without their mask, or labels for a model without reconstructor.
@@ -249,7 +259,7 @@ class I3Retriever(PreTrainedModel):
             output.passage_vectors = passages.vectors
             if reconstruction_labels is not None and passages.pseudo_query is not None:
                 output.reconstruction_loss = self.reconstruction_loss(
-                    passages.pseudo_query, reconstruction_labels
+                    passages.pseudo_query, reconstruction_labels, num_labels
                 )
         return output
 

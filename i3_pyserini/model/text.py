@@ -11,7 +11,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_tokenizer
-from i3_pyserini.model.config import I3Config, load_i3_config
+from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title
 # like one of these was the word "NA" when the released checkpoints were trained.
@@ -39,7 +39,6 @@ MISSING = frozenset(
     }
 )
 EMPTY_RECONSTRUCTION = "what"
-IGNORED_LABEL = -100
 
 
 class I3Tokenizer:

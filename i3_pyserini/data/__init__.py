@@ -1,0 +1,1 @@
+"""Training data: collections as text stores, queries, judgements, candidates."""

@@ -1,0 +1,217 @@
+"""Training queries with their positives and negatives, read from the original's files.
+
+The files are as large as the collection, so that only the place of each line is kept.
+"""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i3_pyserini.errors import I3Error
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """One training query.
+
+    Attributes:
+        query: its text.
+        positives: ids of relevant passages, at least one.
+        negatives: ids of passages to learn from as not relevant, the best candidates first.
+        positive_scores: the teacher's scores of the positives; None without a teacher.
+        negative_scores: likewise of the negatives.
+        place: file and line, for messages.
+    """
+
+    query: str
+    positives: list[str]
+    negatives: list[str]
+    positive_scores: list[float] | None
+    negative_scores: list[float] | None
+    place: str
+
+    def without(self, unwanted: set[str]) -> "Candidates":
+        """These candidates without some of the negatives."""
+        keep = [pid not in unwanted for pid in self.negatives]
+        return self._kept(keep)
+
+    def below(self, score: float) -> "Candidates":
+        """These candidates with only the negatives that the teacher scores below `score`."""
+        assert self.negative_scores is not None  # noqa: S101
+        return self._kept([own < score for own in self.negative_scores])
+
+    def _kept(self, keep: list[bool]) -> "Candidates":
+        scores = self.negative_scores
+        return replace(
+            self,
+            negatives=[pid for pid, kept in zip(self.negatives, keep, strict=True) if kept],
+            negative_scores=scores
+            and [score for score, kept in zip(scores, keep, strict=True) if kept],
+        )
+
+
+class CandidateSource(ABC):
+    """Training queries by number; subclasses say where they come from."""
+
+    has_scores = False
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of training queries."""
+
+    @abstractmethod
+    def __getitem__(self, number: int) -> Candidates:
+        """One training query.
+
+        Raises:
+            I3Error: its line is not as it should be.
+        """
+
+    def __iter__(self) -> Iterator[Candidates]:
+        """All training queries in order."""
+        return (self[number] for number in range(len(self)))
+
+
+class JudgedQueries(CandidateSource):
+    """Queries with their judged positives and no negatives of their own.
+
+    Args:
+        queries: texts by query id.
+        positives: relevant passages by query id; those of other queries are left out.
+        place: name for messages.
+
+    Raises:
+        I3Error: no query has a judgement.
+    """
+
+    def __init__(
+        self, queries: Mapping[str, str], positives: Mapping[str, list[str]], place: str
+    ) -> None:
+        self.queries, self.positives, self.place = queries, positives, place
+        self.qids = [qid for qid in queries if qid in positives]
+        if not self.qids:
+            raise I3Error(f"{place}: none of the {len(queries)} training queries is judged here")
+
+    def __len__(self) -> int:
+        return len(self.qids)
+
+    def __getitem__(self, number: int) -> Candidates:
+        qid = self.qids[number]
+        place = f"{self.place}, query {qid}"
+        return Candidates(self.queries[qid], self.positives[qid], [], None, None, place)
+
+
+class _Lines(CandidateSource):
+    """A source with one query a line; remembers where the lines begin, 8 bytes each."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise I3Error(f"{path}: no such file")
+        self.path = path
+        starts, numbers, start = [], [], 0
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    starts.append(start)
+                    numbers.append(number)
+                start += len(line)
+        if not starts:
+            raise I3Error(f"{path}: empty")
+        self._starts = np.array(starts, dtype=np.int64)
+        self._numbers = np.array(numbers, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, number: int) -> Candidates:
+        with self.path.open("rb") as lines:
+            lines.seek(int(self._starts[number]))
+            return self._read(lines.readline(), number)
+
+    def __iter__(self) -> Iterator[Candidates]:
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(line for line in lines if line.strip()):
+                yield self._read(line, number)
+
+    def _read(self, raw: bytes, number: int) -> Candidates:
+        place = f"{self.path}, line {self._numbers[number]}"
+        try:
+            return self._parse(raw.decode("utf-8-sig").strip(), place)
+        except UnicodeDecodeError as error:
+            raise I3Error(f"{place}: not valid UTF-8") from error
+
+    @abstractmethod
+    def _parse(self, line: str, place: str) -> Candidates: ...
+
+
+class NegativesFile(_Lines):
+    """The original's `train_negs.tsv`: `qid<TAB>pid,pid,…`, one query a line.
+
+    Args:
+        path: the file.
+        queries: texts by query id.
+        positives: relevant passages by query id.
+    """
+
+    def __init__(
+        self, path: Path, queries: Mapping[str, str], positives: Mapping[str, list[str]]
+    ) -> None:
+        super().__init__(path)
+        self.queries, self.positives = queries, positives
+
+    def _parse(self, line: str, place: str) -> Candidates:
+        qid, *rest = line.split()
+        if len(rest) > 1:
+            raise I3Error(f"{place}: expected a query id, a tab and ids joined by commas")
+        negatives = [pid for pid in rest[0].split(",") if pid] if rest else []
+        if qid not in self.queries:
+            raise I3Error(f"{place}: query {qid} has no text in the training queries")
+        positives = self.positives.get(qid)
+        if not positives:
+            raise I3Error(f"{place}: query {qid} has no positive in the training qrels")
+        return Candidates(self.queries[qid], positives, negatives, None, None, place)
+
+
+class TeacherFile(_Lines):
+    """The original's `kd_train.jsonl`: queries with candidates that a teacher has scored.
+
+    `{"query": …, "positives": {"doc_id": […], "score": […]}, "negatives": {…}}` a line.
+
+    Args:
+        path: the file.
+    """
+
+    has_scores = True
+
+    def _parse(self, line: str, place: str) -> Candidates:
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise I3Error(f"{place}: not valid JSON ({error})") from error
+        query = record.get("query") if isinstance(record, dict) else None
+        if not isinstance(query, str) or not query.strip():
+            raise I3Error(f"{place}: no field 'query' with a text")
+        positives, positive_scores = _scored(record, "positives", place)
+        negatives, negative_scores = _scored(record, "negatives", place)
+        if not positives:
+            raise I3Error(f"{place}: the query has no positive")
+        return Candidates(query, positives, negatives, positive_scores, negative_scores, place)
+
+
+def _scored(record: dict[str, Any], name: str, place: str) -> tuple[list[str], list[float]]:
+    part = record.get(name)
+    if not isinstance(part, dict) or not {"doc_id", "score"} <= part.keys():
+        raise I3Error(f"{place}: no field {name!r} with lists 'doc_id' and 'score'")
+    pids, scores = [str(pid) for pid in part["doc_id"]], part["score"]
+    if len(pids) != len(scores):
+        raise I3Error(f"{place}: {len(pids)} {name} but {len(scores)} scores")
+    for pid, score in zip(pids, scores, strict=True):
+        if not isinstance(score, int | float) or not math.isfinite(score):
+            raise I3Error(f"{place}: the teacher's score of passage {pid} is {score!r}")
+    return pids, [float(score) for score in scores]

@@ -1,0 +1,1 @@
+"""Training: recipes, samples, losses and the loop that runs them."""

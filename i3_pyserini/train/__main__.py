@@ -1,0 +1,43 @@
+"""`python -m i3_pyserini.train`: trains a model as a recipe says."""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from i3_pyserini.errors import I3Error, run_command
+
+NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
+
+
+def main() -> None:
+    """Parses the command line, checks the recipe, trains."""
+    parser = argparse.ArgumentParser(
+        prog="python -m i3_pyserini.train",
+        description="Train a model as a recipe says; the same command resumes an interrupted run.",
+        epilog="Any key of the recipe can be set: --training.batch_size=32 --output=runs/mine. "
+        "Several devices: torchrun --nproc-per-node 8 -m i3_pyserini.train RECIPE.yaml",
+        allow_abbrev=False,
+    )
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="see recipes/")
+    parser.add_argument(
+        "--show", action="store_true", help="print the recipe with all defaults, and stop"
+    )
+    args, overrides = parser.parse_known_args()
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise I3Error(
+            f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'"
+        )
+    from i3_pyserini.train.recipe import load_recipe
+
+    recipe = load_recipe(args.recipe, overrides)
+    if args.show:
+        print(recipe.as_yaml(), end="")
+        return
+    from i3_pyserini.train.trainer import train
+
+    train(recipe)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,91 @@
+"""The model card: what a model was trained with, in its directory."""
+
+import platform
+from importlib.metadata import version
+
+import yaml
+
+from i3_pyserini.model.export import stock_search_flags
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.train.checkpoint import Progress
+from i3_pyserini.train.recipe import Recipe
+
+LIBRARIES = ("i3-pyserini", "torch", "transformers", "tokenizers", "accelerate", "numpy")
+
+
+def negatives_sentence(recipe: Recipe, devices: int) -> str:
+    """How many passages a query is told apart from in one pass, and which."""
+    training = recipe.training
+    hard = training.passages_per_query - 1
+    shared = recipe.negatives.shared
+    groups = {"group": 1, "batch": training.batch_size, "devices": training.batch_size * devices}
+    others = (groups[shared] - 1) * training.passages_per_query
+    if not recipe.loss.contrastive:
+        return f"{hard} candidates per query beside its positive (no contrastive loss)"
+    where = {"group": "", "batch": " of this device", "devices": f" of {devices} device(s)"}
+    return (
+        f"{hard + others:,} negatives per query: {hard} of its own and {others:,} of the other "
+        f"queries of the batch{where[shared]}"
+        if others
+        else f"{hard} negatives per query, all its own"
+    )
+
+
+def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: int) -> str:
+    """The card's text, Markdown under Hugging Face's YAML header.
+
+    Args:
+        model: the model.
+        recipe: what it was trained with.
+        progress: how far.
+        devices: on how many devices.
+    """
+    header = {
+        "library_name": "transformers",
+        "pipeline_tag": "feature-extraction",
+        "tags": ["dense-retrieval", "pyserini", "i3-retriever"],
+    }
+    kind = (
+        f"I³ retriever ({model.config.interaction} architecture, "
+        f"{model.config.interactor_init} interactor)"
+        if model.has_reconstructor
+        else "plain dual encoder"
+    )
+    data = recipe.data
+    collection = data.name or data.collection.name
+    score = "not validated"
+    if progress.best is not None and recipe.validation is not None:
+        searched = recipe.validation.corpus or data.collection
+        if recipe.validation.pool is not None:
+            searched = recipe.validation.pool
+        score = (
+            f"{recipe.validation.measure} {progress.best:.4f} at step {progress.best_step} "
+            f"({recipe.validation.topics.name}, {searched.name})"
+        )
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"""---
+{yaml.safe_dump(header, sort_keys=False).strip()}
+---
+
+# {kind}
+
+Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
+`python -m i3_pyserini.encode … encoder --encoder THIS_DIRECTORY`; search with stock Pyserini and
+`--encoder THIS_DIRECTORY/query_encoder {stock_search_flags(model.config)}`.
+
+| | |
+| --- | --- |
+| collection | {collection} |
+| best validation | {score} |
+| steps | {progress.step:,} |
+| effective negatives | {negatives_sentence(recipe, devices)} |
+| seeds | {recipe.training.seed}, data {recipe.training.data_seed} |
+| devices | {devices} |
+| versions | Python {platform.python_version()}, {libraries} |
+
+## Recipe
+
+```yaml
+{recipe.as_yaml().strip()}
+```
+"""

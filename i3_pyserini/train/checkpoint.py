@@ -1,0 +1,164 @@
+"""The state that an interrupted run goes on from: one file, complete or not there."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch.optim.lr_scheduler import LRScheduler
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.train.recipe import Recipe, differences
+
+STATE = "state.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: optimizer steps done.
+        epoch: the current epoch, from 1 on.
+        passes: passes of this epoch done, on each device.
+        best: best validation so far; None before the first.
+        best_step: the step it was at.
+        stale: validations since then.
+        finished: whether the run has come to its end.
+        window: sums of the losses since the last line of the log.
+        window_steps: steps in them.
+    """
+
+    step: int = 0
+    epoch: int = 1
+    passes: int = 0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    finished: bool = False
+    window: dict[str, float] = field(default_factory=dict)
+    window_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Saves and restores everything that a run's future depends on.
+
+    Attributes:
+        path: the file.
+        recipe: the run's recipe, which must not change.
+        accelerator: for the devices' random states and the gradient scaler.
+        model: the model.
+        optimizer: its optimizer, as `accelerator` wrapped it.
+        schedule: its learning rates.
+    """
+
+    path: Path
+    recipe: Recipe
+    accelerator: Accelerator
+    model: I3Retriever
+    optimizer: Any
+    schedule: LRScheduler
+
+    def save(self, progress: Progress) -> None:
+        """Writes the state; called by all devices, written by the first.
+
+        Raises:
+            I3Error: it cannot be written.
+        """
+        random = gather_object([_random_states()])
+        if self.accelerator.is_main_process:
+            state = {
+                "recipe": self.recipe.as_dict(),
+                "devices": self.accelerator.num_processes,
+                "progress": asdict(progress),
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "random": random,
+            }
+            if self.accelerator.scaler is not None:
+                state["scaler"] = self.accelerator.scaler.state_dict()
+            self._write(state)
+        self.accelerator.wait_for_everyone()
+
+    def restore(self) -> Progress:
+        """Takes up the state if there is one.
+
+        Returns:
+            The progress that the state was saved at; a new one if there is no state.
+
+        Raises:
+            I3Error: the state is of another recipe or number of devices, or cannot be read.
+        """
+        if not self.path.exists():
+            return Progress()
+        state = self._read()
+        if state["devices"] != self.accelerator.num_processes:
+            raise I3Error(
+                f"{self.path}: of a run on {state['devices']} device(s), but this one has "
+                f"{self.accelerator.num_processes}; resume with as many, or train into another "
+                "folder"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        _set_random_states(state["random"][self.accelerator.process_index])
+        return Progress(**state["progress"])
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file raises almost anything
+            raise I3Error(
+                f"{self.path}: cannot be read ({type(error).__name__}); remove it to begin anew"
+            ) from error
+        return state
+
+    def _write(self, state: dict[str, Any]) -> None:
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
+            raise I3Error(f"{self.path}: cannot be written ({error})") from error
+
+
+def check_recipe(output: Path, recipe: Recipe) -> None:
+    """Refuses to go on with a run whose recipe was another.
+
+    Raises:
+        I3Error: names what differs.
+    """
+    path = output / "recipe.yaml"
+    if not path.exists():
+        return
+    changed = differences(yaml.safe_load(path.read_text(encoding="utf-8")), recipe.as_dict())
+    if changed:
+        raise I3Error(
+            f"{output} holds a run of another recipe ({'; '.join(changed)}); use the same recipe "
+            "to resume it, or --output=ANOTHER_FOLDER"
+        )
+
+
+def _random_states() -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random_states(states: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])

@@ -1,0 +1,195 @@
+"""Everything that a run needs, made from its recipe and checked before the first step."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+from torch import nn
+from tqdm import tqdm
+
+from i3_pyserini.data.candidates import (
+    Candidates,
+    CandidateSource,
+    JudgedQueries,
+    NegativesFile,
+    TeacherFile,
+)
+from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.textstore import TextStore, open_query_store, open_store
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import I3Config, is_i3_model
+from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.samples import TrainingSet
+from i3_pyserini.train.sampling import GroupSampler
+
+BLOCK = 2000
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training queries, and what the check of them found.
+
+    Attributes:
+        samples: the training set.
+        short: queries with fewer usable negatives than a group has.
+    """
+
+    samples: TrainingSet
+    short: int
+
+
+def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
+    """The model to start from, in training mode, with the parts frozen that do not learn.
+
+    Raises:
+        I3Error: it cannot be read, its architecture is not the recipe's, or nothing would learn.
+    """
+    init, settings = recipe.model.init, recipe.model.settings
+    _check_settings(settings)
+    if is_i3_model(init):
+        model, tokenizer = load_model_directory(init)
+        for name, value in settings.items():
+            if getattr(model.config, name) != value:
+                raise I3Error(
+                    f"model.init {init} has {name} {getattr(model.config, name)!r}, but the recipe "
+                    f"says {value!r}; leave the key out, or start from another checkpoint"
+                )
+    else:
+        model = I3Retriever.from_backbone(init, **settings)
+        tokenizer = I3Tokenizer.from_pretrained(init, model.config)
+    _freeze(model, recipe)
+    if recipe.training.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model, tokenizer
+
+
+def training_mode(model: I3Retriever) -> None:
+    """Puts a model into training mode; a frozen backbone stays without dropout."""
+    model.train()
+    for encoder in (model.query_encoder, model.passage_encoder):
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            encoder.eval()
+
+
+def load_data(recipe: Recipe, reconstructs: bool) -> TrainingData:
+    """The training data, with every passage id looked up.
+
+    Args:
+        recipe: the recipe.
+        reconstructs: whether the model has a reconstructor to teach.
+
+    Raises:
+        I3Error: a file is missing, a line is not as it should be, or a passage is not in the
+            collection.
+    """
+    data = recipe.data
+    store = open_store(data.collection, data.cache)
+    generated = open_query_store(data.generated_queries, data.cache) if (
+        data.generated_queries and reconstructs
+    ) else None
+    if reconstructs and recipe.reconstruction.targets == "generated" and generated is None:
+        raise I3Error(
+            "reconstruction.targets is 'generated', but data.generated_queries is not given; name "
+            "the file, or set reconstruction.targets: query"
+        )
+    source = candidate_source(recipe)
+    sampler = GroupSampler(recipe.negatives, recipe.training.passages_per_query, store)
+    seed = recipe.training.data_seed
+    samples = TrainingSet(
+        source,
+        sampler,
+        store,
+        generated,
+        recipe.reconstruction if reconstructs else None,
+        recipe.training.seed if seed is None else seed,
+    )
+    return TrainingData(samples, check_candidates(source, sampler, store))
+
+
+def candidate_source(recipe: Recipe) -> CandidateSource:
+    """The training queries with their candidates, from whichever files the recipe names."""
+    data = recipe.data
+    if data.teacher is not None:
+        return TeacherFile(data.teacher)
+    assert data.queries is not None  # noqa: S101  (the recipe was checked)
+    assert data.qrels is not None  # noqa: S101
+    queries = read_queries(data.queries, data.quoted_queries)
+    positives = read_positives(data.qrels, data.min_relevance)
+    if data.negatives is None:
+        return JudgedQueries(queries, positives, str(data.qrels))
+    return NegativesFile(data.negatives, queries, positives)
+
+
+def check_candidates(source: CandidateSource, sampler: GroupSampler, store: TextStore) -> int:
+    """Reads all candidates once; memory is 8 bytes for each passage of the collection.
+
+    Returns:
+        Number of queries with fewer usable negatives than a group has.
+
+    Raises:
+        I3Error: a line is not as it should be, or a passage is not in the collection.
+    """
+    known = np.sort(np.concatenate([_hashes(block) for block in _blocks(store.pids())]))
+    short = 0
+    progress = tqdm(total=len(source), desc="check training queries", unit=" queries", delay=2)
+    for block in _blocks(iter(source)):
+        pids = [pid for one in block for pid in (*one.positives, *one.negatives)]
+        if not np.isin(_hashes(pids), known).all():
+            _refuse_unknown(block, store)
+        for one in block:
+            lowest = min(one.positive_scores) if one.positive_scores else None
+            short += len(sampler.eligible(one, lowest).negatives) < sampler.count
+        progress.update(len(block))
+    progress.close()
+    if short and sampler.recipe.padding == "refuse":
+        for one in source:
+            lowest = min(one.positive_scores) if one.positive_scores else None
+            sampler.refuse_short(sampler.eligible(one, lowest))
+    return short
+
+
+def _refuse_unknown(block: list[Candidates], store: TextStore) -> None:
+    for one in block:
+        for kind, pids in (("positive", one.positives), ("negative", one.negatives)):
+            for pid in pids:
+                if store.get(pid) is None:
+                    raise I3Error(f"{one.place}: {kind} {pid} is not in the collection")
+
+
+def _blocks(items: Iterator) -> Iterator[list]:  # type: ignore[type-arg]
+    while block := list(islice(items, BLOCK)):
+        yield block
+
+
+def _hashes(pids: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+    return pd.util.hash_array(np.array(pids, dtype=object), categorize=False)
+
+
+def _check_settings(settings: dict[str, object]) -> None:
+    known = sorted(set(I3Config.__annotations__) - {"encoder_config"})
+    for name in settings:
+        if name not in known:
+            close = difflib.get_close_matches(name, ["init", *known], n=1)
+            hint = f"; did you mean 'model.{close[0]}'?" if close else ""
+            raise I3Error(f"unknown key 'model.{name}'{hint}")
+
+
+def _freeze(model: I3Retriever, recipe: Recipe) -> None:
+    frozen: list[nn.Module] = []
+    if recipe.training.freeze_backbone:
+        if not model.has_reconstructor:
+            raise I3Error(
+                "training.freeze_backbone with a plain dual encoder (interaction: none) leaves "
+                "nothing to learn"
+            )
+        frozen += [model.query_encoder, model.passage_encoder]
+    if model.has_reconstructor and not recipe.loss.reconstruction:
+        frozen.append(model.reconstruction_head)
+    for module in frozen:
+        module.requires_grad_(False)

@@ -1,0 +1,377 @@
+"""Recipes: everything that decides a training run, as one checked YAML file.
+
+Every key has its default here, so that a recipe says only what is particular to it.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from i3_pyserini.errors import I3Error
+
+DECAY = "10^-epoch"
+# Settings of speed and reporting: a run may be resumed with other values.
+MAY_CHANGE = frozenset(
+    {"output", "data.cache", "training.workers", "training.checkpoint_steps", "training.logging_steps"}
+)
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecipe(BaseModel):
+    """The model to start from.
+
+    Attributes:
+        init: a backbone, or an I³ model directory to go on from.
+
+    All other keys are settings of `I3Config`: for a backbone they shape the new model
+    (`interaction: none` for a plain dual encoder); a model directory must already have them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    init: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of `I3Config` that the recipe gives."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataRecipe(_Section):
+    """The training data, in the original's files or the field's usual ones.
+
+    Attributes:
+        collection: `pid title text` or `pid text` TSV, or JSONL as `encode` takes it.
+        name: the collection's name in model cards, such as `msmarco-passage-titled`.
+        queries: training queries, `qid query` TSV; not needed with `teacher`.
+        qrels: their positives, two columns or TREC; likewise.
+        min_relevance: what counts as relevant in TREC qrels.
+        negatives: the original's `train_negs.tsv`; null for random passages only.
+        teacher: the original's `kd_train.jsonl`, queries and candidates with scores.
+        generated_queries: the original's `generated.tsv`, `pid query`.
+        cache: folder for the text stores; null for the folders of their sources.
+        quoted_queries: read quotes in `queries` as the original did.
+    """
+
+    collection: Path
+    name: str | None = None
+    queries: Path | None = None
+    qrels: Path | None = None
+    min_relevance: int = 1
+    negatives: Path | None = None
+    teacher: Path | None = None
+    generated_queries: Path | None = None
+    cache: Path | None = None
+    quoted_queries: bool = False
+
+    @model_validator(mode="after")
+    def _enough(self) -> "DataRecipe":
+        if self.teacher is not None and self.negatives is not None:
+            raise ValueError("give data.negatives or data.teacher, not both")
+        if self.teacher is None and (self.queries is None or self.qrels is None):
+            raise ValueError("without data.teacher, data.queries and data.qrels are needed")
+        return self
+
+
+class NegativesRecipe(_Section):
+    """Which negatives a query trains with.
+
+    Attributes:
+        exclude_positives: never use a query's positive as its negative, neither from the file
+            nor from the batch. The original does.
+        padding: where a query has too few: "random" passages of the collection, "refuse", or
+            "original" (any number up to MS MARCO's last id, even a positive's).
+        padding_score: the teacher's score that random padding is given.
+        false_negative_margin: leave out negatives that the teacher scores above the positive
+            minus this; null for none. Needs `data.teacher`.
+        shared: which passages a query is scored against: those of the batches of all
+            "devices", of its own "batch", or of its own "group".
+        gradient: "all": through every device's passages. "own_slice": as the original, through
+            this device's alone, so that the contrastive gradient is divided by their number.
+    """
+
+    exclude_positives: bool = True
+    padding: Literal["random", "refuse", "original"] = "random"
+    padding_score: float = -15.0
+    false_negative_margin: Weight | None = None
+    shared: Literal["devices", "batch", "group"] = "devices"
+    gradient: Literal["all", "own_slice"] = "all"
+
+
+class LossRecipe(_Section):
+    """The loss: a weighted sum.
+
+    Attributes:
+        contrastive: weight of the cross entropy of the positive among all negatives.
+        distillation: weight of the distillation from `data.teacher`'s scores.
+        reconstruction: weight of the reconstructor's cross entropy, or "10^-epoch".
+        temperature: the model's scores are divided by it; the teacher's are not.
+        distillation_kind: "kl" divergence, or "margin_mse" of score differences.
+    """
+
+    contrastive: Weight = 1.0
+    distillation: Weight = 0.0
+    reconstruction: Weight | Literal["10^-epoch"] = 0.1
+    temperature: Rate = 1.0
+    distillation_kind: Literal["kl", "margin_mse"] = "kl"
+
+    @model_validator(mode="after")
+    def _something(self) -> "LossRecipe":
+        if not (self.contrastive or self.distillation or self.reconstruction):
+            raise ValueError("all weights are zero: there is nothing to learn")
+        return self
+
+    def reconstruction_weight(self, epoch: int) -> float:
+        """The weight of reconstruction in an epoch, which count from 1."""
+        weight = self.reconstruction
+        return 10.0**-epoch if weight == DECAY else float(weight)
+
+
+class ReconstructionRecipe(_Section):
+    """What the reconstructor is taught to say.
+
+    Attributes:
+        targets: "generated": a passage's generated query ("what" if it has none), as the
+            original. "query": the training query for positives, as the paper.
+        passages: teach it on "all" passages or on "positives". With `targets: query` only
+            negatives that have a generated query are taught.
+    """
+
+    targets: Literal["generated", "query"] = "generated"
+    passages: Literal["all", "positives"] = "all"
+
+
+class OptimizerRecipe(_Section):
+    """Optimizer and learning rates.
+
+    Attributes:
+        name: "adamw", or "lamb" as the original.
+        learning_rate: of the two encoders.
+        head_learning_rate: of reconstructor and interactor; null for the encoders' rate.
+        reconstruction_head_learning_rate: of the words' scores; null for the one before.
+        weight_decay: with AdamW on matrices, with LAMB on all parameters.
+        schedule: of the learning rates, after the warm-up.
+        warmup_ratio: share of all steps during which they rise from zero.
+        max_grad_norm: gradients are clipped to it; null for no clipping.
+    """
+
+    name: Literal["adamw", "lamb"] = "adamw"
+    learning_rate: Rate = 2e-5
+    head_learning_rate: Rate | None = None
+    reconstruction_head_learning_rate: Rate | None = None
+    weight_decay: Weight = 0.01
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_grad_norm: Rate | None = 1.0
+
+
+class TrainingRecipe(_Section):
+    """Sizes and pace.
+
+    Attributes:
+        epochs: passes over the training queries.
+        max_steps: end after this many steps of the optimizer; null for all epochs.
+        batch_size: queries per device and pass.
+        passages_per_query: size of a group, the positive included.
+        gradient_accumulation: passes per step of the optimizer; each has its own negatives.
+        chunk_passages: GradCache: passages that are in memory at once; null for the whole
+            batch. The gradient is the same.
+        length_buckets: parts, by length, in which a batch or chunk is encoded; more of them save
+            work on padding, which pays on CPUs.
+        precision: of the matrix products.
+        gradient_checkpointing: recompute the encoders' layers in the backward pass.
+        freeze_backbone: warm-up: learn only reconstructor, interactor and head.
+        seed: of initialisation and dropout.
+        data_seed: of order and sampling; null for `seed`.
+        checkpoint_steps: steps between the states that a run can resume from; null for once an
+            epoch.
+        logging_steps: steps between lines in the log.
+        workers: processes that prepare batches, per device.
+    """
+
+    epochs: Positive = 3
+    max_steps: Positive | None = None
+    batch_size: Positive = 16
+    passages_per_query: Positive = 8
+    gradient_accumulation: Positive = 1
+    chunk_passages: Positive | None = None
+    length_buckets: Positive = 1
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = False
+    freeze_backbone: bool = False
+    seed: int = 42
+    data_seed: int | None = None
+    checkpoint_steps: Positive | None = None
+    logging_steps: Positive = 10
+    workers: Annotated[int, Field(ge=0)] = 1
+
+
+class ValidationRecipe(_Section):
+    """Retrieval with the dev queries, as training goes on.
+
+    Attributes:
+        topics: dev queries, `qid query` TSV.
+        qrels: their judgements, TREC or two columns; other queries' are left out.
+        corpus: what to search; null for `data.collection`.
+        pool: a run whose passages are re-ranked instead, which is quicker.
+        measure: chooses the best checkpoint, by its ir-measures name.
+        every_steps: steps between validations; null for once an epoch.
+        patience: end after this many validations without a better one; null for never.
+        hits: passages ranked per query.
+        batch_size: texts encoded at once.
+    """
+
+    topics: Path
+    qrels: Path
+    corpus: Path | None = None
+    pool: Path | None = None
+    measure: str = "RR@10"
+    every_steps: Positive | None = None
+    patience: Positive | None = None
+    hits: Positive = 100
+    batch_size: Positive = 64
+
+
+class Recipe(_Section):
+    """One training run.
+
+    Attributes:
+        output: folder for the models, the log and the state to resume from.
+    """
+
+    output: Path
+    model: ModelRecipe
+    data: DataRecipe
+    negatives: NegativesRecipe = NegativesRecipe()
+    loss: LossRecipe = LossRecipe()
+    reconstruction: ReconstructionRecipe = ReconstructionRecipe()
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+    validation: ValidationRecipe | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        if self.data.teacher is None:
+            for key in ("loss.distillation", "negatives.false_negative_margin"):
+                section, name = key.split(".")
+                if getattr(getattr(self, section), name):
+                    raise ValueError(f"{key} needs the scores of data.teacher")
+        if self.training.passages_per_query == 1 and self.negatives.shared == "group":
+            raise ValueError("a group of one passage has no negatives; use negatives.shared: batch")
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """All keys with plain values, as `recipe.yaml` holds them."""
+        return self.model_dump(mode="json")
+
+    def as_yaml(self) -> str:
+        """The recipe with every default written out."""
+        text: str = yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
+        return text
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        path: a YAML file. Paths in it are relative to the working directory.
+        overrides: `--section.key=value` (a value is YAML), which win over the file.
+
+    Raises:
+        I3Error: it cannot be read, or a key or value is not one that is known.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise I3Error(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(fields, dict):
+        raise I3Error(f"{path}: expected keys and values, such as those in recipes/")
+    for override in overrides:
+        _override(fields, override)
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise I3Error(f"{path}: {_first_problem(error)}") from error
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What two recipes differ in, as `key: before -> after`; see `MAY_CHANGE`."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    return [
+        f"{key}: {old.get(key)} -> {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+    ]
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _override(fields: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    if not name.startswith("--") or not equals:
+        raise I3Error(f"{override!r}: expected --section.key=value")
+    *sections, key = name.removeprefix("--").split(".")
+    for section in sections:
+        inner = fields.setdefault(section, {})
+        if inner is None:
+            inner = fields[section] = {}
+        if not isinstance(inner, dict):
+            raise I3Error(f"{name}: {section} is not a section of the recipe")
+        fields = inner
+    try:
+        fields[key] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise I3Error(f"{override!r}: the value is not valid YAML") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One line for the first of pydantic's errors, with the nearest known key."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("literal["))
+    if problem["type"] == "extra_forbidden":
+        known = sorted(_known_keys(Recipe))
+        close = difflib.get_close_matches(key, known, n=1) or [
+            name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]
+        ]
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {key!r}{hint}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{message}"
+    return f"{key} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _known_keys(part, f"{prefix}{name}.")
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Writes a recipe; it appears under its name only when it is complete."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(recipe.as_yaml(), encoding="utf-8")
+    partial.replace(path)

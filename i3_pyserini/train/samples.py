@@ -1,0 +1,244 @@
+"""From training files to batches of ids."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler, Sampler
+
+from i3_pyserini.data.candidates import CandidateSource
+from i3_pyserini.data.textstore import Text, TextStore
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import IGNORED_LABEL
+from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.train.recipe import ReconstructionRecipe
+from i3_pyserini.train.sampling import Group, GroupSampler
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A group with its texts; `targets` are what the reconstructor should say, None for not."""
+
+    group: Group
+    passages: list[Text]
+    targets: list[str | None]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the model is given of Q queries and P passages.
+
+    Attributes:
+        query_ids: int64 [Q, T].
+        query_mask: int64 [Q, T], 1 at tokens, 0 at padding.
+        passage_ids: int64 [P, S].
+        passage_mask: int64 [P, S].
+        labels: int64 [P, L], what to reconstruct; None for nothing.
+    """
+
+    query_ids: Tensor
+    query_mask: Tensor
+    passage_ids: Tensor
+    passage_mask: Tensor
+    labels: Tensor | None
+
+    def select(self, queries: Tensor, passages: Tensor) -> "Inputs":
+        """Some rows, without the padding that they do not need.
+
+        Args:
+            queries: int64, rows of queries.
+            passages: int64, rows of passages.
+        """
+        return Inputs(
+            *_trimmed(self.query_ids[queries], self.query_mask[queries]),
+            *_trimmed(self.passage_ids[passages], self.passage_mask[passages]),
+            None if self.labels is None else self.labels[passages],
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Q queries with n passages each; P = Q·n.
+
+    Attributes:
+        inputs: their ids; query i's passages are rows i·n to i·n + n - 1, its positive first.
+        teacher_scores: float64 [Q, n]; None without a teacher.
+        passage_keys: int64 [P], equal for equal passages.
+        positive_keys: int64 [Q, K], keys of each query's positives, filled up with its first.
+    """
+
+    inputs: Inputs
+    teacher_scores: Tensor | None
+    passage_keys: Tensor
+    positive_keys: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(
+            Inputs(*(_moved(value, device) for value in vars(self.inputs).values())),  # type: ignore[arg-type]
+            _moved(self.teacher_scores, device),
+            self.passage_keys.to(device),
+            self.positive_keys.to(device),
+        )
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields `(epoch, number)`, so that samples depend on nothing else.
+
+    The order is that of PyTorch's `DistributedSampler`, which the original uses: a permutation
+    per epoch, dealt out to the devices, with the first queries again where it does not divide.
+
+    Args:
+        size: number of training queries.
+        rank: this device.
+        world: number of devices.
+        seed: the order's seed; the original's is 0.
+    """
+
+    def __init__(self, size: int, rank: int, world: int, seed: int) -> None:
+        self.order = DistributedSampler(range(size), world, rank, shuffle=True, seed=seed)  # type: ignore[arg-type]
+        self.epoch, self.skipped = 1, 0
+
+    def start(self, epoch: int, skipped: int = 0) -> None:
+        """Sets the epoch, from 1 on, and how many of its samples to leave out."""
+        self.epoch, self.skipped = epoch, skipped
+        self.order.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        numbers = list(self.order)[self.skipped :]
+        return ((self.epoch, number) for number in numbers)
+
+    def __len__(self) -> int:
+        """Samples of a whole epoch on this device."""
+        return len(self.order)
+
+
+class TrainingSet(Dataset[Sample]):
+    """Training queries with their passages, drawn anew each epoch.
+
+    Args:
+        source: the queries and their candidates.
+        sampler: draws the groups.
+        store: the collection.
+        generated: generated queries by passage; None for none.
+        reconstruction: which targets samples have; None for none.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        source: CandidateSource,
+        sampler: GroupSampler,
+        store: TextStore,
+        generated: TextStore | None,
+        reconstruction: ReconstructionRecipe | None,
+        seed: int,
+    ) -> None:
+        self.source, self.sampler, self.store = source, sampler, store
+        self.generated, self.reconstruction, self.seed = generated, reconstruction, seed
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """The sample of an epoch and a number; the same whenever it is asked for.
+
+        Raises:
+            I3Error: a line or a passage id of the training files is not as it should be.
+        """
+        epoch, number = key
+        rng = random.Random(f"{self.seed} {epoch} {number}")  # noqa: S311  (no secret)
+        return self.sample(self.sampler.draw(self.source[number], epoch, rng))
+
+    def sample(self, group: Group) -> Sample:
+        """Looks up a group's texts."""
+        passages = []
+        for pid in group.pids:
+            passage = self.store.get(pid)
+            if passage is None:
+                raise I3Error(f"{group.place}: passage {pid} is not in the collection")
+            passages.append(passage)
+        return Sample(group, passages, self._targets(group))
+
+    def _targets(self, group: Group) -> list[str | None]:
+        recipe = self.reconstruction
+        if recipe is None:
+            return [None] * len(group.pids)
+        taught = len(group.pids) if recipe.passages == "all" else 1
+        targets: list[str | None] = [self._generated(pid) for pid in group.pids[:taught]]
+        if recipe.targets == "query":
+            targets[0] = group.query
+        else:
+            targets = [target or "" for target in targets]
+        return targets + [None] * (len(group.pids) - taught)
+
+    def _generated(self, pid: str) -> str | None:
+        entry = self.generated.get(pid) if self.generated is not None else None
+        return entry.text if entry else None
+
+
+class Collator:
+    """Makes batches of samples.
+
+    Args:
+        tokenizer: the model's.
+        labels: whether the model has a reconstructor to teach.
+    """
+
+    def __init__(self, tokenizer: I3Tokenizer, labels: bool) -> None:
+        self.tokenizer, self.labels = tokenizer, labels
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Tokenises samples; all groups have the same size."""
+        groups = [sample.group for sample in samples]
+        passages = [passage for sample in samples for passage in sample.passages]
+        targets = [target for sample in samples for target in sample.targets]
+        queries = self.tokenizer.queries([group.query for group in groups])
+        texts = self.tokenizer.passages(
+            [passage.text for passage in passages], [passage.title for passage in passages]
+        )
+        scores = [group.scores for group in groups]
+        inputs = Inputs(
+            queries["input_ids"],
+            queries["attention_mask"],
+            texts["input_ids"],
+            texts["attention_mask"],
+            self._labels(targets) if self.labels else None,
+        )
+        return Batch(
+            inputs,
+            None if None in scores else torch.tensor(scores, dtype=torch.float64),
+            torch.tensor([_key(pid) for group in groups for pid in group.pids]),
+            _positive_keys(groups),
+        )
+
+    def _labels(self, targets: list[str | None]) -> Tensor:
+        labels = self.tokenizer.reconstruction_labels(targets)
+        untaught = torch.tensor([target is None for target in targets])
+        return labels.masked_fill(untaught.unsqueeze(1), IGNORED_LABEL)
+
+
+def _moved(value: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if value is None else value.to(device, non_blocking=True)
+
+
+def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    width = int(mask.sum(dim=1).max()) if len(mask) else 0
+    return ids[:, :width], mask[:, :width]
+
+
+def _positive_keys(groups: list[Group]) -> Tensor:
+    width = max(len(group.known) for group in groups)
+    rows: list[list[Any]] = [
+        [_key(pid) for pid in group.known] + [_key(group.known[0])] * (width - len(group.known))
+        for group in groups
+    ]
+    return torch.tensor(rows)
+
+
+def _key(pid: str) -> int:
+    return int.from_bytes(blake2b(pid.encode(), digest_size=8).digest(), "big", signed=True)

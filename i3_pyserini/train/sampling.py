@@ -1,0 +1,128 @@
+"""Which passages a query trains with in an epoch."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from i3_pyserini.data.candidates import Candidates
+from i3_pyserini.data.textstore import TextStore
+from i3_pyserini.errors import I3Error
+from i3_pyserini.train.recipe import NegativesRecipe
+
+Item = TypeVar("Item")
+ORIGINAL_LAST_PID = 8841822  # of MS MARCO, where the original's random padding ends
+
+
+@dataclass(frozen=True)
+class Group:
+    """One query's passages: the positive first, then the negatives.
+
+    Attributes:
+        query: its text.
+        pids: ids of its passages.
+        scores: the teacher's scores of them; None without a teacher.
+        known: ids of all its positives.
+        place: file and line that it comes from.
+    """
+
+    query: str
+    pids: list[str]
+    scores: list[float] | None
+    known: list[str]
+    place: str
+
+
+def strided(candidates: Sequence[Item], count: int, epoch: int) -> list[Item]:
+    """Every n-th of a ranked list, from a start that moves with the epoch.
+
+    Each sample spans the list from its top to its end, and one epoch later the next ranks are
+    used. The last `len(candidates) % count` are never used.
+
+    Args:
+        candidates: at least `count`, the best first.
+        count: how many.
+        epoch: the epoch, from 1 on.
+
+    Source: original `dataset_factory.py`, `sample`.
+    """
+    if count == 0:
+        return []
+    interval = len(candidates) // count
+    return list(candidates[epoch % interval :: interval][:count])
+
+
+class GroupSampler:
+    """Draws a query's passages.
+
+    Args:
+        recipe: how negatives are chosen.
+        passages: passages in a group, the positive included.
+        store: the collection, for random padding.
+    """
+
+    def __init__(self, recipe: NegativesRecipe, passages: int, store: TextStore) -> None:
+        self.recipe, self.count, self.store = recipe, passages - 1, store
+
+    def draw(self, candidates: Candidates, epoch: int, rng: random.Random) -> Group:
+        """Draws a positive at random, and negatives in strides.
+
+        Args:
+            candidates: the query.
+            epoch: the epoch, from 1 on.
+            rng: where chance comes from; its state alone decides what is drawn.
+
+        Raises:
+            I3Error: there are too few negatives and the recipe does not pad.
+        """
+        chosen = rng.choice(range(len(candidates.positives)))
+        positive_scores = candidates.positive_scores
+        eligible = self.eligible(candidates, positive_scores and positive_scores[chosen])
+        negatives = self._padded(eligible, rng)
+        scores = eligible.negative_scores
+        if scores is not None and positive_scores is not None:
+            missing = len(negatives) - len(scores)
+            padded = [*scores, *[self.recipe.padding_score] * missing]
+            scores = [positive_scores[chosen], *strided(padded, self.count, epoch)]
+        pids = [candidates.positives[chosen], *strided(negatives, self.count, epoch)]
+        return Group(candidates.query, pids, scores, candidates.positives, candidates.place)
+
+    def eligible(self, candidates: Candidates, positive_score: float | None) -> Candidates:
+        """The query without negatives that the recipe rules out."""
+        if self.recipe.exclude_positives:
+            candidates = candidates.without(set(candidates.positives))
+        margin = self.recipe.false_negative_margin
+        if margin is not None and positive_score is not None:
+            candidates = candidates.below(positive_score - margin)
+        return candidates
+
+    def refuse_short(self, candidates: Candidates) -> None:
+        """Raises if there are too few negatives and the recipe does not pad."""
+        count = len(candidates.negatives)
+        if self.recipe.padding == "refuse" and count < self.count:
+            raise I3Error(
+                f"{candidates.place}: {count} usable negatives, {self.count} are asked for; lower "
+                "training.passages_per_query or set negatives.padding: random"
+            )
+
+    def _padded(self, candidates: Candidates, rng: random.Random) -> list[str]:
+        negatives = candidates.negatives
+        missing = self.count - len(negatives)
+        if missing <= 0:
+            return negatives
+        if self.recipe.padding == "original":
+            return [*negatives, *(str(rng.randint(0, ORIGINAL_LAST_PID)) for _ in range(missing))]
+        self.refuse_short(candidates)
+        used = {*candidates.positives, *negatives}
+        if len(self.store) < len(used) + missing:
+            raise I3Error(
+                f"{candidates.place}: the collection has only {len(self.store)} passages, too few "
+                f"to draw {missing} random negatives; lower training.passages_per_query"
+            )
+        padding: list[str] = []
+        while len(padding) < missing:
+            pid = self.store.pid(rng.randrange(len(self.store)))
+            if pid not in used:
+                used.add(pid)
+                padding.append(pid)
+        return [*negatives, *padding]

@@ -1,0 +1,344 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.export import save_model_directory
+from i3_pyserini.train.card import model_card, negatives_sentence
+from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
+from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
+from i3_pyserini.train.log import TrainingLog
+from i3_pyserini.train.losses import vector_losses
+from i3_pyserini.train.optimizers import make_optimizer, make_schedule
+from i3_pyserini.train.prepare import load_data, load_model, training_mode
+from i3_pyserini.train.recipe import Recipe, save_recipe
+from i3_pyserini.train.samples import Batch, Collator, EpochSampler
+from i3_pyserini.train.validation import Validator
+
+PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+
+
+class Trainer:
+    """Trains a model as a recipe says; goes on where an interrupted run stopped.
+
+    In `recipe.output`: `best/`, the model directory with the best validation; `last/`, the one at
+    the end; `recipe.yaml`, `log.jsonl` and `tensorboard/`; `state.pt`, to resume from.
+
+    Args:
+        recipe: the recipe.
+
+    Raises:
+        I3Error: its files, model or output folder cannot be used as it says.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, self.output = recipe, recipe.output
+        check_recipe(self.output, recipe)
+        self.accelerator = _accelerator(recipe.training.precision)
+        set_seed(recipe.training.seed)
+        self.model, self.tokenizer = load_model(recipe)
+        reconstructs = self.model.has_reconstructor and bool(recipe.loss.reconstruction)
+        with self.accelerator.main_process_first():  # the first device builds the text stores
+            self.validator = Validator.of(recipe, self.tokenizer)
+            self.data = load_data(recipe, reconstructs)
+        self.sampler = self._sampler()
+        self.collator = Collator(self.tokenizer, reconstructs)
+        module = TrainingModule(self.model, recipe.training.length_buckets)
+        self.module, self.optimizer = self.accelerator.prepare(
+            module, make_optimizer(self.model, recipe.optimizer)
+        )
+        self.total_steps = recipe.training.max_steps or self.epoch_steps * recipe.training.epochs
+        self.schedule = make_schedule(self.optimizer, recipe.optimizer, self.total_steps)
+        self.checkpoint = Checkpoint(
+            self.output / STATE,
+            recipe,
+            self.accelerator,
+            self.model,
+            self.optimizer,
+            self.schedule,
+        )
+        self.progress = Progress()
+
+    @property
+    def epoch_passes(self) -> int:
+        """Batches per epoch and device."""
+        return math.ceil(len(self.sampler) / self.recipe.training.batch_size)
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of the optimizer per epoch."""
+        return math.ceil(self.epoch_passes / self.recipe.training.gradient_accumulation)
+
+    def run(self) -> None:
+        """Trains to the end.
+
+        Raises:
+            I3Error: the output cannot be written, the data turn out to be unusable, or the
+                memory does not suffice.
+        """
+        self.progress = self.checkpoint.restore()
+        if self.progress.finished:
+            self._say(f"{self.output}: this run is finished; nothing to do")
+            return
+        self._begin()
+        log = TrainingLog(self.output, self.progress.step) if self._first else None
+        with out_of_memory_is_explained():
+            if self.progress.step == 0 and self.progress.best is None:
+                self._validate(log)
+            self._train(log)
+        self.progress.finished = True
+        self._save_model("last")
+        self.checkpoint.save(self.progress)
+        if log is not None:
+            log.close()
+        self._say(self._summary())
+
+    @property
+    def _first(self) -> bool:
+        return bool(self.accelerator.is_main_process)
+
+    def _sampler(self) -> EpochSampler:
+        training = self.recipe.training
+        seed = training.seed if training.data_seed is None else training.data_seed
+        accelerator = self.accelerator
+        return EpochSampler(
+            len(self.data.samples), accelerator.process_index, accelerator.num_processes, seed
+        )
+
+    def _begin(self) -> None:
+        if self._first:
+            try:
+                self.output.mkdir(parents=True, exist_ok=True)
+                save_recipe(self.recipe, self.output / "recipe.yaml")
+            except OSError as error:
+                raise I3Error(f"{self.output}: cannot be written ({error.strerror})") from error
+        trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        self._say(
+            f"{len(self.data.samples):,} training queries, {self.total_steps:,} steps, "
+            f"{trained / 1e6:.1f} of {self.model.num_parameters() / 1e6:.1f}M parameters learn"
+        )
+        self._say(negatives_sentence(self.recipe, self.accelerator.num_processes))
+        if self.data.short:
+            self._say(
+                f"{self.data.short:,} queries have fewer than "
+                f"{self.recipe.training.passages_per_query - 1} usable negatives; filled up with "
+                f"{'random passages' if self.recipe.negatives.padding == 'random' else 'any ids'}"
+            )
+        if self.progress.step:
+            self._say(f"going on after step {self.progress.step:,}")
+
+    def _train(self, log: TrainingLog | None) -> None:
+        progress = self.progress
+        bar = tqdm(
+            total=self.total_steps, initial=progress.step, unit=" steps", disable=not self._first
+        )
+        while progress.step < self.total_steps and not self._stale():
+            for batches in self._steps():
+                started = time.perf_counter()
+                losses = self._step(batches)
+                progress.step += 1
+                progress.passes += len(batches)
+                end_of_epoch = progress.passes >= self.epoch_passes
+                self._log(losses, time.perf_counter() - started, log)
+                bar.update()
+                if end_of_epoch:
+                    progress.epoch, progress.passes = progress.epoch + 1, 0
+                last = progress.step == self.total_steps
+                validation = self.recipe.validation
+                if validation and self._due(validation.every_steps, end_of_epoch, last):
+                    self._validate(log)
+                if self._due(self.recipe.training.checkpoint_steps, end_of_epoch, last=False):
+                    self.checkpoint.save(progress)
+                if last or self._stale():
+                    break
+        bar.close()
+
+    def _steps(self) -> Iterator[list[Batch]]:
+        """The rest of the current epoch: the batches of each step."""
+        training, progress = self.recipe.training, self.progress
+        self.sampler.start(progress.epoch, progress.passes * training.batch_size)
+        loader = DataLoader(
+            self.data.samples,
+            batch_size=training.batch_size,
+            sampler=self.sampler,
+            collate_fn=self.collator,
+            num_workers=training.workers,
+            pin_memory=False,
+        )
+        batches = []
+        remaining = self.epoch_passes - progress.passes
+        for batch in loader:
+            batches.append(batch)
+            remaining -= 1
+            if len(batches) == training.gradient_accumulation or remaining == 0:
+                yield batches
+                batches = []
+
+    def _step(self, batches: list[Batch]) -> Losses:
+        """One step of the optimizer; returns the losses' means over passes and devices."""
+        training_mode(self.model)
+        recipe = self.recipe
+        weight = recipe.loss.reconstruction_weight(self.progress.epoch)
+        run = Pass(
+            self._vector_losses,
+            self.accelerator.backward,
+            self._no_sync,
+            recipe.training.chunk_passages,
+        )
+        total: Losses = {}
+        for number, batch in enumerate(batches, start=1):
+            context = nullcontext() if number == len(batches) else self._no_sync()
+            with context:
+                losses = run.run(
+                    self.module,
+                    batch.to(self.accelerator.device),
+                    weight,
+                    scale=1 / len(batches),
+                )
+            for name, value in losses.items():
+                total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
+        if recipe.optimizer.max_grad_norm is not None:
+            self.accelerator.clip_grad_norm_(
+                self.model.parameters(), recipe.optimizer.max_grad_norm
+            )
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.schedule.step()
+        self.optimizer.zero_grad()
+        return total
+
+    def _vector_losses(
+        self, queries: Tensor, passages: Tensor, batch: Batch
+    ) -> tuple[Tensor, Losses]:
+        loss = self.recipe.loss
+        parts = vector_losses(queries, passages, batch, loss, self.recipe.negatives)
+        zero = (queries.sum() + passages.sum()) * 0.0  # a graph, for reconstruction alone
+        weighted = [getattr(loss, name) * value for name, value in parts.items()]
+        return sum(weighted, zero), parts
+
+    def _no_sync(self) -> AbstractContextManager[None]:
+        context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)
+        return context
+
+    def _log(self, losses: Losses, seconds: float, log: TrainingLog | None) -> None:
+        progress = self.progress
+        for name, value in losses.items():
+            mean = float(self.accelerator.reduce(value.double(), reduction="mean"))
+            progress.window[name] = progress.window.get(name, 0.0) + mean
+        progress.window_steps += 1
+        if not math.isfinite(progress.window["loss"]):
+            raise I3Error(
+                f"the loss is {progress.window['loss']} at step {progress.step}; lower the learning "
+                "rates, or use precision bf16 or fp32"
+            )
+        if progress.step % self.recipe.training.logging_steps == 0 or (
+            progress.step == self.total_steps
+        ):
+            means = {name: sum_ / progress.window_steps for name, sum_ in progress.window.items()}
+            progress.window, progress.window_steps = {}, 0
+            if log is not None:
+                rate = float(self.schedule.get_last_lr()[0])
+                log.write(
+                    progress.step,
+                    epoch=progress.epoch,
+                    **means,
+                    learning_rate=rate,
+                    seconds=round(seconds, 3),
+                )
+
+    def _due(self, every: int | None, end_of_epoch: bool, last: bool) -> bool:
+        return last or (end_of_epoch if every is None else self.progress.step % every == 0)
+
+    def _validate(self, log: TrainingLog | None) -> None:
+        if self.validator is None or self.recipe.validation is None:
+            return
+        progress = self.progress
+        value = self.validator.measure(self.model, self.accelerator)
+        if log is not None:
+            log.write(progress.step, **{self.recipe.validation.measure: value})
+        if progress.best is None or value > progress.best:
+            progress.best, progress.best_step, progress.stale = value, progress.step, 0
+            self._save_model("best")
+        else:
+            progress.stale += 1
+
+    def _stale(self) -> bool:
+        validation = self.recipe.validation
+        patience = validation.patience if validation else None
+        return patience is not None and self.progress.stale >= patience
+
+    def _save_model(self, name: str) -> None:
+        if self._first:
+            devices = self.accelerator.num_processes
+            card = model_card(self.model, self.recipe, replace(self.progress), devices)
+            save_model_directory(
+                self.model, self.tokenizer, self.output / name, overwrite=True, card=card
+            )
+        self.accelerator.wait_for_everyone()
+
+    def _summary(self) -> str:
+        progress = self.progress
+        if progress.best is None or self.recipe.validation is None:
+            return f"wrote {self.output / 'last'} (no validation in this recipe)"
+        measure = self.recipe.validation.measure
+        return (
+            f"wrote {self.output / 'best'} ({measure} {progress.best:.4f} at step "
+            f"{progress.best_step:,}) and {self.output / 'last'} (step {progress.step:,})"
+        )
+
+    def _say(self, text: str) -> None:
+        if self._first:
+            tqdm.write(text)
+
+
+@contextmanager
+def out_of_memory_is_explained() -> Iterator[None]:
+    """Says which settings to lower when memory runs out.
+
+    Raises:
+        I3Error: it did.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "no memory"
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and "allocate memory" not in reason:
+            raise
+        raise I3Error(
+            f"out of memory ({reason:.100}); lower training.chunk_passages (the gradient stays the "
+            "same) or validation.batch_size, set training.gradient_checkpointing: true or "
+            "precision: bf16; if that is not enough, lower training.batch_size, "
+            "training.passages_per_query or model.passage_length"
+        ) from error
+
+
+def _accelerator(precision: str) -> Accelerator:
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise I3Error("training.precision fp16 needs a GPU; use bf16 or fp32 here")
+    return Accelerator(mixed_precision=PRECISIONS[precision], cpu=not torch.cuda.is_available())
+
+
+def train(recipe: Recipe) -> Path:
+    """Trains as a recipe says.
+
+    Returns:
+        The recipe's output folder.
+
+    Raises:
+        I3Error: see `Trainer`.
+    """
+    Trainer(recipe).run()
+    return recipe.output

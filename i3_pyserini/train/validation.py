@@ -1,0 +1,187 @@
+"""Validation in training: encode, rank, and measure with ir-measures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor
+from tqdm import tqdm
+
+from i3_pyserini.data.queries import read_queries
+from i3_pyserini.data.textstore import Text, TextStore, open_store
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.eval.runs import Run, read_qrels, read_run
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.train.recipe import Recipe, ValidationRecipe
+
+WINDOW = 4096
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Retrieval with dev queries.
+
+    Attributes:
+        recipe: what to measure and how.
+        queries: texts by query id.
+        qrels: the queries' judgements.
+        store: the passages.
+        pool: passages to re-rank, by query id; None to search the whole store.
+        tokenizer: the model's.
+    """
+
+    recipe: ValidationRecipe
+    queries: dict[str, str]
+    qrels: pd.DataFrame
+    store: TextStore
+    pool: dict[str, list[str]] | None
+    tokenizer: I3Tokenizer
+
+    @classmethod
+    def of(cls, recipe: Recipe, tokenizer: I3Tokenizer) -> "Validator | None":
+        """The recipe's validation; None if it has none.
+
+        Raises:
+            I3Error: a file is missing or not as it should be, or they do not fit together.
+        """
+        own = recipe.validation
+        if own is None:
+            return None
+        choose_measures([own.measure])
+        for path in (own.qrels, own.pool):
+            if path is not None and not path.is_file():
+                raise I3Error(f"{path}: no such file for validation")
+        queries = read_queries(own.topics)
+        qrels = read_qrels(str(own.qrels))
+        qrels = qrels[qrels["query_id"].isin(queries.keys())]
+        if qrels.empty:
+            raise I3Error(f"{own.qrels}: judges none of the queries of {own.topics}")
+        queries = {qid: queries[qid] for qid in queries if qid in set(qrels["query_id"])}
+        store = open_store(own.corpus or recipe.data.collection, recipe.data.cache)
+        pool = None if own.pool is None else _read_pool(own.pool, queries)
+        return cls(own, queries, qrels, store, pool, tokenizer)
+
+    def measure(self, model: I3Retriever, accelerator: Accelerator) -> float:
+        """The recipe's measure of a model: the mean over judged queries, the same everywhere."""
+        run = self.search(model, accelerator)
+        values = [0.0]
+        if run is not None:
+            measures, _ = choose_measures([self.recipe.measure])
+            values = [evaluate(self.qrels, run, measures).means[str(measures[0])]]
+        value = accelerator.reduce(torch.tensor(values, dtype=torch.float64).to(accelerator.device))
+        return float(value[0])
+
+    def search(self, model: I3Retriever, accelerator: Accelerator) -> Run | None:
+        """Ranks passages for all queries; each device encodes its share of them.
+
+        Returns:
+            The run, on the first device; None on the others.
+        """
+        model.eval()
+        qids = list(self.queries)
+        queries = self._encode(model, accelerator, [self.queries[qid] for qid in qids])
+        hits = self._rank(model, accelerator, qids, queries)
+        everywhere = [hit for part in gather_object([hits]) for hit in part]
+        if not accelerator.is_main_process:
+            return None
+        rows = pd.DataFrame(everywhere, columns=["query_id", "doc_id", "score"])
+        rows = rows.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
+        best = rows.groupby("query_id").head(self.recipe.hits).reset_index(drop=True)
+        return Run("validation", best)
+
+    def _rank(
+        self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
+    ) -> list[tuple[str, str, float]]:
+        """This device's hits as (query id, passage id, score)."""
+        hits = []
+        if self.pool is not None:
+            return self._rerank(model, accelerator, qids, queries)
+        size, rank = len(self.store), accelerator.process_index
+        bounds = np.linspace(0, size, accelerator.num_processes + 1, dtype=int)
+        best = queries.new_full((len(qids), 0), -torch.inf)
+        rows = best.long()
+        starts = range(int(bounds[rank]), int(bounds[rank + 1]), WINDOW)
+        for start in tqdm(starts, desc="validate", unit=" windows", delay=10, leave=False):
+            stop = min(start + WINDOW, int(bounds[rank + 1]))
+            vectors = self._encode_passages(
+                model, accelerator, [text for _, text in self.store.slice(start, stop)]
+            )
+            scores = torch.cat([best, queries @ vectors.T], dim=1)
+            own = torch.arange(start, stop, device=rows.device).expand(len(qids), -1)
+            best, order = scores.topk(min(self.recipe.hits, scores.size(1)), dim=1)
+            rows = torch.cat([rows, own], dim=1).gather(1, order)
+        for qid, scores_of, rows_of in zip(qids, best.tolist(), rows.tolist(), strict=True):
+            hits += [
+                (qid, self.store.pid(row), score)
+                for score, row in zip(scores_of, rows_of, strict=True)
+            ]
+        return hits
+
+    def _rerank(
+        self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
+    ) -> list[tuple[str, str, float]]:
+        assert self.pool is not None  # noqa: S101
+        pids = sorted({pid for pool in self.pool.values() for pid in pool})
+        pids = pids[accelerator.process_index :: accelerator.num_processes]
+        vectors = self._encode_passages(model, accelerator, [self._text(pid) for pid in pids])
+        row = {pid: number for number, pid in enumerate(pids)}
+        hits = []
+        for qid, query in zip(qids, queries, strict=True):
+            own = [pid for pid in self.pool.get(qid, []) if pid in row]
+            scores = vectors[[row[pid] for pid in own]] @ query
+            hits += [(qid, pid, score) for pid, score in zip(own, scores.tolist(), strict=True)]
+        return hits
+
+    def _text(self, pid: str) -> Text:
+        text = self.store.get(pid)
+        if text is None:
+            raise I3Error(f"{self.recipe.pool}: passage {pid} is not in the collection")
+        return text
+
+    def _encode_passages(
+        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[Text]
+    ) -> Tensor:
+        return self._encode(model, accelerator, texts)
+
+    @torch.inference_mode()
+    def _encode(
+        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[str | Text]
+    ) -> Tensor:
+        """Vectors [N, H] of queries (strings) or passages, encoded in the order of length."""
+        lengths = [len(text if isinstance(text, str) else text.text) for text in texts]
+        order = sorted(range(len(texts)), key=lengths.__getitem__)
+        parts = []
+        for start in range(0, len(order), self.recipe.batch_size):
+            chosen = [texts[row] for row in order[start : start + self.recipe.batch_size]]
+            with accelerator.autocast():
+                parts.append(self._vectors(model, chosen).float())
+        if not parts:
+            return torch.empty(0, model.config.hidden_size, device=accelerator.device)
+        return torch.cat(parts)[torch.argsort(torch.tensor(order, device=accelerator.device))]
+
+    def _vectors(self, model: I3Retriever, texts: Sequence[str | Text]) -> Tensor:
+        queries = [text for text in texts if isinstance(text, str)]
+        if queries:
+            return model.encode_queries(**self.tokenizer.queries(queries).to(model.device))
+        passages = [text for text in texts if isinstance(text, Text)]
+        batch = self.tokenizer.passages(
+            [passage.text for passage in passages], [passage.title for passage in passages]
+        ).to(model.device)
+        vectors: Tensor = model.encode_passages(**batch)["vectors"]
+        return vectors
+
+
+def _read_pool(path: Path, queries: dict[str, str]) -> dict[str, list[str]]:
+    frame = read_run(path).frame
+    frame = frame[frame["query_id"].isin(queries.keys())]
+    if frame.empty:
+        raise I3Error(f"{path}: ranks none of the validation queries")
+    return {str(qid): list(pids) for qid, pids in frame.groupby("query_id")["doc_id"]}
