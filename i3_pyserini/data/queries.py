@@ -8,7 +8,6 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.runs import read_qrels
 
 
-
 def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
     """Query texts by query id.
 
@@ -28,7 +27,7 @@ def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
         rows = [row for row in csv.reader(lines, delimiter="\t") if row]
     if bad := next((row for row in rows if len(row) != 2), None):  # noqa: PLR2004
         raise I3Error(f"{path}: {len(bad)} fields in {bad!r:.80}; expected query id and query")
-    return dict(rows)  # type: ignore[arg-type]
+    return {row[0]: row[1] for row in rows}
 
 
 def read_positives(path: Path, min_relevance: int = 1) -> dict[str, list[str]]:

@@ -25,9 +25,7 @@ def main() -> None:
     args, overrides = parser.parse_known_args()
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise I3Error(
-            f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'"
-        )
+        raise I3Error(f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'")
     from i3_pyserini.train.recipe import load_recipe
 
     recipe = load_recipe(args.recipe, overrides)

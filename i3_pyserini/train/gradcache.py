@@ -127,9 +127,7 @@ class Pass:
     ) -> tuple[Tensor, Losses, Tensor]:
         assert self.chunk_passages is not None  # noqa: S101
         passage_rows, query_rows = chunk_rows(batch.inputs, self.chunk_passages)
-        chunks = [
-            batch.inputs.select(*rows) for rows in zip(query_rows, passage_rows, strict=True)
-        ]
+        chunks = [batch.inputs.select(*rows) for rows in zip(query_rows, passage_rows, strict=True)]
         states, encoded = [], []
         for chunk in chunks:
             states.append(_RandomState())
@@ -137,7 +135,9 @@ class Pass:
                 encoded.append(module(chunk)[:2])
         queries, passages = (
             torch.cat(parts)[torch.argsort(torch.cat(rows))].detach().requires_grad_()
-            for parts, rows in zip(zip(*encoded, strict=True), (query_rows, passage_rows), strict=True)
+            for parts, rows in zip(
+                zip(*encoded, strict=True), (query_rows, passage_rows), strict=True
+            )
         )
         total, losses = self.losses(queries, passages, batch)
         total.backward()

@@ -40,7 +40,10 @@ def make_schedule(optimizer: Optimizer, recipe: OptimizerRecipe, steps: int) -> 
     """The schedule of the learning rates over a run of `steps` optimizer steps."""
     warmup = round(steps * recipe.warmup_ratio)
     name = "constant_with_warmup" if recipe.schedule == "constant" else recipe.schedule
-    return get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+    schedule: LRScheduler = get_scheduler(
+        name, optimizer, num_warmup_steps=warmup, num_training_steps=steps
+    )
+    return schedule
 
 
 def _groups(

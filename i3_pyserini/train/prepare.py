@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
 BLOCK = 2000
+Item = TypeVar("Item")
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,11 @@ def load_data(recipe: Recipe, reconstructs: bool) -> TrainingData:
     """
     data = recipe.data
     store = open_store(data.collection, data.cache)
-    generated = open_query_store(data.generated_queries, data.cache) if (
-        data.generated_queries and reconstructs
-    ) else None
+    generated = (
+        open_query_store(data.generated_queries, data.cache)
+        if (data.generated_queries and reconstructs)
+        else None
+    )
     if reconstructs and recipe.reconstruction.targets == "generated" and generated is None:
         raise I3Error(
             "reconstruction.targets is 'generated', but data.generated_queries is not given; name "
@@ -162,13 +167,14 @@ def _refuse_unknown(block: list[Candidates], store: TextStore) -> None:
                     raise I3Error(f"{one.place}: {kind} {pid} is not in the collection")
 
 
-def _blocks(items: Iterator) -> Iterator[list]:  # type: ignore[type-arg]
+def _blocks(items: Iterator[Item]) -> Iterator[list[Item]]:
     while block := list(islice(items, BLOCK)):
         yield block
 
 
-def _hashes(pids: list[str]) -> np.ndarray:  # type: ignore[type-arg]
-    return pd.util.hash_array(np.array(pids, dtype=object), categorize=False)
+def _hashes(pids: list[str]) -> Hashes:
+    hashes: Hashes = pd.util.hash_array(np.array(pids, dtype=object), categorize=False)
+    return hashes
 
 
 def _check_settings(settings: dict[str, object]) -> None:

@@ -17,7 +17,13 @@ from i3_pyserini.errors import I3Error
 DECAY = "10^-epoch"
 # Settings of speed and reporting: a run may be resumed with other values.
 MAY_CHANGE = frozenset(
-    {"output", "data.cache", "training.workers", "training.checkpoint_steps", "training.logging_steps"}
+    {
+        "output",
+        "data.cache",
+        "training.workers",
+        "training.checkpoint_steps",
+        "training.logging_steps",
+    }
 )
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]

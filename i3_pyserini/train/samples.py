@@ -100,7 +100,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """
 
     def __init__(self, size: int, rank: int, world: int, seed: int) -> None:
-        self.order = DistributedSampler(range(size), world, rank, shuffle=True, seed=seed)  # type: ignore[arg-type]
+        numbers: Any = range(size)
+        self.order = DistributedSampler[int](numbers, world, rank, shuffle=True, seed=seed)
         self.epoch, self.skipped = 1, 0
 
     def start(self, epoch: int, skipped: int = 0) -> None:

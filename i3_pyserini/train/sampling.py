@@ -77,13 +77,14 @@ class GroupSampler:
         """
         chosen = rng.choice(range(len(candidates.positives)))
         positive_scores = candidates.positive_scores
-        eligible = self.eligible(candidates, positive_scores and positive_scores[chosen])
+        positive_score = positive_scores[chosen] if positive_scores else None
+        eligible = self.eligible(candidates, positive_score)
         negatives = self._padded(eligible, rng)
         scores = eligible.negative_scores
-        if scores is not None and positive_scores is not None:
+        if scores is not None and positive_score is not None:
             missing = len(negatives) - len(scores)
             padded = [*scores, *[self.recipe.padding_score] * missing]
-            scores = [positive_scores[chosen], *strided(padded, self.count, epoch)]
+            scores = [positive_score, *strided(padded, self.count, epoch)]
         pids = [candidates.positives[chosen], *strided(negatives, self.count, epoch)]
         return Group(candidates.query, pids, scores, candidates.positives, candidates.place)
 

@@ -240,8 +240,8 @@ class Trainer:
         progress.window_steps += 1
         if not math.isfinite(progress.window["loss"]):
             raise I3Error(
-                f"the loss is {progress.window['loss']} at step {progress.step}; lower the learning "
-                "rates, or use precision bf16 or fp32"
+                f"the loss is {progress.window['loss']} at step {progress.step}; lower the "
+                "learning rates, or use precision bf16 or fp32"
             )
         if progress.step % self.recipe.training.logging_steps == 0 or (
             progress.step == self.total_steps
