@@ -24,7 +24,7 @@ bench: $(VENV)/.installed
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,test,lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,bench,test,lint]'
 	touch $@
 
 clean:

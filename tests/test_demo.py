@@ -28,4 +28,9 @@ def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert not ids & set(topics)
         ids |= set(topics)
     first = json.loads((tmp_path / "corpus" / "corpus.jsonl").read_text().splitlines()[0])
-    assert first == {"id": "a.b0", "contents": "a.b0\nbody\t0"}
+    assert first == {
+        "id": "a.b0",
+        "title": "a.b0",
+        "text": "body\t0",
+        "contents": "a.b0\nbody\t0",
+    }

@@ -10,7 +10,7 @@ def main() -> None:
     """Parses the command line and runs the demo."""
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.demo",
-        description="Upgrade all-MiniLM-L6-v2 to an I³ model and search Python's documentation.",
+        description="Train I³ and a plain dual encoder alike; search Python's documentation.",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("demo-output"), help="folder (default demo-output)"

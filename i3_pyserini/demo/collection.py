@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from i3_pyserini.demo.docstrings import Docstring, collect_docstrings
@@ -10,20 +11,29 @@ PACKAGES = ("stdlib", "numpy")
 SPLITS = {"dev": range(1), "test": range(1, 3), "train": range(3, 10)}  # of ten parts
 
 
-def write_collection(directory: Path) -> dict[str, int]:
+def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dict[str, int]:
     """Writes `corpus/corpus.jsonl`, and `topics.SPLIT.tsv` and `qrels.SPLIT.txt` for three splits.
 
-    A passage is `{"id": name, "contents": "name<newline>description"}`, as Pyserini takes it with
-    `--fields title text`. Which split a query belongs to depends on nothing but its name.
+    A passage has `id`, `title` (the name) and `text` (the description), and both in `contents`,
+    which is what Anserini indexes. Which split a query belongs to depends on nothing but its name.
+
+    Args:
+        directory: folder for the files.
+        packages: whose docstrings; see `collect_docstrings`.
 
     Returns:
         Number of queries by split, and of passages under "passages".
     """
-    collection = collect_docstrings(PACKAGES)
+    collection = collect_docstrings(packages)
     (directory / "corpus").mkdir(parents=True, exist_ok=True)
     with (directory / "corpus" / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
         for entry in collection:
-            record = {"id": entry.name, "contents": f"{entry.name}\n{entry.description}"}
+            record = {
+                "id": entry.name,
+                "title": entry.name,
+                "text": entry.description,
+                "contents": f"{entry.name}\n{entry.description}",
+            }
             corpus.write(json.dumps(record) + "\n")
     counts = {"passages": len(collection)}
     for split, parts in SPLITS.items():

@@ -15,6 +15,7 @@ IGNORED_LABEL = -100  # a position that a loss leaves out, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
     "interactor_init": ("original", "residual"),
+    "reconstruction_head_init": ("original", "embeddings"),
     "pooling": ("cls", "mean"),
     "pseudo_query_positions": ("backbone", "learned"),
 }
@@ -47,6 +48,9 @@ class I3Config(PreTrainedConfig):
             "residual": the passage vector is the pooled vector plus a projection of the
             interactor's output that starts at zero, so that an untrained model gives
             exactly its backbone's vectors.
+        reconstruction_head_init: "original": the scores of words start at random. "embeddings":
+            from the backbone's word embeddings, with which masked language models share them,
+            so that the reconstructor speaks after hundreds of steps.
         num_head_layers: layers of the reconstructor, and of the interactor (original
             `--n_head_layers`).
         pooling: "cls" (first token) or "mean" (over all tokens, padding excluded).
@@ -76,6 +80,7 @@ class I3Config(PreTrainedConfig):
     encoder_config: dict[str, Any] | PreTrainedConfig | None = None
     interaction: str = "released"
     interactor_init: str = "original"
+    reconstruction_head_init: str = "original"
     num_head_layers: int = 1
     pooling: str = "cls"
     normalize: bool = False

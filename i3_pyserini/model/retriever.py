@@ -101,6 +101,9 @@ class I3Retriever(PreTrainedModel):
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
+        if model.has_reconstructor and model.config.reconstruction_head_init == "embeddings":
+            words: Any = encoder.get_input_embeddings()
+            model.reconstruction_head.decoder.weight.data.copy_(words.weight)
         return model
 
     def save_pretrained(

@@ -1,0 +1,1 @@
+"""Each module prints one table of the README."""
