@@ -27,7 +27,8 @@ from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.runs import read_qrels
-from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.model.export import load_model_directory, save_model_directory
+from i3_pyserini.train.prepare import load_model
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.validation import Validator
 
@@ -52,7 +53,7 @@ class Condition:
         name: its row in the table.
         model: settings of the model.
         warmup: train reconstructor, interactor and head alone first.
-        steps: steps of contrastive training.
+        steps: steps of contrastive training; 0 for the backbone as it is.
     """
 
     name: str
@@ -64,7 +65,8 @@ class Condition:
 PLAIN = Condition("plain dual encoder", {"interaction": "none"})
 RELEASED = Condition("I³ released, residual", I3)
 PAPER = Condition("I³ paper, residual", {**I3, "interaction": "paper"})
-MAIN = (PLAIN, RELEASED, PAPER)
+BACKBONE = Condition("backbone as it is", PLAIN.model, steps=0)
+MAIN = (BACKBONE, PLAIN, RELEASED, PAPER)
 ALL = (
     *MAIN,
     Condition("plain, as many steps as with warm-up", PLAIN.model, steps=STEPS + WARMUP_STEPS),
@@ -182,7 +184,7 @@ def recipe(experiment: Experiment, condition: Condition, seed: int, folder: Path
         },
         "training": {
             "epochs": 1000,
-            "max_steps": condition.steps,
+            "max_steps": condition.steps or None,
             "batch_size": 32,
             "passages_per_query": 1,
             "precision": "bf16",
@@ -191,6 +193,14 @@ def recipe(experiment: Experiment, condition: Condition, seed: int, folder: Path
             **experiment.options,
         },
     }
+
+
+def untrained(fields: dict[str, Any]) -> Path:
+    """Writes the model that training would start from."""
+    recipe = Recipe.model_validate(fields)
+    model, tokenizer = load_model(recipe)
+    save_model_directory(model, tokenizer, recipe.output, overwrite=True)
+    return recipe.output
 
 
 def train(fields: dict[str, Any], folder: Path, warmup: bool) -> Path:
@@ -237,9 +247,11 @@ def test(model_directory: Path, collection: Path, cache: Path, split: str) -> di
         },
     }
     validator = Validator.of(Recipe.model_validate(fields), tokenizer)
-    run = validator and validator.search(model, Accelerator(mixed_precision="bf16", cpu=True))
-    if validator is None or run is None:
-        raise ValueError("the recipe has a validation, and this is the only process")
+    if validator is None:
+        raise ValueError("the recipe above has a validation")
+    run = validator.search(model, Accelerator(mixed_precision="bf16", cpu=True))
+    if run is None:
+        raise ValueError("this must be the only process")
     measures, _ = choose_measures(MEASURES)
     values = evaluate(validator.qrels, run, measures).per_query
     return {
@@ -259,7 +271,7 @@ def run_one(
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     fields = recipe(experiment, condition, seed, folder)
-    directory = train(fields, folder, condition.warmup)
+    directory = train(fields, folder, condition.warmup) if condition.steps else untrained(fields)
     seconds = time.perf_counter() - started
     cache = output / "cache"
     scores = {experiment.name: test(directory, experiment.collection, cache, split)}
@@ -303,6 +315,8 @@ def main() -> None:
         for experiment in found:
             for seed in SEEDS[:1] if args.learning_rate else SEEDS:
                 for condition in experiment.conditions:
+                    if condition.steps == 0 and seed != SEEDS[0]:
+                        continue  # the same for every seed
                     run_one(experiment, condition, seed, args.output, args.split)
     print_tables(args.output / args.split, MEASURES)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 PLAIN = "plain dual encoder"
+BACKBONE = "backbone as it is"
 TESTED = "nDCG@10"
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Scores = dict[str, dict[str, float]]  # measure -> query -> value
@@ -39,7 +40,7 @@ def print_table(results: list[dict[str, Any]], place: str, measures: Sequence[st
     print("|" + " --- |" * len(header))
     conditions = dict.fromkeys(result["condition"] for result in results)
     plain = _by_seed(results, PLAIN, place)
-    for condition in sorted(conditions, key=lambda name: (name != PLAIN, name)):
+    for condition in sorted(conditions, key=lambda name: (name not in (BACKBONE, PLAIN), name)):
         own = _by_seed(results, condition, place)
         cells = [condition, str(len(own))]
         for measure in measures:
