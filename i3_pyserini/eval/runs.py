@@ -61,6 +61,11 @@ def read_qrels(name_or_path: str) -> pd.DataFrame:
         )
     frame = _read_columns(path, {4: TREC_QRELS, 2: RELEVANT_PAIRS}, "qrels")
     if "relevance" in frame:
+        if len(frame) > 1 and frame["doc_id"].nunique() == 1 < frame["iteration"].nunique():
+            raise I3Error(
+                f"{path}: the third column is {frame['doc_id'].iloc[0]!r} throughout, so it is no "
+                "passage id; if the columns are qid, pid, index, score, keep the first two"
+            )
         frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
     else:
         frame["relevance"] = 1

@@ -13,6 +13,15 @@ from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
 from i3_pyserini.train.samples import Batch
 
 
+def weighted_losses(
+    queries: Tensor, passages: Tensor, batch: Batch, loss: LossRecipe, negatives: NegativesRecipe
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of `vector_losses`, and its parts without their weights."""
+    parts = vector_losses(queries, passages, batch, loss, negatives)
+    zero = (queries.sum() + passages.sum()) * 0.0  # a graph, for reconstruction alone
+    return sum((getattr(loss, name) * value for name, value in parts.items()), zero), parts
+
+
 def vector_losses(
     queries: Tensor, passages: Tensor, batch: Batch, loss: LossRecipe, negatives: NegativesRecipe
 ) -> dict[str, Tensor]:

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -20,7 +20,7 @@ from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
 from i3_pyserini.train.log import TrainingLog
-from i3_pyserini.train.losses import vector_losses
+from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, training_mode
 from i3_pyserini.train.recipe import Recipe, save_recipe
@@ -192,7 +192,7 @@ class Trainer:
         recipe = self.recipe
         weight = recipe.loss.reconstruction_weight(self.progress.epoch)
         run = Pass(
-            self._vector_losses,
+            partial(weighted_losses, loss=recipe.loss, negatives=recipe.negatives),
             self.accelerator.backward,
             self._no_sync,
             recipe.training.chunk_passages,
@@ -218,15 +218,6 @@ class Trainer:
             self.schedule.step()
         self.optimizer.zero_grad()
         return total
-
-    def _vector_losses(
-        self, queries: Tensor, passages: Tensor, batch: Batch
-    ) -> tuple[Tensor, Losses]:
-        loss = self.recipe.loss
-        parts = vector_losses(queries, passages, batch, loss, self.recipe.negatives)
-        zero = (queries.sum() + passages.sum()) * 0.0  # a graph, for reconstruction alone
-        weighted = [getattr(loss, name) * value for name, value in parts.items()]
-        return sum(weighted, zero), parts
 
     def _no_sync(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)
