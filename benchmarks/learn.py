@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Experiment:
         learning_rate: chosen on dev, so that the plain dual encoder gains.
         passage_length: ids.
         transfer: collection that the models are also tested on, unseen.
-        options: further settings of the recipe.
+        primary: whether its main conditions are run before all else.
     """
 
     name: str
@@ -102,7 +103,7 @@ class Experiment:
     learning_rate: float
     passage_length: int = 96
     transfer: Path | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    primary: bool = True
 
 
 def experiments(output: Path, shared: Path) -> list[Experiment]:
@@ -118,7 +119,9 @@ def experiments(output: Path, shared: Path) -> list[Experiment]:
     found = [
         Experiment("docstrings, 3 layers", docstrings, short, ALL, 1e-4, transfer=pool),
         Experiment("NFCorpus, 3 layers", nfcorpus, short, MAIN, 1e-4, transfer=pool),
-        Experiment("docstrings, 6 layers", docstrings, full, MAIN, 1e-4, transfer=pool),
+        Experiment(
+            "docstrings, 6 layers", docstrings, full, MAIN, 1e-4, transfer=pool, primary=False
+        ),
     ]
     return [experiment for experiment in found if experiment.collection.exists()]
 
@@ -189,7 +192,6 @@ def recipe(experiment: Experiment, condition: Condition, seed: int, folder: Path
             "precision": "bf16",
             "length_buckets": 4,
             "seed": seed,
-            **experiment.options,
         },
     }
 
@@ -259,6 +261,20 @@ def test(model_directory: Path, collection: Path, cache: Path, split: str) -> di
     }
 
 
+def schedule(found: list[Experiment]) -> Iterator[tuple[Experiment, Condition, int]]:
+    """All runs, the comparison on the small backbone first; the untrained backbone once."""
+    runs = [
+        (experiment, condition, seed)
+        for seed in SEEDS
+        for experiment in found
+        for condition in experiment.conditions
+        if condition.steps or seed == SEEDS[0]
+    ]
+    first = [run for run in runs if run[0].primary and run[1] in MAIN]
+    yield from first
+    yield from (run for run in runs if run not in first)
+
+
 def run_one(
     experiment: Experiment, condition: Condition, seed: int, output: Path, split: str
 ) -> None:
@@ -311,12 +327,9 @@ def main() -> None:
         found = [one for one in experiments(args.output, args.shared) if args.only in one.name]
         if args.learning_rate:
             found = [probe(experiment, args.learning_rate) for experiment in found]
-        for experiment in found:
-            for seed in SEEDS[:1] if args.learning_rate else SEEDS:
-                for condition in experiment.conditions:
-                    if condition.steps == 0 and seed != SEEDS[0]:
-                        continue  # the same for every seed
-                    run_one(experiment, condition, seed, args.output, args.split)
+        for experiment, condition, seed in schedule(found):
+            if not (args.learning_rate and seed != SEEDS[0]):
+                run_one(experiment, condition, seed, args.output, args.split)
     print_tables(args.output / args.split, MEASURES)
 
 

@@ -68,7 +68,9 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
         tokenizer = I3Tokenizer.from_pretrained(init, model.config)
     _freeze(model, recipe)
     if recipe.training.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # transformers 6 knows only the second name
+        enable = getattr(model, "activation_checkpointing_enable", None)
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     return model, tokenizer
 
 

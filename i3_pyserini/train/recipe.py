@@ -352,7 +352,7 @@ def _override(fields: dict[str, Any], override: str) -> None:
 def _first_problem(error: ValidationError) -> str:
     """One line for the first of pydantic's errors, with the nearest known key."""
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("literal["))
+    key = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
         known = sorted(_known_keys(Recipe))
         close = difflib.get_close_matches(key, known, n=1) or [
@@ -360,6 +360,8 @@ def _first_problem(error: ValidationError) -> str:
         ]
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"unknown key {key!r}{hint}"
+    # Which member of a union was tried, such as "constrained-float", is pydantic's affair.
+    key = ".".join(str(part) for part in problem["loc"] if str(part).isidentifier())
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")

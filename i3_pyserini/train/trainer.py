@@ -24,7 +24,7 @@ from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, training_mode
 from i3_pyserini.train.recipe import Recipe, save_recipe
-from i3_pyserini.train.samples import Batch, Collator, EpochSampler
+from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
 from i3_pyserini.train.validation import Validator
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -140,30 +140,33 @@ class Trainer:
             self._say(f"going on after step {self.progress.step:,}")
 
     def _train(self, log: TrainingLog | None) -> None:
-        progress = self.progress
-        bar = tqdm(
-            total=self.total_steps, initial=progress.step, unit=" steps", disable=not self._first
-        )
-        while progress.step < self.total_steps and not self._stale():
-            for batches in self._steps():
-                started = time.perf_counter()
-                losses = self._step(batches)
-                progress.step += 1
-                progress.passes += len(batches)
-                end_of_epoch = progress.passes >= self.epoch_passes
-                self._log(losses, time.perf_counter() - started, log)
-                bar.update()
-                if end_of_epoch:
-                    progress.epoch, progress.passes = progress.epoch + 1, 0
-                last = progress.step == self.total_steps
-                validation = self.recipe.validation
-                if validation and self._due(validation.every_steps, end_of_epoch, last):
-                    self._validate(log)
-                if self._due(self.recipe.training.checkpoint_steps, end_of_epoch, last=False):
-                    self.checkpoint.save(progress)
-                if last or self._stale():
-                    break
-        bar.close()
+        progress, steps = self.progress, self.total_steps
+        with tqdm(
+            total=steps, initial=progress.step, unit=" steps", disable=not self._first
+        ) as bar:
+            while progress.step < steps and not self._stale():
+                for batches in self._steps():
+                    self._advance(batches, log)
+                    bar.update()
+                    if progress.step == steps or self._stale():
+                        break
+
+    def _advance(self, batches: list[Batch], log: TrainingLog | None) -> None:
+        """One step, and what is due after it."""
+        progress, recipe = self.progress, self.recipe
+        started = time.perf_counter()
+        losses = self._step(batches)
+        progress.step += 1
+        progress.passes += len(batches)
+        self._log(losses, time.perf_counter() - started, log)
+        end_of_epoch = progress.passes >= self.epoch_passes
+        if end_of_epoch:
+            progress.epoch, progress.passes = progress.epoch + 1, 0
+        last = progress.step == self.total_steps
+        if recipe.validation and self._due(recipe.validation.every_steps, end_of_epoch, last):
+            self._validate(log)
+        if self._due(recipe.training.checkpoint_steps, end_of_epoch, last=False):
+            self.checkpoint.save(progress)
 
     def _steps(self) -> Iterator[list[Batch]]:
         """The rest of the current epoch: the batches of each step."""
@@ -179,7 +182,7 @@ class Trainer:
         )
         batches = []
         remaining = self.epoch_passes - progress.passes
-        for batch in loader:
+        for batch in _plainly(loader):
             batches.append(batch)
             remaining -= 1
             if len(batches) == training.gradient_accumulation or remaining == 0:
@@ -314,6 +317,14 @@ def out_of_memory_is_explained() -> Iterator[None]:
             "precision: bf16; if that is not enough, lower training.batch_size, "
             "training.passages_per_query or model.passage_length"
         ) from error
+
+
+def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
+    """The loader's batches; a mistake in the data is raised without the worker's traceback."""
+    try:
+        yield from loader
+    except I3Error as error:
+        raise I3Error(str(error).rpartition("I3Error: ")[2]) from None
 
 
 def _accelerator(precision: str) -> Accelerator:
