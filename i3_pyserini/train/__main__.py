@@ -26,7 +26,7 @@ def main() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise I3Error(f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'")
-    from i3_pyserini.train.recipe import load_recipe
+    from i3_pyserini.train.recipe_file import load_recipe
 
     recipe = load_recipe(args.recipe, overrides)
     if args.show:

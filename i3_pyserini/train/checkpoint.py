@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.train.recipe import Recipe, differences
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_file import differences
 
 STATE = "state.pt"
 

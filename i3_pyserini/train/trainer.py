@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,11 @@ from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_reci
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
 from i3_pyserini.train.log import TrainingLog
 from i3_pyserini.train.losses import weighted_losses
+from i3_pyserini.train.memory import out_of_memory_is_explained
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, training_mode
-from i3_pyserini.train.recipe import Recipe, save_recipe
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_file import save_recipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
 from i3_pyserini.train.validation import Validator
 
@@ -295,28 +297,6 @@ class Trainer:
     def _say(self, text: str) -> None:
         if self._first:
             tqdm.write(text)
-
-
-@contextmanager
-def out_of_memory_is_explained() -> Iterator[None]:
-    """Says which settings to lower when memory runs out.
-
-    Raises:
-        I3Error: it did.
-    """
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "no memory"
-        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not known and "allocate memory" not in reason:
-            raise
-        raise I3Error(
-            f"out of memory ({reason:.100}); lower training.chunk_passages (the gradient stays the "
-            "same) or validation.batch_size, set training.gradient_checkpointing: true or "
-            "precision: bf16; if that is not enough, lower training.batch_size, "
-            "training.passages_per_query or model.passage_length"
-        ) from error
 
 
 def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:

@@ -12,7 +12,8 @@ from i3_pyserini.model.original import HEAD_BIAS, HEAD_BIAS_AGAIN, original_name
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.prepare import training_mode
-from i3_pyserini.train.recipe import Recipe, load_recipe
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.samples import Batch, Inputs
 
 from .conftest import Golden

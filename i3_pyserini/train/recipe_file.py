@@ -1,0 +1,122 @@
+"""Reading, changing, comparing and writing recipes as YAML files."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.train.recipe import Recipe
+
+# Settings of speed and reporting: a run may be resumed with other values.
+MAY_CHANGE = frozenset(
+    {
+        "output",
+        "data.cache",
+        "training.workers",
+        "training.checkpoint_steps",
+        "training.logging_steps",
+    }
+)
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        path: a YAML file. Paths in it are relative to the working directory.
+        overrides: `--section.key=value` (a value is YAML), which win over the file.
+
+    Raises:
+        I3Error: it cannot be read, or a key or value is not one that is known.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise I3Error(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(fields, dict):
+        raise I3Error(f"{path}: expected keys and values, such as those in recipes/")
+    for override in overrides:
+        _override(fields, override)
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise I3Error(f"{path}: {_first_problem(error)}") from error
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What two recipes differ in, as `key: before -> after`; see `MAY_CHANGE`."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    return [
+        f"{key}: {old.get(key)} -> {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+    ]
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _override(fields: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    if not name.startswith("--") or not equals:
+        raise I3Error(f"{override!r}: expected --section.key=value")
+    *sections, key = name.removeprefix("--").split(".")
+    for section in sections:
+        inner = fields.setdefault(section, {})
+        if inner is None:
+            inner = fields[section] = {}
+        if not isinstance(inner, dict):
+            raise I3Error(f"{name}: {section} is not a section of the recipe")
+        fields = inner
+    try:
+        fields[key] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise I3Error(f"{override!r}: the value is not valid YAML") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One line for the first of pydantic's errors, with the nearest known key."""
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        known = sorted(_known_keys(Recipe))
+        close = difflib.get_close_matches(key, known, n=1) or [
+            name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]
+        ]
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {key!r}{hint}"
+    # Which member of a union was tried, such as "constrained-float", is pydantic's affair.
+    key = ".".join(str(part) for part in problem["loc"] if str(part).isidentifier())
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{message}"
+    return f"{key} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _known_keys(part, f"{prefix}{name}.")
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Writes a recipe; it appears under its name only when it is complete."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(recipe.as_yaml(), encoding="utf-8")
+    partial.replace(path)

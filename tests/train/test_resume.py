@@ -1,0 +1,215 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.train.checkpoint import Progress
+from i3_pyserini.train.trainer import Trainer, train
+from tests.train.conftest import MakeRecipe
+from tests.train.task import log_lines
+
+# 21 queries in batches of 4: six steps an epoch.
+COMMON = ("training.batch_size=4", "training.max_steps=11")
+WAYS: dict[str, tuple[str, ...]] = {
+    "within an epoch": ("training.checkpoint_steps=4",),
+    "at the end of an epoch": (),
+    "between lines of the log": ("training.checkpoint_steps=4", "training.logging_steps=3"),
+    "accumulation": ("training.checkpoint_steps=3", "training.gradient_accumulation=4"),
+    "chunks": ("training.checkpoint_steps=4", "training.chunk_passages=5"),
+    "lamb": ("training.checkpoint_steps=4", "optimizer.name=lamb"),
+    "half precision": ("training.checkpoint_steps=4", "training.precision=bf16"),
+    "workers": ("training.checkpoint_steps=4", "training.workers=1"),
+    "before the first state": ("training.checkpoint_steps=99",),
+}
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Interrupts the next run in the middle of a step."""
+    step = Trainer._step
+    done: list[int] = []
+
+    def interrupted(self: Trainer, batches: Any) -> Any:
+        if len(done) == steps:
+            raise KeyboardInterrupt
+        done.append(1)
+        return step(self, batches)
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+
+
+def assert_same_models(one: Path, other: Path) -> None:
+    for name in ("best", "last"):
+        states = [load_model_directory(run / name)[0].state_dict() for run in (one, other)]
+        assert all(torch.equal(value, states[1][key]) for key, value in states[0].items()), name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+    make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    undisturbed = train(make_recipe(*COMMON, *WAYS[way], f"output={tmp_path}/undisturbed"))
+    recipe = make_recipe(*COMMON, *WAYS[way])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 10)
+        train(recipe)
+    assert not (recipe.output / "last").exists()
+    output = train(recipe)
+    assert log_lines(output) == log_lines(undisturbed)
+    assert_same_models(output, undisturbed)
+
+
+KILLED = (
+    "training.batch_size=3",  # seven steps an epoch
+    "training.max_steps=40",
+    "training.checkpoint_steps=4",
+    "training.workers=1",
+)
+
+
+def start(task: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "i3_pyserini.train", str(task / "recipe.yaml")),
+            *(f"--{flag}" for flag in KILLED),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def lines_in(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(task: Path, make_recipe: MakeRecipe) -> None:
+    output, killed = task / "output", start(task)
+    undisturbed = train(make_recipe(*KILLED, f"output={task}/undisturbed"))
+    deadline = time.monotonic() + 90
+    while lines_in(output / "log.jsonl") < 12 and killed.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not (output / "last").exists()
+    again = start(task)
+    said = again.communicate(timeout=90)[0]
+    assert again.returncode == 0, said
+    assert "going on after step" in said
+    assert f"wrote {output}/best (RR@10" in said
+    assert "Warning" not in said
+    assert "huggingface/tokenizers" not in said  # what it says of a fork
+    lines = log_lines(output)
+    assert lines == log_lines(undisturbed)
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, 41))
+    assert_same_models(output, undisturbed)
+
+
+def test_a_finished_run_says_so(
+    make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe()
+    output = train(recipe)
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
+    train(recipe)
+    assert capsys.readouterr().out == f"{output}: this run is finished; nothing to do\n"
+    assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+
+
+def test_a_changed_recipe_is_refused(make_recipe: MakeRecipe) -> None:
+    output = train(make_recipe("validation=null"))
+    for flag, said in (
+        ("training.batch_size=4", r"training.batch_size: 8 -> 4\)"),
+        ("optimizer.learning_rate=0.1", r"optimizer.learning_rate: 0.003 -> 0.1\)"),
+        ("model.interaction=paper", r"model.interaction: None -> paper\)"),
+        ("training.seed=1", r"training.seed: 42 -> 1\)"),
+    ):
+        with pytest.raises(I3Error, match=f"{output} holds a run of another recipe .{said}.*--out"):
+            train(make_recipe("validation=null", flag))
+
+
+def test_speed_may_change(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    common = ("training.checkpoint_steps=2", "validation=null")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 3)
+        train(make_recipe(*common))
+    changed = ("training.workers=1", "training.logging_steps=2", "training.checkpoint_steps=3")
+    output = train(make_recipe("validation=null", *changed))
+    assert [line["step"] for line in log_lines(output)] == [1, 2, 4]
+
+
+def test_patience_goes_on(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter([0.5, 0.4, 0.3, 0.2, 0.1])
+    monkeypatch.setattr("i3_pyserini.train.validation.Validator.measure", lambda *_: next(measured))
+    flags = (
+        "training.max_steps=20",
+        "training.checkpoint_steps=1",
+        "validation.every_steps=1",
+        "validation.patience=3",
+    )
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 2)
+        train(make_recipe(*flags))
+    output = train(make_recipe(*flags))
+    assert [line["RR@10"] for line in log_lines(output) if "RR@10" in line] == [0.5, 0.4, 0.3, 0.2]
+    assert "RR@10 0.5000 at step 0" in (output / "last" / "README.md").read_text()
+
+
+def test_progress_survives(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe("validation=null")
+    recipe.output.mkdir()
+    progress = Progress(7, 3, 2, 0.25, 6, 1, False, {"loss": 1.5, "contrastive": 1.0}, 2)
+    Trainer(recipe).checkpoint.save(progress)
+    assert Trainer(recipe).checkpoint.restore() == progress
+    assert [path.name for path in recipe.output.iterdir()] == ["state.pt"]
+
+
+def test_another_number_of_devices(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe("validation=null")
+    state = train(recipe) / "state.pt"
+    content = torch.load(state)
+    torch.save({**content, "devices": 2}, state)
+    with pytest.raises(I3Error, match=r"of a run on 2 device\(s\), but this one has 1; resume"):
+        train(recipe)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
+def test_a_damaged_state(make_recipe: MakeRecipe, damage: str) -> None:
+    recipe = make_recipe("validation=null")
+    state = train(recipe) / "state.pt"
+    content = {"truncated": state.read_bytes()[:5000], "empty": b"", "text": b"hello"}[damage]
+    state.write_bytes(content)
+    with pytest.raises(I3Error, match=r"state.pt: cannot be read \(\w+\); remove it to begin anew"):
+        train(recipe)
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "- a"])
+def test_a_damaged_recipe(make_recipe: MakeRecipe, content: str) -> None:
+    recipe = make_recipe("validation=null")
+    recipe.output.mkdir()
+    (recipe.output / "recipe.yaml").write_text(content)
+    with pytest.raises(I3Error, match=r"output/recipe\.yaml: "):
+        train(recipe)
+
+
+def test_a_state_that_cannot_be_written(
+    make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file: No space left on device")
+
+    monkeypatch.setattr("i3_pyserini.train.checkpoint.torch.save", full)
+    with pytest.raises(I3Error, match=r"state.pt: cannot be written .*No space left"):
+        train(make_recipe("validation=null", "training.checkpoint_steps=2"))
