@@ -4,7 +4,7 @@ The files are as large as the collection, so that only the place of each line is
 """
 
 import json
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -166,8 +166,8 @@ class NegativesFile(_Lines):
         self.queries, self.positives = queries, positives
 
     def _parse(self, line: str, place: str) -> Candidates:
-        qid, *rest = line.split()
-        if len(rest) > 1:
+        qid, *rest = line.split() or [""]
+        if not qid or len(rest) > 1:
             raise I3Error(f"{place}: expected a query id, a tab and ids joined by commas")
         negatives = [pid for pid in rest[0].split(",") if pid] if rest else []
         if qid not in self.queries:
@@ -192,7 +192,7 @@ class TeacherFile(_Lines):
     def _parse(self, line: str, place: str) -> Candidates:
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise I3Error(f"{place}: not valid JSON ({error})") from error
         query = record.get("query") if isinstance(record, dict) else None
         if not isinstance(query, str) or not query.strip():
@@ -206,12 +206,15 @@ class TeacherFile(_Lines):
 
 def _scored(record: dict[str, Any], name: str, place: str) -> tuple[list[str], list[float]]:
     part = record.get(name)
-    if not isinstance(part, dict) or not {"doc_id", "score"} <= part.keys():
+    if not isinstance(part, dict) or not all(
+        isinstance(part.get(key), list) for key in ("doc_id", "score")
+    ):
         raise I3Error(f"{place}: no field {name!r} with lists 'doc_id' and 'score'")
     pids, scores = [str(pid) for pid in part["doc_id"]], part["score"]
     if len(pids) != len(scores):
         raise I3Error(f"{place}: {len(pids)} {name} but {len(scores)} scores")
     for pid, score in zip(pids, scores, strict=True):
-        if not isinstance(score, int | float) or not math.isfinite(score):
-            raise I3Error(f"{place}: the teacher's score of passage {pid} is {score!r}")
+        # Not math.isfinite, which fails for whole numbers that no float holds.
+        if not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
+            raise I3Error(f"{place}: the teacher's score of passage {pid} is {score!r:.40}")
     return pids, [float(score) for score in scores]

@@ -23,8 +23,13 @@ def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
         raise I3Error(f"{path}: no such file of queries")
     if not quoted:
         return read_topics(str(path))
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.reader(lines, delimiter="\t") if row]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = [row for row in csv.reader(lines, delimiter="\t") if row]
+    except UnicodeDecodeError as error:
+        raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
+    except csv.Error as error:  # an unbalanced quote
+        raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
     if bad := next((row for row in rows if len(row) != 2), None):  # noqa: PLR2004
         raise I3Error(f"{path}: {len(bad)} fields in {bad!r:.80}; expected query id and query")
     return {row[0]: row[1] for row in rows}

@@ -5,11 +5,13 @@ so that a process holds no more than the pages it has lately touched. For what b
 `benchmarks/textstore.py`.
 """
 
+import glob
 import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,7 @@ class TextStore:
     def _open(self) -> sqlite3.Connection:
         # A connection must not cross a fork.
         if self._connection is None or self._owner != os.getpid():
-            connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
             connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
             self._connection, self._owner = connection, os.getpid()
         return self._connection
@@ -125,7 +127,8 @@ def _cached(
     source: Path, cache: Path | None, rows: Callable[[Path], Iterator[Row]], keep_last: bool
 ) -> Path:
     directory = cache or source.parent
-    identity = hashlib.sha256(f"{source.resolve()} {_state(source)}".encode()).hexdigest()[:12]
+    content = f"{source.resolve()} {_state(source)} {keep_last}"
+    identity = hashlib.sha256(content.encode()).hexdigest()[:12]
     path = directory / f"{source.name}.{identity}.store"
     if path.exists():
         return path
@@ -134,13 +137,17 @@ def _cached(
         directory.mkdir(parents=True, exist_ok=True)
         _build(partial, rows(source), source, keep_last)
         partial.replace(path)
+    except UnicodeEncodeError as error:
+        raise I3Error(
+            f"{source}: a passage has half a character (a lone surrogate): {error.object!r:.80}"
+        ) from error
     except (OSError, sqlite3.OperationalError) as error:
         raise I3Error(
             f"{path}: the text store cannot be written ({error}); name another folder with "
             "--data.cache"
         ) from error
     finally:
-        for leftover in directory.glob(f"{partial.name}*"):
+        for leftover in directory.glob(f"{glob.escape(partial.name)}*"):
             leftover.unlink()
     return path
 
@@ -182,18 +189,19 @@ def _build(path: Path, rows: Iterator[Row], source: Path, keep_last: bool) -> No
 
 
 def _second(connection: sqlite3.Connection, source: Path) -> I3Error:
-    pid, first, second = connection.execute(
-        "SELECT pid, min(row), max(row) FROM passage GROUP BY pid HAVING count(*) > 1 "
-        "ORDER BY max(row) LIMIT 1"
+    (pid,) = connection.execute(
+        "SELECT pid FROM passage GROUP BY pid HAVING count(*) > 1 ORDER BY max(row) LIMIT 1"
     ).fetchone()
+    lines = (number for number, _, fields in read_tsv(source) if fields[0].strip() == pid)
+    first, second = islice(lines, 2)
     return I3Error(
-        f"{source}, line {second + 1}: passage {pid!r} occurs a second time (first on line "
-        f"{first + 1}); ids must be unique"
+        f"{source}, line {second}: passage {pid!r} occurs a second time (first on line {first}); "
+        "ids must be unique"
     )
 
 
 def _tsv_rows(source: Path) -> Iterator[Row]:
-    for number, place, fields in read_tsv(source):
+    for row, (_, place, fields) in enumerate(read_tsv(source)):  # blank lines have no row
         if len(fields) not in (2, 3):
             raise I3Error(
                 f"{place}: {len(fields)} tab-separated fields; expected pid, title and text, or "
@@ -202,7 +210,7 @@ def _tsv_rows(source: Path) -> Iterator[Row]:
         pid, *title, text = fields
         if not pid.strip():
             raise I3Error(f"{place}: the passage id is empty")
-        yield number - 1, pid.strip(), title[0] if title else None, text
+        yield row, pid.strip(), title[0] if title else None, text
 
 
 def _jsonl_rows(source: Path) -> Iterator[Row]:

@@ -51,7 +51,8 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
         if model.has_reconstructor
         else "plain dual encoder"
     )
-    data = recipe.data
+    data, training = recipe.data, recipe.training
+    data_seed = training.seed if training.data_seed is None else training.data_seed
     collection = data.name or data.collection.name
     score = "not validated"
     if progress.best is not None and recipe.validation is not None:
@@ -79,7 +80,7 @@ Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
 | best validation | {score} |
 | steps | {progress.step:,} |
 | effective negatives | {negatives_sentence(recipe, devices)} |
-| seeds | {recipe.training.seed}, data {recipe.training.data_seed} |
+| seeds | {recipe.training.seed}, data {data_seed} |
 | devices | {devices} |
 | versions | Python {platform.python_version()}, {libraries} |
 

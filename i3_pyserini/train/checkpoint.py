@@ -144,7 +144,13 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
     path = output / "recipe.yaml"
     if not path.exists():
         return
-    changed = differences(yaml.safe_load(path.read_text(encoding="utf-8")), recipe.as_dict())
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        before = None
+    if not isinstance(before, dict):
+        raise I3Error(f"{path}: not the recipe of a run; name another folder with --output")
+    changed = differences(before, recipe.as_dict())
     if changed:
         raise I3Error(
             f"{output} holds a run of another recipe ({'; '.join(changed)}); use the same recipe "

@@ -23,7 +23,9 @@ class TrainingLog:
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in map(_parsed, lines) if line and line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        self.path.write_text(text if step else "", encoding="utf-8")
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        partial.write_text(text if step else "", encoding="utf-8")
+        partial.replace(self.path)
         self.board = SummaryWriter(str(output / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, **values: Any) -> None:

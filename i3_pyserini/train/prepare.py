@@ -147,17 +147,17 @@ def check_candidates(source: CandidateSource, sampler: GroupSampler, store: Text
     progress = tqdm(total=len(source), desc="check training queries", unit=" queries", delay=2)
     for block in _blocks(iter(source)):
         pids = [pid for one in block for pid in (*one.positives, *one.negatives)]
-        if not np.isin(_hashes(pids), known).all():
+        hashes = _hashes(pids)  # np.isin would sort all of `known` again for every block
+        places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        if not (known[places] == hashes).all():
             _refuse_unknown(block, store)
         for one in block:
             lowest = min(one.positive_scores) if one.positive_scores else None
-            short += len(sampler.eligible(one, lowest).negatives) < sampler.count
+            eligible = sampler.eligible(one, lowest)
+            sampler.refuse_short(eligible, one.negatives)
+            short += len(eligible.negatives) < sampler.count
         progress.update(len(block))
     progress.close()
-    if short and sampler.recipe.padding == "refuse":
-        for one in source:
-            lowest = min(one.positive_scores) if one.positive_scores else None
-            sampler.refuse_short(sampler.eligible(one, lowest))
     return short
 
 

@@ -198,7 +198,7 @@ class TrainingRecipe(_Section):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = False
     freeze_backbone: bool = False
-    seed: int = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     data_seed: int | None = None
     checkpoint_steps: Positive | None = None
     logging_steps: Positive = 10

@@ -79,7 +79,7 @@ class GroupSampler:
         positive_scores = candidates.positive_scores
         positive_score = positive_scores[chosen] if positive_scores else None
         eligible = self.eligible(candidates, positive_score)
-        negatives = self._padded(eligible, rng)
+        negatives = self._padded(eligible, candidates.negatives, rng)
         scores = eligible.negative_scores
         if scores is not None and positive_score is not None:
             missing = len(negatives) - len(scores)
@@ -97,29 +97,39 @@ class GroupSampler:
             candidates = candidates.below(positive_score - margin)
         return candidates
 
-    def refuse_short(self, candidates: Candidates) -> None:
-        """Raises if there are too few negatives and the recipe does not pad."""
+    def refuse_short(self, candidates: Candidates, listed: list[str]) -> None:
+        """Raises if there are too few negatives and the recipe or the collection cannot pad.
+
+        Args:
+            candidates: the query with its usable negatives.
+            listed: all its negatives; those that are not usable do not come back as padding.
+        """
         count = len(candidates.negatives)
-        if self.recipe.padding == "refuse" and count < self.count:
+        missing = self.count - count
+        if missing <= 0 or self.recipe.padding == "original":
+            return
+        if self.recipe.padding == "refuse":
             raise I3Error(
                 f"{candidates.place}: {count} usable negatives, {self.count} are asked for; lower "
                 "training.passages_per_query or set negatives.padding: random"
             )
+        if len(self.store) < len({*candidates.positives, *listed}) + missing:
+            raise I3Error(
+                f"{candidates.place}: the collection has only {len(self.store)} passages, too few "
+                f"to draw {missing} random negatives; lower training.passages_per_query"
+            )
 
-    def _padded(self, candidates: Candidates, rng: random.Random) -> list[str]:
+    def _padded(
+        self, candidates: Candidates, ruled_out: list[str], rng: random.Random
+    ) -> list[str]:
         negatives = candidates.negatives
         missing = self.count - len(negatives)
         if missing <= 0:
             return negatives
         if self.recipe.padding == "original":
             return [*negatives, *(str(rng.randint(0, ORIGINAL_LAST_PID)) for _ in range(missing))]
-        self.refuse_short(candidates)
-        used = {*candidates.positives, *negatives}
-        if len(self.store) < len(used) + missing:
-            raise I3Error(
-                f"{candidates.place}: the collection has only {len(self.store)} passages, too few "
-                f"to draw {missing} random negatives; lower training.passages_per_query"
-            )
+        self.refuse_short(candidates, ruled_out)
+        used = {*candidates.positives, *ruled_out}
         padding: list[str] = []
         while len(padding) < missing:
             pid = self.store.pid(rng.randrange(len(self.store)))

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.export import save_model_directory
+from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
@@ -48,6 +49,8 @@ class Trainer:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.output = recipe, recipe.output
         check_recipe(self.output, recipe)
+        for name in ("best", "last"):
+            check_target(self.output / name, overwrite=True)
         self.accelerator = _accelerator(recipe.training.precision)
         set_seed(recipe.training.seed)
         self.model, self.tokenizer = load_model(recipe)
@@ -181,6 +184,8 @@ class Trainer:
             collate_fn=self.collator,
             num_workers=training.workers,
             pin_memory=False,
+            # Of its own, so that a resumed epoch draws no more from dropout's than a whole one.
+            generator=torch.Generator(),
         )
         batches = []
         remaining = self.epoch_passes - progress.passes
@@ -310,6 +315,7 @@ def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
 def _accelerator(precision: str) -> Accelerator:
     if precision == "fp16" and not torch.cuda.is_available():
         raise I3Error("training.precision fp16 needs a GPU; use bf16 or fp32 here")
+    AcceleratorState._reset_state()  # a run before may have had another precision
     return Accelerator(mixed_precision=PRECISIONS[precision], cpu=not torch.cuda.is_available())
 
 

@@ -55,7 +55,9 @@ class Validator:
         own = recipe.validation
         if own is None:
             return None
-        choose_measures([own.measure])
+        (measure, *_), _ = choose_measures([own.measure])
+        if (cutoff := measure.params.get("cutoff", 0)) > own.hits:
+            raise I3Error(f"validation.hits is {own.hits}, too few for {own.measure}: set {cutoff}")
         for path in (own.qrels, own.pool):
             if path is not None and not path.is_file():
                 raise I3Error(f"{path}: no such file for validation")
@@ -64,7 +66,8 @@ class Validator:
         qrels = qrels[qrels["query_id"].isin(queries.keys())]
         if qrels.empty:
             raise I3Error(f"{own.qrels}: judges none of the queries of {own.topics}")
-        queries = {qid: queries[qid] for qid in queries if qid in set(qrels["query_id"])}
+        judged = set(qrels["query_id"])
+        queries = {qid: query for qid, query in queries.items() if qid in judged}
         store = open_store(own.corpus or recipe.data.collection, recipe.data.cache)
         pool = None if own.pool is None else _read_pool(own.pool, queries)
         return cls(own, queries, qrels, store, pool, tokenizer)
