@@ -185,7 +185,6 @@ def recipe(experiment: Experiment, condition: Condition, seed: int, folder: Path
             "head_learning_rate": 5 * experiment.learning_rate,
         },
         "training": {
-            "epochs": 1000,
             "max_steps": condition.steps or None,
             "batch_size": 32,
             "passages_per_query": 1,

@@ -169,7 +169,7 @@ class TrainingRecipe(_Section):
 
     Attributes:
         epochs: passes over the training queries.
-        max_steps: end after this many steps of the optimizer; null for all epochs.
+        max_steps: steps of the optimizer, in place of `epochs`; null for none.
         batch_size: queries per device and pass.
         passages_per_query: size of a group, the positive included.
         gradient_accumulation: passes per step of the optimizer; each has its own negatives.
@@ -214,6 +214,8 @@ class ValidationRecipe(_Section):
         corpus: what to search; null for `data.collection`.
         pool: a run whose passages are re-ranked instead, which is quicker.
         measure: chooses the best checkpoint, by its ir-measures name.
+        at_start: validate before the first step, too; what training starts from may remain the
+            best.
         every_steps: steps between validations; null for once an epoch.
         patience: end after this many validations without a better one; null for never.
         hits: passages ranked per query.
@@ -225,6 +227,7 @@ class ValidationRecipe(_Section):
     corpus: Path | None = None
     pool: Path | None = None
     measure: str = "RR@10"
+    at_start: bool = True
     every_steps: Positive | None = None
     patience: Positive | None = None
     hits: Positive = 100

@@ -100,7 +100,8 @@ class Trainer:
         self._begin()
         log = TrainingLog(self.output, self.progress.step) if self._first else None
         with out_of_memory_is_explained():
-            if self.progress.step == 0 and self.progress.best is None:
+            validation = self.recipe.validation
+            if validation and validation.at_start and self.progress.step == 0:
                 self._validate(log)
             self._train(log)
         self.progress.finished = True
@@ -263,12 +264,12 @@ class Trainer:
         return last or (end_of_epoch if every is None else self.progress.step % every == 0)
 
     def _validate(self, log: TrainingLog | None) -> None:
-        if self.validator is None or self.recipe.validation is None:
+        progress, validation = self.progress, self.recipe.validation
+        if self.validator is None or validation is None:
             return
-        progress = self.progress
         value = self.validator.measure(self.model, self.accelerator)
         if log is not None:
-            log.write(progress.step, **{self.recipe.validation.measure: value})
+            log.write(progress.step, **{validation.measure: value})
         if progress.best is None or value > progress.best:
             progress.best, progress.best_step, progress.stale = value, progress.step, 0
             self._save_model("best")
