@@ -75,9 +75,10 @@ def _minilm() -> str:
 def _train(data: Path, minilm: str, output: Path, settings: list[str]) -> None:
     """Trains by the recipe; a folder of an earlier run is removed, since its data may differ."""
     shutil.rmtree(output, ignore_errors=True)
+    here = Path.cwd()
     _run(
         "i3_pyserini.train",
-        str(RECIPE),
+        str(RECIPE.relative_to(here) if RECIPE.is_relative_to(here) else RECIPE),
         f"--output={output}",
         f"--model.init={minilm}",
         *settings,
