@@ -108,7 +108,7 @@ class JudgedQueries(CandidateSource):
 
 
 class _Lines(CandidateSource):
-    """A source with one query a line; remembers where the lines begin, 8 bytes each."""
+    """A source with one query a line; remembers where the lines begin, 16 bytes each."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():

@@ -1,7 +1,8 @@
 """Texts by id, on disk: what training needs of a collection that may not fit in memory.
 
 A store is one SQLite file, built once from the collection and mapped into memory when it is read,
-so that a process holds no more than the pages it has lately touched. For what building costs, see
+so that a process holds no more than the pages it has lately touched (SQLite maps at most 2 GB; of a
+larger file it reads the rest page by page). For what building costs, see
 `benchmarks/textstore.py`.
 """
 
@@ -108,7 +109,7 @@ def open_store(source: Path, cache: Path | None = None) -> TextStore:
     """
     if not source.exists():
         raise I3Error(f"{source}: no such collection")
-    rows = _tsv_rows if source.is_file() and source.suffix in (".tsv", ".txt") else _jsonl_rows
+    rows = _tsv_rows if _is_tsv(source) else _jsonl_rows
     return TextStore(_cached(source, cache, rows, keep_last=False))
 
 
@@ -155,7 +156,7 @@ def _cached(
 def _state(source: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of change of each of the collection's files."""
     files = sorted(source.iterdir()) if source.is_dir() else [source]
-    stats = [(file.name, file.stat()) for file in files if file.suffix != ".store"]
+    stats = [(file.name, file.stat()) for file in files if ".store" not in file.name]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
@@ -189,15 +190,23 @@ def _build(path: Path, rows: Iterator[Row], source: Path, keep_last: bool) -> No
 
 
 def _second(connection: sqlite3.Connection, source: Path) -> I3Error:
-    (pid,) = connection.execute(
-        "SELECT pid FROM passage GROUP BY pid HAVING count(*) > 1 ORDER BY max(row) LIMIT 1"
+    pid, first, second = connection.execute(
+        "SELECT pid, min(row), max(row) FROM passage GROUP BY pid HAVING count(*) > 1 "
+        "ORDER BY max(row) LIMIT 1"
     ).fetchone()
-    lines = (number for number, _, fields in read_tsv(source) if fields[0].strip() == pid)
-    first, second = islice(lines, 2)
-    return I3Error(
-        f"{source}, line {second}: passage {pid!r} occurs a second time (first on line {first}); "
-        "ids must be unique"
-    )
+    if _is_tsv(source):  # positions are not lines where some are blank
+        lines = (number for number, _, fields in read_tsv(source) if fields[0].strip() == pid)
+        first, second = islice(lines, 2)
+        where = (
+            f"{source}, line {second}: passage {pid!r} occurs a second time (first on line {first})"
+        )
+    else:
+        where = f"{source}: passage {pid!r} occurs twice, as passages {first + 1} and {second + 1}"
+    return I3Error(f"{where}; ids must be unique")
+
+
+def _is_tsv(source: Path) -> bool:
+    return source.is_file() and source.suffix in (".tsv", ".txt")
 
 
 def _tsv_rows(source: Path) -> Iterator[Row]:
@@ -214,9 +223,7 @@ def _tsv_rows(source: Path) -> Iterator[Row]:
 
 
 def _jsonl_rows(source: Path) -> Iterator[Row]:
-    corpus = Corpus(source)
-    corpus.check()
-    for number, passage in enumerate(corpus):
+    for number, passage in enumerate(Corpus(source)):
         yield number, passage.docid, passage.title, passage.text
 
 

@@ -74,7 +74,8 @@ def _minilm() -> str:
 
 def _train(data: Path, minilm: str, output: Path, settings: list[str]) -> None:
     """Trains by the recipe; a folder of an earlier run is removed, since its data may differ."""
-    shutil.rmtree(output, ignore_errors=True)
+    if (output / "recipe.yaml").is_file():
+        shutil.rmtree(output)
     here = Path.cwd()
     _run(
         "i3_pyserini.train",

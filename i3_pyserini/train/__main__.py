@@ -1,6 +1,7 @@
 """`python -m i3_pyserini.train`: trains a model as a recipe says."""
 
 import argparse
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def main() -> None:
     if args.show:
         print(recipe.as_yaml(), end="")
         return
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # batches are made by forked workers
     from i3_pyserini.train.trainer import train
 
     train(recipe)

@@ -5,12 +5,13 @@ from importlib.metadata import version
 
 import yaml
 
+from i3_pyserini import __version__
 from i3_pyserini.model.export import stock_search_flags
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.recipe import Recipe
 
-LIBRARIES = ("i3-pyserini", "torch", "transformers", "tokenizers", "accelerate", "numpy")
+LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pytorch-optimizer", "numpy")
 
 
 def negatives_sentence(recipe: Recipe, devices: int) -> str:
@@ -64,6 +65,7 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
             f"({recipe.validation.topics.name}, {searched.name})"
         )
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    libraries = f"i3_pyserini {__version__}, {libraries}"
     return f"""---
 {yaml.safe_dump(header, sort_keys=False).strip()}
 ---
@@ -77,7 +79,7 @@ Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
 | | |
 | --- | --- |
 | collection | {collection} |
-| best validation | {score} |
+| best validation of the run | {score} |
 | steps | {progress.step:,} |
 | effective negatives | {negatives_sentence(recipe, devices)} |
 | seeds | {recipe.training.seed}, data {data_seed} |

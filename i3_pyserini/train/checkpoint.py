@@ -76,6 +76,7 @@ class Checkpoint:
         if self.accelerator.is_main_process:
             state = {
                 "recipe": self.recipe.as_dict(),
+                "data": _sizes(self.recipe),
                 "devices": self.accelerator.num_processes,
                 "progress": asdict(progress),
                 "model": self.model.state_dict(),
@@ -97,9 +98,22 @@ class Checkpoint:
         Raises:
             I3Error: the state is of another recipe or number of devices, or cannot be read.
         """
-        if not self.path.exists():
+        there = gather_object([self.path.exists()])
+        if not any(there):
             return Progress()
+        if not all(there):
+            raise I3Error(
+                f"{self.path}: not seen by all devices; `output` must be on a disk that all "
+                "machines share"
+            )
         state = self._read()
+        sizes = _sizes(self.recipe)
+        for name, size in state["data"].items():
+            if sizes.get(name) != size:
+                raise I3Error(
+                    f"{name}: has changed since the run in {self.path.parent} began; restore the "
+                    "file, or train into another folder"
+                )
         if state["devices"] != self.accelerator.num_processes:
             raise I3Error(
                 f"{self.path}: of a run on {state['devices']} device(s), but this one has "
@@ -142,8 +156,8 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
         I3Error: names what differs.
     """
     path = output / "recipe.yaml"
-    if not path.exists():
-        return
+    if not path.exists() or not (output / STATE).exists():
+        return  # nothing to resume
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -156,6 +170,12 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
             f"{output} holds a run of another recipe ({'; '.join(changed)}); use the same recipe "
             "to resume it, or --output=ANOTHER_FOLDER"
         )
+
+
+def _sizes(recipe: Recipe) -> dict[str, int]:
+    """Sizes of the training files, by which a change of them is noticed."""
+    files = [value for value in vars(recipe.data).values() if isinstance(value, Path)]
+    return {str(path): path.stat().st_size for path in files if path.is_file()}
 
 
 def _random_states() -> dict[str, torch.Tensor]:

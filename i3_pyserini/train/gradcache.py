@@ -101,7 +101,7 @@ class Pass:
         """
         labels = batch.inputs.labels
         num_labels = None
-        if labels is not None and reconstruction:
+        if labels is not None:
             num_labels = max(int((labels != IGNORED_LABEL).sum()), 1)
         size = self.chunk_passages
         if size is None or size >= len(batch.inputs.passage_ids):

@@ -91,7 +91,7 @@ def contrastive_loss(
     targets = (torch.arange(len(queries), device=scores.device) + rank * len(queries)) * per_query
     if recipe.exclude_positives:
         known = (passage_keys.view(1, -1, 1) == positive_keys.unsqueeze(1)).any(dim=2)
-        known[torch.arange(len(targets)), targets] = False
+        known[torch.arange(len(targets), device=targets.device), targets] = False
         scores = scores.masked_fill(known, -torch.inf)
     return F.cross_entropy(scores, targets)
 

@@ -7,6 +7,8 @@ import torch
 
 from i3_pyserini.errors import I3Error
 
+WORDS = ("out of memory", "allocate memory", "alloc_failed")
+
 
 @contextmanager
 def out_of_memory_is_explained() -> Iterator[None]:
@@ -20,7 +22,7 @@ def out_of_memory_is_explained() -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no memory"
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not known and "allocate memory" not in reason:
+        if not known and not any(words in reason.lower() for words in WORDS):
             raise
         raise I3Error(
             f"out of memory ({reason:.100}); lower training.chunk_passages (the gradient stays the "

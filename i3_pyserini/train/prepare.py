@@ -68,7 +68,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
         tokenizer = I3Tokenizer.from_pretrained(init, model.config)
     _freeze(model, recipe)
     if recipe.training.gradient_checkpointing:
-        # transformers 6 knows only the second name
+        # the second is the name before transformers 5.23, the first the only one from 6 on
         enable = getattr(model, "activation_checkpointing_enable", None)
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     return model, tokenizer
@@ -82,12 +82,13 @@ def training_mode(model: I3Retriever) -> None:
             encoder.eval()
 
 
-def load_data(recipe: Recipe, reconstructs: bool) -> TrainingData:
-    """The training data, with every passage id looked up.
+def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> TrainingData:
+    """The training data.
 
     Args:
         recipe: the recipe.
         reconstructs: whether the model has a reconstructor to teach.
+        check: read it all once and look up every passage id; otherwise `short` is 0.
 
     Raises:
         I3Error: a file is missing, a line is not as it should be, or a passage is not in the
@@ -116,7 +117,7 @@ def load_data(recipe: Recipe, reconstructs: bool) -> TrainingData:
         recipe.reconstruction if reconstructs else None,
         recipe.training.seed if seed is None else seed,
     )
-    return TrainingData(samples, check_candidates(source, sampler, store))
+    return TrainingData(samples, check_candidates(source, sampler, store) if check else 0)
 
 
 def candidate_source(recipe: Recipe) -> CandidateSource:
@@ -142,21 +143,26 @@ def check_candidates(source: CandidateSource, sampler: GroupSampler, store: Text
     Raises:
         I3Error: a line is not as it should be, or a passage is not in the collection.
     """
-    known = np.sort(np.concatenate([_hashes(block) for block in _blocks(store.pids())]))
+    known: Hashes = np.empty(len(store), dtype=np.uint64)
+    filled = 0
+    for block in _blocks(store.pids()):
+        known[filled : filled + len(block)] = _hashes(block)
+        filled += len(block)
+    known.sort()
     short = 0
     progress = tqdm(total=len(source), desc="check training queries", unit=" queries", delay=2)
-    for block in _blocks(iter(source)):
-        pids = [pid for one in block for pid in (*one.positives, *one.negatives)]
+    for queries in _blocks(iter(source)):
+        pids = [pid for one in queries for pid in (*one.positives, *one.negatives)]
         hashes = _hashes(pids)  # np.isin would sort all of `known` again for every block
         places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
         if not (known[places] == hashes).all():
-            _refuse_unknown(block, store)
-        for one in block:
+            _refuse_unknown(queries, store)
+        for one in queries:
             lowest = min(one.positive_scores) if one.positive_scores else None
             eligible = sampler.eligible(one, lowest)
             sampler.refuse_short(eligible, one.negatives)
             short += len(eligible.negatives) < sampler.count
-        progress.update(len(block))
+        progress.update(len(queries))
     progress.close()
     return short
 

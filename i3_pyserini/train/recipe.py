@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DECAY = "10^-epoch"
 Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Section(BaseModel):
@@ -198,8 +199,8 @@ class TrainingRecipe(_Section):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = False
     freeze_backbone: bool = False
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
-    data_seed: int | None = None
+    seed: Seed = 42
+    data_seed: Seed | None = None
     checkpoint_steps: Positive | None = None
     logging_steps: Positive = 10
     workers: Annotated[int, Field(ge=0)] = 1
@@ -258,8 +259,23 @@ class Recipe(_Section):
                 section, name = key.split(".")
                 if getattr(getattr(self, section), name):
                     raise ValueError(f"{key} needs the scores of data.teacher")
-        if self.training.passages_per_query == 1 and self.negatives.shared == "group":
-            raise ValueError("a group of one passage has no negatives; use negatives.shared: batch")
+        training = self.training
+        if training.passages_per_query == 1:
+            if self.loss.distillation:
+                raise ValueError(
+                    "loss.distillation compares a query's passages: training.passages_per_query "
+                    "must be at least 2"
+                )
+            if self.negatives.shared == "group" or training.batch_size == 1:
+                raise ValueError(
+                    "a query alone with its positive has no negatives: raise "
+                    "training.passages_per_query, or training.batch_size with negatives.shared: "
+                    "batch or devices"
+                )
+        if self.model.settings.get("interaction") == "none" and not (
+            self.loss.contrastive or self.loss.distillation
+        ):
+            raise ValueError("a plain dual encoder learns nothing from reconstruction alone")
         return self
 
     def as_dict(self) -> dict[str, Any]:

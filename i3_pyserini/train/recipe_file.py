@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from i3_pyserini.errors import I3Error
 from i3_pyserini.train.recipe import Recipe
 
-# Settings of speed and reporting: a run may be resumed with other values.
+# Settings of speed, memory and reporting: a run may be resumed with other values.
 MAY_CHANGE = frozenset(
     {
         "output",
@@ -20,6 +20,10 @@ MAY_CHANGE = frozenset(
         "training.workers",
         "training.checkpoint_steps",
         "training.logging_steps",
+        "training.chunk_passages",
+        "training.length_buckets",
+        "training.gradient_checkpointing",
+        "validation.batch_size",
     }
 )
 

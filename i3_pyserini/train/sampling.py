@@ -119,17 +119,15 @@ class GroupSampler:
                 f"to draw {missing} random negatives; lower training.passages_per_query"
             )
 
-    def _padded(
-        self, candidates: Candidates, ruled_out: list[str], rng: random.Random
-    ) -> list[str]:
+    def _padded(self, candidates: Candidates, listed: list[str], rng: random.Random) -> list[str]:
         negatives = candidates.negatives
         missing = self.count - len(negatives)
         if missing <= 0:
             return negatives
         if self.recipe.padding == "original":
             return [*negatives, *(str(rng.randint(0, ORIGINAL_LAST_PID)) for _ in range(missing))]
-        self.refuse_short(candidates, ruled_out)
-        used = {*candidates.positives, *ruled_out}
+        self.refuse_short(candidates, listed)
+        used = {*candidates.positives, *listed}
         padding: list[str] = []
         while len(padding) < missing:
             pid = self.store.pid(rng.randrange(len(self.store)))

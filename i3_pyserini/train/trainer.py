@@ -4,14 +4,14 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import set_seed
+from accelerate.utils import InitProcessGroupKwargs, set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -54,10 +54,12 @@ class Trainer:
         self.accelerator = _accelerator(recipe.training.precision)
         set_seed(recipe.training.seed)
         self.model, self.tokenizer = load_model(recipe)
+        set_seed(recipe.training.seed, device_specific=True)  # for dropout
         reconstructs = self.model.has_reconstructor and bool(recipe.loss.reconstruction)
-        with self.accelerator.main_process_first():  # the first device builds the text stores
+        # The first device of each machine builds the text stores, the very first checks the data.
+        with self.accelerator.main_process_first(), self.accelerator.local_main_process_first():
             self.validator = Validator.of(recipe, self.tokenizer)
-            self.data = load_data(recipe, reconstructs)
+            self.data = load_data(recipe, reconstructs, check=self._first)
         self.sampler = self._sampler()
         self.collator = Collator(self.tokenizer, reconstructs)
         module = TrainingModule(self.model, recipe.training.length_buckets)
@@ -99,11 +101,10 @@ class Trainer:
             return
         self._begin()
         log = TrainingLog(self.output, self.progress.step) if self._first else None
-        with out_of_memory_is_explained():
-            validation = self.recipe.validation
-            if validation and validation.at_start and self.progress.step == 0:
-                self._validate(log)
-            self._train(log)
+        validation = self.recipe.validation
+        if validation and validation.at_start and self.progress.step == 0:
+            self._validate(log)
+        self._train(log)
         self.progress.finished = True
         self._save_model("last")
         self.checkpoint.save(self.progress)
@@ -284,7 +285,7 @@ class Trainer:
     def _save_model(self, name: str) -> None:
         if self._first:
             devices = self.accelerator.num_processes
-            card = model_card(self.model, self.recipe, replace(self.progress), devices)
+            card = model_card(self.model, self.recipe, self.progress, devices)
             save_model_directory(
                 self.model, self.tokenizer, self.output / name, overwrite=True, card=card
             )
@@ -317,7 +318,16 @@ def _accelerator(precision: str) -> Accelerator:
     if precision == "fp16" and not torch.cuda.is_available():
         raise I3Error("training.precision fp16 needs a GPU; use bf16 or fp32 here")
     AcceleratorState._reset_state()  # a run before may have had another precision
-    return Accelerator(mixed_precision=PRECISIONS[precision], cpu=not torch.cuda.is_available())
+    # The other devices wait while the first builds stores, checks data and evaluates.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
+    try:
+        return Accelerator(
+            mixed_precision=PRECISIONS[precision],
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[patience],
+        )
+    except ValueError as error:
+        raise I3Error(f"training.precision {precision}: {error}") from error
 
 
 def train(recipe: Recipe) -> Path:
@@ -329,5 +339,8 @@ def train(recipe: Recipe) -> Path:
     Raises:
         I3Error: see `Trainer`.
     """
-    Trainer(recipe).run()
+    with out_of_memory_is_explained():
+        trainer = Trainer(recipe)
+        trainer.run()
+    trainer.accelerator.end_training()
     return recipe.output

@@ -23,6 +23,7 @@ from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe, ValidationRecipe
 
 WINDOW = 4096
+Hit = tuple[str, str, float]  # query id, passage id, score
 
 
 @dataclass(frozen=True)
@@ -91,68 +92,70 @@ class Validator:
         model.eval()
         qids = list(self.queries)
         queries = self._encode(model, accelerator, [self.queries[qid] for qid in qids])
-        hits = self._rank(model, accelerator, qids, queries)
-        everywhere = [hit for part in gather_object([hits]) for hit in part]
+        rank = self._rank if self.pool is None else self._rerank
+        hits = rank(model, accelerator, qids, queries)
         if not accelerator.is_main_process:
             return None
-        rows = pd.DataFrame(everywhere, columns=["query_id", "doc_id", "score"])
+        rows = pd.DataFrame(hits, columns=["query_id", "doc_id", "score"])
         rows = rows.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
         best = rows.groupby("query_id").head(self.recipe.hits).reset_index(drop=True)
         return Run("validation", best)
 
     def _rank(
         self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
-    ) -> list[tuple[str, str, float]]:
-        """This device's hits as (query id, passage id, score)."""
-        hits = []
-        if self.pool is not None:
-            return self._rerank(model, accelerator, qids, queries)
+    ) -> list[Hit]:
+        """The best of all passages; each device encodes a part of them."""
         size, rank = len(self.store), accelerator.process_index
         bounds = np.linspace(0, size, accelerator.num_processes + 1, dtype=int)
-        best = queries.new_full((len(qids), 0), -torch.inf)
-        rows = best.long()
+        best = queries.new_full((len(qids), self.recipe.hits), -torch.inf)
+        rows = torch.zeros_like(best, dtype=torch.long)
         starts = range(int(bounds[rank]), int(bounds[rank + 1]), WINDOW)
         for start in tqdm(starts, desc="validate", unit=" windows", delay=10, leave=False):
             stop = min(start + WINDOW, int(bounds[rank + 1]))
-            vectors = self._encode_passages(
+            vectors = self._encode(
                 model, accelerator, [text for _, text in self.store.slice(start, stop)]
             )
-            scores = torch.cat([best, queries @ vectors.T], dim=1)
             own = torch.arange(start, stop, device=rows.device).expand(len(qids), -1)
-            best, order = scores.topk(min(self.recipe.hits, scores.size(1)), dim=1)
-            rows = torch.cat([rows, own], dim=1).gather(1, order)
-        for qid, scores_of, rows_of in zip(qids, best.tolist(), rows.tolist(), strict=True):
-            hits += [
-                (qid, self.store.pid(row), score)
-                for score, row in zip(scores_of, rows_of, strict=True)
-            ]
-        return hits
+            best, rows = _best(
+                torch.cat([best, queries @ vectors.T], dim=1),
+                torch.cat([rows, own], dim=1),
+                self.recipe.hits,
+            )
+        best, rows = (
+            accelerator.gather(one[None]).transpose(0, 1).flatten(1) for one in (best, rows)
+        )
+        best, rows = _best(best, rows, self.recipe.hits)
+        if not accelerator.is_main_process:
+            return []
+        pids = {row: self.store.pid(row) for row in rows[best > -torch.inf].unique().tolist()}
+        return [
+            (qid, pids[row], score)
+            for qid, scores, own_rows in zip(qids, best.tolist(), rows.tolist(), strict=True)
+            for score, row in zip(scores, own_rows, strict=True)
+            if score > -np.inf
+        ]
 
     def _rerank(
         self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
-    ) -> list[tuple[str, str, float]]:
+    ) -> list[Hit]:
+        """The pool's passages with their scores; each device encodes a part of them."""
         assert self.pool is not None  # noqa: S101
         pids = sorted({pid for pool in self.pool.values() for pid in pool})
         pids = pids[accelerator.process_index :: accelerator.num_processes]
-        vectors = self._encode_passages(model, accelerator, [self._text(pid) for pid in pids])
+        vectors = self._encode(model, accelerator, [self._text(pid) for pid in pids])
         row = {pid: number for number, pid in enumerate(pids)}
-        hits = []
+        hits: list[Hit] = []
         for qid, query in zip(qids, queries, strict=True):
             own = [pid for pid in self.pool.get(qid, []) if pid in row]
             scores = vectors[[row[pid] for pid in own]] @ query
             hits += [(qid, pid, score) for pid, score in zip(own, scores.tolist(), strict=True)]
-        return hits
+        return [hit for part in gather_object([hits]) for hit in part]
 
     def _text(self, pid: str) -> Text:
         text = self.store.get(pid)
         if text is None:
             raise I3Error(f"{self.recipe.pool}: passage {pid} is not in the collection")
         return text
-
-    def _encode_passages(
-        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[Text]
-    ) -> Tensor:
-        return self._encode(model, accelerator, texts)
 
     @torch.inference_mode()
     def _encode(
@@ -180,6 +183,12 @@ class Validator:
         ).to(model.device)
         vectors: Tensor = model.encode_passages(**batch)["vectors"]
         return vectors
+
+
+def _best(scores: Tensor, rows: Tensor, hits: int) -> tuple[Tensor, Tensor]:
+    """The highest scores [Q, hits] and their rows."""
+    best, order = scores.topk(hits, dim=1)
+    return best, rows.gather(1, order)
 
 
 def _read_pool(path: Path, queries: dict[str, str]) -> dict[str, list[str]]:
