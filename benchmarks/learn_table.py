@@ -72,5 +72,5 @@ def _difference(own: dict[int, Scores], baseline: dict[int, Scores], measure: st
     test = ttest_rel(means(own), means(baseline))
     interval = test.confidence_interval()
     difference = float((means(own) - means(baseline)).mean())
-    p = "<.001" if test.pvalue < 0.001 else f"{test.pvalue:.3f}".removeprefix("0")  # noqa: PLR2004
+    p = "<.001" if test.pvalue < 0.001 else f"{test.pvalue:.3f}".removeprefix("0")
     return f"{difference:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}], {p}"
