@@ -85,9 +85,13 @@ def test_jsonl(tmp_path: Path, folder: bool) -> None:
         ("c.tsv", b"", "c.tsv: empty"),
         ("c.tsv", b"\n \n", "c.tsv: empty"),
         ("c[1]*?.tsv", b"p1\ta\np1\tb\n", "line 2: passage 'p1' occurs a second time"),
-        ("c.jsonl", b"", "c.jsonl: no passages"),
+        ("c.jsonl", b"", "c.jsonl: empty"),
         ("c.jsonl", b'{"id": "1"}\n', "c.jsonl, line 1: no field 'text'"),
-        ("c.jsonl", b'{"id": "1", "text": ""}\n' * 2, "c.jsonl, line 2: id '1' occurs a second"),
+        (
+            "c.jsonl",
+            b'{"id": "1", "text": ""}\n' * 2,
+            "c.jsonl: passage '1' occurs twice, as passages 1 and 2",
+        ),
         ("c.jsonl", b'{"id": "1", "text": "\\ud800"}\n', "c.jsonl.*surrogate"),
     ],
 )

@@ -185,6 +185,16 @@ def test_another_number_of_devices(make_recipe: MakeRecipe) -> None:
         train(recipe)
 
 
+def test_changed_data_are_refused(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe("validation=null")
+    train(recipe)
+    assert recipe.data.qrels is not None
+    with recipe.data.qrels.open("a") as qrels:
+        qrels.write("\n")
+    with pytest.raises(I3Error, match=f"{recipe.data.qrels}: has changed since the run"):
+        train(recipe)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
 def test_a_damaged_state(make_recipe: MakeRecipe, damage: str) -> None:
     recipe = make_recipe("validation=null")
@@ -200,6 +210,7 @@ def test_a_damaged_recipe(make_recipe: MakeRecipe, content: str) -> None:
     recipe = make_recipe("validation=null")
     recipe.output.mkdir()
     (recipe.output / "recipe.yaml").write_text(content)
+    (recipe.output / "state.pt").touch()
     with pytest.raises(I3Error, match=r"output/recipe\.yaml: "):
         train(recipe)
 

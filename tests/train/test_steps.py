@@ -159,7 +159,7 @@ def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
             f"output={task}/{chunks}",
         )
         losses = values(train(half), "loss")
-        assert losses[0] == pytest.approx(single[0], rel=0.05)
+        assert losses[0] == pytest.approx(single[0], rel=0.2)  # chunks have other dropout
         assert losses[0] != single[0]
         model, _ = load_model_directory(half.output / "last")
         assert {value.dtype for value in model.state_dict().values()} == {torch.float32}

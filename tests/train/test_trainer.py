@@ -154,7 +154,10 @@ def test_patience(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str]) -> None:
     output = train(make_recipe("validation=null"))
     assert not (output / "best").exists()
-    assert "| best validation | not validated |" in (output / "last" / "README.md").read_text()
+    assert (
+        "| best validation of the run | not validated |"
+        in (output / "last" / "README.md").read_text()
+    )
     assert "(no validation in this recipe)" in capsys.readouterr().out
 
 
