@@ -166,4 +166,7 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
         title, text = find_passage(data / "corpus", best.iloc[0])
         words = explain(model, tokenizer, text, title, top=5)
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
-    print("(* the passage that the query was taken from)")
+    print(
+        "(* the passage that the query was taken from; so few steps teach the reconstructor little\n"
+        "more than the collection's frequent words)"
+    )
