@@ -167,6 +167,6 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
         words = explain(model, tokenizer, text, title, top=5)
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
     print(
-        "(* the passage that the query was taken from; so few steps teach the reconstructor little\n"
-        "more than the collection's frequent words)"
+        "(* the passage that the query was taken from; so few steps teach the reconstructor\n"
+        "little more than the collection's frequent words)"
     )
