@@ -222,7 +222,9 @@ def train(fields: dict[str, Any], folder: Path, warmup: bool) -> Path:
     log = path.with_suffix(".log")
     with log.open("w", encoding="utf-8") as stream:
         command = [sys.executable, "-m", "i3_pyserini.train", str(path)]
-        done = subprocess.run(command, stdout=stream, stderr=stream, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  (our own command)
+            command, stdout=stream, stderr=stream, check=False
+        )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed: see {log}")
     return Path(fields["output"]) / "last"

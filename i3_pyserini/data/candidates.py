@@ -43,7 +43,7 @@ class Candidates:
 
     def below(self, score: float) -> "Candidates":
         """These candidates with only the negatives that the teacher scores below `score`."""
-        assert self.negative_scores is not None  # noqa: S101
+        assert self.negative_scores is not None  # noqa: S101  (asked for with scores only)
         return self._kept([own < score for own in self.negative_scores])
 
     def _kept(self, keep: list[bool]) -> "Candidates":

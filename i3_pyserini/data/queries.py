@@ -7,6 +7,8 @@ from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.runs import read_qrels
 
+COLUMNS = ("query id", "query")
+
 
 def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
     """Query texts by query id.
@@ -30,8 +32,8 @@ def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
         raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
     except csv.Error as error:  # an unbalanced quote
         raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
-    if bad := next((row for row in rows if len(row) != 2), None):  # noqa: PLR2004
-        raise I3Error(f"{path}: {len(bad)} fields in {bad!r:.80}; expected query id and query")
+    if bad := next((row for row in rows if len(row) != len(COLUMNS)), None):
+        raise I3Error(f"{path}: {len(bad)} fields in {bad!r:.80}; expected {' and '.join(COLUMNS)}")
     return {row[0]: row[1] for row in rows}
 
 

@@ -230,7 +230,7 @@ def _jsonl_rows(source: Path) -> Iterator[Row]:
 def _generated_rows(source: Path) -> Iterator[Row]:
     skipped, example = 0, ""
     for number, place, fields in read_tsv(source):
-        if len(fields) == 2:  # noqa: PLR2004
+        if len(fields) == 2:  # noqa: PLR2004  (pid and query)
             yield number - 1, fields[0].strip(), None, fields[1].strip()
         else:
             skipped, example = skipped + 1, example or place

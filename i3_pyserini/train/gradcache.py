@@ -125,7 +125,7 @@ class Pass:
         reconstruction: float,
         scale: float,
     ) -> tuple[Tensor, Losses, Tensor]:
-        assert self.chunk_passages is not None  # noqa: S101
+        assert self.chunk_passages is not None  # noqa: S101  (`run` looked)
         passage_rows, query_rows = chunk_rows(batch.inputs, self.chunk_passages)
         chunks = [batch.inputs.select(*rows) for rows in zip(query_rows, passage_rows, strict=True)]
         states, encoded = [], []
@@ -151,7 +151,7 @@ class Pass:
                     (own_queries, queries, query_rows),
                     (own_passages, passages, passage_rows),
                 ):
-                    assert whole.grad is not None  # noqa: S101
+                    assert whole.grad is not None  # noqa: S101  (total.backward)
                     surrogate = surrogate + (own * whole.grad[rows[number - 1]]).sum()
                 self.backward(surrogate * scale)
             reconstructed = reconstructed + share.detach()

@@ -6,7 +6,7 @@ Q queries of this device, n passages each, P = Q·n, W devices, H dimensions.
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F  # noqa: N812  (its usual name)
 
 from i3_pyserini.train.gather import gather, world
 from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe

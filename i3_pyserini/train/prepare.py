@@ -126,7 +126,7 @@ def candidate_source(recipe: Recipe) -> CandidateSource:
     if data.teacher is not None:
         return TeacherFile(data.teacher)
     assert data.queries is not None  # noqa: S101  (the recipe was checked)
-    assert data.qrels is not None  # noqa: S101
+    assert data.qrels is not None  # noqa: S101  (likewise)
     queries = read_queries(data.queries, data.quoted_queries)
     positives = read_positives(data.qrels, data.min_relevance)
     if data.negatives is None:

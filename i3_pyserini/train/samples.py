@@ -78,9 +78,16 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
+        own = self.inputs
         return Batch(
-            Inputs(*(_moved(value, device) for value in vars(self.inputs).values())),  # type: ignore[arg-type]
-            _moved(self.teacher_scores, device),
+            Inputs(
+                own.query_ids.to(device),
+                own.query_mask.to(device),
+                own.passage_ids.to(device),
+                own.passage_mask.to(device),
+                None if own.labels is None else own.labels.to(device),
+            ),
+            None if self.teacher_scores is None else self.teacher_scores.to(device),
             self.passage_keys.to(device),
             self.positive_keys.to(device),
         )
@@ -221,10 +228,6 @@ class Collator:
         labels = self.tokenizer.reconstruction_labels(targets)
         untaught = torch.tensor([target is None for target in targets])
         return labels.masked_fill(untaught.unsqueeze(1), IGNORED_LABEL)
-
-
-def _moved(value: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if value is None else value.to(device, non_blocking=True)
 
 
 def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

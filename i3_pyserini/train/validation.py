@@ -139,7 +139,7 @@ class Validator:
         self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
     ) -> list[Hit]:
         """The pool's passages with their scores; each device encodes a part of them."""
-        assert self.pool is not None  # noqa: S101
+        assert self.pool is not None  # noqa: S101  (`search` looked)
         pids = sorted({pid for pool in self.pool.values() for pid in pool})
         pids = pids[accelerator.process_index :: accelerator.num_processes]
         vectors = self._encode(model, accelerator, [self._text(pid) for pid in pids])
