@@ -6,6 +6,7 @@ from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error, run_command
 
 COMMANDS = {
+    "i3_pyserini.data": "get, import, mine and score training data",
     "i3_pyserini.train": "train a model as a recipe says",
     "i3_pyserini.encode": "encode a corpus into an index that Pyserini and FAISS read",
     "i3_pyserini.encode.query": "encode topics once, for searches without a model",

@@ -1,0 +1,82 @@
+"""Writing files so that half a result never looks whole."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from i3_pyserini.errors import I3Error
+
+BLOCK = 1 << 20
+
+
+@contextmanager
+def new_file(path: Path, overwrite: bool = False) -> Iterator[TextIO]:
+    """Opens a UTF-8 text file that appears under its name only when the block ends without error.
+
+    Args:
+        path: the file; folders above it are made.
+        overwrite: replace an older file.
+
+    Raises:
+        I3Error: it exists, or cannot be written.
+    """
+    refuse_existing(path, overwrite)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, overwrite: bool = False) -> None:
+    """Raises if something is in the way of a file that will be written later.
+
+    Raises:
+        I3Error: `path` exists and is not to be replaced, or is a folder.
+    """
+    if path.is_dir():
+        raise I3Error(f"{path}: is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise I3Error(f"{path}: exists; choose another name, or --overwrite")
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file's bytes, in hexadecimal.
+
+    Args:
+        path: the file.
+        algorithm: "md5" for what its publisher hashed so.
+
+    Raises:
+        I3Error: it cannot be read.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with (
+            path.open("rb") as content,
+            tqdm(
+                total=path.stat().st_size,
+                desc=f"verify {path.name}",
+                unit="B",
+                unit_scale=True,
+                delay=2,
+            ) as progress,
+        ):
+            while block := content.read(BLOCK):
+                digest.update(block)
+                progress.update(len(block))
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()
