@@ -1,5 +1,6 @@
 """Writing files so that half a result never looks whole."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -80,3 +81,27 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes that ask for it out of a folder; ends with the process, killed or not.
+
+    Args:
+        folder: the folder, which is made if need be.
+
+    Raises:
+        I3Error: another process is at work there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise I3Error(f"{folder}: cannot be used ({error.strerror})") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise I3Error(f"{folder}: another process is at work here; wait for it") from error
+    finally:
+        os.close(descriptor)

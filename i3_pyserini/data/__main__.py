@@ -10,7 +10,7 @@ COMMANDS = {
     "list": "the data sets that `get` knows, or the files of one",
     "get": "download and prepare a data set; goes on where it was interrupted",
     "check": "verify a folder that `get` or `import` made",
-    "import": "turn a BEIR folder, an ir_datasets id, a Hugging Face dataset or files into our form",
+    "import": "bring a collection into our form: BEIR, ir_datasets, Hugging Face, files",
     "queries": "make training queries for a collection that has none",
     "mine": "hard negatives from a run or an index",
     "score": "a cross-encoder's scores of queries and passages, for distillation",

@@ -1,6 +1,7 @@
 """Reading a JSONL corpus as `pyserini.encode` does, but as a stream and with every line checked."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from i3_pyserini.jsonl import read_jsonl
 
 SUFFIXES = (".jsonl", ".json")
 ID_FIELDS = ("id", "_id", "docid")
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,24 @@ class Corpus:
                 f"{len(fields)} field(s) are asked for: {' '.join(fields)}"
             )
         return {name: part.strip(" ") for name, part in zip(fields, parts, strict=True)}
+
+
+def collection_name(corpus: Path) -> str | None:
+    """The name of a collection, from the manifest that `i3_pyserini.data` writes above its folder.
+
+    Args:
+        corpus: `FOLDER/corpus`, or a file in it, where `FOLDER` has a `manifest.json`.
+
+    Returns:
+        The name, such as "msmarco-passage-titled"; None where there is no such manifest.
+    """
+    folder = corpus if corpus.is_dir() else corpus.parent
+    try:
+        manifest = json.loads((folder.resolve().parent / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    name = manifest.get("collection") if isinstance(manifest, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _text(value: object, name: str, place: str) -> str | None:

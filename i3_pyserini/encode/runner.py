@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini import __version__
-from i3_pyserini.encode.corpus import Corpus, Passage
+from i3_pyserini.encode.corpus import Corpus, Passage, collection_name
 from i3_pyserini.encode.encoders import DocumentEncoder
 from i3_pyserini.encode.store import Store
 from i3_pyserini.errors import I3Error
@@ -79,6 +79,7 @@ def encode_corpus(
         "i3_pyserini": __version__,
         "model": encoder.describe(),
         "corpus": {
+            "name": collection_name(corpus.path),
             "path": str(corpus.path),
             "files": summary.files,
             "passages": summary.passages,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.errors import run_command
+from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.evaluate import Evaluation
@@ -25,6 +25,9 @@ def main() -> None:
     parser.add_argument(
         "--measures", nargs="+", default=[], metavar="M", help="presets or measures"
     )
+    parser.add_argument(
+        "--index", type=Path, help="the index that was searched: the table says of what collection"
+    )
     parser.add_argument("--per-query", action="store_true", help="one line a query and measure")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
@@ -37,14 +40,17 @@ def main() -> None:
     names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
     measures, note = choose_measures(names)
     qrels = read_qrels(args.qrels)
+    searched = _searched(args.index) if args.index else None
     evaluations = [evaluate(qrels, read_run(path), measures) for path in args.runs]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
             print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
     if note:
         print(f"note: {note}", file=sys.stderr)
+    if searched:
+        print(f"note: collection searched: {searched}", file=sys.stderr)
     if args.json:
-        print(_json(evaluations, args.per_query))
+        print(_json(evaluations, args.per_query, searched))
     elif args.per_query:
         _print_per_query(evaluations, "," if args.csv else "\t")
     elif args.csv:
@@ -76,11 +82,22 @@ def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
             print(separator.join([evaluation.run, row.query_id, row.measure, repr(row.value)]))
 
 
-def _json(evaluations: "list[Evaluation]", per_query: bool) -> str:
+def _searched(index: Path) -> str:
+    from i3_pyserini.encode.store import read_manifest
+
+    manifest = read_manifest(index)
+    if not manifest:
+        raise I3Error(f"{index}: no manifest.json, so that its collection is not known")
+    corpus = manifest.get("corpus", {})
+    return f"{corpus.get('name') or corpus.get('path')}, {manifest.get('passages'):,} passages"
+
+
+def _json(evaluations: "list[Evaluation]", per_query: bool, searched: str | None) -> str:
     return json.dumps(
         [
             {
                 "run": evaluation.run,
+                **({"collection": searched} if searched else {}),
                 "measures": evaluation.means,
                 "warnings": evaluation.warnings,
                 **({"per_query": evaluation.per_query.to_dict("records")} if per_query else {}),

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import yaml
 
 from i3_pyserini import __version__
+from i3_pyserini.encode.corpus import collection_name
 from i3_pyserini.model.export import stock_search_flags
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
@@ -54,7 +55,7 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
     )
     data, training = recipe.data, recipe.training
     data_seed = training.seed if training.data_seed is None else training.data_seed
-    collection = data.name or data.collection.name
+    collection = data.name or collection_name(data.collection) or data.collection.name
     score = "not validated"
     if progress.best is not None and recipe.validation is not None:
         searched = recipe.validation.corpus or data.collection

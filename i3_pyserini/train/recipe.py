@@ -42,7 +42,7 @@ class DataRecipe(_Section):
 
     Attributes:
         collection: `pid title text` or `pid text` TSV, or JSONL as `encode` takes it.
-        name: the collection's name in model cards, such as `msmarco-passage-titled`.
+        name: the collection's name in model cards; null for the one in its manifest.
         queries: training queries, `qid query` TSV; not needed with `teacher`.
         qrels: their positives, two columns or TREC; likewise.
         min_relevance: what counts as relevant in TREC qrels.

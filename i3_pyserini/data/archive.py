@@ -1,0 +1,61 @@
+"""Members of a tar archive, read without ever trusting their names."""
+
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import copyfileobj
+
+from i3_pyserini.errors import I3Error
+
+DAMAGED = (EOFError, tarfile.ReadError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+
+
+def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list[Path]:
+    """Copies members of a tar archive into a folder, each under its last name only.
+
+    The names of all members are looked at, so that an archive that would write outside its folder
+    is refused as a whole.
+
+    Args:
+        archive: a tar file, compressed or not.
+        members: names of regular files in it.
+        folder: an existing folder.
+
+    Returns:
+        The copies, in the order of `members`.
+
+    Raises:
+        I3Error: it is damaged or cut off, a member has an unsafe name, or one is not there.
+    """
+    targets = {member: folder / Path(member).name for member in members}
+    found = set()
+    try:
+        with tarfile.open(archive, mode="r|*") as tar:
+            for entry in tar:
+                name = _safe(entry, folder, archive)
+                if name in targets and entry.isfile():
+                    content = tar.extractfile(entry)
+                    assert content is not None  # noqa: S101  (it is a file)
+                    with content, targets[name].open("wb") as copy:
+                        copyfileobj(content, copy, 1 << 20)
+                    found.add(name)
+    except DAMAGED as error:
+        raise I3Error(
+            f"{archive}: damaged or only half a download ({error}); remove it and get it again"
+        ) from error
+    except OSError as error:
+        raise I3Error(f"{archive}: cannot be unpacked ({error.strerror or error})") from error
+    if missing := [member for member in members if member not in found]:
+        raise I3Error(f"{archive}: has no member {missing[0]!r}; is it the right archive?")
+    return list(targets.values())
+
+
+def _safe(entry: tarfile.TarInfo, folder: Path, archive: Path) -> str:
+    try:
+        tarfile.data_filter(entry, str(folder))
+    except tarfile.FilterError as error:
+        raise I3Error(f"{archive}: unsafe member {entry.name!r} ({error}); not unpacked") from error
+    return entry.name.removeprefix("./")

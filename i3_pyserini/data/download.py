@@ -1,0 +1,90 @@
+"""One file from the web, resumed where it was interrupted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+from tqdm import tqdm
+
+from i3_pyserini import __version__
+from i3_pyserini.errors import I3Error
+
+BLOCK = 1 << 20
+TIMEOUT = 30  # seconds without a byte
+PARTIAL, OK = 206, 200
+NOT_SATISFIABLE = 416
+
+
+def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -> None:
+    """Downloads a file; what an interrupted call left in `target.part` is gone on with.
+
+    The server is asked for the rest only if the file is still the same (its ETag or date), so
+    that two versions are never mixed.
+
+    Args:
+        url: the address, http or https.
+        target: the file; it appears when the download is complete.
+        headers: what the server wants to be told besides.
+
+    Raises:
+        I3Error: the server cannot be reached or refuses, or sent less than it announced.
+    """
+    part, tag = _side(target, ".part"), _side(target, ".part.tag")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    have = part.stat().st_size if part.exists() and tag.exists() else 0
+    asked = {"User-Agent": f"i3_pyserini/{__version__}", "Accept-Encoding": "identity"}
+    asked |= dict(headers or {})
+    if have:
+        asked |= {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8")}
+    try:
+        with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == NOT_SATISFIABLE:  # nothing is left, or it is another file
+                part.unlink()
+                return download(url, target, headers)
+            if response.status_code not in (OK, PARTIAL):
+                reason = response.reason or "refused"
+                raise I3Error(f"the server says {response.status_code} {reason}")
+            _receive(response, part, tag, have if response.status_code == PARTIAL else 0)
+    except requests.RequestException as error:
+        raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
+    part.replace(target)
+    tag.unlink(missing_ok=True)
+    return None
+
+
+def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> None:
+    version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+    # A weak ETag does not promise the same bytes, so that a later call must begin anew.
+    if version and not version.startswith("W/"):
+        tag.write_text(version, encoding="utf-8")
+    else:
+        tag.unlink(missing_ok=True)
+    length = response.headers.get("Content-Length")
+    total = have + int(length) if length else None
+    with (
+        part.open("ab" if have else "wb") as file,
+        tqdm(
+            desc=part.name.removesuffix(".part"),
+            total=total,
+            initial=have,
+            unit="B",
+            unit_scale=True,
+        ) as progress,
+    ):
+        for block in response.iter_content(BLOCK):
+            file.write(block)
+            progress.update(len(block))
+    if total is not None and part.stat().st_size != total:
+        raise I3Error(f"only {part.stat().st_size:,} of {total:,} bytes came")
+
+
+def _side(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)
+
+
+def _cause(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"nothing came for {TIMEOUT} seconds"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__

@@ -1,0 +1,1 @@
+"""Collections in other people's forms, read as one: passages, splits, topics, judgements."""

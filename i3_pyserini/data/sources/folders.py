@@ -1,0 +1,124 @@
+"""Collections in folders or single files: our own layout, BEIR's, and plain files."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from i3_pyserini.data.sources.base import Document, Judgement, Source, Topic
+from i3_pyserini.data.sources.tables import read_documents, read_judgements, read_topics_strictly
+from i3_pyserini.errors import I3Error
+
+
+class LayoutFolder(Source):
+    """Our own layout: `corpus/*.jsonl`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt`.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        I3Error: it has no corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
+        self.files = sorted((folder / "corpus").glob("*.jsonl"))
+        if not self.files:
+            raise I3Error(f"{folder}: no corpus/*.jsonl in this folder")
+
+    def passages(self) -> Iterator[Document]:
+        """See `Source`."""
+        for file in self.files:
+            yield from read_documents(file, {})
+
+    def splits(self) -> list[str]:
+        """See `Source`."""
+        return [
+            file.name.removeprefix("topics.").removesuffix(".tsv")
+            for file in sorted(self.folder.glob("topics.*.tsv"))
+        ]
+
+    def topics(self, split: str) -> Iterator[Topic]:
+        """See `Source`."""
+        return read_topics_strictly(self.folder / f"topics.{split}.tsv", {})
+
+    def judgements(self, split: str) -> Iterator[Judgement]:
+        """See `Source`."""
+        file = self.folder / f"qrels.{split}.txt"
+        return read_judgements(file) if file.exists() else iter(())
+
+
+class BeirFolder(Source):
+    """BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`.
+
+    Args:
+        folder: the unpacked folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
+
+    def passages(self) -> Iterator[Document]:
+        """See `Source`."""
+        return read_documents(self.folder / "corpus.jsonl", {})
+
+    def splits(self) -> list[str]:
+        """See `Source`."""
+        return [file.stem for file in sorted((self.folder / "qrels").glob("*.tsv"))]
+
+    def topics(self, split: str) -> Iterator[Topic]:
+        """The judged topics of a split; the file holds those of all splits."""
+        judged = {judgement.qid for judgement in self.judgements(split)}
+        for topic in read_topics_strictly(self.folder / "queries.jsonl", {}):
+            if topic.qid in judged:
+                yield topic
+
+    def judgements(self, split: str) -> Iterator[Judgement]:
+        """See `Source`."""
+        return read_judgements(self.folder / "qrels" / f"{split}.tsv")
+
+
+@dataclass
+class PlainFiles(Source):
+    """A corpus in one file, and files of topics and judgements by split.
+
+    Attributes:
+        corpus: `.jsonl`, `.csv`, `.tsv` or `.txt`.
+        topic_files: by split.
+        qrels_files: by split.
+        fields: names of the corpus's fields; see `read_documents`.
+    """
+
+    corpus: Path
+    topic_files: Mapping[str, Path] = field(default_factory=dict)
+    qrels_files: Mapping[str, Path] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Names the collection, and sees whether splits and files fit.
+
+        Raises:
+            I3Error: a split has judgements but no topics, or a file is not there.
+        """
+        self.name, self.origin = self.corpus.stem, str(self.corpus)
+        for split, path in (*self.topic_files.items(), *self.qrels_files.items()):
+            if not path.is_file():
+                raise I3Error(f"{path}: no such file (split {split!r})")
+        if extra := [split for split in self.qrels_files if split not in self.topic_files]:
+            raise I3Error(f"--qrels {extra[0]}=…: give the topics of this split, too")
+
+    def passages(self) -> Iterator[Document]:
+        """See `Source`."""
+        return read_documents(self.corpus, self.fields)
+
+    def splits(self) -> list[str]:
+        """See `Source`."""
+        return list(self.topic_files)
+
+    def topics(self, split: str) -> Iterator[Topic]:
+        """See `Source`."""
+        return read_topics_strictly(self.topic_files[split], {})
+
+    def judgements(self, split: str) -> Iterator[Judgement]:
+        """See `Source`."""
+        file = self.qrels_files.get(split)
+        return read_judgements(file) if file else iter(())

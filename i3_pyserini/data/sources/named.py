@@ -1,0 +1,162 @@
+"""Collections by name: of ir_datasets, and of the Hugging Face hub in BEIR's form."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from i3_pyserini.data.sources.base import Document, Judgement, Source, Topic
+from i3_pyserini.data.sources.tables import ID_NAMES, TEXT_NAMES
+from i3_pyserini.datasets import from_ir_datasets
+from i3_pyserini.errors import I3Error
+
+T = TypeVar("T")
+SPLITS = ("train", "dev", "validation", "test")
+INSTEAD = "Download the collection and import its files"
+QRELS_CONFIGS = ("qrels", "default")
+
+
+class IrDataset(Source):
+    """A data set of ir_datasets.
+
+    Args:
+        name: its id; if it has no judgements itself, its parts `NAME/train`, `NAME/dev` and so on
+            are the splits.
+
+    Raises:
+        I3Error: ir_datasets does not know it, or it has no documents.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.origin = name.replace("/", "-"), f"ir_datasets {name}"
+        self.data = self._load(name)
+        if not self.data.has_docs():
+            raise I3Error(f"{name}: this data set of ir_datasets has no documents")
+        self.parts = self._find_parts(name)
+
+    def passages(self) -> Iterator[Document]:
+        """See `Source`; the text is what ir_datasets calls a document's default text."""
+        for number, doc in enumerate(self._stream(self.data.docs_iter), start=1):
+            title = getattr(doc, "title", None)
+            text = getattr(doc, "text", None)
+            place = f"{self.origin}, document {number}"
+            yield Document(place, doc.doc_id, title, doc.default_text() if text is None else text)
+
+    def splits(self) -> list[str]:
+        """See `Source`."""
+        return list(self.parts)
+
+    def topics(self, split: str) -> Iterator[Topic]:
+        """See `Source`."""
+        for query in self._stream(self.parts[split].queries_iter):
+            yield Topic(
+                f"{self.origin}, query {query.query_id}", query.query_id, query.default_text()
+            )
+
+    def judgements(self, split: str) -> Iterator[Judgement]:
+        """See `Source`."""
+        if not self.parts[split].has_qrels():
+            return
+        for number, qrel in enumerate(self._stream(self.parts[split].qrels_iter), start=1):
+            place = f"{self.origin}, {split} judgement {number}"
+            yield Judgement(place, qrel.query_id, qrel.doc_id, int(qrel.relevance))
+
+    def _load(self, name: str) -> Any:
+        return from_ir_datasets(name, lambda data: data, INSTEAD)
+
+    def _find_parts(self, name: str) -> dict[str, Any]:
+        if self.data.has_queries() and self.data.has_qrels():
+            last = name.rsplit("/", 1)[-1]
+            return {last if last in SPLITS else "test": self.data}
+        parts = {}
+        for split in SPLITS:
+            try:
+                parts[split] = self._load(f"{name}/{split}")
+            except I3Error:
+                continue
+        return parts
+
+    def _stream(self, iterate: Callable[[], Iterator[T]]) -> Iterator[T]:
+        try:
+            yield from iterate()
+        except Exception as error:  # whatever its download raises
+            raise I3Error(
+                f"{self.origin}: could not be read ({type(error).__name__}: {error}); offline? "
+                f"{INSTEAD}"
+            ) from error
+
+
+class HubDataset(Source):
+    """A Hugging Face dataset in BEIR's form, as `BeIR/*` and `mteb/*` are.
+
+    Args:
+        name: hub name or folder, with configurations `corpus` and `queries`, and judgements in
+            `qrels` or `default`, or in a dataset of its own called `NAME-qrels`.
+
+    Raises:
+        I3Error: it cannot be read, or is not in this form.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.hub_name, self.origin = name, f"Hugging Face dataset {name}"
+        self.name = name.strip("/").rsplit("/", 1)[-1]
+        configs = self._ask(lambda hub: hub.get_dataset_config_names(name))
+        if missing := [need for need in ("corpus", "queries") if need not in configs]:
+            raise I3Error(
+                f"{self.origin}: no configuration {missing[0]!r} (it has {', '.join(configs)}); "
+                "download it and import its files"
+            )
+        own = next((config for config in QRELS_CONFIGS if config in configs), None)
+        self.qrels: tuple[str, str | None] = (name, own) if own else (f"{name}-qrels", None)
+
+    def passages(self) -> Iterator[Document]:
+        """See `Source`."""
+        for place, row in self._rows(self.hub_name, "corpus", None):
+            text = _field(row, TEXT_NAMES, place)
+            yield Document(place, _field(row, ID_NAMES, place), row.get("title"), text)
+
+    def splits(self) -> list[str]:
+        """See `Source`."""
+        names: list[str] = self._ask(lambda hub: hub.get_dataset_split_names(*self.qrels))
+        return names
+
+    def topics(self, split: str) -> Iterator[Topic]:
+        """The judged topics of a split; the configuration holds those of all splits."""
+        judged = {judgement.qid for judgement in self.judgements(split)}
+        for place, row in self._rows(self.hub_name, "queries", None):
+            qid = _field(row, ID_NAMES, place)
+            if qid in judged:
+                yield Topic(place, qid, _field(row, TEXT_NAMES, place))
+
+    def judgements(self, split: str) -> Iterator[Judgement]:
+        """See `Source`."""
+        for place, row in self._rows(*self.qrels, split):
+            qid = _field(row, ("query-id", "query_id", "qid"), place)
+            pid = _field(row, ("corpus-id", "corpus_id", "doc_id", "pid"), place)
+            score = row.get("score", row.get("relevance", 1))
+            yield Judgement(place, qid, pid, int(score))
+
+    def _rows(
+        self, name: str, config: str | None, split: str | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        if split is None:  # corpus and queries have one split, whatever it is called
+            split = self._ask(lambda hub: hub.get_dataset_split_names(name, config))[0]
+        rows = self._ask(lambda hub: hub.load_dataset(name, config, split=split, streaming=True))
+        for number, row in enumerate(self._ask(lambda hub: iter(rows)), start=1):
+            yield f"{self.origin}, {config or 'qrels'} {split}, row {number}", row
+
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        import datasets  # noqa: PLC0415  (comes with pyserini, and takes a second to import)
+
+        try:
+            return question(datasets)
+        except Exception as error:  # whatever its download raises
+            reason = f"{type(error).__name__}: {error}"
+            raise I3Error(
+                f"{self.origin}: could not be read ({reason:.300}); offline? {INSTEAD}"
+            ) from error
+
+
+def _field(row: dict[str, Any], names: tuple[str, ...], place: str) -> str:
+    for name in names:
+        if row.get(name) is not None:
+            return str(row[name])
+    raise I3Error(f"{place}: no field {' or '.join(map(repr, names))}")

@@ -1,0 +1,162 @@
+"""Passages, topics and judgements in plain files: TSV, CSV, JSONL and TREC qrels."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from i3_pyserini.data.sources.base import Document, Judgement, Topic
+from i3_pyserini.data.tsv import read_tsv
+from i3_pyserini.errors import I3Error
+from i3_pyserini.jsonl import read_jsonl
+
+ID_NAMES = ("id", "_id", "pid", "docid", "doc_id", "qid", "query_id", "query-id")
+TEXT_NAMES = ("text", "contents", "passage", "query", "body")
+TITLE_NAMES = ("title",)
+NAMES = {"id": ID_NAMES, "title": TITLE_NAMES, "text": TEXT_NAMES}
+QRELS = {2: (0, 1, None), 3: (0, 1, 2), 4: (0, 2, 3)}  # where qid, pid and relevance are
+Row = tuple[str, dict[str, str | None]]
+
+
+def read_documents(path: Path, fields: Mapping[str, str]) -> Iterator[Document]:
+    """Passages of a file.
+
+    Args:
+        path: `.jsonl`; `.csv` with a header; or `.tsv` or `.txt`, read literally, with the columns
+            id, title, text or id, text, or with a header whose first name is that of an id.
+        fields: names of the fields `id`, `title` and `text`, where they are not the usual ones.
+
+    Raises:
+        I3Error: it cannot be read, a line is not as it should be, or a field is not there.
+    """
+    for place, row in _rows(path, fields, (("id", "title", "text"), ("id", "text"))):
+        yield Document(place, _need(row, "id", place), row.get("title"), row.get("text") or "")
+
+
+def read_topics_strictly(path: Path, fields: Mapping[str, str]) -> Iterator[Topic]:
+    """Topics of a file: as `read_documents`, with an id and a text (or `query`) a line."""
+    for place, row in _rows(path, fields, (("id", "text"),)):
+        yield Topic(place, _need(row, "id", place), _need(row, "text", place))
+
+
+def read_judgements(path: Path) -> Iterator[Judgement]:
+    """Judgements of a file: TREC's four columns, BEIR's three with a header, or relevant pairs.
+
+    Raises:
+        I3Error: a line has other columns than the first, or its relevance is no whole number.
+    """
+    width = 0
+    for number, place, cells in read_tsv(path):
+        columns = " ".join(cells).split()
+        if number == 1 and columns[:1] == ["query-id"]:
+            continue
+        width = width or len(columns)
+        if len(columns) != width or width not in QRELS:
+            raise I3Error(
+                f"{place}: {len(columns)} columns; expected qid, 0, pid, relevance (TREC), qid, "
+                "pid, relevance (BEIR) or qid, pid, as on every other line"
+            )
+        qid, pid, graded = QRELS[width]
+        relevance = columns[graded] if graded is not None else "1"
+        if not relevance.removeprefix("-").isdecimal():
+            raise I3Error(f"{place}: relevance {relevance!r} is not a whole number")
+        yield Judgement(place, columns[qid], columns[pid], int(relevance))
+
+
+def _rows(
+    path: Path, fields: Mapping[str, str], columns: tuple[tuple[str, ...], ...]
+) -> Iterator[Row]:
+    """Rows with the keys id, title and text, whatever their names in the file."""
+    if path.suffix in (".jsonl", ".json"):
+        return _json_rows(path, fields)
+    if path.suffix == ".csv":
+        return _csv_rows(path, fields)
+    if path.suffix in (".tsv", ".txt"):
+        return _tsv_rows(path, fields, columns)
+    raise I3Error(f"{path}: not .jsonl, .csv, .tsv or .txt, so that its form is not known")
+
+
+def _json_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
+    for number, record in read_jsonl(path):
+        place = f"{path}, line {number}"
+        names = _names(list(record), fields, place)
+        row: dict[str, str | None] = {}
+        for key, name in names.items():
+            value = record[name]
+            if key == "id" and isinstance(value, int) and not isinstance(value, bool):
+                value = str(value)
+            if value is not None and not isinstance(value, str):
+                raise I3Error(f"{place}: field {name!r} is a {type(value).__name__}, not a string")
+            row[key] = value
+        yield place, row
+
+
+def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
+    start = 1
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = next(reader, [])
+            names = _names(header, fields, f"{path}, line 1")
+            start = reader.line_num + 1
+            for cells in reader:
+                place = f"{path}, line {start}"
+                if cells and len(cells) != len(header):
+                    raise I3Error(f"{place}: {len(cells)} fields, but the header has {len(header)}")
+                if cells:
+                    record = dict(zip(header, cells, strict=True))
+                    yield place, {key: record[name] for key, name in names.items()}
+                start = reader.line_num + 1
+    except csv.Error as error:
+        raise I3Error(f"{path}, line {start}: a quote is not closed or not doubled") from error
+    except UnicodeDecodeError as error:
+        raise I3Error(f"{path}: not valid UTF-8 near line {start}; re-encode the file") from error
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _tsv_rows(
+    path: Path, fields: Mapping[str, str], columns: tuple[tuple[str, ...], ...]
+) -> Iterator[Row]:
+    header: list[str] = []
+    names: dict[str, str] = {}
+    for number, place, cells in read_tsv(path):
+        if number == 1 and cells[0] in (*ID_NAMES, fields.get("id")):
+            header, names = cells, _names(cells, fields, place)
+        elif header:
+            if len(cells) != len(header):
+                raise I3Error(f"{place}: {len(cells)} fields, but the header has {len(header)}")
+            record = dict(zip(header, cells, strict=True))
+            yield place, {key: record[name] for key, name in names.items()}
+        else:
+            layout = next((keys for keys in columns if len(keys) == len(cells)), None)
+            if layout is None:
+                expected = " or ".join(", ".join(keys) for keys in columns)
+                raise I3Error(
+                    f"{place}: {len(cells)} tab-separated fields; expected {expected} (is there a "
+                    "tab in a text?)"
+                )
+            yield place, dict(zip(layout, cells, strict=True))
+
+
+def _names(have: list[str], fields: Mapping[str, str], place: str) -> dict[str, str]:
+    """Which of the file's fields are id, title and text."""
+    names = {}
+    for key, usual in NAMES.items():
+        wanted = (fields[key],) if key in fields else usual
+        found = next((name for name in wanted if name in have), None)
+        if found is not None:
+            names[key] = found
+        elif key in fields or key != "title":
+            raise I3Error(
+                f"{place}: no field {' or '.join(map(repr, wanted))} for the {key}; it has "
+                f"{', '.join(map(repr, have)) or 'nothing'}"
+                + ("" if key in fields else f"; name it with --fields {key}=NAME")
+            )
+    return names
+
+
+def _need(row: dict[str, str | None], key: str, place: str) -> str:
+    value = (row.get(key) or "").strip()
+    if not value:
+        raise I3Error(f"{place}: the {key} is empty")
+    return value
