@@ -56,6 +56,8 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
 def _safe(entry: tarfile.TarInfo, folder: Path, archive: Path) -> str:
     try:
         tarfile.data_filter(entry, str(folder))
+        if entry.name.startswith("/"):  # which the filter would make relative
+            raise tarfile.AbsolutePathError(entry)
     except tarfile.FilterError as error:
         raise I3Error(f"{archive}: unsafe member {entry.name!r} ({error}); not unpacked") from error
     return entry.name.removeprefix("./")

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16  # a broken connection costs at most this much
 TIMEOUT = 30  # seconds without a byte
 PARTIAL, OK = 206, 200
 NOT_SATISFIABLE = 416
@@ -87,4 +87,6 @@ def _cause(error: requests.RequestException) -> str:
         return f"nothing came for {TIMEOUT} seconds"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke; the same command goes on from there"
     return type(error).__name__

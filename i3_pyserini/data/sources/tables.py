@@ -42,7 +42,8 @@ def read_judgements(path: Path) -> Iterator[Judgement]:
     """Judgements of a file: TREC's four columns, BEIR's three with a header, or relevant pairs.
 
     Raises:
-        I3Error: a line has other columns than the first, or its relevance is no whole number.
+        I3Error: there is none, a line has other columns than the first, or its relevance is no
+            whole number.
     """
     width = 0
     for number, place, cells in read_tsv(path):
@@ -60,6 +61,8 @@ def read_judgements(path: Path) -> Iterator[Judgement]:
         if not relevance.removeprefix("-").isdecimal():
             raise I3Error(f"{place}: relevance {relevance!r} is not a whole number")
         yield Judgement(place, columns[qid], columns[pid], int(relevance))
+    if not width:
+        raise I3Error(f"{path}: no judgements in this file")
 
 
 def _rows(

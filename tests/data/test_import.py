@@ -1,0 +1,305 @@
+"""`data import` and `data check`: every source gives the same collection; mistakes are named."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from i3_pyserini.data.collection import check_collection, write_collection
+from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.sources.base import Source
+from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
+from i3_pyserini.data.sources.named import HubDataset, IrDataset
+from i3_pyserini.encode.corpus import Corpus, collection_name
+from i3_pyserini.errors import I3Error
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+PASSAGES = [("d1", "Eggs", 'Boil "hard'), ("d2", "", "Hot, water"), ("d3", "Ice", "Çold")]
+QUERIES = [("q1", "how long"), ("q2", 'what is "it'), ("q3", "where")]
+TEST = [("q1", "d1", 2), ("q1", "d2", 0), ("q2", "d3", 1)]
+TRAIN = [("q3", "d2", 1)]
+
+
+def write_beir(folder: Path) -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": pid, "title": title, "text": text} for pid, title, text in PASSAGES]
+    queries = [{"_id": qid, "text": query, "metadata": {}} for qid, query in QUERIES]
+    for name, records in (("corpus", corpus), ("queries", queries)):
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    for split, judgements in (("test", TEST), ("train", TRAIN)):
+        rows = "".join(f"{qid}\t{pid}\t{grade}\n" for qid, pid, grade in judgements)
+        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+    return folder
+
+
+def write_plain(folder: Path, suffix: str, end: str = "\n") -> PlainFiles:
+    folder.mkdir(exist_ok=True)
+    if suffix == ".csv":
+        rows = ["docno,body,name"]
+        rows += [
+            f'{pid},"{text}","{title}"'.replace('"hard', '""hard') for pid, title, text in PASSAGES
+        ]
+    elif suffix == ".tsv":
+        rows = ["\t".join(row) for row in PASSAGES]
+    else:
+        rows = [
+            json.dumps({"id": pid, "title": title, "text": text}) for pid, title, text in PASSAGES
+        ]
+    fields = {"id": "docno", "text": "body", "title": "name"} if suffix == ".csv" else {}
+    files = {
+        f"corpus{suffix}": rows,
+        "topics.tsv": [f"{qid}\t{query}" for qid, query in QUERIES[:2]],
+        "qrels.txt": [f"{qid} 0 {pid} {grade}" for qid, pid, grade in TEST],
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes("".join(row + end for row in content).encode())
+    return PlainFiles(
+        folder / f"corpus{suffix}",
+        {"test": folder / "topics.tsv"},
+        {"test": folder / "qrels.txt"},
+        fields,
+    )
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    corpus = Corpus(folder / "corpus")
+    return {
+        "passages": [(passage.docid, passage.title or "", passage.text) for passage in corpus],
+        "topics": read_queries(folder / "topics.test.tsv"),
+        "qrels": (folder / "qrels.test.txt").read_text(),
+    }
+
+
+EXPECTED = {
+    "passages": PASSAGES,
+    "topics": dict(QUERIES[:2]),
+    "qrels": "q1 0 d1 2\nq1 0 d2 0\nq2 0 d3 1\n",
+}
+
+
+def test_a_beir_folder_keeps_its_splits(tmp_path: Path) -> None:
+    write_collection(BeirFolder(write_beir(tmp_path / "beir")), tmp_path / "ours")
+    assert contents(tmp_path / "ours") == EXPECTED
+    assert read_queries(tmp_path / "ours" / "topics.train.tsv") == {"q3": "where"}
+    assert read_positives(tmp_path / "ours" / "qrels.train.txt") == {"q3": ["d2"]}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_plain_files_give_the_same_with_any_line_ends(
+    tmp_path: Path, suffix: str, end: str
+) -> None:
+    write_collection(write_plain(tmp_path / "plain", suffix, end), tmp_path / "ours")
+    assert contents(tmp_path / "ours") == EXPECTED
+
+
+def test_a_tsv_may_have_a_header_or_no_titles(tmp_path: Path) -> None:
+    (tmp_path / "headed.tsv").write_text("pid\ttext\ttitle\nd1\tBoil\tEggs\n")
+    (tmp_path / "bare.tsv").write_text("d1\tBoil\n")
+    for name, title in (("headed", "Eggs"), ("bare", "")):
+        write_collection(PlainFiles(tmp_path / f"{name}.tsv"), tmp_path / name)
+        record = json.loads((tmp_path / name / "corpus" / "corpus.jsonl").read_text())
+        assert (record["title"], record["text"]) == (title, "Boil")
+
+
+def test_anserini_finds_contents(tmp_path: Path) -> None:
+    write_collection(write_plain(tmp_path / "plain", ".tsv"), tmp_path / "ours")
+    lines = (tmp_path / "ours" / "corpus" / "corpus.jsonl").read_text().splitlines()
+    assert [json.loads(line)["contents"] for line in lines[:2]] == [
+        'Eggs\nBoil "hard',
+        "Hot, water",
+    ]
+
+
+def test_our_own_layout_comes_through_unchanged(tmp_path: Path) -> None:
+    write_collection(BeirFolder(write_beir(tmp_path / "beir")), tmp_path / "ours")
+    write_collection(LayoutFolder(tmp_path / "ours"), tmp_path / "again")
+    for name in ("corpus/corpus.jsonl", "topics.train.tsv", "qrels.test.txt"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes()
+    assert collection_name(tmp_path / "again" / "corpus") == "ours"
+
+
+class FakeIrDataset:
+    def __init__(self, part: str | None) -> None:
+        self.part = part
+
+    def has_docs(self) -> bool:
+        return True
+
+    def has_queries(self) -> bool:
+        return self.part is not None
+
+    has_qrels = has_queries
+
+    def docs_iter(self) -> Any:
+        for pid, title, text in PASSAGES:
+            yield _Row(doc_id=pid, title=title, text=text)
+
+    def queries_iter(self) -> Any:
+        for qid, query in QUERIES[:2] if self.part == "test" else QUERIES[2:]:
+            yield _Row(query_id=qid, default_text=lambda query=query: query)
+
+    def qrels_iter(self) -> Any:
+        for qid, pid, grade in TEST if self.part == "test" else TRAIN:
+            yield _Row(query_id=qid, doc_id=pid, relevance=grade)
+
+
+class _Row:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__ |= fields
+
+
+def test_an_ir_dataset_is_imported_with_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    irds = pytest.importorskip("ir_datasets")
+
+    def load(name: str) -> FakeIrDataset:
+        if name not in ("we/ours", "we/ours/train", "we/ours/test"):
+            raise KeyError(name)
+        return FakeIrDataset(name.split("/")[2] if name.count("/") == 2 else None)
+
+    monkeypatch.setattr(irds, "load", load)
+    write_collection(IrDataset("we/ours"), tmp_path / "ours")
+    assert contents(tmp_path / "ours") == EXPECTED
+    assert (tmp_path / "ours" / "topics.train.tsv").exists()
+    assert IrDataset("we/ours/test").splits() == ["test"]
+
+
+def test_a_hugging_face_dataset_is_imported(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "ours"
+    for config, rows in {
+        "corpus": [{"_id": pid, "title": title, "text": text} for pid, title, text in PASSAGES],
+        "queries": [{"_id": qid, "text": query} for qid, query in QUERIES],
+        "default": [{"query-id": q, "corpus-id": p, "score": grade} for q, p, grade in TEST],
+    }.items():
+        (folder / config).mkdir(parents=True)
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / config / "test.jsonl").write_text(text, encoding="utf-8")
+    configs = "".join(
+        f"- config_name: {name}\n  data_files:\n  - split: {split}\n    path: {name}/test.jsonl\n"
+        for name, split in (("corpus", "corpus"), ("queries", "queries"), ("default", "test"))
+    )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    write_collection(HubDataset(str(folder)), tmp_path / "ours")
+    assert contents(tmp_path / "ours") == EXPECTED
+
+
+def test_a_hugging_face_dataset_of_another_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(I3Error, match="no configuration 'corpus'"):
+        HubDataset(str(tmp_path))
+
+
+def test_judgements_of_absent_passages_are_refused_or_left_out(tmp_path: Path) -> None:
+    source = write_plain(tmp_path / "plain", ".tsv")
+    with (tmp_path / "plain" / "qrels.txt").open("a") as file:
+        file.write("q2 0 d9 1\n")
+    with pytest.raises(I3Error, match=r"qrels.txt, line 4: passage 'd9' is not in the collection"):
+        write_collection(source, tmp_path / "ours")
+    assert not (tmp_path / "ours").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+    findings = write_collection(source, tmp_path / "ours", drop_unknown=True)
+    assert findings.unknown == 1
+    assert contents(tmp_path / "ours") == EXPECTED
+
+
+BAD = {
+    "corpus.tsv": [
+        ("d1\ta\tb\n\nd1\tc\td\n", "corpus.tsv, line 3: passage 'd1' occurs a second time"),
+        ("d1\ta\tb\tc\n", "corpus.tsv, line 1: 4 tab-separated fields"),
+        ("\ta\tb\n", "corpus.tsv, line 1: the id is empty"),
+        ("d 1\ta\tb\n", "corpus.tsv, line 1: id 'd 1' is empty or has white space"),
+        ("", "corpus.tsv: no passages"),
+    ],
+    "topics.tsv": [
+        ("q1\thow\tlong\n", "topics.tsv, line 1: 3 tab-separated fields"),
+        ("q1\t \n", "topics.tsv, line 1: the text is empty"),
+        ("q1\ta\nq1\tb\n", "topics.tsv, line 2: query id 'q1' occurs a second time"),
+        ("\n", "split 'test' has no topics"),
+    ],
+    "qrels.txt": [
+        ("q1 0 d1 1\nq7 0 d1 1\n", "qrels.txt, line 2: query 'q7' is not in the topics"),
+        ("q1 0 d1 1\nq1 0 d1 2\n", "qrels.txt, line 2: passage 'd1' is judged a second time"),
+        ("\n", "qrels.txt: no judgements in this file"),
+        ("q1 0 d1 high\n", "qrels.txt, line 1: relevance 'high' is not a whole number"),
+        ("q1 0 d1 1\nq1 d1\n", "qrels.txt, line 2: 2 columns"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [(name, text, said) for name, cases in BAD.items() for text, said in cases],
+)
+def test_bad_lines_are_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+    source = write_plain(tmp_path / "plain", ".tsv")
+    (tmp_path / "plain" / name).write_text(text)
+    with pytest.raises(I3Error) as caught:
+        write_collection(source, tmp_path / "ours")
+    assert said in str(caught.value)
+    assert not (tmp_path / "ours").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('id,text\nd1,"open\nd2,closed\n', "line 2: a quote is not closed"),
+        ('id,text\nd1,fine\nd2,"stray" mark\n', "line 3: a quote is not closed"),
+        ("id,text\nd1,a,b\n", "line 2: 3 fields, but the header has 2"),
+        ("name,words\nd1,a\n", "no field 'id' or"),
+    ],
+)
+def test_bad_csv_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "corpus.csv").write_text(text)
+    with pytest.raises(I3Error) as caught:
+        check_collection(PlainFiles(tmp_path / "corpus.csv"))
+    assert said in str(caught.value)
+
+
+def test_a_quote_in_a_tsv_swallows_no_lines(tmp_path: Path) -> None:
+    (tmp_path / "corpus.tsv").write_text('d1\t"open\nd2\tclosed"\nd3\t"\n')
+    assert check_collection(PlainFiles(tmp_path / "corpus.tsv")).passages == 3
+
+
+def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
+    source: Source = write_plain(tmp_path / "plain", ".tsv")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(I3Error):
+            write_collection(source, tmp_path / "mine", overwrite)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+    write_collection(source, tmp_path / "ours")
+    write_collection(source, tmp_path / "ours", overwrite=True)
+
+
+def test_the_commands_say_what_they_did(run_module: Run, tmp_path: Path) -> None:
+    source = write_plain(tmp_path / "plain", ".csv")
+    done = run_module(
+        "i3_pyserini.data",
+        *("import", source.corpus, "--output", tmp_path / "ours", "--name", "eggs"),
+        *("--fields", "id=docno", "text=body", "title=name"),
+        *("--topics", f"test={tmp_path}/plain/topics.tsv"),
+        *("--qrels", f"test={tmp_path}/plain/qrels.txt"),
+        check=True,
+    )
+    assert done.stdout == (f"wrote {tmp_path}/ours: 3 passages; test: 2 topics, 3 judgements\n")
+    assert collection_name(tmp_path / "ours" / "corpus") == "eggs"
+    checked = run_module("i3_pyserini.data", "check", tmp_path / "ours", check=True)
+    assert "3 passages; test: 2 topics, 3 judgements" in checked.stdout
+    (tmp_path / "ours" / "topics.test.tsv").unlink()
+    broken = run_module("i3_pyserini.data", "check", tmp_path / "ours")
+    assert broken.returncode == 2
+    assert "topics.test.tsv: missing" in broken.stdout
+
+
+def test_a_folder_that_is_no_collection_is_refused(run_module: Run, tmp_path: Path) -> None:
+    refused = run_module("i3_pyserini.data", "import", tmp_path, "--output", tmp_path / "ours")
+    assert refused.returncode == 2
+    assert "no corpus/*.jsonl in this folder" in refused.stderr
+    assert "Traceback" not in refused.stderr
