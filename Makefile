@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench clean install data train distil evaluate
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m i3_pyserini.demo
@@ -21,10 +21,18 @@ types: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py
 
+# The original's five steps on MS MARCO: docs/reproduce.md. DRY_RUN=1 prints the commands only;
+# SET='launch=python size=-1gpu' is for one GPU.
+install: $(VENV)/.installed
+
+data train distil evaluate: $(VENV)/.installed
+	$(BIN)/python -m i3_pyserini.reproduce recipes/reproduce/msmarco.yaml $@ \
+		$(if $(DRY_RUN),--dry-run) $(if $(SET),--set $(SET))
+
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,bench,test,lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,score,bench,test,lint]'
 	touch $@
 
 clean:

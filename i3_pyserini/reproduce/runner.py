@@ -49,7 +49,8 @@ def _run(command: Command, step: str) -> None:
     for path in (command.makes, command.writes):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | (java_environment() if "pyserini.search.faiss" in arguments else {})
+    is_stock = any(word.startswith("pyserini.") for word in arguments)
+    environment = os.environ | (java_environment() if is_stock else {})
     try:
         done = subprocess.run(words, env=environment, check=False)  # noqa: S603  (the plan's own)
     except OSError as error:
