@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -38,7 +38,8 @@ def new_file(path: Path, overwrite: bool = False) -> Iterator[TextIO]:
     except OSError as error:
         raise I3Error(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # such as a file where a folder should be, which was said above
+            partial.unlink()
 
 
 def refuse_existing(path: Path, overwrite: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Plans: their form, their runner, and the original's five steps on a small MS MARCO of our own.
 
-The five steps run as `recipes/reproduce/msmarco.yaml` has them, on files of MS MARCO's form and names
-that a server here serves; only sizes are others.
+The five steps run as `recipes/reproduce/msmarco.yaml` has them, on files of MS MARCO's form and
+names that a server here serves; only sizes are others.
 """
 
 import json
@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer
+from i3_pyserini.data.candidates import TeacherFile
+from i3_pyserini.data.queries import read_positives
+from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.eval.runs import read_qrels, read_run
 from i3_pyserini.java import find_java
 from i3_pyserini.model.original import save_original
 from i3_pyserini.reproduce.plan import load_plan
@@ -221,6 +227,73 @@ def test_the_five_steps_run_on_a_small_ms_marco(
     again = run_reproduce(tmp_path, site, plan, *steps[1:3], "--set", *settings)
     assert again.returncode == 0
     assert again.stdout.count("  done: runs/") == 4
+
+
+def test_the_complete_loop_runs_on_a_small_collection(
+    minilm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan of docs/own-collection.md, with real weights and text, a few steps long."""
+    if find_java()[0] is None:
+        pytest.skip("stock search needs Java: pip install 'i3-pyserini[java]'")
+    source = some_docstrings(tmp_path / "source")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for benchmarks.teacher
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    settings = {
+        "source": str(source),
+        "name": "small",
+        "backbone": minilm,
+        "recipes": f"{ROOT}/recipes",
+        "teacher": "runs/small/teacher",
+        "train": "--training.max_steps=3 --training.batch_size=8 --training.workers=0",
+        "mine": "--depth 1-20 --per-query 4",
+        "teach": "--steps 3 --batch-size 8 --max-length 64",
+        "score": "--max-length 64 --max-positives 2",
+    }
+    run_plan(load_plan(ROOT / "recipes" / "reproduce" / "nfcorpus.yaml", settings), [])
+    runs = tmp_path / "runs" / "small"
+    card = (runs / "distil" / "last" / "README.md").read_text()
+    assert "| collection | small |" in card
+    positives = read_positives(tmp_path / "data" / "small" / "qrels.train.txt")
+    scored = list(TeacherFile(runs / "kd_train.jsonl"))
+    mined = list((runs / "train_negs.tsv").read_text().splitlines())
+    assert len(scored) == len(mined) == len(positives)
+    for one, line in zip(scored, mined, strict=True):
+        qid, pids = line.split("\t")
+        assert one.negatives == pids.split(",")
+        assert not set(one.negatives) & set(positives[qid])
+        assert len(set(one.negative_scores or [])) > 1
+    measures, _ = choose_measures(["RR@10"])
+    qrels = read_qrels(str(tmp_path / "data" / "small" / "qrels.test.txt"))
+    for name in ("bm25", "backbone", "contrastive", "distil"):
+        evaluation = evaluate(qrels, read_run(runs / f"run.{name}.txt"), measures)
+        assert evaluation.means["RR@10"] > 0.3  # a random ranking has about 0.03
+
+
+def some_docstrings(folder: Path) -> Path:
+    """A hundred passages of the demo's collection, with 40 queries to train with and 20 for test.
+
+    Queries of `train` and `test` are different passages' summary lines.
+    """
+    write_collection(folder / "all", ("stdlib",))
+    splits = {"train": 40, "test": 20}
+    topics: dict[str, list[str]] = {}
+    for split, count in splits.items():
+        lines = (folder / "all" / f"topics.{split}.tsv").read_text().splitlines(keepends=True)
+        topics[split] = lines[:count]
+        (folder / f"topics.{split}.tsv").write_text("".join(topics[split]))
+        qids = [line.split("\t")[0] for line in topics[split]]
+        (folder / f"qrels.{split}.txt").write_text("".join(f"{q} 0 {q} 1\n" for q in qids))
+    wanted = {line.split("\t")[0] for lines in topics.values() for line in lines}
+    (folder / "corpus").mkdir()
+    with (folder / "corpus" / "corpus.jsonl").open("w") as corpus:
+        others = 0
+        for line in (folder / "all" / "corpus" / "corpus.jsonl").read_text().splitlines(True):
+            is_wanted = json.loads(line)["id"] in wanted
+            if is_wanted or others < 40:
+                corpus.write(line)
+                others += not is_wanted
+    return folder
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def _cached(
     except (OSError, sqlite3.OperationalError) as error:
         raise I3Error(
             f"{path}: the text store cannot be written ({error}); name another folder with "
-            "--data.cache"
+            "--data.cache (in `data` commands --cache)"
         ) from error
     finally:
         for leftover in directory.glob(f"{glob.escape(partial.name)}*"):

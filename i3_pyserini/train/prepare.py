@@ -1,23 +1,18 @@
 """Everything that a run needs, made from its recipe and checked before the first step."""
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
 
-import numpy as np
-import pandas as pd
 from torch import nn
 from tqdm import tqdm
 
 from i3_pyserini.data.candidates import (
-    Candidates,
     CandidateSource,
     JudgedQueries,
     NegativesFile,
     TeacherFile,
 )
+from i3_pyserini.data.known import KnownPassages, blocks
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.errors import I3Error
@@ -30,8 +25,6 @@ from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
 BLOCK = 2000
-Item = TypeVar("Item")
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -143,20 +136,11 @@ def check_candidates(source: CandidateSource, sampler: GroupSampler, store: Text
     Raises:
         I3Error: a line is not as it should be, or a passage is not in the collection.
     """
-    known: Hashes = np.empty(len(store), dtype=np.uint64)
-    filled = 0
-    for block in _blocks(store.pids()):
-        known[filled : filled + len(block)] = _hashes(block)
-        filled += len(block)
-    known.sort()
+    known = KnownPassages(store)
     short = 0
     progress = tqdm(total=len(source), desc="check training queries", unit=" queries", delay=2)
-    for queries in _blocks(iter(source)):
-        pids = [pid for one in queries for pid in (*one.positives, *one.negatives)]
-        hashes = _hashes(pids)  # np.isin would sort all of `known` again for every block
-        places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-        if not (known[places] == hashes).all():
-            _refuse_unknown(queries, store)
+    for queries in blocks(source, BLOCK):
+        known.check(queries)
         for one in queries:
             lowest = min(one.positive_scores) if one.positive_scores else None
             eligible = sampler.eligible(one, lowest)
@@ -165,24 +149,6 @@ def check_candidates(source: CandidateSource, sampler: GroupSampler, store: Text
         progress.update(len(queries))
     progress.close()
     return short
-
-
-def _refuse_unknown(block: list[Candidates], store: TextStore) -> None:
-    for one in block:
-        for kind, pids in (("positive", one.positives), ("negative", one.negatives)):
-            for pid in pids:
-                if store.get(pid) is None:
-                    raise I3Error(f"{one.place}: {kind} {pid} is not in the collection")
-
-
-def _blocks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while block := list(islice(items, BLOCK)):
-        yield block
-
-
-def _hashes(pids: list[str]) -> Hashes:
-    hashes: Hashes = pd.util.hash_array(np.array(pids, dtype=object), categorize=False)
-    return hashes
 
 
 def _check_settings(settings: dict[str, object]) -> None:

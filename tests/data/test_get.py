@@ -64,7 +64,7 @@ def catalog(site: Site) -> dict[str, Any]:
                     "text",
                     url=f"{site.url}/official.tar.gz",
                     size=len(OFFICIAL),
-                    md5=hashlib.md5(OFFICIAL).hexdigest(),
+                    md5=hashlib.md5(OFFICIAL, usedforsecurity=False).hexdigest(),
                 ),
                 file(
                     "official/corpus/corpus.jsonl",
@@ -295,7 +295,7 @@ def test_too_little_room_is_said_before_anything_is_asked_for(
     dataset: Dataset, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(I3Error, match="the disk has 0.0 GB free"):
+    with pytest.raises(I3Error, match=r"the disk has 0\.0 GB free"):
         get_dataset(dataset, tmp_path / "data", ["text"])
     assert site.requests == []
 
@@ -329,6 +329,17 @@ def test_the_command_gets_lists_and_checks(
     checked = run_module("i3_pyserini.data", "check", data)
     assert checked.returncode == 2
     assert "qrels.txt: has 7 bytes" in checked.stdout
+
+
+def test_bytes_that_changed_are_found_even_at_the_same_size(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    manifest = get_dataset(dataset, tmp_path / "data", ["queries"])
+    assert {state for _, state in manifest.check()} == {"ok"}
+    (tmp_path / "data" / "qrels.txt").write_text(QRELS.replace("3", "2"))
+    states = dict(Manifest.load(tmp_path / "data").check())
+    assert states.pop("qrels.txt") == "other bytes than recorded (sha256)"
+    assert set(states.values()) == {"ok"}
 
 
 def test_files_and_models_come_from_the_hub(

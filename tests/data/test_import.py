@@ -17,10 +17,11 @@ from i3_pyserini.encode.corpus import Corpus, collection_name
 from i3_pyserini.errors import I3Error
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Row = tuple[str, str, int]
 PASSAGES = [("d1", "Eggs", 'Boil "hard'), ("d2", "", "Hot, water"), ("d3", "Ice", "Çold")]
 QUERIES = [("q1", "how long"), ("q2", 'what is "it'), ("q3", "where")]
-TEST = [("q1", "d1", 2), ("q1", "d2", 0), ("q2", "d3", 1)]
-TRAIN = [("q3", "d2", 1)]
+TEST: list[Row] = [("q1", "d1", 2), ("q1", "d2", 0), ("q2", "d3", 1)]
+TRAIN: list[Row] = [("q3", "d2", 1)]
 
 
 def write_beir(folder: Path) -> Path:
@@ -133,7 +134,8 @@ class FakeIrDataset:
     def has_queries(self) -> bool:
         return self.part is not None
 
-    has_qrels = has_queries
+    def has_qrels(self) -> bool:
+        return self.part is not None
 
     def docs_iter(self) -> Any:
         for pid, title, text in PASSAGES:
@@ -172,11 +174,12 @@ def test_an_ir_dataset_is_imported_with_its_parts(
 
 def test_a_hugging_face_dataset_is_imported(tmp_path: Path) -> None:
     folder = tmp_path / "hub" / "ours"
-    for config, rows in {
+    tables: dict[str, list[dict[str, Any]]] = {
         "corpus": [{"_id": pid, "title": title, "text": text} for pid, title, text in PASSAGES],
         "queries": [{"_id": qid, "text": query} for qid, query in QUERIES],
         "default": [{"query-id": q, "corpus-id": p, "score": grade} for q, p, grade in TEST],
-    }.items():
+    }
+    for config, rows in tables.items():
         (folder / config).mkdir(parents=True)
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / config / "test.jsonl").write_text(text, encoding="utf-8")

@@ -1,0 +1,168 @@
+"""An output that is written block by block, and goes on where it was interrupted.
+
+Beside the output lie `.NAME.partial` with the lines so far and `.NAME.partial.json` with the
+settings that they were made with. Both go away when the output is complete.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import new_file, refuse_existing
+
+Settings = Mapping[str, str | int | None]
+
+
+class Journal:
+    """The lines so far; see `open_journal`."""
+
+    def __init__(self, output: Path, file: BinaryIO) -> None:
+        self.output, self._file = output, file
+
+    def lines(self) -> Iterator[bytes]:
+        """The complete lines so far, with their ends; one that was torn off is left out."""
+        self._file.seek(0)
+        return (line for line in self._file if line.endswith(b"\n"))
+
+    def cut(self, size: int) -> None:
+        """Throws away all but the first `size` bytes."""
+        with _failures(self.output):
+            self._file.truncate(size)
+
+    def append(self, text: str) -> None:
+        """Adds complete lines; they are on the disk when this returns.
+
+        Raises:
+            I3Error: they cannot be written.
+        """
+        with _failures(self.output):
+            self._file.write(text.encode("utf-8"))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Gives the output its name."""
+        partial, settings = _names(self.output)
+        with _failures(self.output):
+            partial.replace(self.output)
+            settings.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Removes the lines, when what was to be made of them is made."""
+        with _failures(self.output):
+            for path in _names(self.output):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> Iterator[Journal]:
+    """Opens an output to begin it or to go on with it; no other process can until the block ends.
+
+    Args:
+        output: the file to be; folders above it are made.
+        settings: what its content depends on.
+        overwrite: replace an older output, and begin anew if lines so far had other settings.
+
+    Raises:
+        I3Error: another process is writing it, the output exists, it was begun with other
+            settings, or it cannot be written.
+    """
+    refuse_existing(output, overwrite)
+    partial, _ = _names(output)
+    with _failures(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        file = partial.open("a+b")  # whatever is written goes to the end, also after a cut
+    _lock(file, output)
+    try:
+        refuse_existing(output, overwrite)  # it may just have been completed
+        _compare(file, output, settings, overwrite)
+        yield Journal(output, file)
+    finally:
+        _close(file, output)
+
+
+def _names(output: Path) -> tuple[Path, Path]:
+    partial = output.with_name(f".{output.name}.partial")
+    return partial, partial.with_name(f"{partial.name}.json")
+
+
+def _lock(file: BinaryIO, output: Path) -> None:
+    """Takes a lock that ends with the process, however that ends."""
+    partial, _ = _names(output)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = _is_named(file, partial)
+    except BlockingIOError:
+        free = False
+    except OSError as error:
+        file.close()
+        raise I3Error(f"{partial}: cannot be locked ({error.strerror or error})") from error
+    if not free:
+        file.close()
+        raise I3Error(
+            f"{output}: another process is writing it; wait for that, or choose another --output"
+        )
+
+
+def _is_named(file: BinaryIO, path: Path) -> bool:
+    """Whether a file that is open still has this name; its last owner may have taken it away."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _compare(file: BinaryIO, output: Path, settings: Settings, overwrite: bool) -> None:
+    """Sees that the lines so far, if any, are of these settings, and notes the settings."""
+    partial, noted = _names(output)
+    if file.seek(0, os.SEEK_END):
+        changes = _changes(noted, settings)
+        if not changes:
+            return
+        if not overwrite:
+            raise I3Error(
+                f"{partial}: begun with other settings ({'; '.join(changes)}); go on with the "
+                "same ones, or begin anew with --overwrite"
+            )
+        with _failures(output):
+            file.truncate(0)
+            os.fsync(file.fileno())
+    with new_file(noted, overwrite=True) as text:
+        json.dump(dict(settings), text, indent=1)
+
+
+def _changes(noted: Path, settings: Settings) -> list[str]:
+    try:
+        before = json.loads(noted.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = None
+    if not isinstance(before, dict):
+        return [f"{noted.name} cannot be read"]
+    return [
+        f"{name}: {before.get(name)} -> {settings.get(name)}"
+        for name in sorted(before.keys() | settings.keys())
+        if before.get(name) != settings.get(name)
+    ]
+
+
+def _close(file: BinaryIO, output: Path) -> None:
+    """Ends the lock; leaves nothing behind where nothing was written."""
+    partial, noted = _names(output)
+    with suppress(OSError):  # what matters is on the disk already, or has raised before
+        if _is_named(file, partial) and partial.stat().st_size == 0:
+            noted.unlink(missing_ok=True)
+            partial.unlink()
+        file.close()
+
+
+@contextmanager
+def _failures(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise I3Error(f"{output}: cannot be written ({error.strerror or error})") from error

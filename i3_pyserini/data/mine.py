@@ -1,0 +1,264 @@
+"""Hard negatives: from the hits of a run or an index to the files that training reads.
+
+Nothing is held for all queries but their ids, texts and positives: hits, scores and texts are read
+as they are needed, and the negatives are written query by query. For the collection see
+`same_text`, for a run `run_hits`, for an index `search`.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from tqdm import tqdm
+
+from i3_pyserini.data.negatives import Negatives, Query, Reason, Selection, Selector
+from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.run_hits import RunHits, open_run
+from i3_pyserini.data.same_text import TextHashes
+from i3_pyserini.data.teacher_scores import TeacherScores
+from i3_pyserini.data.textstore import open_store
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import new_file
+
+if TYPE_CHECKING:
+    from i3_pyserini.data.search import IndexHits
+
+
+@dataclass(frozen=True)
+class Index:
+    """An encoded index to search.
+
+    Attributes:
+        path: a folder with `index` and `docid`.
+        encoder: the model that encoded it, or its query encoder's folder.
+        batch_size: queries that are encoded together.
+        device: such as "cuda:0"; None for the first GPU or else the CPU.
+    """
+
+    path: Path
+    encoder: str
+    batch_size: int = 64
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What negatives are made of.
+
+    Attributes:
+        hits: a run file, or an index.
+        topics: `qid<TAB>query` lines.
+        qrels: the judgements.
+        collection: what `open_store` takes.
+        teacher: a file of scores as `data score` writes it, for `Selection.margin`.
+        cache: folder for the text store; None for the collection's.
+    """
+
+    hits: Path | Index
+    topics: Path
+    qrels: Path
+    collection: Path
+    teacher: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written.
+
+    Attributes:
+        negatives: the original's `train_negs.tsv`: `qid<TAB>pid,pid,…`.
+        jsonl: the same with query, positives and ranks; None for none.
+        overwrite: replace older files.
+    """
+
+    negatives: Path
+    jsonl: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass
+class Summary:
+    """What was found.
+
+    Attributes:
+        queries: queries written.
+        negatives: negatives written.
+        unscored: how many of these the teacher has not scored; None without a teacher.
+        left_out: hits within the ranks that are no negatives, by reason.
+        without_positive: topics without a positive.
+        without_hits: topics with a positive that the run does not have.
+        without_negative: queries of which no negative is left; they are in no file.
+        unknown: queries of the run that are not among the topics.
+    """
+
+    queries: int = 0
+    negatives: int = 0
+    unscored: int | None = None
+    left_out: Counter[Reason] = field(default_factory=Counter)
+    without_positive: int = 0
+    without_hits: int = 0
+    without_negative: int = 0
+    unknown: int = 0
+
+    def add(self, found: Negatives) -> None:
+        """Counts a query's negatives."""
+        self.queries += bool(found.pids)
+        self.without_negative += not found.pids
+        self.negatives += len(found.pids)
+        self.left_out.update(found.left_out)
+        if self.unscored is not None:
+            self.unscored += found.unscored
+
+    def __str__(self) -> str:
+        reasons = list(Reason)
+        if self.unscored is None:
+            reasons.remove(Reason.FALSE_NEGATIVE)
+        hits = ", ".join(f"{self.left_out[reason]:,} {reason.value}" for reason in reasons)
+        scored = f" ({self.unscored:,} unscored)" if self.unscored is not None else ""
+        return (
+            f"{self.queries:,} queries with {self.negatives / self.queries:.1f} negatives on "
+            f"average{scored}; hits left out: {hits}; queries left out: {self.without_positive:,} "
+            f"without a positive, {self.without_hits:,} without hits, {self.without_negative:,} "
+            f"without a negative; {self.unknown:,} of the run are not in the topics"
+        )
+
+
+def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
+    """Writes hard negatives.
+
+    Args:
+        sources: where hits, queries, judgements, texts and scores come from.
+        selection: which hits become negatives.
+        outputs: the files to write; queries are in the topics' order.
+
+    Returns:
+        What was found.
+
+    Raises:
+        I3Error: an input is not as it should be or does not fit the others, an output is there
+            already or cannot be written, or no query has a negative.
+    """
+    _refuse_twice(sources, outputs)
+    topics = read_queries(sources.topics)
+    positives = read_positives(sources.qrels, selection.min_relevance)
+    judged = _judged(topics, positives, sources)
+    summary = Summary(without_positive=len(topics) - len(judged))
+    with ExitStack() as stack:
+        paths = [outputs.negatives, outputs.jsonl] if outputs.jsonl else [outputs.negatives]
+        files = [stack.enter_context(new_file(path, outputs.overwrite)) for path in paths]
+        hits = _opened(sources.hits, topics, outputs.negatives.parent, stack)
+        queries = _with_hits(hits, judged, sources, summary)
+        teacher = TeacherScores(sources.teacher, queries) if sources.teacher else None
+        summary.unscored = 0 if teacher else None
+        texts = TextHashes(open_store(sources.collection, sources.cache))
+        _check_passages(hits, queries, positives, texts, sources)
+        selector = Selector(texts, selection, str(hits.path), teacher)
+        shown = tqdm(hits.hits(queries, selection.last), total=len(queries), desc="mine", delay=2)
+        for qid, pids in shown:
+            query = Query(qid, queries[qid], positives[qid])
+            negatives = selector.choose(query, pids)
+            summary.add(negatives)
+            if negatives.pids:
+                _write(files, query, negatives)
+        if not summary.queries:
+            raise I3Error(
+                f"{hits.path}: no query has a negative at ranks {selection.first} to "
+                f"{selection.last}; widen --depth, or lower --margin if there is one"
+            )
+        for file in files:  # so that a full disk shows before the first of them appears
+            file.flush()
+            os.fsync(file.fileno())
+    return summary
+
+
+def _refuse_twice(sources: Sources, outputs: Outputs) -> None:
+    hits = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
+    inputs = (hits, sources.topics, sources.qrels, sources.collection, sources.teacher)
+    used = {path.resolve() for path in inputs if path}
+    for path in filter(None, (outputs.negatives, outputs.jsonl)):
+        if path.resolve() in used:
+            raise I3Error(f"{path}: is named twice; an output needs a name of its own")
+        used.add(path.resolve())
+
+
+def _judged(
+    topics: dict[str, str], positives: Mapping[str, Sequence[str]], sources: Sources
+) -> dict[str, str]:
+    """The topics that have a positive."""
+    judged = {qid: query for qid, query in topics.items() if qid in positives}
+    if not judged:
+        raise I3Error(
+            f"{sources.qrels}: no positive for any of the {len(topics):,} queries of "
+            f"{sources.topics}; do the query ids belong together?"
+        )
+    if odd := next((qid for qid in judged if qid.split() != [qid]), None):
+        raise I3Error(
+            f"{sources.topics}: query id {odd!r} has white space in it, which a file of negatives "
+            "cannot hold; rename it"
+        )
+    return judged
+
+
+def _opened(
+    source: Path | Index, topics: Mapping[str, str], scratch: Path, stack: ExitStack
+) -> "RunHits | IndexHits":
+    if isinstance(source, Path):
+        return stack.enter_context(open_run(source, topics, scratch))
+    # A run needs no model, and so no torch, which takes seconds to import.
+    from i3_pyserini.data.search import IndexHits  # noqa: PLC0415
+    from i3_pyserini.encode.encoders import I3QueryEncoder  # noqa: PLC0415
+
+    return IndexHits(source.path, I3QueryEncoder(source.encoder, source.device), source.batch_size)
+
+
+def _with_hits(
+    hits: "RunHits | IndexHits", judged: dict[str, str], sources: Sources, summary: Summary
+) -> dict[str, str]:
+    """The judged topics that have hits; the others are counted."""
+    if not isinstance(hits, RunHits):
+        return judged
+    found = {qid: judged[qid] for qid in hits.found if qid in judged}
+    if not found:
+        raise I3Error(
+            f"{hits.path}: has none of the {len(judged):,} judged queries of {sources.topics}; do "
+            "the query ids belong together?"
+        )
+    summary.without_hits, summary.unknown = len(judged) - len(found), hits.unknown
+    return found
+
+
+def _check_passages(
+    hits: "RunHits | IndexHits",
+    queries: Mapping[str, str],
+    positives: Mapping[str, Sequence[str]],
+    texts: TextHashes,
+    sources: Sources,
+) -> None:
+    """Looks up what can be looked up before the long work; a run's hits are as they are read."""
+    pairs = [(qid, pid) for qid in queries for pid in positives[qid]]
+    _, known = texts.look_up([pid for _, pid in pairs])
+    if not known.all():
+        qid, pid = pairs[int(known.argmin())]
+        raise I3Error(
+            f"{sources.qrels}: positive {pid!r} of query {qid} is not in {sources.collection}"
+        )
+    if not isinstance(hits, RunHits):
+        hits.check_passages(texts)
+
+
+def _write(files: list[TextIO], query: Query, negatives: Negatives) -> None:
+    record = {
+        "qid": query.qid,
+        "query": query.text,
+        "positives": {"doc_id": list(query.positives)},
+        "negatives": {"doc_id": negatives.pids, "rank": negatives.ranks},
+    }
+    lines = (f"{query.qid}\t{','.join(negatives.pids)}", json.dumps(record, ensure_ascii=False))
+    for file, line in zip(files, lines, strict=False):
+        file.write(f"{line}\n")

@@ -1,0 +1,264 @@
+"""Made queries: brought together by their text, and written to the files that training reads."""
+
+import hashlib
+import json
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from i3_pyserini.data.textstore import Text, TextStore
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import locked, new_file, refuse_existing
+
+TOPICS, QRELS, GENERATED = "topics.train.tsv", "qrels.train.txt", "generated.tsv"
+CORPUS = "corpus/corpus.jsonl"
+# A query with more positives names a subject ("Introduction") and does not tell passages apart.
+MAX_POSITIVES = 10
+SLICE = 1000  # passages that are read from the store at a time
+
+Extraction = Callable[[Text], tuple[str, Text]]  # a passage's query, and the passage without it
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to make queries for, and where they go.
+
+    Attributes:
+        collection: what `open_store` takes.
+        output: the folder for the files.
+        limit: number of passages to make queries of, chosen at random; None for all.
+        seed: where chance comes from.
+        min_words: shorter queries are left out.
+        cache: folder for the text store; None for the collection's.
+        overwrite: replace older files.
+    """
+
+    collection: Path
+    output: Path
+    limit: int | None = None
+    seed: int = 42
+    min_words: int = 3
+    cache: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was made.
+
+    Attributes:
+        queries: number of queries.
+        positives: number of judgements.
+        left_out: how many of what gave no query, in words; "" for none.
+    """
+
+    queries: int
+    positives: int
+    left_out: str
+
+
+class Pairs:
+    """Passages and their queries, brought together by query, on disk.
+
+    Args:
+        min_words: shorter queries are left out.
+
+    Attributes:
+        left_out: how many of what gave no query.
+    """
+
+    def __init__(self, min_words: int) -> None:
+        self.min_words = min_words
+        self.left_out: Counter[str] = Counter()
+        self._db = sqlite3.connect("")  # a file that vanishes with its process, even a killed one
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute(
+            "CREATE TABLE pair (row INTEGER PRIMARY KEY, pid TEXT, query TEXT, key BLOB, "
+            "chosen INTEGER)"
+        )
+
+    def close(self) -> None:
+        """Gives the disk's room back."""
+        self._db.close()
+
+    def add(self, pid: str, queries: Iterable[str], chosen: bool = True) -> None:
+        """Adds one passage; of queries alike in all but case and white space, the first counts.
+
+        Args:
+            pid: its id.
+            queries: its queries.
+            chosen: False if it may be a positive of other passages' queries only.
+        """
+        own: dict[bytes, str] = {}
+        for query in (" ".join(query.split()) for query in queries):
+            if len(query.split()) >= self.min_words:
+                own.setdefault(digest(query.casefold(), 16), query)
+            elif chosen:
+                self.left_out[f"queries of fewer than {self.min_words} words"] += 1
+        rows = [(pid, query, key, chosen) for key, query in own.items()]
+        self._db.executemany("INSERT INTO pair VALUES (NULL, ?, ?, ?, ?)", rows)
+
+    def group(self) -> tuple[int, int]:
+        """Makes the queries, after the last `add`; ambiguous ones are left out.
+
+        Returns:
+            Number of queries, and of their positives.
+        """
+        run = self._db.execute
+        run("CREATE INDEX by_key ON pair (key)")
+        run("CREATE TABLE topic (first INTEGER PRIMARY KEY, key BLOB UNIQUE, passages INTEGER)")
+        run(
+            "INSERT INTO topic SELECT min(row), key, count(*) FROM pair GROUP BY key "
+            "HAVING max(chosen) ORDER BY min(row)"
+        )
+        ambiguous = run("DELETE FROM topic WHERE passages > ?", (MAX_POSITIVES,)).rowcount
+        if ambiguous:
+            self.left_out[f"queries of more than {MAX_POSITIVES} passages"] += ambiguous
+        queries, positives = run("SELECT count(*), total(passages) FROM topic").fetchone()
+        return queries, int(positives)
+
+    def topics(self, store: TextStore) -> Iterator[tuple[str, str, list[str]]]:
+        """Query ids, queries and ids of their positives, in the order of their first passages.
+
+        A query's id is its first passage's; with `-2` for that passage's second and so on,
+        leaving out numbers that would make it the id of a passage in `store`.
+        """
+        positives = "SELECT pid FROM pair WHERE key = ? ORDER BY row"
+        owner, number = "", 1
+        for pid, query, key in self._db.execute(
+            "SELECT pid, query, topic.key FROM topic JOIN pair ON row = first ORDER BY first"
+        ):
+            number = number + 1 if pid == owner else 1
+            while number > 1 and store.get(f"{pid}-{number}"):
+                number += 1
+            owner, qid = pid, pid if number == 1 else f"{pid}-{number}"
+            yield qid, query, [pid for (pid,) in self._db.execute(positives, (key,))]
+
+    def reasons(self) -> str:
+        """What gave no query and how many of it, in words; "" for none."""
+        return ", ".join(f"{what} ({count:,})" for what, count in self.left_out.items())
+
+    def passages(self) -> Iterator[tuple[str, str]]:
+        """Ids of all positives, each with its own first query, in the order of the collection."""
+        last = None
+        for pid, query in self._db.execute(
+            "SELECT pid, query FROM pair WHERE EXISTS (SELECT 1 FROM topic WHERE key = pair.key) "
+            "ORDER BY row"
+        ):
+            if pid != last:
+                yield pid, query
+            last = pid
+
+
+@contextmanager
+def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
+    """Checks before any long work that the files can be written; keeps other processes out.
+
+    Args:
+        job: what to make, and where.
+        with_corpus: whether a corpus is among the files.
+
+    Raises:
+        I3Error: there is no collection, a file exists, or the folder cannot be written.
+    """
+    if not job.collection.exists():
+        raise I3Error(f"{job.collection}: no such collection")
+    corpus = job.output / CORPUS
+    if job.collection.resolve() in {
+        path.resolve() for path in (job.output, corpus, corpus.parent, job.output / GENERATED)
+    }:
+        raise I3Error(f"{job.output}: holds the collection itself; choose another --output")
+    for name in (TOPICS, QRELS, GENERATED):
+        refuse_existing(job.output / name, job.overwrite)
+    refuse_existing(corpus, job.overwrite and with_corpus)
+    with locked(job.output):
+        try:
+            with tempfile.TemporaryFile(dir=job.output):
+                pass
+        except OSError as error:
+            raise I3Error(f"{job.output}: cannot be written ({error.strerror})") from error
+        yield
+
+
+def write_queries(
+    pairs: Pairs, job: Job, store: TextStore, extract: Extraction | None = None
+) -> Summary:
+    """Writes topics, qrels, generated queries and the corpus that goes with them.
+
+    Args:
+        pairs: passages and queries, all added.
+        job: where the files go.
+        store: the collection.
+        extract: what took the queries out of their passages; None for no corpus.
+
+    Raises:
+        I3Error: there is no query, or a file cannot be written.
+    """
+    queries, positives = pairs.group()
+    if not queries:
+        raise I3Error(
+            f"{job.collection}: no query could be made (left out: {pairs.reasons()}); choose "
+            "another --from, or a lower --min-words"
+        )
+    with ExitStack() as stack:
+        topics, qrels, generated = (
+            stack.enter_context(new_file(job.output / name, job.overwrite))
+            for name in (TOPICS, QRELS, GENERATED)
+        )
+        for qid, query, pids in pairs.topics(store):
+            topics.write(f"{qid}\t{query}\n")
+            qrels.writelines(f"{qid} 0 {pid} 1\n" for pid in pids)
+        generated.writelines(f"{pid}\t{query}\n" for pid, query in pairs.passages())
+        if extract is not None:
+            corpus = stack.enter_context(new_file(job.output / CORPUS, job.overwrite))
+            _write_corpus(corpus, pairs, store, extract)
+    return Summary(queries, positives, pairs.reasons())
+
+
+def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extraction) -> None:
+    changed = (pid for pid, _ in pairs.passages())
+    following = next(changed, None)
+    for pid, passage in passages_of(store, "corpus"):
+        text = passage
+        if pid == following:
+            text, following = extract(passage)[1], next(changed, None)
+        record = {"id": pid, "title": text.title or "", "text": text.text}
+        corpus.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def passages_of(store: TextStore, doing: str) -> Iterator[tuple[str, Text]]:
+    """Ids and passages of the whole collection in order, with a bar that says `doing`."""
+    with tqdm(total=len(store), desc=doing, unit="passage", delay=2) as progress:
+        for start in range(0, len(store), SLICE):
+            passages = store.slice(start, start + SLICE)
+            yield from passages
+            progress.update(len(passages))
+
+
+@contextmanager
+def enough_room() -> Iterator[None]:
+    """Says what to do when the disk is too small for the passages and their queries.
+
+    Raises:
+        I3Error: it is.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_FULL":
+            raise
+        raise I3Error(
+            "the disk for temporary files is full; name a folder with more room in SQLITE_TMPDIR"
+        ) from error
+
+
+def digest(text: str, size: int) -> bytes:
+    """A hash of `size` bytes that is the same in every process."""
+    return hashlib.blake2b(text.encode(), digest_size=size).digest()

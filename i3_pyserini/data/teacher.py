@@ -1,0 +1,233 @@
+"""The teacher: a cross-encoder that reads query and passage together and scores them."""
+
+import logging
+import string
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from sentence_transformers import CrossEncoder
+
+from i3_pyserini.data.textstore import Text
+from i3_pyserini.encode.encoders import torch_device
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import file_hash
+from i3_pyserini.model.backbone import (
+    VOCABULARY_FILES,
+    check_name,
+    position_limit,
+    quiet_transformers,
+    unreadable,
+)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja")
+PROBE = [("a", "a"), ("a", "a b c d e f g h")]
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class TeacherOptions:
+    """How a teacher reads and computes.
+
+    Attributes:
+        template: a passage's text; may use `{title}` (nothing where there is none) and `{sep}`
+            (the teacher's separator token) besides `{text}`.
+        max_length: ids of query and passage together at most; the longer of them is cut.
+        batch_size: pairs that go through the model together.
+        dtype: of the weights and of the computation.
+        device: such as "cuda:0"; None for the first GPU or else the CPU.
+    """
+
+    template: str = "{title} {text}"
+    max_length: int = 512
+    batch_size: int = 64
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    device: str | None = None
+
+
+class Teacher:
+    """A cross-encoder of sentence-transformers, with raw scores.
+
+    With one label the score is its logit, with two the log odds of the second (logit 1 - logit 0,
+    as monoBERT's relevance). A causal model gets the log odds of "yes" against "no" or whatever
+    else its `modules.json` says. No sigmoid is applied, and no code of the model's is run.
+
+    Args:
+        name: a directory, or a hub name with its owner.
+        options: how it reads and computes.
+
+    Raises:
+        I3Error: it cannot be read, some of its weights are missing (a model that was trained for
+            something else would score at random), or it scores no pairs.
+    """
+
+    def __init__(self, name: str, options: TeacherOptions) -> None:
+        _check_template(options.template)
+        check_name(name, "teacher")
+        self.name, self.options = name, options
+        self.encoder = _load(name, options, torch_device(options.device))
+        self.sep = self.encoder.tokenizer.sep_token
+        if self.sep is None and "{sep}" in options.template:
+            raise I3Error(f"teacher {name}: has no separator; leave {{sep}} out of --template")
+        self._check_lengths()
+        self._check_probe()
+
+    def text(self, passage: Text) -> str:
+        """What the teacher reads of a passage."""
+        title = passage.title or ""
+        return self.options.template.format(title=title, sep=self.sep, text=passage.text).strip()
+
+    def score(self, pairs: Sequence[Pair]) -> list[float]:
+        """Scores pairs; batches are of similar length, so that little is computed on padding.
+
+        Args:
+            pairs: queries and passages' texts. The same pairs in the same order get the same
+                scores to the bit, on the same device.
+
+        Returns:
+            Their scores, in order; not necessarily finite.
+
+        Raises:
+            I3Error: a batch does not fit into memory.
+        """
+        try:
+            # sorts by length itself, and gives the scores back in the order of the pairs
+            scores = self.encoder.predict(
+                list(pairs), batch_size=self.options.batch_size, show_progress_bar=False
+            )
+        except torch.OutOfMemoryError as error:
+            raise I3Error(
+                f"the device has not enough memory for --batch-size {self.options.batch_size}; "
+                "repeat the command with a smaller one, it goes on where it is"
+            ) from error
+        one_each = np.asarray(scores, dtype=np.float32)
+        if one_each.ndim > 1:
+            one_each = one_each[:, 1] - one_each[:, 0]
+        return [float(score) for score in one_each]
+
+    def describe(self) -> dict[str, str | int | None]:
+        """What scores depend on, apart from their last bits.
+
+        Of a directory the hashes of its files, so that it may be moved; of a hub name its commit.
+        """
+        options = self.options
+        how: dict[str, str | int | None] = {
+            "template": options.template,
+            "max length": options.max_length,
+            "dtype": options.dtype,
+        }
+        directory = Path(self.name)
+        if not directory.is_dir():
+            commit = getattr(self.encoder.config, "_commit_hash", None)
+            return {**how, "teacher": f"{self.name}@{commit}"}
+        files = sorted(file for file in _files(directory) if file.suffix in MODEL_FILES)
+        hashes = {f"teacher {file.relative_to(directory)}": file_hash(file)[:16] for file in files}
+        return {**how, **hashes}
+
+    def _check_lengths(self) -> None:
+        model: Any = self.encoder.model
+        base = model.base_model
+        limit = (
+            position_limit(base)
+            if hasattr(base, "embeddings")
+            else getattr(model.config, "max_position_embeddings", None)
+        )
+        if limit and 0 < limit < self.options.max_length:  # XLNet says -1 for none
+            raise I3Error(
+                f"--max-length is {self.options.max_length}, but teacher {self.name} has only "
+                f"{limit} positions"
+            )
+
+    def _check_probe(self) -> None:
+        """Scores two pairs, so that what cannot work fails now."""
+        labels = self.encoder.num_labels
+        if labels not in (1, 2):
+            raise I3Error(
+                f"teacher {self.name}: has {labels} labels; a cross-encoder that scores relevance "
+                "has one or two"
+            )
+        try:
+            self.score(PROBE)
+        except Exception as error:  # whatever a model and tokenizer that do not fit raise
+            detail = next(iter(str(error).splitlines()), type(error).__name__)
+            raise I3Error(f"teacher {self.name}: cannot score a pair of texts: {detail}") from error
+
+
+def _load(name: str, options: TeacherOptions, device: torch.device) -> CrossEncoder:
+    directory = Path(name)
+    if directory.is_dir() and not any(file.name in VOCABULARY_FILES for file in _files(directory)):
+        raise I3Error(
+            f"teacher {name}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); name the "
+            "directory of a cross-encoder"
+        )
+    try:
+        with _quiet():
+            encoder: CrossEncoder = CrossEncoder(
+                name,
+                device=str(device),
+                max_length=options.max_length,
+                activation_fn=torch.nn.Identity(),
+                trust_remote_code=False,
+                model_kwargs={"dtype": DTYPES[options.dtype]},
+            )
+            missing = _missing_weights(encoder)
+    except Exception as error:  # a damaged file raises almost anything
+        raise unreadable(name, "teacher", "model", error) from error
+    if missing:
+        raise I3Error(
+            f"teacher {name}: weights are missing ({', '.join(missing)}), so that its scores would "
+            "be random; name a cross-encoder, not a bi-encoder or a pre-trained model"
+        )
+    return encoder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences what is said of converting a model, since our own checks say more."""
+    logger = logging.getLogger("sentence_transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with quiet_transformers():
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _missing_weights(encoder: CrossEncoder) -> list[str]:
+    """Names of the weights that the checkpoint lacks; transformers only warns of them.
+
+    Reads the checkpoint once more without its numbers, since sentence-transformers keeps no
+    report of the first time.
+    """
+    model: Any = encoder.model
+    _, report = type(model).from_pretrained(
+        model.name_or_path, config=model.config, output_loading_info=True, device_map="meta"
+    )
+    # a bare encoder's own pooler is read by nothing
+    return sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+
+
+def _files(directory: Path) -> list[Path]:
+    """Files of a model: those in its directory, and in its modules' if it says it has some."""
+    patterns = ("*", "*/*") if (directory / "modules.json").exists() else ("*",)
+    return [file for pattern in patterns for file in directory.glob(pattern) if file.is_file()]
+
+
+def _check_template(template: str) -> None:
+    try:
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        raise I3Error(f"--template {template!r} is malformed ({error})") from error
+    fields = {name for _, name, _, _ in parts}
+    plain = not any(spec or conversion for _, _, spec, conversion in parts)
+    if not plain or "text" not in fields or not fields <= {"title", "sep", "text"}:
+        raise I3Error(
+            f"--template {template!r} must use {{text}} and may use {{title}} and {{sep}}, nothing "
+            "else"
+        )

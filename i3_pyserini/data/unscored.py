@@ -1,0 +1,146 @@
+"""Queries whose passages are still to be scored, read from either file of mined negatives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from i3_pyserini.data.candidates import Candidates, NegativesFile
+from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.errors import I3Error
+from i3_pyserini.jsonl import read_jsonl
+
+
+@dataclass(frozen=True)
+class Unscored(Candidates):
+    """One query and the passages to score for it.
+
+    Attributes:
+        qid: the query's id.
+    """
+
+    qid: str
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The files that say what is to be scored.
+
+    Attributes:
+        negatives: what `data mine` writes: `train_negs.tsv`, or its `--jsonl` (told by `.jsonl`).
+        queries: query texts, `qid<TAB>query`; only for TSV, which has none.
+        qrels: their positives; likewise.
+        min_relevance: from which relevance on a passage is a positive.
+        max_positives: only the first so many positives of each query; None for all.
+        max_negatives: likewise of the negatives.
+    """
+
+    negatives: Path
+    queries: Path | None = None
+    qrels: Path | None = None
+    min_relevance: int = 1
+    max_positives: int | None = None
+    max_negatives: int | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files, by what they are."""
+        named = {"negatives": self.negatives, "queries": self.queries, "qrels": self.qrels}
+        return {name: path for name, path in named.items() if path is not None}
+
+
+class UnscoredQueries:
+    """All queries of the files, in order; nothing but query texts and positives is kept.
+
+    Args:
+        mined: the files.
+
+    Raises:
+        I3Error: a file is missing or empty, or they do not belong together.
+    """
+
+    def __init__(self, mined: Mined) -> None:
+        self.mined = mined
+        self._listed = None if mined.negatives.suffix == ".jsonl" else _listed(mined)
+        if self._listed is None and (mined.queries or mined.qrels):
+            raise I3Error(
+                f"{mined.negatives}: has queries and positives of its own; leave out --queries and "
+                "--qrels"
+            )
+        if next(iter(self), None) is None:
+            raise I3Error(f"{mined.negatives}: empty")
+
+    def __iter__(self) -> Iterator[Unscored]:
+        """Yields the queries.
+
+        Raises:
+            I3Error: a line is not as it should be.
+        """
+        lines = _records(self.mined.negatives) if self._listed is None else iter(self._listed)
+        for one in lines:
+            yield replace(
+                one,
+                positives=one.positives[: self.mined.max_positives],
+                negatives=one.negatives[: self.mined.max_negatives],
+            )
+
+    def skip(self, count: int) -> Iterator[Unscored]:
+        """Yields the queries after the first `count`."""
+        return islice(self, count, None)
+
+
+class _ListedNegatives(NegativesFile):
+    def __iter__(self) -> Iterator[Unscored]:
+        return cast(Iterator[Unscored], super().__iter__())  # all come from `_parse`
+
+    def _parse(self, line: str, place: str) -> Unscored:
+        return Unscored(**vars(super()._parse(line, place)), qid=line.split(maxsplit=1)[0])
+
+
+def _listed(mined: Mined) -> _ListedNegatives:
+    if mined.queries is None or mined.qrels is None:
+        raise I3Error(
+            f"{mined.negatives}: has ids only, so that --queries and --qrels are needed; or name "
+            "the .jsonl file of `data mine --jsonl`"
+        )
+    queries = read_queries(mined.queries)
+    return _ListedNegatives(
+        mined.negatives, queries, read_positives(mined.qrels, mined.min_relevance)
+    )
+
+
+def _records(path: Path) -> Iterator[Unscored]:
+    for number, record in read_jsonl(path):
+        place = f"{path}, line {number}"
+        query = record.get("query")
+        if not isinstance(query, str) or not query.strip():
+            raise I3Error(f"{place}: no field 'query' with a text")
+        qid = record.get("qid")
+        if not _is_id(qid):
+            raise I3Error(f"{place}: no field 'qid' with the query's id")
+        positives, negatives = (_pids(record, name, place) for name in ("positives", "negatives"))
+        if not positives:
+            raise I3Error(f"{place}: the query has no positive")
+        for text in (query, str(qid), *positives, *negatives):
+            _check_encodable(text, place)
+        yield Unscored(query, positives, negatives, None, None, place, str(qid))
+
+
+def _pids(record: dict[str, Any], name: str, place: str) -> list[str]:
+    part = record.get(name)
+    pids = part.get("doc_id") if isinstance(part, dict) else None
+    if not isinstance(pids, list) or not all(map(_is_id, pids)):
+        raise I3Error(f"{place}: no field {name!r} with a list 'doc_id' of ids")
+    return [str(pid) for pid in pids]
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())
+
+
+def _check_encodable(text: str, place: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!r:.80}") from error
