@@ -15,6 +15,7 @@ COMMANDS = {
     "i3_pyserini.doctor": "check this machine: Java, pyserini, faiss, paths",
     "i3_pyserini.model.convert": "turn an original .p checkpoint into a model directory, or back",
     "i3_pyserini.model.explain": "show the pseudo-query words that a passage brings to mind",
+    "i3_pyserini.reproduce": "run an experiment's steps, such as the original's five on MS MARCO",
     "i3_pyserini.demo": "see the model at work on real weights and real text, offline",
 }
 
