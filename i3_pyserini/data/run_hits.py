@@ -97,7 +97,9 @@ class RunHits:
         place, value, falling = LAYOUTS[self._columns]
         rows = [line.split() for line in self._lines_of(qid)]
         sign = 1 if falling else -1
-        ranked = sorted((sign * float(row[value]), row[place].decode()) for row in rows)
+        # Single precision, as `eval` ranks.
+        scores = np.array([sign * float(row[value]) for row in rows]).astype(np.float32).tolist()
+        ranked = sorted(zip(scores, (row[place].decode() for row in rows), strict=True))
         pids = [pid for _, pid in reversed(ranked)]
         if len(set(pids)) < len(pids):
             twice = next(pid for number, pid in enumerate(pids) if pid in pids[:number])

@@ -82,7 +82,8 @@ def read_run(path: Path) -> Run:
     frame = _read_columns(path, {6: TREC_RUN, 3: MSMARCO_RUN}, "run")
     warnings = []
     if "score" in frame:
-        score = _numbers(frame["score"], path, "score")
+        # trec_eval holds scores in single precision, so that what is equal there is a tie.
+        score = _numbers(frame["score"], path, "score").astype(np.float32)
         tied = int(pd.DataFrame({"q": frame["query_id"], "s": score}).duplicated().sum())
         if tied:
             warnings.append(f"{tied} passages tie with one above them: ordered by docid, falling")
