@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -54,6 +54,19 @@ def refuse_existing(path: Path, overwrite: bool = False) -> None:
         raise I3Error(f"{path}: exists; choose another name, or --overwrite")
 
 
+def refuse_inputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Raises if an output is an input, or another output.
+
+    Raises:
+        I3Error: names it.
+    """
+    used = {path.resolve() for path in inputs if path}
+    for path in outputs:
+        if path and path.resolve() in used:
+            raise I3Error(f"{path}: is named twice; an output needs a name of its own")
+        used |= {path.resolve()} if path else set()
+
+
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hash of a file's bytes, in hexadecimal.
 
@@ -100,9 +113,12 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise I3Error(f"{folder}: cannot be used ({error.strerror})") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise I3Error(f"{folder}: another process is at work here; wait for it") from error
+        except OSError as error:  # such as on a network disk without locks
+            raise I3Error(f"{folder}: cannot be locked ({error.strerror})") from error
         yield
-    except BlockingIOError as error:
-        raise I3Error(f"{folder}: another process is at work here; wait for it") from error
     finally:
         os.close(descriptor)

@@ -24,7 +24,7 @@ from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.runs import read_qrels, read_run
 from i3_pyserini.java import find_java
 from i3_pyserini.model.original import save_original
-from i3_pyserini.reproduce.plan import load_plan
+from i3_pyserini.reproduce.plan import commands, load_plan
 from i3_pyserini.reproduce.runner import run_plan
 from tests.data.server import Site, serving
 from tests.data.test_get import tar
@@ -111,6 +111,23 @@ def test_mistakes_in_a_plan_are_named(
     path = write_plan(tmp_path, plan.read_text().replace(before, after))
     with pytest.raises(I3Error, match=said):
         run_plan(load_plan(path, {}), [])
+
+
+def test_settings_stay_one_word_and_flags_become_several(tmp_path: Path) -> None:
+    text = """
+about: a test
+settings: {name: it's mine, folder: "runs/{name}/x"}
+flags: {more: "--a 'b c' --d"}
+steps:
+  only: {about: prints, commands: [{run: "echo --name {name} --to={folder} {more}"}]}
+"""
+    plan = load_plan(write_plan(tmp_path, text), {})
+    (command,) = commands(plan, "only")
+    assert command.words == (
+        *("echo", "--name", "it's mine", "--to=runs/it's mine/x", "--a", "b c", "--d"),
+    )
+    (changed,) = commands(load_plan(tmp_path / "plan.yaml", {"more": "", "name": "n"}), "only")
+    assert changed.words == ("echo", "--name", "n", "--to=runs/n/x")
 
 
 def test_unknown_steps_and_settings_are_named(plan: Path) -> None:
@@ -223,7 +240,7 @@ def test_the_five_steps_run_on_a_small_ms_marco(
             lines = (tmp_path / "runs" / f"run.{model}.{name}.txt").read_text().splitlines()
             assert len(lines) == SIZE * SIZE
     assert done.stdout.count("run.III_distilled.") >= 6
-    assert "collection searched: msmarco-passage-titled, 21 passages" in done.stderr
+    assert done.stdout.count("collection: msmarco-passage-titled (21 passages)") == 6
     again = run_reproduce(tmp_path, site, plan, *steps[1:3], "--set", *settings)
     assert again.returncode == 0
     assert again.stdout.count("  done: runs/") == 4
@@ -244,7 +261,6 @@ def test_the_complete_loop_runs_on_a_small_collection(
         "name": "small",
         "backbone": minilm,
         "recipes": f"{ROOT}/recipes",
-        "teacher": "runs/small/teacher",
         "train": "--training.max_steps=3 --training.batch_size=8 --training.workers=0",
         "mine": "--depth 1-20 --per-query 4",
         "teach": "--steps 3 --batch-size 8 --max-length 64",

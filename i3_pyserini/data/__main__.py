@@ -26,7 +26,9 @@ def main() -> None:
     chosen = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=f"{purpose}.".capitalize())
+        command = commands.add_parser(
+            name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+        )
         if name == chosen:
             module = import_module(f"{MODULE}.{name}_command")
             module.add_arguments(command)

@@ -1,16 +1,17 @@
 """Members of a tar archive, read without ever trusting their names."""
 
 import gzip
-import lzma
 import tarfile
 import zlib
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
 from shutil import copyfileobj
 
 from i3_pyserini.errors import I3Error
 
-DAMAGED = (EOFError, tarfile.ReadError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+DAMAGED = (EOFError, tarfile.ReadError, zlib.error, gzip.BadGzipFile)
+GZIP = b"\x1f\x8b"
 
 
 def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list[Path]:
@@ -20,7 +21,7 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
     is refused as a whole.
 
     Args:
-        archive: a tar file, compressed or not.
+        archive: a tar file, gzipped or not.
         members: names of regular files in it.
         folder: an existing folder.
 
@@ -33,7 +34,8 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
     targets = {member: folder / Path(member).name for member in members}
     found = set()
     try:
-        with tarfile.open(archive, mode="r|*") as tar:
+        # Not tarfile's own decompression, which leaves gzip's checksum unread.
+        with _plain(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
             for entry in tar:
                 name = _safe(entry, folder, archive)
                 if name in targets and entry.isfile():
@@ -42,6 +44,8 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
                     with content, targets[name].open("wb") as copy:
                         copyfileobj(content, copy, 1 << 20)
                     found.add(name)
+            while plain.read(1 << 20):  # to the end, where the checksum is
+                pass
     except DAMAGED as error:
         raise I3Error(
             f"{archive}: damaged or only half a download ({error}); remove it and get it again"
@@ -51,6 +55,12 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
     if missing := [member for member in members if member not in found]:
         raise I3Error(f"{archive}: has no member {missing[0]!r}; is it the right archive?")
     return list(targets.values())
+
+
+def _plain(archive: Path) -> gzip.GzipFile | BufferedReader:
+    with archive.open("rb") as content:
+        is_gzip = content.read(len(GZIP)) == GZIP
+    return gzip.open(archive) if is_gzip else archive.open("rb")
 
 
 def _safe(entry: tarfile.TarInfo, folder: Path, archive: Path) -> str:

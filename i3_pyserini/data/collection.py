@@ -17,6 +17,16 @@ from i3_pyserini.data.sources.base import Document, Judgement, Source
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import new_file
 
+# What a collection's folder holds; text stores are made beside the corpus by training.
+OWN = (
+    "manifest.json",
+    "corpus/*.jsonl",
+    "topics.*.tsv",
+    "qrels.*.txt",
+    "*.store",
+    "corpus/*.store",
+)
+
 
 @dataclass
 class Findings:
@@ -50,7 +60,7 @@ class Findings:
 class CheckedCollection:
     """A source whose every line is checked while it is read; passages first, then the splits.
 
-    Memory: about 100 bytes a passage, for duplicate ids and for judgements of absent passages.
+    Memory: about 120 bytes a passage, for duplicate ids and for judgements of absent passages.
 
     Args:
         source: the collection.
@@ -70,6 +80,7 @@ class CheckedCollection:
         """
         for passage in tqdm(self.source.passages(), desc="passages", unit=" passages", delay=2):
             _check_id(passage.pid, passage.place)
+            _check_text(f"{passage.pid}{passage.title or ''}{passage.text}", passage.place)
             if passage.pid in self._pids:
                 raise I3Error(
                     f"{passage.place}: passage {passage.pid!r} occurs a second time; ids must be "
@@ -92,12 +103,18 @@ class CheckedCollection:
         topics: dict[str, str] = {}
         for topic in self.source.topics(name):
             _check_id(topic.qid, topic.place)
+            _check_text(f"{topic.qid}{topic.query}", topic.place)
             if topic.qid in topics:
                 raise I3Error(f"{topic.place}: query id {topic.qid!r} occurs a second time")
             topics[topic.qid] = " ".join(topic.query.split())
         if not topics:
             raise I3Error(f"{self.source.origin}: split {name!r} has no topics")
+        unknown = self.findings.unknown
         judgements = list(self._judgements(name, topics))
+        if not judgements and self.findings.unknown > unknown:
+            raise I3Error(
+                f"{self.source.origin}: no judgement of split {name!r} is of a passage that is here"
+            )
         self.findings.topics[name] = len(topics)
         self.findings.judgements[name] = len(judgements)
         return topics, judgements
@@ -145,7 +162,8 @@ def write_collection(
     if target.exists():
         if not overwrite:
             raise I3Error(f"{target}: exists; choose another name, or --overwrite")
-        Manifest.load(target)  # not a folder that holds anything else
+        _refuse_foreign(target)
+    shown, target = target, target.resolve()
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         findings = _write(CheckedCollection(source, drop_unknown), partial)
@@ -153,10 +171,23 @@ def write_collection(
             shutil.rmtree(target)
         partial.rename(target)
     except OSError as error:
-        raise I3Error(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise I3Error(f"{shown}: cannot be written ({error.strerror or error})") from error
+    except I3Error as error:  # a name that only we know helps nobody
+        raise I3Error(str(error).replace(str(partial), str(shown))) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return findings
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raises if a folder holds anything but a collection in our layout."""
+    Manifest.load(folder)
+    own = {path for pattern in OWN for path in folder.glob(pattern)}
+    foreign = [path for path in folder.rglob("*") if path.is_file() and path not in own]
+    if foreign:
+        raise I3Error(
+            f"{folder}: holds {foreign[0].relative_to(folder)} too; it is not overwritten"
+        )
 
 
 def check_collection(source: Source) -> Findings:
@@ -196,8 +227,20 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
 
 def _record(passage: Document) -> dict[str, str]:
     title, text = (passage.title or "").strip(), passage.text.strip()
-    record = {"id": passage.pid, "title": title, "text": text}
-    return {**record, "contents": f"{title}\n{text}" if title else text}
+    return record_of(passage.pid, title, text)
+
+
+def record_of(pid: str, title: str, text: str) -> dict[str, str]:
+    """A line of `corpus.jsonl`; without `contents`, Anserini would index nothing of it."""
+    contents = f"{title}\n{text}" if title else text
+    return {"id": pid, "title": title, "text": text, "contents": contents}
+
+
+def _check_text(text: str, place: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!r:.80}") from error
 
 
 def _check_id(identifier: str, place: str) -> None:

@@ -17,6 +17,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.runs import read_qrels
 from i3_pyserini.files import new_file
 
+UNPACKED = ".unpacked-"
 PAIR = 2  # columns: an id and a text
 
 
@@ -50,7 +51,7 @@ def make(file: CatalogFile, folder: Path) -> None:
         raise ValueError(f"{file.path} is not made of others")
     source, target = folder / made.source, folder / file.path
     also = folder / made.also if made.also else None
-    with TemporaryDirectory(dir=folder, prefix=".unpacked-") as unpacked:
+    with TemporaryDirectory(dir=folder, prefix=UNPACKED) as unpacked:
         files = extract_members(source, made.members, Path(unpacked)) if made.members else [source]
         with new_file(target, overwrite=True) as output:
             count = 0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.data.catalog import CatalogFile, Dataset
-from i3_pyserini.data.convert import make
+from i3_pyserini.data.catalog import CatalogFile, Dataset, load_catalog
+from i3_pyserini.data.convert import UNPACKED, make
 from i3_pyserini.data.download import download
-from i3_pyserini.data.hub import STAGING, fetch_from_hub
+from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
 from i3_pyserini.data.manifest import MANIFEST, Manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import file_hash, locked
@@ -38,12 +38,13 @@ def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> M
         I3Error: a file is missing or wrong, there is too little room, or another process is at it.
     """
     with locked(folder):
+        _remove_debris(folder)
         manifest = open_manifest(dataset, folder)
         files = still_needed(dataset, manifest, groups)
         _check_room(files, folder)
         failed: list[str] = []
         for file in files:
-            if file.made and failed and not _can_make(file, folder):
+            if file.made and {file.made.source, file.made.also} & set(failed):
                 continue  # what it waits for was reported
             try:
                 source = _bring(file, folder)
@@ -88,6 +89,29 @@ def still_needed(
     return [file for file in missing if file.path not in sources or file.path in wanted]
 
 
+def unneeded(manifest: Manifest) -> set[str]:
+    """Downloads of a data set that may be removed, since all that is made of them is there."""
+    files = _of_catalog(manifest)
+    sources = {file.made.source for file in files if file.made}
+    wanted = {file.made.source for file in files if file.made and not manifest.has(file.path)}
+    return sources - wanted
+
+
+def never_had(manifest: Manifest) -> list[str]:
+    """Paths of a data set's files that the folder never had."""
+    known = manifest.files
+    return [
+        file.path
+        for file in _of_catalog(manifest)
+        if not any(name == file.path or name.startswith(f"{file.path}/") for name in known)
+    ]
+
+
+def _of_catalog(manifest: Manifest) -> tuple[CatalogFile, ...]:
+    catalog = load_catalog()
+    return catalog[manifest.dataset].files if manifest.dataset in catalog else ()
+
+
 def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
     """Writes down a file that is complete and verified."""
     path = manifest.folder / file.path
@@ -98,20 +122,22 @@ def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
                 manifest.add(name, source, file.licence)
     else:
         manifest.add(file.path, source, file.licence, file.collection)
-    manifest.save()
     if file.collection:  # `corpus/corpus.jsonl` names its collection to whoever encodes it
         above = path.parents[1]
         own = Manifest(above, manifest.dataset, file.collection)
         own.files[str(path.relative_to(above))] = manifest.files[file.path]
         own.save()
+    manifest.save()  # last: what is recorded here is not looked at again
 
 
 def _bring(file: CatalogFile, folder: Path) -> str:
     """Brings one file to its place, unless it is there; returns where it came from."""
     path = folder / file.path
     if path.exists():
-        verify(file, path)
-        return BY_HAND
+        known = verify(file, path)
+        if file.hub:
+            known = check_with_hub(file.hub, path) or known
+        return BY_HAND if known else f"{BY_HAND}, not verified"
     if file.made:
         make(file, folder)
         return file.made.source
@@ -129,19 +155,26 @@ def _bring(file: CatalogFile, folder: Path) -> str:
     return file.url
 
 
-def verify(file: CatalogFile, path: Path) -> None:
+def verify(file: CatalogFile, path: Path) -> bool:
     """Compares a file with what the catalogue knows of it.
 
+    Returns:
+        Whether that is enough to know its bytes: its checksum, exact size or number of lines.
+
     Raises:
-        I3Error: it has another size, checksum or number of lines.
+        I3Error: it is empty or not of the right kind, or has another size, checksum or number of
+            lines.
     """
     if path.is_dir():
         if file.hub is None or file.hub.file is not None:
             raise I3Error("is a folder, must be a file")
-        if not (path / "config.json").is_file():
-            raise I3Error("has no config.json; is it a model?")
-        return
+        weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
+        if not (path / "config.json").is_file() or not weights:
+            raise I3Error("has no config.json or no weights; is it a model?")
+        return False
     size = path.stat().st_size
+    if not size:
+        raise I3Error("is empty")
     if file.size is not None and size != file.size:
         raise I3Error(f"has {size:,} bytes, must have {file.size:,}; is it half a download?")
     if file.about_size and not file.made and abs(size / file.about_size - 1) > ROUGHLY:
@@ -152,6 +185,7 @@ def verify(file: CatalogFile, path: Path) -> None:
         raise I3Error("wrong checksum (md5); remove it and get it again")
     if file.lines is not None and (lines := _count_lines(path)) != file.lines:
         raise I3Error(f"has {lines:,} lines, must have {file.lines:,}")
+    return any(known is not None for known in (file.size, file.md5, file.lines))
 
 
 def _count_lines(path: Path) -> int:
@@ -181,9 +215,11 @@ def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
 
 def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
     """Raises unless the disk has room for the files, and for the largest archive unpacked."""
+    files = [file for file in files if not (folder / file.path).exists()]
     sizes = [file.size or file.about_size or 0 for file in files]
     unpacked = max((size for size, file in zip(sizes, files, strict=True) if file.made), default=0)
-    there = sum(path.stat().st_size for path in folder.rglob("*.part") if path.is_file())
+    unfinished = [*folder.rglob("*.part"), *(folder / STAGING).rglob("*")]
+    there = sum(path.stat().st_size for path in unfinished if path.is_file())
     needed, free = sum(sizes) + unpacked - there, shutil.disk_usage(folder).free
     if needed > free:
         raise I3Error(
@@ -192,10 +228,13 @@ def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
         )
 
 
-def _can_make(file: CatalogFile, folder: Path) -> bool:
-    made = file.made
-    names = [made.source, made.also] if made else []
-    return all((folder / name).exists() for name in names if name)
+def _remove_debris(folder: Path) -> None:
+    """Removes what a killed process was making; unfinished downloads stay, to be gone on with."""
+    for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _report(file: CatalogFile, folder: Path, error: I3Error) -> None:

@@ -17,7 +17,8 @@ from i3_pyserini.data.catalog import HubFile
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import file_hash
 
-UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError)
+# RuntimeError: of the hub's large-file client, for whatever goes wrong on the way.
+UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError)
 STAGING = ".hub"  # where unfinished downloads wait to be gone on with
 
 
@@ -63,7 +64,11 @@ def fetch_from_hub(place: HubFile, target: Path) -> str:
                 revision=revision,
                 local_dir=staging,
             )
-            _verify(staging / remote.name, remote)
+            try:
+                _compare(staging / remote.name, remote)
+            except I3Error:
+                (staging / remote.name).unlink()
+                raise
         if place.file is None:
             shutil.rmtree(staging / ".cache", ignore_errors=True)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +78,28 @@ def fetch_from_hub(place: HubFile, target: Path) -> str:
     except UNREACHABLE as error:
         raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
     return f"{place.page}/tree/{revision}"
+
+
+def check_with_hub(place: HubFile, path: Path) -> bool:
+    """Compares a file or folder that someone put there with what the hub has.
+
+    Returns:
+        Whether the hub could be asked.
+
+    Raises:
+        I3Error: a file is missing, or has another size or hash.
+    """
+    try:
+        _, files = _list(HfApi(), place)
+    except UNREACHABLE:
+        return False
+    if place.file is not None:
+        _compare(path, _find(files, place))
+    for remote in files if place.file is None else []:
+        if not (path / remote.name).is_file():
+            raise I3Error(f"has no {remote.name}")
+        _compare(path / remote.name, remote)
+    return True
 
 
 def _list(api: HfApi, place: HubFile) -> tuple[str, list[Remote]]:
@@ -94,14 +121,12 @@ def _find(files: list[Remote], place: HubFile) -> Remote:
     return min(found, key=lambda remote: remote.name.count("/"))
 
 
-def _verify(path: Path, remote: Remote) -> None:
+def _compare(path: Path, remote: Remote) -> None:
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
-        path.unlink()
-        raise I3Error(f"{size:,} bytes came, must be {remote.size:,}")
+        raise I3Error(f"{remote.name}: {size:,} bytes, must be {remote.size:,}")
     if remote.sha256 is not None and file_hash(path) != remote.sha256:
-        path.unlink()
-        raise I3Error("wrong checksum (sha256 is not the hub's)")
+        raise I3Error(f"{remote.name}: wrong checksum (sha256 is not the hub's)")
 
 
 def _cause(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.teacher_scores import TeacherScores
 from i3_pyserini.data.textstore import open_store
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file
+from i3_pyserini.files import new_file, refuse_inputs
 
 if TYPE_CHECKING:
     from i3_pyserini.data.search import IndexHits
@@ -144,7 +144,9 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
         I3Error: an input is not as it should be or does not fit the others, an output is there
             already or cannot be written, or no query has a negative.
     """
-    _refuse_twice(sources, outputs)
+    hits_path = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
+    inputs = (hits_path, sources.topics, sources.qrels, sources.collection, sources.teacher)
+    refuse_inputs((outputs.negatives, outputs.jsonl), inputs)
     topics = read_queries(sources.topics)
     positives = read_positives(sources.qrels, selection.min_relevance)
     judged = _judged(topics, positives, sources)
@@ -175,16 +177,6 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
             file.flush()
             os.fsync(file.fileno())
     return summary
-
-
-def _refuse_twice(sources: Sources, outputs: Outputs) -> None:
-    hits = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
-    inputs = (hits, sources.topics, sources.qrels, sources.collection, sources.teacher)
-    used = {path.resolve() for path in inputs if path}
-    for path in filter(None, (outputs.negatives, outputs.jsonl)):
-        if path.resolve() in used:
-            raise I3Error(f"{path}: is named twice; an output needs a name of its own")
-        used.add(path.resolve())
 
 
 def _judged(

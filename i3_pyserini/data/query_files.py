@@ -13,6 +13,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from i3_pyserini.data.collection import record_of
 from i3_pyserini.data.textstore import Text, TextStore
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import locked, new_file, refuse_existing
@@ -229,7 +230,7 @@ def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extra
         text = passage
         if pid == following:
             text, following = extract(passage)[1], next(changed, None)
-        record = {"id": pid, "title": text.title or "", "text": text.text}
+        record = record_of(pid, text.title or "", text.text)
         corpus.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 

@@ -17,7 +17,7 @@ from i3_pyserini.data.textstore import TextStore, open_store
 from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
 from i3_pyserini.encode.corpus import SUFFIXES
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash, refuse_existing
+from i3_pyserini.files import file_hash, refuse_existing, refuse_inputs
 
 BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose
 
@@ -74,6 +74,7 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
             not finite, or the output is in the way.
     """
     refuse_existing(output, overwrite)
+    refuse_inputs([output], [*scoring.mined.files.values(), scoring.collection])
     queries = UnscoredQueries(scoring.mined)
     teacher = Teacher(scoring.teacher, scoring.options)
     settings = _settings(scoring, teacher)

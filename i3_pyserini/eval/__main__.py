@@ -47,15 +47,15 @@ def main() -> None:
             print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
     if note:
         print(f"note: {note}", file=sys.stderr)
-    if searched:
-        print(f"note: collection searched: {searched}", file=sys.stderr)
     if args.json:
         print(_json(evaluations, args.per_query, searched))
     elif args.per_query:
         _print_per_query(evaluations, "," if args.csv else "\t")
     elif args.csv:
-        _print_rows(evaluations, ",")
+        _print_rows(evaluations, ",", searched)
     else:
+        if searched:
+            print(f"collection: {searched}")
         _print_table(evaluations)
 
 
@@ -69,10 +69,11 @@ def _print_table(evaluations: "list[Evaluation]") -> None:
         print(f"{evaluation.run:<{first}}", *(f"{value:>{width}.4f}" for value, width in values))
 
 
-def _print_rows(evaluations: "list[Evaluation]", separator: str) -> None:
-    print(separator.join(["run", *evaluations[0].means]))
+def _print_rows(evaluations: "list[Evaluation]", separator: str, searched: str | None) -> None:
+    print(separator.join(["run", *(["collection"] if searched else []), *evaluations[0].means]))
     for evaluation in evaluations:
-        print(separator.join([evaluation.run, *map(repr, evaluation.means.values())]))
+        first = [evaluation.run, *([searched] if searched else [])]
+        print(separator.join([*first, *map(repr, evaluation.means.values())]))
 
 
 def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
@@ -86,10 +87,12 @@ def _searched(index: Path) -> str:
     from i3_pyserini.encode.store import read_manifest
 
     manifest = read_manifest(index)
-    if not manifest:
-        raise I3Error(f"{index}: no manifest.json, so that its collection is not known")
-    corpus = manifest.get("corpus", {})
-    return f"{corpus.get('name') or corpus.get('path')}, {manifest.get('passages'):,} passages"
+    corpus, count = manifest.get("corpus"), manifest.get("passages")
+    if not isinstance(corpus, dict) or not isinstance(count, int):
+        raise I3Error(
+            f"{index}: no index that i3_pyserini.encode made; its collection is not known"
+        )
+    return f"{corpus.get('name') or corpus.get('path')} ({count} passages)"
 
 
 def _json(evaluations: "list[Evaluation]", per_query: bool, searched: str | None) -> str:

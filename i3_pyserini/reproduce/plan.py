@@ -21,7 +21,8 @@ class CommandPlan(_Section):
     """One command.
 
     Attributes:
-        run: as a user would type it; `{name}` stands for a setting, `{out}` for `makes`.
+        run: as a user would type it; `{name}` stands for a setting (which stays one word with
+            what it touches) or for flags (which become words of their own), `{out}` for `makes`.
         makes: the file or folder that is there when it is done; null to run it every time. With
             `{out}` in `run`, the command writes to another name first, for commands that would
             leave half a file under the final one.
@@ -52,12 +53,15 @@ class Plan(_Section):
 
     Attributes:
         about: what it is.
-        settings: names in the commands, with their values if `--set` gives no other.
+        settings: names in the commands, with their values if `--set` gives no other; a value may
+            name others.
+        flags: the same, for words of their own such as more options.
         steps: by name, in order.
     """
 
     about: str
     settings: dict[str, str] = {}
+    flags: dict[str, str] = {}
     steps: dict[str, StepPlan]
 
 
@@ -105,11 +109,14 @@ def load_plan(path: Path, settings: Mapping[str, str]) -> Plan:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise I3Error(f"{path}: not a plan: {where}: {problem['msg']}") from error
-    if unknown := [name for name in settings if name not in plan.settings]:
-        raise I3Error(
-            f"{path}: no setting {unknown[0]!r}; it has {', '.join(plan.settings) or 'none'}"
-        )
-    return plan.model_copy(update={"settings": {**plan.settings, **settings}})
+    known = {**plan.settings, **plan.flags}
+    if unknown := [name for name in settings if name not in known]:
+        raise I3Error(f"{path}: no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    parts = {
+        part: {name: settings.get(name, value) for name, value in before.items()}
+        for part, before in (("settings", plan.settings), ("flags", plan.flags))
+    }
+    return plan.model_copy(update=parts)
 
 
 def commands(plan: Plan, step: str) -> Iterator[Command]:
@@ -120,10 +127,11 @@ def commands(plan: Plan, step: str) -> Iterator[Command]:
     """
     for values in plan.steps[step].each or [{}]:
         settings = {**plan.settings, **values}
+        settings = {name: _fill(value, settings, step) for name, value in settings.items()}
         for command in plan.steps[step].commands:
             makes = _fill(command.makes, settings, step) if command.makes else None
             writes = f"{makes}.partial" if OUT in command.run else None
-            words = shlex.split(_fill(command.run, {**settings, "out": writes or ""}, step))
+            words = _words(command.run, {**settings, "out": writes or ""}, plan.flags, step)
             yield Command(
                 tuple(words), Path(makes) if makes else None, Path(writes) if writes else None
             )
@@ -138,6 +146,25 @@ def choose_steps(plan: Plan, names: Sequence[str]) -> list[str]:
     if unknown := [name for name in names if name not in plan.steps]:
         raise I3Error(f"no step {unknown[0]!r}; the plan has {', '.join(plan.steps)}")
     return [name for name in plan.steps if not names or name in names]
+
+
+def _words(
+    run: str, settings: Mapping[str, str], flags: Mapping[str, str], step: str
+) -> Iterator[str]:
+    """The words of a command; only flags become several words, whatever is in a setting."""
+    for word in _split(run, step):
+        name = word.removeprefix("{").removesuffix("}")
+        if name in flags and word == f"{{{name}}}":
+            yield from _split(flags[name], step)
+        else:
+            yield _fill(word, settings, step)
+
+
+def _split(text: str, step: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise I3Error(f"step {step!r}: {text!r}: {error}") from error
 
 
 def _fill(text: str, settings: Mapping[str, str], step: str) -> str:

@@ -55,7 +55,7 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
     )
     data, training = recipe.data, recipe.training
     data_seed = training.seed if training.data_seed is None else training.data_seed
-    collection = data.name or collection_name(data.collection) or data.collection.name
+    collection = collection_name(data.collection) or data.name or data.collection.name
     score = "not validated"
     if progress.best is not None and recipe.validation is not None:
         searched = recipe.validation.corpus or data.collection

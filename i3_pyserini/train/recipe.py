@@ -42,7 +42,7 @@ class DataRecipe(_Section):
 
     Attributes:
         collection: `pid title text` or `pid text` TSV, or JSONL as `encode` takes it.
-        name: the collection's name in model cards; null for the one in its manifest.
+        name: the collection's name in model cards, if its folder has no manifest that names it.
         queries: training queries, `qid query` TSV; not needed with `teacher`.
         qrels: their positives, two columns or TREC; likewise.
         min_relevance: what counts as relevant in TREC qrels.

@@ -416,3 +416,71 @@ def test_a_catalogue_cannot_write_elsewhere(site: Site, tmp_path: Path, path: st
     (tmp_path / "catalog.json").write_text(json.dumps(fields))
     with pytest.raises(I3Error, match="leads out of the folder"):
         load_catalog(tmp_path / "catalog.json")
+
+
+def test_one_wrong_bit_in_an_archive_is_found(
+    dataset: Dataset, site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where tar sees nothing wrong: gzip's checksum is read to the end."""
+    stored = io.BytesIO()
+    with gzip.GzipFile(fileobj=stored, mode="wb", compresslevel=0) as plain:
+        plain.write(gzip.decompress(TITLED))
+    content = bytearray(stored.getvalue())
+    content[content.index(b"Hot water")] ^= 1
+    site.files["/titled.tar.gz"] = bytes(content)
+    with pytest.raises(I3Error):
+        get_dataset(dataset, tmp_path / "data", ["text"])
+    assert "damaged or only half a download" in capfd.readouterr().err
+    assert not list((tmp_path / "data").glob("titled/corpus/*"))
+
+
+def test_nothing_is_made_of_an_archive_that_was_refused(dataset: Dataset, tmp_path: Path) -> None:
+    other = tar({"collection.tsv": lines(dict.fromkeys(PASSAGES, "wrong"))})
+    target = tmp_path / "data" / "downloads" / "official.tar.gz"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(other.ljust(len(OFFICIAL), b"\0"))
+    for _ in range(2):
+        with pytest.raises(I3Error, match=r"1 file\(s\) of small"):
+            get_dataset(dataset, tmp_path / "data", ["text"])
+        assert not (tmp_path / "data" / "official").exists()
+
+
+def test_what_cannot_be_verified_is_recorded_so_and_the_hub_is_asked(
+    dataset: Dataset, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    negatives = tmp_path / "data" / "train_negs.tsv"
+    negatives.write_bytes(b"7\t1,")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(I3Error):  # the other file of this part is missing
+        get_dataset(dataset, tmp_path / "data", ["hub"])
+    assert Manifest.load(tmp_path / "data").files["train_negs.tsv"].source == (
+        "by hand, not verified"
+    )
+    (tmp_path / "data" / "manifest.json").unlink()
+    _at_our_hub(monkeypatch, site)
+    with pytest.raises(I3Error, match=r"1 file\(s\)"):
+        get_dataset(dataset, tmp_path / "data", ["hub"])
+    negatives.write_bytes(b"7\t1,2\n")
+    manifest = get_dataset(dataset, tmp_path / "data", ["hub"])
+    assert manifest.files["train_negs.tsv"].source == "by hand"
+
+
+@pytest.mark.parametrize("name", ["train_negs.tsv", "backbone/config.json"])
+def test_empty_files_and_models_without_weights_are_refused(
+    dataset: Dataset, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}" if name.endswith("json") else "")
+    with pytest.raises(I3Error, match=r"2 file\(s\)"):
+        get_dataset(dataset, tmp_path / "data", ["hub"])
+
+
+def test_what_a_killed_process_left_is_removed(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "data" / ".unpacked-x").mkdir(parents=True)
+    (tmp_path / "data" / ".unpacked-x" / "collection.tsv").write_text("half")
+    (tmp_path / "data" / ".topics.tsv.partial-1").write_text("half")
+    get_dataset(dataset, tmp_path / "data", ["queries"])
+    assert not list((tmp_path / "data").glob(".*"))

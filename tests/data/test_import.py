@@ -254,7 +254,7 @@ def test_bad_lines_are_named(tmp_path: Path, name: str, text: str, said: str) ->
         ('id,text\nd1,"open\nd2,closed\n', "line 2: a quote is not closed"),
         ('id,text\nd1,fine\nd2,"stray" mark\n', "line 3: a quote is not closed"),
         ("id,text\nd1,a,b\n", "line 2: 3 fields, but the header has 2"),
-        ("name,words\nd1,a\n", "no field 'id' or"),
+        ("name,words\nd1,a\n", "no field id or _id or"),
     ],
 )
 def test_bad_csv_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -306,3 +306,41 @@ def test_a_folder_that_is_no_collection_is_refused(run_module: Run, tmp_path: Pa
     assert refused.returncode == 2
     assert "no corpus/*.jsonl in this folder" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_header_of_unusual_names_is_no_passage(tmp_path: Path) -> None:
+    (tmp_path / "corpus.tsv").write_text("Docno\twords\nd1\tBoil\n")
+    with pytest.raises(I3Error, match="no field text or contents"):
+        check_collection(PlainFiles(tmp_path / "corpus.tsv"))
+    assert (
+        check_collection(PlainFiles(tmp_path / "corpus.tsv", fields={"text": "words"})).passages
+        == 1
+    )
+    with pytest.raises(I3Error, match="no field bodi for the text"):
+        check_collection(PlainFiles(tmp_path / "corpus.tsv", fields={"text": "bodi"}))
+
+
+def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
+    source = write_plain(tmp_path / "plain", ".tsv")
+    write_collection(source, tmp_path / "ours")
+    (tmp_path / "ours" / "notes.txt").write_text("mine")
+    with pytest.raises(I3Error, match=r"holds notes.txt too"):
+        write_collection(source, tmp_path / "ours", overwrite=True)
+    assert (tmp_path / "ours" / "notes.txt").exists()
+
+
+def test_half_a_character_is_named(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"id": "d1", "text": "x \\ud83d y"}\n')
+    with pytest.raises(I3Error, match="line 1: half a character"):
+        write_collection(PlainFiles(tmp_path / "corpus.jsonl"), tmp_path / "ours")
+
+
+def test_queries_that_no_judgement_would_be_left_for_are_an_error(tmp_path: Path) -> None:
+    beir = write_beir(tmp_path / "beir")
+    (beir / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq3\tgone\t1\n")
+    with pytest.raises(I3Error, match="no judgement of split 'train' is of a passage that is here"):
+        write_collection(BeirFolder(beir), tmp_path / "ours", drop_unknown=True)
+    for file in (beir / "qrels").iterdir():
+        file.unlink()
+    with pytest.raises(I3Error, match="no topics would be left"):
+        write_collection(BeirFolder(beir), tmp_path / "ours")

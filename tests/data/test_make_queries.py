@@ -56,6 +56,11 @@ def test_titles(tmp_path: Path) -> None:
         "p1\tHow to boil an egg\np4\tHOW TO BOIL AN EGG\np7\tGröße der Straße\n"
     )
     corpus = [json.loads(line) for line in files["corpus/corpus.jsonl"].splitlines()]
+    assert corpus[2].pop("contents") == "Two words\nA title of two words. It is short."
+    assert all(
+        line.pop("contents", line["text"]) == line["text"] for line in corpus if line["title"] == ""
+    )
+    assert corpus[4].pop("contents") == "A title without text\n"
     assert corpus == [
         {"id": "p1", "title": "", "text": "Place the egg in water. Wait."},
         {"id": "p2", "title": "", "text": "No title here. None at all."},

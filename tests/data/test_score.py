@@ -251,6 +251,13 @@ def test_only_the_first_negatives(task: Path, teacher: str) -> None:
     assert done.pairs == 5
 
 
+def test_an_input_is_never_the_output(task: Path, teacher: str) -> None:
+    before = (task / "c.tsv").read_bytes()
+    with pytest.raises(I3Error, match="is named twice"):
+        score(scoring(task, teacher), task / "c.tsv", overwrite=True)
+    assert (task / "c.tsv").read_bytes() == before
+
+
 def test_only_the_first_positives(task: Path, teacher: str) -> None:
     score(scoring(task, teacher), task / "all.jsonl")
     assert max(len(line["positives"]["doc_id"]) for line in written(task / "all.jsonl")) > 1

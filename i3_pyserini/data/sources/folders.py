@@ -63,7 +63,10 @@ class BeirFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        return [file.stem for file in sorted((self.folder / "qrels").glob("*.tsv"))]
+        names = [file.stem for file in sorted((self.folder / "qrels").glob("*.tsv"))]
+        if not names:
+            raise I3Error(f"{self.folder / 'qrels'}: no SPLIT.tsv here, so no topics would be left")
+        return names
 
     def topics(self, split: str) -> Iterator[Topic]:
         """The judged topics of a split; the file holds those of all splits."""
@@ -100,6 +103,8 @@ class PlainFiles(Source):
             I3Error: a split has judgements but no topics, or a file is not there.
         """
         self.name, self.origin = self.corpus.stem, str(self.corpus)
+        if odd := next((name for name in self.topic_files if not name.isidentifier()), None):
+            raise I3Error(f"--topics {odd}=…: a split's name has letters, digits and _ only")
         for split, path in (*self.topic_files.items(), *self.qrels_files.items()):
             if not path.is_file():
                 raise I3Error(f"{path}: no such file (split {split!r})")

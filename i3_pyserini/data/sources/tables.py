@@ -9,7 +9,8 @@ from i3_pyserini.data.tsv import read_tsv
 from i3_pyserini.errors import I3Error
 from i3_pyserini.jsonl import read_jsonl
 
-ID_NAMES = ("id", "_id", "pid", "docid", "doc_id", "qid", "query_id", "query-id")
+ID_NAMES = ("id", "_id", "pid", "docid", "docno", "doc_id", "qid", "query_id", "query-id")
+LONGEST = 1 << 30  # characters of a CSV field
 TEXT_NAMES = ("text", "contents", "passage", "query", "body")
 TITLE_NAMES = ("title",)
 NAMES = {"id": ID_NAMES, "title": TITLE_NAMES, "text": TEXT_NAMES}
@@ -95,6 +96,7 @@ def _json_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
 
 def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
     start = 1
+    usual_limit = csv.field_size_limit(LONGEST)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -115,6 +117,8 @@ def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
         raise I3Error(f"{path}: not valid UTF-8 near line {start}; re-encode the file") from error
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+    finally:
+        csv.field_size_limit(usual_limit)
 
 
 def _tsv_rows(
@@ -123,7 +127,7 @@ def _tsv_rows(
     header: list[str] = []
     names: dict[str, str] = {}
     for number, place, cells in read_tsv(path):
-        if number == 1 and cells[0] in (*ID_NAMES, fields.get("id")):
+        if number == 1 and (fields or cells[0].lower() in ID_NAMES):
             header, names = cells, _names(cells, fields, place)
         elif header:
             if len(cells) != len(header):
@@ -144,16 +148,19 @@ def _tsv_rows(
 def _names(have: list[str], fields: Mapping[str, str], place: str) -> dict[str, str]:
     """Which of the file's fields are id, title and text."""
     names = {}
+    lowered = {name.lower(): name for name in reversed(have)}
     for key, usual in NAMES.items():
-        wanted = (fields[key],) if key in fields else usual
-        found = next((name for name in wanted if name in have), None)
+        if key in fields:
+            wanted, found = fields[key], fields[key] if fields[key] in have else None
+        else:
+            wanted = " or ".join(usual)
+            found = next((lowered[name] for name in usual if name in lowered), None)
         if found is not None:
             names[key] = found
         elif key in fields or key != "title":
             raise I3Error(
-                f"{place}: no field {' or '.join(map(repr, wanted))} for the {key}; it has "
-                f"{', '.join(map(repr, have)) or 'nothing'}"
-                + ("" if key in fields else f"; name it with --fields {key}=NAME")
+                f"{place}: no field {wanted} for the {key}; it has "
+                f"{', '.join(map(repr, have)) or 'nothing'} (--fields names those of a corpus)"
             )
     return names
 
