@@ -17,7 +17,7 @@ PAGES = ("README.md", "docs/data.md", "docs/own-collection.md", "docs/reproduce.
 def command_lines() -> list[list[str]]:
     """The words behind `python -m i3_pyserini.data` in all code blocks."""
     text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
-    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    blocks = re.split(r"^```.*$", text, flags=re.MULTILINE)[1::2]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     start = "python -m i3_pyserini.data "
     return [shlex.split(line.removeprefix(start)) for line in lines if line.startswith(start)]
