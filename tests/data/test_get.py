@@ -484,3 +484,19 @@ def test_what_a_killed_process_left_is_removed(dataset: Dataset, tmp_path: Path)
     (tmp_path / "data" / ".topics.tsv.partial-1").write_text("half")
     get_dataset(dataset, tmp_path / "data", ["queries"])
     assert not list((tmp_path / "data").glob(".*"))
+
+
+def test_check_tells_what_may_be_missing_from_what_may_not(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i3_pyserini.data import get
+
+    monkeypatch.setattr(get, "load_catalog", lambda: {"small": dataset})
+    manifest = get_dataset(dataset, tmp_path / "data", ["text"])
+    assert get.unneeded(manifest) == {
+        "downloads/official.tar.gz",
+        "downloads/titled.tar.gz",
+    }
+    assert "qrels.txt" in get.never_had(manifest)
+    (tmp_path / "data" / "official" / "corpus" / "corpus.jsonl").unlink()
+    assert get.unneeded(manifest) == {"downloads/titled.tar.gz"}

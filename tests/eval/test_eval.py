@@ -160,3 +160,27 @@ def test_command(run_module: Any, tmp_path: Path) -> None:
     done = run_module("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "none")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_table_names_the_collection_of_the_index(run_module: Any, tmp_path: Path) -> None:
+    index, data = tmp_path / "index", tmp_path / "data"
+    for folder, manifest in (
+        (index, {"corpus": {"name": "msmarco-passage-titled", "path": "x"}, "passages": 12}),
+        (data, {"dataset": "msmarco-passage", "files": {}}),
+    ):
+        folder.mkdir()
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "qrels.txt").write_text(QRELS)
+    (tmp_path / "run.txt").write_text(RUN)
+    given = (tmp_path / "qrels.txt", tmp_path / "run.txt", "--measures", "RR@10")
+    plain = run_module("i3_pyserini.eval", *given, "--index", index, check=True).stdout
+    assert plain.splitlines()[0] == "collection: msmarco-passage-titled (12 passages)"
+    csv = run_module("i3_pyserini.eval", *given, "--csv", "--index", index, check=True).stdout
+    assert csv.splitlines() == [
+        "run,collection,RR@10",
+        "run.txt,msmarco-passage-titled (12 passages),0.5",
+    ]
+    wrong = run_module("i3_pyserini.eval", *given, "--index", data)
+    assert wrong.returncode == 2
+    assert "no index that i3_pyserini.encode made" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
