@@ -14,8 +14,21 @@ class I3Error(ValueError):
     """
 
 
+class StoppedError(Exception):
+    """Work was left before its end because a signal asked for it; it can be taken up again.
+
+    Args:
+        signal: the signal's number; the command's exit code is 128 more, as in a shell.
+        message: what is done, and how to go on.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 def run_command(main: Callable[[], None]) -> NoReturn:
-    """Runs a command line's `main` and exits with 0, 2 (`I3Error`) or 130 (Ctrl-C).
+    """Runs a command line's `main`; exits with 0, 2 (`I3Error`) or 128 + the signal's number.
 
     Args:
         main: parses `sys.argv`, does the work, prints the result.
@@ -27,6 +40,9 @@ def run_command(main: Callable[[], None]) -> NoReturn:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
+    except StoppedError as stopped:
+        print(f"stopped: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.signal)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 
 BLOCK = 1 << 20
+LOCK = ".lock"
 
 
 @contextmanager
@@ -107,18 +108,33 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         I3Error: another process is at work there, or the folder cannot be made.
     """
+    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise I3Error(f"{folder}: cannot be used ({error.strerror})") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise I3Error(f"{folder}: another process is at work here; wait for it") from error
+            free = _has_name(descriptor, path)
+        except BlockingIOError:
+            free = False
         except OSError as error:  # such as on a network disk without locks
             raise I3Error(f"{folder}: cannot be locked ({error.strerror})") from error
-        yield
+        if not free:
+            raise I3Error(f"{folder}: another process is at work here; wait for it")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has this name; its last owner may have taken it away."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

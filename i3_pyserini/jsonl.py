@@ -7,6 +7,8 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields `(line number, object)` for every non-blank line; the file is streamed.
@@ -20,11 +22,18 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with path.open("rb") as lines:
             for number, raw in enumerate(lines, start=1):
-                line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
                 if line.strip():
                     yield number, _parse(line, f"{path}, line {number}")
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _parse(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        return parse_object(line)
+    except I3Error as error:
+        raise I3Error(f"{place}: {error}") from error
 
 
 def find_passage(corpus: Path, docid: str) -> tuple[str | None, str]:
@@ -57,23 +66,27 @@ def _title_and_text(passage: dict[str, Any], place: str) -> tuple[str | None, st
     return title, text
 
 
-def _parse(line: bytes, place: str) -> dict[str, Any]:
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line.
+
+    Raises:
+        I3Error: it is not UTF-8, not JSON, or not an object; the message does not say where.
+    """
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise I3Error(
-            f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file as UTF-8"
+            f"not valid UTF-8 at byte {error.start + 1}; re-encode the file as UTF-8"
         ) from error
     except json.JSONDecodeError as error:
         raise I3Error(
-            f"{place}: not valid JSON ({error.msg} at column {error.colno}); expected one JSON "
-            "object a line"
+            f"not valid JSON ({error.msg} at column {error.colno}); expected one JSON object a line"
         ) from error
     except (RecursionError, ValueError) as error:  # nested too deeply, or a number too long
-        raise I3Error(f"{place}: not usable JSON ({error})") from error
+        raise I3Error(f"not usable JSON ({error})") from error
     if not isinstance(value, dict):
         raise I3Error(
-            f'{place}: expected a JSON object such as {{"id": …, "contents": …}}, '
+            f'expected a JSON object such as {{"id": …, "contents": …}}, '
             f"found a {type(value).__name__}"
         )
     return value

@@ -1,6 +1,7 @@
-"""`python -m i3_pyserini.encode`: the command line of `pyserini.encode`, word for word."""
+"""`python -m i3_pyserini.encode`: the command line of `pyserini.encode`, and more."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +10,47 @@ from typing import TYPE_CHECKING
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
-    from i3_pyserini.encode.encoders import DocumentEncoder
+    from i3_pyserini.encode.runner import Encoding
+    from i3_pyserini.encode.spec import EncoderSpec
 
+COMMANDS = {
+    "merge": "shards that were encoded one by one, to one index",
+    "import": "an index of one's own vectors",
+    "verify": "look into an index, and encode a sample of it again",
+}
 SECTIONS = ("input", "output", "encoder")
-SWITCHES = {"--to-faiss", "--overwrite", "--fp16", "--l2-norm", "--add-sep"}  # take no value
+# Take no value:
+SWITCHES = {
+    *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--l2-norm", "--add-sep", "--estimate"),
+}
+STORED = {"fp32": "float32", "fp16": "float16"}
 USAGE = """python -m i3_pyserini.encode
   input   --corpus PATH [--fields F …] [--docid-field F] [--delimiter D]
           [--shard-id I --shard-num N]
-  output  --embeddings DIR [--to-faiss] [--overwrite]
-  encoder --encoder MODEL [--encoder-class i3|auto] [--batch-size N] [--device D] [--fp16]
-          [--fields F …] and, for auto: [--pooling cls|mean] [--l2-norm] [--prefix P]
-          [--max-length N] [--add-sep]"""
+  output  --embeddings DIR [--to-faiss | --to-npy] [--store-dtype fp32|fp16] [--overwrite]
+  encoder --encoder MODEL [--encoder-class i3|auto] [--device D | --devices D,D… | --ray ADDRESS]
+          [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
+          [--estimate] [--fields F …] and, for auto: [--pooling cls|mean] [--l2-norm]
+          [--prefix P] [--max-length N] [--add-sep]
+   or: python -m i3_pyserini.encode merge|import|verify --help"""
+HELP = """Encode a JSONL corpus into the files that Pyserini reads.
+
+input
+  --corpus        a JSONL file, or a folder of them
+  --shard-id      encode only this one of --shard-num ranges of the corpus's bytes; join with merge
+output
+  --embeddings    the directory; it is there when it is complete. The same command again goes on
+                  with one that was interrupted
+  --to-faiss      {index, docid} for pyserini.search.faiss; otherwise JSON lines for Anserini
+  --to-npy        embeddings.npy and docid
+  --store-dtype   of the parts on the way and of embeddings.npy (an index is always float32)
+encoder
+  --devices       several devices at once, such as cuda:0,cuda:1 or cpu,cpu
+  --ray           the address of a Ray cluster that shares this folder ("local" for a new one)
+  --dtype         bf16 is about twice as fast where the processor has it; fp16 is for GPUs
+  --batch-tokens  most tokens of a batch, padding counted (1,024 on a CPU, 16,384 on a GPU)
+  --batch-size    most passages of a batch besides
+  --estimate      encode a sample only, and print hours, disk and memory for the whole"""
 
 
 def split_sections(argv: Sequence[str]) -> dict[str, list[str]]:
@@ -62,15 +93,25 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     given.add_argument("--shard-num", type=int, default=1)
     output = parsers["output"]
     output.add_argument("--embeddings", type=Path, required=True)
-    output.add_argument("--to-faiss", action="store_true")
+    kind = output.add_mutually_exclusive_group()
+    kind.add_argument("--to-faiss", dest="kind", action="store_const", const="faiss")
+    kind.add_argument("--to-npy", dest="kind", action="store_const", const="npy")
+    output.add_argument("--store-dtype", choices=tuple(STORED), default="fp32")
     output.add_argument("--overwrite", action="store_true")
     encoder = parsers["encoder"]
     encoder.add_argument("--encoder", required=True)
     encoder.add_argument("--encoder-class", choices=("i3", "auto"))
     encoder.add_argument("--fields", nargs="+")
-    encoder.add_argument("--batch-size", type=int, default=64)
-    encoder.add_argument("--device")
-    encoder.add_argument("--fp16", action="store_true")
+    where = encoder.add_mutually_exclusive_group()
+    where.add_argument("--device")
+    where.add_argument("--devices")
+    where.add_argument("--ray", metavar="ADDRESS")
+    encoder.add_argument("--dtype", choices=("fp32", "bf16", "fp16"))
+    encoder.add_argument("--fp16", action="store_const", dest="dtype", const="fp16")
+    encoder.add_argument("--backend", choices=("torch", "openvino"), default="torch")
+    encoder.add_argument("--batch-tokens", type=int)
+    encoder.add_argument("--batch-size", type=int)
+    encoder.add_argument("--estimate", action="store_true")
     encoder.add_argument("--pooling", choices=("cls", "mean"), default="cls")
     encoder.add_argument("--l2-norm", action="store_true")
     encoder.add_argument("--prefix")
@@ -81,63 +122,86 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
 
 
 def main() -> None:
-    """Parses the command line, encodes, and says how to search."""
-    if len(sys.argv) == 1 or set(sys.argv[1:]) & {"-h", "--help"}:
-        print(f"usage: {USAGE}\n\nEncode a JSONL corpus into the files that Pyserini reads.")
+    """Parses the command line, encodes, and says what was written."""
+    words = sys.argv[1:]
+    if words and words[0] in COMMANDS:
+        _run_command(words[0], words[1:])
+        return
+    if not words or set(words) & {"-h", "--help"}:
+        commands = "\n".join(f"  {name:<16}{what}" for name, what in COMMANDS.items())
+        print(f"usage: {USAGE}\n\n{HELP}\n\n{commands}")
         return
     parsers = _parsers()
-    words = split_sections(sys.argv[1:])
-    given, output, encoder = (parsers[name].parse_args(words[name]) for name in SECTIONS)
+    sections = split_sections(words)
+    given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
+    _check_numbers(given, encoder)
+    from i3_pyserini.encode.corpus import Corpus
+    from i3_pyserini.encode.output import Output
+
+    delimiter = given.delimiter.replace("\\n", "\n")
+    corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter)
+    spec = _spec(encoder)
+    how = _encoding(given, output, encoder, spec)
+    target = Output(output.embeddings, output.kind or "jsonl", output.overwrite)
+    if encoder.estimate:
+        from i3_pyserini.encode.estimate import estimate
+
+        print(estimate(corpus, spec, target, how))
+        return
+    from i3_pyserini.encode.runner import encode_corpus
+
+    shape = encode_corpus(corpus, spec, target, how)
+    print(f"wrote {output.embeddings}: {shape.passages:,} passages of {shape.dimension} dimensions")
+
+
+def _run_command(name: str, words: Sequence[str]) -> None:
+    module = importlib.import_module(f"i3_pyserini.encode.commands.{name}_command")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m i3_pyserini.encode {name}", description=f"{name}: {COMMANDS[name]}."
+    )
+    module.add_arguments(parser)
+    module.run(parser.parse_args(words))
+
+
+def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> None:
     if not 0 <= given.shard_id < given.shard_num:
         raise I3Error(
             f"--shard-id {given.shard_id} is not one of the {given.shard_num} shards, from 0"
         )
-    if encoder.batch_size < 1:
-        raise I3Error(f"--batch-size is {encoder.batch_size}, must be at least 1")
-    from i3_pyserini.encode.corpus import Corpus
-    from i3_pyserini.encode.runner import Encoding, Shard, encode_corpus
-    from i3_pyserini.encode.store import FaissStore, JsonlStore
-
-    delimiter = given.delimiter.replace("\\n", "\n")
-    corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter)
-    store = (FaissStore if output.to_faiss else JsonlStore)(output.embeddings, output.overwrite)
-    is_i3 = _is_i3(encoder)
-    document_encoder = _i3(encoder) if is_i3 else _auto(encoder)
-    fields = encoder.fields or (given.fields if is_i3 else ["text"])
-    with_titles = "title" in fields or (not fields and is_i3)
-    how = Encoding(encoder.batch_size, with_titles, Shard(given.shard_id, given.shard_num))
-    count = encode_corpus(corpus, document_encoder, store, how)
-    print(
-        f"wrote {output.embeddings}: {count:,} passages of {store.manifest['dimension']} dimensions"
-    )
+    for name in ("batch_size", "batch_tokens", "max_length"):
+        value = getattr(encoder, name)
+        if value is not None and value < 1:
+            raise I3Error(f"--{name.replace('_', '-')} is {value}, must be at least 1")
 
 
-def _is_i3(args: argparse.Namespace) -> bool:
+def _spec(args: argparse.Namespace) -> "EncoderSpec":
+    from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
     from i3_pyserini.model.config import is_i3_model
 
-    return bool(
-        args.encoder_class == "i3" or (not args.encoder_class and is_i3_model(args.encoder))
-    )
+    dtype = args.dtype or "fp32"
+    if args.encoder_class == "i3" or (not args.encoder_class and is_i3_model(args.encoder)):
+        return EncoderSpec(args.encoder, "i3", dtype, args.backend)
+    options = AutoOptions(args.pooling, args.l2_norm, args.prefix, args.max_length, args.add_sep)
+    return EncoderSpec(args.encoder, "auto", dtype, args.backend, options)
 
 
-def _i3(args: argparse.Namespace) -> "DocumentEncoder":
-    from i3_pyserini.encode.encoders import I3DocumentEncoder
+def _encoding(
+    given: argparse.Namespace,
+    output: argparse.Namespace,
+    encoder: argparse.Namespace,
+    spec: "EncoderSpec",
+) -> "Encoding":
+    from i3_pyserini.encode.batches import Batching
+    from i3_pyserini.encode.runner import Encoding
+    from i3_pyserini.encode.scan import Shard
 
-    return I3DocumentEncoder(args.encoder, args.device, args.fp16)
-
-
-def _auto(args: argparse.Namespace) -> "DocumentEncoder":
-    from i3_pyserini.encode.encoders import AutoDocumentEncoder
-
-    return AutoDocumentEncoder(
-        args.encoder,
-        args.device,
-        pooling=args.pooling,
-        l2_norm=args.l2_norm,
-        prefix=args.prefix,
-        max_length=args.max_length,
-        add_sep=args.add_sep,
-    )
+    fields = encoder.fields or (given.fields if spec.kind == "i3" else ["text"])
+    with_titles = "title" in fields or (not fields and spec.kind == "i3")
+    store_dtype = STORED[output.store_dtype]
+    batching = Batching(encoder.batch_tokens, encoder.batch_size, with_titles, store_dtype)
+    names = (encoder.devices or encoder.device or "").split(",")
+    devices = tuple(name.strip() for name in names if name.strip())
+    return Encoding(batching, Shard(given.shard_id, given.shard_num), devices, encoder.ray)
 
 
 if __name__ == "__main__":

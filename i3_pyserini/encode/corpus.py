@@ -1,16 +1,13 @@
 """Reading a JSONL corpus as `pyserini.encode` does, but as a stream and with every line checked."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import read_jsonl
+from i3_pyserini.jsonl import BYTE_ORDER_MARK, parse_object
 
 SUFFIXES = (".jsonl", ".json")
 ID_FIELDS = ("id", "_id", "docid")
@@ -35,18 +32,16 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class CorpusSummary:
-    """What one pass over a corpus found.
+class Place:
+    """Where a line begins.
 
     Attributes:
-        passages: number of passages.
-        sha256: hash of all files' bytes, in order.
-        files: names of the files, in order.
+        file: number of the file, from 0 on.
+        offset: byte in it.
     """
 
-    passages: int
-    sha256: str
-    files: list[str]
+    file: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class Corpus:
     fields: tuple[str, ...] = ()
     docid_field: str | None = None
     delimiter: str = "\n"
-    _files: list[Path] = field(init=False, repr=False)
+    files: tuple[Path, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Lists the files.
@@ -82,7 +77,7 @@ class Corpus:
             files = [self.path]
         else:
             raise I3Error(f"{self.path}: no such file or folder")
-        object.__setattr__(self, "_files", files)
+        object.__setattr__(self, "files", tuple(files))
 
     def __iter__(self) -> Iterator[Passage]:
         """Yields the passages in order; nothing of them is kept.
@@ -90,80 +85,101 @@ class Corpus:
         Raises:
             I3Error: a line is not as it should be; names file and line.
         """
-        for file in self._files:
-            for number, record in read_jsonl(file):
-                yield self._passage(record, f"{file}, line {number}")
+        return self.read(Place())
 
-    def check(self) -> CorpusSummary:
-        """Reads the whole corpus once, before anything is paid for.
-
-        Memory: about 100 bytes a passage, for finding duplicate ids.
+    def read(self, start: Place) -> Iterator[Passage]:
+        """Yields the passages from a place on.
 
         Raises:
-            I3Error: a line is not as it should be, an id occurs twice, or there is no passage.
+            I3Error: a line is not as it should be; names file and line.
         """
-        seen: set[str] = set()
-        for file in self._files:
-            lines = tqdm(read_jsonl(file), desc=f"check {file.name}", unit="line", delay=2)
-            for number, record in lines:
-                place = f"{file}, line {number}"
-                docid = self._passage(record, place).docid
-                if docid in seen:
-                    raise I3Error(f"{place}: id {docid!r} occurs a second time; ids must be unique")
-                seen.add(docid)
-        if not seen:
-            raise I3Error(f"{self.path}: no passages in {len(self._files)} file(s)")
-        return CorpusSummary(len(seen), self._hash(), [file.name for file in self._files])
+        lines = self.lines(start)
+        return (self.passage(line, place) for place, line in lines if line.strip())
 
-    def _hash(self) -> str:
-        digest = hashlib.sha256()
-        for file in self._files:
-            with file.open("rb") as content:
-                while block := content.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()
+    def lines(self, start: Place) -> Iterator[tuple[Place, bytes]]:
+        """Yields the lines, blank ones too, that begin at or after a place; with their ends."""
+        for number in range(start.file, len(self.files)):
+            offset = start.offset if number == start.file else 0
+            try:
+                with self.files[number].open("rb") as file:
+                    if offset:  # a place may be inside a line: that one began before it
+                        file.seek(offset - 1)
+                        offset += len(file.readline()) - 1
+                    for line in file:
+                        yield Place(number, offset), line
+                        offset += len(line)
+            except OSError as error:
+                raise I3Error(f"{self.files[number]}: cannot be read ({error.strerror})") from error
 
-    def _passage(self, record: dict[str, Any], place: str) -> Passage:
-        values = self._values(record, place)
+    def passage(self, line: bytes, place: Place) -> Passage:
+        """The passage on a line that is not blank.
+
+        Args:
+            line: the line.
+            place: where it begins; for messages, and for the byte order mark.
+
+        Raises:
+            I3Error: the line is not as it should be; names file and line.
+        """
+        try:
+            record = parse_object(line if place.offset else line.removeprefix(BYTE_ORDER_MARK))
+            return self._passage(record)
+        except I3Error as error:
+            raise I3Error(f"{self.name_of(place)}: {error}") from error
+
+    def name_of(self, place: Place) -> str:
+        """File and line of a place, for messages; the lines before it are counted for that."""
+        number = 1
+        with self.files[place.file].open("rb") as file:
+            while file.tell() < place.offset:
+                block = file.read(min(1 << 20, place.offset - file.tell()))
+                if not block:
+                    break
+                number += block.count(b"\n")
+        return f"{self.files[place.file]}, line {number}"
+
+    def _passage(self, record: dict[str, Any]) -> Passage:
+        values = self._values(record)
         title = values.get("title")
         parts = [value for name, value in values.items() if name != "title" and value]
         text = values["text"] or "" if "text" in values else " ".join(filter(None, parts))
         contents = "\n".join(value or "" for value in values.values())
-        return Passage(self._docid(record, place), title or None, text, contents)
+        return Passage(self._docid(record), title or None, text, contents)
 
-    def _docid(self, record: dict[str, Any], place: str) -> str:
+    def _docid(self, record: dict[str, Any]) -> str:
         names = (self.docid_field,) if self.docid_field else ID_FIELDS
         found = [record[name] for name in names if name in record]
         if not found:
-            raise I3Error(f"{place}: no id (field {' or '.join(map(repr, names))})")
+            raise I3Error(f"no id (field {' or '.join(map(repr, names))})")
         if not isinstance(found[0], str | int) or isinstance(found[0], bool):
-            raise I3Error(f"{place}: the id is a {type(found[0]).__name__}, not a string or number")
+            raise I3Error(f"the id is a {type(found[0]).__name__}, not a string or number")
         docid = str(found[0])
         if not docid or docid != "".join(docid.split()):
-            raise I3Error(f"{place}: id {docid!r} is empty or has white space in it")
+            raise I3Error(f"id {docid!r} is empty or has white space in it")
+        _check_encodable(docid, "the id")
         return docid
 
-    def _values(self, record: dict[str, Any], place: str) -> dict[str, str | None]:
+    def _values(self, record: dict[str, Any]) -> dict[str, str | None]:
         """The fields' values, in the order asked for, without surrounding blanks."""
         fields = self.fields
         if not fields:
             text = "text" if "text" in record or "contents" not in record else "contents"
             fields = ("title", text) if "title" in record else (text,)
         if all(name in record for name in fields):
-            return {name: _text(record[name], name, place) for name in fields}
+            return {name: _text(record[name], name) for name in fields}
         absent = [name for name in fields if name not in record]
         contents = record.get("contents")
         if contents is None:
             raise I3Error(
-                f"{place}: no field {', '.join(map(repr, absent))} and no 'contents' "
+                f"no field {', '.join(map(repr, absent))} and no 'contents' "
                 f"(it has {', '.join(map(repr, record))})"
             )
-        parts = (_text(contents, "contents", place) or "").split(self.delimiter)
+        parts = (_text(contents, "contents") or "").split(self.delimiter)
         if len(parts) == len(fields) + 1 and not parts[-1]:
             parts.pop()
         if len(parts) != len(fields):
             raise I3Error(
-                f"{place}: 'contents' has {len(parts)} part(s) between {self.delimiter!r}, but "
+                f"'contents' has {len(parts)} part(s) between {self.delimiter!r}, but "
                 f"{len(fields)} field(s) are asked for: {' '.join(fields)}"
             )
         return {name: part.strip(" ") for name, part in zip(fields, parts, strict=True)}
@@ -187,9 +203,19 @@ def collection_name(corpus: Path) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _text(value: object, name: str, place: str) -> str | None:
+def _text(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise I3Error(f"{place}: field {name!r} is a {type(value).__name__}, not a string")
+        raise I3Error(f"field {name!r} is a {type(value).__name__}, not a string")
+    _check_encodable(value, f"field {name!r}")
     return value if name == "contents" else value.strip()
+
+
+def _check_encodable(value: str, what: str) -> None:
+    if value.isascii():
+        return
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(f"{what} has half a character (a lone surrogate) at {error.start}") from error

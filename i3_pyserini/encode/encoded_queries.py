@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from i3_pyserini.encode.encoders import I3QueryEncoder, fingerprint
-from i3_pyserini.encode.store import read_manifest
+from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]

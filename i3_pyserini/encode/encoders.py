@@ -10,25 +10,45 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from transformers import PreTrainedModel
 
+from i3_pyserini.encode.compute import passage_function
+from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_config, load_encoder, load_tokenizer
 from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
+from i3_pyserini.model.retriever import I3Retriever
+
+CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class DocumentEncoder(Protocol):
-    """What the runner needs of an encoder."""
+    """What the runner needs of an encoder.
+
+    Attributes:
+        dimension: numbers in a vector, H.
+        batch_tokens: tokens of a batch, padding counted, that suit it.
+    """
+
+    dimension: int
+    batch_tokens: int
+
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """The ids of N passages, with special tokens, cut to the model's length."""
+        ...
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encodes B passages of ids, together, to float32 [B, H]."""
+        ...
 
     def encode(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Vectors:
         """Encodes B passages to float32 [B, H]."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """What an index's manifest says of the model."""
         ...
 
 
@@ -49,31 +69,36 @@ def torch_device(name: str | None) -> torch.device:
     return device
 
 
-class I3DocumentEncoder:
-    """Passages to vectors, as the model's configuration says.
-
-    Args:
-        model_name: a model directory, or a hub name.
-        device: such as "cuda:0"; None for the first GPU or else the CPU.
-        fp16: compute in half precision (on a GPU only).
-        **_: what Pyserini passes to every encoder; lengths, pooling and the like are in the
-            model's configuration.
-    """
+class _PassageEncoder:
+    """What document encoders have in common: padding, the model, and what Pyserini calls."""
 
     def __init__(
-        self, model_name: str, device: str | None = None, fp16: bool = False, **_: Any
+        self, module: nn.Module, tokenizer: Any, device: torch.device, dtype: str, backend: str
     ) -> None:
-        self.name = model_name
-        self.device = torch_device(device)
-        self.model, self.tokenizer = load_model_directory(model_name)
-        self.half = fp16 and self.device.type == "cuda"
-        self.model.to(self.device, torch.float16 if self.half else torch.float32)  # type: ignore[arg-type]
+        self._run = passage_function(module, device, dtype, backend)
+        self._pad_id, self._pad_left = tokenizer.pad_token_id, tokenizer.padding_side == "left"
+        self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
-    @torch.inference_mode()
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """The ids of N passages, with special tokens, cut to the model's length."""
+        raise NotImplementedError
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encodes B passages of ids, together, to float32 [B, H]."""
+        width = max(len(one) for one in ids)
+        padded = np.full((len(ids), width), self._pad_id, dtype=np.int64)
+        mask = np.zeros_like(padded)
+        for row, one in enumerate(ids):
+            place = slice(width - len(one), None) if self._pad_left else slice(len(one))
+            padded[row, place], mask[row, place] = one, 1
+        return self._run(padded, mask)
+
     def encode(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None, **_: Any
     ) -> Vectors:
-        """Encodes B passages.
+        """Encodes B passages in one batch, for Pyserini.
 
         Args:
             texts: their texts.
@@ -83,13 +108,128 @@ class I3DocumentEncoder:
         Returns:
             float32 [B, H].
         """
-        batch = self.tokenizer.passages(list(texts), titles).to(self.device)
-        vectors = self.model.encode_passages(**batch)["vectors"]
-        return _to_numpy(vectors)
+        return self.vectors(self.ids(texts, titles))
 
-    def describe(self) -> dict[str, Any]:
-        """What an index's manifest says of the model."""
-        return {"class": "i3", "name": self.name, "fingerprint": fingerprint(Path(self.name))}
+
+class I3DocumentEncoder(_PassageEncoder):
+    """Passages to vectors, as the model's configuration says.
+
+    Args:
+        model_name: a model directory, or a hub name.
+        device: such as "cuda:0"; None for the first GPU or else the CPU.
+        fp16: Pyserini's way to say `dtype="fp16"`.
+        dtype: "fp32", "bf16" or "fp16".
+        backend: "torch" or "openvino".
+        **_: what Pyserini passes to every encoder; lengths, pooling and the like are in the
+            model's configuration.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        device: str | None = None,
+        fp16: bool = False,
+        dtype: str = "fp32",
+        backend: str = "torch",
+        **_: Any,
+    ) -> None:
+        self.device = torch_device(device)
+        model, self.tokenizer = load_model_directory(model_name)
+        self.dimension: int = model.config.hidden_size
+        module = _I3Passages(model)
+        hf_tokenizer = self.tokenizer.tokenizer
+        dtype = "fp16" if fp16 else dtype
+        super().__init__(module, hf_tokenizer, self.device, dtype, backend)
+
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """The ids of N passages through the model's template; see `DocumentEncoder`."""
+        return self.tokenizer.passage_ids(texts, titles)
+
+
+class AutoDocumentEncoder(_PassageEncoder):
+    """Any Hugging Face encoder, with the vectors of Pyserini's class of this name.
+
+    Source: pyserini 1.6.0, `encode/_auto.py`.
+
+    Args:
+        model_name: a directory or hub name.
+        device: see `I3DocumentEncoder`.
+        dtype: see `I3DocumentEncoder`.
+        backend: see `I3DocumentEncoder`.
+        options: see `AutoOptions`.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        device: str | None = None,
+        *,
+        dtype: str = "fp32",
+        backend: str = "torch",
+        options: AutoOptions | None = None,
+    ) -> None:
+        self.device = torch_device(device)
+        self.options = options or AutoOptions()
+        self.tokenizer = load_tokenizer(model_name, load_config(model_name))
+        encoder = load_encoder(model_name)
+        self.dimension: int = encoder.config.hidden_size
+        module = _Pooled(encoder, self.options)
+        super().__init__(module, self.tokenizer, self.device, dtype, backend)
+
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """The ids of N passages; see `DocumentEncoder`."""
+        prefix = self.options.prefix
+        texts = [f"{prefix} {text}" for text in texts] if prefix else list(texts)
+        pair = None
+        if titles is not None:
+            named = [title or "" for title in titles]
+            if self.options.add_sep:
+                texts, pair = named, texts
+            else:
+                texts = [f"{a} {b}" for a, b in zip(named, texts, strict=True)]
+        ids: list[list[int]] = self.tokenizer(
+            texts,
+            pair,
+            max_length=self.options.max_length,
+            truncation=True,
+            return_token_type_ids=False,
+            return_attention_mask=False,
+        )["input_ids"]
+        return ids
+
+
+class _I3Passages(nn.Module):
+    """The passage side alone: what only queries or training need takes no memory."""
+
+    def __init__(self, model: I3Retriever) -> None:
+        super().__init__()
+        setattr(model, model.query_encoder.base_model_prefix, nn.Identity())
+        if model.has_reconstructor:
+            setattr(model, "reconstruction_head", nn.Identity())  # noqa: B010  (of another type)
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        vectors: Tensor = self.model.encode_passages(input_ids, attention_mask)["vectors"]
+        return vectors
+
+
+class _Pooled(nn.Module):
+    def __init__(self, encoder: PreTrainedModel, options: AutoOptions) -> None:
+        super().__init__()
+        self.encoder, self.options = encoder, options
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.options.pooling == "mean":
+            weights = attention_mask.unsqueeze(-1).to(states.dtype)
+            vectors = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        else:
+            vectors = states[:, 0]
+        return F.normalize(vectors, dim=-1) if self.options.l2_norm else vectors
 
 
 class I3QueryEncoder:
@@ -122,81 +262,6 @@ class I3QueryEncoder:
         """Encodes Q queries to float32 [Q, H]."""
         batch = self.tokenizer.queries(list(queries)).to(self.device)
         return _to_numpy(self.model.encode_queries(**batch))
-
-
-class AutoDocumentEncoder:
-    """Any Hugging Face encoder, with the vectors of Pyserini's class of this name.
-
-    Source: pyserini 1.6.0, `encode/_auto.py`.
-
-    Args:
-        model_name: a directory or hub name.
-        device: see `I3DocumentEncoder`.
-        pooling: "cls" or "mean".
-        l2_norm: scale vectors to unit length.
-        prefix: put before every text, with a blank between.
-        max_length: ids at most, special tokens included.
-        add_sep: title and text as two segments rather than joined by a blank.
-    """
-
-    def __init__(
-        self,
-        model_name: str,
-        device: str | None = None,
-        *,
-        pooling: str = "cls",
-        l2_norm: bool = False,
-        prefix: str | None = None,
-        max_length: int = 256,
-        add_sep: bool = False,
-    ) -> None:
-        self.name = model_name
-        self.device = torch_device(device)
-        self.tokenizer = load_tokenizer(model_name, load_config(model_name))
-        self.model = load_encoder(model_name).to(self.device).eval()  # type: ignore[arg-type]
-        self.options = {
-            "pooling": pooling,
-            "l2_norm": l2_norm,
-            "prefix": prefix,
-            "max_length": max_length,
-            "add_sep": add_sep,
-        }
-
-    @torch.inference_mode()
-    def encode(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None = None, **_: Any
-    ) -> Vectors:
-        """Encodes B passages to float32 [B, H]."""
-        prefix = self.options["prefix"]
-        texts = [f"{prefix} {text}" for text in texts] if prefix else list(texts)
-        pair = None
-        if titles is not None:
-            named = [title or "" for title in titles]
-            if self.options["add_sep"]:
-                texts, pair = named, texts
-            else:
-                texts = [f"{a} {b}" for a, b in zip(named, texts, strict=True)]
-        batch = self.tokenizer(
-            texts,
-            pair,
-            max_length=self.options["max_length"],
-            truncation=True,
-            padding=True,
-            return_token_type_ids=False,
-            return_tensors="pt",
-        ).to(self.device)
-        states = self.model(**batch).last_hidden_state
-        if self.options["pooling"] == "mean":
-            weights = batch["attention_mask"].unsqueeze(-1)
-            vectors = (states * weights).sum(dim=1) / weights.sum(dim=1)
-        else:
-            vectors = states[:, 0]
-        return _to_numpy(F.normalize(vectors, dim=-1) if self.options["l2_norm"] else vectors)
-
-    def describe(self) -> dict[str, Any]:
-        """What an index's manifest says of the model."""
-        known = {"class": "auto", "name": self.name, "fingerprint": fingerprint(Path(self.name))}
-        return {**known, **self.options}
 
 
 def fingerprint(directory: Path) -> str | None:

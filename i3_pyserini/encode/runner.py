@@ -1,123 +1,160 @@
-"""The encoding loop: passages in, vectors out, in the corpus's order."""
+"""Encoding a corpus: plan, parts, files; each step is taken up again where it was interrupted."""
 
-import itertools
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini import __version__
-from i3_pyserini.encode.corpus import Corpus, Passage, collection_name
-from i3_pyserini.encode.encoders import DocumentEncoder
-from i3_pyserini.encode.store import Store
-from i3_pyserini.errors import I3Error
-
-WINDOW = 32  # batches that are read ahead, so that a batch can be of passages of one length
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Which of `number` equal parts of the corpus to encode, counted from 0."""
-
-    id: int = 0
-    number: int = 1
-
-    def range(self, passages: int) -> tuple[int, int]:
-        """First and past-the-last passage; the last shard takes the rest, as in Pyserini."""
-        size = passages // self.number
-        start = self.id * size
-        return start, passages if self.id == self.number - 1 else start + size
+from i3_pyserini.encode.batches import Batching, encode_parts
+from i3_pyserini.encode.corpus import Corpus, collection_name
+from i3_pyserini.encode.encoders import torch_device
+from i3_pyserini.encode.job import Job, open_job
+from i3_pyserini.encode.output import BYTES_OF_AN_ID, Output
+from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
+from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.stopping import StopRequest
+from i3_pyserini.encode.vector_files import Shape
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to encode.
+    """What to encode, and where.
 
     Attributes:
-        batch_size: passages that go through the model together.
-        with_titles: whether titles are given to the encoder.
+        batching: how passages go through the model.
         shard: the part of the corpus to encode.
+        devices: one encoder on each; none for the first GPU or else the CPU.
+        ray: address of a Ray cluster that encodes the parts; None for this machine.
+        part_passages: passages of a part.
     """
 
-    batch_size: int = 64
-    with_titles: bool = True
-    shard: Shard = Shard()
+    batching: Batching = field(default_factory=Batching)
+    shard: Shard = field(default_factory=Shard)
+    devices: Sequence[str] = ()
+    ray: str | None = None
+    part_passages: int = PART_PASSAGES
 
 
 def encode_corpus(
-    corpus: Corpus, encoder: DocumentEncoder, store: Store, how: Encoding | None = None
-) -> int:
-    """Encodes a corpus into a store.
+    corpus: Corpus, source: EncoderSource, output: Output, how: Encoding | None = None
+) -> Shape:
+    """Encodes a corpus into an output directory.
 
     The corpus is read twice: once to check it, so that a bad last line is found before hours of
-    encoding, and once to encode it, a window of batches at a time.
+    encoding, and once to encode it, a part at a time. What was done before an interruption is
+    found in the output's hidden folder and not done again.
 
     Args:
         corpus: the corpus.
-        encoder: the encoder.
-        store: where the vectors go; entered and left here.
+        source: the encoder.
+        output: where the vectors go.
         how: see `Encoding`.
 
     Returns:
-        The number of passages encoded.
+        Number and dimension of the vectors.
 
     Raises:
-        I3Error: the corpus has a mistake, or the store cannot be written.
+        I3Error: the corpus has a mistake, an interrupted encoding had other options, the disk is
+            too small, or the output cannot be written.
+        StoppedError: SIGTERM or Ctrl-C came; the parts so far are on the disk.
     """
     how = how or Encoding()
-    summary = corpus.check()
-    start, end = how.shard.range(summary.passages)
-    if start == end:
-        raise I3Error(
-            f"{corpus.path}: shard {how.shard.id} of {how.shard.number} is empty: there are "
-            f"only {summary.passages} passages; use fewer shards"
-        )
-    store.manifest = {
+    if how.ray is None:
+        for device in how.devices:
+            torch_device(device)  # before minutes of reading
+    with output.work() as folder:
+        settings = _settings(corpus, source, output, how)
+        job = open_job(folder, corpus, settings, output.overwrite, how.part_passages)
+        shape = Shape(job.scan.passages, settings["model"]["dimension"])
+        missing = job.missing()
+        _check_space(output, job, shape, missing, how)
+        if missing:
+            _encode(job, source, missing, how)
+        blocks = job.blocks(with_contents=output.kind == "jsonl")
+        output.finish(blocks, shape, _manifest(job), how.batching.store_dtype)
+    return shape
+
+
+def bytes_of_parts(passages: int, shape: Shape, batching: Batching) -> int:
+    """About how much disk the parts of some passages take, until they are files of an index."""
+    return passages * (shape.dimension * batching.itemsize + BYTES_OF_AN_ID)
+
+
+def _settings(
+    corpus: Corpus, source: EncoderSource, output: Output, how: Encoding
+) -> dict[str, Any]:
+    """What the vectors and files depend on, but for rounding; an encoding is taken up by these."""
+    return {
         "i3_pyserini": __version__,
-        "model": encoder.describe(),
+        "model": source.describe(),
         "corpus": {
             "name": collection_name(corpus.path),
-            "path": str(corpus.path),
-            "files": summary.files,
-            "passages": summary.passages,
-            "sha256": summary.sha256,
+            "files": [file.name for file in corpus.files],
             "fields": list(corpus.fields),
+            "docid_field": corpus.docid_field,
+            "delimiter": corpus.delimiter,
         },
         "shard": {"id": how.shard.id, "number": how.shard.number},
-        "titles": how.with_titles,
+        "titles": how.batching.with_titles,
+        "store_dtype": how.batching.store_dtype,
+        "output": output.kind,
     }
-    passages = itertools.islice(corpus, start, end)
+
+
+def _manifest(job: Job) -> dict[str, Any]:
+    settings = {name: value for name, value in job.settings.items() if name != "part_passages"}
+    corpus = {
+        **settings["corpus"],
+        "path": str(job.corpus.path),
+        "passages": job.scan.passages,
+        "sha256": job.scan.sha256,
+    }
+    return {**settings, "corpus": corpus}
+
+
+def _check_space(output: Output, job: Job, shape: Shape, missing: list[int], how: Encoding) -> None:
+    left = sum(job.parts[number].passages for number in missing)
+    contents = size_of(job.corpus) // how.shard.number
+    needed = bytes_of_parts(left, shape, how.batching)
+    needed += output.bytes_needed(shape, contents, how.batching.itemsize)
+    free = output.check_space(needed)
+    done = f", {shape.passages - left:,} of them done" if left < shape.passages else ""
+    tqdm.write(
+        f"{shape.passages:,} passages{done}; needs {tqdm.format_sizeof(needed, 'B')} of disk "
+        f"until it is finished ({tqdm.format_sizeof(free, 'B')} are free)",
+        file=sys.stderr,
+    )
+
+
+def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) -> None:
+    left = sum(job.parts[number].passages for number in missing)
     interval = 0.5 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
-    bar = tqdm(total=end - start, unit="passage", desc="encode", mininterval=interval, delay=2)
-    with bar, store:
-        for window in _windows(passages, WINDOW * how.batch_size):
-            store.add(window, _encode_window(window, encoder, how, bar))
-    return store.count
+    bar = tqdm(
+        total=job.scan.passages,
+        initial=job.scan.passages - left,
+        unit="passage",
+        desc="encode",
+        mininterval=interval,
+        delay=2,
+    )
+    with StopRequest() as stop, bar:
+        if how.ray is not None:
+            from i3_pyserini.encode.cluster import encode_on_ray  # noqa: PLC0415  (an extra)
 
+            encode_on_ray(how.ray, job, source, missing, how.batching, bar.update, stop.asked)
+        elif len(how.devices) > 1:
+            from i3_pyserini.encode.workers import encode_on_devices  # noqa: PLC0415
 
-def _windows(passages: Iterable[Passage], size: int) -> Iterator[list[Passage]]:
-    iterator = iter(passages)
-    while window := list(itertools.islice(iterator, size)):
-        yield window
-
-
-def _encode_window(
-    window: list[Passage], encoder: DocumentEncoder, how: Encoding, bar: Any
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Encodes passages of like length together, and puts the vectors back in their order."""
-    order = sorted(range(len(window)), key=lambda row: len(window[row].text))
-    vectors = None
-    for start in range(0, len(order), how.batch_size):
-        rows = order[start : start + how.batch_size]
-        texts = [window[row].text for row in rows]
-        titles = [window[row].title for row in rows] if how.with_titles else None
-        encoded = encoder.encode(texts, titles)
-        if vectors is None:
-            vectors = np.empty((len(window), encoded.shape[1]), dtype=np.float32)
-        vectors[rows] = encoded
-        bar.update(len(rows))
-    assert vectors is not None  # noqa: S101  (a window is never empty)
-    return vectors
+            encode_on_devices(
+                how.devices, job, source, missing, how.batching, bar.update, stop.asked
+            )
+        else:
+            encoder = source.load(how.devices[0] if how.devices else None)
+            encode_parts(job, encoder, missing, how.batching, bar.update, stop.asked)
+    stop.raise_if_asked(
+        f"{bar.n:,} of {job.scan.passages:,} passages are encoded; run the same command again to "
+        "go on"
+    )

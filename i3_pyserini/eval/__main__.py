@@ -84,7 +84,7 @@ def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
 
 
 def _searched(index: Path) -> str:
-    from i3_pyserini.encode.store import read_manifest
+    from i3_pyserini.encode.output import read_manifest
 
     manifest = read_manifest(index)
     corpus, count = manifest.get("corpus"), manifest.get("passages")

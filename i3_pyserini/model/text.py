@@ -101,6 +101,23 @@ class I3Tokenizer:
         """
         return self._encode(self.passage_texts(texts, titles), self.config.passage_length)
 
+    def passage_ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """The ids of each passage, as `passages` has them but for the padding.
+
+        Raises:
+            I3Error: see `passages`.
+        """
+        ids: list[list[int]] = self.tokenizer(
+            self.passage_texts(texts, titles),
+            truncation=True,
+            max_length=self.config.passage_length,
+            return_token_type_ids=False,
+            return_attention_mask=False,
+        )["input_ids"]
+        return ids
+
     def passage_texts(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[str]:

@@ -22,10 +22,12 @@ from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.run_hits import open_run
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.textstore import open_store
+from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
-from i3_pyserini.encode.runner import Encoding, Shard, encode_corpus
-from i3_pyserini.encode.store import FaissStore
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.runs import read_run
 
@@ -528,9 +530,9 @@ def index(tiny_model: tuple[I3Retriever, I3Tokenizer], sources: Sources, tmp_pat
     )
     encode_corpus(
         Corpus(corpus),
-        I3DocumentEncoder(str(tmp_path / "model"), "cpu"),
-        FaissStore(tmp_path / "index"),
-        Encoding(4, True, Shard(0, 1)),
+        EncoderSpec(str(tmp_path / "model")),
+        Output(tmp_path / "index"),
+        Encoding(Batching(passages=4)),
     )
     return Index(tmp_path / "index", str(tmp_path / "model" / "query_encoder"), 2, "cpu")
 

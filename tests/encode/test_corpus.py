@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode.corpus import Corpus, Passage
+from i3_pyserini.encode.scan import scan
 from i3_pyserini.errors import I3Error
 
 
@@ -50,8 +51,9 @@ def test_files_in_name_order(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.json", "c.jsonl", "README.md", ".DS_Store"):
         (tmp_path / name).write_text(json.dumps({"id": name, "text": "x"}) + "\n")
     assert [passage.docid for passage in Corpus(tmp_path)] == ["a.json", "b.jsonl", "c.jsonl"]
-    summary = Corpus(tmp_path).check()
-    assert (summary.passages, summary.files) == (3, ["a.json", "b.jsonl", "c.jsonl"])
+    summary = scan(Corpus(tmp_path))
+    assert summary.passages == 3
+    assert [file.name for file in Corpus(tmp_path).files] == ["a.json", "b.jsonl", "c.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_bad_lines_are_named(
     tmp_path: Path, record: dict[str, Any], options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(I3Error, match=said):
-        corpus(tmp_path, {"id": "1", "text": "fine"}, record, **options).check()
+        scan(corpus(tmp_path, {"id": "1", "text": "fine"}, record, **options))
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -86,4 +88,4 @@ def test_nothing_there(tmp_path: Path) -> None:
         Corpus(tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(I3Error, match=r"no passages in 1 file\(s\)"):
-        Corpus(tmp_path).check()
+        scan(Corpus(tmp_path))

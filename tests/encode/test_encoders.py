@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -14,8 +15,11 @@ from i3_pyserini.encode.encoders import (
     fingerprint,
     torch_device,
 )
-from i3_pyserini.encode.store import FaissStore
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.parts import Block
+from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.encode.topics import read_topics
+from i3_pyserini.encode.vector_files import Shape
 from i3_pyserini.errors import I3Error
 
 TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]
@@ -43,21 +47,23 @@ def test_i3_encoders_are_the_model(
         np.testing.assert_allclose(encoder.encode(TEXTS[0]), expected[0], atol=1e-6)
 
 
+def auto(directory: str, **options: Any) -> AutoDocumentEncoder:
+    return AutoDocumentEncoder(directory, "cpu", options=AutoOptions(**options))
+
+
 def test_auto_encoder_pools_as_told(tiny_bert: str) -> None:
-    plain = AutoDocumentEncoder(tiny_bert, "cpu").encode(TEXTS)
+    plain = auto(tiny_bert).encode(TEXTS)
     assert plain.dtype == np.float32
-    mean = AutoDocumentEncoder(tiny_bert, "cpu", pooling="mean", l2_norm=True).encode(TEXTS)
+    mean = auto(tiny_bert, pooling="mean", l2_norm=True).encode(TEXTS)
     np.testing.assert_allclose(np.linalg.norm(mean, axis=1), 1, atol=1e-6)
-    titled = AutoDocumentEncoder(tiny_bert, "cpu").encode(TEXTS, TITLES)
-    by_hand = AutoDocumentEncoder(tiny_bert, "cpu").encode(["eggs boil an egg", "hot water"])
+    titled = auto(tiny_bert).encode(TEXTS, TITLES)
+    by_hand = auto(tiny_bert).encode(["eggs boil an egg", "hot water"])
     np.testing.assert_allclose(titled, by_hand, atol=1e-6)
-    prefixed = AutoDocumentEncoder(tiny_bert, "cpu", prefix="what :").encode(TEXTS)
-    by_hand = AutoDocumentEncoder(tiny_bert, "cpu").encode([f"what : {text}" for text in TEXTS])
+    prefixed = auto(tiny_bert, prefix="what :").encode(TEXTS)
+    by_hand = auto(tiny_bert).encode([f"what : {text}" for text in TEXTS])
     np.testing.assert_allclose(prefixed, by_hand, atol=1e-6)
-    short = AutoDocumentEncoder(tiny_bert, "cpu", max_length=3).encode(["boil an egg"])
-    np.testing.assert_allclose(
-        short, AutoDocumentEncoder(tiny_bert, "cpu").encode(["boil"]), atol=1e-6
-    )
+    short = auto(tiny_bert, max_length=3).encode(["boil an egg"])
+    np.testing.assert_allclose(short, auto(tiny_bert).encode(["boil"]), atol=1e-6)
 
 
 def test_device_that_is_not_here() -> None:
@@ -128,15 +134,14 @@ def test_topics_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
-    from i3_pyserini.encode.corpus import Passage
-
     encoder = I3QueryEncoder(directory, "cpu")
 
     def index(name: str, dimension: int, made_by: str | None) -> Path:
-        store = FaissStore(tmp_path / name)
-        store.manifest["model"] = {"name": "other", "fingerprint": made_by}
-        with store:
-            store.add([Passage("d", None, "", "")], np.ones((1, dimension), dtype=np.float32))
+        output = Output(tmp_path / name)
+        manifest = {"model": {"name": "other", "fingerprint": made_by}}
+        with output.work():
+            block = Block(["d"], np.ones((1, dimension), dtype=np.float32))
+            output.finish([block], Shape(1, dimension), manifest)
         return tmp_path / name
 
     check_index(index("same", 32, fingerprint(Path(directory))), encoder)

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,35 +6,16 @@ import faiss
 import numpy as np
 import pytest
 
+from i3_pyserini.encode.batches import Batching, token_batches
 from i3_pyserini.encode.corpus import Corpus
-from i3_pyserini.encode.runner import Encoding, Shard, encode_corpus
-from i3_pyserini.encode.store import FaissStore, JsonlStore, Store, read_manifest
+from i3_pyserini.encode.output import Output, read_manifest
+from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.scan import Shard, scan
+from i3_pyserini.encode.vector_files import Kind, Shape
 from i3_pyserini.errors import I3Error
+from tests.encode.stand_in import LengthEncoder
 
-
-class LengthEncoder:
-    """A stand-in: the vector says how long title and text are."""
-
-    def __init__(self, bad: str | None = None) -> None:
-        self.bad = bad
-        self.batches: list[int] = []
-
-    def encode(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
-    ) -> np.ndarray[Any, np.dtype[np.float32]]:
-        self.batches.append(len(texts))
-        rows = [
-            [len(text), -1.0 if titles is None else len(titles[i] or "")]
-            for i, text in enumerate(texts)
-        ]
-        vectors = np.array(rows, dtype=np.float32)
-        for row, text in enumerate(texts):
-            if text == self.bad:
-                vectors[row] = np.nan
-        return vectors
-
-    def describe(self) -> dict[str, Any]:
-        return {"class": "test", "fingerprint": "f"}
+SMALL = Encoding(part_passages=8)
 
 
 @pytest.fixture
@@ -56,8 +36,7 @@ def expected(start: int = 0, end: int = 100) -> np.ndarray[Any, np.dtype[np.floa
 
 def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> None:
     target = tmp_path / "index"
-    count = encode_corpus(corpus, LengthEncoder(), FaissStore(target), Encoding(batch_size=2))
-    assert count == 100
+    assert encode_corpus(corpus, LengthEncoder(), Output(target), SMALL) == Shape(100, 2)
     index = faiss.read_index(str(target / "index"))
     assert (index.ntotal, index.d, index.metric_type) == (100, 2, faiss.METRIC_INNER_PRODUCT)
     np.testing.assert_array_equal(index.reconstruct_n(0, 100), expected())
@@ -65,20 +44,40 @@ def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> 
     assert ids == [f"d{number}" for number in range(100)]
     manifest = read_manifest(target)
     assert (manifest["passages"], manifest["dimension"]) == (100, 2)
-    assert manifest["model"] == {"class": "test", "fingerprint": "f"}
-    assert manifest["corpus"]["sha256"] == corpus.check().sha256
+    assert manifest["model"] == {"class": "test", "fingerprint": "f", "dimension": 2}
+    assert manifest["corpus"]["sha256"] == scan(corpus).sha256
     assert sorted(path.name for path in target.iterdir()) == ["docid", "index", "manifest.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "index"]
+
+
+def test_index_is_the_file_that_faiss_writes(corpus: Corpus, tmp_path: Path) -> None:
+    encode_corpus(corpus, LengthEncoder(), Output(tmp_path / "index"), SMALL)
+    index = faiss.IndexFlatIP(2)
+    index.add(expected())
+    faiss.write_index(index, str(tmp_path / "by-faiss"))
+    assert (tmp_path / "index" / "index").read_bytes() == (tmp_path / "by-faiss").read_bytes()
 
 
 def test_jsonl_is_pyserini_s(corpus: Corpus, tmp_path: Path) -> None:
-    encode_corpus(corpus, LengthEncoder(), JsonlStore(tmp_path / "vectors"))
+    encode_corpus(corpus, LengthEncoder(), Output(tmp_path / "vectors", "jsonl"), SMALL)
     lines = (tmp_path / "vectors" / "embeddings.jsonl").read_text().splitlines()
     assert json.loads(lines[4]) == {"id": "d4", "contents": "t\nxxxxx", "vector": [5.0, 1.0]}
-    assert len(lines) == 100
+    assert [json.loads(line)["id"] for line in lines] == [f"d{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_npy_is_numpy_s(corpus: Corpus, tmp_path: Path, dtype: str) -> None:
+    how = Encoding(Batching(store_dtype=dtype), part_passages=8)
+    encode_corpus(corpus, LengthEncoder(), Output(tmp_path / "vectors", "npy"), how)
+    array = np.load(tmp_path / "vectors" / "embeddings.npy", allow_pickle=False)
+    assert array.dtype == dtype
+    np.testing.assert_array_equal(array, expected())
+    assert len((tmp_path / "vectors" / "docid").read_text().splitlines()) == 100
 
 
 def test_titles_can_be_left_out(corpus: Corpus, tmp_path: Path) -> None:
-    encode_corpus(corpus, LengthEncoder(), FaissStore(tmp_path / "i"), Encoding(with_titles=False))
+    how = Encoding(Batching(with_titles=False))
+    encode_corpus(corpus, LengthEncoder(), Output(tmp_path / "i"), how)
     index = faiss.read_index(str(tmp_path / "i" / "index"))
     assert (index.reconstruct_n(0, 100)[:, 1] == -1).all()
 
@@ -88,9 +87,8 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
     ids, vectors = [], []
     for shard in range(number):
         target = tmp_path / f"shard-{shard}"
-        encode_corpus(
-            corpus, LengthEncoder(), FaissStore(target), Encoding(shard=Shard(shard, number))
-        )
+        how = Encoding(shard=Shard(shard, number))
+        encode_corpus(corpus, LengthEncoder(), Output(target), how)
         ids += (target / "docid").read_text().splitlines()
         index = faiss.read_index(str(target / "index"))
         vectors.append(index.reconstruct_n(0, index.ntotal))
@@ -98,51 +96,78 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
     np.testing.assert_array_equal(np.concatenate(vectors), expected())
 
 
-def test_empty_shard_is_refused(corpus: Corpus, tmp_path: Path) -> None:
-    how = Encoding(shard=Shard(0, 101))
-    with pytest.raises(I3Error, match="shard 0 of 101 is empty"):
-        encode_corpus(corpus, LengthEncoder(), FaissStore(tmp_path / "index"), how)
+def test_shard_without_a_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text(json.dumps({"id": "1", "text": "x" * 100}) + '\n{"id": "2", "text": ""}\n')
+    with pytest.raises(I3Error, match="no passage begins in shard 1 of 4; use fewer shards"):
+        encode_corpus(
+            Corpus(path), LengthEncoder(), Output(tmp_path / "i"), Encoding(shard=Shard(1, 4))
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
 
 
-def test_batches_are_full_and_the_corpus_is_not_read_ahead(corpus: Corpus, tmp_path: Path) -> None:
+def test_batches_are_as_large_as_allowed_and_of_like_length() -> None:
+    assert list(token_batches([3, 9, 4, 5, 2, 3], tokens=10)) == [[1], [3, 2], [0, 5, 4]]
+    assert list(token_batches([3, 3, 3, 3], tokens=100, passages=3)) == [[0, 1, 2], [3]]
+    assert list(token_batches([50, 2], tokens=10)) == [[0], [1]]
+    assert list(token_batches([], tokens=10)) == []
+
+
+def test_passages_are_batched_by_tokens(corpus: Corpus, tmp_path: Path) -> None:
     encoder = LengthEncoder()
-    encode_corpus(corpus, encoder, FaissStore(tmp_path / "i"), Encoding(batch_size=30))
-    assert sorted(encoder.batches) == [10, 30, 30, 30]
+    encode_corpus(corpus, encoder, Output(tmp_path / "i"), Encoding(Batching(tokens=60)))
+    assert sum(len(batch) for batch in encoder.batches) == 100
+    assert all(len(batch) * max(batch) <= 60 for batch in encoder.batches)
+    assert max(len(batch) for batch in encoder.batches) > 10
 
 
 def test_vector_that_is_not_finite_is_named(corpus: Corpus, tmp_path: Path) -> None:
     bad = LengthEncoder(bad="x" * 5)
     with pytest.raises(I3Error, match="passage 'd4': its vector is not finite"):
-        encode_corpus(corpus, bad, FaissStore(tmp_path / "index"))
+        encode_corpus(corpus, bad, Output(tmp_path / "index"))
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
 
 
-@pytest.mark.parametrize("kind", [FaissStore, JsonlStore])
-def test_nothing_is_left_of_a_failure(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Store]
+def test_vector_too_large_for_fp16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": "long", "text": "x" * 70_000}) + "\n")
+    how = Encoding(Batching(store_dtype="float16"))
+    with pytest.raises(I3Error, match=r"passage 'long': its vector is not finite; .* fp32"):
+        encode_corpus(
+            Corpus(tmp_path / "corpus.jsonl"), LengthEncoder(), Output(tmp_path / "index"), how
+        )
+
+
+@pytest.mark.parametrize("kind", ["faiss", "jsonl", "npy"])
+def test_failure_while_finishing_can_be_taken_up(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     def disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kind, "_write", disk_full)
-    with pytest.raises(I3Error, match=r"index: cannot be written \(No space left on device\)"):
-        encode_corpus(corpus, LengthEncoder(), kind(tmp_path / "index"))
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
+    output = Output(tmp_path / "index", kind)
+    with monkeypatch.context() as patch:
+        patch.setattr("i3_pyserini.encode.output.write_files", disk_full)
+        with pytest.raises(I3Error, match=r"index: cannot be written \(No space left on device\)"):
+            encode_corpus(corpus, LengthEncoder(), output, SMALL)
+    assert not (tmp_path / "index").exists()
+    encoder = LengthEncoder()
+    encode_corpus(corpus, encoder, output, SMALL)
+    assert encoder.batches == []
+    assert read_manifest(tmp_path / "index")["passages"] == 100
 
 
 def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> None:
     target = tmp_path / "index"
-    encode_corpus(corpus, LengthEncoder(), FaissStore(target))
+    encode_corpus(corpus, LengthEncoder(), Output(target))
     with pytest.raises(I3Error, match="exists and is not empty"):
-        FaissStore(target)
-    encode_corpus(corpus, LengthEncoder(), JsonlStore(target, overwrite=True))
+        Output(target)
+    encode_corpus(corpus, LengthEncoder(), Output(target, "jsonl", overwrite=True))
     assert sorted(path.name for path in target.iterdir()) == ["embeddings.jsonl", "manifest.json"]
     (target / "notes.txt").write_text("mine")
     with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):
-        FaissStore(target, overwrite=True)
+        Output(target, overwrite=True)
     with pytest.raises(I3Error, match="is a file"):
-        FaissStore(target / "manifest.json")
+        Output(target / "manifest.json")
 
 
 def test_damaged_manifest(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""The arithmetic of encoding: one model, run by torch or OpenVINO in one of three precisions."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import quiet_transformers
+
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+PassageFunction = Callable[[Ids, Ids], Vectors]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def passage_function(
+    module: nn.Module, device: torch.device, dtype: str = "fp32", backend: str = "torch"
+) -> PassageFunction:
+    """Makes ready a module that turns ids into vectors; the module itself is used up.
+
+    Args:
+        module: maps `input_ids` and `attention_mask`, int64 [B, T], to float [B, H].
+        device: where to run it.
+        dtype: "fp32", "bf16" or "fp16".
+        backend: "torch" or "openvino".
+
+    Returns:
+        A function of ids and mask, int64 [B, T], that gives float32 [B, H].
+
+    Raises:
+        I3Error: this device cannot compute so, or OpenVINO is not installed.
+    """
+    if device.type == "cpu" and dtype == "fp16":
+        raise I3Error("fp16 is for GPUs; on a CPU use --dtype bf16")
+    if backend == "openvino":
+        return _openvino(module, device, dtype)
+    return _torch(module, device, dtype)
+
+
+def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
+    module = module.eval().to(device, DTYPES[dtype])
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        with torch.inference_mode():
+            _pack(module)
+
+    @torch.inference_mode()
+    def run(ids: Ids, mask: Ids) -> Vectors:
+        batch = (torch.from_numpy(array).to(device) for array in (ids, mask))
+        vectors: Vectors = module(*batch).float().cpu().numpy()
+        return vectors
+
+    return run
+
+
+class _PackedLinear(nn.Module):
+    """A linear layer whose weights are laid out for oneDNN once, and not for every batch.
+
+    By the operators that torch's own compiler uses for frozen weights. Worth 10 to 20% here.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
+        self.bias = None if linear.bias is None else linear.bias.detach()
+
+    def forward(self, states: Tensor) -> Tensor:
+        output: Tensor = torch.ops.mkldnn._linear_pointwise(
+            states, self.weight, self.bias, "none", [], ""
+        )
+        return output
+
+
+def _pack(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, _PackedLinear(child))
+        else:
+            _pack(child)
+
+
+def _openvino(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
+    try:
+        import openvino  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        raise I3Error("--backend openvino needs OpenVINO: pip install openvino") from error
+    if device.type != "cpu":
+        raise I3Error(f"--backend openvino is for CPUs, not for --device {device}")
+    example = (torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64))
+    try:
+        with torch.no_grad(), quiet_transformers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing warns of what is the same for all lengths
+            graph = openvino.convert_model(module.eval().float(), example_input=example)
+        compiled = openvino.Core().compile_model(
+            graph,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[dtype],
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                "PERFORMANCE_HINT": "LATENCY",
+            },
+        )
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise I3Error(f"OpenVINO cannot take this model ({reason}); use --backend torch") from error
+    request = compiled.create_infer_request()
+
+    def run(ids: Ids, mask: Ids) -> Vectors:
+        vectors: Vectors = request.infer([ids, mask], share_inputs=True)[0]
+        return vectors
+
+    return run

@@ -1,0 +1,150 @@
+"""What an encoding will cost on this machine, from a sample, before it is paid for."""
+
+import random
+import resource
+import shutil
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from tqdm import tqdm
+
+from i3_pyserini.encode.batches import Batching, token_batches
+from i3_pyserini.encode.corpus import Corpus, Passage, Place
+from i3_pyserini.encode.encoders import DocumentEncoder
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import Encoding, bytes_of_parts
+from i3_pyserini.encode.scan import place_of_byte, size_of
+from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.vector_files import Shape
+from i3_pyserini.errors import I3Error
+
+SPOTS, PASSAGES_OF_A_SPOT = 64, 64
+SECONDS = 20.0  # after which no further batch of the sample is encoded
+DEVICES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Passages from evenly spaced places of a corpus.
+
+    Attributes:
+        passages: the passages.
+        mean_bytes: mean length of their lines.
+    """
+
+    passages: list[Passage]
+    mean_bytes: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What encoding a part of the sample took.
+
+    Attributes:
+        passages: how many went through the model.
+        tokens: their ids, padding not counted.
+        seconds: wall time of the model; tokenising goes on beside it.
+    """
+
+    passages: int
+    tokens: int
+    seconds: float
+
+
+def estimate(corpus: Corpus, source: EncoderSource, output: Output, how: Encoding) -> str:
+    """Encodes a sample for some seconds and works out the whole.
+
+    Args:
+        corpus: the corpus; its lines are not counted, but estimated from its bytes.
+        source: the encoder.
+        output: where the vectors would go.
+        how: see `Encoding`; the sample is encoded on the first device.
+
+    Returns:
+        Lines for the user: speed, hours by number of devices, disk and memory.
+
+    Raises:
+        I3Error: a line of the sample is not as it should be, or the model cannot be loaded.
+    """
+    sample = take_sample(corpus)
+    shard_bytes = size_of(corpus) / how.shard.number
+    device = how.devices[0] if how.devices else None
+    encoder = source.load(device)
+    speed = measure(encoder, sample, how.batching)
+    rate = speed.passages / speed.seconds
+    shape = Shape(round(shard_bytes / sample.mean_bytes), encoder.dimension)
+    of_parts = bytes_of_parts(shape.passages, shape, how.batching)
+    of_files = output.bytes_needed(shape, round(shard_bytes), how.batching.itemsize)
+    free = shutil.disk_usage(_existing(output.target)).free
+    hours = [f"{count}: {_hours(shape.passages / rate / count)}" for count in DEVICES]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return "\n".join(
+        [
+            f"sample      {speed.passages:,} passages of {speed.tokens / speed.passages:.0f} "
+            f"tokens in {speed.seconds:.1f} s on {device or 'the default device'}: "
+            f"{rate:,.1f} passages/s, {speed.tokens / speed.seconds:,.0f} tokens/s",
+            f"collection  about {shape.passages:,} passages in {_size(shard_bytes)}",
+            f"time        by number of such devices or machines: {', '.join(hours)}",
+            f"disk        {_size(of_parts + of_files)} until it is finished, "
+            f"{_size(of_files)} then ({_size(free)} are free)",
+            f"memory      {_size(memory)} for each process, whatever the number of passages",
+        ]
+    )
+
+
+def take_sample(corpus: Corpus) -> Sample:
+    """Reads passages at evenly spaced places of a corpus; all of a small one.
+
+    Raises:
+        I3Error: there is none, or a line is not as it should be.
+    """
+    size = size_of(corpus)
+    found: dict[Place, bytes] = {}
+    for spot in range(SPOTS):
+        place = place_of_byte(corpus, size * spot // SPOTS)
+        lines = (item for item in corpus.lines(place) if item[1].strip())
+        found.update(islice(lines, PASSAGES_OF_A_SPOT))
+    if not found:
+        raise I3Error(f"{corpus.path}: no passages in {len(corpus.files)} file(s)")
+    passages = [corpus.passage(line, place) for place, line in found.items()]
+    return Sample(passages, sum(len(line) for line in found.values()) / len(found))
+
+
+def measure(encoder: DocumentEncoder, sample: Sample, how: Batching) -> Speed:
+    """Encodes batches of a sample, in random order, until the time is up.
+
+    Batches are made as for a part, so that padding counts as it will; the first one is encoded
+    once before the clock starts.
+    """
+    titles = [passage.title for passage in sample.passages] if how.with_titles else None
+    ids = encoder.ids([passage.text for passage in sample.passages], titles)
+    lengths = [len(one) for one in ids]
+    batches = list(token_batches(lengths, how.tokens or encoder.batch_tokens, how.passages))
+    random.Random(0).shuffle(batches)  # noqa: S311  (no secret)
+    encoder.vectors([ids[row] for row in batches[0]])
+    done: list[int] = []
+    start = time.perf_counter()
+    for rows in batches:
+        encoder.vectors([ids[row] for row in rows])
+        done += rows
+        if time.perf_counter() - start > SECONDS:
+            break
+    seconds = time.perf_counter() - start
+    return Speed(len(done), sum(lengths[row] for row in done), seconds)
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+def _size(number: float) -> str:
+    size: str = tqdm.format_sizeof(number, "B")
+    return size
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 120:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"  # noqa: PLR2004

@@ -1,0 +1,189 @@
+"""A job: what is to be encoded and how, kept beside its parts so that it can be taken up again.
+
+.INDEX.partial/job.json                    settings, corpus and the list of parts
+.INDEX.partial/part-00000.safetensors …    the parts so far
+.INDEX.partial/finished/                   the files of the index, while they are made
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from i3_pyserini.encode.corpus import Corpus, Passage, Place
+from i3_pyserini.encode.parts import Block, DamagedPartError, read_part, write_part
+from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, scan
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import new_file
+
+JOB = "job.json"
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An encoding, begun or to be begun.
+
+    Attributes:
+        folder: the hidden folder that holds its parts.
+        corpus: the corpus.
+        settings: what the vectors depend on, and the kind of output.
+        scan: what the corpus was when the encoding began.
+    """
+
+    folder: Path
+    corpus: Corpus
+    settings: Settings
+    scan: Scan
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of settings and corpus; every part carries it."""
+        text = json.dumps([self.settings, asdict(self.scan)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts, written or not."""
+        return self.scan.parts
+
+    def write(self, number: int, ids: list[str], vectors: Any) -> None:
+        """Writes a part; see `write_part`."""
+        write_part(self._path(number), self.fingerprint, ids, vectors)
+
+    def read(self, number: int, with_contents: bool = False) -> Block:
+        """Reads a part and checks it.
+
+        Raises:
+            I3Error: it is damaged, or the corpus is not what it was.
+        """
+        path = self._path(number)
+        try:
+            block = read_part(path, self.fingerprint)
+        except (DamagedPartError, FileNotFoundError) as error:
+            raise I3Error(
+                f"{path}: damaged; run the same command again, and it is encoded again"
+            ) from error
+        if not with_contents:
+            return block
+        passages = list(self.passages(number))
+        if [passage.docid for passage in passages] != block.ids:
+            raise self.changed()
+        return Block(block.ids, block.vectors, [passage.contents for passage in passages])
+
+    def passages(self, number: int) -> Iterator[Passage]:
+        """The passages of a part."""
+        part = self.parts[number]
+        return islice(self.corpus.read(part.start), part.passages)
+
+    def blocks(self, with_contents: bool = False) -> Iterator[Block]:
+        """All parts in order, one in memory at a time."""
+        return (self.read(number, with_contents) for number in range(len(self.parts)))
+
+    def has(self, number: int) -> bool:
+        """Whether a part is there, sound or not."""
+        return self._path(number).exists()
+
+    def missing(self) -> list[int]:
+        """Numbers of the parts that are yet to be encoded; damaged ones are among them."""
+        missing = []
+        for number in tqdm(range(len(self.parts)), desc="check parts", unit="part", delay=2):
+            try:
+                read_part(self._path(number), self.fingerprint)
+            except FileNotFoundError:
+                missing.append(number)
+            except DamagedPartError:
+                tqdm.write(f"{self._path(number)}: damaged, will be encoded again")
+                missing.append(number)
+        return missing
+
+    def changed(self) -> I3Error:
+        """The error for a corpus that is not what it was when the encoding began."""
+        return I3Error(
+            f"{self.corpus.path}: has changed since this encoding began; put the old files back, "
+            "or begin anew with --overwrite"
+        )
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:05}.safetensors"
+
+
+def open_job(
+    folder: Path,
+    corpus: Corpus,
+    settings: Settings,
+    overwrite: bool = False,
+    part_passages: int = PART_PASSAGES,
+) -> Job:
+    """Begins a job, or takes up the one that is there.
+
+    Args:
+        folder: its folder, locked by the caller.
+        corpus: the corpus.
+        settings: what the vectors depend on, with `shard` (`id`, `number`) among it.
+        overwrite: begin anew if the one that is there is another.
+        part_passages: passages of a part.
+
+    Raises:
+        I3Error: the one that is there has other settings or its corpus has changed, or the corpus
+            has a mistake.
+    """
+    shard = Shard(**settings["shard"])
+    settings = json.loads(json.dumps({**settings, "part_passages": part_passages}))
+    found = _load(folder / JOB)
+    if found is not None and any(folder.glob("part-*")):
+        before, known = found
+        job = Job(folder, corpus, settings, known)
+        changes = differences(before, settings)
+        if not changes and hash_of(corpus, shard) == known.sha256:
+            return job
+        if not overwrite:
+            if not changes:
+                raise job.changed()
+            raise I3Error(
+                f"{folder}: begun with other options ({'; '.join(changes)}); go on with the same "
+                "ones, or begin anew with --overwrite"
+            )
+    _clear(folder)
+    job = Job(folder, corpus, settings, scan(corpus, shard, folder, part_passages))
+    with new_file(folder / JOB) as file:
+        json.dump({"settings": settings, "scan": asdict(job.scan)}, file, indent=1)
+    return job
+
+
+def differences(before: Settings, now: Settings, prefix: str = "") -> list[str]:
+    """What differs between two settings, as `name: before -> now`."""
+    found = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            found.append(f"{prefix}{name}: {old} -> {new}")
+    return found
+
+
+def _load(path: Path) -> tuple[Settings, Scan] | None:
+    """None where there is no job, or one that was cut off before its first part."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = content["scan"]
+        parts = tuple(
+            Part(Place(**part["start"]), int(part["passages"])) for part in known["parts"]
+        )
+        return content["settings"], Scan(known["passages"], known["sha256"], parts)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error}); remove {path.parent}") from error
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.glob("part-*"):
+        path.unlink()
+    (folder / JOB).unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""Joining the shards of a corpus, which were encoded one by one, to one index."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.encode.index_ids import IdFile, count_ids
+from i3_pyserini.encode.job import differences
+from i3_pyserini.encode.jsonl_vectors import read_jsonl_vectors
+from i3_pyserini.encode.output import MANIFEST, Output, read_manifest
+from i3_pyserini.encode.parts import Block
+from i3_pyserini.encode.scan import Shard
+from i3_pyserini.encode.vector_files import FILES, Kind, Shape, kind_of, read_files
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import refuse_inputs
+
+# Of a manifest's `corpus`: what is another for every shard, or on every machine.
+OWN = ("sha256", "passages", "path")
+
+
+@dataclass(frozen=True)
+class FinishedShard:
+    """The output directory of one shard.
+
+    Attributes:
+        path: the directory.
+        manifest: its manifest.
+        shard: which shard of how many it is.
+        kind: the kind of its files.
+        shape: number and dimension of its vectors, as the manifest says.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    shard: Shard
+    kind: Kind
+    shape: Shape
+
+
+def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape:
+    """Writes the index that one encoding of the whole corpus would have written.
+
+    Args:
+        paths: the output directories of all shards, in any order.
+        target: the directory to write; the kind of its files is that of the shards.
+        overwrite: replace what is there.
+
+    Returns:
+        Number and dimension of the vectors.
+
+    Raises:
+        I3Error: a shard is missing, given twice, unfinished, damaged or of another encoding, an id
+            is in two of them, or the output cannot be written.
+    """
+    refuse_inputs([target], paths)
+    shards = all_shards([load_shard(path) for path in paths])
+    first = shards[0]
+    shape = Shape(sum(one.shape.passages for one in shards), first.shape.dimension)
+    output = Output(target, first.kind, overwrite)
+    with output.work() as folder:
+        output.refuse_interrupted()
+        output.check_space(sum(_bytes(one) for one in shards))
+        _check_counts(shards, folder)
+        blocks = (block for one in shards for block in _blocks(one))
+        output.finish(blocks, shape, _manifest(shards), first.manifest["store_dtype"])
+    return shape
+
+
+def load_shard(path: Path) -> FinishedShard:
+    """Reads the manifest of a shard.
+
+    Raises:
+        I3Error: the directory is not there, not finished, or not that of a shard.
+    """
+    manifest = read_manifest(path)
+    if not manifest:
+        raise _unfinished(path)
+    try:
+        shard = Shard(int(manifest["shard"]["id"]), int(manifest["shard"]["number"]))
+        shape = Shape(int(manifest["passages"]), int(manifest["dimension"]))
+        corpus, output, _ = (manifest[name] for name in ("corpus", "output", "store_dtype"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise I3Error(
+            f"{path / MANIFEST}: says of no shard of a corpus ({error}); only what "
+            "--shard-id made can be merged"
+        ) from error
+    if shard.number == 1:
+        merged = "was merged already" if "shards" in corpus else "is of a whole corpus"
+        raise I3Error(f"{path}: {merged}; only what --shard-id made can be merged")
+    kind = kind_of(path)
+    if kind != output:
+        raise I3Error(f"{path}: has files of kind {kind}, but its manifest says {output}")
+    return FinishedShard(path, manifest, shard, kind, shape)
+
+
+def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
+    """Sees that shards belong together and none is missing.
+
+    Returns:
+        The shards in order.
+
+    Raises:
+        I3Error: one is of another encoding, given twice, or missing.
+    """
+    first = shards[0]
+    found: dict[int, FinishedShard] = {}
+    for one in shards:
+        if changes := differences(_common(first), _common(one)):
+            raise I3Error(
+                f"{one.path}: not of the same encoding as {first.path} ({'; '.join(changes)})"
+            )
+        if one.shard.id in found:
+            raise I3Error(
+                f"{one.path}: shard {one.shard.id} is given twice, {found[one.shard.id].path} has "
+                "it too"
+            )
+        found[one.shard.id] = one
+    missing = [str(number) for number in range(first.shard.number) if number not in found]
+    if missing:
+        raise I3Error(
+            f"shard {', '.join(missing)} of {first.shard.number} (from 0) is missing; encode it "
+            "and name its directory too"
+        )
+    return [found[number] for number in range(first.shard.number)]
+
+
+def _unfinished(path: Path) -> I3Error:
+    partial = path.resolve().with_name(f".{path.resolve().name}.partial")
+    if partial.is_dir():
+        return I3Error(f"{path}: unfinished (see {partial}); run the command that encodes it again")
+    if not path.is_dir():
+        return I3Error(f"{path}: no such directory")
+    return I3Error(f"{path}: no {MANIFEST}, so that it is no shard that encode has finished")
+
+
+def _common(shard: FinishedShard) -> dict[str, Any]:
+    """What all shards of an encoding have in common."""
+    left_out = ("passages", "corpus", "shard", "model")
+    common = {name: value for name, value in shard.manifest.items() if name not in left_out}
+    corpus = {n: value for n, value in shard.manifest["corpus"].items() if n not in OWN}
+    model = dict(shard.manifest["model"])
+    if model.get("fingerprint"):  # the same model may be in another folder on another machine
+        model.pop("name", None)
+    return {**common, "corpus": corpus, "model": model, "shard": {"number": shard.shard.number}}
+
+
+def _check_counts(shards: Sequence[FinishedShard], scratch: Path) -> None:
+    files = [IdFile.of(one.path, one.kind) for one in shards]
+    for one, file in zip(shards, files, strict=True):
+        file.refuse_cut_off()
+        if one.kind != "jsonl":  # those lines are counted below
+            shape, _ = read_files(one.path)
+            if shape != one.shape:
+                raise I3Error(
+                    f"{one.path}: {shape.passages:,} vectors of {shape.dimension} dimensions, but "
+                    f"its manifest says {one.shape.passages:,} of {one.shape.dimension}; encode it "
+                    "again"
+                )
+    for one, file, count in zip(shards, files, count_ids(files, scratch), strict=True):
+        if count != one.shape.passages:
+            raise I3Error(
+                f"{file.path}: {count:,} ids, but its manifest says {one.shape.passages:,} "
+                "passages; encode it again"
+            )
+
+
+def _blocks(shard: FinishedShard) -> Iterator[Block]:
+    if shard.kind != "jsonl":
+        _, blocks = read_files(shard.path)
+        yield from blocks
+        return
+    path = shard.path / FILES["jsonl"][0]
+    for block in read_jsonl_vectors(path):
+        if block.vectors.shape[1] != shard.shape.dimension:
+            raise I3Error(
+                f"{path}: vectors of {block.vectors.shape[1]} dimensions, but its manifest says "
+                f"{shard.shape.dimension}; encode it again"
+            )
+        yield block
+
+
+def _bytes(shard: FinishedShard) -> int:
+    return sum((shard.path / name).stat().st_size for name in FILES[shard.kind])
+
+
+def _manifest(shards: Sequence[FinishedShard]) -> dict[str, Any]:
+    """That of the whole; the hash of the corpus's bytes is known of each shard only."""
+    known = shards[0].manifest
+    corpora = [one.manifest["corpus"] for one in shards]
+    corpus = {name: value for name, value in corpora[0].items() if name != "sha256"}
+    corpus["passages"] = sum(one.shape.passages for one in shards)
+    corpus["shards"] = [one["sha256"] for one in corpora]
+    return {**known, "corpus": corpus, "shard": {"id": 0, "number": 1}}

@@ -1,0 +1,172 @@
+"""An output directory: refused if something is in the way, and there only when it is complete."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from i3_pyserini.encode.parts import Block, sync_folder
+from i3_pyserini.encode.vector_files import FILES, Kind, Shape, write_files
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import locked
+
+MANIFEST = "manifest.json"
+FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
+BYTES_OF_AN_ID = 16
+
+
+class Output:
+    """A directory of vectors in the making.
+
+    All work is done in a hidden folder beside the target, which other processes are kept out of.
+    The manifest is written last, then the folder is moved into place.
+
+    Args:
+        target: the directory to write.
+        kind: see `vector_files`.
+        overwrite: replace what is there.
+
+    Raises:
+        I3Error: something is there already.
+    """
+
+    def __init__(self, target: Path, kind: Kind = "faiss", overwrite: bool = False) -> None:
+        self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
+        self.folder = self.target.with_name(f".{self.target.name}.partial")
+        self._refuse_existing()
+
+    @contextmanager
+    def work(self) -> Iterator[Path]:
+        """The hidden folder, locked. What is in it stays there if the block ends with an error.
+
+        Raises:
+            I3Error: another process is at work there, or it cannot be written.
+        """
+        try:
+            with locked(self.folder):
+                self._refuse_existing()  # it may just have been completed
+                yield self.folder
+        finally:
+            if not any(self.folder.glob("part-*")):  # nothing that would have to be done again
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def refuse_interrupted(self) -> None:
+        """Raises if an encoding was begun here, for work that has no parts; within `work`.
+
+        Raises:
+            I3Error: there are parts, which would be lost.
+        """
+        if any(self.folder.glob("part-*")) and not self.overwrite:
+            raise I3Error(
+                f"{self.target}: an interrupted encoding is to go on here; choose another name, or "
+                "--overwrite"
+            )
+
+    def finish(
+        self,
+        blocks: Iterable[Block],
+        shape: Shape,
+        manifest: dict[str, Any],
+        dtype: str = "float32",
+    ) -> None:
+        """Writes the files and gives the directory its name; within `work`.
+
+        Args:
+            blocks: all vectors, in order.
+            shape: how many there are, and their dimension.
+            manifest: what is known of them; number and dimension are added.
+            dtype: of a `.npy` file.
+
+        Raises:
+            I3Error: writing failed.
+        """
+        folder = self.folder / "finished"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            write_files(self.kind, folder, blocks, shape, dtype)
+            known = {**manifest, "dimension": shape.dimension, "passages": shape.passages}
+            (folder / MANIFEST).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+            self._move(folder)
+        except OSError as error:
+            raise I3Error(
+                f"{self.target}: cannot be written ({error.strerror or error}); run the same "
+                "command again when that is mended"
+            ) from error
+
+    def bytes_needed(self, shape: Shape, contents: int = 0, itemsize: int = 4) -> int:
+        """About how large the finished files will be.
+
+        Args:
+            shape: of the vectors.
+            contents: bytes of all texts, for `jsonl`.
+            itemsize: bytes of a number in a `.npy` file.
+        """
+        size = {"faiss": 4, "npy": itemsize, "jsonl": FLOAT_IN_JSON}[self.kind]
+        ids = BYTES_OF_AN_ID * shape.passages
+        return shape.passages * shape.dimension * size + ids + contents * (self.kind == "jsonl")
+
+    def check_space(self, needed: int) -> int:
+        """Compares what will be written with the free space of the disk.
+
+        Returns:
+            The free bytes.
+
+        Raises:
+            I3Error: it will not fit.
+        """
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise I3Error(
+                f"{self.target}: needs {tqdm.format_sizeof(needed, 'B')} of disk until it is "
+                f"finished, but only {tqdm.format_sizeof(free, 'B')} are free; make room, or see "
+                "--store-dtype"
+            )
+        return free
+
+    def _refuse_existing(self) -> None:
+        target = self.target
+        if target.exists() and not target.is_dir():
+            raise I3Error(f"{target}: is a file; name a directory")
+        found = {path.name for path in target.iterdir()} if target.exists() else set()
+        if found and not self.overwrite:
+            raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
+        known = {MANIFEST, *(name for names in FILES.values() for name in names)}
+        if found - known:
+            raise I3Error(
+                f"{target}: has other files than an index's ({min(found - known)}); it is not "
+                "overwritten"
+            )
+
+    def _move(self, folder: Path) -> None:
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        if self.target.exists():
+            old = self.folder / "old"
+            self.target.rename(old)
+        folder.rename(self.target)
+        sync_folder(self.target.parent)
+        shutil.rmtree(self.folder)
+
+
+def read_manifest(index: Path) -> dict[str, Any]:
+    """The manifest beside an index; {} where there is none (an index made by stock Pyserini).
+
+    Raises:
+        I3Error: it is damaged.
+    """
+    try:
+        manifest = json.loads((index / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise I3Error(f"{index / MANIFEST}: cannot be read ({error})") from error
+    if not isinstance(manifest, dict):
+        raise I3Error(f"{index / MANIFEST}: cannot be read (not a JSON object)")
+    return manifest

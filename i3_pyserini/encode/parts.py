@@ -1,0 +1,120 @@
+"""Part files: some thousand vectors with their ids, written whole or not at all.
+
+A part is a safetensors file with `vectors` [N, H] (float32 or float16) and `ids` (uint8: UTF-8, a
+line end after each), and in its header the number of passages, a SHA-256 of both, and the job that
+it belongs to.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from i3_pyserini.errors import I3Error
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Passages of an index, in order.
+
+    Attributes:
+        ids: their N ids.
+        vectors: float32 or float16 [N, H].
+        contents: their N texts as Pyserini writes them; None where nobody asked for them.
+    """
+
+    ids: list[str]
+    vectors: Array
+    contents: list[str] | None = None
+
+
+class DamagedPartError(Exception):
+    """A part file is not what was once written."""
+
+
+def write_part(path: Path, job: str, ids: list[str], vectors: Array) -> None:
+    """Writes a part; it appears under its name when it is on the disk.
+
+    Args:
+        path: the file.
+        job: the fingerprint of the job it belongs to.
+        ids: N ids.
+        vectors: float32 or float16 [N, H].
+
+    Raises:
+        I3Error: a vector is not finite (its passage is named), or writing failed.
+    """
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        docid = ids[int(np.argmin(finite))]
+        raise I3Error(f"passage {docid!r}: its vector is not finite; {_advice(vectors)}")
+    tensors = {"ids": _bytes_of(ids), "vectors": np.ascontiguousarray(vectors)}
+    header = {"job": job, "passages": str(len(ids)), "sha256": _hash(tensors)}
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with partial.open("wb") as file:
+                file.write(save(tensors, metadata=header))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            sync_folder(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def read_part(path: Path, job: str) -> Block:
+    """Reads a part and checks it.
+
+    Raises:
+        DamagedPartError: it is damaged, or belongs to another job.
+        FileNotFoundError: it is not there.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in ("ids", "vectors")}
+    except (OSError, SafetensorError) as error:
+        raise DamagedPartError(f"{path}: {error}") from error
+    if header.get("job") != job or header.get("sha256") != _hash(tensors):
+        raise DamagedPartError(f"{path}: of another job, or changed since it was written")
+    return Block(tensors["ids"].tobytes().decode("utf-8").split("\n")[:-1], tensors["vectors"])
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts a folder's names on the disk, so that a renamed file survives a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _advice(vectors: Array) -> str:
+    if vectors.dtype == np.float16:
+        return "store it as --store-dtype fp32, or see whether the model is sound"
+    return "is the model sound? (with --dtype fp16 try bf16 or fp32)"
+
+
+def _bytes_of(ids: list[str]) -> Array:
+    return np.frombuffer("".join(f"{docid}\n" for docid in ids).encode("utf-8"), dtype=np.uint8)
+
+
+def _hash(tensors: dict[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""One pass over a corpus before anything is paid for: every line checked, and cut into parts."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from i3_pyserini.encode.corpus import Corpus, Place
+from i3_pyserini.encode.unique import SeenIds
+from i3_pyserini.errors import I3Error
+
+PART_PASSAGES = 4096
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which of `number` ranges of the corpus's bytes, of equal length; counted from 0.
+
+    A line belongs to the range that it begins in, so that no line is in two ranges or in none.
+    """
+
+    id: int = 0
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """Passages that are encoded and written together.
+
+    Attributes:
+        start: where the first of them begins.
+        passages: how many there are.
+    """
+
+    start: Place
+    passages: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over a shard of a corpus found.
+
+    Attributes:
+        passages: number of passages.
+        sha256: hash of all bytes of its lines, in order.
+        parts: its parts, in order.
+    """
+
+    passages: int
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+def scan(
+    corpus: Corpus,
+    shard: Shard | None = None,
+    folder: Path | None = None,
+    part_passages: int = PART_PASSAGES,
+) -> Scan:
+    """Reads a shard of a corpus once.
+
+    Args:
+        corpus: the corpus.
+        shard: the shard; None for the whole.
+        folder: where 8 bytes a passage can be written meanwhile; None for the system's own place.
+        part_passages: passages of a part; the last part may have fewer.
+
+    Raises:
+        I3Error: a line is not as it should be, an id occurs twice, or there is no passage.
+    """
+    shard = shard or Shard()
+    digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)
+    start, count = Place(), 0
+    for place, line in _bar(_shard_lines(corpus, shard), corpus):
+        digest.update(line)
+        if line.strip():
+            seen.add(corpus.passage(line, place).docid)
+            start = start if count else place
+            count += 1
+            if count == part_passages:
+                parts.append(Part(start, count))
+                count = 0
+    if count:
+        parts.append(Part(start, count))
+    if not parts:
+        _refuse_empty(corpus, shard)
+    if repeated := seen.repeated():
+        lines = ((p, line) for p, line in _shard_lines(corpus, shard) if line.strip())
+        if second := repeated.second(corpus.passage(line, p).docid for p, line in lines):
+            _refuse_second(corpus, shard, *second)
+    return Scan(sum(part.passages for part in parts), digest.hexdigest(), tuple(parts))
+
+
+def hash_of(corpus: Corpus, shard: Shard) -> str:
+    """`Scan.sha256` alone, without looking into the lines."""
+    digest = hashlib.sha256()
+    for _, line in _bar(_shard_lines(corpus, shard), corpus):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def place_of_byte(corpus: Corpus, byte: int) -> Place:
+    """The file and offset of a byte, counted through all files of a corpus."""
+    for number, file in enumerate(corpus.files):
+        size = file.stat().st_size
+        if byte < size:
+            return Place(number, byte)
+        byte -= size
+    return Place(len(corpus.files), 0)
+
+
+def size_of(corpus: Corpus) -> int:
+    """Bytes of all files of a corpus."""
+    return sum(file.stat().st_size for file in corpus.files)
+
+
+def _shard_lines(corpus: Corpus, shard: Shard) -> Iterator[tuple[Place, bytes]]:
+    size = size_of(corpus)
+    start = place_of_byte(corpus, size * shard.id // shard.number)
+    end = place_of_byte(corpus, size * (shard.id + 1) // shard.number)
+    for place, line in corpus.lines(start):
+        if (place.file, place.offset) >= (end.file, end.offset):
+            return
+        yield place, line
+
+
+def _bar(lines: Iterator[tuple[Place, bytes]], corpus: Corpus) -> Iterator[tuple[Place, bytes]]:
+    name = f"check {corpus.path.name}"
+    return iter(tqdm(lines, desc=name, unit=" lines", unit_scale=True, delay=2))
+
+
+def _refuse_empty(corpus: Corpus, shard: Shard) -> None:
+    if shard.number == 1:
+        raise I3Error(f"{corpus.path}: no passages in {len(corpus.files)} file(s)")
+    raise I3Error(
+        f"{corpus.path}: no passage begins in shard {shard.id} of {shard.number}; use fewer shards"
+    )
+
+
+def _refuse_second(corpus: Corpus, shard: Shard, position: int, docid: str) -> None:
+    passages = (place for place, line in _shard_lines(corpus, shard) if line.strip())
+    place = next(place for number, place in enumerate(passages) if number == position)
+    raise I3Error(f"{corpus.name_of(place)}: id {docid!r} occurs a second time; ids must be unique")

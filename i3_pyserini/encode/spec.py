@@ -1,0 +1,108 @@
+"""Which encoder is meant: known before its weights are read, and by every process that needs it."""
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    from i3_pyserini.encode.encoders import DocumentEncoder
+
+
+class EncoderSource(Protocol):
+    """What the runner needs to make encoders, here or in other processes; can be pickled."""
+
+    def describe(self) -> dict[str, Any]:
+        """What an index's manifest says of the model; with `dimension`."""
+        ...
+
+    def load(self, device: str | None) -> "DocumentEncoder":
+        """The encoder on a device; None for the first GPU or else the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class AutoOptions:
+    """What Pyserini's command line says of any Hugging Face encoder.
+
+    Attributes:
+        pooling: "cls" or "mean".
+        l2_norm: scale vectors to unit length.
+        prefix: put before every text, with a blank between.
+        max_length: ids at most, special tokens included.
+        add_sep: title and text as two segments rather than joined by a blank.
+    """
+
+    pooling: str = "cls"
+    l2_norm: bool = False
+    prefix: str | None = None
+    max_length: int = 256
+    add_sep: bool = False
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """An encoder of this package.
+
+    Attributes:
+        name: a model directory, or a hub name.
+        kind: "i3", or "auto" for any Hugging Face encoder.
+        dtype: "fp32", "bf16" or "fp16".
+        backend: "torch" or "openvino".
+        options: for "auto"; None for its defaults.
+    """
+
+    name: str
+    kind: Literal["i3", "auto"] = "i3"
+    dtype: str = "fp32"
+    backend: str = "torch"
+    options: AutoOptions | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """What an index's manifest says of the model: all that its vectors depend on.
+
+        Raises:
+            I3Error: there is no such model.
+        """
+        from i3_pyserini.encode.encoders import fingerprint  # noqa: PLC0415
+        from i3_pyserini.model.backbone import load_config  # noqa: PLC0415
+        from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
+
+        config: Any = load_i3_config(self.name) if self.kind == "i3" else load_config(self.name)
+        libraries = ["torch", "transformers", "tokenizers"]
+        libraries += ["openvino"] if self.backend == "openvino" else []
+        return {
+            "class": self.kind,
+            "name": self.name,
+            "fingerprint": fingerprint(Path(self.name)),
+            "dimension": config.hidden_size,
+            "dtype": self.dtype,
+            "backend": self.backend,
+            **(asdict(self.options or AutoOptions()) if self.kind == "auto" else {}),
+            "libraries": {name: _version(name) for name in libraries},
+        }
+
+    def load(self, device: str | None) -> "DocumentEncoder":
+        """Reads the weights.
+
+        Raises:
+            I3Error: they cannot be read, or there is no such device.
+        """
+        from i3_pyserini.encode.encoders import (  # noqa: PLC0415
+            AutoDocumentEncoder,
+            I3DocumentEncoder,
+        )
+
+        how: dict[str, Any] = {"dtype": self.dtype, "backend": self.backend}
+        if self.kind == "i3":
+            return I3DocumentEncoder(self.name, device, **how)
+        return AutoDocumentEncoder(self.name, device, **how, options=self.options)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError as error:
+        raise I3Error(f"{library} is not installed: pip install {library}") from error

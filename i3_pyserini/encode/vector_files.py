@@ -1,0 +1,252 @@
+"""The files of vectors that Pyserini, Anserini and NumPy read: written and read block by block.
+
+| kind    | files               | what they are                                                 |
+| ------- | ------------------- | ------------------------------------------------------------- |
+| `faiss` | `index`, `docid`    | a FAISS `IndexFlatIP` and one id a line: stock search's        |
+| `jsonl` | `embeddings.jsonl`  | `id`, `contents` and `vector`: Pyserini's and Anserini's       |
+| `npy`   | `embeddings.npy`, `docid` | float32 or float16 [N, H] and one id a line               |
+"""
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from i3_pyserini.encode.jsonl_vectors import (
+    BLOCK,
+    first_dimension,
+    read_jsonl_ids,
+    read_jsonl_vectors,
+)
+from i3_pyserini.encode.parts import Block
+from i3_pyserini.errors import I3Error
+from i3_pyserini.jsonl import BYTE_ORDER_MARK
+
+Kind = Literal["faiss", "jsonl", "npy"]
+FILES: dict[Kind, tuple[str, ...]] = {
+    "faiss": ("index", "docid"),
+    "jsonl": ("embeddings.jsonl",),
+    "npy": ("embeddings.npy", "docid"),
+}
+# Offsets in FAISS's file of an IndexFlatIP, from its index_write.cpp: number of vectors after
+# "IxFI" and the dimension; number of floats right before the floats.
+FAISS_COUNT = 8
+FAISS_FLOATS = -8
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of an output before its vectors are.
+
+    Attributes:
+        passages: number of vectors.
+        dimension: numbers in each.
+    """
+
+    passages: int
+    dimension: int
+
+
+def write_files(
+    kind: Kind, folder: Path, blocks: Iterable[Block], shape: Shape, dtype: str = "float32"
+) -> None:
+    """Writes the files of a kind, with one block in memory at a time.
+
+    Args:
+        kind: the kind.
+        folder: where to write.
+        blocks: the vectors, in order; with `contents` for `jsonl`.
+        shape: how many there are, and their dimension.
+        dtype: of `embeddings.npy`; an `index` is always float32.
+
+    Raises:
+        OSError: writing failed.
+    """
+    writer = {"faiss": _write_faiss, "jsonl": _write_jsonl, "npy": _write_npy}[kind]
+    bar = tqdm(total=shape.passages, desc="write", unit=" passages", unit_scale=True, delay=2)
+    with bar:
+        writer(folder, _counted(blocks, bar), shape, np.dtype(dtype))
+
+
+def kind_of(folder: Path) -> Kind:
+    """The kind of the files in a folder.
+
+    Raises:
+        I3Error: there is none.
+    """
+    for kind, names in FILES.items():
+        if all((folder / name).is_file() for name in names):
+            return kind
+    expected = "; ".join(" and ".join(names) for names in FILES.values())
+    raise I3Error(f"{folder}: no vectors here (expected one of: {expected})")
+
+
+def read_files(folder: Path) -> tuple[Shape, Iterator[Block]]:
+    """The vectors of a folder, a block in memory at a time.
+
+    Args:
+        folder: a folder with files of one of the kinds.
+
+    Returns:
+        Their shape, and the blocks; those of `jsonl` have `contents`.
+
+    Raises:
+        I3Error: there is nothing of that, or it is damaged.
+    """
+    kind = kind_of(folder)
+    if kind == "jsonl":
+        return _jsonl_shape(folder / FILES[kind][0]), read_jsonl_vectors(folder / FILES[kind][0])
+    array = open_index(folder / "index") if kind == "faiss" else open_npy(folder / "embeddings.npy")
+    return Shape(*array.shape), read_array(array, folder / "docid")
+
+
+def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The vectors of a FAISS `IndexFlatIP`, mapped into memory rather than read.
+
+    Returns:
+        float32 [N, H].
+
+    Raises:
+        I3Error: it is no such index, or was cut off.
+    """
+    header = _faiss_header(0)
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(header))
+            size = file.seek(0, 2)
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+    if len(found) < len(header) or found[:4] != header[:4]:
+        raise I3Error(f"{path}: not a FAISS flat inner-product index, which is what encode makes")
+    (dimension,) = struct.unpack_from("<i", found, 4)
+    (passages,) = struct.unpack_from("<q", found, FAISS_COUNT)
+    expected = len(header) + passages * dimension * 4
+    if size != expected:
+        raise I3Error(f"{path}: {size:,} bytes where {expected:,} are due; it was cut off")
+    return np.memmap(path, np.float32, "r", offset=len(header), shape=(passages, dimension))
+
+
+def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    """The vectors of a `.npy` file, mapped into memory rather than read.
+
+    Returns:
+        float [N, H].
+
+    Raises:
+        I3Error: it is none, or not of two dimensions, or not of floats.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise I3Error(f"{path}: not a .npy file that can be mapped ({error})") from error
+    if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004
+        raise I3Error(
+            f"{path}: {array.dtype} {list(array.shape)}; expected floats [passages, dimensions]"
+        )
+    mapped: np.ndarray[Any, np.dtype[Any]] = array
+    return mapped
+
+
+def read_array(array: np.ndarray[Any, np.dtype[Any]], docids: Path) -> Iterator[Block]:
+    """Blocks of an array and of the file with its ids.
+
+    Raises:
+        I3Error: there are more ids than vectors, or fewer, or an id is not as it should be.
+    """
+    lines = read_docids(docids)
+    for start in range(0, len(array), BLOCK):
+        vectors = np.array(array[start : start + BLOCK])
+        ids = [docid for _, docid in zip(range(len(vectors)), lines, strict=False)]
+        if len(ids) < len(vectors):
+            raise I3Error(f"{docids}: {start + len(ids):,} ids for {len(array):,} vectors")
+        yield Block(ids, vectors)
+    if next(lines, None) is not None:
+        raise I3Error(f"{docids}: more ids than the {len(array):,} vectors")
+
+
+def read_docids(path: Path) -> Iterator[str]:
+    """The ids of a `docid` file.
+
+    Raises:
+        I3Error: it cannot be read, or a line is empty or has white space in it.
+    """
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+                try:
+                    docid = text.rstrip(b"\r\n").decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise I3Error(f"{path}, line {number}: not valid UTF-8") from error
+                if not docid or docid != "".join(docid.split()):
+                    raise I3Error(
+                        f"{path}, line {number}: id {docid!r} is empty or has white space in it"
+                    )
+                yield docid
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _jsonl_shape(path: Path) -> Shape:
+    return Shape(sum(1 for _ in read_jsonl_ids(path)), first_dimension(path))
+
+
+def _counted(blocks: Iterable[Block], bar: Any) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        bar.update(len(block.ids))
+
+
+def _write_docids(folder: Path, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Writes the ids of the blocks that pass through."""
+    with (folder / "docid").open("w", encoding="utf-8", newline="\n") as file:
+        for block in blocks:
+            file.writelines(f"{docid}\n" for docid in block.ids)
+            yield block
+
+
+def _faiss_header(dimension: int) -> bytes:
+    """What FAISS itself writes of an empty index."""
+    import faiss  # noqa: PLC0415  (half a second that other kinds need not pay)
+
+    header: bytes = faiss.serialize_index(faiss.IndexFlatIP(dimension)).tobytes()
+    return header
+
+
+def _write_faiss(folder: Path, blocks: Iterable[Block], shape: Shape, _: np.dtype[Any]) -> None:
+    """FAISS writes only what it holds in memory, so its header is filled in here."""
+    header = bytearray(_faiss_header(shape.dimension))
+    struct.pack_into("<q", header, FAISS_COUNT, shape.passages)
+    struct.pack_into("<Q", header, len(header) + FAISS_FLOATS, shape.passages * shape.dimension)
+    with (folder / "index").open("wb") as file:
+        file.write(header)
+        for block in _write_docids(folder, blocks):
+            file.write(np.ascontiguousarray(block.vectors, dtype="<f4").data)
+
+
+def _write_npy(folder: Path, blocks: Iterable[Block], shape: Shape, dtype: np.dtype[Any]) -> None:
+    description = np.lib.format.dtype_to_descr(dtype)
+    header = {
+        "descr": description,
+        "fortran_order": False,
+        "shape": (shape.passages, shape.dimension),
+    }
+    with (folder / "embeddings.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in _write_docids(folder, blocks):
+            file.write(np.ascontiguousarray(block.vectors, dtype=dtype).data)
+
+
+def _write_jsonl(folder: Path, blocks: Iterable[Block], _: Shape, __: np.dtype[Any]) -> None:
+    with (folder / "embeddings.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for block in blocks:
+            contents = block.contents or [""] * len(block.ids)
+            rows = zip(block.ids, contents, block.vectors.tolist(), strict=True)
+            for docid, text, vector in rows:
+                record = {"id": docid, "contents": text, "vector": vector}
+                file.write(json.dumps(record) + "\n")
