@@ -112,7 +112,7 @@ def _encode(data: Path, index: Path, encoder: list[str]) -> None:
         "i3_pyserini.encode",
         *("input", "--corpus", str(data / "corpus"), "--fields", "title", "text"),
         *("output", "--embeddings", str(index), "--to-faiss", "--overwrite"),
-        *("encoder", *encoder, "--batch-size", "32"),
+        *("encoder", *encoder),
     )
 
 

@@ -7,8 +7,9 @@ same paths. A task encodes one part and writes it there, as a process of one mac
 import functools
 import logging
 import os
+import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.encoders import DocumentEncoder
@@ -17,6 +18,7 @@ from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
 
 POLL = 0.5  # seconds between two looks at whether to stop
+SECONDS_TO_ANSWER = 10.0
 QUEUED = 2  # tasks handed to Ray beyond those that can run, so that no machine waits
 
 
@@ -79,6 +81,7 @@ def _connect(address: str) -> Any:
         import ray  # noqa: PLC0415  (an extra)
     except ImportError as error:
         raise I3Error("--ray needs Ray: pip install ray") from error
+    _check_reachable(address)
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent from here
     try:
@@ -87,6 +90,21 @@ def _connect(address: str) -> Any:
         reason = str(error).strip().splitlines()[0]
         raise I3Error(f"--ray {address}: no such cluster ({reason}); is it started?") from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Knocks at HOST:PORT, since Ray itself waits there for minutes.
+
+    Raises:
+        I3Error: nobody answers.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise I3Error(f"--ray {address}: nobody answers there ({error}); is it started?") from error
 
 
 def _resources(ray: Any) -> dict[str, int]:
@@ -112,14 +130,15 @@ def _encode_part(
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
         torch.set_num_threads(threads)
-    encoder = _encoder(source, device)
+    encoder = _encoder(cast("Any", source), device)
     encode_parts(job, encoder, [number], batching, lambda passages: None, lambda: False)
 
 
 @functools.lru_cache(maxsize=1)
 def _encoder(source: Any, device: str) -> DocumentEncoder:
     """Kept by a worker between its tasks: reading the weights can take longer than a part."""
-    return source.load(device)
+    encoder: DocumentEncoder = source.load(device)
+    return encoder
 
 
 def _take(ray: Any, reference: Any) -> None:

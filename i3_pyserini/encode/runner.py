@@ -109,6 +109,7 @@ def _manifest(job: Job) -> dict[str, Any]:
     corpus = {
         **settings["corpus"],
         "path": str(job.corpus.path),
+        "bytes": size_of(job.corpus),  # shards of a corpus that changed meanwhile do not match
         "passages": job.scan.passages,
         "sha256": job.scan.sha256,
     }

@@ -73,7 +73,7 @@ def scan(
     shard = shard or Shard()
     digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)
     start, count = Place(), 0
-    for place, line in _bar(_shard_lines(corpus, shard), corpus):
+    for place, line in _bar(shard_lines(corpus, shard), corpus):
         digest.update(line)
         if line.strip():
             seen.add(corpus.passage(line, place).docid)
@@ -87,7 +87,7 @@ def scan(
     if not parts:
         _refuse_empty(corpus, shard)
     if repeated := seen.repeated():
-        lines = ((p, line) for p, line in _shard_lines(corpus, shard) if line.strip())
+        lines = ((p, line) for p, line in shard_lines(corpus, shard) if line.strip())
         if second := repeated.second(corpus.passage(line, p).docid for p, line in lines):
             _refuse_second(corpus, shard, *second)
     return Scan(sum(part.passages for part in parts), digest.hexdigest(), tuple(parts))
@@ -96,9 +96,20 @@ def scan(
 def hash_of(corpus: Corpus, shard: Shard) -> str:
     """`Scan.sha256` alone, without looking into the lines."""
     digest = hashlib.sha256()
-    for _, line in _bar(_shard_lines(corpus, shard), corpus):
+    for _, line in _bar(shard_lines(corpus, shard), corpus):
         digest.update(line)
     return digest.hexdigest()
+
+
+def shard_lines(corpus: Corpus, shard: Shard) -> Iterator[tuple[Place, bytes]]:
+    """Yields the lines of a shard, blank ones too, and where they begin."""
+    size = size_of(corpus)
+    start = place_of_byte(corpus, size * shard.id // shard.number)
+    end = place_of_byte(corpus, size * (shard.id + 1) // shard.number)
+    for place, line in corpus.lines(start):
+        if (place.file, place.offset) >= (end.file, end.offset):
+            return
+        yield place, line
 
 
 def place_of_byte(corpus: Corpus, byte: int) -> Place:
@@ -116,16 +127,6 @@ def size_of(corpus: Corpus) -> int:
     return sum(file.stat().st_size for file in corpus.files)
 
 
-def _shard_lines(corpus: Corpus, shard: Shard) -> Iterator[tuple[Place, bytes]]:
-    size = size_of(corpus)
-    start = place_of_byte(corpus, size * shard.id // shard.number)
-    end = place_of_byte(corpus, size * (shard.id + 1) // shard.number)
-    for place, line in corpus.lines(start):
-        if (place.file, place.offset) >= (end.file, end.offset):
-            return
-        yield place, line
-
-
 def _bar(lines: Iterator[tuple[Place, bytes]], corpus: Corpus) -> Iterator[tuple[Place, bytes]]:
     name = f"check {corpus.path.name}"
     return iter(tqdm(lines, desc=name, unit=" lines", unit_scale=True, delay=2))
@@ -140,6 +141,6 @@ def _refuse_empty(corpus: Corpus, shard: Shard) -> None:
 
 
 def _refuse_second(corpus: Corpus, shard: Shard, position: int, docid: str) -> None:
-    passages = (place for place, line in _shard_lines(corpus, shard) if line.strip())
+    passages = (place for place, line in shard_lines(corpus, shard) if line.strip())
     place = next(place for number, place in enumerate(passages) if number == position)
     raise I3Error(f"{corpus.name_of(place)}: id {docid!r} occurs a second time; ids must be unique")
