@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,26 @@ def passage_function(
     Raises:
         I3Error: this device cannot compute so, or OpenVINO is not installed.
     """
+    check_possible(device, dtype, backend)
+    if backend == "openvino":
+        return _openvino(module, dtype)
+    return _torch(module, device, dtype)
+
+
+def check_possible(device: torch.device, dtype: str, backend: str) -> None:
+    """Tells what cannot be computed, before anything is read.
+
+    Raises:
+        I3Error: this device cannot compute so, or OpenVINO is not installed.
+    """
     if device.type == "cpu" and dtype == "fp16":
         raise I3Error("fp16 is for GPUs; on a CPU use --dtype bf16")
-    if backend == "openvino":
-        return _openvino(module, device, dtype)
-    return _torch(module, device, dtype)
+    if backend != "openvino":
+        return
+    if find_spec("openvino") is None:
+        raise I3Error("--backend openvino needs OpenVINO: pip install openvino")
+    if device.type != "cpu":
+        raise I3Error(f"--backend openvino is for CPUs, not for --device {device}")
 
 
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
@@ -82,13 +98,9 @@ def _pack(module: nn.Module) -> None:
             _pack(child)
 
 
-def _openvino(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
-    try:
-        import openvino  # noqa: PLC0415  (an extra)
-    except ImportError as error:
-        raise I3Error("--backend openvino needs OpenVINO: pip install openvino") from error
-    if device.type != "cpu":
-        raise I3Error(f"--backend openvino is for CPUs, not for --device {device}")
+def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
+    import openvino  # noqa: PLC0415  (an extra)
+
     example = (torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64))
     try:
         with torch.no_grad(), quiet_transformers(), warnings.catch_warnings():

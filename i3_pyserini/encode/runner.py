@@ -10,7 +10,6 @@ from tqdm import tqdm
 from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.corpus import Corpus, collection_name
-from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.encode.job import Job, open_job
 from i3_pyserini.encode.output import BYTES_OF_AN_ID, Output
 from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
@@ -63,8 +62,8 @@ def encode_corpus(
     """
     how = how or Encoding()
     if how.ray is None:
-        for device in how.devices:
-            torch_device(device)  # before minutes of reading
+        for device in how.devices or (None,):
+            source.check(device)  # before minutes of reading
     with output.work() as folder:
         settings = _settings(corpus, source, output, how)
         job = open_job(folder, corpus, settings, output.overwrite, how.part_passages)

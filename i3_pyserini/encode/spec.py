@@ -18,6 +18,10 @@ class EncoderSource(Protocol):
         """What an index's manifest says of the model; with `dimension`."""
         ...
 
+    def check(self, device: str | None) -> None:
+        """Raises `I3Error` if there is no such device here, or it cannot run the encoder."""
+        ...
+
     def load(self, device: str | None) -> "DocumentEncoder":
         """The encoder on a device; None for the first GPU or else the CPU."""
         ...
@@ -83,6 +87,17 @@ class EncoderSpec:
             **(asdict(self.options or AutoOptions()) if self.kind == "auto" else {}),
             "libraries": {name: _version(name) for name in libraries},
         }
+
+    def check(self, device: str | None) -> None:
+        """Tells what cannot be, without reading the weights.
+
+        Raises:
+            I3Error: there is no such device here, or it cannot compute so.
+        """
+        from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415
+        from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415
+
+        check_possible(torch_device(device), self.dtype, self.backend)
 
     def load(self, device: str | None) -> "DocumentEncoder":
         """Reads the weights.

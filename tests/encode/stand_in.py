@@ -25,6 +25,9 @@ class LengthEncoder:
     def describe(self) -> dict[str, Any]:
         return {"class": "test", "fingerprint": "f", "dimension": 2}
 
+    def check(self, device: str | None) -> None:
+        pass
+
     def load(self, device: str | None) -> "LengthEncoder":
         return self
 

@@ -55,6 +55,9 @@ def test_encode_and_what_it_refuses(
 
     corpus.write_text('{"id": "1", "text": "boil"}\n{"id": "1", "text": "fry"}\n')
     for output, flags, said in (
+        ("other", ("--dtype", "fp16", "--device", "cpu"), "fp16 is for GPUs; on a CPU use"),
+        ("other", ("--devices", "cpu,cuda:9"), "--device cuda:9 is not usable here"),
+        ("other", ("--batch-tokens", "0"), "--batch-tokens is 0"),
         ("index", (), "exists and is not empty"),
         ("other", (), f"{corpus}, line 2: id '1' occurs a second time"),
         ("other", ("--device", "cuda:9"), "--device cuda:9 is not usable here"),
@@ -65,6 +68,28 @@ def test_encode_and_what_it_refuses(
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "other").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_estimate_says_what_the_whole_will_cost(
+    run_module: Run, tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path
+) -> None:
+    save_model_directory(*tiny_model, tmp_path / "model")
+    corpus = tmp_path / "corpus.jsonl"
+    lines = [f'{{"id": "{number:05}", "text": "boil an egg in water"}}\n' for number in range(9000)]
+    corpus.write_text("".join(lines))
+    done = run_module(
+        "i3_pyserini.encode",
+        *("input", "--corpus", corpus, "output", "--embeddings", tmp_path / "index", "--to-faiss"),
+        *("encoder", "--encoder", tmp_path / "model", "--device", "cpu", "--estimate"),
+    )
+    assert done.returncode == 0, done.stderr
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == ["sample", "collection", "time", "disk", "memory"]
+    assert "about 9,000 passages in" in done.stdout
+    # 9,000 vectors of 32 numbers, twice, with 16 bytes an id: 2.592 MB.
+    assert "2.59MB until it is finished, 1.30MB then" in done.stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("i")] == []
 
 
 def test_help_needs_no_model(run_module: Run) -> None:
