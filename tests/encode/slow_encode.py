@@ -1,0 +1,51 @@
+"""`python -m tests.encode.slow_encode CORPUS OUTPUT SECONDS [DEVICES]`: a command to interrupt.
+
+It is the command's own loop with the stand-in encoder, which takes some time over every batch.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.encode.batches import Batching
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.errors import run_command
+from tests.encode.stand_in import LengthEncoder, Vectors
+
+
+class SlowEncoder(LengthEncoder):
+    """Takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def load(self, device: str | None) -> "SlowEncoder":
+        return self
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        time.sleep(self.seconds)
+        return super().vectors(ids)
+
+
+def slow_encoding(devices: Sequence[str] = ()) -> Encoding:
+    """Parts of five passages in batches of two or so."""
+    return Encoding(Batching(tokens=40), devices=tuple(devices), part_passages=5)
+
+
+def main() -> None:
+    """Encodes."""
+    corpus, output, seconds, *devices = sys.argv[1:]
+    how: Any = slow_encoding(devices)
+    shape = encode_corpus(
+        Corpus(Path(corpus)), SlowEncoder(float(seconds)), Output(Path(output)), how
+    )
+    print(f"wrote {shape.passages}")
+
+
+if __name__ == "__main__":
+    run_command(main)
