@@ -36,7 +36,8 @@ from tqdm import tqdm
 
 from i3_pyserini.demo.docstrings import collect_docstrings
 from i3_pyserini.encode.corpus import Corpus
-from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoOptions
+from i3_pyserini.encode.encoders import AutoDocumentEncoder
+from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.java import java_environment
 from i3_pyserini.model.backbone import load_encoder
 

@@ -97,7 +97,10 @@ class Corpus:
         return (self.passage(line, place) for place, line in lines if line.strip())
 
     def lines(self, start: Place) -> Iterator[tuple[Place, bytes]]:
-        """Yields the lines, blank ones too, that begin at or after a place; with their ends."""
+        """Yields the lines, blank ones too, that begin at or after a place; with their ends.
+
+        A byte order mark is left out.
+        """
         for number in range(start.file, len(self.files)):
             offset = start.offset if number == start.file else 0
             try:
@@ -105,9 +108,10 @@ class Corpus:
                     if offset:  # a place may be inside a line: that one began before it
                         file.seek(offset - 1)
                         offset += len(file.readline()) - 1
-                    for line in file:
+                    for raw in file:
+                        line = raw if offset else raw.removeprefix(BYTE_ORDER_MARK)
                         yield Place(number, offset), line
-                        offset += len(line)
+                        offset += len(raw)
             except OSError as error:
                 raise I3Error(f"{self.files[number]}: cannot be read ({error.strerror})") from error
 
@@ -116,14 +120,13 @@ class Corpus:
 
         Args:
             line: the line.
-            place: where it begins; for messages, and for the byte order mark.
+            place: where it begins.
 
         Raises:
             I3Error: the line is not as it should be; names file and line.
         """
         try:
-            record = parse_object(line if place.offset else line.removeprefix(BYTE_ORDER_MARK))
-            return self._passage(record)
+            return self._passage(parse_object(line))
         except I3Error as error:
             raise I3Error(f"{self.name_of(place)}: {error}") from error
 

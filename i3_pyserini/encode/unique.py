@@ -1,12 +1,15 @@
 """Finding ids that occur twice, in memory that does not grow with their number."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from i3_pyserini.errors import I3Error
 
 HASH_BYTES = 8
 GROUP = 1 << 20  # hashes that are sorted at a time
@@ -22,16 +25,19 @@ class SeenIds:
         folder: where the file is to be; it has no name there and goes with the process.
 
     Raises:
-        OSError: there is no writing there.
+        I3Error: there is no writing there; also in all methods.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (closed with this object)
+        self._folder = folder or Path(tempfile.gettempdir())
+        with self._failures():
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (closed with this object)
         self._count = 0
 
     def add(self, docid: str) -> None:
         """Takes note of one id."""
-        self._file.write(_hash(docid))
+        with self._failures():
+            self._file.write(_hash(docid))
         self._count += 1
 
     def repeated(self) -> "Repeated":
@@ -43,7 +49,8 @@ class SeenIds:
         groups = max(1, -(-self._count // GROUP))
         found: set[int] = set()
         for group in range(groups):
-            hashes = self._group(group, groups)
+            with self._failures():
+                hashes = self._group(group, groups)
             hashes.sort()
             found.update(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
         return Repeated(found)
@@ -55,6 +62,15 @@ class SeenIds:
             hashes: Hashes = np.frombuffer(block, dtype="<u8")
             chosen.append(hashes[hashes % groups == group])
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.uint64)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise I3Error(
+                f"{self._folder}: cannot be written ({error.strerror or error})"
+            ) from error
 
 
 class Repeated:
