@@ -115,8 +115,8 @@ def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
                 "PERFORMANCE_HINT": "LATENCY",
             },
         )
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # its own exceptions have no common class
+        reason = str(error).strip().splitlines()[-1]
         raise I3Error(f"OpenVINO cannot take this model ({reason}); use --backend torch") from error
     request = compiled.create_infer_request()
 

@@ -17,7 +17,12 @@ from transformers import PreTrainedModel
 from i3_pyserini.encode.compute import passage_function
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import load_config, load_encoder, load_tokenizer
+from i3_pyserini.model.backbone import (
+    load_config,
+    load_encoder,
+    load_tokenizer,
+    position_limit,
+)
 from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 
@@ -158,7 +163,8 @@ class AutoDocumentEncoder(_PassageEncoder):
         device: see `I3DocumentEncoder`.
         dtype: see `I3DocumentEncoder`.
         backend: see `I3DocumentEncoder`.
-        options: see `AutoOptions`.
+        options: see `AutoOptions`; passages are cut to fewer ids if the model has not as many
+            positions, where stock Pyserini fails.
     """
 
     def __init__(
@@ -174,6 +180,8 @@ class AutoDocumentEncoder(_PassageEncoder):
         self.options = options or AutoOptions()
         self.tokenizer = load_tokenizer(model_name, load_config(model_name))
         encoder = load_encoder(model_name)
+        limit = position_limit(encoder)
+        self._max_length = min(self.options.max_length, limit or self.options.max_length)
         self.dimension: int = encoder.config.hidden_size
         module = _Pooled(encoder, self.options)
         super().__init__(module, self.tokenizer, self.device, dtype, backend)
@@ -194,7 +202,7 @@ class AutoDocumentEncoder(_PassageEncoder):
         ids: list[list[int]] = self.tokenizer(
             texts,
             pair,
-            max_length=self.options.max_length,
+            max_length=self._max_length,
             truncation=True,
             return_token_type_ids=False,
             return_attention_mask=False,

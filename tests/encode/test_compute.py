@@ -1,0 +1,125 @@
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode.compute import check_possible, passage_function
+from i3_pyserini.encode.encoders import AutoDocumentEncoder, I3DocumentEncoder
+from i3_pyserini.encode.spec import AutoOptions
+from i3_pyserini.errors import I3Error
+
+TEXTS = ["", "egg", "boil an egg in hot water " * 3, "hot water", "boil " * 300]
+CPU = torch.device("cpu")
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None,
+    reason="OpenVINO is not installed (extra: openvino)",
+)
+
+
+class Bag(nn.Module):
+    """A bag of words: its result can be worked out by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding.from_pretrained(torch.eye(4))
+        self.linear = nn.Linear(4, 3)
+        self.linear.weight.data = torch.tensor([[1.0, 2, 0, 0], [0, 1, 0, 0], [0, 0, 0.5, 0]])
+        self.linear.bias.data = torch.tensor([0.0, 10, 0])
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        words = self.words(input_ids) * attention_mask.unsqueeze(-1)
+        output: Tensor = self.linear(words.sum(dim=1))
+        return output
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("backend", ["torch", pytest.param("openvino", marks=needs_openvino)])
+def test_result_is_the_module_s(dtype: str, backend: str) -> None:
+    run = passage_function(Bag(), CPU, dtype, backend)
+    ids = np.array([[0, 1, 1], [2, 3, 3]])
+    mask = np.array([[1, 1, 1], [1, 0, 0]])
+    vectors = run(ids, mask)
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors, [[5, 12, 0], [0, 10, 0.5]])
+    np.testing.assert_array_equal(run(ids[1:, :1], mask[1:, :1]), [[0, 10, 0.5]])
+
+
+@pytest.fixture
+def directory(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> str:
+    save_model_directory(*tiny_model, tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("dtype", "backend", "tolerance"),
+    [
+        ("fp32", "torch", 1e-5),
+        ("bf16", "torch", 5e-2),
+        pytest.param("fp32", "openvino", 1e-5, marks=needs_openvino),
+        pytest.param("bf16", "openvino", 5e-2, marks=needs_openvino),
+    ],
+)
+def test_every_way_gives_the_model_s_vectors(
+    tiny_model: tuple[I3Retriever, I3Tokenizer],
+    directory: str,
+    dtype: str,
+    backend: str,
+    tolerance: float,
+) -> None:
+    model, tokenizer = tiny_model
+    expected = model.encode_passages(**tokenizer.passages(TEXTS, [None] * 5))["vectors"].numpy()
+    encoder = I3DocumentEncoder(directory, "cpu", dtype=dtype, backend=backend)
+    together = encoder.encode(TEXTS)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    np.testing.assert_allclose(together, expected, atol=tolerance)
+    np.testing.assert_allclose(alone, expected, atol=tolerance)
+    assert encoder.dimension == expected.shape[1]
+
+
+@needs_openvino
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_any_encoder_can_be_converted(tiny_bert: str, pooling: str) -> None:
+    options = AutoOptions(pooling=pooling, l2_norm=True)
+    ours = AutoDocumentEncoder(tiny_bert, "cpu", backend="openvino", options=options)
+    other = AutoDocumentEncoder(tiny_bert, "cpu", options=options)
+    np.testing.assert_allclose(ours.encode(TEXTS), other.encode(TEXTS), atol=1e-5)
+    assert max(map(len, ours.ids(TEXTS))) == 160  # the model's positions, fewer than 256
+
+
+def test_ids_are_those_of_the_tokenizer(
+    tiny_model: tuple[I3Retriever, I3Tokenizer], directory: str
+) -> None:
+    _, tokenizer = tiny_model
+    titles = ["eggs", None, "", "NA", "water"]
+    batch = tokenizer.passages(TEXTS, titles)
+    expected = [
+        ids[mask.bool()].tolist()
+        for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)
+    ]
+    assert I3DocumentEncoder(directory, "cpu").ids(TEXTS, titles) == expected
+
+
+def test_what_a_device_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(I3Error, match="fp16 is for GPUs; on a CPU use --dtype bf16"):
+        check_possible(CPU, "fp16", "torch")
+    monkeypatch.setattr("i3_pyserini.encode.compute.find_spec", lambda name: None)
+    with pytest.raises(I3Error, match="needs OpenVINO: pip install openvino"):
+        check_possible(CPU, "fp32", "openvino")
+    monkeypatch.setattr("i3_pyserini.encode.compute.find_spec", lambda name: "there")
+    with pytest.raises(I3Error, match="is for CPUs, not for --device cuda"):
+        check_possible(torch.device("cuda"), "fp32", "openvino")
+
+
+@needs_openvino
+def test_model_that_cannot_be_converted_is_said() -> None:
+    class Strange(nn.Module):
+        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+            return torch.linalg.eigvals(input_ids.float() @ input_ids.float().T).abs()
+
+    with pytest.raises(I3Error, match=r"OpenVINO cannot take this model .*; use --backend torch"):
+        passage_function(Strange(), CPU, "fp32", "openvino")
