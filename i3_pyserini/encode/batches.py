@@ -16,6 +16,8 @@ from i3_pyserini.encode.job import Job
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
 
+TOKENISED = 512  # passages a call: what the tokenizer holds besides ids is many times as large
+
 Ids = list[list[int]]
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -133,8 +135,11 @@ def tokenise(
     passages = list(job.passages(number))
     if len(passages) < job.parts[number].passages:
         raise job.changed()
-    titles = [passage.title for passage in passages] if with_titles else None
-    ids = encoder.ids([passage.text for passage in passages], titles)
+    ids: Ids = []
+    for start in range(0, len(passages), TOKENISED):
+        block = passages[start : start + TOKENISED]
+        titles = [passage.title for passage in block] if with_titles else None
+        ids += encoder.ids([passage.text for passage in block], titles)
     return [passage.docid for passage in passages], ids
 
 

@@ -1,5 +1,6 @@
 """The arithmetic of encoding: one model, run by torch or OpenVINO in one of three precisions."""
 
+import os
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from i3_pyserini.model.backbone import quiet_transformers
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PassageFunction = Callable[[Ids, Ids], Vectors]
+KEPT_SHAPES = 64
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -60,6 +62,9 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
     module = module.eval().to(device, DTYPES[dtype])
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        # Kernels are kept for 1,024 shapes of batches otherwise, which grow to 200 MB.
+        for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+            os.environ.setdefault(name, str(KEPT_SHAPES))
         with torch.inference_mode():
             _pack(module)
 

@@ -119,7 +119,8 @@ def test_what_a_device_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_model_that_cannot_be_converted_is_said() -> None:
     class Strange(nn.Module):
         def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-            return torch.linalg.eigvals(input_ids.float() @ input_ids.float().T).abs()
+            values: Tensor = torch.linalg.eigvals(input_ids.float() @ input_ids.float().T)
+            return values.abs()
 
     with pytest.raises(I3Error, match=r"OpenVINO cannot take this model .*; use --backend torch"):
         passage_function(Strange(), CPU, "fp32", "openvino")

