@@ -1,4 +1,4 @@
-"""JSON lines of vectors: `id`, `vector` and maybe `contents`, as Pyserini and Anserini read them."""
+"""JSON lines of vectors as Pyserini and Anserini read them: `id`, `vector`, maybe `contents`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from i3_pyserini.encode.index_ids import IdFile, count_ids
 from i3_pyserini.encode.job import differences
 from i3_pyserini.encode.jsonl_vectors import read_jsonl_vectors
@@ -77,21 +79,19 @@ def load_shard(path: Path) -> FinishedShard:
     if not manifest:
         raise _unfinished(path)
     try:
-        shard = Shard(int(manifest["shard"]["id"]), int(manifest["shard"]["number"]))
-        shape = Shape(int(manifest["passages"]), int(manifest["dimension"]))
-        corpus, output, _ = (manifest[name] for name in ("corpus", "output", "store_dtype"))
+        found = _parsed(path, manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise I3Error(
-            f"{path / MANIFEST}: says of no shard of a corpus ({error}); only what "
-            "--shard-id made can be merged"
+            f"{path / MANIFEST}: not of a shard ({error}); only what --shard-id made can be merged"
         ) from error
-    if shard.number == 1:
-        merged = "was merged already" if "shards" in corpus else "is of a whole corpus"
-        raise I3Error(f"{path}: {merged}; only what --shard-id made can be merged")
+    if found.shard.number == 1:
+        raise I3Error(
+            f"{path}: is a whole index, not a shard; only what --shard-id made can be merged"
+        )
     kind = kind_of(path)
-    if kind != output:
-        raise I3Error(f"{path}: has files of kind {kind}, but its manifest says {output}")
-    return FinishedShard(path, manifest, shard, kind, shape)
+    if kind != found.kind:
+        raise I3Error(f"{path}: has files of kind {kind}, but its manifest says {found.kind}")
+    return found
 
 
 def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
@@ -119,10 +119,21 @@ def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
     missing = [str(number) for number in range(first.shard.number) if number not in found]
     if missing:
         raise I3Error(
-            f"shard {', '.join(missing)} of {first.shard.number} (from 0) is missing; encode it "
-            "and name its directory too"
+            f"shards missing (of {first.shard.number}, from 0): {', '.join(missing)}; encode them, "
+            "and name their directories too"
         )
     return [found[number] for number in range(first.shard.number)]
+
+
+def _parsed(path: Path, manifest: dict[str, Any]) -> FinishedShard:
+    """Raises KeyError, TypeError or ValueError where a manifest is not as encode writes it."""
+    shard = Shard(int(manifest["shard"]["id"]), int(manifest["shard"]["number"]))
+    if shard.id not in range(shard.number):
+        raise ValueError(f"shard {shard.id} of {shard.number}")
+    shape = Shape(int(manifest["passages"]), int(manifest["dimension"]))
+    whole = {**manifest, **{name: dict(manifest[name]) for name in ("corpus", "model")}}
+    np.dtype(manifest["store_dtype"])
+    return FinishedShard(path, whole, shard, manifest["output"], shape)
 
 
 def _unfinished(path: Path) -> I3Error:
@@ -190,5 +201,5 @@ def _manifest(shards: Sequence[FinishedShard]) -> dict[str, Any]:
     corpora = [one.manifest["corpus"] for one in shards]
     corpus = {name: value for name, value in corpora[0].items() if name != "sha256"}
     corpus["passages"] = sum(one.shape.passages for one in shards)
-    corpus["shards"] = [one["sha256"] for one in corpora]
+    corpus["shards"] = [one.get("sha256") for one in corpora]
     return {**known, "corpus": corpus, "shard": {"id": 0, "number": 1}}

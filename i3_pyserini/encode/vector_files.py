@@ -141,7 +141,7 @@ def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
         I3Error: it is none, or not of two dimensions, or not of floats.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")  # neither archives nor pickles
     except (OSError, ValueError, EOFError) as error:
         raise I3Error(f"{path}: not a .npy file that can be mapped ({error})") from error
     if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004

@@ -1,0 +1,1 @@
+"""The commands of `python -m i3_pyserini.encode` besides encoding itself, a module each."""

@@ -1,0 +1,161 @@
+"""What an index is compared with: the model that its manifest names, and a collection."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.encode.scan import Shard
+from i3_pyserini.encode.spec import AutoOptions, EncoderSource, EncoderSpec
+from i3_pyserini.encode.vector_files import kind_of
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import is_i3_model, load_i3_config
+
+UNIT_TOLERANCE = 1e-3
+HALF_UNIT_TOLERANCE = 1e-2  # bf16 has 8 bits of precision, and lengths are computed in it too
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the user says of it.
+
+    Attributes:
+        collection: a corpus; None to look at the index alone.
+        model: None for the one that the manifest names.
+        passages: how many passages of the collection to encode again.
+        seed: of the choice of these.
+        encoder_class: with `fields` and `options`, for an index whose manifest does not say how it
+            was encoded.
+        fields: the collection's fields; titles are encoded if "title" is one of them.
+        options: those of `AutoOptions` that are given.
+    """
+
+    collection: Path | None = None
+    model: str | None = None
+    passages: int = 100
+    seed: int = 0
+    encoder_class: Literal["i3", "auto"] | None = None
+    fields: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> list[str]:
+        """Names of the options that a manifest makes needless."""
+        names = [*self.options, *(["fields"] if self.fields else [])]
+        names += ["encoder_class"] if self.encoder_class else []
+        return [f"--{name.replace('_', '-')}" for name in names]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What to compare an index with.
+
+    Attributes:
+        corpus: the collection; None to look at the index alone.
+        shard: the shard of it.
+        source: the encoder; None where there is none to be had.
+        with_titles: whether titles are given to the encoder.
+        unit_tolerance: how far from 1 lengths may be; None if the encoder does not scale vectors.
+        passages: how many passages of the collection to encode again.
+        seed: of the choice of these.
+    """
+
+    corpus: Corpus | None = None
+    shard: Shard = field(default_factory=Shard)
+    source: EncoderSource | None = None
+    with_titles: bool = True
+    unit_tolerance: float | None = None
+    passages: int = 100
+    seed: int = 0
+
+
+def reference_of(index: Path, flags: Flags) -> Reference:
+    """Puts together what the manifest of an index and the user say.
+
+    Raises:
+        I3Error: index, collection or model are not there, or flags contradict the manifest.
+    """
+    kind_of(index)  # whether there is anything to compare comes first
+    manifest = read_manifest(index)
+    model = section(manifest, "model")
+    if model.get("class") in ("i3", "auto"):
+        if flags.given:
+            raise I3Error(f"{flags.given[0]}: the manifest of {index} says it; leave it out")
+        spec = _known_spec(model, flags.model)
+        with_titles = bool(manifest.get("titles", True))
+    else:
+        spec = _told_spec(flags)
+        kind = spec.kind if spec else None
+        with_titles = "title" in flags.fields or (not flags.fields and kind == "i3")
+    if spec is None and flags.collection and flags.passages:
+        name = f"its model {model['name']} is not here" if model.get("name") else "of what model?"
+        raise I3Error(f"{index}: {name}; give --model, or --check 0 to compare the ids alone")
+    return Reference(
+        _corpus(manifest, flags),
+        _shard(manifest, index),
+        spec,
+        with_titles,
+        _unit_tolerance(model, spec),
+        flags.passages,
+        flags.seed,
+    )
+
+
+def section(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A section of a manifest; {} where there is none."""
+    found = manifest.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _known_spec(model: Mapping[str, Any], name: str | None) -> EncoderSpec | None:
+    """The encoder of a manifest, in full precision; None if its folder is not here."""
+    if name is None:
+        name = str(model.get("name"))
+        if model.get("fingerprint") and not Path(name).is_dir():
+            return None
+    if model["class"] == "i3":
+        return EncoderSpec(name, "i3")
+    options = {one.name: model[one.name] for one in fields(AutoOptions) if one.name in model}
+    return EncoderSpec(name, "auto", options=AutoOptions(**options))
+
+
+def _told_spec(flags: Flags) -> EncoderSpec | None:
+    if flags.model is None:
+        if flags.given and flags.given != ["--fields"]:
+            raise I3Error(f"{flags.given[0]}: says how a model encodes; name it with --model")
+        return None
+    if flags.encoder_class == "i3" or (not flags.encoder_class and is_i3_model(flags.model)):
+        return EncoderSpec(flags.model, "i3")
+    return EncoderSpec(flags.model, "auto", options=AutoOptions(**flags.options))
+
+
+def _corpus(manifest: Mapping[str, Any], flags: Flags) -> Corpus | None:
+    if flags.collection is None:
+        return None
+    known = section(manifest, "corpus")
+    if not known:
+        return Corpus(flags.collection, flags.fields)
+    names = tuple(known.get("fields") or ())
+    return Corpus(flags.collection, names, known.get("docid_field"), known.get("delimiter", "\n"))
+
+
+def _shard(manifest: Mapping[str, Any], index: Path) -> Shard:
+    known = section(manifest, "shard")
+    try:
+        return Shard(int(known.get("id", 0)), int(known.get("number", 1)))
+    except (TypeError, ValueError) as error:
+        raise I3Error(f"{index}: the shard in its manifest is no number ({known})") from error
+
+
+def _unit_tolerance(model: Mapping[str, Any], spec: EncoderSpec | None) -> float | None:
+    if spec is None:
+        scaled = bool(model.get("l2_norm"))
+    elif spec.kind == "i3":
+        scaled = load_i3_config(spec.name).normalize
+    else:
+        scaled = spec.options is not None and spec.options.l2_norm
+    if not scaled:
+        return None
+    return HALF_UNIT_TOLERANCE if model.get("dtype") in ("bf16", "fp16") else UNIT_TOLERANCE

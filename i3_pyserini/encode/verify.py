@@ -1,0 +1,288 @@
+"""Looking into an index: its files, its ids, its vectors, and whether a model makes them again."""
+
+import random
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from i3_pyserini.encode.batches import Batching, encode_ids
+from i3_pyserini.encode.corpus import Passage
+from i3_pyserini.encode.index_ids import IdFile, count_ids
+from i3_pyserini.encode.output import MANIFEST, read_manifest
+from i3_pyserini.encode.parts import Array, Block
+from i3_pyserini.encode.reference import Reference, section
+from i3_pyserini.encode.scan import shard_lines
+from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.vector_files import Kind, Shape, kind_of, read_files
+from i3_pyserini.errors import I3Error
+
+LEAST_COSINE = 0.999
+# How far off a length may be: the distance that LEAST_COSINE allows, (2 - 2 * 0.999) ** 0.5.
+LENGTH_TOLERANCE = 0.045
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The lengths (L2 norms) of all vectors.
+
+    Attributes:
+        least: the smallest.
+        mean: their mean.
+        most: the largest.
+        zeros: how many are 0.
+    """
+
+    least: float
+    mean: float
+    most: float
+    zeros: int
+
+
+def verify(index: Path, reference: Reference) -> Iterator[str]:
+    """Checks an index from the cheapest check to the dearest.
+
+    Args:
+        index: a directory of vectors, with or without a manifest.
+        reference: what to compare it with.
+
+    Yields:
+        A line for each check that it has passed.
+
+    Raises:
+        I3Error: a check fails; names the id, or file and line.
+    """
+    manifest = read_manifest(index)
+    kind = kind_of(index)
+    shape, blocks = read_files(index)
+    _compare_manifest(index, manifest, kind, shape)
+    as_noted = "as its manifest says" if manifest else f"without a {MANIFEST}"
+    found = f"{shape.passages:,} vectors of {shape.dimension} dimensions ({kind})"
+    yield _line("files", f"{found}, {as_noted}")
+    yield _line("model", _compare_model(index, section(manifest, "model"), reference, shape))
+    ids = IdFile.of(index, kind)
+    if manifest:
+        ids.refuse_cut_off()
+    yield _line("ids", f"{_count(ids, shape):,}, none twice")
+    rows = spread(shape.passages, reference.passages if reference.corpus else 0, reference.seed)
+    lengths, stored = look_through(index, blocks, rows, reference.unit_tolerance)
+    yield _line(
+        "vectors",
+        f"all finite, lengths {lengths.least:.4g} to {lengths.most:.4g}, {lengths.mean:.4g} on "
+        f"average, {lengths.zeros:,} of them 0",
+    )
+    if reference.corpus is None:
+        return
+    passages = compare_ids(ids, reference, shape, rows)
+    yield _line("collection", f"the same {shape.passages:,} ids in the same order")
+    if passages and reference.source:
+        cosines = compare_vectors(index, stored, passages, reference)
+        yield _line(
+            "sample",
+            f"{len(passages):,} passages encoded again, cosine {cosines.min():.6f} at least, "
+            f"{cosines.mean():.6f} on average",
+        )
+
+
+def spread(total: int, count: int, seed: int) -> list[int]:
+    """Random rows, one from each of `count` stretches of equal length; in order."""
+    count = min(total, count)
+    numbers = random.Random(seed)  # noqa: S311  (no secret)
+    return [
+        numbers.randrange(total * place // count, total * (place + 1) // count)
+        for place in range(count)
+    ]
+
+
+def look_through(
+    index: Path, blocks: Iterable[Block], rows: Sequence[int], tolerance: float | None = None
+) -> tuple[Lengths, Array]:
+    """Reads all vectors once.
+
+    Args:
+        index: for messages.
+        blocks: the vectors.
+        rows: which of them to keep, in order.
+        tolerance: how far from 1 a length may be; None for any length.
+
+    Returns:
+        Their lengths, and float [rows, H].
+
+    Raises:
+        I3Error: one is not finite, or not of length 1; names its id.
+    """
+    least, most, total, zeros, start = np.inf, 0.0, 0.0, 0, 0
+    kept: list[Array] = []
+    with tqdm(desc="vectors", unit=" vectors", unit_scale=True, delay=2) as bar:
+        for block in blocks:
+            lengths = np.linalg.norm(block.vectors.astype(np.float64), axis=1)
+            _refuse_unsound(index, block, lengths, start, tolerance)
+            least, most = min(least, float(lengths.min())), max(most, float(lengths.max()))
+            total, zeros = total + float(lengths.sum()), zeros + int((lengths == 0).sum())
+            end = start + len(lengths)
+            chosen = rows[bisect_left(rows, start) : bisect_left(rows, end)]
+            kept += [block.vectors[row - start] for row in chosen]
+            start = end
+            bar.update(len(lengths))
+    return Lengths(float(least), total / start, most, zeros), np.array(kept)
+
+
+def compare_ids(
+    ids: IdFile, reference: Reference, shape: Shape, rows: Sequence[int]
+) -> list[Passage]:
+    """Sees that index and collection have the same ids in the same order.
+
+    Returns:
+        The passages of some rows.
+
+    Raises:
+        I3Error: they do not; names the first difference.
+    """
+    corpus, kept, chosen = reference.corpus, [], set(rows)
+    if corpus is None:
+        return []
+    lines = shard_lines(corpus, reference.shard)
+    passages = ((place, corpus.passage(line, place)) for place, line in lines if line.strip())
+    pairs = zip_longest(ids, passages)
+    bar = tqdm(pairs, "collection", shape.passages, unit=" ids", unit_scale=True, delay=2)
+    for row, (ours, theirs) in enumerate(bar):
+        if theirs is None:
+            raise I3Error(
+                f"{ids.path}, line {ours[0]}: id {ours[1]!r}, but {corpus.path} ended before it"
+            )
+        place, passage = theirs
+        if ours is None:
+            where = corpus.name_of(place)
+            raise I3Error(f"{where}: id {passage.docid!r} is not in {ids.path}, which ended before")
+        if ours[1] != passage.docid:
+            raise I3Error(
+                f"{corpus.name_of(place)}: id {passage.docid!r}, but {ours[1]!r} in {ids.path}, "
+                f"line {ours[0]}"
+            )
+        if row in chosen:
+            kept.append(passage)
+    return kept
+
+
+def compare_vectors(
+    index: Path, stored: Array, passages: Sequence[Passage], reference: Reference
+) -> Array:
+    """Encodes passages again.
+
+    Args:
+        index: for messages.
+        stored: their vectors [N, H].
+        passages: N passages.
+        reference: with the encoder.
+
+    Returns:
+        The cosines, float64 [N].
+
+    Raises:
+        I3Error: a vector is another; names the passage.
+    """
+    if reference.source is None:
+        return np.empty(0)
+    again = _encode(reference.source, passages, reference.with_titles)
+    before = stored.astype(np.float64)
+    lengths = [np.linalg.norm(vectors, axis=1) for vectors in (before, again)]
+    cosines = _cosines(before, again, *lengths)
+    worst = int(np.argmin(cosines))
+    if cosines[worst] < LEAST_COSINE:
+        raise I3Error(
+            f"{index}: the vector of id {passages[worst].docid!r} and the passage encoded again "
+            f"have a cosine of {cosines[worst]:.4f}, below {LEAST_COSINE}; other model or options?"
+        )
+    off = np.abs(lengths[0] - lengths[1]) > LENGTH_TOLERANCE * lengths[1]
+    if off.any():
+        row = int(np.argmax(off))
+        raise I3Error(
+            f"{index}: the vector of id {passages[row].docid!r} has length {lengths[0][row]:.4g}, "
+            f"but {lengths[1][row]:.4g} when encoded again; --l2-norm for one of them?"
+        )
+    return cosines
+
+
+def _line(name: str, found: str) -> str:
+    return f"{name:<12}{found}"
+
+
+def _compare_manifest(index: Path, manifest: dict[str, Any], kind: Kind, shape: Shape) -> None:
+    if not shape.passages or not shape.dimension:
+        raise I3Error(f"{index}: no vectors in it")
+    if not manifest:
+        return
+    found = {"passages": shape.passages, "dimension": shape.dimension, "output": kind}
+    for name, value in found.items():
+        if manifest.get(name) != value:
+            raise I3Error(
+                f"{index}: {name} {value}, but {manifest.get(name)} in its {MANIFEST}; encode it "
+                "again"
+            )
+
+
+def _compare_model(index: Path, known: dict[str, Any], reference: Reference, shape: Shape) -> str:
+    name = known.get("name") or "no name"
+    if reference.source is None:
+        return f"{name}, not compared (give it as --model)"
+    found = reference.source.describe()
+    if found["dimension"] != shape.dimension:
+        raise I3Error(
+            f"{index}: vectors of {shape.dimension} dimensions, but the model's have "
+            f"{found['dimension']}"
+        )
+    before, now = known.get("fingerprint"), found.get("fingerprint")
+    if not before or not now:
+        return f"{found.get('name')}, of the same dimension; no fingerprint to compare"
+    if before != now:
+        raise I3Error(
+            f"{index}: encoded by another model ({name}) than {found.get('name')}, or that has "
+            "changed since"
+        )
+    return f"{found.get('name')}, with the fingerprint of the manifest"
+
+
+def _count(ids: IdFile, shape: Shape) -> int:
+    (count,) = count_ids([ids])
+    if count != shape.passages:
+        raise I3Error(f"{ids.path}: {count:,} ids for {shape.passages:,} vectors")
+    return count
+
+
+def _refuse_unsound(
+    index: Path, block: Block, lengths: Array, start: int, tolerance: float | None
+) -> None:
+    finite = np.isfinite(lengths)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise I3Error(
+            f"{index}: the vector of id {block.ids[row]!r} (row {start + row}, from 0) is not "
+            "finite; encode it again"
+        )
+    off = np.zeros(len(lengths)) if tolerance is None else np.abs(lengths - 1) > tolerance
+    if off.any():
+        row = int(np.argmax(off))
+        raise I3Error(
+            f"{index}: the vector of id {block.ids[row]!r} (row {start + row}, from 0) has length "
+            f"{lengths[row]:.4g}, but its model scales to length 1"
+        )
+
+
+def _encode(source: EncoderSource, passages: Sequence[Passage], with_titles: bool) -> Array:
+    encoder = source.load(None)
+    titles = [passage.title for passage in passages] if with_titles else None
+    ids = encoder.ids([passage.text for passage in passages], titles)
+    with tqdm(total=len(ids), desc="encode", unit="passage", delay=2) as bar:
+        return encode_ids(encoder, ids, Batching(), bar.update).astype(np.float64)
+
+
+def _cosines(before: Array, again: Array, length: Array, length_again: Array) -> Array:
+    """Those of rows; 1 where both are 0."""
+    products = length * length_again
+    cosines = (before * again).sum(axis=1) / np.where(products == 0, 1, products)
+    return np.where((length == 0) & (length_again == 0), 1, cosines)
