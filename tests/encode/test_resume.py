@@ -204,9 +204,7 @@ def test_file_that_was_added_is_named(hundred: Corpus, begun: Path) -> None:
 
 
 @pytest.mark.parametrize("time", [0, 4_000_000_000])
-def test_clocks_do_not_matter(
-    hundred: Corpus, begun: Path, same_bytes: Same, time: int
-) -> None:
+def test_clocks_do_not_matter(hundred: Corpus, begun: Path, same_bytes: Same, time: int) -> None:
     for path in [*hundred.files, *begun.iterdir()]:
         os.utime(path, (time, time))
     assert go_on(hundred, begun) < 100

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from i3_pyserini.encode import unique
 from i3_pyserini.encode.unique import Repeated, SeenIds
+from i3_pyserini.errors import I3Error
 
 
 def second(docids: list[str]) -> tuple[int, str] | None:
@@ -52,5 +53,5 @@ def test_the_file_of_hashes_has_no_name(tmp_path: Path) -> None:
     seen = SeenIds(tmp_path)
     seen.add("a")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(I3Error, match="nowhere: cannot be written"):
         SeenIds(tmp_path / "nowhere")
