@@ -1,25 +1,43 @@
 """Parts as tasks of a Ray cluster: Ray decides which machine takes which, and retries what is lost.
 
-All machines of the cluster need this package and see the output's folder and the corpus under the
-same paths. A task encodes one part and writes it there, as a process of one machine does.
+All machines of the cluster need this package, and see the output's folder, the corpus and the model
+under the same paths. A task encodes one part and writes it there, as a process of one machine does.
 """
 
 import functools
+import json
 import logging
 import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
+from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.encoders import DocumentEncoder
-from i3_pyserini.encode.job import Job
-from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.job import Job, differences
+from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 
 POLL = 0.5  # seconds between two looks at whether to stop
-SECONDS_TO_ANSWER = 10.0
-QUEUED = 2  # tasks handed to Ray beyond those that can run, so that no machine waits
+SECONDS_TO_ANSWER = 5.0
+SECONDS_TO_CONNECT = 20.0
+SECONDS_TO_APPEAR = 60.0  # network disks remember for so long that a file was not there
+CLIENT_PORT = 10001  # of ray:// without a port
+# Ray writes the reason to its log and may wait for minutes, so another process tries it first.
+PROBE = """import logging, sys, ray
+try:
+    ray.init(sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
+except Exception as error:
+    print(" ".join(str(error).split()))
+    sys.exit(1)"""
 
 
 def encode_on_ray(
@@ -33,8 +51,10 @@ def encode_on_ray(
 ) -> None:
     """Encodes parts on a Ray cluster that is there.
 
-    A task takes a GPU where the cluster has some; otherwise as many CPUs as its smallest machine
-    has, so that each machine encodes one part at a time with all its threads.
+    A task takes one GPU where the cluster has some. Otherwise it takes N CPUs and N threads, where
+    N is what the smallest machine has: equal machines encode one part at a time each, with all
+    their threads, and a larger one several. A task whose machine or process is lost is retried by
+    Ray for as long as it takes; one that failed for another reason is not.
 
     Args:
         address: of the cluster: "auto", "HOST:PORT", "ray://…"; "local" for this machine alone.
@@ -53,25 +73,21 @@ def encode_on_ray(
     try:
         resources = _resources(ray)
         task = ray.remote(max_retries=-1, **resources)(_encode_part)
-        threads = resources["num_cpus"]
-        rest = list(reversed(numbers))
-        waiting: dict[Any, int] = {}
-        while waiting or rest:
-            if stopped():
-                rest.clear()
-            while rest and len(waiting) < _slots(ray, resources) + QUEUED:
-                number = rest.pop()
-                waiting[task.remote(job, source, number, batching, threads)] = number
+        shared = ray.put((_absolute(job), _absolute_source(source), batching))
+        on_gpu = "num_gpus" in resources
+        waiting = {task.remote(shared, n, resources["num_cpus"], on_gpu): n for n in numbers}
+        cancelled = False
+        while waiting:
+            if stopped() and not cancelled:
+                cancelled = True
+                for reference in waiting:
+                    ray.cancel(reference)
             done, _ = ray.wait(list(waiting), timeout=POLL)
             for reference in done:
-                _take(ray, reference)
                 number = waiting.pop(reference)
-                if not job.has(number):
-                    raise I3Error(
-                        f"{job.folder}: part {number} was written on another machine but is not "
-                        "here; the cluster needs a folder that all its machines share"
-                    )
-                progress(job.parts[number].passages)
+                if _is_encoded(ray, reference, cancelled):
+                    _await_part(job, number)
+                    progress(job.parts[number].passages)
     finally:
         ray.shutdown()
 
@@ -81,72 +97,162 @@ def _connect(address: str) -> Any:
         import ray  # noqa: PLC0415  (an extra)
     except ImportError as error:
         raise I3Error("--ray needs Ray: pip install ray") from error
-    _check_reachable(address)
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent from here
+    else:
+        _check_answers(address)
+        _check_connects(address)
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise I3Error(f"--ray {address}: no such cluster ({reason}); is it started?") from error
+        # Warnings tell of workers and machines that are lost.
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise _unusable(address, str(error)) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray's own handler would exit at once
     return ray
 
 
-def _check_reachable(address: str) -> None:
-    """Knocks at HOST:PORT, since Ray itself waits there for minutes.
+def _check_answers(address: str) -> None:
+    """Knocks at HOST:PORT, to tell a wrong one at once.
 
     Raises:
         I3Error: nobody answers.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
+    place = address.removeprefix("ray://")
+    host, colon, port = place.rpartition(":")
+    if place != address and not colon:
+        host, port = place, str(CLIENT_PORT)
+    if not host or not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except (OSError, OverflowError) as error:
         raise I3Error(f"--ray {address}: nobody answers there ({error}); is it started?") from error
 
 
-def _resources(ray: Any) -> dict[str, int]:
+def _check_connects(address: str) -> None:
+    """Connects in a process of its own, which can be ended.
+
+    Raises:
+        I3Error: that is no cluster, or none for this Python and Ray.
+    """
+    try:
+        tried = subprocess.run(  # noqa: S603  (this Python, and a fixed program)
+            [sys.executable, "-c", PROBE, address],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_TO_CONNECT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _unusable(address, f"no answer in {SECONDS_TO_CONNECT:.0f} s") from error
+    if tried.returncode:
+        raise _unusable(address, tried.stdout or f"exit code {tried.returncode}")
+
+
+def _unusable(address: str, reason: str) -> I3Error:
+    reason = " ".join(reason.split()).rstrip(".")
+    return I3Error(f"--ray {address}: not a cluster that can be used from here ({reason})")
+
+
+def _resources(ray: Any) -> dict[str, Any]:
+    """What a task asks for."""
     if ray.cluster_resources().get("GPU"):
-        return {"num_cpus": 1, "num_gpus": 1}
+        # Ray would end a worker after every GPU task, and the next would read the weights again.
+        # A worker that lives on must be able to use another GPU than its first one, so Ray is not
+        # to hide any from it.
+        shown = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
+        return {"num_cpus": 1, "num_gpus": 1, "max_calls": 0, "runtime_env": shown}
     machines = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
     return {"num_cpus": max(1, int(min(filter(None, machines), default=1)))}
 
 
-def _slots(ray: Any, resources: dict[str, int]) -> int:
-    """Tasks that the cluster, as large as it is now, can run at a time."""
-    total = ray.cluster_resources()
-    kind = "GPU" if "num_gpus" in resources else "CPU"
-    return int(total.get(kind, 0)) // resources[f"num_{kind.lower()}s"]
+def _absolute(job: Job) -> Job:
+    """Workers have other working directories."""
+    corpus = replace(job.corpus, path=job.corpus.path.absolute())
+    return replace(job, folder=job.folder.absolute(), corpus=corpus)
 
 
-def _encode_part(
-    job: Job, source: EncoderSource, number: int, batching: Batching, threads: int
-) -> None:
-    """What runs on a worker."""
-    import torch  # noqa: PLC0415  (set here, on the worker)
-
-    device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        torch.set_num_threads(threads)
-    encoder = _encoder(cast("Any", source), device)
-    encode_parts(job, encoder, [number], batching, lambda passages: None, lambda: False)
+def _absolute_source(source: EncoderSource) -> EncoderSource:
+    if isinstance(source, EncoderSpec) and Path(source.name).is_dir():
+        return replace(source, name=str(Path(source.name).absolute()))
+    return source
 
 
-@functools.lru_cache(maxsize=1)
-def _encoder(source: Any, device: str) -> DocumentEncoder:
-    """Kept by a worker between its tasks: reading the weights can take longer than a part."""
-    encoder: DocumentEncoder = source.load(device)
-    return encoder
-
-
-def _take(ray: Any, reference: Any) -> None:
+def _is_encoded(ray: Any, reference: Any, cancelled: bool) -> bool:
+    """Whether a task that ended has encoded its part; False if it was cancelled before."""
     try:
         ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        if not cancelled:
+            raise
+        return False
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, I3Error):
             raise I3Error(str(error.cause)) from error
-        if isinstance(error.cause, ImportError):
-            raise I3Error(f"a machine of the cluster lacks a package: {error.cause}") from error
+        unreadable = (ImportError, ray.exceptions.RaySystemError)  # of a module that is missing
+        if isinstance(error.cause, unreadable) or "failed to import" in str(error):
+            reason = str(error.cause).strip().splitlines()[-1]
+            raise I3Error(
+                f"a machine of the cluster lacks a package ({reason}); install i3-pyserini "
+                f"{__version__} on all of them, with what this encoder needs"
+            ) from error
         raise
+    return True
+
+
+def _await_part(job: Job, number: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_APPEAR
+    while not job.has(number):
+        if time.monotonic() > deadline:
+            raise I3Error(
+                f"{job.folder}: part {number} was written on another machine but is not here; the "
+                "cluster needs a folder that all its machines share"
+            )
+        time.sleep(POLL)
+        list(job.folder.iterdir())  # makes a network disk look again
+
+
+def _encode_part(
+    shared: tuple[Job, EncoderSource, Batching], number: int, threads: int, on_gpu: bool
+) -> None:
+    """What runs on a worker."""
+    # Ray cancels a task in work by an interrupt; only those that wait are to be cancelled.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch  # noqa: PLC0415  (set here, on the worker)
+
+    job, source, batching = shared
+    if not on_gpu:
+        torch.set_num_threads(threads)
+    try:
+        device = _assigned_gpu() if on_gpu else "cpu"
+        encoder = _encoder(cast("Any", source), device, json.dumps(job.settings))
+        encode_parts(job, encoder, [number], batching, lambda passages: None, lambda: False)
+    except I3Error as error:
+        raise I3Error(f"{error} (on machine {socket.gethostname()} of the cluster)") from error
+
+
+def _assigned_gpu() -> str:
+    import ray  # noqa: PLC0415  (an extra)
+
+    assigned = str(ray.get_gpu_ids()[0])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return f"cuda:{visible.index(assigned) if assigned in visible else assigned}"
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(source: Any, device: str, settings: str) -> DocumentEncoder:
+    """Kept by a worker between its tasks: reading the weights can take longer than a part.
+
+    Raises:
+        I3Error: this machine would not give the vectors that the job's settings promise.
+    """
+    known = json.loads(settings)
+    known = {"i3_pyserini": known["i3_pyserini"], "model": known["model"]}
+    found = json.loads(json.dumps({"i3_pyserini": __version__, "model": source.describe()}))
+    found["model"]["name"] = known["model"].get("name")  # the path may be written otherwise
+    if changes := differences(known, found):
+        raise I3Error(f"another model or other libraries here ({'; '.join(changes)})")
+    encoder: DocumentEncoder = source.load(device)
+    return encoder

@@ -1,19 +1,26 @@
-"""Parts as tasks of a real Ray cluster of two nodes on this machine."""
+"""Parts as tasks of real Ray clusters on this machine, one of which loses a node."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from i3_pyserini.encode import cluster as cluster_module
 from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.errors import I3Error, StoppedError
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
@@ -22,71 +29,239 @@ from tests.encode.stand_in import LengthEncoder
 pytest.importorskip("ray", reason="Ray is not installed (extra: ray)")
 Same = Callable[[Path], bool]
 ROOT = str(Path(__file__).parents[2])
+NOT_INSTALLED = """import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "i3_pyserini":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+LOCAL = """import sys
+from dataclasses import replace
+from pathlib import Path
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.errors import run_command
+from tests.encode.slow_encode import SlowEncoder, slow_encoding
+how = replace(slow_encoding(), ray="local")
+output = Output(Path(sys.argv[2]))
+run_command(lambda: encode_corpus(Corpus(Path(sys.argv[1])), SlowEncoder(0.2), output, how))
+"""
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", ROOT)  # the workers need the stand-in encoder
-    monkeypatch.setenv("RAY_health_check_period_ms", "500")
-    monkeypatch.setenv("RAY_health_check_initial_delay_ms", "500")
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "4")
-    from ray.cluster_utils import Cluster
+@dataclass(frozen=True)
+class Noted:
+    """Notes in a folder which process made an encoder for which device."""
 
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    yield cluster
-    cluster.shutdown()
+    folder: Path
+
+    def describe(self) -> dict[str, Any]:
+        return LengthEncoder().describe()
+
+    def check(self, device: str | None) -> None:
+        pass
+
+    def load(self, device: str | None) -> LengthEncoder:
+        (self.folder / f"{os.getpid()} {device} {time.monotonic_ns()}").touch()
+        return SlowEncoder(0.05)
+
+
+class Begun(SlowEncoder):
+    """Notes in a folder that a part was begun."""
+
+    def __init__(self, seconds: float, folder: Path) -> None:
+        super().__init__(seconds)
+        self.folder = folder
+
+    def ids(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
+    ) -> list[list[int]]:
+        (self.folder / str(time.monotonic_ns())).touch()
+        return super().ids(texts, titles)
+
+
+class Unshared(LengthEncoder):
+    """Its worker writes parts where nobody sees them."""
+
+    def load(self, device: str | None) -> "Unshared":
+        Job.write = lambda job, number, ids, vectors: None  # type: ignore[assignment,method-assign]
+        return self
+
+
+class OtherThere(LengthEncoder):
+    """Another model in every process."""
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "fingerprint": os.getpid()}
+
+
+@contextmanager
+def started(path: str = ROOT, **resources: Any) -> Iterator[Any]:
+    """A cluster of one node; none of its processes lives on."""
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": path,  # the workers need the stand-in encoder
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_initial_delay_ms": "500",
+        "RAY_health_check_failure_threshold": "4",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 1, "include_dashboard": False, **resources}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with started() as cluster:
+        yield cluster.address
 
 
 def test_node_that_is_killed_costs_nothing_but_its_parts(
-    hundred: Corpus, tmp_path: Path, same_bytes: Same, cluster: Any
+    hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
-    second = cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
     folder, killed = tmp_path / ".index.partial", []
+    with started() as cluster:
+        second = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
 
-    def kill() -> None:
-        while len(list(folder.glob("part-*"))) < 4:
-            time.sleep(0.05)
-        killed.append(len(list(folder.glob("part-*"))))
-        cluster.remove_node(second, allow_graceful=False)
+        def kill() -> None:
+            while len(list(folder.glob("part-*"))) < 6:
+                time.sleep(0.05)
+            killed.append(len(list(folder.glob("part-*"))))
+            cluster.remove_node(second, allow_graceful=False)
 
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    how = replace(slow_encoding(), ray=cluster.address)
-    encode_corpus(hundred, SlowEncoder(0.15), Output(tmp_path / "index"), how)
-    thread.join(timeout=30)
+        thread = threading.Thread(target=kill, daemon=True)
+        thread.start()
+        how = replace(slow_encoding(), ray=cluster.address)
+        encode_corpus(hundred, SlowEncoder(0.1), Output(tmp_path / "index"), how)
+        thread.join(timeout=30)
     assert killed, "the encoding was over before the node was killed"
     assert killed[0] < 18
     assert same_bytes(tmp_path / "index")
 
 
-def test_mistakes_and_stops_come_through(
-    hundred: Corpus, tmp_path: Path, same_bytes: Same, cluster: Any, monkeypatch: pytest.MonkeyPatch
+def test_workers_keep_their_encoder_and_their_gpu(
+    hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
-    how = replace(slow_encoding(), ray=cluster.address)
-    with pytest.raises(I3Error, match="passage 'd4': its vector is not finite"):
-        encode_corpus(hundred, LengthEncoder(bad="x" * 5), Output(tmp_path / "index"), how)
-    asked = iter([False, False, False, False])
-    with monkeypatch.context() as patch:
-        patch.setattr(StopRequest, "asked", lambda stop: next(asked, True))
-        patch.setattr(
-            StopRequest,
-            "raise_if_asked",
-            lambda stop, message: (_ for _ in ()).throw(StoppedError(15, message)),
-        )
-        with pytest.raises(StoppedError, match="of 100 passages are encoded"):
-            encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
-    assert not (tmp_path / "index").exists()
-    encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
+    (notes := tmp_path / "notes").mkdir()
+    with started(num_cpus=2, num_gpus=2) as cluster:  # Ray believes what it is told of GPUs
+        how = replace(slow_encoding(), ray=cluster.address)
+        encode_corpus(hundred, Noted(notes), Output(tmp_path / "index"), how)
+    loads = [path.name.split()[:2] for path in notes.iterdir()]
+    assert len(loads) <= 4, "20 tasks should not have made more encoders than there are workers"
+    assert {device for _, device in loads} == {"cuda:0", "cuda:1"}
     assert same_bytes(tmp_path / "index")
+
+
+def test_mistakes_and_stops_come_through(
+    hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # not where the workers are
+    corpus, how = Corpus(Path("corpus")), replace(slow_encoding(), ray=address)
+    said = rf"passage 'd4': its vector is not finite.* \(on machine {socket.gethostname()} of the"
+    with pytest.raises(I3Error, match=said):
+        encode_corpus(corpus, LengthEncoder(bad="x" * 5), Output(tmp_path / "index"), how)
+    (notes := tmp_path / "notes").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(StopRequest, "asked", lambda stop: len(list(notes.iterdir())) > 1)
+
+        def stop(_: StopRequest, message: str) -> None:
+            raise StoppedError(15, message)
+
+        patch.setattr(StopRequest, "raise_if_asked", stop)
+        with pytest.raises(StoppedError, match=r"^[1-5]\d of 100 passages are encoded"):
+            encode_corpus(corpus, Begun(0.4, notes), Output(tmp_path / "stopped"), how)
+    parts = list(tmp_path.glob(".stopped.partial/part-*"))
+    assert len(parts) == len(list(notes.iterdir())), "a part was left in work"
+    assert not (tmp_path / "stopped").exists()
+
+
+def test_machines_that_do_not_fit_are_told_of(
+    hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "SECONDS_TO_APPEAR", 0)
+    how = replace(slow_encoding(), ray=address)
+    for source, said in (
+        (Unshared(), r"\.index\.partial: part 0 was written on another machine but is not here"),
+        (OtherThere(), r"other libraries here \(model\.fingerprint: \d+ -> \d+\) \(on machine "),
+    ):
+        with pytest.raises(I3Error, match=said):
+            encode_corpus(hundred, source, Output(tmp_path / "index"), how)
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_machine_without_this_package(hundred: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED)
+    with started(f"{tmp_path}{os.pathsep}{ROOT}") as cluster:
+        how = replace(slow_encoding(), ray=cluster.address)
+        with pytest.raises(I3Error, match=r"lacks a package \(.*'i3_pyserini'\); install i3-py"):
+            encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
+
+
+def test_cluster_of_another_ray(
+    hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = cluster_module.PROBE.replace("try:", "ray.__version__ = '2.1.0'\ntry:")
+    monkeypatch.setattr(cluster_module, "PROBE", probe)
+    how = replace(slow_encoding(), ray=address)
+    with pytest.raises(I3Error, match=r"Version mismatch: .* Ray: 2\.1\.0 Python: 3\.\S+\)$"):
+        encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
+
+
+def test_sigterm_finishes_the_part_in_work(hundred: Corpus, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOCAL, hundred.path, tmp_path / "index"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": ROOT},
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and not list(tmp_path.glob(".index.partial/part-*")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143
+    assert "of 100 passages are encoded; run the same command again" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob(".index.partial/.part-*"))
+    assert not group_of(process.pid)
+
+
+def group_of(leader: int) -> list[str]:
+    """The processes that a process with a group of its own has left."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, after = path.read_text().rsplit(") ", 1)
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(after.split()[2]) == leader and after[0] != "Z":
+            found.append(name)
+    return found
 
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("127.0.0.1:9", "nobody answers there"), ("ray://127.0.0.1:9", "nobody answers there")],
+    [
+        ("127.0.0.1:9", "nobody answers there"),
+        ("ray://127.0.0.1:9", "nobody answers there"),
+        ("ray://127.0.0.1", "nobody answers there"),
+        ("no.such.host.invalid:6379", "nobody answers there"),
+        ("nonsense", r"not a cluster that can be used from here \(Invalid address format"),
+    ],
 )
 def test_cluster_that_is_not_there(
     hundred: Corpus, tmp_path: Path, address: str, said: str
@@ -97,15 +272,28 @@ def test_cluster_that_is_not_there(
     assert not list(tmp_path.glob(".index*"))
 
 
-def test_ray_is_an_extra() -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import i3_pyserini.encode.cluster, sys; print('ray' in sys.modules)",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "False\n"
+def test_another_server_than_a_cluster(
+    hundred: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "SECONDS_TO_CONNECT", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        how = replace(slow_encoding(), ray=f"127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(I3Error, match=r"from here \(no answer in 3 s\)$"):
+            encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
+
+
+def test_model_directory_is_found_from_any_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    absolute = cluster_module._absolute_source
+    assert absolute(EncoderSpec("model")) == EncoderSpec(str(tmp_path / "model"))
+    assert absolute(EncoderSpec("org/model")) == EncoderSpec("org/model")
+
+
+def test_ray_is_an_extra(hundred: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    how = replace(slow_encoding(), ray="auto")
+    with pytest.raises(I3Error, match="--ray needs Ray: pip install ray"):
+        encode_corpus(hundred, LengthEncoder(), Output(tmp_path / "index"), how)
