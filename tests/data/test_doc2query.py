@@ -25,6 +25,7 @@ from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.query_files import Job
 from i3_pyserini.data.textstore import open_query_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.files import LOCK
 from tests.conftest import VOCABULARY, WORDS
 
 PARTIAL, SETTINGS = ".queries.partial", ".queries.partial.json"
@@ -244,7 +245,7 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path: Path, tiny_t5: str) -
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert sorted(content(output)) == [PARTIAL, SETTINGS]
+    assert sorted(content(output)) == [LOCK, PARTIAL, SETTINGS]
     lines = (output / PARTIAL).read_bytes().count(b"\n")
     assert 512 <= lines < (256 * 5 + 40) * 2
     resumed = subprocess.run(command("killed"), capture_output=True, text=True, check=True)
