@@ -49,7 +49,7 @@ def main() -> None:
     topics = pd.read_csv(pool / "topics.tsv", sep="\t", names=["id", "query"], dtype=str, quoting=3)
     encoder = AutoDocumentEncoder(str(get_model_path()), "cpu", options=AutoOptions("mean", True))
     queries = encoder.encode(list(topics["query"]))
-    qrels = read_qrels(pool / "qrels.txt")
+    qrels = read_qrels(str(pool / "qrels.txt"))
     found = {
         name: _scores(queries, list(topics["id"]), matrix.astype(np.float32), ids, qrels)
         for name, matrix in vectors.items()
