@@ -25,9 +25,10 @@ from i3_pyserini.data.query_files import (
     write_queries,
 )
 from i3_pyserini.data.textstore import Text, TextStore, open_store
-from i3_pyserini.encode.encoders import fingerprint, torch_device
+from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import VOCABULARY_FILES, check_name, quiet_transformers, unreadable
+from i3_pyserini.model.fingerprint import fingerprint
 
 # As docTTTTTquery samples (github.com/castorini/docTTTTTquery; Nogueira and Lin 2019, "From
 # doc2query to docTTTTTquery"), whose queries have at most 64 tokens.

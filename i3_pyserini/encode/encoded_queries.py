@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from i3_pyserini.encode.encoders import I3QueryEncoder, fingerprint
+from i3_pyserini.encode.encoders import I3QueryEncoder
 from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.fingerprint import fingerprint
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 

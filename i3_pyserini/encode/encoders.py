@@ -3,7 +3,6 @@
 They need no pyserini: its searchers take any object with these methods.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -270,18 +269,6 @@ class I3QueryEncoder:
         """Encodes Q queries to float32 [Q, H]."""
         batch = self.tokenizer.queries(list(queries)).to(self.device)
         return _to_numpy(self.model.encode_queries(**batch))
-
-
-def fingerprint(directory: Path) -> str | None:
-    """Hash of a model directory's configuration and weights; None for a hub name."""
-    if not directory.is_dir():
-        return None
-    digest = hashlib.sha256((directory / "config.json").read_bytes())
-    for file in sorted([*directory.glob("*.safetensors"), *directory.glob("*/*.safetensors")]):
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _to_numpy(vectors: Tensor) -> Vectors:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
@@ -70,7 +71,6 @@ class EncoderSpec:
         Raises:
             I3Error: there is no such model.
         """
-        from i3_pyserini.encode.encoders import fingerprint  # noqa: PLC0415
         from i3_pyserini.model.backbone import load_config  # noqa: PLC0415
         from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
 

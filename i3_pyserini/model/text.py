@@ -1,4 +1,4 @@
-"""From text to ids: the only place where the tokenised text of a query or passage is made."""
+"""From text to ids; `query_text` and this are where the text that is tokenised is made."""
 
 import copy
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_tokenizer
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
+from i3_pyserini.model.query_text import check_texts, query_texts
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title
 # like one of these was the word "NA" when the released checkpoints were trained.
@@ -82,9 +83,7 @@ class I3Tokenizer:
         Raises:
             I3Error: a query is not text.
         """
-        _check_texts(queries, "query")
-        prefix = self.config.query_prefix
-        texts = [f"{prefix} {query}" for query in queries] if prefix else list(queries)
+        texts = query_texts(queries, self.config.query_prefix)
         return self._encode(texts, self.config.query_length)
 
     def passages(
@@ -122,12 +121,12 @@ class I3Tokenizer:
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[str]:
         """The strings that `passages` tokenises."""
-        _check_texts(texts, "text of passage")
+        check_texts(texts, "text of passage")
         if titles is None:
             titles = [None] * len(texts)
         if len(titles) != len(texts):
             raise I3Error(f"{len(texts)} passages but {len(titles)} titles")
-        _check_texts([title or "" for title in titles], "title of passage")
+        check_texts([title or "" for title in titles], "title of passage")
         template, sep = self.config.passage_template, self.tokenizer.sep_token
         return [
             template.format(title=self._or_missing(title), sep=sep, text=self._or_missing(text))
@@ -184,22 +183,3 @@ class I3Tokenizer:
 
     def _or_missing(self, value: str | None) -> str:
         return self.config.missing_value if value is None or value in MISSING else value
-
-
-def _check_texts(values: Sequence[object], what: str) -> None:
-    if isinstance(values, str):
-        raise I3Error(f"expected a list of texts, got one string: {values[:40]!r}")
-    for number, value in enumerate(values):
-        if not isinstance(value, str):
-            raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")
-        if not value.isascii():
-            _check_encodable(value, f"{what} {number}")
-
-
-def _check_encodable(value: str, what: str) -> None:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(
-            f"{what} has half a character (a lone surrogate) at {error.start}: {value!r:.80}"
-        ) from error

@@ -12,7 +12,6 @@ from i3_pyserini.encode.encoders import (
     AutoDocumentEncoder,
     I3DocumentEncoder,
     I3QueryEncoder,
-    fingerprint,
     torch_device,
 )
 from i3_pyserini.encode.output import Output
@@ -21,6 +20,7 @@ from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.encode.vector_files import Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.fingerprint import fingerprint
 
 TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]
 

@@ -1,0 +1,43 @@
+"""The text that is tokenised for a query, and what all texts are checked for."""
+
+from collections.abc import Sequence
+
+from i3_pyserini.errors import I3Error
+
+
+def query_texts(queries: Sequence[str], prefix: str | None) -> list[str]:
+    """Queries as they are tokenised: behind the prefix and a blank, if there is one.
+
+    Raises:
+        I3Error: a query is not text.
+    """
+    check_texts(queries, "query")
+    return [f"{prefix} {query}" for query in queries] if prefix else list(queries)
+
+
+def check_texts(values: Sequence[object], what: str) -> None:
+    """Raises if something is no text, or one that has no UTF-8.
+
+    Args:
+        values: the texts.
+        what: what they are called in the message.
+
+    Raises:
+        I3Error: names the first such text by its number.
+    """
+    if isinstance(values, str):
+        raise I3Error(f"expected a list of texts, got one string: {values[:40]!r}")
+    for number, value in enumerate(values):
+        if not isinstance(value, str):
+            raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")
+        if not value.isascii():
+            _check_encodable(value, f"{what} {number}")
+
+
+def _check_encodable(value: str, what: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(
+            f"{what} has half a character (a lone surrogate) at {error.start}: {value!r:.80}"
+        ) from error

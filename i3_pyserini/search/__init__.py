@@ -1,0 +1,1 @@
+"""Searching an index: exact or approximate, by vectors, words or both."""

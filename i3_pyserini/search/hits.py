@@ -1,0 +1,52 @@
+"""Hits: what a search found, as arrays; and how equal scores are put in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Scores = np.ndarray[Any, np.dtype[np.float32]]
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+NO_HIT = -1
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The hits of Q queries, at most k each.
+
+    Attributes:
+        scores: float32 [Q, k], falling within a query; -inf where there is no hit.
+        rows: int64 [Q, k], the hits' rows in the index; -1 where there is none.
+    """
+
+    scores: Scores
+    rows: Rows
+
+    def __len__(self) -> int:
+        """Number of queries."""
+        return len(self.rows)
+
+
+def in_order(scores: Scores, rows: Rows, docids: Sequence[str], k: int) -> Hits:
+    """Puts hits in the order of a run: by score, then by docid, both falling.
+
+    That is trec_eval's order, so that a run does not change its ranking where it is evaluated.
+
+    Args:
+        scores: float32 [Q, n], falling within a query, n at least k or all there are.
+        rows: int64 [Q, n], -1 where there is no hit.
+        docids: the index's ids.
+        k: how many to keep.
+    """
+    scores = np.where(rows == NO_HIT, np.float32(-np.inf), scores)
+    tied = (scores[:, 1:] == scores[:, :-1]) & (rows[:, 1:] != NO_HIT)
+    for query in np.flatnonzero(tied.any(axis=1)):
+        order = sorted(
+            np.flatnonzero(rows[query] != NO_HIT).tolist(),
+            key=lambda place, query=query: (scores[query, place], docids[rows[query, place]]),
+            reverse=True,
+        )
+        rows[query, : len(order)] = rows[query, order]
+        scores[query, : len(order)] = scores[query, order]
+    return Hits(np.ascontiguousarray(scores[:, :k]), np.ascontiguousarray(rows[:, :k]))
