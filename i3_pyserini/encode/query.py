@@ -25,13 +25,15 @@ def main() -> None:
     from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
     from i3_pyserini.encode.encoders import I3QueryEncoder
     from i3_pyserini.encode.topics import read_topics
+    from i3_pyserini.model.fingerprint import fingerprint
 
     topics = read_topics(args.topics)
     encoder = I3QueryEncoder(args.encoder, args.device)
     if args.index is not None:
         check_index(args.index, encoder)
     vectors = encode_topics(topics, encoder, args.batch_size)
-    save_queries(args.output, topics, vectors, args.overwrite)
+    model = fingerprint(Path(encoder.name))
+    save_queries(args.output, topics, vectors, args.overwrite, model)
     print(f"wrote {args.output}: {len(topics):,} queries of {vectors.shape[1]} dimensions")
 
 

@@ -40,13 +40,17 @@ def in_order(scores: Scores, rows: Rows, docids: Sequence[str], k: int) -> Hits:
         k: how many to keep.
     """
     scores = np.where(rows == NO_HIT, np.float32(-np.inf), scores)
+    rows = rows.copy()
     tied = (scores[:, 1:] == scores[:, :-1]) & (rows[:, 1:] != NO_HIT)
     for query in np.flatnonzero(tied.any(axis=1)):
-        order = sorted(
-            np.flatnonzero(rows[query] != NO_HIT).tolist(),
-            key=lambda place, query=query: (scores[query, place], docids[rows[query, place]]),
-            reverse=True,
-        )
-        rows[query, : len(order)] = rows[query, order]
-        scores[query, : len(order)] = scores[query, order]
+        for start, end in _stretches(tied[query]):
+            group = rows[query, start:end].tolist()
+            rows[query, start:end] = sorted(group, key=docids.__getitem__, reverse=True)
     return Hits(np.ascontiguousarray(scores[:, :k]), np.ascontiguousarray(rows[:, :k]))
+
+
+def _stretches(tied: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
+    """Where stretches of equal hits begin and end; `tied[i]`: hit i + 1 is equal to hit i."""
+    steps = np.diff(np.concatenate([[0], tied.astype(np.int8), [0]]))
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) + 1
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))

@@ -1,6 +1,6 @@
 """Run files: written from arrays, with scores that every evaluator ranks alike."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from i3_pyserini.search.docids import Docids
 from i3_pyserini.search.hits import NO_HIT, Hits, Scores
 
 Form = Literal["trec", "msmarco"]
-Writer = Callable[[Sequence[str], Hits], None]
+Writer = Callable[[Sequence[str], Hits, Docids], None]
 
 
 def write_run(
@@ -40,14 +40,13 @@ def write_run(
     Raises:
         I3Error: it exists, or cannot be written.
     """
-    with new_run(path, docids, tag=tag, form=form, overwrite=overwrite) as write:
-        write(qids, hits)
+    ids = docids if isinstance(docids, Docids) else Docids(pl.Series(list(docids), dtype=pl.String))
+    with new_run(path, tag=tag, form=form, overwrite=overwrite) as write:
+        write(qids, hits, ids)
 
 
 @contextmanager
-def new_run(
-    path: Path, docids: Sequence[str], *, tag: str, form: Form, overwrite: bool
-) -> Iterator[Writer]:
+def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Writer]:
     """A run that is written some queries at a time, and has its name when it is complete.
 
     Scores are written as single-precision numbers that fall strictly within a query: where two
@@ -57,11 +56,10 @@ def new_run(
     Raises:
         I3Error: the file exists, or cannot be written.
     """
-    ids = docids if isinstance(docids, Docids) else Docids(pl.Series(list(docids), dtype=pl.String))
     with new_file(path, overwrite) as file:
 
-        def write(qids: Sequence[str], hits: Hits) -> None:
-            frame = _frame(qids, hits, ids, tag)
+        def write(qids: Sequence[str], hits: Hits, docids: Docids) -> None:
+            frame = _frame(qids, hits, docids, tag)
             columns = ["qid", "docid", "rank"] if form == "msmarco" else frame.columns
             frame.select(columns).write_csv(
                 file.buffer,
@@ -104,40 +102,3 @@ def _frame(qids: Sequence[str], hits: Hits, docids: Docids, tag: str) -> pl.Data
 
 def _same(text: str, times: int) -> pl.Series:
     return pl.Series([text]).new_from_index(0, times)
-
-
-def keep_best_passages(
-    hits: Hits, docids: Sequence[str], delimiter: str, most: int
-) -> tuple[list[list[str]], list[list[float]]]:
-    """Documents by their best passages, for ids such as `document#passage`.
-
-    Args:
-        hits: hits of passages.
-        docids: the index's ids.
-        delimiter: between the document's id and the rest.
-        most: documents of a query.
-
-    Returns:
-        For each query, documents and scores, the best first; as Pyserini's `--max-passage`.
-    """
-    documents, scores = [], []
-    for row, values in zip(hits.rows, hits.scores, strict=True):
-        best: dict[str, float] = {}
-        for number, score in zip(row.tolist(), values.tolist(), strict=True):
-            if number != NO_HIT and len(best) < most:
-                best.setdefault(docids[number].split(delimiter)[0], score)
-        documents.append(list(best))
-        scores.append(list(best.values()))
-    return documents, scores
-
-
-def without_query(hits: Hits, qids: Iterable[str], docids: Sequence[str]) -> Hits:
-    """Hits but for the passage that has the query's own id, as Pyserini's `--remove-query`."""
-    rows, scores = hits.rows.copy(), hits.scores.copy()
-    for query, qid in enumerate(qids):
-        for place in range(rows.shape[1]):
-            number = rows[query, place]
-            if number != NO_HIT and docids[int(number)] == qid:
-                rows[query, place], scores[query, place] = NO_HIT, -np.inf
-    order = np.argsort(rows == NO_HIT, axis=1, kind="stable")
-    return Hits(np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))

@@ -1,0 +1,301 @@
+"""Query encoders for searching: BERT in NumPy where the model is one, transformers otherwise."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
+from i3_pyserini.model.query_text import query_texts
+from i3_pyserini.search.hits import Scores
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
+TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
+TRANSFORMERS_BATCH = 64
+Kind = Literal["i3", "auto"]
+
+
+class QueryEncoder(Protocol):
+    """What a searcher needs of an encoder.
+
+    Attributes:
+        name: the model directory or hub name, for messages.
+        fingerprint: of the model; None for a hub name.
+        dimension: numbers in a vector, H.
+    """
+
+    name: str
+    fingerprint: str | None
+    dimension: int
+
+    def encode(self, queries: Sequence[str]) -> Scores:
+        """Encodes Q queries to float32 [Q, H]."""
+        ...
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """What becomes of a query's text and tokens.
+
+    The defaults are those of `I3Config`, which leaves them out of the files it writes.
+
+    Attributes:
+        pooling: "cls" or "mean".
+        l2_norm: scale vectors to unit length.
+        prefix: put before every query, with a blank between.
+        max_length: ids at most, special tokens included; None for what the tokenizer says.
+    """
+
+    pooling: str = "cls"
+    l2_norm: bool = False
+    prefix: str | None = None
+    max_length: int | None = None
+
+
+I3_LENGTH = 32  # `query_length` where an I³ model's configuration does not name it
+
+
+def kind_of(name: str) -> Kind:
+    """Whether a directory holds an I³ model, or its query encoder, or any other.
+
+    Raises:
+        I3Error: it looks like a directory, but is none, or has no `config.json`.
+    """
+    if not Path(name).is_dir():
+        return "auto" if _is_hub_name(name) else _refuse(name)
+    return "i3" if _i3_directory(Path(name)) else "auto"
+
+
+def load_query_encoder(
+    name: str,
+    kind: Kind | None = None,
+    device: str | None = None,
+    options: QueryOptions | None = None,
+    threads: int | None = None,
+) -> QueryEncoder:
+    """The encoder of queries that a model has.
+
+    Args:
+        name: an I³ model directory or its `query_encoder` folder, any other encoder's directory,
+            or a hub name.
+        kind: "i3" or "auto", as for encoding; None to see from the directory.
+        device: None for NumPy where it can run the model, and else the CPU; or a torch device.
+        options: for "auto"; an I³ model has its own.
+        threads: for NumPy; None for all cores.
+
+    Raises:
+        I3Error: there is no such model, or it is not of this kind.
+    """
+    kind = kind or kind_of(name)
+    folder = _i3_directory(Path(name))
+    if kind == "i3" and folder is None and Path(name).is_dir():
+        raise I3Error(f"{name}: not an I³ model directory; for others --encoder-class auto")
+    if kind == "i3" and folder is not None:
+        options = _i3_options(_fields(folder))
+        weights = folder / QUERY_ENCODER
+        label = str(folder)
+    else:
+        weights, label = Path(name), name
+    if device in (None, "cpu") and weights.is_dir():
+        light = _light_encoder(label, weights, options or QueryOptions(), threads or _cores())
+        if light is not None:
+            return light
+    return TransformersQueryEncoder(label, kind, device, options or QueryOptions())
+
+
+class NumpyQueryEncoder:
+    """A BERT query encoder without torch.
+
+    Args:
+        name: see `QueryEncoder`.
+        bert: the encoder.
+        tokenizer: its tokenizer, which cuts to the longest query.
+        options: see `QueryOptions`.
+        threads: batches at a time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        bert: NumpyBert,
+        tokenizer: "Tokenizer",
+        options: QueryOptions,
+        threads: int,
+    ) -> None:
+        self._threads = threads
+        self.name, self.dimension = name, bert.hidden_size
+        self.fingerprint = fingerprint(Path(name))
+        self._bert, self._tokenizer, self._options = bert, tokenizer, options
+
+    def encode(self, queries: Sequence[str]) -> Scores:
+        """Encodes Q queries to float32 [Q, H], those of like length together."""
+        texts = query_texts(queries, self._options.prefix)
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
+
+        def encode(rows: Sequence[int]) -> None:
+            vectors[rows] = self._vectors([ids[row] for row in rows])
+
+        # One batch a core is quicker than all cores on one batch: only products run on several.
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        with threadpool_limits(1), ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(encode, _batches([len(one) for one in ids])))
+        return vectors
+
+    def _vectors(self, ids: Sequence[Sequence[int]]) -> Scores:
+        padded = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
+        mask = np.zeros_like(padded)
+        for row, one in enumerate(ids):
+            padded[row, : len(one)], mask[row, : len(one)] = one, 1
+        states = self._bert(padded, mask)
+        if self._options.pooling == "cls":
+            vectors = states[:, 0]
+        else:
+            weights = mask[:, :, None].astype(np.float32)
+            vectors = (states * weights).sum(axis=1) / weights.sum(axis=1)
+        if self._options.l2_norm:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+class TransformersQueryEncoder:
+    """Any query encoder of transformers, on any device.
+
+    Args:
+        name: see `QueryEncoder`.
+        kind: see `load_query_encoder`.
+        device: a torch device; None for the CPU.
+        options: see `QueryOptions`; for "auto".
+    """
+
+    def __init__(self, name: str, kind: Kind, device: str | None, options: QueryOptions) -> None:
+        from i3_pyserini.encode import encoders  # noqa: PLC0415  (seconds)
+        from i3_pyserini.encode.spec import AutoOptions  # noqa: PLC0415
+
+        self.name, self.fingerprint = name, fingerprint(Path(name))
+        self._encode: Any
+        if kind == "i3":
+            i3 = encoders.I3QueryEncoder(name, device or "cpu")
+            self.dimension, self._encode = i3.model.config.hidden_size, i3.encode_batch
+            return
+        length = options.max_length or _tokenizer_length(Path(name))
+        auto = encoders.AutoDocumentEncoder(
+            name,
+            device or "cpu",
+            options=AutoOptions(options.pooling, options.l2_norm, options.prefix, length),
+        )
+        self.dimension, self._encode = auto.dimension, auto.encode
+
+    def encode(self, queries: Sequence[str]) -> Scores:
+        """Encodes Q queries to float32 [Q, H], those of like length together."""
+        order = sorted(range(len(queries)), key=lambda row: len(queries[row]))
+        vectors = np.empty((len(queries), self.dimension), dtype=np.float32)
+        for start in range(0, len(order), TRANSFORMERS_BATCH):
+            rows = order[start : start + TRANSFORMERS_BATCH]
+            vectors[rows] = self._encode([queries[row] for row in rows])
+        return vectors
+
+
+def _light_encoder(
+    name: str, folder: Path, options: QueryOptions, threads: int
+) -> NumpyQueryEncoder | None:
+    bert = load_numpy_bert(folder)
+    tokenizer = _light_tokenizer(folder)
+    if bert is None or tokenizer is None:
+        return None
+    length = min(options.max_length or _tokenizer_length(folder), bert.positions)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(length)
+    return NumpyQueryEncoder(name, bert, tokenizer, options, threads)
+
+
+def _light_tokenizer(folder: Path) -> "Tokenizer | None":
+    """The tokenizer of `tokenizer.json`, if transformers would change nothing about it."""
+    from tokenizers import Tokenizer  # noqa: PLC0415
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return None
+    settings = _json(folder / "tokenizer_config.json")
+    normaliser = (_json(path).get("normalizer") or {}) if path.is_file() else {}
+    lower = settings.get("do_lower_case", normaliser.get("lowercase"))
+    sides = (settings.get("truncation_side", "right"), settings.get("padding_side", "right"))
+    if lower != normaliser.get("lowercase") or sides != ("right", "right"):
+        return None
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    except Exception:
+        return None
+    return tokenizer
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Positions, shortest first, in batches of about `TOKENS` ids."""
+    batches: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if not batches or (len(batches[-1]) + 1) * lengths[row] > TOKENS:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
+
+
+def _i3_directory(folder: Path) -> Path | None:
+    """The I³ model directory that a folder is, or is the query encoder of."""
+    for directory in (folder, *([folder.parent] if folder.name == QUERY_ENCODER else [])):
+        if _json(directory / "config.json").get("model_type") == "i3":
+            return directory
+    return None
+
+
+def _i3_options(fields: Mapping[str, Any]) -> QueryOptions:
+    return QueryOptions(
+        fields.get("pooling", QueryOptions.pooling),
+        fields.get("normalize", QueryOptions.l2_norm),
+        fields.get("query_prefix") or None,
+        fields.get("query_length", I3_LENGTH),
+    )
+
+
+def _tokenizer_length(folder: Path) -> int:
+    """What stock Pyserini cuts queries to."""
+    length = _json(folder / "tokenizer_config.json").get("model_max_length")
+    return int(length) if isinstance(length, int) and length < 1 << 20 else 512
+
+
+def _fields(folder: Path) -> dict[str, Any]:
+    return _json(folder / "config.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _is_hub_name(name: str) -> bool:
+    path = Path(name)
+    return not (path.is_absolute() or name.startswith((".", "~")) or path.exists()) and (
+        len(path.parts) <= 2 and not (len(path.parts) > 1 and path.parent.exists())  # noqa: PLR2004
+    )
+
+
+def _refuse(name: str) -> Kind:
+    raise I3Error(f"encoder {name}: no such directory")
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,181 @@
+"""`Searcher`: an index directory, searched by vectors or by texts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.encode.vector_files import open_index
+from i3_pyserini.errors import I3Error
+from i3_pyserini.search.docids import Docids
+from i3_pyserini.search.exact import search_exactly
+from i3_pyserini.search.hits import NO_HIT, Hits, Rows, Scores, in_order
+from i3_pyserini.search.index.load import read_index
+from i3_pyserini.search.index.parameters import apply_parameters
+from i3_pyserini.search.query_encoders import QueryEncoder
+
+FLAT = b"IxFI"  # how FAISS's file of an IndexFlatIP begins
+SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
+
+
+class Searcher:
+    """Searches an index that `i3_pyserini.encode` or stock Pyserini made, or `search.index build`.
+
+    A flat index is mapped rather than read, and searched exactly. Hits are in trec_eval's order.
+
+    Args:
+        index: a directory with `index`, `docid` and perhaps `manifest.json`.
+        encoder: for searches by text; it has to be the model that the manifest names.
+        parameters: of an approximate index, such as {"nprobe": 64}; None for those in its file.
+
+    Raises:
+        I3Error: there is no index, it is damaged, has not as many ids as vectors, is not of inner
+            products, is of another model or dimension, or has not these parameters.
+    """
+
+    def __init__(
+        self,
+        index: Path,
+        encoder: QueryEncoder | None = None,
+        parameters: Mapping[str, int] | None = None,
+    ) -> None:
+        self.path = index
+        for name in ("index", "docid"):
+            if not (index / name).is_file():
+                raise I3Error(f"{index}: no index here (no file {name!r})")
+        self.manifest = read_manifest(index)
+        self.docids = Docids.read(index / "docid")
+        self._vectors = open_index(index / "index") if _is_flat(index / "index") else None
+        self._index = None if self._vectors is not None else read_index(index)
+        if self._vectors is not None:
+            self.count, self.dimension = self._vectors.shape
+        else:
+            self.count, self.dimension = int(self._index.ntotal), int(self._index.d)
+        self._check()
+        if parameters:
+            target = faiss.IndexFlatIP(self.dimension) if self._index is None else self._index
+            apply_parameters(target, parameters, str(index))
+        self.encoder: QueryEncoder | None = None
+        if encoder is not None:
+            self.use(encoder)
+
+    def use(self, encoder: QueryEncoder) -> None:
+        """Takes an encoder for searches by text.
+
+        Raises:
+            I3Error: it is of another dimension or model than the index.
+        """
+        if encoder.dimension != self.dimension:
+            raise I3Error(
+                f"{self.path}: vectors of {self.dimension} dimensions, but those of "
+                f"{encoder.name} have {encoder.dimension}"
+            )
+        made_by = self.manifest.get("model") or {}
+        known = made_by.get("fingerprint")
+        if known and encoder.fingerprint and known != encoder.fingerprint:
+            raise I3Error(
+                f"{self.path}: encoded by another model ({made_by.get('name')}) than "
+                f"{encoder.name}; their vectors cannot be compared"
+            )
+        self.encoder = encoder
+
+    def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> Hits:
+        """The k passages of highest inner product with each query.
+
+        Args:
+            queries: Q texts, or their vectors, float32 [Q, H].
+            k: hits of a query.
+
+        Returns:
+            The hits; an approximate index may find fewer than k.
+
+        Raises:
+            I3Error: k is out of range, texts come without an encoder, or a vector has another
+                dimension or is not finite.
+        """
+        if k < 1:
+            raise I3Error(f"asked for {k} hits, must be at least 1")
+        if k > self.count:
+            raise I3Error(
+                f"asked for {k:,} hits, but {self.path} has {self.count:,} passages; ask for fewer"
+            )
+        vectors = self.vectors_of(queries)
+        some = min(k + SPARE, self.count)
+        if self._vectors is not None:
+            scores, rows = search_exactly(vectors, self._vectors, some)
+        else:
+            scores, rows = self._index.search(vectors, some)
+        return in_order(scores, rows, self.docids, k)
+
+    def vectors_of(self, queries: Sequence[str] | Scores) -> Scores:
+        """The vectors of queries, checked; those of texts by the encoder.
+
+        Raises:
+            I3Error: see `search`.
+        """
+        if isinstance(queries, np.ndarray):
+            vectors = np.ascontiguousarray(queries, dtype=np.float32)
+        elif self.encoder is None:
+            raise I3Error(f"{self.path}: queries are texts, but no encoder is given")
+        else:
+            vectors = self.encoder.encode(queries)
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:  # noqa: PLR2004
+            raise I3Error(
+                f"queries are vectors {list(vectors.shape)}, but {self.path} has vectors of "
+                f"{self.dimension} dimensions"
+            )
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            text = "" if isinstance(queries, np.ndarray) else f" ({queries[bad]!r:.60})"
+            raise I3Error(
+                f"query {bad + 1} of {len(vectors)}{text}: its vector is not finite; is the model "
+                "sound?"
+            )
+        return vectors
+
+    def passages(self, rows: Rows) -> Scores:
+        """The vectors of some rows, for feedback.
+
+        Args:
+            rows: int64 of any shape; -1 gives zeros.
+
+        Returns:
+            float32 [*rows.shape, H]; an approximate index gives what it has kept of them.
+
+        Raises:
+            I3Error: the index cannot give its vectors back.
+        """
+        found = np.where(rows == NO_HIT, 0, rows).ravel()
+        if self._vectors is not None:
+            vectors = self._vectors[found]
+        else:
+            try:
+                if hasattr(self._index, "make_direct_map"):
+                    self._index.make_direct_map()
+                vectors = np.stack([self._index.reconstruct(int(row)) for row in found])
+            except RuntimeError as error:
+                raise I3Error(
+                    f"{self.path}: this type of index cannot give vectors back, which feedback "
+                    "needs; use a flat one"
+                ) from error
+        shaped: Scores = vectors.reshape(*rows.shape, self.dimension)
+        return np.where((rows == NO_HIT)[..., None], np.float32(0), shaped)
+
+    def _check(self) -> None:
+        if len(self.docids) != self.count:
+            raise I3Error(
+                f"{self.path}: {len(self.docids):,} ids but {self.count:,} vectors; encode the "
+                "corpus again"
+            )
+        if not self.count:
+            raise I3Error(f"{self.path}: no passages in it")
+        if self._index is not None and self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise I3Error(f"{self.path}: not an inner-product index, which the vectors need")
+
+
+def _is_flat(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(FLAT)) == FLAT
