@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i3_pyserini.encode.encoded_queries import save_queries
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
+from i3_pyserini.encode.query_file import QUERIES, read_encoded_queries
+from i3_pyserini.errors import I3Error
+
+TOPICS = {"q1": "an egg", "q ü": "hot water"}
+VECTORS = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    save_queries(tmp_path / "queries", TOPICS, VECTORS, model="f" * 64)
+    encoded = read_encoded_queries(tmp_path / "queries")
+    assert encoded.fingerprint == "f" * 64
+    np.testing.assert_array_equal(encoded.of({"q ü": "", "q1": ""}), VECTORS[::-1])
+    with pytest.raises(I3Error, match="no vector of query 'q3'"):
+        encoded.of({"q1": "", "q3": ""})
+
+
+def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
+    save_queries(tmp_path, TOPICS, VECTORS)
+    (tmp_path / QUERIES).unlink()
+    with pytest.raises(I3Error, match="reading a pickle runs what is in it"):
+        read_encoded_queries(tmp_path)
+
+
+def test_vectors_of_queries_from_elsewhere(tmp_path: Path) -> None:
+    np.save(tmp_path / "own.npy", VECTORS)
+    (tmp_path / "ids.txt").write_text("q1\nq2\n")
+    source = find_vectors(tmp_path / "own.npy", tmp_path / "ids.txt")
+    import_vectors(source, Output(tmp_path / "queries", "npy"))
+    encoded = read_encoded_queries(tmp_path / "queries")
+    np.testing.assert_array_equal(encoded.of({"q2": ""}), VECTORS[1:])
+    assert encoded.fingerprint is None
+
+
+def test_damage(tmp_path: Path) -> None:
+    save_queries(tmp_path / "queries", TOPICS, VECTORS)
+    path = tmp_path / "queries" / QUERIES
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(I3Error, match="damaged"):
+        read_encoded_queries(tmp_path / "queries")
+    for folder, said in ((tmp_path / "absent", "no such folder"), (tmp_path, "no encoded queries")):
+        with pytest.raises(I3Error, match=said):
+            read_encoded_queries(folder)

@@ -1,0 +1,41 @@
+"""A small model, its index, topics: made once, never changed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.spec import EncoderSpec
+from tests.conftest import WORDS
+
+PASSAGES, QUERIES = 60, 7
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
+    """`model`, `corpus.jsonl`, `index` and `topics.tsv`; passages 50 to 59 are those of 0 to 9."""
+    folder = tmp_path_factory.mktemp("search")
+    model = I3Retriever.from_backbone(tiny_bert)
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    save_model_directory(model, tokenizer, folder / "model")
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, 12)) for _ in range(50)]
+    lines = [
+        json.dumps({"id": f"d{n}", "title": "eggs", "text": text})
+        for n, text in enumerate([*texts, *texts[:10]])
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    queries = [" ".join(random.choice(WORDS, 5)) for _ in range(QUERIES - 1)] + ["hot eggs " * 40]
+    topics = [f"q{n}\t{query}\n" for n, query in enumerate(queries)]
+    (folder / "topics.tsv").write_text("".join(topics))
+    encode_corpus(
+        Corpus(folder / "corpus.jsonl"),
+        EncoderSpec(str(folder / "model"), "i3"),
+        Output(folder / "index"),
+    )
+    return folder

@@ -1,0 +1,122 @@
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import DistilBertConfig, PreTrainedConfig
+
+from i3_pyserini.encode.encoders import I3QueryEncoder
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import I3Config
+from i3_pyserini.search.query_encoders import (
+    I3_LENGTH,
+    NumpyQueryEncoder,
+    QueryOptions,
+    TransformersQueryEncoder,
+    kind_of,
+    load_query_encoder,
+)
+from tests.conftest import VOCABULARY
+
+TEXTS = [
+    "how long to boil an egg",
+    "",
+    "Photosynthesis [SEP] light?",
+    "eggs " * 100,
+    "ÉGGS 水",
+    "a",
+]
+
+
+def test_i3_queries_are_those_of_the_model(place: Path) -> None:
+    model = str(place / "model")
+    expected = I3QueryEncoder(model, "cpu").encode_batch(TEXTS)
+    for name in (model, f"{model}/query_encoder"):
+        encoder = load_query_encoder(name)
+        assert isinstance(encoder, NumpyQueryEncoder)
+        assert encoder.name == model
+        np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-5)
+    torch = load_query_encoder(model, device="cpu:0")
+    assert isinstance(torch, TransformersQueryEncoder)
+    np.testing.assert_allclose(torch.encode(TEXTS), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        QueryOptions(),
+        QueryOptions("mean", True),
+        QueryOptions("mean", prefix="what is", max_length=9),
+    ],
+)
+def test_numpy_and_transformers_agree(minilm: str, options: QueryOptions) -> None:
+    light = load_query_encoder(minilm, options=options)
+    full = load_query_encoder(minilm, device="cpu:0", options=options)
+    assert isinstance(light, NumpyQueryEncoder) and isinstance(full, TransformersQueryEncoder)
+    texts = [*TEXTS, *(f"query number {n} about {'words ' * (n % 7)}" for n in range(100))]
+    np.testing.assert_allclose(light.encode(texts), full.encode(texts), atol=1e-5)
+
+
+def test_settings_of_a_configuration(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "model", tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    changes = {"query_length": 6, "query_prefix": "what is", "pooling": "mean", "normalize": True}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    found = load_query_encoder(str(tmp_path / "model")).encode(TEXTS)
+    expected = I3QueryEncoder(str(tmp_path / "model"), "cpu").encode_batch(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    plain = load_query_encoder(str(place / "model")).encode(TEXTS)
+    assert np.abs(plain - found).max() > 0.01
+
+
+def test_defaults_are_those_of_the_model() -> None:
+    config, ours = I3Config(encoder_config={"model_type": "bert"}), QueryOptions()
+    assert (ours.pooling, ours.l2_norm, I3_LENGTH) == (
+        config.pooling,
+        config.normalize,
+        config.query_length,
+    )
+    assert not config.query_prefix and ours.prefix is None
+
+
+def test_other_architectures_go_through_transformers(
+    make_backbone: Callable[[PreTrainedConfig], str],
+) -> None:
+    name = make_backbone(
+        DistilBertConfig(vocab_size=len(VOCABULARY), dim=32, n_heads=4, n_layers=1, hidden_dim=64)
+    )
+    encoder = load_query_encoder(name)
+    assert isinstance(encoder, TransformersQueryEncoder)
+    assert encoder.encode(TEXTS).shape == (len(TEXTS), 32)
+
+
+def test_a_tokenizer_that_transformers_would_change_is_left_to_it(
+    place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(place / "model" / "query_encoder", tmp_path / "plain")
+    path = tmp_path / "plain" / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "truncation_side": "left"}))
+    assert isinstance(load_query_encoder(str(tmp_path / "plain")), TransformersQueryEncoder)
+
+
+def test_names_that_are_nothing(place: Path, tmp_path: Path) -> None:
+    assert kind_of(str(place / "model")) == "i3"
+    for name in ("./absent", str(tmp_path / "absent"), "a/b/c"):
+        with pytest.raises(I3Error, match="no such directory"):
+            load_query_encoder(name)
+    with pytest.raises(I3Error, match="not an I³ model directory"):
+        load_query_encoder(str(place), "i3")
+
+
+def test_starting_needs_no_torch(place: Path) -> None:
+    code = (
+        "import sys; from i3_pyserini.search.query_encoders import load_query_encoder\n"
+        f"load_query_encoder({str(place / 'model')!r}).encode(['eggs'])\n"
+        "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,181 @@
+"""`python -m i3_pyserini.search`, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes
+from i3_pyserini.java import find_java, java_environment
+from tests.search.conftest import PASSAGES
+from tests.search.conftest import QUERIES as TOPICS
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+SEARCH = "i3_pyserini.search"
+
+
+@pytest.fixture
+def search(place: Path, tmp_path: Path, run_module: Run) -> Callable[..., tuple[int, str]]:
+    """Runs the command; returns its exit code and the one line on stderr, or the run."""
+
+    def run(*args: object, topics: Path | str = place / "topics.tsv") -> tuple[int, str]:
+        output = tmp_path / "run.txt"
+        done = run_module(SEARCH, "--topics", topics, "--output", output, *args)
+        if done.returncode:
+            assert not output.exists(), "a run file was left behind"
+            assert len(done.stderr.splitlines()) == 1, done.stderr
+            return done.returncode, done.stderr
+        text = output.read_text()
+        output.unlink()
+        return 0, text
+
+    return run
+
+
+def ranking(text: str) -> list[tuple[str, str, float]]:
+    rows = [line.split() for line in text.splitlines()]
+    return [(row[0], row[2], float(row[4])) for row in rows]
+
+
+@pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
+def test_hits_are_those_of_stock_search(
+    place: Path, tmp_path: Path, run_module: Run, search: Any
+) -> None:
+    code, text = search("--index", place / "index", "--hits", 20)
+    assert code == 0
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pyserini.search.faiss", "--index", place / "index"),
+            *("--topics", place / "topics.tsv", "--encoder", place / "model" / "query_encoder"),
+            *("--encoder-class", "auto", "--hits", "20", "--output", tmp_path / "stock.txt"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    ours, stock = ranking(text), ranking((tmp_path / "stock.txt").read_text())
+    assert [row[0] for row in ours] == [row[0] for row in stock]
+    scores = np.array([row[2] for row in ours])
+    np.testing.assert_allclose(scores, [row[2] for row in stock], atol=1e-5)
+    # Passages that occur twice are equal, and then in falling order of docid; all else is stock's.
+    for ours_row, stock_row in zip(ours, stock, strict=True):
+        if ours_row[1] != stock_row[1]:
+            assert abs(ours_row[2] - stock_row[2]) < 2e-6
+
+
+def test_a_run(place: Path, search: Any) -> None:
+    code, text = search("--index", place / "index")
+    assert code == 0
+    rows = ranking(text)
+    assert len(rows) == TOPICS * PASSAGES  # 1,000 hits, or all of a smaller index
+    for qid in {row[0] for row in rows}:
+        scores = np.array([row[2] for row in rows if row[0] == qid], dtype=np.float32)
+        assert (np.diff(scores) < 0).all()
+    assert search("--index", place / "index", "--batch-size", 2, "--threads", 1) == (0, text)
+
+
+def test_encoded_queries(place: Path, tmp_path: Path, run_module: Run, search: Any) -> None:
+    run_module(
+        "i3_pyserini.encode.query",
+        *("--topics", place / "topics.tsv", "--encoder", place / "model"),
+        *("--output", tmp_path / "queries"),
+        check=True,
+    )
+    _, fresh = search("--index", place / "index")
+    code, text = search("--index", place / "index", "--encoded-queries", tmp_path / "queries")
+    assert code == 0
+    found = {(qid, docid) for qid, docid, _ in ranking(text)}
+    assert found == {(qid, docid) for qid, docid, _ in ranking(fresh)}
+    path = tmp_path / "queries" / QUERIES
+    topics = {f"q{n}": "" for n in range(TOPICS)}
+    path.write_bytes(queries_as_bytes(topics, np.full((TOPICS, 32), np.nan, np.float32), None))
+    arguments = ("--index", place / "index", "--encoded-queries", tmp_path / "queries")
+    assert "its vector is not finite" in search(*arguments)[1]
+    path.write_bytes(queries_as_bytes(topics, np.ones((TOPICS, 32), np.float32), "another"))
+    assert "encoded by another model" in search(*arguments)[1]
+
+
+def test_topics_as_json_lines(place: Path, tmp_path: Path, search: Any) -> None:
+    lines = [line.split("\t") for line in (place / "topics.tsv").read_text().splitlines()]
+    path = tmp_path / "topics.jsonl"
+    path.write_text("".join(json.dumps({"_id": q, "text": text}) + "\n" for q, text in lines))
+    tsv = search("--index", place / "index", "--hits", 5)
+    assert search("--index", place / "index", "--hits", 5, topics=path) == tsv
+    path.write_text('{"_id": "1"}\n')
+    code, said = search("--index", place / "index", topics=path)
+    assert code == 2 and "line 1: no usable topic" in said
+
+
+def test_results(place: Path, tmp_path: Path, search: Any) -> None:
+    (tmp_path / "topics.tsv").write_text("d3\tboil an egg\n")
+    topics = tmp_path / "topics.tsv"
+    arguments = ("--index", place / "index", "--output-format", "msmarco")
+    _, text = search(*arguments, topics=topics)
+    assert len(text.splitlines()) == PASSAGES
+    _, text = search(*arguments, "--remove-query", topics=topics)
+    rows = [line.split("\t") for line in text.splitlines()]
+    assert "d3" not in [row[1] for row in rows]
+    assert [row[2] for row in rows] == [str(rank) for rank in range(1, PASSAGES)]
+    passage = ("--max-passage", "--max-passage-delimiter", "1", "--max-passage-hits", 3)
+    _, text = search(*arguments, *passage, topics=topics)
+    documents = [line.split("\t")[1] for line in text.splitlines()]
+    assert len(set(documents)) == 3 and not any("1" in document for document in documents)
+
+
+def test_feedback_changes_the_ranking(place: Path, search: Any) -> None:
+    plain = search("--index", place / "index")[1]
+    feedback = ("--prf-depth", 3, "--prf-method", "rocchio", "--rocchio-topk", 2)
+    code, text = search("--index", place / "index", *feedback)
+    assert code == 0 and len(text.splitlines()) == len(plain.splitlines()) and text != plain
+
+
+def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None:
+    index, empty, bad = place / "index", tmp_path / "empty.tsv", tmp_path / "bad.tsv"
+    empty.write_text("")
+    bad.write_text("1\tone\nno tab\n")
+    for arguments, topics, said in (
+        (("--index", index, "--hits", PASSAGES + 1), None, "asked for 61 hits, but"),
+        (("--index", index, "--hits", 0), None, "--hits is 0, must be at least 1"),
+        (("--index", index, "--nprobe", 3), None, "nprobe"),
+        (("--index", index), empty, "no topics in this file"),
+        (("--index", index), bad, "bad.tsv, line 2: no tab"),
+        (("--index", index), tmp_path / "absent.tsv", "no such topics file"),
+        (("--index", tmp_path), None, "no index here"),
+        (("--index", index, "--encoder", tmp_path / "absent"), None, "no such directory"),
+        (("--index", index, "--encoder", minilm), None, "of 32 dimensions, but those of"),
+        (("--index", index, "--encoder-class", "i3", "--l2-norm"), None, "configuration"),
+        (("--index", index, "--encoded-queries", tmp_path), None, "no encoded queries here"),
+        (("--index", index, "--prf-depth", 3, "--rocchio-topk", 0), None, "feedback of depth 3"),
+        ((), None, "name what to search"),
+        (("--engine", "milvus:x.db"), None, "--engine needs --collection"),
+        (("--index", index, "--tag", "a b"), None, "has white space in it"),
+    ):
+        code, stderr = search(*arguments, topics=topics or place / "topics.tsv")
+        assert code == 2
+        assert said in stderr
+
+
+def test_pooling_comes_from_the_manifest(
+    place: Path, tmp_path: Path, minilm: str, run_module: Run, search: Any
+) -> None:
+    run_module(
+        "i3_pyserini.encode",
+        *("input", "--corpus", place / "corpus.jsonl", "--fields", "text"),
+        *("output", "--embeddings", tmp_path / "mean", "--to-faiss"),
+        *("encoder", "--encoder", minilm, "--encoder-class", "auto", "--fields", "text"),
+        *("--pooling", "mean", "--l2-norm", "--device", "cpu"),
+        check=True,
+    )
+    code, said = search("--index", tmp_path / "mean", "--pooling", "cls")
+    assert code == 2 and "the index's passages have mean" in said
+    code, text = search("--index", tmp_path / "mean", "--pooling", "mean", "--l2-norm")
+    assert (0, text) == search("--index", tmp_path / "mean") and code == 0
+    assert max(row[2] for row in ranking(text)) <= 1.0001
