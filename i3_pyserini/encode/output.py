@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,28 @@ class Output:
         Raises:
             I3Error: writing failed.
         """
+        self.publish(
+            lambda folder: write_files(self.kind, folder, blocks, shape, dtype), manifest, shape
+        )
+
+    def publish(
+        self, write: Callable[[Path], None], manifest: dict[str, Any], shape: Shape
+    ) -> None:
+        """Gives files that a function writes their place in the directory; within `work`.
+
+        Args:
+            write: writes the files into an empty folder.
+            manifest: what is known of them; number and dimension are added.
+            shape: number and dimension of the vectors.
+
+        Raises:
+            I3Error: writing failed.
+        """
         folder = self.folder / "finished"
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            write_files(self.kind, folder, blocks, shape, dtype)
+            write(folder)
             known = {**manifest, "dimension": shape.dimension, "passages": shape.passages}
             (folder / MANIFEST).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
             self._move(folder)

@@ -86,7 +86,7 @@ class NumpyBert:
         size = hidden // self._heads
         split = _linear(states, layer.qkv).reshape(batch, length, 3, self._heads, size)
         query, key, value = (split[:, :, part].transpose(0, 2, 1, 3) for part in range(3))
-        scores = query @ key.transpose(0, 1, 3, 2)
+        scores: Floats = query @ key.transpose(0, 1, 3, 2)
         scores *= np.float32(1 / math.sqrt(size))
         scores += bias
         scores -= scores.max(axis=-1, keepdims=True)
@@ -96,7 +96,8 @@ class NumpyBert:
         return context
 
     def _normalise(self, states: Floats, norm: tuple[Floats, Floats]) -> Floats:
-        states = states - states.mean(axis=-1, keepdims=True)
+        mean: Floats = states.mean(axis=-1, keepdims=True)
+        states = states - mean
         variance = np.einsum("btk,btk->bt", states, states)[..., None] / self.hidden_size
         states /= np.sqrt(variance + np.float32(self._eps))
         states *= norm[0]

