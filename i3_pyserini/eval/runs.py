@@ -31,11 +31,13 @@ class Run:
         frame: columns query_id, doc_id and score (float64); within a query in the order of
             trec_eval (score, then docid, both falling), with scores made strictly decreasing,
             so that every provider of ir-measures ranks it alike.
+        scores: what the file says of each row: the score, or the rank below zero.
         warnings: what a reader of its scores must know.
     """
 
     name: str
     frame: pd.DataFrame
+    scores: pd.Series
     warnings: list[str] = field(default_factory=list)
 
 
@@ -97,7 +99,8 @@ def read_run(path: Path) -> Run:
     if not _same_order(frame, ranked):
         warnings.append("the lines are not in the order of their scores: ranked by score")
     position = ranked.groupby("query_id").cumcount()
-    return Run(path.name, ranked.assign(score=-position.astype(float)), warnings)
+    strict = ranked.assign(score=-position.astype(float))
+    return Run(path.name, strict, ranked["score"].astype(float), warnings)
 
 
 def _same_order(frame: pd.DataFrame, ranked: pd.DataFrame) -> bool:

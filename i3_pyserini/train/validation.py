@@ -99,7 +99,7 @@ class Validator:
         rows = pd.DataFrame(hits, columns=["query_id", "doc_id", "score"])
         rows = rows.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
         best = rows.groupby("query_id").head(self.recipe.hits).reset_index(drop=True)
-        return Run("validation", best)
+        return Run("validation", best, best["score"])
 
     def _rank(
         self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
