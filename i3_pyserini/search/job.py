@@ -117,8 +117,7 @@ def run(job: SearchJob) -> str:
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
     if job.engine:
-        vectors = _vectors(job, topics, {}, None)
-        return _write(job, topics, _engine_hits(job, job.engine, vectors), None)
+        return _run_engine(job, topics, *job.engine)
     assert job.index is not None  # noqa: S101  (the one or the other)
     searcher = Searcher(job.index, parameters=job.parameters)
     vectors = _vectors(job, topics, searcher.manifest, searcher)
@@ -134,6 +133,7 @@ def choose_encoder(
         I3Error: there is none, or it would pool otherwise than the passages were.
     """
     made_by: dict[str, Any] = manifest.get("model") or {}
+    made_by = made_by if "class" in made_by else {}
     name = queries.encoder or made_by.get("name")
     if not name or (not queries.encoder and made_by.get("class") == "imported"):
         raise I3Error("name the model with --encoder: the index does not say what made it")
@@ -172,6 +172,9 @@ def _vectors(
         return vectors if searcher is None else searcher.vectors_of(vectors)
     encoder = choose_encoder(job.queries, manifest, job.threads)
     if searcher is None:
+        known = (manifest.get("model") or {}).get("fingerprint")
+        if known and encoder.fingerprint and known != encoder.fingerprint:
+            raise I3Error(f"{job.engine}: loaded from vectors of another model than {encoder.name}")
         return encoder.encode(list(topics.values()))
     searcher.use(encoder)
     return searcher.vectors_of(list(topics.values()))
@@ -189,14 +192,24 @@ def _index_hits(
         yield some, searcher.search(queries, hits)
 
 
-def _engine_hits(
-    job: SearchJob, engine: tuple[str, str], vectors: Scores
-) -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
-    from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415  (an extra)
+def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collection: str) -> str:
+    from i3_pyserini.search.engines.milvus import Milvus  # noqa: PLC0415  (an extra)
+    from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415
 
-    for start in range(0, len(vectors), job.batch_size):
-        some = slice(start, start + job.batch_size)
-        yield some, search_engine(*engine, vectors[some], job.results.hits or DEFAULT_HITS)
+    engine = Milvus(address)
+    model = {"fingerprint": engine.model(collection), "name": "the one that was loaded"}
+    vectors = _vectors(job, topics, {"model": model}, None)
+    hits = job.results.hits or DEFAULT_HITS
+    engine.check(collection, vectors.shape[1], hits)
+
+    def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
+        for start in range(0, len(vectors), job.batch_size):
+            some = slice(start, start + job.batch_size)
+            yield some, search_engine(engine, collection, vectors[some], hits)
+
+    summary = _write(job, topics, found(), None)
+    engine.close()
+    return summary
 
 
 def _write(

@@ -20,8 +20,8 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages))
     (tmp_path / "topics.tsv").write_text("q1\teggs\nq2\tlight minutes\n")
-    command = ("i3_pyserini.search.bm25", "--corpus", corpus, "--index", tmp_path / "lucene")
-    command = (*command, "--topics", tmp_path / "topics.tsv")
+    made = ("i3_pyserini.search.bm25", "--corpus", corpus, "--index", tmp_path / "lucene")
+    command = (*made, "--topics", tmp_path / "topics.tsv")
     done = run_module(*command, "--output", tmp_path / "run.txt")
     assert done.returncode == 0, done.stderr
     frame = read_run(tmp_path / "run.txt").frame

@@ -1,0 +1,1 @@
+"""Vectors in a distributed vector engine, where one machine does not suffice."""

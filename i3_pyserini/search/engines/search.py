@@ -1,0 +1,33 @@
+"""The hits of an engine, in the form of those of an index."""
+
+import numpy as np
+import polars as pl
+
+from i3_pyserini.search.docids import Docids
+from i3_pyserini.search.engines.milvus import Milvus
+from i3_pyserini.search.hits import NO_HIT, Hits, Scores, in_order
+
+
+def search_engine(engine: Milvus, collection: str, vectors: Scores, k: int) -> tuple[Hits, Docids]:
+    """Searches a collection.
+
+    Args:
+        engine: the engine.
+        collection: what was loaded into it.
+        vectors: float32 [Q, H].
+        k: hits of a query.
+
+    Returns:
+        The hits, in the order of a run, and the ids that their rows are of.
+
+    Raises:
+        I3Error: see `Milvus.search`.
+    """
+    scores = np.full((len(vectors), k), -np.inf, dtype=np.float32)
+    rows = np.full((len(vectors), k), NO_HIT, dtype=np.int64)
+    numbers: dict[str, int] = {}
+    for query, hits in enumerate(engine.search(collection, vectors, k)):
+        rows[query, : len(hits)] = [numbers.setdefault(hit[1], len(numbers)) for hit in hits]
+        scores[query, : len(hits)] = [hit[2] for hit in hits]
+    docids = Docids(pl.Series(list(numbers), dtype=pl.String))
+    return in_order(scores, rows, docids, k), docids
