@@ -12,7 +12,7 @@ from tqdm import tqdm
 from i3_pyserini import __version__
 from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.vector_files import Shape, read_files
+from i3_pyserini.encode.vector_files import Shape, read_files, write_files
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import refuse_inputs
 from i3_pyserini.search.hits import Scores
@@ -62,15 +62,28 @@ def build(
         if not index.is_trained:
             _train(index, _sample(source, shape, size, seed), wanted)
 
-        def write(finished: Path) -> None:
-            with (finished / "docid").open("w", encoding="utf-8", newline="\n") as docids:
-                for block in _blocks(source, shape):
-                    index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
-                    docids.writelines(f"{docid}\n" for docid in block.ids)
-            faiss.write_index(index, str(finished / "index"))
+        manifest = _manifest(source, wanted, size, seed)
 
-        output.publish(write, _manifest(source, wanted, size, seed), shape)
+        def write(finished: Path) -> None:
+            if isinstance(index, faiss.IndexFlat):  # which FAISS would hold in memory
+                write_files("faiss", finished, _blocks(source, shape), shape)
+            else:
+                _write(index, _blocks(source, shape), finished)
+            manifest["index"]["bytes"] = (finished / "index").stat().st_size
+
+        output.publish(write, manifest, shape)
     return Built(wanted, shape)
+
+
+def _write(index: faiss.Index, blocks: Iterable[Block], folder: Path) -> None:
+    with (folder / "docid").open("w", encoding="utf-8", newline="\n") as docids:
+        for block in blocks:
+            index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
+            docids.writelines(f"{docid}\n" for docid in block.ids)
+    try:
+        faiss.write_index(index, str(folder / "index"))
+    except RuntimeError as error:  # such as a full disk
+        raise OSError(str(error).strip().splitlines()[-1]) from error
 
 
 def _train(index: faiss.Index, vectors: Scores, wanted: Plan) -> None:

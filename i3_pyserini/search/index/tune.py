@@ -13,13 +13,15 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.encode.output import MANIFEST, read_manifest
+from i3_pyserini.encode.vector_files import kind_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.hits import Rows, Scores
 from i3_pyserini.search.index.load import read_index
-from i3_pyserini.search.index.parameters import apply_parameters
+from i3_pyserini.search.index.parameters import apply_parameters, lists_of, parameters_of
 from i3_pyserini.search.searcher import Searcher
 
 REFINE = (1, 2, 4, 8, 16)
+STEPS = 3  # halvings between two values, one of which was too little
 REPEATS = 3  # the quickest counts: the others were disturbed
 
 
@@ -87,6 +89,8 @@ def _exact_hits(
             f"{index}: the vectors that it was built from are not at {path}; name a flat index of "
             "them with --against"
         )
+    if kind_of(path) != "faiss":
+        raise I3Error(f"{path}: not a flat index; name one of the same vectors with --against")
     flat, own = Searcher(path), Searcher(index)
     same = len(flat.docids) == len(own.docids) and flat.docids[0] == own.docids[0]
     if not same or flat.docids[-1] != own.docids[-1]:
@@ -98,37 +102,29 @@ def _grid(
     index: faiss.Index, place: str, k: int, target: float, trials: list[Trial]
 ) -> Iterator[dict[str, int]]:
     """Parameters to try: each doubled until the target is reached; the trials tell."""
-    names = {name for name in ("nprobe", "efSearch", "refine") if _has(index, name)}
-    breadth = next((name for name in ("nprobe", "efSearch") if name in names), None)
-    if not names:
+    has = parameters_of(index)
+    breadth = next((name for name in ("nprobe", "efSearch") if name in has), None)
+    if not has:
         raise I3Error(f"{place}: an index of this type has no parameters to tune")
-    lists = _lists(index)
-    for refine in REFINE if "refine" in names else (None,):
+    most = lists_of(index) if breadth == "nprobe" else int(index.ntotal)
+    for refine in REFINE if "refine" in has else (None,):
         extra = {} if refine is None else {"refine": refine}
         if breadth is None:
             yield extra
             continue
-        value, most = (1, lists) if breadth == "nprobe" else (k, index.ntotal)
+        below, value = 0, min(1 if breadth == "nprobe" else k, most)
         while True:
-            yield {breadth: min(value, most), **extra}
-            if trials[-1].recall >= target or value >= most:
+            yield {breadth: value, **extra}
+            if trials[-1].recall >= target or value == most:
                 break
-            value *= 2
-
-
-def _has(index: faiss.Index, name: str) -> bool:
-    try:
-        apply_parameters(index, {name: 1}, "")
-    except I3Error:
-        return False
-    return True
-
-
-def _lists(index: faiss.Index) -> int:
-    inner = faiss.downcast_index(index)
-    while hasattr(inner, "base_index"):
-        inner = faiss.downcast_index(inner.base_index)
-    return int(getattr(inner, "nlist", 1))
+            below, value = value, min(2 * value, most)
+        reached = trials[-1].recall >= target
+        for _ in range(STEPS if reached else 0):  # between the last two
+            middle = (below + value) // 2
+            if middle in (below, value) or (breadth == "efSearch" and middle < k):
+                break
+            yield {breadth: middle, **extra}
+            below, value = (below, middle) if trials[-1].recall >= target else (middle, value)
 
 
 def _try(index: faiss.Index, parameters: dict[str, int], queries: Scores, exact: Rows) -> Trial:
@@ -158,12 +154,14 @@ def _store(
     k: int,
 ) -> None:
     """Index first, then manifest, each under a temporary name until it is complete."""
-    known = {**(manifest.get("index") or {}), "parameters": best.parameters}
+    known = dict(manifest.get("index") or {})
+    known["parameters"] = parameters_of(index)
     known["tuned"] = {"recall": best.recall, "target": target, "k": k}
-    text = json.dumps({**manifest, "index": known}, indent=2) + "\n"
     partials = [folder / f".{name}.partial-{os.getpid()}" for name in ("index", MANIFEST)]
     try:
         faiss.write_index(index, str(partials[0]))
+        known["bytes"] = partials[0].stat().st_size
+        text = json.dumps({**manifest, "index": known}, indent=2) + "\n"
         partials[1].write_text(text, encoding="utf-8")
         for partial, name in zip(partials, ("index", MANIFEST), strict=True):
             with partial.open("rb") as file:

@@ -2,53 +2,35 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import faiss
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.index.parameters import apply_parameters
+from i3_pyserini.search.index.parameters import (
+    apply_parameters,
+    lists_of,
+    parameters_of,
+    parts_of,
+)
 
 VECTORS_A_LIST = 39  # what FAISS wants at least to train one
 TRAINED_A_LIST = 64
 MOST_LISTS = 65_536
+LISTS_A_PROBE = 16  # one in so many lists is searched
+LEAST_PROBES = 8
+TRAINED = 65_536  # vectors, where that is not more for the lists
 
 
-@dataclass(frozen=True)
-class IndexType:
-    """A kind of index.
-
-    Attributes:
-        factory: FAISS's description; `{lists}` and `{pieces}` are filled in.
-        what: for people.
-        nprobe: one in so many lists is searched; None where there are none.
-        parameters: other parameters that a new index gets.
-    """
-
-    factory: str
-    what: str
-    nprobe: int | None = None
-    parameters: Mapping[str, int] = field(default_factory=dict)
-
-
-TYPES = {
-    "flat": IndexType("Flat", "all vectors, exact"),
-    "fp16": IndexType("SQfp16", "all vectors, half precision"),
-    "sq8": IndexType("SQ8", "all vectors, a byte a number"),
-    "hnsw": IndexType("HNSW32", "graph of all vectors", parameters={"efSearch": 1024}),
-    "ivf-flat": IndexType("IVF{lists},Flat", "lists of vectors", nprobe=16),
-    "ivf-sq8": IndexType("IVF{lists},SQ8", "lists, a byte a number", nprobe=16),
-    "ivf-pq": IndexType(
-        "IVF{lists},PQ{pieces}x4fs,Refine(SQfp16)",
-        "lists, 2 bits a number, first hits scored again in half precision",
-        nprobe=16,
-        parameters={"refine": 4},
-    ),
-    "rabitq": IndexType(
-        "RaBitQ,Refine(SQ8)",
-        "all vectors, a bit a number, first hits scored again with a byte a number",
-        parameters={"refine": 4},
-    ),
+TYPES = {  # FAISS's descriptions; the number of lists, and of pieces of a vector, are filled in
+    "flat": "Flat",
+    "fp16": "SQfp16",
+    "sq8": "SQ8",
+    "hnsw": "HNSW32",
+    "ivf-flat": "IVF{lists},Flat",
+    "ivf-sq8": "IVF{lists},SQ8",
+    "ivf-pq": "IVF{lists},PQ{pieces}x4fs,Refine(SQfp16)",
+    "rabitq": "RaBitQ,Refine(SQ8)",
 }
 
 
@@ -69,19 +51,12 @@ class Plan:
     training: int
 
     def empty(self, dimension: int) -> faiss.Index:
-        """The index without vectors, of inner products.
+        """The index without vectors, of inner products, with its parameters set.
 
         Raises:
-            I3Error: FAISS does not understand the description, or it does not fit the dimension.
+            I3Error: see `plan`.
         """
-        try:
-            index = faiss.index_factory(dimension, self.factory, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise I3Error(
-                f"--type {self.factory}: FAISS cannot make that of {dimension} dimensions "
-                f"({reason:.160}); named types are {', '.join(TYPES)}"
-            ) from error
+        index = _made(self.factory, dimension)
         apply_parameters(index, self.parameters, f"--type {self.factory}")
         return index
 
@@ -93,18 +68,19 @@ def plan(name: str, passages: int, dimension: int) -> Plan:
         name: one of `TYPES`, in any case, or a string of FAISS's `index_factory`.
         passages: number of vectors.
         dimension: numbers in each.
+
+    Raises:
+        I3Error: FAISS does not understand the description, or it does not fit the dimension, or
+            is not of inner products.
     """
     known = TYPES.get(name.lower())
-    lists = lists_for(passages)
-    if known is None:
-        trained = "IVF" in name.upper() or "PQ" in name.upper()
-        return Plan(None, name, {}, min(passages, TRAINED_A_LIST * lists if trained else 65_536))
-    factory = known.factory.format(lists=lists, pieces=max(1, dimension // 2))
-    parameters = dict(known.parameters)
-    if known.nprobe:
-        parameters["nprobe"] = max(1, lists // known.nprobe)
-    training = TRAINED_A_LIST * lists if known.nprobe else 65_536
-    return Plan(name.lower(), factory, parameters, min(passages, training))
+    factory = name
+    if known:
+        factory = known.format(lists=lists_for(passages), pieces=max(1, dimension // 2))
+    index = _made(factory, dimension)
+    lists = lists_of(index)
+    training = min(passages, max(TRAINED, TRAINED_A_LIST * lists))
+    return Plan(name.lower() if known else None, factory, _parameters(index, lists), training)
 
 
 def lists_for(passages: int) -> int:
@@ -115,3 +91,32 @@ def lists_for(passages: int) -> int:
     wanted: int = 2 ** round(math.log2(4 * math.sqrt(passages)))
     most: int = 2 ** int(math.log2(max(1, passages // VECTORS_A_LIST)))
     return max(1, min(wanted, most, MOST_LISTS))
+
+
+def _made(factory: str, dimension: int) -> faiss.Index:
+    place = f"--type {factory}"
+    try:
+        index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise I3Error(
+            f"{place}: FAISS cannot make that of {dimension} dimensions ({reason:.160}); named "
+            f"types are {', '.join(TYPES)}"
+        ) from error
+    parts = list(parts_of(index))
+    if any(isinstance(part, faiss.IndexIDMap) for part in parts):
+        raise I3Error(f"{place}: ids are in the file 'docid'; leave IDMap out")
+    if any(part.metric_type != faiss.METRIC_INNER_PRODUCT for part in parts):
+        raise I3Error(  # FAISS says nothing, and the hits would be the wrong ones
+            f"{place}: FAISS makes that for distances only, not for inner products; named types "
+            f"are {', '.join(TYPES)}"
+        )
+    return index
+
+
+def _parameters(index: faiss.Index, lists: int) -> dict[str, int]:
+    """What a new index gets; FAISS's own values find little of a thousand hits."""
+    nprobe = min(lists, max(LEAST_PROBES, lists // LISTS_A_PROBE))
+    breadth = max(64, 2 * nprobe) if lists else 1024  # a graph of the lists, or of the vectors
+    values = {"refine": 4, "nprobe": nprobe, "efSearch": breadth}
+    return {name: values[name] for name in parameters_of(index)}
