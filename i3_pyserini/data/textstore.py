@@ -89,7 +89,9 @@ class TextStore:
     def _open(self) -> sqlite3.Connection:
         # A connection must not cross a fork.
         if self._connection is None or self._owner != os.getpid():
-            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+            # Threads may share it: SQLite takes one call after the other, and nobody writes.
+            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
             connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
             self._connection, self._owner = connection, os.getpid()
         return self._connection

@@ -138,7 +138,7 @@ def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., A
     assert run_module(*search, *index, "--hits", 10).returncode == 0
     runs = [(tmp_path / f"{name}.txt").read_text().split("\n") for name in ("engine", "index")]
     scores = [[float(line.split()[4]) for line in run if line] for run in runs]
-    np.testing.assert_allclose(*scores, atol=1e-4)
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
     (tmp_path / "engine.txt").unlink()
     done = run_module(*search, *engine, *output)
     assert done.returncode == 2 and "name the model with --encoder" in done.stderr

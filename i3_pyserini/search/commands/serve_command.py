@@ -1,0 +1,49 @@
+"""`python -m i3_pyserini.search serve`."""
+
+import argparse
+from pathlib import Path
+
+from i3_pyserini.errors import I3Error
+
+PORTS = 65_535
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--index", type=Path, required=True, help="directory with index and docid")
+    parser.add_argument(
+        "--collection", type=Path, required=True, help="the JSONL corpus that was encoded"
+    )
+    parser.add_argument("--encoder", help="model (default: the one that the manifest names)")
+    parser.add_argument("--encoder-class", choices=("i3", "auto"))
+    parser.add_argument("--no-bm25", action="store_true", help="no second column")
+    parser.add_argument("--hits", type=int, default=10, help="passages shown (default 10)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; others than this machine's let anybody search (default "
+        "127.0.0.1)",
+    )
+    parser.add_argument("--port", type=int, default=8080)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serves the page until it is interrupted.
+
+    Raises:
+        I3Error: a number is out of range, an input does not fit the others, or the port is taken.
+    """
+    if not 0 <= args.port <= PORTS or args.hits < 1:
+        raise I3Error(f"--port is from 0 to {PORTS:,}, --hits at least 1")
+    from i3_pyserini.search.serve.server import listen, serve
+
+    listening = listen(args.host, args.port)
+    from i3_pyserini.search.job import Queries, choose_encoder
+    from i3_pyserini.search.searcher import Searcher
+    from i3_pyserini.search.serve.passages import Passages
+
+    searcher = Searcher(args.index)
+    queries = Queries("", encoder=args.encoder, kind=args.encoder_class)
+    searcher.use(choose_encoder(queries, searcher.manifest, None))
+    passages = Passages(searcher, args.collection, bm25=not args.no_bm25)
+    serve(passages, listening, args.host, min(args.hits, searcher.count))

@@ -1,0 +1,1 @@
+"""A local page to search an index from."""
