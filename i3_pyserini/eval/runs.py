@@ -33,12 +33,14 @@ class Run:
             so that every provider of ir-measures ranks it alike.
         scores: what the file says of each row: the score, or the rank below zero.
         warnings: what a reader of its scores must know.
+        scored: whether the file has scores, and not ranks alone.
     """
 
     name: str
     frame: pd.DataFrame
     scores: pd.Series
     warnings: list[str] = field(default_factory=list)
+    scored: bool = True
 
 
 def read_qrels(name_or_path: str) -> pd.DataFrame:
@@ -92,6 +94,7 @@ def read_run(path: Path) -> Run:
     else:
         score = -_numbers(frame["rank"], path, "rank")
     _refuse_repeats(frame, path, "ranked")
+    scored = "score" in frame
     frame = frame[["query_id", "doc_id"]].assign(score=score)
     ranked = frame.sort_values(
         ["query_id", "score", "doc_id"], ascending=[True, False, False], kind="stable"
@@ -100,7 +103,7 @@ def read_run(path: Path) -> Run:
         warnings.append("the lines are not in the order of their scores: ranked by score")
     position = ranked.groupby("query_id").cumcount()
     strict = ranked.assign(score=-position.astype(float))
-    return Run(path.name, strict, ranked["score"].astype(float), warnings)
+    return Run(path.name, strict, ranked["score"].astype(float), warnings, scored)
 
 
 def _same_order(frame: pd.DataFrame, ranked: pd.DataFrame) -> bool:

@@ -3,35 +3,40 @@
 import argparse
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from i3_pyserini.encode.corpus import Corpus
 
-MANIFEST = "bm25.json"
-NEEDED = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
+BATCH = 256  # queries that Lucene searches together
+GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.search.bm25",
-        description="Index a corpus with Lucene, once, and search it with BM25.",
+        description="Index titles and texts of a corpus with Lucene, once, and search with BM25.",
     )
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL file or folder")
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
-    parser.add_argument("--index", type=Path, required=True, help="made here, or used again")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
+    parser.add_argument(
+        "--index", type=Path, help="made here, or used again (default: lucene beside the run)"
+    )
     parser.add_argument("--hits", type=int, default=1000)
-    parser.add_argument("--k1", type=float, default=0.9)
-    parser.add_argument("--b", type=float, default=0.4)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--k1", type=float, default=0.9, help="default 0.9")
+    parser.add_argument("--b", type=float, default=0.4, help="default 0.4")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--tag", default="bm25")
     parser.add_argument("--overwrite", action="store_true", help="replace an older run")
     return parser
 
@@ -39,114 +44,135 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Parses the command line, makes what is missing, and says what was written."""
     args = _parser().parse_args()
-    if args.hits < 1 or args.threads < 1 or args.k1 < 0 or not 0 <= args.b <= 1:
+    if args.hits < 1 or args.threads < 1 or not args.k1 >= 0 or not 0 <= args.b <= 1:
         raise I3Error("--hits and --threads must be at least 1, --k1 at least 0, --b from 0 to 1")
+    if not args.tag or args.tag != "".join(args.tag.split()):
+        raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
     from i3_pyserini.encode.corpus import Corpus
     from i3_pyserini.encode.topics import read_topics
-    from i3_pyserini.eval.runs import read_run
     from i3_pyserini.files import refuse_existing
     from i3_pyserini.search.fusion import hits_of
     from i3_pyserini.search.run_file import write_run
 
     refuse_existing(args.output, args.overwrite)
     topics = read_topics(args.topics)
-    make_index(Corpus(args.corpus), args.index, args.threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        lines = (f"{qid}\t{' '.join(query.split())}\n" for qid, query in topics.items())
-        (Path(scratch) / "topics.tsv").write_text("".join(lines), encoding="utf-8")
-        run = Path(scratch) / "run.txt"
-        _pyserini(
-            "pyserini.search.lucene",
-            *("--index", str(args.index), "--topics", f"{scratch}/topics.tsv", "--bm25"),
-            *("--k1", str(args.k1), "--b", str(args.b), "--hits", str(args.hits)),
-            *("--threads", str(args.threads), "--batch-size", "128", "--output", str(run)),
-        )
-        if not run.is_file() or not run.stat().st_size:
-            raise I3Error(f"{args.topics}: BM25 finds nothing for any query; is it this language?")
-        found = read_run(run)
-        qids, hits, docids = hits_of(found.frame.assign(score=found.scores))
-        write_run(args.output, qids, hits, docids, tag="bm25", overwrite=args.overwrite)
+    index = args.index or args.output.parent / "lucene"
+    made = make_index(Corpus(args.corpus), index, args.threads)
+    print(f"{'wrote' if made else 'found'} {index}", file=sys.stderr)
+    found = search(index, topics, args.hits, (args.k1, args.b), args.threads)
+    qids, hits, docids = hits_of(found)
+    if len(qids) < len(topics):
+        print(f"note: {len(topics) - len(qids)} queries have no hit", file=sys.stderr)
+    write_run(args.output, qids, hits, docids, tag=args.tag, overwrite=args.overwrite)
     print(f"wrote {args.output}: {len(qids):,} queries, BM25 with k1 {args.k1:g} and b {args.b:g}")
 
 
-def make_index(corpus: "Corpus", index: Path, threads: int) -> None:
+def make_index(corpus: "Corpus", index: Path, threads: int) -> bool:
     """Makes a Lucene index of titles and texts, unless it is there.
-
-    It is made under a hidden name, and gets its own when it is complete.
 
     Args:
         corpus: the corpus; every line is checked.
         index: the directory.
         threads: of indexing.
 
-    Raises:
-        I3Error: a line of the corpus is not as it should be, the directory is something else or
-            of another corpus, or Pyserini failed.
-    """
-    from i3_pyserini.files import locked
-
-    files: list[object] = [[file.name, file.stat().st_size] for file in corpus.files]
-    known: dict[str, object] = {"corpus": str(corpus.path.resolve()), "files": files}
-    if index.exists():
-        _check_same(index, known)
-        return
-    partial = index.with_name(f".{index.name}.partial")
-    with locked(partial):
-        try:
-            texts = partial / "texts"
-            shutil.rmtree(texts, ignore_errors=True)
-            texts.mkdir()
-            with (texts / "corpus.jsonl").open("w", encoding="utf-8") as file:
-                for passage in corpus:
-                    contents = f"{passage.title}\n{passage.text}" if passage.title else passage.text
-                    file.write(json.dumps({"id": passage.docid, "contents": contents}) + "\n")
-            made = partial / "index"
-            shutil.rmtree(made, ignore_errors=True)
-            _pyserini(
-                "pyserini.index.lucene",
-                *NEEDED,
-                *("--input", str(texts), "--index", str(made), "--threads", str(threads)),
-                *("--storePositions", "--storeDocvectors"),
-            )
-            (made / MANIFEST).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-            made.rename(index)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _check_same(index: Path, known: dict[str, object]) -> None:
-    try:
-        found = json.loads((index / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise I3Error(
-            f"{index}: exists, but is no index of this command; name another --index"
-        ) from error
-    if found != known:
-        raise I3Error(
-            f"{index}: is of {found.get('corpus')} as it was then; remove it, or name another"
-        )
-
-
-def _pyserini(module: str, *arguments: str) -> None:
-    """Runs a stock command; what it prints is shown only if it fails.
+    Returns:
+        Whether it was made.
 
     Raises:
-        I3Error: there is no suitable Java, or it failed.
+        I3Error: a line of the corpus is not as it should be, or an id occurs twice; the directory
+            is something else, or of another corpus; Pyserini failed.
     """
-    from i3_pyserini.java import FIX, find_java, java_environment
-
-    if find_java()[0] is None:
-        raise I3Error(f"BM25 needs Pyserini's Lucene, and so Java. {FIX}")
-    done = subprocess.run(  # noqa: S603  (our own arguments)
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **java_environment()},
-        capture_output=True,
-        text=True,
-        check=False,
+    from i3_pyserini.encode.corpus import collection_name
+    from i3_pyserini.encode.scan import Shard, hash_of, scan
+    from i3_pyserini.search.anserini import (
+        count_indexed,
+        is_same_index,
+        new_lucene_index,
+        run_pyserini,
     )
-    if done.returncode:
-        print(done.stdout + done.stderr, file=sys.stderr)
-        raise I3Error(f"python -m {module} failed (exit code {done.returncode}); see above")
+
+    kind = {"type": "lucene-bm25"}
+    if index.exists():
+        return not is_same_index(index, {"index": kind, "sha256": hash_of(corpus, Shard())})
+    found = scan(corpus)
+    name = {"path": str(corpus.path.resolve()), "name": collection_name(corpus.path)}
+    known = {"index": kind, "corpus": name, "sha256": found.sha256, "passages": found.passages}
+    with new_lucene_index(index, known) as (texts, target):
+        empty = _write_contents(corpus, texts, threads)
+        paths = ("--input", str(texts), "--index", str(target), "--threads", str(threads))
+        output = run_pyserini("pyserini.index.lucene", *GENERATOR, *paths)
+        indexed = count_indexed(output)
+        if indexed + empty != found.passages:
+            raise I3Error(f"{index}: Lucene indexed {indexed:,} of {found.passages:,} passages")
+    return True
+
+
+def search(
+    index: Path, topics: dict[str, str], hits: int, bm25: tuple[float, float], threads: int
+) -> "pd.DataFrame":
+    """Searches with BM25.
+
+    Topics go to Pyserini under numbers, since it takes the ids of a topics file for numbers where
+    it can ("007" becomes 7), and its file's name for a hint.
+
+    Args:
+        index: the index.
+        topics: query text by query id.
+        hits: of a query, at most.
+        bm25: k1 and b.
+        threads: of searching.
+
+    Returns:
+        Columns query_id, doc_id and score, in the order of the topics, and within a query as
+        trec_eval ranks: by score, then docid, both falling.
+
+    Raises:
+        I3Error: no query has a hit, or Pyserini failed.
+    """
+    import numpy as np
+
+    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.search.anserini import run_pyserini
+
+    qids = np.array(list(topics), dtype=object)
+    lines = [f"{n}\t{' '.join(text.split())}\n" for n, text in enumerate(topics.values())]
+    with tempfile.TemporaryDirectory(prefix="i3-") as folder:
+        topics_file, run_file = Path(folder) / "topics.tsv", Path(folder) / "run.txt"
+        topics_file.write_text("".join(lines), encoding="utf-8")
+        run_pyserini(
+            "pyserini.search.lucene",
+            *("--index", str(index), "--topics", str(topics_file), "--output", str(run_file)),
+            *("--bm25", "--k1", str(bm25[0]), "--b", str(bm25[1]), "--hits", str(hits)),
+            *("--threads", str(threads), "--batch-size", str(BATCH)),
+        )
+        if not run_file.is_file() or not run_file.stat().st_size:
+            raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
+        run = read_run(run_file)
+    found = run.frame.assign(score=run.scores, number=run.frame["query_id"].astype(int))
+    found = found.sort_values("number", kind="stable").reset_index(drop=True)
+    return found.assign(query_id=qids[found["number"]])[["query_id", "doc_id", "score"]]
+
+
+def _write_contents(corpus: "Corpus", folder: Path, files: int) -> int:
+    """Writes what Anserini's JsonCollection reads; it has a thread for each file.
+
+    Returns:
+        The number of passages without text, which it leaves out.
+    """
+    empty = 0
+    with _open_all([folder / f"{number}.jsonl" for number in range(files)]) as writers:
+        for number, passage in enumerate(corpus):
+            contents = f"{passage.title}\n{passage.text}" if passage.title else passage.text
+            empty += not contents.strip()
+            record = {"id": passage.docid, "contents": contents}
+            writers[number % files].write(json.dumps(record) + "\n")
+    return empty
+
+
+@contextmanager
+def _open_all(paths: list[Path]) -> Iterator[list[TextIO]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
 
 
 if __name__ == "__main__":

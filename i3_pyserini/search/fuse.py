@@ -1,93 +1,130 @@
 """`python -m i3_pyserini.search.fuse RUN RUN…`: one run of several."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
-    from i3_pyserini.search.fusion import Fusion
-
-METHODS = ("rrf", "interpolation", "combmnz")
+    from i3_pyserini.eval.runs import Run
+    from i3_pyserini.search.fusion_file import Stored
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.search.fuse",
         description="Fuse run files of the same queries.",
-        epilog="With --tune, weights (rrf: its constant) are chosen on dev queries and stored "
-        "beside the output, as OUTPUT.fusion.json, which --weights reads.",
+        epilog="How the runs were fused is stored beside the output, as OUTPUT.fusion.json, which "
+        "--weights reads.",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="run")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--method", choices=METHODS, default="rrf")
+    parser.add_argument("--method", choices=("rrf", "interpolation", "combmnz"), default="rrf")
     parser.add_argument("--k", type=float, default=60, help="constant of rrf (default 60)")
+    parser.add_argument(
+        "--normalization",
+        choices=("min-max", "z-score", "none"),
+        default="min-max",
+        help="of scores, for all methods but rrf (default min-max)",
+    )
     parser.add_argument("--hits", type=int, default=1000)
     parser.add_argument("--tag", default="fused")
     parser.add_argument("--overwrite", action="store_true")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
+    parser.add_argument(
         "--weights", nargs="+", metavar="W", help="a number a run, or a file of stored weights"
     )
-    how.add_argument("--tune", metavar="QRELS", help="judgements of the dev queries")
-    parser.add_argument("--tune-runs", type=Path, nargs="+", default=[], metavar="RUN")
-    parser.add_argument("--measure", default="nDCG@10", help="to tune for (default nDCG@10)")
+    tuning = parser.add_argument_group("weights, and rrf's constant, that are best on dev queries")
+    tuning.add_argument("--tune", metavar="QRELS", help="judgements of the dev queries")
+    tuning.add_argument(
+        "--tune-runs", type=Path, nargs="+", default=[], metavar="RUN", help="in the runs' order"
+    )
+    tuning.add_argument("--measure", default="nDCG@10", help="to tune for (default nDCG@10)")
+    tuning.add_argument("--step", type=float, help="of weights (default 0.05; 0.1 for 3 or more)")
     return parser
 
 
 def main() -> None:
     """Parses the command line, fuses, and says what was written."""
     args = _parser().parse_args()
-    if len(args.runs) < 2:  # noqa: PLR2004
-        raise I3Error("name two runs or more")
-    if args.hits < 1 or args.k < 0:
-        raise I3Error("--hits must be at least 1, --k at least 0")
-    if bool(args.tune) != bool(args.tune_runs) or len(args.tune_runs) not in (0, len(args.runs)):
-        raise I3Error("--tune needs --tune-runs: one dev run for each run, in the same order")
+    _check(args)
     from i3_pyserini.eval.runs import read_run
     from i3_pyserini.files import new_file, refuse_existing, refuse_inputs
     from i3_pyserini.search.fusion import fuse, hits_of
+    from i3_pyserini.search.fusion_file import as_json
+    from i3_pyserini.search.fusion_tuning import refuse_overlap
     from i3_pyserini.search.run_file import write_run
 
-    stored = args.output.with_name(f"{args.output.name}.fusion.json") if args.tune else None
-    refuse_inputs([args.output, stored], [*args.runs, *args.tune_runs])
-    refuse_existing(args.output, args.overwrite)
+    stored_in = args.output.with_name(f"{args.output.name}.fusion.json")
+    refuse_inputs([args.output, stored_in], [*args.runs, *args.tune_runs])
+    for path in (args.output, stored_in):
+        refuse_existing(path, args.overwrite)
     runs = [read_run(path) for path in args.runs]
-    fusion, tuned = _fusion(args)
-    qids, hits, docids = hits_of(fuse(runs, fusion, args.hits))
-    if stored is not None:
-        with new_file(stored, args.overwrite) as file:
-            file.write(tuned)
+    stored = _stored(args, runs)
+    refuse_overlap(stored.queries, runs)
+    qids, hits, docids = hits_of(fuse(runs, stored.fusion, args.hits))
+    _note_missing(runs, len(qids))
+    with new_file(stored_in, args.overwrite) as file:
+        file.write(as_json(stored, args.runs))
     write_run(args.output, qids, hits, docids, tag=args.tag, overwrite=args.overwrite)
-    weights = " ".join(f"{weight:g}" for weight in fusion.weights)
-    constant = f", k {fusion.k:g}" if fusion.method == "rrf" else ""
-    print(
-        f"wrote {args.output}: {len(qids):,} queries, {fusion.method}, weights {weights}{constant}"
-    )
+    if stored.tuned:
+        value, count = stored.tuned["value"], len(stored.queries)
+        print(f"tuned on {count:,} dev queries: {stored.tuned['measure']} {value:.4f}")
+    for path, weight in zip(args.runs, stored.fusion.weights, strict=True):
+        print(f"  {weight:<5g} {path}")
+    constant = f", k {stored.fusion.k:g}" if stored.fusion.method == "rrf" else ""
+    print(f"wrote {args.output}: {len(qids):,} queries, {stored.fusion.method}{constant}")
 
 
-def _fusion(args: argparse.Namespace) -> "tuple[Fusion, str]":
-    """The fusion, and the text to be stored of a tuned one."""
+def _check(args: argparse.Namespace) -> None:
+    if len(args.runs) < 2:  # noqa: PLR2004
+        raise I3Error("name two runs or more")
+    for paths in (args.runs, args.tune_runs):
+        for path in paths:
+            if sum(path.resolve() == other.resolve() for other in paths) > 1:
+                raise I3Error(f"{path}: is named twice")
+    if args.hits < 1 or not args.k >= 0 or args.k == float("inf"):
+        raise I3Error("--hits must be at least 1, --k a number from 0 on")
+    if args.step is not None and not 0 < args.step <= 1:
+        raise I3Error(f"--step {args.step:g}: must be above 0, and at most 1")
+    if args.tune and args.weights:
+        raise I3Error("--tune finds the weights: leave --weights out")
+    if bool(args.tune) != bool(args.tune_runs) or len(args.tune_runs) not in (0, len(args.runs)):
+        raise I3Error("--tune needs --tune-runs: one dev run for each run, in the same order")
+    if not args.tag or args.tag != "".join(args.tag.split()):
+        raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
+
+
+def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
+    """The fusion that is asked for: tuned, read, or named."""
     from i3_pyserini.eval.runs import read_qrels, read_run
     from i3_pyserini.search.fusion import Fusion
-    from i3_pyserini.search.fusion_tuning import as_json, read_fusion, refuse_overlap, tune
+    from i3_pyserini.search.fusion_file import Stored, of_tuned, read_fusion
+    from i3_pyserini.search.fusion_tuning import refuse_overlap, tune
 
-    if args.tune:
-        dev = [read_run(path) for path in args.tune_runs]
-        refuse_overlap(dev, [read_run(path) for path in args.runs])
-        fusion, value = tune(dev, read_qrels(args.tune), args.method, args.measure, args.hits)
-        print(f"dev {args.measure} {value:.4f}")
-        known = {"qrels": args.tune, "runs": list(map(str, args.tune_runs))}
-        return fusion, as_json(fusion, {**known, "measure": args.measure, "value": value})
-    given = args.weights or ["1"] * len(args.runs)
-    if len(given) == 1 and Path(given[0]).is_file():
-        return read_fusion(Path(given[0])), ""
+    if args.weights and len(args.weights) == 1 and Path(args.weights[0]).is_file():
+        return read_fusion(Path(args.weights[0]))
+    given = args.weights or ["1"] * len(runs)
     try:
         weights = tuple(map(float, given))
     except ValueError as error:
         raise I3Error(f"--weights {' '.join(given)}: neither numbers nor a file") from error
-    return Fusion(args.method, weights, args.k), ""
+    fusion = Fusion(args.method, weights, args.k, args.normalization)
+    if not args.tune:
+        return Stored(fusion)
+    dev = [read_run(path) for path in args.tune_runs]
+    queries = {qid for run in dev for qid in run.frame["query_id"].unique()}
+    refuse_overlap(sorted(queries), runs)  # before the work
+    tuned = tune(dev, read_qrels(args.tune), fusion, args.measure, args.hits, args.step)
+    return of_tuned(tuned, args.tune, args.tune_runs)
+
+
+def _note_missing(runs: "list[Run]", queries: int) -> None:
+    for run in runs:
+        missing = queries - run.frame["query_id"].nunique()
+        if missing:
+            print(f"note: {run.name}: {missing:,} of {queries:,} queries missing", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Fusing runs: reciprocal ranks, and sums of scores brought to one scale.
 
-ranx has these too, but compiles for a minute when it is first used, and takes seconds to import.
+ranx has these too, but compiles for half a minute whenever it is first used, and refuses runs
+whose queries differ; see docs/fusion.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from i3_pyserini.search.docids import Docids
 from i3_pyserini.search.hits import NO_HIT, Hits
 
 Method = Literal["rrf", "interpolation", "combmnz"]
-METHODS: tuple[Method, ...] = ("rrf", "interpolation", "combmnz")
-KEYS = ["query_id", "doc_id"]
+Normalization = Literal["min-max", "z-score", "none"]
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+Names = np.ndarray[Any, np.dtype[np.object_]]
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Fusion:
     """How runs become one.
 
     Attributes:
-        method: "rrf": the sum of weight / (k + rank). "interpolation": the weighted sum of scores
-            that each run's lowest and highest of the query bring to 0 and 1; a passage that a run
-            has not gets 0. "combmnz": the same, times the number of runs that have the passage.
-        weights: of the runs, in their order.
+        method: "rrf": the sum of weight / (k + rank). "interpolation": the weighted sum of
+            normalized scores; a passage that a run has not gets the lowest that the run gives for
+            the query. "combmnz": the same, times the number of runs that have the passage.
+        weights: of the runs, in their order; a run of weight 0 is left out.
         k: of "rrf".
+        normalization: of the scores of a run for a query. "min-max": the lowest becomes 0, the
+            highest 1 (so does the only one). "z-score": mean 0, standard deviation 1. "none".
 
     Source: Cormack et al., Reciprocal Rank Fusion outperforms Condorcet, SIGIR 2009; Fox and Shaw,
     Combination of Multiple Searches, TREC-2, 1993.
@@ -39,48 +44,147 @@ class Fusion:
     method: Method
     weights: tuple[float, ...]
     k: float = 60
+    normalization: Normalization = "min-max"
 
 
-def fuse(runs: Sequence[Run], fusion: Fusion, depth: int = 1000) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Pool:
+    """What R runs have, one row for each query and passage; N rows, sorted by query and docid.
+
+    Attributes:
+        qids: str [Q], the queries, in the order of the runs.
+        docids: str [D], the passages, in rising order.
+        query: int64 [N], rows of `qids`.
+        docid: int64 [N], rows of `docids`.
+        ranks: float64 [N, R], from 1 on; infinite where the run has not the passage.
+        scores: float64 [N, R]; NaN where the run has not the passage.
+    """
+
+    qids: Names
+    docids: Names
+    query: Ids
+    docid: Ids
+    ranks: Numbers
+    scores: Numbers
+
+
+def pool_runs(runs: Sequence[Run]) -> Pool:
+    """Brings runs together; a query that some of them lack is there with the others' passages.
+
+    Raises:
+        I3Error: one of the runs has no query in common with any other.
+    """
+    _refuse_strangers(runs)
+    frame = pd.concat([run.frame for run in runs], ignore_index=True)
+    query, qids = pd.factorize(frame["query_id"])
+    docid, docids = pd.factorize(frame["doc_id"], sort=True)
+    pairs, row = np.unique(query.astype(np.int64) * len(docids) + docid, return_inverse=True)
+    column = np.repeat(np.arange(len(runs)), [len(run.frame) for run in runs])
+    ranks = np.full((len(pairs), len(runs)), np.inf)
+    ranks[row, column] = 1 - frame["score"].to_numpy()  # these are 0, -1, -2, … in eval's runs
+    scores = np.full((len(pairs), len(runs)), np.nan)
+    scores[row, column] = np.concatenate([run.scores.to_numpy() for run in runs])
+    of_query, of_docid = np.divmod(pairs, len(docids))
+    return Pool(_names(qids), _names(docids), of_query, of_docid, ranks, scores)
+
+
+def parts_of(pool: Pool, fusion: Fusion) -> Numbers:
+    """What each run gives to each passage's sum, before weights: float64 [N, R].
+
+    Its weights do not matter, so that many can be tried on the same parts.
+    """
+    if fusion.method == "rrf":
+        return 1 / (fusion.k + pool.ranks)
+    starts = np.searchsorted(pool.query, np.arange(len(pool.qids)))
+    lowest, highest = (
+        find.reduceat(pool.scores, starts, axis=0)[pool.query] for find in (np.fmin, np.fmax)
+    )
+    if fusion.normalization == "min-max":
+        spread = highest - lowest
+        only = np.where(np.isnan(pool.scores), 0.0, 1.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts = np.where(spread > 0, (pool.scores - lowest) / spread, only)
+        lowest = np.zeros_like(lowest)
+    elif fusion.normalization == "z-score":
+        mean, deviation = _moments(pool.scores, starts, pool.query)
+        parts, lowest = (pool.scores - mean) / deviation, (lowest - mean) / deviation
+    else:
+        parts = pool.scores
+    # A run without the query has no lowest score; it gives all the same.
+    return np.nan_to_num(np.where(np.isnan(parts), lowest, parts), nan=0.0)
+
+
+def combine(pool: Pool, parts: Numbers, fusion: Fusion, depth: int = 1000) -> pd.DataFrame:
     """The fused ranking.
 
     Args:
-        runs: two or more; a query that some of them lack is ranked by the others.
+        pool: the runs.
+        parts: float64 [N, R], as `parts_of` makes them.
         fusion: see `Fusion`.
         depth: hits of a query.
 
     Returns:
-        Columns query_id, doc_id and score (float64), in falling order of score and then docid
-        within a query; queries in the order of their first run.
+        Columns query_id, doc_id and score (float32), in falling order of score and then docid
+        within a query; queries in the order of the runs.
 
     Raises:
         I3Error: there are not as many weights as runs, or a weight is below 0, or all are 0.
     """
-    if len(fusion.weights) != len(runs):
-        raise I3Error(f"{len(fusion.weights)} weights for {len(runs)} runs")
-    if min(fusion.weights) < 0 or not any(fusion.weights) or not np.isfinite(fusion.weights).all():
+    weights = np.array(fusion.weights)
+    if len(weights) != parts.shape[1]:
+        raise I3Error(f"{len(weights)} weights for {parts.shape[1]} runs")
+    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
         raise I3Error(f"weights {fusion.weights}: must be 0 or more, and not all 0")
-    parts = [
-        run.frame[KEYS].assign(score=weight * _values(run, fusion), runs=1)
-        for run, weight in zip(runs, fusion.weights, strict=True)
-    ]
-    order = dict.fromkeys(qid for run in runs for qid in run.frame["query_id"].unique())
-    fused = pd.concat(parts).groupby(KEYS, sort=False, as_index=False).sum()
+    found = (pool.ranks[:, weights > 0] < np.inf).sum(axis=1)
+    # Summed from the smallest on, so that the order of the runs does not change the last digit.
+    total = np.sort(parts * weights, axis=1).sum(axis=1)
     if fusion.method == "combmnz":
-        fused["score"] *= fused["runs"]
-    fused["query"] = fused["query_id"].map({qid: number for number, qid in enumerate(order)})
-    fused = fused.sort_values(["query", "score", "doc_id"], ascending=[True, False, False])
-    return fused.groupby("query", sort=False).head(depth)[[*KEYS, "score"]].reset_index(drop=True)
+        total *= found
+    score = total.astype(np.float32)  # as it is written: what is equal there is a tie
+    order = np.lexsort((-pool.docid, -score, pool.query))
+    order = order[found[order] > 0]
+    query = pool.query[order]
+    place = np.arange(len(query)) - np.searchsorted(query, query)
+    order = order[place < depth]
+    return pd.DataFrame(
+        {
+            "query_id": pool.qids[pool.query[order]],
+            "doc_id": pool.docids[pool.docid[order]],
+            "score": score[order],
+        }
+    )
 
 
-def _values(run: Run, fusion: Fusion) -> "pd.Series[float]":
-    if fusion.method == "rrf":
-        return 1 / (fusion.k + 1 - run.frame["score"])  # these are 0, -1, -2, … in eval's runs
-    scores = run.scores.groupby(run.frame["query_id"])
-    lowest, highest = scores.transform("min"), scores.transform("max")
-    spread = highest - lowest
-    # Where all are equal, and where there is one hit only, all are best.
-    return ((run.scores - lowest) / spread.where(spread > 0, 1)).where(spread > 0, 1.0)
+def fuse(runs: Sequence[Run], fusion: Fusion, depth: int = 1000) -> pd.DataFrame:
+    """Fuses runs; see `combine`.
+
+    Args:
+        runs: two or more.
+        fusion: see `Fusion`.
+        depth: hits of a query.
+
+    Raises:
+        I3Error: see `combine` and `pool_runs`; or a run has ranks only, and scores are needed.
+    """
+    refuse_unscored(runs, fusion.method)
+    pool = pool_runs(runs)
+    return combine(pool, parts_of(pool, fusion), fusion, depth)
+
+
+def refuse_unscored(runs: Sequence[Run], method: Method) -> None:
+    """Raises if scores are to be added up and there are none.
+
+    Raises:
+        I3Error: names the run.
+    """
+    for run in runs:
+        if method != "rrf" and not run.scored:
+            raise I3Error(f"{run.name}: has ranks only, and {method} needs scores; take rrf")
+
+
+def with_weights(fusion: Fusion, weights: Sequence[float]) -> Fusion:
+    """The same fusion with other weights."""
+    return replace(fusion, weights=tuple(weights))
 
 
 def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
@@ -100,3 +204,27 @@ def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
     hits.scores[queries, places] = ranking["score"].to_numpy(dtype=np.float32)
     hits.rows[queries, places] = rows
     return list(qids), hits, Docids(pl.Series(list(docids), dtype=pl.String))
+
+
+def _names(values: Any) -> Names:
+    return np.array(list(values), dtype=object)
+
+
+def _moments(scores: Numbers, starts: Ids, query: Ids) -> tuple[Numbers, Numbers]:
+    """Mean and standard deviation of each row's query, [N, R]; 1 where all are equal."""
+    count = np.maximum(np.add.reduceat((~np.isnan(scores)).astype(float), starts, axis=0), 1)
+    mean = (np.add.reduceat(np.nan_to_num(scores), starts, axis=0) / count)[query]
+    squares = np.add.reduceat(np.nan_to_num(scores - mean) ** 2, starts, axis=0)
+    deviation = np.sqrt(squares / count)
+    return mean, np.where(deviation > 0, deviation, 1)[query]
+
+
+def _refuse_strangers(runs: Sequence[Run]) -> None:
+    queries = [set(run.frame["query_id"].unique()) for run in runs]
+    for number, own in enumerate(queries):
+        others = set().union(*queries[:number], *queries[number + 1 :])
+        if len(runs) > 1 and not own & others:
+            raise I3Error(
+                f"{runs[number].name}: none of its {len(own)} queries is in another run "
+                f"({min(own)!r} against {min(others)!r}); are these runs of the same topics?"
+            )

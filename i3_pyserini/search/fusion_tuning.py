@@ -1,105 +1,152 @@
 """Weights of a fusion, chosen on queries that will not be reported."""
 
 import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, get_args
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import comb
 
+import ir_measures
+import numpy as np
 import pandas as pd
+from ir_measures.measures import Measure
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.runs import Run
-from i3_pyserini.search.fusion import Fusion, Method, fuse
+from i3_pyserini.search.fusion import (
+    Fusion,
+    combine,
+    parts_of,
+    pool_runs,
+    refuse_unscored,
+    with_weights,
+)
 
-RANK_CONSTANTS = (1, 5, 10, 20, 40, 60, 100, 200)
-STEPS = 20  # of a weight from 0 to 1, for two runs
-STEPS_OF_MORE = 10  # for three and more
+RANK_CONSTANTS = (60, 1, 2, 5, 10, 20, 40, 100, 200)  # the usual one first: it wins ties
+STEP, STEP_OF_MORE = 0.05, 0.1  # of a weight from 0 to 1: two runs, more runs
+MOST = 5000  # points of a grid
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fusion that was chosen.
+
+    Attributes:
+        fusion: the best of the grid; of equal ones, that with the most even weights.
+        measure: what it is best in.
+        value: the measure's mean over the judged dev queries.
+        queries: the dev queries, judged or not.
+        points: of the grid.
+    """
+
+    fusion: Fusion
+    measure: str
+    value: float
+    queries: list[str]
+    points: int
 
 
 def tune(
-    runs: Sequence[Run], qrels: pd.DataFrame, method: Method, measure: str, depth: int
-) -> tuple[Fusion, float]:
-    """Tries all fusions of a grid.
+    runs: Sequence[Run],
+    qrels: pd.DataFrame,
+    fusion: Fusion,
+    measure: str,
+    depth: int = 1000,
+    step: float | None = None,
+) -> Tuned:
+    """Tries all fusions of a grid: weights that sum to 1, and constants of "rrf".
 
     Args:
         runs: of the dev queries, in the order of those that will be fused.
-        qrels: their judgements.
-        method: see `Fusion`.
+        qrels: their judgements; queries that are in no run are left out.
+        fusion: its method and normalization are kept.
         measure: of ir-measures, to be highest.
         depth: hits of a query.
-
-    Returns:
-        The best fusion, the first of equal ones, and its value of the measure.
+        step: of the weights; None for 0.05 with two runs and 0.1 with more.
 
     Raises:
-        I3Error: the measure is unknown, or a run has none of the judged queries.
+        I3Error: the measure is unknown, no query of the runs is judged, or the grid is too large.
     """
     measures, _ = choose_measures([measure])
-    best: tuple[Fusion, float] | None = None
-    for fusion in tqdm(list(_grid(method, len(runs))), desc="tune", delay=2):
-        ranking = fuse(runs, fusion, depth)
-        places = ranking.groupby("query_id").cumcount()
-        strict = ranking.assign(score=-places.astype(float))
-        found = evaluate(qrels, Run("fused", strict, ranking["score"]), measures)
-        value = next(iter(found.means.values()))
-        if best is None or value > best[1]:
-            best = fusion, value
+    if len(measures) != 1:
+        raise I3Error(f"--measure {measure}: {len(measures)} measures; name one")
+    refuse_unscored(runs, fusion.method)
+    pool = pool_runs(runs)
+    queries = [str(qid) for qid in pool.qids]
+    judged = qrels[qrels["query_id"].isin(queries)]
+    if judged.empty:
+        raise I3Error(
+            f"none of the {len(queries)} queries of the dev runs is judged ({min(queries)!r} "
+            f"against {qrels['query_id'].min()!r}); are these qrels of another set?"
+        )
+    value_of = _Value(measures[0], judged)
+    depth = min(depth, measures[0].params.get("cutoff", depth))
+    weights = list(_weights(len(runs), step))
+    constants = RANK_CONSTANTS if fusion.method == "rrf" else (fusion.k,)
+    best: tuple[float, Fusion] | None = None
+    with tqdm(total=len(weights) * len(constants), desc="tune", unit=" points", delay=2) as bar:
+        for k in constants:
+            parts = parts_of(pool, replace(fusion, k=k))
+            for some in weights:
+                tried = replace(with_weights(fusion, some), k=k)
+                value = value_of(combine(pool, parts, tried, depth))
+                if best is None or value > best[0]:
+                    best = value, tried
+                bar.update()
     assert best is not None  # noqa: S101  (the grid is never empty)
-    return best
+    return Tuned(best[1], str(measures[0]), best[0], queries, len(weights) * len(constants))
 
 
-def refuse_overlap(dev: Sequence[Run], test: Sequence[Run]) -> None:
-    """Raises if queries that weights are chosen on are among those that are fused.
+def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
+    """Raises if queries that weights were chosen on are among those that are fused.
+
+    Args:
+        dev: the dev queries.
+        test: the runs to fuse.
 
     Raises:
         I3Error: names one.
     """
-    tuned_on = {qid for run in dev for qid in run.frame["query_id"]}
-    fused = {qid for run in test for qid in run.frame["query_id"]}
-    if both := tuned_on & fused:
+    fused = {qid for run in test for qid in run.frame["query_id"].unique()}
+    if both := fused & set(dev):
         raise I3Error(
             f"query {min(both)!r} and {len(both) - 1} others are in the dev runs and in the runs "
             "to fuse; choose weights on other queries than those you report"
         )
 
 
-def as_json(fusion: Fusion, tuned: Mapping[str, Any]) -> str:
-    """A fusion as JSON text.
+class _Value:
+    """A measure's mean over the judged queries, of rankings with nothing after their depth."""
 
-    Args:
-        fusion: the fusion.
-        tuned: on what it was tuned, and the value that was reached.
-    """
-    return json.dumps({**asdict(fusion), "tuned": dict(tuned)}, indent=2) + "\n"
+    def __init__(self, measure: Measure, qrels: pd.DataFrame) -> None:
+        self._evaluator = ir_measures.evaluator([measure], qrels)
+        self._queries = set(qrels["query_id"])
+
+    def __call__(self, ranking: pd.DataFrame) -> float:
+        places = ranking.groupby("query_id", sort=False).cumcount()
+        strict = ranking.assign(score=-places.astype(float))
+        found = self._evaluator.iter_calc(strict[strict["query_id"].isin(self._queries)])
+        return sum(metric.value for metric in found) / len(self._queries)
 
 
-def read_fusion(path: Path) -> Fusion:
-    """A stored fusion.
+def _weights(runs: int, step: float | None) -> Iterator[tuple[float, ...]]:
+    """All weights that sum to 1, the most even first.
 
     Raises:
-        I3Error: the file cannot be read, or is no fusion.
+        I3Error: the step does not divide 1, or there are too many of them.
     """
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        weights = tuple(float(weight) for weight in fields["weights"])
-        fusion = Fusion(fields["method"], weights, float(fields["k"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise I3Error(f"{path}: not stored weights of i3_pyserini.search.fuse ({error})") from error
-    if fusion.method not in get_args(Method):
-        raise I3Error(f"{path}: method {fusion.method!r} is unknown")
-    return fusion
-
-
-def _grid(method: Method, runs: int) -> Iterator[Fusion]:
-    if method == "rrf":
-        yield from (Fusion(method, (1.0,) * runs, k) for k in RANK_CONSTANTS)
-        return
-    steps = STEPS if runs == 2 else STEPS_OF_MORE  # noqa: PLR2004
-    for parts in itertools.product(range(steps + 1), repeat=runs):
-        if sum(parts) == steps:
-            yield Fusion(method, tuple(part / steps for part in parts))
+    step = step or (STEP if runs == 2 else STEP_OF_MORE)  # noqa: PLR2004
+    steps = round(1 / step)
+    if steps < 1 or not np.isclose(steps * step, 1):
+        raise I3Error(f"--step {step:g}: must divide 1, as 0.05 does")
+    points = comb(steps + runs - 1, runs - 1)
+    if points > MOST:
+        raise I3Error(f"--step {step:g}: {points:,} points with {runs} runs; take a larger one")
+    grid = [
+        (*parts, steps - sum(parts))
+        for parts in itertools.product(range(steps + 1), repeat=runs - 1)
+        if sum(parts) <= steps
+    ]
+    grid.sort(key=lambda parts: sum(part * part for part in parts))
+    return (tuple(part / steps for part in parts) for parts in grid)

@@ -1,0 +1,154 @@
+"""Running stock Pyserini, and the Anserini inside it; building Lucene indexes with them.
+
+They run in processes of their own, since importing pyserini starts a Java virtual machine.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.encode.output import MANIFEST, read_manifest
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import locked
+from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
+
+JARS = Path("resources") / "jars"
+INDEXED = re.compile(r"\bindexed:\s+([\d,]+)")
+
+
+def run_pyserini(module: str, *arguments: str) -> str:
+    """Runs `python -m MODULE`; what it prints is shown only if it fails.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        I3Error: there is no suitable Java, or it failed.
+    """
+    _java()
+    return _run([sys.executable, "-m", module, *arguments], f"python -m {module}")
+
+
+def run_anserini(main: str, *arguments: str) -> str:
+    """Runs a main class of the Anserini that Pyserini brings; see `run_pyserini`.
+
+    Args:
+        main: the class's full name.
+        arguments: its arguments.
+    """
+    java = str(_java().home / "bin" / "java")
+    jar = ["--add-modules", MODULE, "-cp", str(find_jar()), main]
+    return _run([java, *jar, *arguments], main)
+
+
+def find_jar() -> Path:
+    """Anserini's jar, found without importing pyserini.
+
+    Raises:
+        I3Error: Pyserini is not installed, or has none.
+    """
+    spec = find_spec("pyserini")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    jars = [jar for folder in folders for jar in sorted((Path(folder) / JARS).glob("*fatjar.jar"))]
+    if not jars:
+        raise I3Error("no Anserini here: pip install pyserini")
+    return jars[-1]
+
+
+def count_indexed(output: str) -> int:
+    """The number of passages that Anserini says it has indexed; it ends well after errors, too.
+
+    Raises:
+        I3Error: it does not say.
+    """
+    found = INDEXED.search(output)
+    if not found:
+        raise I3Error("Anserini does not say how many passages it has indexed")
+    return int(found[1].replace(",", ""))
+
+
+@contextmanager
+def new_lucene_index(index: Path, known: Mapping[str, Any]) -> Iterator[tuple[Path, Path]]:
+    """A Lucene index in the making; it has its name when it is complete.
+
+    Args:
+        index: the directory, which must not exist.
+        known: for its manifest; filled until the block ends.
+
+    Yields:
+        An empty folder for the texts to index, and the name that the index is to be made under.
+
+    Raises:
+        I3Error: another process is at work there, or it cannot be written.
+    """
+    partial = index.resolve().with_name(f".{index.resolve().name}.partial")
+    texts, made = partial / "texts", partial / "index"
+    try:
+        with locked(partial):
+            for folder in (texts, made):
+                shutil.rmtree(folder, ignore_errors=True)
+            texts.mkdir()
+            yield texts, made
+            manifest = {**known, "pyserini": version("pyserini")}
+            (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            made.rename(index)
+    except OSError as error:
+        raise I3Error(f"{index}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if not (partial / ".lock").exists():  # not another process's
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_same_index(index: Path, known: Mapping[str, Any]) -> bool:
+    """Whether an index is there that was made of the same.
+
+    Args:
+        index: the directory.
+        known: what its manifest must have.
+
+    Raises:
+        I3Error: something else is there.
+    """
+    if not index.exists():
+        return False
+    found = read_manifest(index) if index.is_dir() else {}
+    if "pyserini" not in found:
+        raise I3Error(f"{index}: exists, but is no Lucene index of ours; name another --index")
+    for name, value in known.items():
+        if found.get(name) != value:
+            raise I3Error(
+                f"{index}: was made of something else ({name} is {found.get(name)}, not {value}); "
+                "remove it, or name another --index"
+            )
+    return True
+
+
+def _java() -> Java:
+    java, _ = find_java()
+    if java is None:
+        raise I3Error(f"Pyserini's Lucene needs Java: {FIX}")
+    return java
+
+
+def _run(command: list[str], name: str) -> str:
+    done = subprocess.run(  # noqa: S603  (our own arguments)
+        command,
+        env={**os.environ, **java_environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+        raise I3Error(f"{name} failed (exit code {done.returncode}); see above")
+    return done.stdout
