@@ -1,6 +1,7 @@
 """Indexes of every type: built, searched by us and by FAISS as stock search does, tuned."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.search.hits import Scores
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.load import read_index
+from i3_pyserini.search.index.parameters import parameters_of
 from i3_pyserini.search.index.tune import recall, tune
 from i3_pyserini.search.index.types import TYPES, lists_for
 from i3_pyserini.search.searcher import Searcher
@@ -166,3 +168,79 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps(manifest))
     with pytest.raises(I3Error, match="name a flat index of them with --against"):
         tune(tmp_path / "pq", queries, 0.9, 10)
+
+
+@pytest.mark.parametrize("kind", ["sq8", "hnsw", "ivf-flat", "ivf-pq", "rabitq"])
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_cut_off_anywhere(flat: Path, tmp_path: Path, kind: str, with_manifest: bool) -> None:
+    build(flat, Output(tmp_path / "index"), kind)
+    path = tmp_path / "index" / "index"
+    content = path.read_bytes()
+    if not with_manifest:
+        (tmp_path / "index" / "manifest.json").unlink()
+    places = np.random.default_rng(0).integers(60, len(content) - 60, 10).tolist()
+    for size in (0, 5, 28, 49, *places, len(content) - 3):
+        path.write_bytes(content[:size])
+        with pytest.raises(I3Error, match="cannot read it"):
+            read_index(tmp_path / "index")
+    path.write_bytes(content)
+    assert read_index(tmp_path / "index").ntotal == PASSAGES
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("HNSW32_PQ8", "for distances only, not for inner products"),
+        ("PCA16,HNSW32_PQ8", "for distances only, not for inner products"),
+        ("IDMap,Flat", "leave IDMap out"),
+        ("LSH", "FAISS cannot make that"),
+    ],
+)
+def test_what_would_give_wrong_hits(flat: Path, tmp_path: Path, kind: str, said: str) -> None:
+    with pytest.raises(I3Error, match=said):
+        build(flat, Output(tmp_path / "index"), kind)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("PCA16,IVF32,PQ8x4fs,Refine(SQ8)", {"refine": 4, "nprobe": 8}),
+        ("IVF32_HNSW16,Flat", {"nprobe": 8, "efSearch": 64}),
+        ("HNSW16_SQ8", {"efSearch": 1024}),
+        ("PQ8", {}),
+    ],
+)
+def test_descriptions_get_good_parameters_too(
+    flat: Path, tmp_path: Path, kind: str, parameters: dict[str, int]
+) -> None:
+    build(flat, Output(tmp_path / "index"), kind)
+    assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
+    assert parameters_of(faiss.read_index(str(tmp_path / "index" / "index"))) == parameters
+
+
+def test_tuning_leaves_what_it_does_not_try(flat: Path, tmp_path: Path) -> None:
+    build(flat, Output(tmp_path / "index"), "IVF32_HNSW16,Flat")
+    best, _ = tune(tmp_path / "index", vectors_of(40, seed=2), 0.9, 100)
+    parameters = {**best.parameters, "efSearch": 64}
+    assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
+    assert parameters_of(read_index(tmp_path / "index")) == parameters
+
+
+def test_a_disk_that_is_full(flat: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))  # of 128 kB
+    try:
+        with pytest.raises(I3Error, match=r"index: cannot be written \(.*run the same command"):
+            build(flat, Output(tmp_path / "index"), "sq8")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
+
+
+def test_flat_is_written_without_being_held(
+    flat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss.IndexFlat, "add", None)
+    build(flat, Output(tmp_path / "index"), "flat")
+    assert (tmp_path / "index" / "index").read_bytes() == (flat / "index").read_bytes()
