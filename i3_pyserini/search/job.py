@@ -114,6 +114,12 @@ def run(job: SearchJob) -> str:
     """
     refuse_existing(job.results.path, job.results.overwrite)
     topics = read_topics(job.queries.topics)
+    odd = next((qid for qid in topics if qid.split() != [qid]), None)
+    if odd is not None:
+        raise I3Error(
+            f"{job.queries.topics}: query id {odd!r} has white space in it, which a run cannot "
+            "hold; rename it"
+        )
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
     if job.engine:

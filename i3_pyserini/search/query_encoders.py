@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.fingerprint import fingerprint
@@ -101,7 +102,7 @@ def load_query_encoder(
     if kind == "i3" and folder is None and Path(name).is_dir():
         raise I3Error(f"{name}: not an I³ model directory; for others --encoder-class auto")
     if kind == "i3" and folder is not None:
-        options = _i3_options(_fields(folder))
+        options = _i3_options(_json(folder / "config.json"))
         weights = folder / QUERY_ENCODER
         label = str(folder)
     else:
@@ -149,8 +150,10 @@ class NumpyQueryEncoder:
         # One batch a core is quicker than all cores on one batch: only products run on several.
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
+        batches = _batches([len(one) for one in ids])
         with threadpool_limits(1), ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(encode, _batches([len(one) for one in ids])))
+            done = pool.map(encode, batches)
+            list(tqdm(done, total=len(batches), desc="encode", unit=" batches", delay=2))
         return vectors
 
     def _vectors(self, ids: Sequence[Sequence[int]]) -> Scores:
@@ -271,10 +274,6 @@ def _tokenizer_length(folder: Path) -> int:
     """What stock Pyserini cuts queries to."""
     length = _json(folder / "tokenizer_config.json").get("model_max_length")
     return int(length) if isinstance(length, int) and length < 1 << 20 else 512
-
-
-def _fields(folder: Path) -> dict[str, Any]:
-    return _json(folder / "config.json")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -142,6 +142,8 @@ def test_feedback_changes_the_ranking(place: Path, search: Any) -> None:
 def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None:
     index, empty, bad = place / "index", tmp_path / "empty.tsv", tmp_path / "bad.tsv"
     empty.write_text("")
+    blank = tmp_path / "blank.tsv"
+    blank.write_text("a b\tboil an egg\n")
     bad.write_text("1\tone\nno tab\n")
     for arguments, topics, said in (
         (("--index", index, "--hits", PASSAGES + 1), None, "asked for 61 hits, but"),
@@ -149,6 +151,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         (("--index", index, "--nprobe", 3), None, "nprobe"),
         (("--index", index), empty, "no topics in this file"),
         (("--index", index), bad, "bad.tsv, line 2: no tab"),
+        (("--index", index), blank, "query id 'a b' has white space in it"),
         (("--index", index), tmp_path / "absent.tsv", "no such topics file"),
         (("--index", tmp_path), None, "no index here"),
         (("--index", index, "--encoder", tmp_path / "absent"), None, "no such directory"),
