@@ -100,7 +100,7 @@ def _scores(
             "score": scores.ravel().astype(np.float64),
         }
     )
-    evaluation = evaluate(qrels, Run("run", frame, []), [nDCG @ 10])
+    evaluation = evaluate(qrels, Run("run", frame, frame["score"]), [nDCG @ 10])
     values: np.ndarray[Any, np.dtype[np.float64]] = evaluation.per_query["value"].to_numpy()
     return values
 
