@@ -55,20 +55,22 @@ def advise(passages: int, dimension: int, memory: int, k: int, recall: float) ->
     ]
     gigabytes = memory / 1e9
     good = [one for one in estimates if one.gigabytes <= gigabytes and one.recall >= recall]
-    lines = [f"{'type':<10} {f'recall@{k}':>12} {'memory':>10} {'ms/query':>9}"]
+    lines = [f"{'type':<10} {f'recall@{k}':>12} {'memory':>10} {'ms/query':>9} {'measured at':>12}"]
     best = min(good, key=lambda one: one.milliseconds, default=None)
     for one in estimates:
         mark = "  <- recommended" if one is best else ""
         mark = "  does not fit" if one.gigabytes > gigabytes else mark
         lines.append(
-            f"{one.name:<10} {one.recall:>12.4f} {one.gigabytes:>8.1f}GB {one.milliseconds:>9.2f}"
-            f"{mark}"
+            f"{one.name:<10} {one.recall:>12.4f} {one.gigabytes:>8.1f}GB {one.milliseconds:>9.2f} "
+            f"{one.measured_at:>12,}{mark}"
         )
-    sizes = sorted({one.measured_at for one in estimates})
-    lines.append(
-        f"measured at {', '.join(f'{size:,}' for size in sizes)} passages of {table['dimension']} "
-        f"dimensions ({table['machine']}); scaled to yours, recall is not: tune on your queries"
-    )
+    lines += [
+        "",
+        f"From measurements with {table['dimension']} dimensions ({table['machine']}). Recall is "
+        "as measured, not extrapolated: tune on your queries.",
+        "Memory is scaled with passages and dimensions, time too (a graph's with the logarithm of "
+        "passages).",
+    ]
     if best is None:
         raise I3Error(
             f"no type has recall@{k} {recall} in {gigabytes:.1f} GB; closest: "

@@ -60,10 +60,12 @@ def tune(
             be reached.
     """
     manifest = read_manifest(index)
-    exact = _exact_hits(index, manifest, queries, k, against)
     searched = read_index(index)
+    if not parameters_of(searched):
+        raise I3Error(f"{index}: an index of this type has no parameters to tune")
+    exact = _exact_hits(index, manifest, queries, k, against)
     trials: list[Trial] = []
-    for parameters in _grid(searched, str(index), k, target, trials):
+    for parameters in _grid(searched, k, target, trials):
         apply_parameters(searched, parameters, str(index))
         trials.append(_try(searched, parameters, queries, exact))
     good = [trial for trial in trials if trial.recall >= target]
@@ -86,8 +88,8 @@ def _exact_hits(
     path = against or (Path(known) if known else None)
     if path is None or not path.is_dir():
         raise I3Error(
-            f"{index}: the vectors that it was built from are not at {path}; name a flat index of "
-            "them with --against"
+            f"{index}: the vectors that it was built from are not "
+            f"{f'at {path}' if path else 'known'}; name a flat index of them with --against"
         )
     if kind_of(path) != "faiss":
         raise I3Error(f"{path}: not a flat index; name one of the same vectors with --against")
@@ -99,13 +101,11 @@ def _exact_hits(
 
 
 def _grid(
-    index: faiss.Index, place: str, k: int, target: float, trials: list[Trial]
+    index: faiss.Index, k: int, target: float, trials: list[Trial]
 ) -> Iterator[dict[str, int]]:
     """Parameters to try: each doubled until the target is reached; the trials tell."""
     has = parameters_of(index)
     breadth = next((name for name in ("nprobe", "efSearch") if name in has), None)
-    if not has:
-        raise I3Error(f"{place}: an index of this type has no parameters to tune")
     most = lists_of(index) if breadth == "nprobe" else int(index.ntotal)
     for refine in REFINE if "refine" in has else (None,):
         extra = {} if refine is None else {"refine": refine}

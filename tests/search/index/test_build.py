@@ -156,6 +156,8 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
         tune(tmp_path / "sq4", queries, 0.9, 10)
     build(flat, Output(tmp_path / "pq"), "IVF16,PQ4x4fs")
     before = (tmp_path / "pq" / "index").read_bytes()
+    with pytest.raises(I3Error, match="query 1 of 2: its vector is not finite"):
+        tune(tmp_path / "pq", np.full((2, DIMENSION), np.nan, dtype=np.float32), 0.9, 10)
     with pytest.raises(I3Error, match=r"1.0 is not reached; the best is 0\.\d+ with nprobe"):
         tune(tmp_path / "pq", queries, 1.0, 10)
     assert (tmp_path / "pq" / "index").read_bytes() == before

@@ -1,0 +1,78 @@
+"""`python -m i3_pyserini.search.index`, as a user types it."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i3_pyserini.encode.query_file import queries_as_bytes
+from tests.search.index.test_build import vectors_of
+from tests.search.test_searcher import write_index
+
+INDEX = "i3_pyserini.search.index"
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
+    write_index(tmp_path / "flat", vectors_of(2000))
+    topics = {f"q{n}": f"words {n}" for n in range(20)}
+    (tmp_path / "queries").mkdir()
+    queries = queries_as_bytes(topics, vectors_of(20, seed=3), None)
+    (tmp_path / "queries" / "queries.safetensors").write_bytes(queries)
+    index = tmp_path / "index"
+    built = run_module(INDEX, "build", tmp_path / "flat", "--output", index, "--type", "ivf-pq")
+    assert built.returncode == 0, built.stderr
+    assert "PQ16x4fs,Refine(SQfp16) of 2,000 passages" in built.stdout
+    assert "refine 4, nprobe 8" in built.stdout
+    again = run_module(INDEX, "build", tmp_path / "flat", "--output", index, "--type", "sq8")
+    assert again.returncode == 2 and "or --overwrite" in again.stderr
+    words = (INDEX, "tune", index, "--queries", tmp_path / "queries", "--k", 50)
+    tuned = run_module(*words, "--target-recall", 0.9)
+    assert tuned.returncode == 0, tuned.stderr
+    stored = json.loads((index / "manifest.json").read_text())["index"]
+    best = next(line for line in tuned.stdout.splitlines() if line.endswith("<- stored"))
+    for name, value in stored["parameters"].items():
+        assert f"{name} {value}" in best
+    assert stored["tuned"]["recall"] >= 0.9
+
+
+def test_a_flat_index_has_no_nprobe(tmp_path: Path, run_module: Run) -> None:
+    write_index(tmp_path / "flat", vectors_of(30))
+    (tmp_path / "topics.tsv").write_text("q0\twords\n")
+    words = ("--topics", tmp_path / "topics.tsv", "--output", tmp_path / "run.txt")
+    done = run_module("i3_pyserini.search", "--index", tmp_path / "flat", *words, "--nprobe", 3)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "nprobe is of IVF indexes, but this one is Flat" in done.stderr
+    assert not (tmp_path / "run.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("build nowhere --output i --type sq8", "no vectors here"),
+        ("build flat --output i --type IVF9,Nonsense", "FAISS cannot make that of 32 dimensions"),
+        ("build flat --output i --type IVF500,Flat", "cannot be trained with 60 vectors"),
+        ("build flat --output i --type sq8 --training 0", "--training is 0, must be at least 1"),
+        ("build nan --output i --type sq8", "the vector of 'd7' is not finite"),
+        ("tune flat --queries flat --target-recall 0.9 --k 10", "no parameters to tune"),
+        ("tune flat --queries flat --target-recall 1.1", "--target-recall is from 0 to 1"),
+        ("advise --passages 10 --dim 8 --memory much", "expected a size such as 32G"),
+        ("advise --passages 0 --dim 8 --memory 1G", "must be at least 1"),
+        ("advise --passages 9000000000 --dim 768 --memory 1G", "use several machines"),
+    ],
+)
+def test_mistakes(
+    tmp_path: Path, run_module: Run, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_index(tmp_path / "flat", vectors_of(60))
+    broken = vectors_of(60)
+    broken[7, 7] = np.inf
+    write_index(tmp_path / "nan", broken)
+    done = run_module(INDEX, *words.split())
+    assert done.returncode == 2 and said in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert {path.name for path in tmp_path.iterdir()} == {"flat", "nan"}
