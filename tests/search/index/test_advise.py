@@ -14,7 +14,8 @@ from i3_pyserini.search.index.types import TYPES
 
 
 def lines_of(text: str) -> dict[str, list[str]]:
-    return {line.split()[0]: line.split() for line in text.splitlines()[1 : 1 + len(TYPES)]}
+    table = text.split("\n\n", maxsplit=1)[0].splitlines()[1:]
+    return {line.split()[0]: line.split() for line in table}
 
 
 def rows() -> list[dict[str, Any]]:
