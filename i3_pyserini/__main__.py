@@ -14,6 +14,7 @@ COMMANDS = {
     "i3_pyserini.search.index": "build, tune and choose approximate indexes",
     "i3_pyserini.search.bm25": "a BM25 run, with Pyserini's Lucene",
     "i3_pyserini.search.fuse": "fuse runs, with weights tuned on dev",
+    "i3_pyserini.search.lucene": "vectors to Lucene indexes, for stock dense search",
     "i3_pyserini.search.engines": "load an index into a distributed vector engine",
     "i3_pyserini.eval": "evaluate run files with ir-measures",
     "i3_pyserini.plugin": "run stock Pyserini commands with --encoder-class i3",

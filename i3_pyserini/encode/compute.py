@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -98,7 +99,8 @@ class _PackedLinear(nn.Module):
 def _pack(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, _PackedLinear(child))
+            with suppress(RuntimeError):  # a processor without instructions for this precision
+                setattr(module, name, _PackedLinear(child))
         else:
             _pack(child)
 
