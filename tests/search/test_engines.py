@@ -1,8 +1,10 @@
 """Milvus Lite: the engine's embedded form, by the same calls as a cluster's."""
 
+import contextlib
 import importlib.util
-import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
+from i3_pyserini.search.hits import Scores
 from i3_pyserini.search.searcher import Searcher
 from tests.search.test_searcher import random_vectors, write_index
 
@@ -33,21 +37,27 @@ def index(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Milvus]:
-    engine = Milvus(f"milvus:{tmp_path / 'engine.db'}")
+    engine = Milvus(f"milvus:{tmp_path / 'engine.db'}", create=True)
     yield engine
     engine.close()
+
+
+def assert_exact(
+    engine: Milvus, name: str, index: Path, queries: Scores | None = None, k: int = 100
+) -> None:
+    """The engine's hits are those of exact search: the same ids in the same order."""
+    searcher = Searcher(index)
+    asked = random_vectors(5, searcher.dimension, seed=1) if queries is None else queries
+    hits, docids = search_engine(engine, name, asked, k)
+    exact = searcher.search(asked, k)
+    assert docids.take(hits.rows.ravel()).to_list() == [f"d{row}" for row in exact.rows.ravel()]
+    np.testing.assert_allclose(hits.scores, exact.scores, rtol=1e-5, atol=1e-5)
 
 
 def test_hits_are_those_of_exact_search(index: Path, engine: Milvus) -> None:
     loaded = engine.load(index, "passages", batch=64)
     assert (loaded.passages, loaded.sent) == (PASSAGES, PASSAGES)
-    queries = random_vectors(40, seed=1)
-    hits, docids = search_engine(engine, "passages", queries, 20)
-    searcher = Searcher(index)
-    exact = searcher.search(queries, 20)
-    found = [[docids[row] for row in rows] for rows in hits.rows.tolist()]
-    assert found == [[searcher.docids[row] for row in rows] for rows in exact.rows.tolist()]
-    np.testing.assert_allclose(hits.scores, exact.scores, atol=1e-5)
+    assert_exact(engine, "passages", index, random_vectors(40, seed=1), 20)
 
 
 def test_fewer_passages_than_hits(tmp_path: Path, engine: Milvus) -> None:
@@ -57,10 +67,74 @@ def test_fewer_passages_than_hits(tmp_path: Path, engine: Milvus) -> None:
     assert np.isneginf(hits.scores[:, 3:]).all()
 
 
+def test_equal_passages_at_the_end_are_those_of_exact_search(
+    tmp_path: Path, engine: Milvus
+) -> None:
+    vectors = random_vectors(100).round(1)  # sums without rounding: equal passages score alike
+    vectors[50:60] = vectors[0]
+    index = write_index(tmp_path / "equal", vectors)
+    engine.load(index, "equal")
+    assert_exact(engine, "equal", index, vectors[:1], 5)
+
+
 def test_what_is_there_is_not_sent_again(index: Path, engine: Milvus) -> None:
     engine.load(index, "passages", batch=64)
+    again = engine.load(index, "passages", batch=100)
+    assert (again.passages, again.sent) == (PASSAGES, 0)
+
+
+def test_rows_that_are_missing_in_between_are_sent(index: Path, engine: Milvus) -> None:
+    """As where a cluster took only some rows of a batch before it was lost."""
+    engine.load(index, "passages")
+    engine._client.delete("passages", filter="row in [130, 131, 402]")
     again = engine.load(index, "passages", batch=64)
-    assert (again.passages, again.sent) == (PASSAGES, PASSAGES % 64)
+    assert (again.passages, again.sent) == (PASSAGES, PASSAGES - 130)
+    assert_exact(engine, "passages", index)
+
+
+def test_a_load_that_ended_before_its_first_row_goes_on(
+    index: Path, engine: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._client, "create_index", _raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.load(index, "passages")
+    with pytest.raises(I3Error, match="'passages' is not completely loaded"):
+        search_engine(engine, "passages", random_vectors(1), 3)
+    assert engine.load(index, "passages").sent == PASSAGES
+    assert_exact(engine, "passages", index)
+
+
+def _raise_interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", ["HNSW", "IVF_FLAT"])
+def test_the_engine_s_own_types(
+    index: Path, engine: Milvus, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.load(index, "passages", kind=kind)
+    assert engine._client.describe_index("passages", "vector")["index_type"] == kind
+    hits, docids = search_engine(engine, "passages", random_vectors(20, seed=1), 10)
+    exact = Searcher(index).search(random_vectors(20, seed=1), 10)
+    found = [{docids[row] for row in rows} for rows in hits.rows.tolist()]
+    recall = [len({f"d{row}" for row in rows} & found[q]) / 10 for q, rows in enumerate(exact.rows)]
+    assert np.mean(recall) > 0.3
+    with pytest.raises(I3Error, match=f"is of type {kind}, not FLAT"):
+        engine.load(index, "passages")
+    with pytest.raises(I3Error, match="type 'IVF_PQ': Milvus Lite has FLAT"):
+        engine.load(index, "other", kind="IVF_PQ")
+
+
+def test_what_made_the_vectors_is_known(index: Path, place: Path, engine: Milvus) -> None:
+    engine.load(place / "index", "ours")
+    engine.load(index, "theirs")
+    made_by = engine.made_by("ours")
+    assert made_by == read_manifest(place / "index")["model"] and made_by["fingerprint"]
+    assert engine.model("ours") == made_by["fingerprint"]
+    assert (engine.made_by("theirs"), engine.model("theirs"), engine.made_by("none")) == (
+        ({}, None, {})
+    )
 
 
 def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
@@ -70,6 +144,8 @@ def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
     engine.load(index, "passages")
     for vectors, k, said in (
         (queries, MOST_HITS + 1, "asked for 16,385 hits"),
+        (queries, 0, "asked for 0 hits"),
+        (np.full((2, 16), np.nan, np.float32), 3, "query 1 of 2: its vector is not finite"),
         (random_vectors(2, 8), 3, "16 dimensions, but the queries' have 8"),
     ):
         with pytest.raises(I3Error, match=said):
@@ -90,40 +166,113 @@ def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
     [
         ("milvus:http://127.0.0.1:9", "cannot be reached"),
         ("milvus:/absent/folder/x.db", "no such folder"),
+        ("milvus:no-suffix", "ends with .db"),
         ("elastic:x", "expected milvus:FILE.db"),
         ("milvus:", "expected milvus:FILE.db"),
     ],
 )
 def test_addresses_that_are_none(address: str, said: str) -> None:
     with pytest.raises(I3Error, match=said):
-        Milvus(address)
+        Milvus(address, create=True)
 
 
-def test_a_killed_load_goes_on(tmp_path: Path, run_module: Callable[..., Any]) -> None:
-    index = write_index(tmp_path / "index", random_vectors(20_000))
-    address = f"milvus:{tmp_path / 'engine.db'}"
-    command = ("load", index, "--engine", address, "--collection", "p", "--batch-size", 100)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "i3_pyserini.search.engines", *map(str, command)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match="no such engine"):
+        Milvus(f"milvus:{tmp_path / 'typo.db'}")
+    assert not (tmp_path / "typo.db").exists()
+    (tmp_path / "file.db").write_text("SQLite format 3")
+    with pytest.raises(I3Error, match="is a file"):
+        Milvus(f"milvus:{tmp_path / 'file.db'}", create=True)
+
+
+def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i3_pyserini.search.engines.connection.CONNECT", 1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(I3Error, match="cannot be reached"),
+    ):
+        Milvus(f"milvus:http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_server_over_the_network(
+    index: Path, tmp_path: Path, run_module: Callable[..., Any]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    data = tmp_path / "server.db"
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "milvus_lite", "server", "--data-dir", data),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    assert process.stderr is not None
-    for line in iter(lambda: process.stderr.read(40), ""):  # type: ignore[union-attr]
-        if "%" in line and " 0%" not in line:
-            break
-    time.sleep(0.3)
+    address = f"milvus:http://127.0.0.1:{port}"
+    try:
+        engine = _connected(address, server)
+        assert engine.load(index, "passages", batch=64).sent == PASSAGES
+        assert_exact(engine, "passages", index)
+        done = run_module(
+            *("i3_pyserini.search.engines", "load", index, "--collection", "passages"),
+            *("--engine", f"milvus:{data}"),
+        )
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert "does another process use it?" in done.stderr
+    finally:
+        server.kill()
+        server.wait()
+    with pytest.raises(I3Error, match=f"{address}: "):
+        search_engine(engine, "passages", random_vectors(1), 3)
+    engine.close()
+
+
+def _connected(address: str, server: subprocess.Popen[bytes]) -> Milvus:
+    while server.poll() is None:
+        try:
+            return Milvus(address)
+        except I3Error:
+            time.sleep(0.2)
+    raise AssertionError("the server did not start")
+
+
+@pytest.mark.parametrize("after", [2, 9])
+def test_a_killed_load_goes_on(tmp_path: Path, run_module: Callable[..., Any], after: int) -> None:
+    """Killed when some megabytes of its 22 are there."""
+    index = write_index(tmp_path / "index", random_vectors(15_000, 256))
+    data = tmp_path / "engine.db"
+    command = ("load", index, "--engine", f"milvus:{data}", "--collection", "p")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "i3_pyserini.search.engines", *map(str, command)),
+            *("--batch-size", "50"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    while process.poll() is None and _size(data) < after << 20:
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
+    engine = Milvus(f"milvus:{data}")
+    with pytest.raises(I3Error, match="'p' is not completely loaded"):
+        search_engine(engine, "p", random_vectors(1, 256), 3)
+    engine.close()
     done = run_module("i3_pyserini.search.engines", *command)
     assert done.returncode == 0, done.stderr
-    assert "has 20,000 passages" in done.stdout and "20,000 of them" not in done.stdout
-    engine = Milvus(address)
-    hits, docids = search_engine(engine, "p", random_vectors(5, seed=1), 100)
+    said = re.search(r"has 15,000 passages, ([\d,]+) of them sent now", done.stdout)
+    assert said, done.stdout
+    assert 0 < int(said[1].replace(",", "")) < 15_000 - 1000
+    engine = Milvus(f"milvus:{data}")
+    assert_exact(engine, "p", index)
     engine.close()
-    exact = Searcher(index).search(random_vectors(5, seed=1), 100)
-    assert [docids[row] for row in hits.rows[0].tolist()] == [f"d{row}" for row in exact.rows[0]]
+
+
+def _size(folder: Path) -> int:
+    sizes = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # it is at work there
+            sizes += path.stat().st_size
+    return sizes
 
 
 def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., Any]) -> None:

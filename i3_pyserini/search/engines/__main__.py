@@ -26,7 +26,7 @@ def main() -> None:
         raise I3Error(f"--batch-size is {args.batch_size}, must be at least 1")
     from i3_pyserini.search.engines.milvus import Milvus
 
-    engine = Milvus(args.engine)
+    engine = Milvus(args.engine, create=True)
     loaded = engine.load(args.index, args.collection, args.batch_size, args.type)
     engine.close()
     print(

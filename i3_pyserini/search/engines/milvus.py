@@ -5,11 +5,10 @@ is a copy of, and whether it is complete, is in the collection's properties.
 """
 
 import hashlib
-import os
+import json
+from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,22 @@ from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.vector_files import read_files
 from i3_pyserini.errors import I3Error
 from i3_pyserini.files import file_hash
+from i3_pyserini.search.engines.connection import (
+    CONNECT,
+    connect,
+    disconnect,
+    failures,
+    is_embedded,
+)
 from i3_pyserini.search.hits import Scores
 
-KIND = "milvus:"
-TOKEN = "MILVUS_TOKEN"  # noqa: S105  (the name of an environment variable)
-SOURCE, COMPLETE, MODEL = "i3.source", "i3.complete", "i3.model"
-TIMEOUT = 30  # seconds until an address counts as not reachable
+SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
+# What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.
+EMBEDDED_TYPES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")
 LONGEST_ID = 512
 MOST_HITS = 16_384  # that Milvus gives for a query
 SEARCHED = 32  # queries of a call: their hits have to fit into one message
+CALL = 600  # seconds until a call counts as lost
 
 
 @dataclass(frozen=True)
@@ -49,33 +55,21 @@ class Milvus:
 
     Args:
         address: `milvus:FILE.db` for an embedded one, or `milvus:http://HOST:19530`; the token of a
-            cluster is taken from the environment variable MILVUS_TOKEN.
+            server is taken from the environment variable MILVUS_TOKEN.
+        create: make an embedded one that is not there yet.
 
     Raises:
         I3Error: the address is none, pymilvus is not installed, or nobody answers there.
     """
 
-    def __init__(self, address: str) -> None:
-        place = address.removeprefix(KIND)
-        if not address.startswith(KIND) or not place:
-            raise I3Error(f"{address}: expected milvus:FILE.db or milvus:http://HOST:19530")
-        if find_spec("pymilvus") is None:
-            raise I3Error("vector engines need pymilvus: pip install 'i3-pyserini[engine]'")
-        if "://" not in place and not Path(place).absolute().parent.is_dir():
-            raise I3Error(f"{address}: no such folder {Path(place).parent}")
-        from pymilvus import MilvusClient  # noqa: PLC0415  (an extra)
-
+    def __init__(self, address: str, create: bool = False) -> None:
         self.address = address
-        with self._failures("cannot be reached"):
-            self._client: Any = MilvusClient(
-                uri=place, token=os.environ.get(TOKEN, ""), timeout=TIMEOUT
-            )
+        self._client = connect(address, create)
 
     def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Loaded:
         """Copies an encoded directory; what is there already is not sent again.
 
-        Rows are sent in order, and sending one twice leaves one, so that a load that was
-        interrupted at any moment goes on with the last batch that may not be complete.
+        A load that was interrupted at any moment goes on with the first row that is missing.
 
         Args:
             index: a directory of encoded vectors.
@@ -86,33 +80,31 @@ class Milvus:
         Raises:
             I3Error: the vectors are damaged, the collection is of others, or the engine fails.
         """
+        if is_embedded(self.address) and kind not in EMBEDDED_TYPES:
+            raise I3Error(f"type {kind!r}: Milvus Lite has {', '.join(EMBEDDED_TYPES)}")
         shape, blocks = read_files(index)
-        source = _source(index)
-        self._prepare(name, shape.dimension, source, index, kind)
-        start = self._rows(name) // batch * batch
-        sent = 0
-        with tqdm(total=shape.passages, initial=start, desc="load", unit=" passages") as bar:
+        self._prepare(name, shape.dimension, index, kind)
+        start = self._first_missing(name)
+        bar = tqdm(total=shape.passages, initial=start, desc="load", unit=" passages", delay=2)
+        with bar:
             row = 0
             for block in blocks:
-                for first in range(0, len(block.ids), batch):
+                for first in range(max(0, start - row), len(block.ids), batch):
                     some = slice(first, first + batch)
-                    rows = range(row + first, row + min(first + batch, len(block.ids)))
-                    if rows.stop <= start:
-                        continue
-                    self._send(name, rows, block.ids[some], block.vectors[some])
-                    sent += len(rows)
-                    bar.update(len(rows))
+                    self._send(name, row + first, block.ids[some], block.vectors[some])
+                    bar.update(len(block.ids[some]))
                 row += len(block.ids)
         with self._failures("did not take the last rows"):
-            self._client.flush(name)
-        found = self._rows(name)
+            self._client.flush(name, timeout=CALL)
+        found = self._count(name)
         if found != shape.passages:
             raise I3Error(
                 f"{self.address}: collection {name!r} has {found:,} rows where {shape.passages:,} "
                 "are due; load it again"
             )
-        self._set(name, {COMPLETE: "yes"})
-        return Loaded(found, sent)
+        with self._failures("cannot be changed"):
+            self._client.alter_collection_properties(name, {COMPLETE: "yes"})
+        return Loaded(found, shape.passages - start)
 
     def search(self, name: str, vectors: Scores, k: int) -> Iterator[list[tuple[int, str, float]]]:
         """Yields each query's hits: row, docid and score, the best first.
@@ -124,9 +116,13 @@ class Milvus:
 
         Raises:
             I3Error: there is no such collection, it is not complete or of another dimension, k is
-                too large, or the engine fails.
+                too large, a vector is not finite, or the engine fails.
         """
         self.check(name, vectors.shape[1], k)
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            bad = int(np.argmin(finite)) + 1
+            raise I3Error(f"query {bad} of {len(vectors)}: its vector is not finite")
         for start in range(0, len(vectors), SEARCHED):
             with self._failures("cannot search"):
                 found = self._client.search(
@@ -135,6 +131,7 @@ class Milvus:
                     limit=k,
                     output_fields=["docid"],
                     search_params={"metric_type": "IP"},
+                    timeout=CALL,
                 )
             for hits in found:
                 yield [(hit["row"], hit["entity"]["docid"], hit["distance"]) for hit in hits]
@@ -150,7 +147,7 @@ class Milvus:
         known = self._described(name)
         if known is None:
             with self._failures("cannot be asked"):
-                names = sorted(self._client.list_collections())
+                names = sorted(self._client.list_collections(timeout=CONNECT))
             raise I3Error(
                 f"{self.address}: no collection {name!r}; there are {', '.join(names) or 'none'}"
             )
@@ -165,40 +162,57 @@ class Milvus:
                 f"dimensions, but the queries' have {dimension}"
             )
         with self._failures("cannot be opened"):
-            self._client.load_collection(name)
+            self._client.load_collection(name, timeout=CALL)
+
+    def made_by(self, name: str) -> dict[str, Any]:
+        """What the index's manifest says of the model (name, pooling, ...); {} if nothing."""
+        known = self._described(name)
+        model = json.loads(known["properties"].get(MADE_BY) or "{}") if known else {}
+        return model if isinstance(model, dict) else {}
 
     def model(self, name: str) -> str | None:
         """Fingerprint of the model whose vectors a collection holds; None if it is not known."""
-        known = self._described(name)
-        return known["properties"].get(MODEL) or None if known else None
+        return self.made_by(name).get("fingerprint")
 
     def close(self) -> None:
-        """Lets the file of an embedded engine go."""
-        self._client.close()
+        """Ends the connection; lets the file of an embedded engine go."""
+        disconnect(self.address, self._client)
 
-    def _prepare(self, name: str, dimension: int, source: str, index: Path, kind: str) -> None:
-        known = self._described(name)
-        if known is not None:
-            if known["properties"].get(SOURCE) != source:
-                raise I3Error(
-                    f"{self.address}: collection {name!r} is of another index than {index}; name "
-                    "another collection"
-                )
-            return
+    def _prepare(self, name: str, dimension: int, index: Path, kind: str) -> None:
+        """Makes a collection, or goes on with one that is a copy of this index."""
+        source, known = _source(index), self._described(name)
+        if known is None:
+            self._create(name, dimension, {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)})
+        elif known["properties"].get(SOURCE) != source:
+            raise I3Error(
+                f"{self.address}: collection {name!r} is of another index than {index}; name "
+                "another collection"
+            )
+        elif known["properties"].get(TYPE) != kind:
+            raise I3Error(
+                f"{self.address}: collection {name!r} is of type {known['properties'].get(TYPE)}, "
+                f"not {kind}; name another collection"
+            )
+        with self._failures("cannot make an index"):
+            if not self._client.list_indexes(name):  # nor may a load that was killed have made it
+                vectors = self._client.prepare_index_params()
+                vectors.add_index("vector", index_type=kind, metric_type="IP")
+                self._client.create_index(name, vectors, timeout=CALL)
+            self._client.load_collection(name, timeout=CALL)
+
+    def _create(self, name: str, dimension: int, properties: dict[str, str]) -> None:
         from pymilvus import DataType  # noqa: PLC0415
 
-        model = (read_manifest(index).get("model") or {}).get("fingerprint") or ""
         with self._failures("cannot make a collection"):
             schema = self._client.create_schema(auto_id=False)
             schema.add_field("row", DataType.INT64, is_primary=True)
             schema.add_field("docid", DataType.VARCHAR, max_length=LONGEST_ID)
             schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-            vectors = self._client.prepare_index_params()
-            vectors.add_index("vector", index_type=kind, metric_type="IP")
-            self._client.create_collection(name, schema=schema, index_params=vectors)
-        self._set(name, {SOURCE: source, MODEL: model})
+            self._client.create_collection(
+                name, schema=schema, properties=properties, consistency_level="Strong"
+            )
 
-    def _send(self, name: str, rows: range, ids: list[str], vectors: Scores) -> None:
+    def _send(self, name: str, start: int, ids: list[str], vectors: Scores) -> None:
         bad = next((docid for docid in ids if len(docid.encode()) > LONGEST_ID), None)
         if bad is not None:
             raise I3Error(f"id {bad[:40]!r}… has more than {LONGEST_ID} bytes")
@@ -207,41 +221,44 @@ class Milvus:
             raise I3Error(f"the vector of {ids[int(np.argmin(finite))]!r} is not finite")
         records = [
             {"row": row, "docid": docid, "vector": vector}
-            for row, docid, vector in zip(rows, ids, vectors.astype(np.float32), strict=True)
+            for row, (docid, vector) in enumerate(
+                zip(ids, vectors.astype(np.float32), strict=True), start
+            )
         ]
-        with self._failures(f"did not take rows {rows.start:,} to {rows.stop:,}"):
-            self._client.upsert(name, records)
+        with self._failures(f"did not take rows {start:,} to {start + len(ids):,}"):
+            self._client.upsert(name, records, timeout=CALL)  # twice leaves one
 
-    def _rows(self, name: str) -> int:
+    def _first_missing(self, name: str) -> int:
+        """The first row that is not there; a cluster may have taken only some of a batch."""
+        rows = self._count(name)
         with self._failures("cannot be asked"):
-            self._client.load_collection(name)
-            counted = self._client.query(name, filter="", output_fields=["count(*)"])
+            beyond = self._client.query(
+                name, filter=f"row >= {rows}", output_fields=["row"], limit=1, timeout=CALL
+            )
+        if not beyond:
+            return rows
+        return bisect_left(
+            range(rows), True, key=lambda row: self._count(name, f"row <= {row}") <= row
+        )
+
+    def _count(self, name: str, which: str = "") -> int:
+        with self._failures("cannot be asked"):
+            counted = self._client.query(
+                name, filter=which, output_fields=["count(*)"], timeout=CALL
+            )
         return int(counted[0]["count(*)"])
 
     def _described(self, name: str) -> dict[str, Any] | None:
         with self._failures("cannot be asked"):
-            if not self._client.has_collection(name):
+            if not self._client.has_collection(name, timeout=CONNECT):
                 return None
-            known = self._client.describe_collection(name)
+            known = self._client.describe_collection(name, timeout=CONNECT)
         vector = next((field for field in known["fields"] if field["name"] == "vector"), None)
         dimension = int(vector["params"]["dim"]) if vector else 0
         return {"properties": known.get("properties") or {}, "dimension": dimension}
 
-    def _set(self, name: str, properties: dict[str, str]) -> None:
-        with self._failures("cannot be changed"):
-            self._client.alter_collection_properties(name, properties)
-
-    @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
-        from pymilvus.exceptions import MilvusException  # noqa: PLC0415
-
-        try:
-            yield
-        except I3Error:
-            raise
-        except (MilvusException, OSError, ValueError, RuntimeError) as error:
-            reason = str(getattr(error, "message", error)).strip().splitlines()[0]
-            raise I3Error(f"{self.address}: {what} ({reason:.160})") from error
+    def _failures(self, what: str) -> Any:
+        return failures(self.address, what)
 
 
 def _source(index: Path) -> str:
@@ -249,3 +266,7 @@ def _source(index: Path) -> str:
     files = sorted(path for path in index.iterdir() if path.is_file())
     hashes = "".join(file_hash(path) for path in files if path.name != "manifest.json")
     return hashlib.sha256(hashes.encode()).hexdigest()
+
+
+def _made_by(index: Path) -> str:
+    return json.dumps(read_manifest(index).get("model") or {})

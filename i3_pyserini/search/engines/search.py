@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.search.docids import Docids
-from i3_pyserini.search.engines.milvus import Milvus
+from i3_pyserini.search.engines.milvus import MOST_HITS, Milvus
 from i3_pyserini.search.hits import NO_HIT, Hits, Scores, in_order
+
+SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
 
 
 def search_engine(engine: Milvus, collection: str, vectors: Scores, k: int) -> tuple[Hits, Docids]:
@@ -23,10 +25,12 @@ def search_engine(engine: Milvus, collection: str, vectors: Scores, k: int) -> t
     Raises:
         I3Error: see `Milvus.search`.
     """
-    scores = np.full((len(vectors), k), -np.inf, dtype=np.float32)
-    rows = np.full((len(vectors), k), NO_HIT, dtype=np.int64)
+    engine.check(collection, vectors.shape[1], k)
+    most = min(k + SPARE, MOST_HITS)
+    scores = np.full((len(vectors), most), -np.inf, dtype=np.float32)
+    rows = np.full((len(vectors), most), NO_HIT, dtype=np.int64)
     numbers: dict[str, int] = {}
-    for query, hits in enumerate(engine.search(collection, vectors, k)):
+    for query, hits in enumerate(engine.search(collection, vectors, most)):
         rows[query, : len(hits)] = [numbers.setdefault(hit[1], len(numbers)) for hit in hits]
         scores[query, : len(hits)] = [hit[2] for hit in hits]
     docids = Docids(pl.Series(list(numbers), dtype=pl.String))
