@@ -115,7 +115,7 @@ def _grid(
         below, value = 0, min(1 if breadth == "nprobe" else k, most)
         while True:
             yield {breadth: value, **extra}
-            if trials[-1].recall >= target or value == most:
+            if trials[-1].recall >= target or value == most or _hopeless(trials, target):
                 break
             below, value = value, min(2 * value, most)
         reached = trials[-1].recall >= target
@@ -125,6 +125,12 @@ def _grid(
                 break
             yield {breadth: middle, **extra}
             below, value = (below, middle) if trials[-1].recall >= target else (middle, value)
+
+
+def _hopeless(trials: list[Trial], target: float) -> bool:
+    """Whether the last trial took longer than one that reached the target, as broader ones will."""
+    good = [trial.milliseconds for trial in trials if trial.recall >= target]
+    return bool(good) and trials[-1].milliseconds > min(good)
 
 
 def _try(index: faiss.Index, parameters: dict[str, int], queries: Scores, exact: Rows) -> Trial:

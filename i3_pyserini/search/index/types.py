@@ -18,7 +18,7 @@ VECTORS_A_LIST = 39  # what FAISS wants at least to train one
 TRAINED_A_LIST = 64
 MOST_LISTS = 65_536
 LISTS_A_PROBE = 16  # one in so many lists is searched
-LEAST_PROBES = 8
+LEAST_PROBES = 256  # a thousand hits lie in many lists, however small these are
 TRAINED = 65_536  # vectors, where that is not more for the lists
 
 

@@ -16,7 +16,7 @@ from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import parameters_of
 from i3_pyserini.search.index.tune import recall, tune
-from i3_pyserini.search.index.types import TYPES, lists_for
+from i3_pyserini.search.index.types import TYPES, lists_for, plan
 from i3_pyserini.search.searcher import Searcher
 from tests.search.test_searcher import write_index
 
@@ -67,7 +67,7 @@ def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     refined: Any = faiss.downcast_index(index)
     assert refined.k_factor == parameters["refine"] == 4
     lists: Any = faiss.downcast_index(refined.base_index)
-    assert lists.nprobe == parameters["nprobe"] == 8 and lists.nlist == lists_for(PASSAGES)
+    assert lists.nprobe == parameters["nprobe"] == lists.nlist == lists_for(PASSAGES)
     build(flat, Output(tmp_path / "hnsw"), "hnsw")
     index = faiss.read_index(str(tmp_path / "hnsw" / "index"))
     graph: Any = faiss.downcast_index(index)
@@ -85,6 +85,16 @@ def test_parameters_of_a_search(flat: Path, tmp_path: Path) -> None:
     for index, parameters in ((flat, {"nprobe": 3}), (tmp_path / "index", {"efSearch": 3})):
         with pytest.raises(I3Error, match=r"indexes, but this one is .*; leave it out"):
             Searcher(index, None, parameters)
+
+
+@pytest.mark.parametrize(
+    ("passages", "lists", "nprobe"),
+    [(10, 1, 1), (4000, 64, 64), (10**5, 1024, 256), (10**6, 4096, 256), (8_841_823, 16384, 1024)],
+)
+def test_lists_and_probes_by_size(passages: int, lists: int, nprobe: int) -> None:
+    wanted = plan("ivf-sq8", passages, DIMENSION)
+    assert wanted.factory == f"IVF{lists},SQ8" and wanted.parameters == {"nprobe": nprobe}
+    assert wanted.training == min(passages, max(65_536, 64 * lists))
 
 
 def test_the_same_seed_gives_the_same_file(flat: Path, tmp_path: Path) -> None:
@@ -207,8 +217,8 @@ def test_what_would_give_wrong_hits(flat: Path, tmp_path: Path, kind: str, said:
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [
-        ("PCA16,IVF32,PQ8x4fs,Refine(SQ8)", {"refine": 4, "nprobe": 8}),
-        ("IVF32_HNSW16,Flat", {"nprobe": 8, "efSearch": 64}),
+        ("PCA16,IVF32,PQ8x4fs,Refine(SQ8)", {"refine": 4, "nprobe": 32}),
+        ("IVF32_HNSW16,Flat", {"nprobe": 32, "efSearch": 64}),
         ("HNSW16_SQ8", {"efSearch": 1024}),
         ("PQ8", {}),
     ],

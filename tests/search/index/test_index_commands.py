@@ -26,7 +26,7 @@ def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
     built = run_module(INDEX, "build", tmp_path / "flat", "--output", index, "--type", "ivf-pq")
     assert built.returncode == 0, built.stderr
     assert "PQ16x4fs,Refine(SQfp16) of 2,000 passages" in built.stdout
-    assert "refine 4, nprobe 8" in built.stdout
+    assert "refine 4, nprobe 32" in built.stdout
     again = run_module(INDEX, "build", tmp_path / "flat", "--output", index, "--type", "sq8")
     assert again.returncode == 2 and "or --overwrite" in again.stderr
     words = (INDEX, "tune", index, "--queries", tmp_path / "queries", "--k", 50)
