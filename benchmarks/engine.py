@@ -4,13 +4,14 @@
 
 Vectors and queries are drawn from a normal distribution, which is the hardest case for
 approximate indexes: recall on real vectors is higher. Every type is loaded into an engine of its
-own, by the calls that the commands make; recall is measured against our exact search.
+own, by the calls that the commands make, until the engine has built its index; recall is measured
+against our exact search.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ from i3_pyserini.search.hits import Hits, Scores
 from i3_pyserini.search.searcher import Searcher
 
 DEPTHS = (10, 100, 1000)
+PARAMETERS: dict[str, tuple[dict[str, int], ...]] = {  # that are searched with
+    "IVF_FLAT": ({}, {"nprobe": 64}),
+    "IVF_SQ8": ({}, {"nprobe": 64}),
+}
 
 
 def main() -> None:
@@ -47,24 +52,30 @@ def main() -> None:
         write_files("faiss", index, [block], Shape(*vectors.shape))
         exact = Searcher(index).search(queries, max(DEPTHS))
         for kind in args.types:
-            print(_row(index, place / f"{kind}.db", kind, queries, exact), flush=True)
+            for row in _rows(index, place / f"{kind}.db", kind, queries, exact):
+                print(row, flush=True)
 
 
-def _row(index: Path, data: Path, kind: str, queries: Scores, exact: Hits) -> str:
+def _rows(index: Path, data: Path, kind: str, queries: Scores, exact: Hits) -> Iterator[str]:
     engine = Milvus(f"milvus:{data}", create=True)
     start = time.perf_counter()
     loaded = engine.load(index, "passages", kind=kind)
+    engine.close()  # waits for the engine's index
     seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
+    load = [f"{loaded.passages / seconds:,.0f}", f"{seconds:,.0f}", f"{size / 1e6:,.0f}"]
+    engine = Milvus(f"milvus:{data}")
     search_engine(engine, "passages", queries[:1], 1)  # what only the first search has to read
-    cells = [f"{loaded.passages / seconds:,.0f}", f"{seconds:,.0f}", f"{size / 1e6:,.0f}"]
-    for k in DEPTHS:
-        start = time.perf_counter()
-        hits, docids = search_engine(engine, "passages", queries, k)
-        cells.append(f"{len(queries) / (time.perf_counter() - start):,.1f}")
-        cells.append(f"{_recall(hits, docids, exact.rows[:, :k].tolist()):.4f}")
+    for parameters in PARAMETERS.get(kind, ({},)):
+        cells = list(load)
+        for k in DEPTHS:
+            start = time.perf_counter()
+            hits, docids = search_engine(engine, "passages", queries, k, parameters)
+            cells.append(f"{len(queries) / (time.perf_counter() - start):,.1f}")
+            cells.append(f"{_recall(hits, docids, exact.rows[:, :k].tolist()):.4f}")
+        said = "".join(f", {name} {value}" for name, value in parameters.items())
+        yield f"| `{kind}`{said} | {' | '.join(cells)} |"
     engine.close()
-    return f"| `{kind}` | {' | '.join(cells)} |"
 
 
 def _recall(hits: Hits, docids: Docids, expected: Sequence[Sequence[int]]) -> float:

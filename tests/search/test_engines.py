@@ -109,21 +109,33 @@ def _raise_interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("kind", ["HNSW", "IVF_FLAT"])
+@pytest.mark.parametrize(
+    ("kind", "parameters"), [("HNSW", {"ef": 500}), ("IVF_FLAT", {"nprobe": 128})]
+)
 def test_the_engine_s_own_types(
-    index: Path, engine: Milvus, kind: str, monkeypatch: pytest.MonkeyPatch
+    index: Path, tmp_path: Path, kind: str, parameters: dict[str, int]
 ) -> None:
+    engine = Milvus(f"milvus:{tmp_path / 'own.db'}", create=True)
     engine.load(index, "passages", kind=kind)
-    assert engine._client.describe_index("passages", "vector")["index_type"] == kind
-    hits, docids = search_engine(engine, "passages", random_vectors(20, seed=1), 10)
-    exact = Searcher(index).search(random_vectors(20, seed=1), 10)
-    found = [{docids[row] for row in rows} for rows in hits.rows.tolist()]
-    recall = [len({f"d{row}" for row in rows} & found[q]) / 10 for q, rows in enumerate(exact.rows)]
-    assert np.mean(recall) > 0.3
+    engine.close()  # waits until the engine has built its index
+    engine = Milvus(f"milvus:{tmp_path / 'own.db'}")
+    poor = _recall(engine, index, dict.fromkeys(parameters, 1))
+    rich = _recall(engine, index, parameters)
+    assert poor < rich and rich > 0.99
     with pytest.raises(I3Error, match=f"is of type {kind}, not FLAT"):
         engine.load(index, "passages")
     with pytest.raises(I3Error, match="type 'IVF_PQ': Milvus Lite has FLAT"):
         engine.load(index, "other", kind="IVF_PQ")
+    engine.close()
+
+
+def _recall(engine: Milvus, index: Path, parameters: dict[str, int]) -> float:
+    queries = random_vectors(20, seed=1)
+    hits, docids = search_engine(engine, "passages", queries, 10, parameters)
+    exact = Searcher(index).search(queries, 10)
+    found = [{docids[row] for row in rows if row >= 0} for rows in hits.rows.tolist()]
+    same = [len({f"d{row}" for row in rows} & found[q]) for q, rows in enumerate(exact.rows)]
+    return sum(same) / exact.rows.size
 
 
 def test_what_made_the_vectors_is_known(index: Path, place: Path, engine: Milvus) -> None:

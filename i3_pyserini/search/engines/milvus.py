@@ -7,7 +7,7 @@ is a copy of, and whether it is complete, is in the collection's properties.
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,13 +106,21 @@ class Milvus:
             self._client.alter_collection_properties(name, {COMPLETE: "yes"})
         return Loaded(found, shape.passages - start)
 
-    def search(self, name: str, vectors: Scores, k: int) -> Iterator[list[tuple[int, str, float]]]:
+    def search(
+        self,
+        name: str,
+        vectors: Scores,
+        k: int,
+        parameters: Mapping[str, int] | None = None,
+    ) -> Iterator[list[tuple[int, str, float]]]:
         """Yields each query's hits: row, docid and score, the best first.
 
         Args:
             name: of the collection.
             vectors: float32 [Q, H].
             k: hits of a query.
+            parameters: of the engine's approximate types, such as {"nprobe": 64} or {"ef": 2000};
+                None for its own defaults.
 
         Raises:
             I3Error: there is no such collection, it is not complete or of another dimension, k is
@@ -130,7 +138,7 @@ class Milvus:
                     list(vectors[start : start + SEARCHED]),
                     limit=k,
                     output_fields=["docid"],
-                    search_params={"metric_type": "IP"},
+                    search_params={"metric_type": "IP", "params": dict(parameters or {})},
                     timeout=CALL,
                 )
             for hits in found:
