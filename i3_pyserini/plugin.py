@@ -2,9 +2,11 @@
 
 The only module that imports pyserini. It puts our encoders into Pyserini's tables under "i3", lets
 its argument parsers accept `--encoder-class i3`, finds a Java runtime, and runs the stock module.
+`… bm25 INDEX K1 B` is for other processes, which ask it: see `answer_bm25`.
 """
 
 import argparse
+import json
 import os
 import runpy
 import sys
@@ -55,6 +57,10 @@ def main() -> None:
         print(USAGE)
         return
     command, arguments = sys.argv[1], sys.argv[2:]
+    if command == "bm25":
+        set_java()
+        answer_bm25(*arguments)
+        return
     if command not in COMMANDS:
         raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
     if command == "pyserini.search.faiss":
@@ -68,6 +74,30 @@ def main() -> None:
         runpy.run_module(command, run_name="__main__", alter_sys=True)
     finally:
         argparse.ArgumentParser.add_argument = add_argument  # type: ignore[method-assign]
+
+
+def answer_bm25(index: str, k1: str, b: str) -> None:
+    """Searches a Lucene index for another process until that closes our standard input.
+
+    It asks by lines of JSON, `{"query": …, "hits": …}`, and is answered by lines
+    `[[docid, score], …]`. A line before the first question, `[]`, says that we are ready.
+
+    Args:
+        index: the index's directory.
+        k1: of BM25.
+        b: likewise.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever Java prints is no answer
+    from pyserini.search.lucene import LuceneSearcher
+
+    searcher = LuceneSearcher(index)
+    searcher.set_bm25(float(k1), float(b))
+    print("[]", file=answers, flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        hits = searcher.search(asked["query"], asked["hits"])
+        print(json.dumps([[hit.docid, hit.score] for hit in hits]), file=answers, flush=True)
 
 
 def _put_first(table: dict[str, Any], encoder_class: type) -> None:

@@ -139,7 +139,6 @@ def choose_encoder(
         I3Error: there is none, or it would pool otherwise than the passages were.
     """
     made_by: dict[str, Any] = manifest.get("model") or {}
-    made_by = made_by if "class" in made_by else {}
     name = queries.encoder or made_by.get("name")
     if not name or (not queries.encoder and made_by.get("class") == "imported"):
         raise I3Error("name the model with --encoder: the index does not say what made it")
@@ -203,10 +202,9 @@ def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collect
     from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415
 
     engine = Milvus(address)
-    model = {"fingerprint": engine.model(collection), "name": "the one that was loaded"}
-    vectors = _vectors(job, topics, {"model": model}, None)
     hits = job.results.hits or DEFAULT_HITS
-    engine.check(collection, vectors.shape[1], hits)
+    engine.check(collection, None, hits)
+    vectors = _vectors(job, topics, {"model": engine.made_by(collection)}, None)
 
     def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
         for start in range(0, len(vectors), job.batch_size):

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.encode.output import Output, read_manifest
+from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.hits import Scores
 from i3_pyserini.search.searcher import Searcher
@@ -143,10 +146,7 @@ def test_what_made_the_vectors_is_known(index: Path, place: Path, engine: Milvus
     engine.load(index, "theirs")
     made_by = engine.made_by("ours")
     assert made_by == read_manifest(place / "index")["model"] and made_by["fingerprint"]
-    assert engine.model("ours") == made_by["fingerprint"]
-    assert (engine.made_by("theirs"), engine.model("theirs"), engine.made_by("none")) == (
-        ({}, None, {})
-    )
+    assert (engine.made_by("theirs"), engine.made_by("none")) == ({}, {})
 
 
 def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
@@ -293,7 +293,7 @@ def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., A
     assert done.returncode == 0, done.stderr
     search = ("i3_pyserini.search", "--topics", place / "topics.tsv")
     output = ("--output", tmp_path / "engine.txt")
-    done = run_module(*search, *engine, *output, "--encoder", place / "model", "--hits", 10)
+    done = run_module(*search, *engine, *output, "--hits", 10)  # the encoder that was loaded
     assert done.returncode == 0, done.stderr
     index = ("--index", place / "index", "--output", tmp_path / "index.txt")
     assert run_module(*search, *index, "--hits", 10).returncode == 0
@@ -301,6 +301,31 @@ def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., A
     scores = [[float(line.split()[4]) for line in run if line] for run in runs]
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
     (tmp_path / "engine.txt").unlink()
-    done = run_module(*search, *engine, *output)
-    assert done.returncode == 2 and "name the model with --encoder" in done.stderr
+    done = run_module(*search, *engine[:2], "--collection", "absent", *output)
+    assert done.returncode == 2 and "no collection 'absent'; there are p" in done.stderr
     assert not (tmp_path / "engine.txt").exists()
+
+
+def test_queries_are_pooled_as_the_passages_that_were_loaded(
+    tmp_path: Path, tiny_bert: str, run_module: Callable[..., Any]
+) -> None:
+    lines = [
+        f'{{"id": "d{n}", "text": "{word} egg in hot water"}}\n' for n, word in enumerate("abcdef")
+    ]
+    (tmp_path / "corpus.jsonl").write_text("".join(lines))
+    (tmp_path / "topics.tsv").write_text("q1\thow long to boil an egg\n")
+    encoder = EncoderSpec(tiny_bert, "auto", options=AutoOptions("mean", True))
+    encode_corpus(Corpus(tmp_path / "corpus.jsonl"), encoder, Output(tmp_path / "index"))
+    engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
+    done = run_module("i3_pyserini.search.engines", "load", tmp_path / "index", *engine)
+    assert done.returncode == 0, done.stderr
+    runs = []
+    for where in (engine, ("--index", tmp_path / "index")):
+        done = run_module(
+            *("i3_pyserini.search", *where, "--topics", tmp_path / "topics.tsv", "--hits", 6),
+            *("--encoder", tiny_bert, "--output", tmp_path / "run.txt", "--overwrite"),
+        )
+        assert done.returncode == 0, done.stderr
+        rows = [line.split() for line in (tmp_path / "run.txt").read_text().splitlines()]
+        runs.append([float(row[4]) for row in rows])
+    np.testing.assert_allclose(runs[0], runs[1], atol=1e-5)

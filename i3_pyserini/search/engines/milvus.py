@@ -144,8 +144,13 @@ class Milvus:
             for hits in found:
                 yield [(hit["row"], hit["entity"]["docid"], hit["distance"]) for hit in hits]
 
-    def check(self, name: str, dimension: int, k: int) -> None:
+    def check(self, name: str, dimension: int | None, k: int) -> None:
         """Raises if a collection cannot be searched so.
+
+        Args:
+            name: of the collection.
+            dimension: of the queries; None if they are not there yet.
+            k: hits of a query.
 
         Raises:
             I3Error: see `search`.
@@ -164,7 +169,7 @@ class Milvus:
                 f"{self.address}: collection {name!r} is not completely loaded; run "
                 "i3_pyserini.search.engines load again"
             )
-        if known["dimension"] != dimension:
+        if dimension is not None and known["dimension"] != dimension:
             raise I3Error(
                 f"{self.address}: collection {name!r} has vectors of {known['dimension']} "
                 f"dimensions, but the queries' have {dimension}"
@@ -177,10 +182,6 @@ class Milvus:
         known = self._described(name)
         model = json.loads(known["properties"].get(MADE_BY) or "{}") if known else {}
         return model if isinstance(model, dict) else {}
-
-    def model(self, name: str) -> str | None:
-        """Fingerprint of the model whose vectors a collection holds; None if it is not known."""
-        return self.made_by(name).get("fingerprint")
 
     def close(self) -> None:
         """Ends the connection; lets the file of an embedded engine go."""

@@ -4,7 +4,9 @@ import os
 import re
 import sqlite3
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -12,33 +14,57 @@ from i3_pyserini.data.textstore import TextStore
 from i3_pyserini.errors import I3Error
 
 BLOCK = 4096
-K1, B = 1.2, 0.75  # which SQLite's bm25() has built in
+WORD = re.compile(r"\w+")
 TABLE = "CREATE VIRTUAL TABLE word USING fts5(text, content='', tokenize='porter unicode61')"
 SEARCH = "SELECT rowid, -bm25(word) FROM word WHERE word MATCH ? ORDER BY rank LIMIT ?"
 
 
-class Bm25:
-    """Ranks the passages of a text store by their words (k1 1.2, b 0.75, Porter's stems).
+class Bm25(Protocol):
+    """What the page needs of a search by words.
+
+    Attributes:
+        name: which BM25 it is.
+    """
+
+    name: str
+
+    def search(self, query: str, hits: int) -> list[tuple[str, float]]:
+        """Ids and scores of the passages that have any of a query's words, the best first."""
+        ...
+
+
+class SqliteBm25:
+    """Ranks the passages of a text store by their words.
+
+    k1 and b are what SQLite has built in. Stop words of a query are left out, unless it has no
+    others: of a million passages, most have one, and to score them all takes seconds.
 
     Args:
         store: the passages.
 
     Raises:
-        I3Error: the index cannot be written beside the store.
+        I3Error: the index cannot be written beside the store, or is damaged.
     """
 
+    name = "BM25 (SQLite, k1 1.2, b 0.75)"
+
     def __init__(self, store: TextStore) -> None:
-        self._store = store
-        self._path = store.path.with_name(f"{store.path.stem}.words.sqlite")
-        if not self._path.is_file():
-            _build(store, self._path)
+        self._store, self._stop_words = store, stop_words()
+        path = store.path.with_name(f"{store.path.stem}.words.sqlite")
+        if not path.is_file():
+            _build(store, path)
         # Threads may share it: SQLite takes one call after the other, and nobody writes.
-        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        uri = f"{path.absolute().as_uri()}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            self.search("water", 1)
+        except sqlite3.Error as error:
+            raise I3Error(f"{path}: damaged ({error}); remove it, and it is made again") from error
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
-        """Ids and scores of the passages that have any of a query's words, the best first."""
-        words = dict.fromkeys(re.findall(r"\w+", query.lower()))
+        """See `Bm25`."""
+        words = dict.fromkeys(WORD.findall(query.lower()))
+        words = {word: None for word in words if word not in self._stop_words} or words
         if not words:
             return []
         # Words in quotation marks are no operators of SQLite's query language.
@@ -47,10 +73,18 @@ class Bm25:
         return [(self._store.pid(row - 1), score) for row, score in found]
 
 
+def stop_words() -> frozenset[str]:
+    """The words that pseudo-queries leave out; read here without importing torch."""
+    text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 def _build(store: TextStore, path: Path) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with closing(sqlite3.connect(partial)) as connection:
+            # Durability is the final rename's: an index that is not complete is thrown away.
+            connection.execute("PRAGMA journal_mode = OFF")
             connection.execute(TABLE)
             bar = tqdm(total=len(store), desc="index words", unit=" passages", delay=2)
             with bar, connection:
@@ -64,6 +98,9 @@ def _build(store: TextStore, path: Path) -> None:
                     bar.update(len(block))
         partial.replace(path)
     except (OSError, sqlite3.Error) as error:
-        raise I3Error(f"{path}: cannot be written ({error}); or use --no-bm25") from error
+        raise I3Error(
+            f"{path}: cannot be written ({error}); name another folder with --cache, or leave BM25 "
+            "out with --no-bm25"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
