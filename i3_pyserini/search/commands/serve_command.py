@@ -11,12 +11,17 @@ PORTS = 65_535
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("--index", type=Path, required=True, help="directory with index and docid")
-    parser.add_argument(
-        "--collection", type=Path, required=True, help="the JSONL corpus that was encoded"
-    )
+    parser.add_argument("--collection", type=Path, required=True, help="the corpus it was made of")
+    parser.add_argument("--cache", type=Path, help="folder for the text store")
     parser.add_argument("--encoder", help="model (default: the one that the manifest names)")
     parser.add_argument("--encoder-class", choices=("i3", "auto"))
-    parser.add_argument("--no-bm25", action="store_true", help="no second column")
+    bm25 = parser.add_mutually_exclusive_group()
+    bm25.add_argument(
+        "--bm25-index",
+        type=Path,
+        help="a Lucene index, as i3_pyserini.search.bm25 makes it (default: BM25 without Java)",
+    )
+    bm25.add_argument("--no-bm25", action="store_true", help="no second column")
     parser.add_argument("--hits", type=int, default=10, help="passages shown (default 10)")
     parser.add_argument(
         "--host",
@@ -24,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen at; others than this machine's let anybody search (default "
         "127.0.0.1)",
     )
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int, default=8080, help="0 for any free one (default 8080)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,10 +45,10 @@ def run(args: argparse.Namespace) -> None:
     listening = listen(args.host, args.port)
     from i3_pyserini.search.job import Queries, choose_encoder
     from i3_pyserini.search.searcher import Searcher
-    from i3_pyserini.search.serve.passages import Passages
+    from i3_pyserini.search.serve.passages import Passages, Sources
 
     searcher = Searcher(args.index)
     queries = Queries("", encoder=args.encoder, kind=args.encoder_class)
     searcher.use(choose_encoder(queries, searcher.manifest, None))
-    passages = Passages(searcher, args.collection, bm25=not args.no_bm25)
-    serve(passages, listening, args.host, min(args.hits, searcher.count))
+    sources = Sources(args.collection, args.cache, not args.no_bm25, args.bm25_index)
+    serve(Passages(searcher, sources), listening, args.host, min(args.hits, searcher.count))

@@ -1,20 +1,36 @@
 // The words behind each passage's vector, one passage after the other: the model is slow.
+const query = document.getElementById("q").defaultValue.toLowerCase();
+const asked = new Set(query.match(/[\p{L}\p{N}_]+/gu));
 const places = new Map();
 for (const place of document.querySelectorAll(".words")) {
-  const same = places.get(place.dataset.id) ?? [];
-  places.set(place.dataset.id, [...same, place]);
+  place.textContent = "pseudo-query …";
+  place.hidden = false;
+  places.set(place.dataset.id, [...(places.get(place.dataset.id) ?? []), place]);
 }
 
 async function wordsOf(id) {
   const answer = await fetch(`/words?id=${encodeURIComponent(id)}`);
-  if (!answer.ok) return "its vector's words could not be had";
-  const { words } = await answer.json();
-  return `its vector's words: ${words.map(({ word }) => word).join(", ") || "none"}`;
+  if (!answer.ok) throw new Error(answer.statusText);
+  return (await answer.json()).words;
+}
+
+function show(place, words) {
+  place.textContent = words.length ? "pseudo-query " : "pseudo-query: no words";
+  for (const { word, weight } of words) {
+    const shown = document.createElement(asked.has(word.toLowerCase()) ? "mark" : "span");
+    shown.textContent = word;
+    shown.title = `expected ${weight.toPrecision(2)} times`;
+    place.append(shown, " ");
+  }
 }
 
 (async () => {
   for (const [id, same] of places) {
-    const text = await wordsOf(id).catch(() => "its vector's words could not be had");
-    for (const place of same) place.textContent = text;
+    try {
+      const words = await wordsOf(id);
+      for (const place of same) show(place, words);
+    } catch {
+      for (const place of same) place.textContent = "pseudo-query: its words could not be had";
+    }
   }
 })();

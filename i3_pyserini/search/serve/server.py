@@ -6,8 +6,6 @@ from importlib.util import find_spec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.serve.passages import Passages
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-
 
 def listen(host: str, port: int) -> socket.socket:
     """Takes the address before anything that takes time.
@@ -27,7 +25,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise I3Error(
-            f"{host}:{port}: cannot listen here ({error.strerror or error}); choose another --port"
+            f"{host}:{port}: cannot listen here ({error.strerror or error}); choose another --port "
+            "or --host"
         ) from error
     return listening
 
@@ -45,9 +44,8 @@ def serve(passages: Passages, listening: socket.socket, host: str, hits: int) ->
 
     from i3_pyserini.search.serve.app import make_app  # noqa: PLC0415
 
-    # Whoever lets others in knows by what name they come.
-    hosts = list(LOCAL) if host in LOCAL else ["*"]
+    app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
     port = listening.getsockname()[1]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)", flush=True)
-    config = uvicorn.Config(make_app(passages, hits, hosts), log_level="warning")
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", server_header=False)
     uvicorn.Server(config).run(sockets=[listening])

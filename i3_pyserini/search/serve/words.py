@@ -1,0 +1,68 @@
+"""The pseudo-query words behind a passage's vector."""
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.search.query_encoders import kind_of
+
+WORDS = 12
+SHOWN_FIELDS = {"title", "text"}  # of a corpus, which the text store has as they were encoded
+
+
+class PseudoQueryWords:
+    """Words of pseudo-queries; the model's passage side is read when they are first asked for.
+
+    Args:
+        model: a model directory or hub name.
+        manifest: the index's, which says what of a passage was encoded.
+
+    Attributes:
+        absent: why there are none; empty if there are.
+    """
+
+    def __init__(self, model: str, manifest: Mapping[str, Any]) -> None:
+        self.absent = _why_absent(model, manifest)
+        self._model, self._with_titles = model, manifest.get("titles", True)
+        self._lock = threading.Lock()
+        self._loaded: Any = None
+
+    def of(self, text: str, title: str | None) -> list[tuple[str, float]]:
+        """Words and weights, the weightiest first; nothing where they are absent."""
+        if self.absent:
+            return []
+        from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415  (seconds)
+        from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
+
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = load_model_directory(self._model)
+            model, tokenizer = self._loaded
+            title = title if self._with_titles else None
+            words = explain(model, tokenizer, text, title, top=WORDS, memory="vector")
+        return [(word.word, word.weight) for word in words]
+
+
+def _why_absent(model: str, manifest: Mapping[str, Any]) -> str:
+    if not _reconstructs(model):
+        return "This model has no query reconstructor, so its vectors hold no pseudo-query words."
+    fields = (manifest.get("corpus") or {}).get("fields") or []
+    if not set(fields) <= SHOWN_FIELDS:
+        return (
+            f"The index was encoded from the fields {', '.join(fields)}, not from the texts below: "
+            "the words of its vectors are not shown."
+        )
+    return ""
+
+
+def _reconstructs(model: str) -> bool:
+    if Path(model).is_dir():  # the configuration's own class takes seconds to import
+        if kind_of(model) != "i3":
+            return False
+        fields = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+        return str(fields.get("interaction", "released")) != "none"
+    from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415
+
+    return is_i3_model(model) and load_i3_config(model).interaction != "none"
