@@ -29,6 +29,7 @@ from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import VOCABULARY_FILES, check_name, quiet_transformers, unreadable
 from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.precision import note_slow_bf16
 
 # As docTTTTTquery samples (github.com/castorini/docTTTTTquery; Nogueira and Lin 2019, "From
 # doc2query to docTTTTTquery"), whose queries have at most 64 tokens.
@@ -72,6 +73,7 @@ class QueryWriter:
 
     def __init__(self, how: Generation) -> None:
         self.how, self.device = how, torch_device(how.device)
+        note_slow_bf16(how.dtype, self.device)
         check_name(how.model, "model")
         self.model = _load_model(how)
         self.tokenizer = _load_tokenizer(

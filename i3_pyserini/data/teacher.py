@@ -23,6 +23,7 @@ from i3_pyserini.model.backbone import (
     quiet_transformers,
     unreadable,
 )
+from i3_pyserini.model.precision import note_slow_bf16
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja")
@@ -70,7 +71,9 @@ class Teacher:
         _check_template(options.template)
         check_name(name, "teacher")
         self.name, self.options = name, options
-        self.encoder = _load(name, options, torch_device(options.device))
+        device = torch_device(options.device)
+        note_slow_bf16(options.dtype, device)
+        self.encoder = _load(name, options, device)
         self.sep = self.encoder.tokenizer.sep_token
         if self.sep is None and "{sep}" in options.template:
             raise I3Error(f"teacher {name}: has no separator; leave {{sep}} out of --template")

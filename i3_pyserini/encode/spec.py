@@ -96,8 +96,11 @@ class EncoderSpec:
         """
         from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415
         from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415
+        from i3_pyserini.model.precision import note_slow_bf16  # noqa: PLC0415
 
         check_possible(torch_device(device), self.dtype, self.backend)
+        if self.backend == "torch":  # OpenVINO chooses fp32 by itself
+            note_slow_bf16(self.dtype, torch_device(device))
 
     def load(self, device: str | None) -> "DocumentEncoder":
         """Reads the weights.

@@ -178,7 +178,8 @@ class TrainingRecipe(_Section):
             batch. The gradient is the same.
         length_buckets: parts, by length, in which a batch or chunk is encoded; more of them save
             work on padding, which pays on CPUs.
-        precision: of the matrix products.
+        precision: of the matrix products; "auto" is bf16 where the device has it in hardware, else
+            fp32, and the saved recipe says which.
         gradient_checkpointing: recompute the encoders' layers in the backward pass.
         freeze_backbone: warm-up: learn only reconstructor, interactor and head.
         seed: of initialisation and dropout.
@@ -196,7 +197,7 @@ class TrainingRecipe(_Section):
     gradient_accumulation: Positive = 1
     chunk_passages: Positive | None = None
     length_buckets: Positive = 1
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     gradient_checkpointing: bool = False
     freeze_backbone: bool = False
     seed: Seed = 42

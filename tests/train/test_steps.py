@@ -11,6 +11,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.memory import out_of_memory_is_explained
 from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.trainer import Trainer, train
 from tests.train.conftest import MakeRecipe
 from tests.train.task import log_lines, values
@@ -163,6 +164,15 @@ def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
         assert losses[0] != single[0]
         model, _ = load_model_directory(half.output / "last")
         assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("in_hardware", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_auto_is_the_precision_of_the_hardware(
+    make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, in_hardware: bool, precision: str
+) -> None:
+    monkeypatch.setattr("i3_pyserini.train.trainer.computes_bf16", lambda device: in_hardware)
+    output = train(make_recipe("training.precision=auto", "training.max_steps=1"))
+    assert load_recipe(output / "recipe.yaml").training.precision == precision
 
 
 def test_fp16_needs_a_gpu(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
