@@ -32,7 +32,7 @@ data train distil evaluate: $(VENV)/.installed
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,score,openvino,ray,engine,serve,bench,test,lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,score,openvino,ray,engine,serve,report,test,lint]'
 	touch $@
 
 clean:

@@ -25,7 +25,8 @@ from scipy.stats import ttest_rel
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.runs import Run, read_qrels
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import Run
 
 POOL = "msmarco-passage-dl-pool"
 HITS = 100
@@ -100,7 +101,7 @@ def _scores(
             "score": scores.ravel().astype(np.float64),
         }
     )
-    evaluation = evaluate(qrels, Run("run", frame, frame["score"]), [nDCG @ 10])
+    evaluation = evaluate(qrels, Run.of("run", frame), [nDCG @ 10])
     values: np.ndarray[Any, np.dtype[np.float64]] = evaluation.per_query["value"].to_numpy()
     return values
 

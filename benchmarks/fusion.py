@@ -19,7 +19,8 @@ from ir_measures import R, nDCG
 from scipy.stats import ttest_rel
 
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.runs import read_qrels, read_run
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import read_run
 from i3_pyserini.search.fusion_file import read_fusion
 
 SYSTEMS = ("bm25", "minilm")

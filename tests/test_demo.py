@@ -7,7 +7,7 @@ from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.demo.docstrings import Docstring
 from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.topics import read_topics
-from i3_pyserini.eval.runs import read_qrels
+from i3_pyserini.eval.qrels import read_qrels
 
 
 def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

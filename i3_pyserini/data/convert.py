@@ -14,7 +14,7 @@ from i3_pyserini.data.archive import extract_members
 from i3_pyserini.data.catalog import CatalogFile
 from i3_pyserini.data.tsv import read_tsv
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_qrels
+from i3_pyserini.eval.qrels import read_qrels
 from i3_pyserini.files import new_file
 
 UNPACKED = ".unpacked-"

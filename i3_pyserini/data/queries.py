@@ -5,7 +5,7 @@ from pathlib import Path
 
 from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_qrels
+from i3_pyserini.eval.qrels import read_qrels
 
 COLUMNS = ("query id", "query")
 

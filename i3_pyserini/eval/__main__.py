@@ -1,24 +1,76 @@
 """`python -m i3_pyserini.eval QRELS RUN…`: measures, through ir-measures."""
 
 import argparse
-import json
+import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from ir_measures.measures import Measure
+
     from i3_pyserini.eval.evaluate import Evaluation
+    from i3_pyserini.eval.groups import Groups
+    from i3_pyserini.eval.present import Section
+
+COMMANDS = {
+    "diff": "the queries that differ most between two runs, and the passages that moved",
+    "report": "a page with tables and figures, to send or to print",
+}
+GROUPINGS = ("length", "relevants", "bm25")
+STYLES = ("json", "csv", "markdown", "latex")
 
 
 def main() -> None:
     """Parses the command line, evaluates, and prints."""
+    words = sys.argv[1:]
+    if words and words[0] in COMMANDS:
+        _run_command(words[0], words[1:])
+        return
+    args = _parser().parse_args(words)
+    _check(args)
+    from i3_pyserini.eval.collection import collection_notes, searched_collection
+    from i3_pyserini.eval.evaluate import evaluate
+    from i3_pyserini.eval.measures import choose_measures, graded_note
+    from i3_pyserini.eval.presets import PRESETS
+    from i3_pyserini.eval.qrels import read_qrels
+    from i3_pyserini.eval.runs import read_run
+
+    names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
+    measures, note = choose_measures(names)
+    presets = [name for name in names if name in PRESETS]
+    notes = [note] if note else []
+    notes += collection_notes(presets, args.index)
+    qrels = read_qrels(args.qrels)
+    notes += [] if note else graded_note(measures, int(qrels["relevance"].max()))
+    evaluations = [evaluate(qrels, read_run(path), measures) for path in args.runs]
+    for evaluation in evaluations:
+        for warning in evaluation.warnings:
+            print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
+    for told in notes:
+        print(f"note: {told}", file=sys.stderr)
+    collection = None
+    if args.index:
+        collection = "{} ({} passages)".format(*searched_collection(args.index))
+    if args.per_query and args.style != "json":
+        _print_per_query(evaluations, "," if args.style == "csv" else "\t")
+        return
+    _print(_sections(args, evaluations, _groups(args, qrels, measures)), args, collection)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.eval",
-        description="Evaluate run files (TREC or MS MARCO format, plain or gzipped).",
-        epilog="Presets: msmarco-passage-dev, trec-dl-2019, trec-dl-2020. Anything else is an "
-        "expression of ir-measures, such as nDCG@10 or 'R(rel=2)@1000'.",
+        description="Evaluate run files (TREC or MS MARCO format; plain, gzip or zstd).",
+        epilog="Presets: msmarco-passage-dev, trec-dl-2019 to trec-dl-2022, beir, miracl. Anything "
+        "else is an expression of ir-measures, such as nDCG@10 or 'R(rel=2)@1000'.\n\n"
+        "Other commands, python -m i3_pyserini.eval COMMAND --help:\n"
+        + "\n".join(f"  {name:<8}{what}" for name, what in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("qrels", help="TREC qrels file, or a preset's name (through ir_datasets)")
     parser.add_argument("runs", type=Path, nargs="+", metavar="run")
@@ -28,52 +80,93 @@ def main() -> None:
     parser.add_argument(
         "--index", type=Path, help="the index that was searched: the table says of what collection"
     )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="RUN", help="the run to compare the others with"
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="WAY",
+        help=f"also by groups of queries: {', '.join(GROUPINGS)}, or a file (query id, group)",
+    )
+    parser.add_argument("--topics", help="for --group-by length")
+    parser.add_argument("--bm25", type=Path, metavar="RUN", help="for --group-by bm25")
     parser.add_argument("--per-query", action="store_true", help="one line a query and measure")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true")
-    form.add_argument("--csv", action="store_true")
-    args = parser.parse_args()
-    from i3_pyserini.eval.evaluate import evaluate
-    from i3_pyserini.eval.measures import PRESETS, choose_measures
-    from i3_pyserini.eval.runs import read_qrels, read_run
+    for style in STYLES:
+        form.add_argument(f"--{style}", dest="style", action="store_const", const=style)
+    return parser
 
-    names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
-    measures, note = choose_measures(names)
-    qrels = read_qrels(args.qrels)
-    searched = _searched(args.index) if args.index else None
-    evaluations = [evaluate(qrels, read_run(path), measures) for path in args.runs]
-    for evaluation in evaluations:
-        for warning in evaluation.warnings:
-            print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
-    if note:
-        print(f"note: {note}", file=sys.stderr)
-    if args.json:
-        print(_json(evaluations, args.per_query, searched))
-    elif args.per_query:
-        _print_per_query(evaluations, "," if args.csv else "\t")
-    elif args.csv:
-        _print_rows(evaluations, ",", searched)
+
+def _run_command(name: str, words: Sequence[str]) -> None:
+    module = importlib.import_module(f"i3_pyserini.eval.commands.{name}_command")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m i3_pyserini.eval {name}", description=f"{name}: {COMMANDS[name]}."
+    )
+    module.add_arguments(parser)
+    module.run(parser.parse_args(words))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuses arguments that do not go together, before anything is read."""
+    for grouping, option in (("length", "topics"), ("bm25", "bm25")):
+        if args.group_by == grouping and not getattr(args, option):
+            raise I3Error(f"--group-by {grouping} needs --{option}")
+        if args.group_by != grouping and getattr(args, option):
+            raise I3Error(f"--{option} is for --group-by {grouping}")
+    if args.group_by and args.group_by not in GROUPINGS and not Path(args.group_by).is_file():
+        raise I3Error(f"--group-by {args.group_by}: neither {', '.join(GROUPINGS)} nor a file")
+    if args.per_query and (args.baseline or args.group_by) and args.style != "json":
+        raise I3Error("--per-query prints values only; with --baseline or --group-by take --json")
+    if args.baseline and args.runs == [args.baseline]:
+        raise I3Error(f"{args.baseline}: name another run to compare the baseline with")
+    if args.baseline and args.baseline not in args.runs:
+        args.runs.insert(0, args.baseline)
+
+
+def _sections(
+    args: argparse.Namespace, evaluations: "list[Evaluation]", groups: "Groups"
+) -> "list[Section]":
+    """All queries, then the groups that were asked for."""
+    from i3_pyserini.eval.compare import LEAST_QUERIES, compare
+    from i3_pyserini.eval.groups import restrict
+    from i3_pyserini.eval.present import Section
+
+    place = args.runs.index(args.baseline) if args.baseline else None
+    sections = []
+    for name, queries in [("", None), *groups.items()]:
+        runs = [restrict(one, queries) if queries else one for one in evaluations]
+        differences = []
+        if place is not None and (not queries or len(queries) >= LEAST_QUERIES):
+            differences = compare(runs[place], [*runs[:place], *runs[place + 1 :]])
+        sections.append(Section(name, runs, differences))
+    return sections
+
+
+def _groups(args: argparse.Namespace, qrels: "pd.DataFrame", measures: "list[Measure]") -> "Groups":
+    if not args.group_by:
+        return {}
+    from i3_pyserini.encode.topics import read_topics
+    from i3_pyserini.eval import groups
+    from i3_pyserini.eval.measures import relevance_level
+    from i3_pyserini.eval.runs import read_run
+
+    level = relevance_level(measures)
+    if args.group_by == "length":
+        return groups.by_length(qrels, read_topics(args.topics))
+    if args.group_by == "relevants":
+        return groups.by_relevants(qrels, level)
+    if args.group_by == "bm25":
+        return groups.by_first_hit(qrels, read_run(args.bm25), level)
+    return groups.read_groups(Path(args.group_by), qrels)
+
+
+def _print(sections: "list[Section]", args: argparse.Namespace, collection: str | None) -> None:
+    from i3_pyserini.eval.present import as_json, render
+
+    if args.style == "json":
+        print(as_json(sections, collection, args.per_query))
     else:
-        if searched:
-            print(f"collection: {searched}")
-        _print_table(evaluations)
-
-
-def _print_table(evaluations: "list[Evaluation]") -> None:
-    names = list(evaluations[0].means)
-    widths = [max(8, len(name)) for name in names]
-    first = max(len(evaluation.run) for evaluation in evaluations)
-    print(" " * first, *(f"{name:>{width}}" for name, width in zip(names, widths, strict=True)))
-    for evaluation in evaluations:
-        values = zip(evaluation.means.values(), widths, strict=True)
-        print(f"{evaluation.run:<{first}}", *(f"{value:>{width}.4f}" for value, width in values))
-
-
-def _print_rows(evaluations: "list[Evaluation]", separator: str, searched: str | None) -> None:
-    print(separator.join(["run", *(["collection"] if searched else []), *evaluations[0].means]))
-    for evaluation in evaluations:
-        first = [evaluation.run, *([searched] if searched else [])]
-        print(separator.join([*first, *map(repr, evaluation.means.values())]))
+        print(render(sections, args.style or "text", collection))
 
 
 def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
@@ -81,34 +174,6 @@ def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
     for evaluation in evaluations:
         for row in evaluation.per_query.itertuples():
             print(separator.join([evaluation.run, row.query_id, row.measure, repr(row.value)]))
-
-
-def _searched(index: Path) -> str:
-    from i3_pyserini.encode.output import read_manifest
-
-    manifest = read_manifest(index)
-    corpus, count = manifest.get("corpus"), manifest.get("passages")
-    if not isinstance(corpus, dict) or not isinstance(count, int):
-        raise I3Error(
-            f"{index}: no index that i3_pyserini.encode made; its collection is not known"
-        )
-    return f"{corpus.get('name') or corpus.get('path')} ({count} passages)"
-
-
-def _json(evaluations: "list[Evaluation]", per_query: bool, searched: str | None) -> str:
-    return json.dumps(
-        [
-            {
-                "run": evaluation.run,
-                **({"collection": searched} if searched else {}),
-                "measures": evaluation.means,
-                "warnings": evaluation.warnings,
-                **({"per_query": evaluation.per_query.to_dict("records")} if per_query else {}),
-            }
-            for evaluation in evaluations
-        ],
-        indent=2,
-    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pandas as pd
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.provider import RankProvider
 from i3_pyserini.eval.runs import Run
 
 
@@ -28,10 +29,10 @@ class Evaluation:
 
 
 def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluation:
-    """Computes measures with ir-measures.
+    """Computes measures with ir-measures: what it can by the ranks of judged passages.
 
     Args:
-        qrels: as `runs.read_qrels` gives them.
+        qrels: as `qrels.read_qrels` gives them.
         run: the run.
         measures: what to compute.
 
@@ -41,7 +42,7 @@ def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluati
     Raises:
         I3Error: the run has none of the qrels' queries.
     """
-    judged, ranked = set(qrels["query_id"]), set(run.frame["query_id"])
+    judged, ranked = set(qrels["query_id"]), set(run.table["query_id"].unique())
     if not judged & ranked:
         raise I3Error(
             f"{run.name}: none of its {len(ranked)} queries is among the {len(judged)} of the "
@@ -52,11 +53,14 @@ def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluati
         warnings.append(_count(judged - ranked, "query", "queries", "missing, counted as zero"))
     if ranked - judged:
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, left out"))
-    known = run.frame[run.frame["query_id"].isin(judged)]
-    rows = [
-        (metric.query_id, str(metric.measure), metric.value)
-        for metric in ir_measures.iter_calc(measures, qrels, known)
-    ]
+    by_ranks = RankProvider()
+    quick = [measure for measure in measures if by_ranks.supports(measure)]
+    others = [measure for measure in measures if measure not in quick]
+    metrics = list(by_ranks.iter_calc(quick, qrels, run)) if quick else []
+    if others:
+        known = run.frame[run.frame["query_id"].isin(judged)]
+        metrics += ir_measures.iter_calc(others, qrels, known)
+    rows = [(metric.query_id, str(metric.measure), metric.value) for metric in metrics]
     values = pd.DataFrame(rows, columns=["query_id", "measure", "value"])
     names = [str(measure) for measure in measures]
     table = values.pivot(index="query_id", columns="measure", values="value")

@@ -1,36 +1,13 @@
 """Which measures: presets of the collections that everyone reports, or any of ir-measures'."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import ir_measures
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.presets import PRESETS
 
-
-@dataclass(frozen=True)
-class Preset:
-    """The measures that a collection is reported with.
-
-    Attributes:
-        measures: in the notation of ir-measures.
-        note: what a reader of the table must know.
-    """
-
-    measures: tuple[str, ...]
-    note: str
-
-
-_DL = ("nDCG@10", "AP(rel=2)", "RR(rel=2)", "R(rel=2)@1000")
-_DL_NOTE = "graded judgements 0-3; AP, RR and R count a passage as relevant from 2 on"
-PRESETS = {
-    "msmarco-passage-dev": Preset(
-        ("RR@10", "R@50", "R@1000"), "binary judgements, about one relevant passage a query"
-    ),
-    "trec-dl-2019": Preset(_DL, _DL_NOTE),
-    "trec-dl-2020": Preset(_DL, _DL_NOTE),
-}
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "R@1000")
 
 
@@ -54,6 +31,33 @@ def choose_measures(names: Sequence[str]) -> tuple[list[Measure], str]:
             notes[preset.note] = None
         expressions.update(dict.fromkeys(preset.measures if preset else (name,)))
     return [_measure(expression) for expression in expressions], "; ".join(notes)
+
+
+def relevance_level(measures: Sequence[Measure]) -> int:
+    """From which level on a passage counts as relevant: the highest that a measure names."""
+    return max((level for level in map(_level, measures) if level), default=1)
+
+
+def graded_note(measures: Sequence[Measure], highest: int) -> list[str]:
+    """What must be said of binary measures when judgements are graded.
+
+    Args:
+        measures: the measures.
+        highest: the highest level of the qrels.
+    """
+    lenient = [str(measure) for measure in measures if _level(measure) == 1]
+    if highest < 2 or not lenient:  # noqa: PLR2004
+        return []
+    return [
+        f"graded judgements, up to {highest}; {', '.join(lenient)} count a passage as relevant "
+        "from 1 on (TREC Deep Learning counts from 2 on: presets trec-dl-2019 and later)"
+    ]
+
+
+def _level(measure: Measure) -> int | None:
+    """From which level on a measure counts; None for one that has gains instead."""
+    level = measure["rel"] if "rel" in measure.SUPPORTED_PARAMS else None
+    return level if isinstance(level, int) else None
 
 
 def _measure(expression: str) -> Measure:

@@ -1,25 +1,22 @@
-"""Reading qrels and runs, checked: nothing odd in them is accepted in silence."""
+"""Reading runs, checked and ranked: nothing odd in them is accepted in silence."""
 
-import csv
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
-from i3_pyserini.datasets import from_ir_datasets
-from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.columns import read_columns
+from i3_pyserini.eval.qrels import refuse_repeats
 
-TREC_RUN = ["query_id", "q0", "doc_id", "rank", "score", "tag"]
-MSMARCO_RUN = ["query_id", "doc_id", "rank"]
-TREC_QRELS = ["query_id", "iteration", "doc_id", "relevance"]
-RELEVANT_PAIRS = ["query_id", "doc_id"]
-IR_DATASETS = {
-    "msmarco-passage-dev": "msmarco-passage/dev/small",
-    "trec-dl-2019": "msmarco-passage/trec-dl-2019/judged",
-    "trec-dl-2020": "msmarco-passage/trec-dl-2020/judged",
+LAYOUTS = {
+    6: ("query_id", "_q0", "doc_id", "_rank", "score", "_tag"),
+    3: ("query_id", "doc_id", "rank"),
 }
+Ids = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 @dataclass
@@ -28,142 +25,114 @@ class Run:
 
     Attributes:
         name: the file's name.
-        frame: columns query_id, doc_id and score (float64); within a query in the order of
-            trec_eval (score, then docid, both falling), with scores made strictly decreasing,
-            so that every provider of ir-measures ranks it alike.
-        scores: what the file says of each row: the score, or the rank below zero.
+        table: columns query_id, doc_id and score (float64, what the file says: the score, or the
+            rank below zero). The rows of a query follow each other, in the order of trec_eval:
+            score (in single precision), then docid, both falling.
         warnings: what a reader of its scores must know.
         scored: whether the file has scores, and not ranks alone.
     """
 
     name: str
-    frame: pd.DataFrame
-    scores: pd.Series
+    table: pl.DataFrame
     warnings: list[str] = field(default_factory=list)
     scored: bool = True
 
+    @classmethod
+    def of(cls, name: str, frame: pd.DataFrame) -> "Run":
+        """Ranks a frame with columns query_id, doc_id (both strings) and score."""
+        columns = {column: frame[column].to_list() for column in ("query_id", "doc_id", "score")}
+        table, warnings = rank(pl.DataFrame(columns).with_columns(pl.col("score").cast(pl.Float64)))
+        return cls(name, table, warnings)
 
-def read_qrels(name_or_path: str) -> pd.DataFrame:
-    """Reads qrels.
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The same for ir-measures' providers, which rank equal scores each in its own way.
 
-    Args:
-        name_or_path: a TREC file (`qid 0 docid relevance`) or one with a relevant pair a line
-            (`qid docid`), plain or gzipped; or one of the presets' names or an ir_datasets id.
-
-    Returns:
-        Columns query_id, doc_id (strings) and relevance (int).
-
-    Raises:
-        I3Error: there are none, or a line is not as it should be.
-    """
-    path = Path(name_or_path)
-    if not path.exists():
-        return from_ir_datasets(
-            IR_DATASETS.get(name_or_path, name_or_path),
-            _judgements,
-            "Download the qrels and name the file",
+        Columns query_id, doc_id and score; scores fall by one from rank to rank: 0, -1, -2, …
+        """
+        lengths = self.table["query_id"].rle().struct.field("len").to_numpy().astype(np.int64)
+        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return pd.DataFrame(
+            {
+                "query_id": self.table["query_id"].to_list(),
+                "doc_id": self.table["doc_id"].to_list(),
+                "score": (starts - np.arange(len(starts))).astype(float),
+            }
         )
-    frame = _read_columns(path, {4: TREC_QRELS, 2: RELEVANT_PAIRS}, "qrels")
-    if "relevance" in frame:
-        if len(frame) > 1 and frame["doc_id"].nunique() == 1 < frame["iteration"].nunique():
-            raise I3Error(
-                f"{path}: the third column is {frame['doc_id'].iloc[0]!r} throughout, so it is no "
-                "passage id; if the columns are qid, pid, index, score, keep the first two"
-            )
-        frame["relevance"] = _numbers(frame["relevance"], path, "relevance").astype(int)
-    else:
-        frame["relevance"] = 1
-    _refuse_repeats(frame, path, "judged")
-    return frame[["query_id", "doc_id", "relevance"]]
+
+    @property
+    def scores(self) -> pd.Series:
+        """What the file says of each row of the frame: the score, or the rank below zero."""
+        return pd.Series(self.table["score"].to_numpy())
 
 
 def read_run(path: Path) -> Run:
-    """Reads a run in TREC's six columns or MS MARCO's three, plain or gzipped.
+    """Reads a run in TREC's six columns or MS MARCO's three; plain, gzip or zstd.
 
     Raises:
         I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
     """
-    frame = _read_columns(path, {6: TREC_RUN, 3: MSMARCO_RUN}, "run")
+    table = read_columns(path, LAYOUTS, "run", ("score", "rank"))
+    refuse_repeats(table, path, "ranked")
+    scored = "score" in table.columns
+    if not scored:
+        table = table.with_columns(-pl.col("rank").alias("score"))
+    ranked, warnings = rank(table.select("query_id", "doc_id", "score"))
+    return Run(path.name, ranked, warnings, scored)
+
+
+def rank(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Orders a run as trec_eval does; queries stay in the order in which they come first.
+
+    Args:
+        table: columns query_id, doc_id and score.
+
+    Returns:
+        The table in that order, and what a reader must know of it.
+    """
+    queries = _numbers(table["query_id"])
+    # trec_eval holds scores in single precision, so that what is equal there is a tie.
+    scores = table["score"].cast(pl.Float32).to_numpy()
+    order: Ids | None = None
     warnings = []
-    if "score" in frame:
-        # trec_eval holds scores in single precision, so that what is equal there is a tie.
-        score = _numbers(frame["score"], path, "score").astype(np.float32)
-        tied = int(pd.DataFrame({"q": frame["query_id"], "s": score}).duplicated().sum())
-        if tied:
-            warnings.append(f"{tied} passages tie with one above them: ordered by docid, falling")
-    else:
-        score = -_numbers(frame["rank"], path, "rank")
-    _refuse_repeats(frame, path, "ranked")
-    scored = "score" in frame
-    frame = frame[["query_id", "doc_id"]].assign(score=score)
-    ranked = frame.sort_values(
-        ["query_id", "score", "doc_id"], ascending=[True, False, False], kind="stable"
-    )
-    if not _same_order(frame, ranked):
+    if (queries[1:] < queries[:-1]).any():
+        order = np.argsort(queries, kind="stable")
+        queries, scores = queries[order], scores[order]
+    follows = queries[1:] == queries[:-1]
+    if (follows & (scores[1:] > scores[:-1])).any():
+        again = np.lexsort((-scores, queries))
+        order = again if order is None else order[again]
+        scores = scores[again]
         warnings.append("the lines are not in the order of their scores: ranked by score")
-    position = ranked.groupby("query_id").cumcount()
-    strict = ranked.assign(score=-position.astype(float))
-    return Run(path.name, strict, ranked["score"].astype(float), warnings, scored)
+    tied = np.flatnonzero(follows & (scores[1:] == scores[:-1])) + 1
+    if len(tied):
+        order = np.arange(len(table)) if order is None else order
+        order = _break_ties(table["doc_id"], order, tied)
+        told = f"{len(tied)} passages tie with one above them: ordered by docid, falling"
+        warnings.insert(0, told)
+    return (table if order is None else table[order]), warnings
 
 
-def _same_order(frame: pd.DataFrame, ranked: pd.DataFrame) -> bool:
-    """Whether every query's scores fall from line to line, ties aside."""
-    steps = frame.groupby("query_id", sort=False)["score"].diff()
-    return not bool((steps > 0).any()) and len(frame) == len(ranked)
+def _numbers(queries: pl.Series) -> Ids:
+    """Queries by number: 0 for the first, 1 for the next other one."""
+    numbers = queries.rle_id()
+    if numbers[-1] >= queries.n_unique():  # a query's rows are not all together
+        names = queries.unique(maintain_order=True)
+        numbers = queries.cast(pl.Enum(names)).to_physical()
+    return numbers.to_numpy()
 
 
-def _read_columns(path: Path, layouts: dict[int, list[str]], what: str) -> pd.DataFrame:
-    expected = " or ".join(f"{len(names)} ({' '.join(names)})" for names in layouts.values())
-    try:
-        frame = pd.read_csv(
-            path,
-            sep=r"\s+",
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE,
-            encoding="utf-8",
-        )
-    except pd.errors.EmptyDataError as error:
-        raise I3Error(f"{path}: empty; expected a {what}") from error
-    except pd.errors.ParserError as error:  # names the line
-        detail = str(error).replace("Error tokenizing data. C error: ", "").strip()
-        raise I3Error(f"{path}: {detail}; a {what} has columns {expected}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    names = layouts.get(frame.shape[1])
-    if names is None:
-        raise I3Error(
-            f"{path}, line 1: {frame.shape[1]} column(s): {' '.join(frame.iloc[0])!r:.80}; "
-            f"a {what} has {expected}"
-        )
-    frame.columns = pd.Index(names)
-    short = (frame == "").any(axis=1)
-    if short.any():
-        raise I3Error(f"{path}, line {int(np.argmax(short)) + 1}: fewer columns than {len(names)}")
-    return frame
+def _break_ties(docids: pl.Series, order: Ids, tied: Ids) -> Ids:
+    """The order with equal scores by falling docid; touches only rows with an equal.
 
-
-def _numbers(column: pd.Series, path: Path, name: str) -> pd.Series:
-    values = pd.to_numeric(column, errors="coerce")
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise I3Error(f"{path}, line {row + 1}: {name} {column.iloc[row]!r} is not a finite number")
-    return values
-
-
-def _refuse_repeats(frame: pd.DataFrame, path: Path, done: str) -> None:
-    """Raises for the first line that names a query and passage of a line before."""
-    twice = frame.duplicated(["query_id", "doc_id"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise I3Error(
-            f"{path}, line {int(np.argmax(twice)) + 1}: passage {row.doc_id!r} is {done} a second "
-            f"time for query {row.query_id!r}"
-        )
-
-
-def _judgements(data: Any) -> pd.DataFrame:
-    rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in data.qrels_iter()]
-    return pd.DataFrame(rows, columns=["query_id", "doc_id", "relevance"])
+    Args:
+        docids: of the rows.
+        order: rows by query and score.
+        tied: places in the order whose score is that of the place before.
+    """
+    places = np.union1d(tied - 1, tied)
+    group = np.cumsum(~np.isin(places, tied))
+    rows = order[places]
+    equal = pl.DataFrame({"group": group, "docid": docids[rows], "row": rows})
+    order[places] = equal.sort("group", "docid", descending=[False, True])["row"].to_numpy()
+    return order

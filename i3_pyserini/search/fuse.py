@@ -98,7 +98,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
     """The fusion that is asked for: tuned, read, or named."""
-    from i3_pyserini.eval.runs import read_qrels, read_run
+    from i3_pyserini.eval.qrels import read_qrels
+    from i3_pyserini.eval.runs import read_run
     from i3_pyserini.search.fusion import Fusion
     from i3_pyserini.search.fusion_file import Stored, of_tuned, read_fusion
     from i3_pyserini.search.fusion_tuning import refuse_overlap, tune

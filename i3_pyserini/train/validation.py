@@ -17,7 +17,8 @@ from i3_pyserini.data.textstore import Text, TextStore, open_store
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.runs import Run, read_qrels, read_run
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import Run, read_run
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe, ValidationRecipe
@@ -99,7 +100,7 @@ class Validator:
         rows = pd.DataFrame(hits, columns=["query_id", "doc_id", "score"])
         rows = rows.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
         best = rows.groupby("query_id").head(self.recipe.hits).reset_index(drop=True)
-        return Run("validation", best, best["score"])
+        return Run.of("validation", best)
 
     def _rank(
         self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.runs import read_qrels, read_run
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import read_run
 
 QRELS = "q1 0 a 1\nq1 0 b 0\nq2 0 c 2\nq3 0 d 1\n"
 RUN = "q1 Q0 b 1 3.0 t\nq1 Q0 a 2 2.0 t\nq2 Q0 c 1 9 t\nq4 Q0 a 1 1 t\n"
@@ -66,8 +67,14 @@ def test_unsorted_lines_are_ranked_by_score(tmp_path: Path) -> None:
         ("q1 Q0 a 1 nan t\n", "line 1: score 'nan' is not a finite number"),
         ("q1 Q0 a 1 9 t\nq1 Q0 b 2 inf t\n", "line 2: score 'inf' is not a finite"),
         ("q1 Q0 a 1 9 t\nq1 Q0 a 2 8 t\n", "line 2: passage 'a' is ranked a second time"),
-        ("q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t extra\n", "line 2, saw 7"),
-        ("q1 Q0 a 1 9 t\nq1 Q0 b 2\n", "line 2: fewer columns than 6"),
+        (
+            "q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t extra\n",
+            r"line 2: 7 columns: 'q1 Q0 b 2 8 t extra'; this run has 6",
+        ),
+        (
+            "q1 Q0 a 1 9 t\nq1 Q0 b 2\n",
+            r"line 2: 4 columns: 'q1 Q0 b 2'; this run has 6 \(query_id q0 doc_id",
+        ),
         ("q9 Q0 a 1 9 t\n", "none of its 1 queries is among the 3 of the qrels"),
     ],
 )
@@ -81,7 +88,7 @@ def test_bad_runs(tmp_path: Path, run: str, said: str) -> None:
     [
         ("q1 0 a x\n", "line 1: relevance 'x' is not a finite number"),
         ("q1 0 a 1\nq1 0 a 0\n", "line 2: passage 'a' is judged a second time"),
-        ("q1 a 1\n", r"3 column\(s\).*a qrels has 4"),
+        ("q1 a 1\n", r"3 column\(s\).*a qrels file has 4"),
     ],
 )
 def test_bad_qrels(tmp_path: Path, qrels: str, said: str) -> None:
@@ -150,10 +157,12 @@ def test_command(run_module: Any, tmp_path: Path) -> None:
     (tmp_path / "run").write_text(RUN)
     command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures", "RR@10")
     done = run_module(*command, check=True)
-    assert done.stdout.split() == ["RR@10", "run", "0.5000"]
+    assert done.stdout.split() == ["run", "RR@10", "run", "0.5000"]
     assert "note: run: 1 query missing, counted as zero (q3)" in done.stderr
-    (result,) = json.loads(run_module(*command, "--json", check=True).stdout)
-    assert result["measures"] == {"RR@10": 0.5}
+    result = json.loads(run_module(*command, "--json", "--per-query", check=True).stdout)
+    assert result["queries"] == 3
+    assert result["runs"][0]["measures"] == {"RR@10": 0.5}
+    assert {row["query_id"] for row in result["runs"][0]["per_query"]} == {"q1", "q2", "q3"}
     assert run_module(*command, "--csv", check=True).stdout == "run,RR@10\nrun,0.5\n"
     lines = run_module(*command, "--per-query", check=True).stdout.splitlines()
     assert lines[1:] == ["run\tq1\tRR@10\t0.5", "run\tq2\tRR@10\t1.0", "run\tq3\tRR@10\t0.0"]
@@ -177,8 +186,8 @@ def test_the_table_names_the_collection_of_the_index(run_module: Any, tmp_path: 
     assert plain.splitlines()[0] == "collection: msmarco-passage-titled (12 passages)"
     csv = run_module("i3_pyserini.eval", *given, "--csv", "--index", index, check=True).stdout
     assert csv.splitlines() == [
-        "run,collection,RR@10",
-        "run.txt,msmarco-passage-titled (12 passages),0.5",
+        "run,RR@10,collection",
+        "run.txt,0.5,msmarco-passage-titled (12 passages)",
     ]
     wrong = run_module("i3_pyserini.eval", *given, "--index", data)
     assert wrong.returncode == 2

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import Run, read_qrels, read_run
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import Run, read_run
 from i3_pyserini.search.fusion import Fusion, fuse
 from i3_pyserini.search.fusion_file import read_fusion
 from i3_pyserini.search.fusion_tuning import tune
@@ -88,18 +89,17 @@ def as_run(scores: Scores, name: str = "run") -> Run:
     """What `read_run` makes of the file, which is tested below."""
     rows = [
         (qid, docid, score)
-        for qid in sorted(scores)
+        for qid in scores
         for docid, score in sorted(scores[qid].items(), key=lambda hit: hit[::-1], reverse=True)
     ]
     frame = pd.DataFrame(rows, columns=["query_id", "doc_id", "score"])
-    place = frame.groupby("query_id").cumcount()
-    return Run(name, frame.assign(score=-place.astype(float)), frame["score"])
+    return Run.of(name, frame)
 
 
 def test_as_run_is_what_a_file_would_give(tmp_path: Path) -> None:
     scores = {"q2": {"a": 1.0, "c": 2.0, "b": 2.0}, "q1": {"a": -1.0}}
     read, made = read_run(write(tmp_path / "run", scores)), as_run(scores)
-    pd.testing.assert_frame_equal(read.frame.reset_index(drop=True), made.frame)
+    pd.testing.assert_frame_equal(read.frame, made.frame)
     assert read.scores.tolist() == made.scores.tolist()
 
 

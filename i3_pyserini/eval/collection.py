@@ -1,0 +1,49 @@
+"""Which collection was searched: the same measures on another one are other numbers."""
+
+from pathlib import Path
+
+from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.presets import PRESETS
+
+
+def searched_collection(index: Path) -> tuple[str, int]:
+    """The name of an index's collection, and how many passages it holds.
+
+    Raises:
+        I3Error: its manifest does not say.
+    """
+    manifest = read_manifest(index)
+    corpus, count = manifest.get("corpus"), manifest.get("passages")
+    if not isinstance(corpus, dict) or not isinstance(count, int):
+        raise I3Error(
+            f"{index}: no index that i3_pyserini.encode made; its collection is not known"
+        )
+    return str(corpus.get("name") or corpus.get("path")), count
+
+
+def collection_notes(presets: list[str], index: Path | None) -> list[str]:
+    """What must be said of the collection, where scores are compared with published ones.
+
+    Args:
+        presets: names of the presets in use.
+        index: the index that was searched, if it is known.
+
+    Raises:
+        I3Error: the index does not say what collection it is of.
+    """
+    wholes = {PRESETS[name].passages for name in presets if PRESETS[name].passages}
+    if not wholes:
+        return []
+    if index is None:
+        return [
+            "what was searched is not known: official and titled MS MARCO, or a part of it, give "
+            "other scores; name the index with --index"
+        ]
+    name, count = searched_collection(index)
+    return [
+        f"{name} is a part of the collection ({count:,} of {whole:,} passages): the scores are not "
+        "comparable with published ones"
+        for whole in sorted(filter(None, wholes))
+        if count < whole
+    ]

@@ -1,0 +1,106 @@
+"""Groups of queries: by length, by how many relevant passages they have, by what BM25 finds."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.columns import line_of, read_columns
+from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.ranking import judged_ranks
+from i3_pyserini.eval.runs import Run
+
+Groups = dict[str, list[str]]
+LENGTHS = (3, 5, 8)  # words
+RELEVANTS = (1, 4, 16)
+FIRST_HITS = (10, 100)
+
+
+def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
+    """The same evaluation over some of the queries."""
+    values = evaluation.per_query
+    values = values[values["query_id"].isin(queries)]
+    means = values.groupby("measure")["value"].mean()
+    return Evaluation(
+        evaluation.run,
+        {measure: float(means[measure]) for measure in evaluation.means},
+        values,
+        evaluation.warnings,
+    )
+
+
+def by_length(qrels: pd.DataFrame, topics: Mapping[str, str]) -> Groups:
+    """Groups the qrels' queries by their number of words.
+
+    Raises:
+        I3Error: a query has no topic.
+    """
+    queries = sorted(set(qrels["query_id"]))
+    lacking = [query for query in queries if query not in topics]
+    if lacking:
+        raise I3Error(
+            f"{len(lacking)} of the qrels' queries have no topic ({lacking[0]}); are the topics of "
+            "another set?"
+        )
+    return _by_number({query: len(topics[query].split()) for query in queries}, LENGTHS, "words")
+
+
+def by_relevants(qrels: pd.DataFrame, level: int) -> Groups:
+    """Groups the qrels' queries by how many passages are relevant, from `level` on."""
+    relevant = (qrels["relevance"] >= level).groupby(qrels["query_id"]).sum()
+    return _by_number({str(query): int(n) for query, n in relevant.items()}, RELEVANTS, "relevant")
+
+
+def by_first_hit(qrels: pd.DataFrame, run: Run, level: int) -> Groups:
+    """Groups the qrels' queries by where a run (BM25's, say) has the first relevant passage."""
+    ranks = judged_ranks(qrels, run)
+    first = np.full(len(ranks.queries), np.inf)
+    relevant = ranks.relevance >= level
+    np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
+    names = [f"first {FIRST_HITS[0]}", f"{FIRST_HITS[0] + 1}-{FIRST_HITS[1]}", "later or never"]
+    groups: Groups = {f"{run.name} has one: {name}": [] for name in names}
+    for query, rank in zip(ranks.queries, first, strict=True):
+        name = names[int(np.searchsorted(FIRST_HITS, rank))]
+        groups[f"{run.name} has one: {name}"].append(query)
+    return _filled(groups)
+
+
+def read_groups(path: Path, qrels: pd.DataFrame) -> Groups:
+    """Reads groups that a user made; a query may be in several.
+
+    Args:
+        path: a file with a query id and a group's name a line.
+        qrels: the judgements.
+
+    Raises:
+        I3Error: a line is not as it should be, or names a query that the qrels lack.
+    """
+    table = read_columns(path, {2: ("query_id", "group")}, "groups file", ())
+    known = set(qrels["query_id"])
+    groups: Groups = {}
+    for row, (query, group) in enumerate(table.select("query_id", "group").iter_rows()):
+        if query not in known:
+            raise I3Error(f"{path}, line {line_of(table, row)}: the qrels have no query {query!r}")
+        groups.setdefault(group, []).append(query)
+    return groups
+
+
+def _by_number(numbers: Mapping[str, int], bounds: tuple[int, ...], unit: str) -> Groups:
+    """Groups up to each of the bounds, and one above the last."""
+    starts = (0, *(bound + 1 for bound in bounds))
+    names = [
+        f"{start}-{end} {unit}" if start < end else f"{end} {unit}"
+        for start, end in zip(starts, bounds, strict=False)
+    ]
+    names[0] = f"up to {bounds[0]} {unit}"
+    names.append(f"over {bounds[-1]} {unit}")
+    groups: Groups = {name: [] for name in names}
+    for query, number in numbers.items():
+        groups[names[int(np.searchsorted(bounds, number))]].append(query)
+    return _filled(groups)
+
+
+def _filled(groups: Groups) -> Groups:
+    return {name: queries for name, queries in groups.items() if queries}

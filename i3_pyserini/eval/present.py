@@ -1,0 +1,144 @@
+"""Evaluations and comparisons as tables and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from i3_pyserini.eval.compare import Difference
+from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.tables import Table
+
+STYLES = ("text", "markdown", "latex", "csv", "json")
+SMALLEST_P = 0.001
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs over the same queries.
+
+    Attributes:
+        name: of the group of queries; empty for all of them.
+        evaluations: the runs.
+        differences: to the baseline; empty if there is none.
+    """
+
+    name: str
+    evaluations: Sequence[Evaluation]
+    differences: Sequence[Difference]
+
+    @property
+    def queries(self) -> int:
+        """How many queries these are."""
+        return int(self.evaluations[0].per_query["query_id"].nunique())
+
+
+def render(sections: Sequence[Section], style: str, collection: str | None = None) -> str:
+    """Everything in one style.
+
+    Args:
+        sections: all queries first, then groups of them.
+        style: one of `STYLES` but "json".
+        collection: what was searched, if it is known.
+    """
+    if style == "csv":
+        return _csv(sections, collection)
+    parts = [f"collection: {collection}"] if collection and style != "latex" else []
+    for section in sections:
+        if section.name:
+            title = f"{section.name} ({section.queries} queries)"
+            parts.append({"markdown": f"### {title}", "latex": f"% {title}"}.get(style, title))
+        tables = [means_table(section.evaluations)]
+        tables += [comparison_table(section.differences)] if section.differences else []
+        parts += [getattr(table, style)() for table in tables]
+    return "\n\n".join(parts) if style != "text" or len(sections) > 1 else "\n".join(parts)
+
+
+def means_table(evaluations: Sequence[Evaluation]) -> Table:
+    """A run a row, a measure a column."""
+    return Table(
+        ["run", *evaluations[0].means],
+        [[one.run, *(f"{value:.4f}" for value in one.means.values())] for one in evaluations],
+    )
+
+
+def comparison_table(differences: Sequence[Difference]) -> Table:
+    """A measure and run a row, against the baseline; p-values are corrected by Holm's method."""
+    header = ["run", "measure", "mean", "Δ", "95% interval", "d", "p (t)", "p (random.)", "W/T/L"]
+    return Table(
+        header,
+        [
+            [
+                one.run,
+                one.measure,
+                f"{one.mean:.4f}",
+                f"{one.delta:+.4f}",
+                f"[{one.low:+.4f}, {one.high:+.4f}]",
+                f"{one.effect:+.2f}",
+                p_value(one.t_test_holm),
+                p_value(one.randomisation_holm),
+                f"{one.wins}/{one.ties}/{one.losses}",
+            ]
+            for one in differences
+        ],
+    )
+
+
+def p_value(p: float) -> str:
+    """A p-value as papers print it."""
+    return "<.001" if p < SMALLEST_P else f"{p:.3f}".removeprefix("0")
+
+
+def as_json(sections: Sequence[Section], collection: str | None, per_query: bool) -> str:
+    """All there is, with all digits.
+
+    Args:
+        sections: all queries first, then groups of them.
+        collection: what was searched, if it is known.
+        per_query: with every query's values.
+    """
+    everything, *groups = (_fields(section, per_query) for section in sections)
+    fields: dict[str, Any] = {"collection": collection} if collection else {}
+    fields |= {name: value for name, value in everything.items() if name != "group"}
+    return json.dumps(fields | ({"groups": groups} if groups else {}), indent=2)
+
+
+def _fields(section: Section, per_query: bool) -> dict[str, Any]:
+    return {
+        "group": section.name,
+        "queries": section.queries,
+        "runs": [
+            {
+                "run": one.run,
+                "measures": one.means,
+                "warnings": one.warnings,
+                **({"per_query": one.per_query.to_dict("records")} if per_query else {}),
+            }
+            for one in section.evaluations
+        ],
+        **(
+            {"comparison": [asdict(one) for one in section.differences]}
+            if section.differences
+            else {}
+        ),
+    }
+
+
+def _csv(sections: Sequence[Section], collection: str | None) -> str:
+    """One table: a run a row, or, where there is a baseline, a run and measure a row."""
+    grouped = len(sections) > 1
+    header: list[str] = []
+    rows: list[list[str]] = []
+    for section in sections:
+        first = [section.name or "all"] if grouped else []
+        last = [collection] if collection else []
+        if section.differences:
+            found = [asdict(one) for one in section.differences]
+            header = list(found[0])
+            rows += [[*first, *map(str, one.values()), *last] for one in found]
+        else:
+            header = ["run", *section.evaluations[0].means]
+            for one in section.evaluations:
+                rows.append([*first, one.run, *map(repr, one.means.values()), *last])
+    header = [*(["group"] if grouped else []), *header, *(["collection"] if collection else [])]
+    return Table(header, rows).csv()

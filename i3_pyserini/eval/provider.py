@@ -1,0 +1,190 @@
+"""A provider of ir-measures that looks only at the ranks of judged passages.
+
+Most measures need nothing else of a run, and of a run of seven million lines that is a thousandth.
+Ties are broken as trec_eval does, for every measure alike; `docs/evaluation.md` says where other
+providers differ.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import ir_measures
+import numpy as np
+import pandas as pd
+from ir_measures import Metric, providers
+from ir_measures.measures import Measure
+from ir_measures.providers.base import NOT_PROVIDED, Choices
+from ir_measures.providers.base import Any as AnyValue
+from ir_measures.util import QrelsConverter, RunConverter
+
+from i3_pyserini.eval.ranking import Ids, JudgedRanks, judged_ranks
+from i3_pyserini.eval.runs import Run
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
+ALL_RANKS = np.iinfo(np.int64).max
+
+
+class RankProvider(providers.Provider):
+    """Measures from the ranks of judged passages; runs may be `Run`s or what ir-measures takes."""
+
+    NAME = "i3_ranks"
+    SUPPORTED_MEASURES = [  # noqa: RUF012  (as the base class has it)
+        ir_measures.measures._AP(cutoff=AnyValue(), rel=AnyValue(), judged_only=Choices(False)),
+        ir_measures.measures._Judged(cutoff=AnyValue()),
+        ir_measures.measures._NumRet(rel=AnyValue()),
+        ir_measures.measures._P(cutoff=AnyValue(), rel=AnyValue(), judged_only=Choices(False)),
+        ir_measures.measures._R(cutoff=AnyValue(), rel=AnyValue(), judged_only=Choices(False)),
+        ir_measures.measures._RR(cutoff=AnyValue(), rel=AnyValue(), judged_only=Choices(False)),
+        ir_measures.measures._Rprec(rel=AnyValue(), judged_only=Choices(False)),
+        ir_measures.measures._Success(
+            cutoff=AnyValue(), rel=AnyValue(), judged_only=Choices(False)
+        ),
+        ir_measures.measures._nDCG(
+            cutoff=AnyValue(), dcg=Choices("log2"), gains=AnyValue(), judged_only=Choices(False)
+        ),
+    ]
+
+    def _evaluator(self, measures: Iterable[Measure], qrels: Any) -> "RankEvaluator":
+        return RankEvaluator(list(measures), QrelsConverter(qrels).as_pd_dataframe())
+
+
+class RankEvaluator(providers.Evaluator):
+    """Measures of any number of runs against the same qrels."""
+
+    def __init__(self, measures: list[Measure], qrels: pd.DataFrame) -> None:
+        super().__init__(measures, set(qrels["query_id"]))
+        self.qrels = qrels
+
+    def _iter_calc(self, run: Any) -> Iterator[Metric]:
+        if not isinstance(run, Run):
+            run = Run.of("run", RunConverter(run).as_pd_dataframe())
+        ranks = judged_ranks(self.qrels, run)
+        ranked = np.flatnonzero(ranks.retrieved)  # the others get the measure's default
+        for measure in self.measures:
+            values = _VALUES[str(measure.NAME)](ranks, measure)
+            for query in ranked.tolist():
+                yield Metric(ranks.queries[query], measure, float(values[query]))
+
+
+def with_ranks() -> providers.FallbackProvider:
+    """The providers of ir-measures, behind this one: they compute what it does not."""
+    return providers.FallbackProvider([RankProvider(), *ir_measures.DefaultPipeline.providers])
+
+
+def _cutoff(measure: Measure) -> int:
+    cutoff = measure["cutoff"]
+    return ALL_RANKS if cutoff is NOT_PROVIDED else int(cutoff)
+
+
+def _relevant_in(ranks: JudgedRanks, measure: Measure, depth: int | Ids) -> Ids:
+    """How many relevant passages are among the first `depth` of each query: [Q]."""
+    depths = np.broadcast_to(depth, len(ranks.queries))[ranks.query]
+    within = (ranks.relevance >= measure["rel"]) & (ranks.rank <= depths)
+    return np.bincount(ranks.query[within], minlength=len(ranks.queries))
+
+
+def _relevant(ranks: JudgedRanks, measure: Measure) -> Ids:
+    """How many relevant passages each query has: [Q]."""
+    relevant = ranks.judged_relevance >= measure["rel"]
+    return np.bincount(ranks.judged_query[relevant], minlength=len(ranks.queries))
+
+
+def _share(part: Any, whole: Any) -> Values:
+    """The quotient; 0 where there is nothing to have a share of."""
+    shares = np.zeros(len(part))
+    np.divide(part, whole, out=shares, where=np.asarray(whole) > 0)
+    return shares
+
+
+def _precision(ranks: JudgedRanks, measure: Measure) -> Values:
+    cutoff = _cutoff(measure)
+    return _relevant_in(ranks, measure, cutoff) / cutoff
+
+
+def _recall(ranks: JudgedRanks, measure: Measure) -> Values:
+    return _share(_relevant_in(ranks, measure, _cutoff(measure)), _relevant(ranks, measure))
+
+
+def _r_precision(ranks: JudgedRanks, measure: Measure) -> Values:
+    relevant = _relevant(ranks, measure)
+    return _share(_relevant_in(ranks, measure, relevant), relevant)
+
+
+def _success(ranks: JudgedRanks, measure: Measure) -> Values:
+    return (_relevant_in(ranks, measure, _cutoff(measure)) > 0).astype(np.float64)
+
+
+def _reciprocal_rank(ranks: JudgedRanks, measure: Measure) -> Values:
+    relevant = (ranks.relevance >= measure["rel"]) & (ranks.rank <= _cutoff(measure))
+    values = np.zeros(len(ranks.queries))
+    np.maximum.at(values, ranks.query[relevant], 1 / ranks.rank[relevant])
+    return values
+
+
+def _average_precision(ranks: JudgedRanks, measure: Measure) -> Values:
+    relevant = (ranks.relevance >= measure["rel"]) & (ranks.rank <= _cutoff(measure))
+    query, rank = ranks.query[relevant], ranks.rank[relevant]
+    precision = (_place_in_query(query) + 1) / rank
+    total = np.bincount(query, weights=precision, minlength=len(ranks.queries))
+    return _share(total, _relevant(ranks, measure))
+
+
+def _ndcg(ranks: JudgedRanks, measure: Measure) -> Values:
+    """Gains by level over log2(rank + 1), against the best order of the qrels (trec_eval's)."""
+    cutoff, queries = _cutoff(measure), len(ranks.queries)
+    gains = {} if measure["gains"] is NOT_PROVIDED else dict(measure["gains"])
+    found, best = (_gains(levels, gains) for levels in (ranks.relevance, ranks.judged_relevance))
+    order = np.lexsort((-best, ranks.judged_query))
+    best, of_query = best[order], ranks.judged_query[order]
+    ideal_rank = _place_in_query(of_query) + 1
+    dcg, ideal = (
+        np.bincount(
+            query[rank <= cutoff],
+            weights=(gain / np.log2(rank + 1.0))[rank <= cutoff],
+            minlength=queries,
+        )
+        for query, rank, gain in (
+            (ranks.query, ranks.rank, found),
+            (of_query, ideal_rank, best),
+        )
+    )
+    return _share(dcg, ideal)
+
+
+def _judged(ranks: JudgedRanks, measure: Measure) -> Values:
+    cutoff = _cutoff(measure)
+    judged = np.bincount(ranks.query[ranks.rank <= cutoff], minlength=len(ranks.queries))
+    return _share(judged, np.minimum(ranks.retrieved, cutoff))
+
+
+def _retrieved(ranks: JudgedRanks, measure: Measure) -> Ids:
+    if measure["rel"] is NOT_PROVIDED:
+        return ranks.retrieved
+    return _relevant_in(ranks, measure, ALL_RANKS)
+
+
+def _gains(levels: Ids, gains: dict[int, int]) -> Values:
+    """What each level is worth: itself, unless `gains` says otherwise; never below zero."""
+    worth = levels.astype(np.float64)
+    for level, gain in gains.items():
+        worth[levels == level] = gain
+    return np.maximum(worth, 0.0)
+
+
+def _place_in_query(query: Ids) -> Ids:
+    """Each row's place among the rows of its query, from 0 on; rows are sorted by query."""
+    first = np.searchsorted(query, query)
+    return np.arange(len(query)) - first
+
+
+_VALUES: dict[str, Callable[[JudgedRanks, Measure], Any]] = {
+    "AP": _average_precision,
+    "Judged": _judged,
+    "NumRet": _retrieved,
+    "P": _precision,
+    "R": _recall,
+    "RR": _reciprocal_rank,
+    "Rprec": _r_precision,
+    "Success": _success,
+    "nDCG": _ndcg,
+}

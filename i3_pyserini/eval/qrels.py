@@ -1,0 +1,94 @@
+"""Reading qrels, checked: nothing odd in them is accepted in silence."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+
+from i3_pyserini.datasets import from_ir_datasets
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.columns import line_of, read_columns
+from i3_pyserini.eval.presets import PRESETS
+
+LAYOUTS = {4: ("query_id", "iteration", "doc_id", "relevance"), 2: ("query_id", "doc_id")}
+
+
+def read_qrels(name_or_path: str) -> pd.DataFrame:
+    """Reads qrels.
+
+    Args:
+        name_or_path: a TREC file (`qid 0 docid relevance`) or one with a relevant pair a line
+            (`qid docid`), plain or compressed (gzip, zstd); or one of the presets' names or an
+            ir_datasets id.
+
+    Returns:
+        Columns query_id, doc_id (strings) and relevance (int).
+
+    Raises:
+        I3Error: there are none, or a line is not as it should be.
+    """
+    path = Path(name_or_path)
+    if not path.exists():
+        preset = PRESETS.get(name_or_path)
+        return from_ir_datasets(
+            preset.dataset if preset and preset.dataset else name_or_path,
+            _judgements,
+            "Download the qrels and name the file",
+        )
+    table = read_columns(path, LAYOUTS, "qrels file", ("relevance",))
+    if "relevance" in table.columns:
+        _check_relevance(table, path)
+    else:
+        table = table.with_columns(pl.lit(1.0).alias("relevance"))
+    refuse_repeats(table, path, "judged")
+    return pd.DataFrame(
+        {
+            "query_id": table["query_id"].to_list(),
+            "doc_id": table["doc_id"].to_list(),
+            "relevance": table["relevance"].cast(pl.Int64).to_numpy(),
+        }
+    )
+
+
+def refuse_repeats(table: pl.DataFrame, path: Path, done: str) -> None:
+    """Refuses a file that has a pair of query and passage twice.
+
+    Raises:
+        I3Error: it has; the message names the second line of them.
+    """
+    # Hashes are quick to count, and when they are all different so are the pairs.
+    hashes = pl.col("query_id").hash(1) + pl.col("doc_id").hash(2)
+    if table.select(hashes.n_unique()).item() == len(table):
+        return
+    again = table.select(~pl.struct("query_id", "doc_id").is_first_distinct()).to_series()
+    if again.any():
+        row = int(again.arg_max() or 0)
+        query, passage = table["query_id"][row], table["doc_id"][row]
+        raise I3Error(
+            f"{path}, line {line_of(table, row)}: passage {passage!r} is {done} a second time "
+            f"for query {query!r}"
+        )
+
+
+def _check_relevance(table: pl.DataFrame, path: Path) -> None:
+    if len(table) > 1 and table["doc_id"].n_unique() == 1 < table["iteration"].n_unique():
+        raise I3Error(
+            f"{path}: the third column is {table['doc_id'][0]!r} throughout, so it is no passage "
+            "id; if the columns are qid, pid, index, score, keep the first two"
+        )
+    levels = table["relevance"]
+    for wrong, what, advice in (
+        (levels < 0, "is negative", "count it as not relevant: write 0, or leave the line out"),
+        (levels != levels.round(), "is no whole number", "round it, or give levels"),
+    ):
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise I3Error(
+                f"{path}, line {line_of(table, row)}: relevance {levels[row]:g} {what}; {advice}"
+            )
+
+
+def _judgements(data: Any) -> pd.DataFrame:
+    rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in data.qrels_iter()]
+    return pd.DataFrame(rows, columns=["query_id", "doc_id", "relevance"])

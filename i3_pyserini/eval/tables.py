@@ -1,0 +1,45 @@
+"""Tables as text, Markdown, LaTeX and CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words; the first column is left-aligned, the others are right-aligned.
+
+    Attributes:
+        header: names of the columns.
+        rows: as many words each.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def text(self) -> str:
+        """Columns for a terminal."""
+        return self._as("plain")
+
+    def markdown(self) -> str:
+        """A table of GitHub's Markdown."""
+        return self._as("github")
+
+    def latex(self) -> str:
+        """A tabular of the package booktabs, its words escaped."""
+        return self._as("latex_booktabs")
+
+    def csv(self) -> str:
+        """Comma-separated values."""
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([self.header, *self.rows])
+        return lines.getvalue().removesuffix("\n")
+
+    def _as(self, style: str) -> str:
+        align = ["left"] + ["right"] * (len(self.header) - 1)
+        return tabulate(
+            self.rows, self.header, tablefmt=style, disable_numparse=True, colalign=align
+        )

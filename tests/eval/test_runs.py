@@ -1,0 +1,164 @@
+"""Reading runs and qrels: quick and careful reading agree, and what is odd is told by line."""
+
+import gzip
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import Run, read_run
+
+ROWS = [("q2", "d1", 2.5), ("q2", "d10", 2.5), ("q2", "d9", 2.5), ("q1", "é", -1e-3)]
+LINES = [f"{query} Q0 {docid} 1 {score} tag" for query, docid, score in ROWS]
+TIED = [("q2", "d9"), ("q2", "d10"), ("q2", "d1"), ("q1", "é")]  # as strings, falling
+
+
+def write(folder: Path, content: str | bytes, name: str = "run.txt") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def pairs(run: Run) -> list[tuple[str, str]]:
+    return list(run.table.select("query_id", "doc_id").iter_rows())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(LINES),
+        "\n".join(LINES) + "\n",
+        "\r\n".join(LINES) + "\r\n",
+        "\n".join(LINES).replace(" ", "\t"),
+        "\n".join(LINES).replace(" Q0 ", "\tQ0  "),
+        "\n\n" + "\n \n".join(LINES) + "\n\n",
+        "\n".join(f"  {line} " for line in LINES),
+    ],
+)
+def test_any_white_space_separates(tmp_path: Path, text: str) -> None:
+    if text.startswith("\n"):  # the first line says which columns there are
+        with pytest.raises(I3Error, match="line 1: 0 column"):
+            read_run(write(tmp_path, text))
+        return
+    run = read_run(write(tmp_path, text))
+    assert pairs(run) == TIED
+    assert run.scores.tolist() == [2.5, 2.5, 2.5, -1e-3]
+    assert run.frame["score"].tolist() == [0, -1, -2, 0]
+
+
+def test_compressed_runs(tmp_path: Path) -> None:
+    plain = write(tmp_path, "\n".join(LINES))
+    assert pairs(read_run(write(tmp_path, gzip.compress(plain.read_bytes()), "run.gz"))) == TIED
+    zstd = shutil.which("zstd")
+    if zstd is None:
+        pytest.skip("needs the program zstd")
+    subprocess.run([zstd, "-q", plain], check=True)
+    assert pairs(read_run(tmp_path / "run.txt.zst")) == TIED
+
+
+def test_pipes(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        for text in ("\n".join(LINES), "\n".join(LINES).replace(" Q0", "  Q0")):
+            pool.submit(pipe.write_text, text)
+            assert pairs(read_run(pipe)) == TIED
+
+
+def test_a_compressed_run_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress("\n".join(f"q Q0 d{n} 1 {n} t" for n in range(9999)).encode())
+    with pytest.raises(I3Error, match=r"run\.gz: cannot be read"):
+        read_run(write(tmp_path, whole[: len(whole) // 2], "run.gz"))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.sampled_from([0.5, 1.0, 7.0])),
+        unique_by=lambda row: row[:2],
+        min_size=1,
+    )
+)
+def test_ranked_as_trec_eval_does(rows: list[tuple[str, int, float]]) -> None:
+    """Whatever the order of the lines, and with queries in several places of the file."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [f"{query} Q0 d{docid} 0 {score} t" for query, docid, score in rows]
+        run = read_run(write(Path(folder), "\n".join(lines)))
+    expected = []
+    for query in dict.fromkeys(row[0] for row in rows):
+        hits = sorted(((np.float32(s), f"d{d}") for q, d, s in rows if q == query), reverse=True)
+        expected += [(query, docid) for _, docid in hits]
+    assert pairs(run) == expected
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("q Q0 d99999 1", r"line 70001: 4 columns: 'q Q0 d99999 1'; this run has 6"),
+        ("q Q0 d99999 1 2 t more", "line 70001: 7 columns"),
+        ("q Q0 d99999 1 x t", "line 70001: score 'x' is not a finite number"),
+        ("q Q0 d99999 1 NaN t", "line 70001: score 'NaN' is not a finite number"),
+        ("q Q0 d99999 1 -inf t", "line 70001: score '-inf' is not a finite number"),
+        ("q Q0 d5 1 9 t", "line 70001: passage 'd5' is ranked a second time for query 'q'"),
+    ],
+)
+def test_one_bad_line_among_many(tmp_path: Path, bad: str, said: str) -> None:
+    good = [f"q Q0 d{n} 1 {-n} t" for n in range(90_000)]
+    lines = [*good[:70_000], bad, *good[70_000:]]
+    with pytest.raises(I3Error, match=said):
+        read_run(write(tmp_path, "\n".join(lines)))
+    # With blank lines and doubled blanks, which are read carefully, the number is the line's still.
+    lines = [
+        lines[0],
+        *[line.replace("q Q0", "q  Q0") for line in lines[2:70_000]],
+        "",
+        *lines[70_000:],
+    ]
+    with pytest.raises(I3Error, match=said):
+        read_run(write(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n\x00\x00", r"cannot be read|line 1"),
+        (b"q Q0 \xff 1 2 t\n", "cannot be read: .*utf-8"),
+        (b'{"id": 1}\n', r"line 1: 2 column\(s\): '\{\"id\": 1\}'; a run has 6"),
+    ],
+)
+def test_files_that_are_no_runs(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(I3Error, match=said) as caught:
+        read_run(write(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match=r"none\.txt: cannot be read"):
+        read_run(tmp_path / "none.txt")
+    with pytest.raises(I3Error, match="cannot be read: it is a folder"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("q 0 a 1\nq 0 b -1\n", "line 2: relevance -1 is negative; count it as not relevant"),
+        ("q 0 a 1\nq 0 b 0.5\n", "line 2: relevance 0.5 is no whole number"),
+        ("q 0 a 1\nq 0 b 1 x\n", "line 2: 5 columns: .*; this qrels file has 4"),
+        ("q 0 a 1\nq b\n", "line 2: 2 columns"),
+        ("q Q0 a 1 2.0 t\n", r"line 1: 6 column\(s\).*a qrels file has 4"),
+    ],
+)
+def test_bad_qrels(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(I3Error, match=said):
+        read_qrels(str(write(tmp_path, lines, "qrels.txt")))
