@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import polars as pl
     from ir_measures.measures import Measure
 
     from i3_pyserini.eval.evaluate import Evaluation
@@ -37,7 +37,7 @@ def main() -> None:
     from i3_pyserini.eval.evaluate import evaluate
     from i3_pyserini.eval.measures import choose_measures, graded_note
     from i3_pyserini.eval.presets import PRESETS
-    from i3_pyserini.eval.qrels import read_qrels
+    from i3_pyserini.eval.qrels import read_judgements
     from i3_pyserini.eval.runs import read_run
 
     names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
@@ -45,8 +45,8 @@ def main() -> None:
     presets = [name for name in names if name in PRESETS]
     notes = [note] if note else []
     notes += collection_notes(presets, args.index)
-    qrels = read_qrels(args.qrels)
-    notes += [] if note else graded_note(measures, int(qrels["relevance"].max()))
+    qrels = read_judgements(args.qrels)
+    notes += [] if note else graded_note(measures, max(qrels["relevance"]))
     evaluations = [evaluate(qrels, read_run(path), measures) for path in args.runs]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
@@ -138,11 +138,11 @@ def _sections(
         differences = []
         if place is not None and (not queries or len(queries) >= LEAST_QUERIES):
             differences = compare(runs[place], [*runs[:place], *runs[place + 1 :]])
-        sections.append(Section(name, runs, differences))
+        sections.append(Section(name, runs, differences, args.baseline.name if differences else ""))
     return sections
 
 
-def _groups(args: argparse.Namespace, qrels: "pd.DataFrame", measures: "list[Measure]") -> "Groups":
+def _groups(args: argparse.Namespace, qrels: "pl.DataFrame", measures: "list[Measure]") -> "Groups":
     if not args.group_by:
         return {}
     from i3_pyserini.encode.topics import read_topics

@@ -64,8 +64,10 @@ def _source(path: Path) -> Source:
     """The file itself; of a pipe, which can be read but once, what comes out of it."""
     if path.is_dir():
         raise I3Error(f"{path}: cannot be read: it is a folder")
+    if not path.exists():
+        raise I3Error(f"{path}: no such file")
     try:
-        return path if path.is_file() or not path.exists() else path.read_bytes()
+        return path if path.is_file() else path.read_bytes()
     except OSError as error:
         raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -90,6 +92,8 @@ def _lines(path: Path, source: Source, rows: int | None = None) -> pl.Series:
             raise_if_empty=False,
             glob=False,
         )[LINE]
+    except pl.exceptions.SchemaError as error:
+        raise I3Error(f"{path}: cannot be read: it is no text file") from error
     except pl.exceptions.PolarsError as error:
         raise I3Error(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
     except OSError as error:

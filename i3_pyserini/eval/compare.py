@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluate import Evaluation, Values
 
 RESAMPLES = 9999
 BATCH = 1 << 25  # numbers that a test holds at a time
@@ -16,8 +15,6 @@ CONFIDENCE = 0.95
 SEED = 42
 LEAST_QUERIES = 2
 EQUAL = 1e-9  # values that two orders of summation may give
-
-Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -77,37 +74,30 @@ def compare(baseline: Evaluation, others: Sequence[Evaluation]) -> list[Differen
     Raises:
         I3Error: there are fewer than two queries.
     """
-    wide = [_by_query(evaluation) for evaluation in (baseline, *others)]
-    if len(wide[0]) < LEAST_QUERIES:
-        raise I3Error(f"{len(wide[0])} query is too few to compare runs; leave out --baseline")
+    queries = baseline.queries
+    if len(queries) < LEAST_QUERIES:
+        raise I3Error(f"{len(queries)} query is too few to compare runs; leave out --baseline")
     return [
         difference
-        for measure in baseline.means
-        for difference in _compare_by(
-            measure, [evaluation.run for evaluation in others], [one[measure] for one in wide]
-        )
+        for measure in baseline.values
+        for difference in _compare_by(measure, baseline, others)
     ]
 
 
-def _by_query(evaluation: Evaluation) -> pd.DataFrame:
-    return evaluation.per_query.pivot(index="query_id", columns="measure", values="value")
-
-
-def _compare_by(measure: str, runs: Sequence[str], values: Sequence[pd.Series]) -> list[Difference]:
+def _compare_by(
+    measure: str, baseline: Evaluation, others: Sequence[Evaluation]
+) -> list[Difference]:
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415  (a second)
 
-    base = values[0].to_numpy()
-    found = [
-        _differ(values_of_run.reindex(values[0].index).to_numpy() - base)
-        for values_of_run in values[1:]
-    ]
+    base = baseline.values[measure]
+    found = [_differ(evaluation.values[measure] - base) for evaluation in others]
     t_tests, randomisations = (
         multipletests([one[name] for one in found], method="holm")[1] if found else []
         for name in ("t_test", "randomisation")
     )
     return [
         Difference(
-            run=run,
+            run=evaluation.run,
             measure=measure,
             queries=len(base),
             mean=float(base.mean() + one["delta"]),
@@ -116,8 +106,8 @@ def _compare_by(measure: str, runs: Sequence[str], values: Sequence[pd.Series]) 
             randomisation_holm=float(randomisation),
             **one,
         )
-        for run, one, t_test, randomisation in zip(
-            runs, found, t_tests, randomisations, strict=True
+        for evaluation, one, t_test, randomisation in zip(
+            others, found, t_tests, randomisations, strict=True
         )
     ]
 

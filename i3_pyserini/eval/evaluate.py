@@ -1,14 +1,23 @@
 """Measures of a run: means and per-query values."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import ir_measures
-import pandas as pd
+import numpy as np
+import polars as pl
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider
+from i3_pyserini.eval.qrels import as_pandas, as_polars
 from i3_pyserini.eval.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -17,22 +26,40 @@ class Evaluation:
 
     Attributes:
         run: the run's name.
-        means: mean over the qrels' queries, by measure.
-        per_query: columns query_id, measure, value.
+        queries: the qrels' queries, sorted; Q of them.
+        values: float64 [Q] by measure; zero for a query that the run lacks.
         warnings: what a reader of the scores must know.
     """
 
     run: str
-    means: dict[str, float]
-    per_query: pd.DataFrame
+    queries: list[str]
+    values: dict[str, Values]
     warnings: list[str]
 
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """What ir-measures makes of the queries' values: their mean; of counts the sum."""
+        return {measure: _aggregate(measure, values) for measure, values in self.values.items()}
 
-def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluation:
+    @cached_property
+    def per_query(self) -> "pd.DataFrame":
+        """Columns query_id, measure, value."""
+        import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+
+        return pd.DataFrame(
+            {
+                "query_id": self.queries * len(self.values),
+                "measure": np.repeat(list(self.values), len(self.queries)),
+                "value": np.concatenate(list(self.values.values())),
+            }
+        )
+
+
+def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Measure]) -> Evaluation:
     """Computes measures with ir-measures: what it can by the ranks of judged passages.
 
     Args:
-        qrels: as `qrels.read_qrels` gives them.
+        qrels: as `qrels.read_judgements` or `qrels.read_qrels` gives them.
         run: the run.
         measures: what to compute.
 
@@ -42,7 +69,9 @@ def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluati
     Raises:
         I3Error: the run has none of the qrels' queries.
     """
-    judged, ranked = set(qrels["query_id"]), set(run.table["query_id"].unique())
+    judgements = as_polars(qrels)
+    judged = set(judgements["query_id"].unique())
+    ranked = set(run.lines["query_id"].unique())
     if not judged & ranked:
         raise I3Error(
             f"{run.name}: none of its {len(ranked)} queries is among the {len(judged)} of the "
@@ -53,21 +82,33 @@ def evaluate(qrels: pd.DataFrame, run: Run, measures: list[Measure]) -> Evaluati
         warnings.append(_count(judged - ranked, "query", "queries", "missing, counted as zero"))
     if ranked - judged:
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, left out"))
+    queries = sorted(judged)
+    place = {query: number for number, query in enumerate(queries)}
+    values = {str(measure): np.zeros(len(queries)) for measure in measures}
+    for metric in _metrics(judgements, run, measures):
+        values[str(metric.measure)][place[metric.query_id]] = metric.value
+    return Evaluation(run.name, queries, values, warnings)
+
+
+def _metrics(
+    judgements: pl.DataFrame, run: Run, measures: list[Measure]
+) -> list[ir_measures.Metric]:
     by_ranks = RankProvider()
     quick = [measure for measure in measures if by_ranks.supports(measure)]
     others = [measure for measure in measures if measure not in quick]
-    metrics = list(by_ranks.iter_calc(quick, qrels, run)) if quick else []
+    metrics = list(by_ranks.iter_calc(quick, judgements, run)) if quick else []
     if others:
-        known = run.frame[run.frame["query_id"].isin(judged)]
+        qrels = as_pandas(judgements)
+        known = run.frame[run.frame["query_id"].isin(set(qrels["query_id"]))]
         metrics += ir_measures.iter_calc(others, qrels, known)
-    rows = [(metric.query_id, str(metric.measure), metric.value) for metric in metrics]
-    values = pd.DataFrame(rows, columns=["query_id", "measure", "value"])
-    names = [str(measure) for measure in measures]
-    table = values.pivot(index="query_id", columns="measure", values="value")
-    table = table.reindex(index=sorted(judged), columns=names).fillna(0.0)
-    means = {name: float(table[name].mean()) for name in names}
-    per_query = table.reset_index().melt("query_id", var_name="measure", value_name="value")
-    return Evaluation(run.name, means, per_query, warnings)
+    return metrics
+
+
+def _aggregate(measure: str, values: Values) -> float:
+    aggregator = ir_measures.parse_measure(measure).aggregator()
+    for value in values.tolist():
+        aggregator.add(value)
+    return float(aggregator.result())
 
 
 def _count(ids: set[str], one: str, many: str, what: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import polars as pl
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.columns import line_of, read_columns
@@ -20,18 +20,17 @@ FIRST_HITS = (10, 100)
 
 def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
     """The same evaluation over some of the queries."""
-    values = evaluation.per_query
-    values = values[values["query_id"].isin(queries)]
-    means = values.groupby("measure")["value"].mean()
+    wanted = set(queries)
+    kept = np.array([query in wanted for query in evaluation.queries], dtype=bool)
     return Evaluation(
         evaluation.run,
-        {measure: float(means[measure]) for measure in evaluation.means},
-        values,
+        [query for query in evaluation.queries if query in wanted],
+        {measure: values[kept] for measure, values in evaluation.values.items()},
         evaluation.warnings,
     )
 
 
-def by_length(qrels: pd.DataFrame, topics: Mapping[str, str]) -> Groups:
+def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
     """Groups the qrels' queries by their number of words.
 
     Raises:
@@ -47,13 +46,13 @@ def by_length(qrels: pd.DataFrame, topics: Mapping[str, str]) -> Groups:
     return _by_number({query: len(topics[query].split()) for query in queries}, LENGTHS, "words")
 
 
-def by_relevants(qrels: pd.DataFrame, level: int) -> Groups:
+def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:
     """Groups the qrels' queries by how many passages are relevant, from `level` on."""
-    relevant = (qrels["relevance"] >= level).groupby(qrels["query_id"]).sum()
-    return _by_number({str(query): int(n) for query, n in relevant.items()}, RELEVANTS, "relevant")
+    numbers = qrels.group_by("query_id").agg((pl.col("relevance") >= level).sum())
+    return _by_number(dict(numbers.sort("query_id").iter_rows()), RELEVANTS, "relevant")
 
 
-def by_first_hit(qrels: pd.DataFrame, run: Run, level: int) -> Groups:
+def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
     """Groups the qrels' queries by where a run (BM25's, say) has the first relevant passage."""
     ranks = judged_ranks(qrels, run)
     first = np.full(len(ranks.queries), np.inf)
@@ -67,7 +66,7 @@ def by_first_hit(qrels: pd.DataFrame, run: Run, level: int) -> Groups:
     return _filled(groups)
 
 
-def read_groups(path: Path, qrels: pd.DataFrame) -> Groups:
+def read_groups(path: Path, qrels: pl.DataFrame) -> Groups:
     """Reads groups that a user made; a query may be in several.
 
     Args:

@@ -11,6 +11,10 @@ from i3_pyserini.eval.tables import Table
 
 STYLES = ("text", "markdown", "latex", "csv", "json")
 SMALLEST_P = 0.001
+HOW = (
+    "95% interval by bootstrap; d: Cohen's, of paired values; p of the paired t-test and of the "
+    "randomisation test, by Holm's method for the runs of a measure; W/T/L: queries won, tied, lost"
+)
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,18 @@ class Section:
         name: of the group of queries; empty for all of them.
         evaluations: the runs.
         differences: to the baseline; empty if there is none.
+        baseline: its name.
     """
 
     name: str
     evaluations: Sequence[Evaluation]
     differences: Sequence[Difference]
+    baseline: str = ""
 
     @property
     def queries(self) -> int:
         """How many queries these are."""
-        return int(self.evaluations[0].per_query["query_id"].nunique())
+        return len(self.evaluations[0].queries)
 
 
 def render(sections: Sequence[Section], style: str, collection: str | None = None) -> str:
@@ -46,12 +52,14 @@ def render(sections: Sequence[Section], style: str, collection: str | None = Non
     parts = [f"collection: {collection}"] if collection and style != "latex" else []
     for section in sections:
         if section.name:
-            title = f"{section.name} ({section.queries} queries)"
+            title = f"{section.name} ({_count(section.queries)})"
             parts.append({"markdown": f"### {title}", "latex": f"% {title}"}.get(style, title))
-        tables = [means_table(section.evaluations)]
-        tables += [comparison_table(section.differences)] if section.differences else []
-        parts += [getattr(table, style)() for table in tables]
-    return "\n\n".join(parts) if style != "text" or len(sections) > 1 else "\n".join(parts)
+        parts.append(getattr(means_table(section.evaluations), style)())
+        if section.differences:
+            told = f"against {section.baseline}, {_count(section.queries)}; {HOW}"
+            parts.append(f"% {told}" if style == "latex" else told)
+            parts.append(getattr(comparison_table(section.differences), style)())
+    return ("\n" if len(parts) == 2 else "\n\n").join(parts)  # noqa: PLR2004  (a line and a table)
 
 
 def means_table(evaluations: Sequence[Evaluation]) -> Table:
@@ -122,6 +130,10 @@ def _fields(section: Section, per_query: bool) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def _count(queries: int) -> str:
+    return f"{queries:,} {'query' if queries == 1 else 'queries'}"
 
 
 def _csv(sections: Sequence[Section], collection: str | None) -> str:

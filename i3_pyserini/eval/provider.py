@@ -10,13 +10,14 @@ from typing import Any
 
 import ir_measures
 import numpy as np
-import pandas as pd
+import polars as pl
 from ir_measures import Metric, providers
 from ir_measures.measures import Measure
 from ir_measures.providers.base import NOT_PROVIDED, Choices
 from ir_measures.providers.base import Any as AnyValue
 from ir_measures.util import QrelsConverter, RunConverter
 
+from i3_pyserini.eval.qrels import as_polars
 from i3_pyserini.eval.ranking import Ids, JudgedRanks, judged_ranks
 from i3_pyserini.eval.runs import Run
 
@@ -25,7 +26,10 @@ ALL_RANKS = np.iinfo(np.int64).max
 
 
 class RankProvider(providers.Provider):
-    """Measures from the ranks of judged passages; runs may be `Run`s or what ir-measures takes."""
+    """Measures from the ranks of judged passages.
+
+    Runs may be `Run`s, and qrels polars' tables, besides all that ir-measures takes.
+    """
 
     NAME = "i3_ranks"
     SUPPORTED_MEASURES = [  # noqa: RUF012  (as the base class has it)
@@ -45,14 +49,16 @@ class RankProvider(providers.Provider):
     ]
 
     def _evaluator(self, measures: Iterable[Measure], qrels: Any) -> "RankEvaluator":
-        return RankEvaluator(list(measures), QrelsConverter(qrels).as_pd_dataframe())
+        if not isinstance(qrels, pl.DataFrame):
+            qrels = as_polars(QrelsConverter(qrels).as_pd_dataframe())
+        return RankEvaluator(list(measures), qrels)
 
 
 class RankEvaluator(providers.Evaluator):
     """Measures of any number of runs against the same qrels."""
 
-    def __init__(self, measures: list[Measure], qrels: pd.DataFrame) -> None:
-        super().__init__(measures, set(qrels["query_id"]))
+    def __init__(self, measures: list[Measure], qrels: pl.DataFrame) -> None:
+        super().__init__(measures, set(qrels["query_id"].unique()))
         self.qrels = qrels
 
     def _iter_calc(self, run: Any) -> Iterator[Metric]:

@@ -1,9 +1,8 @@
 """Reading qrels, checked: nothing odd in them is accepted in silence."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import polars as pl
 
 from i3_pyserini.datasets import from_ir_datasets
@@ -11,10 +10,44 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.columns import line_of, read_columns
 from i3_pyserini.eval.presets import PRESETS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {"query_id": pl.String, "doc_id": pl.String, "relevance": pl.Int64}
 LAYOUTS = {4: ("query_id", "iteration", "doc_id", "relevance"), 2: ("query_id", "doc_id")}
 
 
-def read_qrels(name_or_path: str) -> pd.DataFrame:
+def read_qrels(name_or_path: str) -> "pd.DataFrame":
+    """Reads qrels as ir-measures takes them.
+
+    Args:
+        name_or_path: see `read_judgements`.
+
+    Returns:
+        Columns query_id, doc_id (strings) and relevance (int).
+
+    Raises:
+        I3Error: see `read_judgements`.
+    """
+    return as_pandas(read_judgements(name_or_path))
+
+
+def as_pandas(judgements: pl.DataFrame) -> "pd.DataFrame":
+    """The same columns in pandas."""
+    import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+
+    columns = {name: judgements[name].to_list() for name in ("query_id", "doc_id")}
+    return pd.DataFrame({**columns, "relevance": judgements["relevance"].to_numpy()})
+
+
+def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
+    """The same columns in polars."""
+    if isinstance(qrels, pl.DataFrame):
+        return qrels
+    return pl.DataFrame({name: qrels[name].to_list() for name in COLUMNS})
+
+
+def read_judgements(name_or_path: str) -> pl.DataFrame:
     """Reads qrels.
 
     Args:
@@ -42,13 +75,7 @@ def read_qrels(name_or_path: str) -> pd.DataFrame:
     else:
         table = table.with_columns(pl.lit(1.0).alias("relevance"))
     refuse_repeats(table, path, "judged")
-    return pd.DataFrame(
-        {
-            "query_id": table["query_id"].to_list(),
-            "doc_id": table["doc_id"].to_list(),
-            "relevance": table["relevance"].cast(pl.Int64).to_numpy(),
-        }
-    )
+    return table.select("query_id", "doc_id", pl.col("relevance").cast(pl.Int64))
 
 
 def refuse_repeats(table: pl.DataFrame, path: Path, done: str) -> None:
@@ -89,6 +116,6 @@ def _check_relevance(table: pl.DataFrame, path: Path) -> None:
             )
 
 
-def _judgements(data: Any) -> pd.DataFrame:
+def _judgements(data: Any) -> pl.DataFrame:
     rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in data.qrels_iter()]
-    return pd.DataFrame(rows, columns=["query_id", "doc_id", "relevance"])
+    return pl.DataFrame(rows, schema=COLUMNS, orient="row")

@@ -1,13 +1,16 @@
 """Where a run ranks the judged passages: all that most measures need of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
+from i3_pyserini.eval.qrels import as_polars
 from i3_pyserini.eval.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -35,40 +38,44 @@ class JudgedRanks:
     judged_relevance: Ids
 
 
-def judged_ranks(qrels: pd.DataFrame, run: Run) -> JudgedRanks:
+def judged_ranks(qrels: "pl.DataFrame | pd.DataFrame", run: Run) -> JudgedRanks:
     """Finds the judged passages in a run.
 
     Args:
         qrels: columns query_id, doc_id (strings) and relevance (int).
         run: the run.
     """
-    judgements = pl.DataFrame(
-        {name: qrels[name].to_list() for name in ("query_id", "doc_id", "relevance")}
-    )
+    judgements = as_polars(qrels)
     queries = judgements["query_id"].unique().sort()
     places = queries.to_frame("query_id").with_row_index("query")
     judgements = judgements.join(places, on="query_id").sort(
         "query", "relevance", descending=[False, True]
     )
-    lengths = run.table["query_id"].rle().struct.unnest()
-    ranked = lengths.with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
+    lengths = run.lines["query_id"].rle().struct.unnest().group_by("value", maintain_order=True)
+    ranked = lengths.agg(pl.col("len").cast(pl.Int64).sum())
+    ranked = ranked.with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
     ranked = places.join(ranked, left_on="query_id", right_on="value", how="left").sort("query")
     found = (
-        run.table.lazy()
+        run.lines.lazy()
         .with_row_index("row")
         .filter(pl.col("doc_id").is_in(judgements["doc_id"].unique().implode()))
         .join(judgements.lazy(), on=["query_id", "doc_id"])
-        .sort("query", "row")
         .select("query", "row", "relevance")
         .collect()
     )
-    query = _ids(found["query"])
+    row = _ids(found["row"])
+    if run.order is not None:
+        place = np.empty(len(run.order), dtype=np.int64)
+        place[run.order] = np.arange(len(run.order))
+        row = place[row]
+    by_rank = np.lexsort((row, found["query"].to_numpy()))
+    query = _ids(found["query"])[by_rank]
     starts = _ids(ranked["start"].fill_null(0))
     return JudgedRanks(
         queries.to_list(),
         query,
-        _ids(found["row"]) - starts[query] + 1,
-        _ids(found["relevance"]),
+        row[by_rank] - starts[query] + 1,
+        _ids(found["relevance"])[by_rank],
         _ids(ranked["len"].fill_null(0)),
         _ids(judgements["query"]),
         _ids(judgements["relevance"]),

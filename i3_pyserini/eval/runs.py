@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from i3_pyserini.eval.columns import read_columns
 from i3_pyserini.eval.qrels import refuse_repeats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LAYOUTS = {
     6: ("query_id", "_q0", "doc_id", "_rank", "score", "_tag"),
@@ -25,31 +27,43 @@ class Run:
 
     Attributes:
         name: the file's name.
-        table: columns query_id, doc_id and score (float64, what the file says: the score, or the
-            rank below zero). The rows of a query follow each other, in the order of trec_eval:
-            score (in single precision), then docid, both falling.
+        lines: columns query_id, doc_id and score (float64, what the file says: the score, or the
+            rank below zero), in the order of the file.
+        order: the lines by rank; None if that is their order.
         warnings: what a reader of its scores must know.
         scored: whether the file has scores, and not ranks alone.
     """
 
     name: str
-    table: pl.DataFrame
+    lines: pl.DataFrame
+    order: Ids | None = None
     warnings: list[str] = field(default_factory=list)
     scored: bool = True
 
     @classmethod
-    def of(cls, name: str, frame: pd.DataFrame) -> "Run":
+    def of(cls, name: str, frame: "pd.DataFrame") -> "Run":
         """Ranks a frame with columns query_id, doc_id (both strings) and score."""
         columns = {column: frame[column].to_list() for column in ("query_id", "doc_id", "score")}
-        table, warnings = rank(pl.DataFrame(columns).with_columns(pl.col("score").cast(pl.Float64)))
-        return cls(name, table, warnings)
+        lines = pl.DataFrame(columns).with_columns(pl.col("score").cast(pl.Float64))
+        return cls(name, lines, *rank(lines))
 
     @cached_property
-    def frame(self) -> pd.DataFrame:
+    def table(self) -> pl.DataFrame:
+        """The lines by rank.
+
+        The rows of a query follow each other, in the order of trec_eval: score (in single
+        precision), then docid, both falling.
+        """
+        return self.lines if self.order is None else self.lines[self.order]
+
+    @cached_property
+    def frame(self) -> "pd.DataFrame":
         """The same for ir-measures' providers, which rank equal scores each in its own way.
 
         Columns query_id, doc_id and score; scores fall by one from rank to rank: 0, -1, -2, …
         """
+        import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+
         lengths = self.table["query_id"].rle().struct.field("len").to_numpy().astype(np.int64)
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         return pd.DataFrame(
@@ -61,8 +75,10 @@ class Run:
         )
 
     @property
-    def scores(self) -> pd.Series:
+    def scores(self) -> "pd.Series":
         """What the file says of each row of the frame: the score, or the rank below zero."""
+        import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+
         return pd.Series(self.table["score"].to_numpy())
 
 
@@ -77,22 +93,22 @@ def read_run(path: Path) -> Run:
     scored = "score" in table.columns
     if not scored:
         table = table.with_columns(-pl.col("rank").alias("score"))
-    ranked, warnings = rank(table.select("query_id", "doc_id", "score"))
-    return Run(path.name, ranked, warnings, scored)
+    lines = table.select("query_id", "doc_id", "score")
+    return Run(path.name, lines, *rank(lines), scored)
 
 
-def rank(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+def rank(lines: pl.DataFrame) -> tuple[Ids | None, list[str]]:
     """Orders a run as trec_eval does; queries stay in the order in which they come first.
 
     Args:
-        table: columns query_id, doc_id and score.
+        lines: columns query_id, doc_id and score.
 
     Returns:
-        The table in that order, and what a reader must know of it.
+        Their order (None if it is the one they are in), and what a reader must know of it.
     """
-    queries = _numbers(table["query_id"])
+    queries = _numbers(lines["query_id"])
     # trec_eval holds scores in single precision, so that what is equal there is a tie.
-    scores = table["score"].cast(pl.Float32).to_numpy()
+    scores = lines["score"].cast(pl.Float32).to_numpy()
     order: Ids | None = None
     warnings = []
     if (queries[1:] < queries[:-1]).any():
@@ -106,11 +122,11 @@ def rank(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         warnings.append("the lines are not in the order of their scores: ranked by score")
     tied = np.flatnonzero(follows & (scores[1:] == scores[:-1])) + 1
     if len(tied):
-        order = np.arange(len(table)) if order is None else order
-        order = _break_ties(table["doc_id"], order, tied)
+        order = np.arange(len(lines)) if order is None else order
+        order = _break_ties(lines["doc_id"], order, tied)
         told = f"{len(tied)} passages tie with one above them: ordered by docid, falling"
         warnings.insert(0, told)
-    return (table if order is None else table[order]), warnings
+    return order, warnings
 
 
 def _numbers(queries: pl.Series) -> Ids:

@@ -30,7 +30,7 @@ class Table:
 
     def latex(self) -> str:
         """A tabular of the package booktabs, its words escaped."""
-        return self._as("latex_booktabs")
+        return self._as("latex_booktabs").replace("Δ", r"$\Delta$")
 
     def csv(self) -> str:
         """Comma-separated values."""

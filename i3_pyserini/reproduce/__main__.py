@@ -23,16 +23,10 @@ def main() -> None:
     args = parser.parse_args()
     if find_spec("pydantic") is None or find_spec("yaml") is None:
         raise I3Error("plans need pydantic and pyyaml: pip install 'i3-pyserini[train]'")
-    from i3_pyserini.reproduce.plan import load_plan
+    from i3_pyserini.reproduce.plan import load_plan, read_settings
     from i3_pyserini.reproduce.runner import run_plan
 
-    settings = {}
-    for word in args.set:
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            raise I3Error(f"--set {word}: expected NAME=VALUE")
-        settings[name] = value
-    run_plan(load_plan(args.plan, settings), args.steps, args.dry_run)
+    run_plan(load_plan(args.plan, read_settings(args.set)), args.steps, args.dry_run)
 
 
 if __name__ == "__main__":

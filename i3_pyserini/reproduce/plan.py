@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,13 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from i3_pyserini.errors import I3Error
 
 OUT = "{out}"
+Form = TypeVar("Form", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Part of a file that may have no other keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CommandPlan(_Section):
+class CommandPlan(Section):
     """One command.
 
     Attributes:
@@ -32,7 +36,7 @@ class CommandPlan(_Section):
     makes: str | None = None
 
 
-class StepPlan(_Section):
+class StepPlan(Section):
     """Commands that belong together.
 
     Attributes:
@@ -48,7 +52,7 @@ class StepPlan(_Section):
     commands: list[CommandPlan]
 
 
-class Plan(_Section):
+class Plan(Section):
     """An experiment.
 
     Attributes:
@@ -99,16 +103,7 @@ def load_plan(path: Path, settings: Mapping[str, str]) -> Plan:
     Raises:
         I3Error: it cannot be read or is no plan, or has no such setting.
     """
-    try:
-        plan = Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise I3Error(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise I3Error(f"{path}: not a plan: {where}: {problem['msg']}") from error
+    plan = read_yaml(path, Plan, "a plan")
     known = {**plan.settings, **plan.flags}
     if unknown := [name for name in settings if name not in known]:
         raise I3Error(f"{path}: no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}")
@@ -119,6 +114,44 @@ def load_plan(path: Path, settings: Mapping[str, str]) -> Plan:
     return plan.model_copy(update=parts)
 
 
+def read_yaml(path: Path, form: type[Form], what: str) -> Form:
+    """Reads a YAML file of one form.
+
+    Args:
+        path: the file.
+        form: its model.
+        what: it, in words, with an article.
+
+    Raises:
+        I3Error: it cannot be read, or is of another form.
+    """
+    try:
+        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise I3Error(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise I3Error(f"{path}: not {what}: {where}: {problem['msg']}") from error
+
+
+def read_settings(words: Sequence[str]) -> dict[str, str]:
+    """Settings of a command line, each `NAME=VALUE`.
+
+    Raises:
+        I3Error: a word is of another form.
+    """
+    settings = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise I3Error(f"--set {word}: expected NAME=VALUE")
+        settings[name] = value
+    return settings
+
+
 def commands(plan: Plan, step: str) -> Iterator[Command]:
     """The commands of a step, filled in.
 
@@ -127,14 +160,32 @@ def commands(plan: Plan, step: str) -> Iterator[Command]:
     """
     for values in plan.steps[step].each or [{}]:
         settings = {**plan.settings, **values}
-        settings = {name: _fill(value, settings, step) for name, value in settings.items()}
+        place = f"step {step!r}"
+        settings = {name: fill(value, settings, place) for name, value in settings.items()}
         for command in plan.steps[step].commands:
-            makes = _fill(command.makes, settings, step) if command.makes else None
+            makes = fill(command.makes, settings, place) if command.makes else None
             writes = f"{makes}.partial" if OUT in command.run else None
-            words = _words(command.run, {**settings, "out": writes or ""}, plan.flags, step)
+            words = _words(command.run, {**settings, "out": writes or ""}, plan.flags, place)
             yield Command(
                 tuple(words), Path(makes) if makes else None, Path(writes) if writes else None
             )
+
+
+def fill(text: str, settings: Mapping[str, str], place: str) -> str:
+    """A text with `{name}` replaced by settings.
+
+    Args:
+        text: the text.
+        settings: values by name.
+        place: where the text stands, for messages.
+
+    Raises:
+        I3Error: it names a setting that there is not.
+    """
+    try:
+        return text.format_map(settings)
+    except (KeyError, ValueError, IndexError) as error:
+        raise I3Error(f"{place}: {text!r} names a setting that there is not") from error
 
 
 def choose_steps(plan: Plan, names: Sequence[str]) -> list[str]:
@@ -149,26 +200,19 @@ def choose_steps(plan: Plan, names: Sequence[str]) -> list[str]:
 
 
 def _words(
-    run: str, settings: Mapping[str, str], flags: Mapping[str, str], step: str
+    run: str, settings: Mapping[str, str], flags: Mapping[str, str], place: str
 ) -> Iterator[str]:
     """The words of a command; only flags become several words, whatever is in a setting."""
-    for word in _split(run, step):
+    for word in _split(run, place):
         name = word.removeprefix("{").removesuffix("}")
         if name in flags and word == f"{{{name}}}":
-            yield from _split(flags[name], step)
+            yield from _split(flags[name], place)
         else:
-            yield _fill(word, settings, step)
+            yield fill(word, settings, place)
 
 
-def _split(text: str, step: str) -> list[str]:
+def _split(text: str, place: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise I3Error(f"step {step!r}: {text!r}: {error}") from error
-
-
-def _fill(text: str, settings: Mapping[str, str], step: str) -> str:
-    try:
-        return text.format_map(settings)
-    except (KeyError, ValueError, IndexError) as error:
-        raise I3Error(f"step {step!r}: {text!r} names a setting that there is not") from error
+        raise I3Error(f"{place}: {text!r}: {error}") from error

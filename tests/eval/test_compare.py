@@ -1,0 +1,184 @@
+"""Comparison of runs: against formulas written out, and SciPy's paired functions."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.compare import Difference, compare
+from i3_pyserini.eval.evaluate import Evaluation
+
+RANDOM = np.random.default_rng(5)
+
+
+def evaluation(run: str, *values: float) -> Evaluation:
+    queries = [f"q{number:02}" for number in range(len(values))]
+    return Evaluation(run, queries, {"nDCG@10": np.array(values, dtype=float)}, [])
+
+
+def test_differences() -> None:
+    base, other = RANDOM.random(12), RANDOM.random(12)
+    other[3] = base[3]
+    (found,) = compare(evaluation("base", *base), [evaluation("other", *other)])
+    differences = other - base
+    assert (found.run, found.measure, found.queries) == ("other", "nDCG@10", 12)
+    assert (found.mean, found.baseline_mean) == pytest.approx((other.mean(), base.mean()))
+    assert found.delta == pytest.approx(differences.mean())
+    assert found.effect == pytest.approx(differences.mean() / differences.std(ddof=1))
+    assert found.t_test == pytest.approx(stats.ttest_rel(other, base).pvalue)
+    assert (found.wins, found.ties, found.losses) == (
+        (differences > 0).sum(),
+        1,
+        (differences < 0).sum(),
+    )
+    # All 2^12 assignments of signs, which the test enumerates when they are so few.
+    signs = np.array(list(itertools.product((1, -1), repeat=12)))
+    exact = (np.abs((signs * differences).mean(axis=1)) >= abs(found.delta) - 1e-12).mean()
+    assert found.randomisation == pytest.approx(exact, abs=0.02)
+    # The interval of the mean by the normal distribution is near that of the bootstrap.
+    normal = stats.norm.interval(0.95, differences.mean(), stats.sem(differences))
+    assert (found.low, found.high) == pytest.approx(normal, abs=0.05)
+
+
+def test_holm_corrects_by_the_number_of_runs() -> None:
+    base = RANDOM.random(30)
+    runs = [evaluation(f"r{n}", *(base + RANDOM.normal(n / 40, 0.1, 30))) for n in range(4)]
+    found = compare(evaluation("base", *base), runs)
+    for raw, corrected in (("t_test", "t_test_holm"), ("randomisation", "randomisation_holm")):
+        order = sorted(found, key=lambda one: float(getattr(one, raw)))
+        highest = 0.0
+        for place, one in enumerate(order):  # Holm (1979), step by step
+            highest = max(highest, min(1.0, getattr(one, raw) * (len(order) - place)))
+            assert getattr(one, corrected) == pytest.approx(highest)
+
+
+@pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.25, 0.0)])
+def test_constant_differences_are_not_tested(shift: float, p: float) -> None:
+    base = np.array([0.25, 0.5, 0.75])
+    (found,) = compare(evaluation("base", *base), [evaluation("other", *(base + shift))])
+    assert (found.low, found.delta, found.high) == pytest.approx((shift, shift, shift))
+    assert (found.t_test, found.randomisation) == (p, p)
+    assert found.ties == (0 if shift else 3)
+
+
+def test_the_same_twice() -> None:
+    base, other = evaluation("base", *RANDOM.random(50)), evaluation("other", *RANDOM.random(50))
+    assert compare(base, [other]) == compare(base, [other])
+
+
+def test_one_query_is_too_few() -> None:
+    with pytest.raises(I3Error, match="1 query is too few"):
+        compare(evaluation("base", 1.0), [evaluation("other", 0.0)])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Qrels of four queries and two runs; the second is better for q2 and q3."""
+    (tmp_path / "qrels.txt").write_text("q1 0 a 1\nq2 0 b 1\nq3 0 c 2\nq4 0 d 1\nq4 0 a 1\n")
+    first = {"q1": "ab", "q2": "ab", "q3": "xc", "q4": "xa"}
+    second = {"q1": "ab", "q2": "ba", "q3": "cx", "q4": "xa"}
+    for name, hits in (("a_b", first), ("c", second)):
+        lines = [
+            f"{query} Q0 {docid} {rank} {-rank} t\n"
+            for query, docids in hits.items()
+            for rank, docid in enumerate(docids, start=1)
+        ]
+        (tmp_path / name).write_text("".join(lines))
+    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\tone two\nq3\ta b c d\nq4\ta b c d e f g\n")
+    (tmp_path / "groups").write_text("q1 easy\nq2 hard\nq3 hard\nq1 both\nq2 both\n")
+    return tmp_path
+
+
+def run_eval(run_module: Any, files: Path, *arguments: str, code: int = 0) -> str:
+    done = run_module(
+        *("i3_pyserini.eval", files / "qrels.txt", files / "a_b", files / "c"),
+        *("--measures", "RR@10", *(str(files / a[1:]) if a[0] == "@" else a for a in arguments)),
+    )
+    assert done.returncode == code, done.stderr
+    return str(done.stderr if code else done.stdout)
+
+
+def test_styles(run_module: Any, files: Path) -> None:
+    """Each has the means and the comparison, in its own notation."""
+    baseline = ("--baseline", "@a_b")
+    text = run_eval(run_module, files, *baseline)
+    assert "against a_b, 4 queries" in text
+    assert text.splitlines()[-1].split()[-1] == "2/2/0"
+    markdown = run_eval(run_module, files, *baseline, "--markdown")
+    assert "| c     |  0.8750 |" in markdown
+    latex = run_eval(run_module, files, *baseline, "--latex")
+    assert r"a\_b" in latex and r"$\Delta$" in latex and r"\toprule" in latex
+    header, row = run_eval(run_module, files, *baseline, "--csv").splitlines()
+    fields = dict(zip(header.split(","), row.split(","), strict=True))
+    assert list(fields) == list(Difference.__dataclass_fields__)
+    assert (fields["run"], fields["delta"], fields["wins"]) == ("c", "0.25", "2")
+    found = json.loads(run_eval(run_module, files, *baseline, "--json"))
+    assert found["comparison"][0]["delta"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("--group-by", "length", "--topics", "@topics.tsv"),
+            {"up to 3 words": ["q1", "q2"], "4-5 words": ["q3"], "6-8 words": ["q4"]},
+        ),
+        (
+            ("--group-by", "relevants"),
+            {"up to 1 relevant": ["q1", "q2", "q3"], "2-4 relevant": ["q4"]},
+        ),
+        (
+            ("--group-by", "bm25", "--bm25", "@a_b"),
+            {"a_b has one: first 10": ["q1", "q2", "q3", "q4"]},
+        ),
+        (
+            ("--group-by", "@groups"),
+            {"easy": ["q1"], "hard": ["q2", "q3"], "both": ["q1", "q2"]},
+        ),
+    ],
+)
+def test_groups(
+    run_module: Any, files: Path, arguments: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    found = json.loads(run_eval(run_module, files, *arguments, "--json", "--per-query"))
+    groups = {group["group"]: group for group in found["groups"]}
+    for name, queries in expected.items():
+        run = groups.pop(name)["runs"][1]
+        values = {row["query_id"]: row["value"] for row in run["per_query"]}
+        assert sorted(values) == queries
+        assert run["measures"]["RR@10"] == pytest.approx(np.mean(list(values.values())))
+    assert not groups
+
+
+def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
+    lines = run_eval(run_module, files, "--group-by", "@groups", "--csv").splitlines()
+    assert lines[0] == "group,run,RR@10"
+    assert lines[1:] == [
+        *("all,a_b,0.625", "all,c,0.875", "easy,a_b,1.0", "easy,c,1.0"),
+        *("hard,a_b,0.5", "hard,c,1.0", "both,a_b,0.75", "both,c,1.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--group-by", "length"), "--group-by length needs --topics"),
+        (("--group-by", "words"), "--group-by words: neither length, relevants, bm25 nor a file"),
+        (("--topics", "@topics.tsv"), "--topics is for --group-by length"),
+        (("--group-by", "length", "--topics", "@groups"), "no tab"),
+        (("--group-by", "@qrels.txt"), "line 1: 4 column"),
+        (("--group-by", "@more"), "more, line 2: the qrels have no query 'q9'"),
+        (("--baseline", "@none"), "none: no such file"),
+        (("--per-query", "--baseline", "@c"), "take --json"),
+    ],
+)
+def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:
+    (files / "more").write_text("q1 a\nq9 a\n")
+    told = run_eval(run_module, files, *arguments, code=2).splitlines()
+    assert said in told[-1]
+    assert told[-1].startswith("error: ")
