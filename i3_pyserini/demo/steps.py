@@ -56,12 +56,15 @@ def run_demo(output: Path) -> None:
         _encode(data, index, ["--encoder", model, "--encoder-class", "i3"])
         _search(index, topics, f"{model}/query_encoder", output / f"run.{name}.txt")
     runs = [str(output / f"run.{name}.txt") for name in ("bm25", "minilm", *models)]
-    _run("i3_pyserini.eval", str(qrels), *runs, "--measures", "RR@10", "nDCG@10", "R@50", "R@1000")
+    measures = ("--measures", "RR@10", "nDCG@10", "R@50", "R@1000")
+    _run("i3_pyserini.eval", str(qrels), *runs, *measures)
     print(
         "\nMiniLM is as its authors published it; the dual encoder and I³ started from it and\n"
         "were trained alike.\n"
     )
     _show_examples(data, topics, output / "run.i3.txt", output / "i3" / "best")
+    page = ("--output", str(output / "report.html"), "--title", "Docstrings of Python and NumPy")
+    _run("i3_pyserini.eval", "report", str(qrels), *runs, *measures, *page)
 
 
 def _minilm() -> str:
@@ -168,5 +171,5 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
     print(
         "(* the passage that the query was taken from; so few steps teach the reconstructor\n"
-        "little more than the collection's frequent words)"
+        "little more than the collection's frequent words)\n"
     )

@@ -1,7 +1,6 @@
 """The real command, in a real browser."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,20 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import PHONE, needs_browser, open_browser
 from tests.search.serve.conftest import SCRIPT, TEXTS
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs a browser: apt install chromium chromium-driver",
-)
-FLAGS = (
-    "headless=new no-sandbox disable-gpu disable-background-networking disable-component-update "
-    "disable-sync no-first-run disable-quic disable-dev-shm-usage"
-).split()
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+pytestmark = needs_browser
 DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
 
 
@@ -44,17 +36,8 @@ def address(collection: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator["Chrome"]:
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-
-    options = ChromeOptions()
-    for flag in FLAGS:
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = Chrome(options, ChromeService(shutil.which("chromedriver")))
-    yield chrome
-    chrome.quit()
+    with open_browser(tmp_path / "profile") as chrome:
+        yield chrome
 
 
 def search(browser: "Chrome", address: str, query: str) -> list[str]:

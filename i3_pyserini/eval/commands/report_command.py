@@ -1,0 +1,122 @@
+"""`python -m i3_pyserini.eval report`."""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.files import refuse_inputs
+
+if TYPE_CHECKING:
+    from i3_pyserini.eval.report.page import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("qrels", help="TREC qrels file, or a preset's name (through ir_datasets)")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="run")
+    parser.add_argument("--output", type=Path, required=True, help="the page, such as report.html")
+    parser.add_argument(
+        "--measures", nargs="+", default=[], metavar="M", help="presets or measures"
+    )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="RUN",
+        help="the run to compare the others with (default: the first)",
+    )
+    parser.add_argument("--title", default="Runs compared")
+    parser.add_argument("--index", type=Path, help="the index that was searched")
+    parser.add_argument(
+        "--costs",
+        type=Path,
+        metavar="FILE",
+        help="TSV: run, queries_per_second, index_bytes; adds figures of cost",
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="write figures as SVG, PDF and PNG, too"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluates, compares, draws and writes.
+
+    Raises:
+        I3Error: arguments do not go together, or a file is not as it should be.
+    """
+    _check(args)
+    from i3_pyserini.eval.report.figures import save_all
+    from i3_pyserini.eval.report.page import drawings, write_page
+
+    report = _report(args)
+    figures = drawings(report)
+    if args.figures:
+        save_all(figures, args.figures)
+        print(f"wrote {args.figures}: {len(figures)} figures as SVG, PDF and PNG")
+    write_page(report, figures, args.output)
+    print(f"wrote {args.output}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuses what cannot be, before anything is read."""
+    for library in ("matplotlib", "jinja2"):
+        if find_spec(library) is None:
+            raise I3Error(f"reports need {library}: pip install 'i3-pyserini[report]'")
+    if args.output.is_dir():
+        raise I3Error(f"{args.output}: is a folder; name a file, such as report.html")
+    if args.figures and args.figures.exists() and not args.figures.is_dir():
+        raise I3Error(f"{args.figures}: is a file; name a folder for --figures")
+    refuse_inputs([args.output], [Path(args.qrels), *args.runs, args.costs])
+    names = [run.name for run in args.runs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise I3Error(f"two runs are called {twice[0]}; give them different file names")
+    if args.baseline and args.baseline not in args.runs:
+        raise I3Error(f"--baseline {args.baseline} is none of the runs")
+
+
+def _report(args: argparse.Namespace) -> "Report":
+    from i3_pyserini.eval.collection import collection_notes, searched_collection
+    from i3_pyserini.eval.compare import compare
+    from i3_pyserini.eval.evaluate import evaluate
+    from i3_pyserini.eval.measures import choose_measures, graded_note, relevance_level
+    from i3_pyserini.eval.presets import PRESETS
+    from i3_pyserini.eval.qrels import read_judgements
+    from i3_pyserini.eval.ranking import judged_ranks
+    from i3_pyserini.eval.report.costs import read_costs
+    from i3_pyserini.eval.report.page import Report
+    from i3_pyserini.eval.runs import read_run
+
+    names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
+    measures, note = choose_measures(names)
+    costs = read_costs(args.costs, [run.name for run in args.runs]) if args.costs else {}
+    qrels = read_judgements(args.qrels)
+    notes = collection_notes([name for name in names if name in PRESETS], args.index)
+    notes += [note] if note else graded_note(measures, max(qrels["relevance"]))
+    evaluations, ranks = [], {}
+    for path in args.runs:
+        run = read_run(path)
+        evaluations.append(evaluate(qrels, run, measures))
+        ranks[run.name] = judged_ranks(qrels, run)
+        notes += [f"{run.name}: {told}" for told in evaluations[-1].warnings]
+    place = None
+    if len(args.runs) > 1:
+        place = args.runs.index(args.baseline) if args.baseline else 0
+    others = [one for number, one in enumerate(evaluations) if number != place]
+    facts = {
+        "qrels": f"{args.qrels}: {len(evaluations[0].queries):,} queries, {len(qrels):,} judgements"
+    }
+    if args.index:
+        facts["collection"] = "{} ({:,} passages)".format(*searched_collection(args.index))
+    return Report(
+        title=args.title,
+        evaluations=evaluations,
+        ranks=ranks,
+        level=relevance_level(measures),
+        baseline=place,
+        differences=compare(evaluations[place], others) if place is not None else (),
+        costs=costs,
+        facts=facts,
+        notes=notes,
+    )

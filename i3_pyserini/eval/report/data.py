@@ -1,0 +1,101 @@
+"""The numbers behind the figures."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.ranking import JudgedRanks
+from i3_pyserini.eval.tables import Table
+
+DEEPEST = 1000
+POINTS = 60  # of a curve: more would not be seen
+# The last rank of each bin of the first relevant passage's rank.
+BINS = {"1": 1, "2–3": 3, "4–10": 10, "11–100": 100, "101–1000": 1000}
+NOT_FOUND = "not found"
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
+Ranks = Mapping[str, JudgedRanks]
+
+
+def recall_by_depth(ranks: JudgedRanks, level: int) -> Values:
+    """Mean recall at each depth: float64 [DEEPEST], from depth 1 on.
+
+    Args:
+        ranks: a run's.
+        level: from which relevance on a passage counts as relevant.
+    """
+    relevant = ranks.judged_relevance >= level
+    of_query = np.bincount(ranks.judged_query[relevant], minlength=len(ranks.queries))
+    found = (ranks.relevance >= level) & (ranks.rank <= DEEPEST)
+    gained = np.bincount(
+        ranks.rank[found] - 1, weights=1 / of_query[ranks.query[found]], minlength=DEEPEST
+    )
+    recall: Values = np.cumsum(gained) / len(ranks.queries)
+    return recall
+
+
+def recall_table(ranks: Ranks, level: int) -> Table:
+    """Depths and each run's recall there."""
+    deepest = min(DEEPEST, max(int(one.retrieved.max()) for one in ranks.values()))
+    depths = np.unique(np.geomspace(1, deepest, POINTS).round().astype(int))
+    curves = [recall_by_depth(one, level)[depths - 1] for one in ranks.values()]
+    rows = zip(depths.tolist(), np.stack(curves, axis=1).tolist(), strict=True)
+    return Table(["depth", *ranks], [[str(depth), *map(repr, row)] for depth, row in rows])
+
+
+def first_ranks(ranks: JudgedRanks, level: int) -> dict[str, int]:
+    """How many queries have their first relevant passage in each bin of ranks."""
+    first = np.full(len(ranks.queries), np.inf)
+    relevant = ranks.relevance >= level
+    np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
+    bins = np.searchsorted(list(BINS.values()), first)
+    counts = np.bincount(bins, minlength=len(BINS) + 1).tolist()
+    return dict(zip([*BINS, NOT_FOUND], counts, strict=True))
+
+
+def first_ranks_table(ranks: Ranks, level: int) -> Table:
+    """Bins of ranks and each run's number of queries."""
+    counts = [first_ranks(one, level) for one in ranks.values()]
+    return Table(
+        ["rank", *ranks],
+        [[name, *(str(one[name]) for one in counts)] for name in [*BINS, NOT_FOUND]],
+    )
+
+
+def scatter_table(measure: str, baseline: Evaluation, other: Evaluation) -> Table:
+    """Each query's values by a measure, of the baseline and another run."""
+    pairs = zip(baseline.values[measure].tolist(), other.values[measure].tolist(), strict=True)
+    return Table(
+        ["query_id", baseline.run, other.run],
+        [[query, repr(x), repr(y)] for query, (x, y) in zip(baseline.queries, pairs, strict=True)],
+    )
+
+
+def bubbles(table: Table) -> list[tuple[float, float, int]]:
+    """Points of a scatter table that fall together, to three decimals, and how many they are."""
+    points = Counter((round(float(x), 3), round(float(y), 3)) for _, x, y in table.rows)
+    return [(x, y, number) for (x, y), number in sorted(points.items())]
+
+
+def numbers_of(table: Table, column: int) -> list[float]:
+    """A column's numbers."""
+    return [float(row[column]) for row in table.rows]
+
+
+def cost_table(measure: str, evaluations: Sequence[Evaluation], costs: Mapping[str, Any]) -> Table:
+    """Runs, their value by a measure, and what they cost."""
+    return Table(
+        ["run", measure, "queries_per_second", "index_bytes"],
+        [
+            [
+                one.run,
+                repr(one.means[measure]),
+                repr(costs[one.run].queries_per_second),
+                repr(costs[one.run].index_bytes),
+            ]
+            for one in evaluations
+        ],
+    )

@@ -1,0 +1,186 @@
+"""The page: complete in itself, the same twice, and as it looks in a browser."""
+
+import base64
+import html.parser
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser import PHONE, needs_browser, open_browser
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+ODD = "run.<script>alert(1)<$script>"
+VOID = {"meta", "link", "br", "img", "use", "path", "rect"}
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, run_module: Any) -> Path:
+    (folder / "costs.tsv").write_text(
+        f"run\tqueries_per_second\tindex_bytes\nrun.a\t10\t1000\n{ODD}\t20\t3000\nrun.c\t5\t2000\n"
+    )
+    done = run_module(*command(folder, "report.html"), "--costs", folder / "costs.tsv", check=True)
+    assert done.stdout == f"wrote {folder / 'report.html'}\n"
+    return folder / "report.html"
+
+
+def command(folder: Path, name: str) -> list[object]:
+    runs = [folder / run for run in ("run.a", ODD, "run.c")]
+    measures = ("--measures", "nDCG@10", "R@20")
+    return [
+        *("i3_pyserini.eval", "report", folder / "qrels.txt", *runs),
+        *("--output", folder / name, *measures),
+    ]
+
+
+class Structure(html.parser.HTMLParser):
+    """Tags that are open, and everything that a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.links: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+        if "download" in given:
+            self.links[given["download"]] = given["href"]
+        else:
+            self.fetched += [given[name] for name in ("href", "src", "xlink:href") if name in given]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def parsed(page: Path) -> Structure:
+    structure = Structure()
+    structure.feed(page.read_text(encoding="utf-8"))
+    structure.close()
+    return structure
+
+
+def test_complete_in_itself(page: Path) -> None:
+    structure = parsed(page)
+    assert structure.open == []
+    assert all(link.startswith("#") for link in structure.fetched)
+    text = page.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "url(http" not in text and "@import" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    clips = set(re.findall(r"url\(#([^)]+)\)", text))
+    assert clips and all(ids.count(clip) == 1 for clip in clips)
+
+
+def test_numbers_can_be_saved(page: Path) -> None:
+    links = parsed(page).links
+    assert list(links) == [
+        *("means.csv", "comparison.csv", "recall.csv", "first-rank.csv"),
+        *("queries-2.csv", "queries-3.csv", "speed.csv", "size.csv"),
+    ]
+    saved = {name: base64.b64decode(link.split(",")[1]).decode() for name, link in links.items()}
+    assert saved["means.csv"].splitlines()[0] == "run,nDCG@10,R@20"
+    assert len(saved["queries-2.csv"].splitlines()) == 25
+    assert saved["speed.csv"].splitlines()[3].startswith("run.c,")
+
+
+def test_the_same_twice(page: Path, folder: Path, run_module: Any) -> None:
+    costs = ("--costs", folder / "costs.tsv")
+    run_module(*command(folder, "again.html"), *costs, check=True)
+    assert (folder / "again.html").read_bytes() == page.read_bytes()
+
+
+def test_figures_for_papers(folder: Path, run_module: Any) -> None:
+    figures = folder / "figures"
+    run_module(*command(folder, "other.html"), "--figures", figures, check=True)
+    names = {path.name for path in figures.iterdir()}
+    drawn = ("recall", "first-rank", "queries-2", "queries-3")
+    assert names == {f"{name}.{form}" for name in drawn for form in ("svg", "pdf", "png")}
+    assert (figures / "recall.pdf").read_bytes().startswith(b"%PDF")
+    assert (figures / "recall.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_run(folder: Path, run_module: Any) -> None:
+    given = ("i3_pyserini.eval", "report", folder / "qrels.txt", folder / "run.a")
+    run_module(*given, "--output", folder / "one.html", check=True)
+    assert list(parsed(folder / "one.html").links) == ["means.csv", "recall.csv", "first-rank.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run.a", "--output", "."], "is a folder; name a file, such as report.html"),
+        (["run.a", "run.a", "--output", "x.html"], "two runs are called run.a"),
+        (["run.a", "--output", "x.html", "--baseline", "run.c"], "is none of the runs"),
+        (["run.a", "--output", "x.html", "--costs", "none"], "none: cannot be read"),
+        (["run.a", "--output", "x.html", "--figures", "run.a"], "is a file; name a folder"),
+        (["run.a", "--output", "run.a"], "run.a"),
+        (["none", "--output", "x.html"], "none: no such file"),
+        (["run.a", "--output", "qrels.txt/x.html"], "cannot be written"),
+    ],
+)
+def test_mistakes(folder: Path, run_module: Any, arguments: list[str], said: str) -> None:
+    flags = ("--output", "--baseline", "--costs", "--figures")
+    given = [word if word in flags else str(folder / word) for word in arguments]
+    before = (folder / "run.a").read_bytes()
+    done = run_module("i3_pyserini.eval", "report", folder / "qrels.txt", *given)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (folder / "x.html").exists()
+    assert (folder / "run.a").read_bytes() == before
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator["Chrome"]:
+    with open_browser(tmp_path / "profile") as chrome:
+        yield chrome
+
+
+@needs_browser
+def test_on_a_phone(page: Path, browser: "Chrome") -> None:
+    from selenium.webdriver.common.by import By
+
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get(page.as_uri())
+    if folder := os.environ.get("I3_SCREENSHOTS"):
+        browser.save_screenshot(str(Path(folder) / "report-phone.png"))
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    figures = browser.find_elements(By.CSS_SELECTOR, "figure svg")
+    assert len(figures) == 6
+    for figure in figures:
+        assert figure.is_displayed()
+        assert 300 < figure.size["width"] <= PHONE["width"]
+        assert 150 < figure.size["height"] < 400
+    letters = browser.execute_script(
+        "return Math.min(...[...document.querySelectorAll('figure svg text')]"
+        ".map(text => text.getBoundingClientRect().height))"
+    )
+    assert letters >= 8
+    assert not browser.get_log("browser")
+
+
+@needs_browser
+def test_a_link_saves_the_numbers(page: Path, browser: "Chrome", tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(page.as_uri())
+    browser.find_element(By.LINK_TEXT, "recall.csv").click()
+    saved = tmp_path / "downloads" / "recall.csv"
+    WebDriverWait(browser, 20).until(lambda _: saved.is_file())
+    assert saved.read_text().splitlines()[0].startswith("depth,run.a,")
