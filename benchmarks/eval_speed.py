@@ -54,7 +54,8 @@ def main() -> None:
         place = Path(folder)
         qrels = args.qrels or _write_qrels(place / "qrels.txt", args.queries)
         run = _write_run(place / "run.txt", qrels)
-        print(f"{run.stat().st_size / 1e6:,.0f} MB, {len(_relevant(qrels)):,} queries")
+        queries = len(_relevant(qrels))
+        print(f"{run.stat().st_size / 1e6:,.0f} MB, {queries:,} queries")
         pairs = []
         for number in tqdm(range(args.rounds), desc="pairs"):
             order = SIDES if number % 2 == 0 else SIDES[::-1]
@@ -64,7 +65,7 @@ def main() -> None:
                 raise SystemExit(f"other values: {taken}")
     _print(pairs)
     if args.record:
-        _record(pairs, args)
+        _record(pairs, args.qrels, queries)
 
 
 def _evaluate(side: str, qrels: Path, run: Path) -> Taken:
@@ -97,7 +98,7 @@ def _print(pairs: list[tuple[Taken, Taken]]) -> None:
         )
 
 
-def _record(pairs: list[tuple[Taken, Taken]], args: argparse.Namespace) -> None:
+def _record(pairs: list[tuple[Taken, Taken]], qrels: Path | None, queries: int) -> None:
     figures = []
     for name, part, unit, digits in (
         ("wall", "wall", "s", 2),
@@ -120,9 +121,9 @@ def _record(pairs: list[tuple[Taken, Taken]], args: argparse.Namespace) -> None:
         )
     record = measured_now(
         "evaluation of one run file: our command against ir-measures' own",
-        str(args.qrels.name if args.qrels else "made-up qrels"),
+        qrels.name if qrels else "made-up qrels",
         f"{len(pairs)} pairs; medians, ratios of pairs",
-        {"hits": HITS, "measures": len(MEASURES)},
+        {"queries": queries, "hits": HITS, "measures": len(MEASURES)},
         figures,
     )
     save(RESULTS / "eval_speed.json", record)

