@@ -10,7 +10,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, Values
 
 RESAMPLES = 9999
-BATCH = 1 << 25  # numbers that a test holds at a time
+BATCH = 1 << 22  # numbers that a test holds at a time
 CONFIDENCE = 0.95
 SEED = 42
 LEAST_QUERIES = 2

@@ -22,9 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--baseline",
-        type=Path,
         metavar="RUN",
-        help="the run to compare the others with (default: the first)",
+        help="the run to compare the others with, by path or name (default: the first)",
+    )
+    parser.add_argument(
+        "--relevance",
+        type=int,
+        metavar="N",
+        help="from which level on a passage is relevant in figures of ranks (default: the highest "
+        "that a measure names, else 1)",
     )
     parser.add_argument("--title", default="Runs compared")
     parser.add_argument("--index", type=Path, help="the index that was searched")
@@ -65,6 +71,8 @@ def _check(args: argparse.Namespace) -> None:
             raise I3Error(f"reports need {library}: pip install 'i3-pyserini[report]'")
     if args.output.is_dir():
         raise I3Error(f"{args.output}: is a folder; name a file, such as report.html")
+    if args.output.suffix != ".html":  # an older page may be replaced, but nothing else
+        raise I3Error(f"{args.output}: is no page; give it a name such as report.html")
     if args.figures and args.figures.exists() and not args.figures.is_dir():
         raise I3Error(f"{args.figures}: is a file; name a folder for --figures")
     refuse_inputs([args.output], [Path(args.qrels), *args.runs, args.costs])
@@ -72,26 +80,42 @@ def _check(args: argparse.Namespace) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise I3Error(f"two runs are called {twice[0]}; give them different file names")
-    if args.baseline and args.baseline not in args.runs:
+    for name in (Path(args.qrels).name, *names, args.title):
+        if not name.isprintable():
+            raise I3Error(f"{name!a}: has a character that no page can show; choose another name")
+
+
+def _baseline(args: argparse.Namespace) -> int | None:
+    """Place of the run that the others are compared with; None for a run alone."""
+    if args.baseline is None:
+        return 0 if len(args.runs) > 1 else None
+    named = Path(args.baseline)
+    places = [place for place, run in enumerate(args.runs) if named in (run, Path(run.name))]
+    if not places:
         raise I3Error(f"--baseline {args.baseline} is none of the runs")
+    if len(args.runs) == 1:
+        raise I3Error(f"--baseline {args.baseline}: name another run to compare it with")
+    return places[0]
 
 
 def _report(args: argparse.Namespace) -> "Report":
     from i3_pyserini.eval.collection import collection_notes, searched_collection
-    from i3_pyserini.eval.compare import compare
+    from i3_pyserini.eval.compare import LEAST_QUERIES, compare
     from i3_pyserini.eval.evaluate import evaluate
     from i3_pyserini.eval.measures import choose_measures, graded_note, relevance_level
     from i3_pyserini.eval.presets import PRESETS
     from i3_pyserini.eval.qrels import read_judgements
     from i3_pyserini.eval.ranking import judged_ranks
     from i3_pyserini.eval.report.costs import read_costs
-    from i3_pyserini.eval.report.page import Report
+    from i3_pyserini.eval.report.page import Report, counted
     from i3_pyserini.eval.runs import read_run
 
+    place = _baseline(args)
     names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
     measures, note = choose_measures(names)
     costs = read_costs(args.costs, [run.name for run in args.runs]) if args.costs else {}
     qrels = read_judgements(args.qrels)
+    level = _level(args.relevance, max(qrels["relevance"])) or relevance_level(measures)
     notes = collection_notes([name for name in names if name in PRESETS], args.index)
     notes += [note] if note else graded_note(measures, max(qrels["relevance"]))
     evaluations, ranks = [], {}
@@ -100,23 +124,28 @@ def _report(args: argparse.Namespace) -> "Report":
         evaluations.append(evaluate(qrels, run, measures))
         ranks[run.name] = judged_ranks(qrels, run)
         notes += [f"{run.name}: {told}" for told in evaluations[-1].warnings]
-    place = None
-    if len(args.runs) > 1:
-        place = args.runs.index(args.baseline) if args.baseline else 0
+    if len(evaluations[0].queries) < LEAST_QUERIES and not args.baseline:
+        place = None
     others = [one for number, one in enumerate(evaluations) if number != place]
-    facts = {
-        "qrels": f"{args.qrels}: {len(evaluations[0].queries):,} queries, {len(qrels):,} judgements"
-    }
+    path = Path(args.qrels)  # the folder is nobody's business who is sent the page
+    judged = f"{counted(len(evaluations[0].queries))}, {len(qrels):,} judgements"
+    facts = {"qrels": f"{path.name if path.exists() else args.qrels}: {judged}"}
     if args.index:
         facts["collection"] = "{} ({:,} passages)".format(*searched_collection(args.index))
     return Report(
         title=args.title,
         evaluations=evaluations,
         ranks=ranks,
-        level=relevance_level(measures),
+        level=level,
         baseline=place,
         differences=compare(evaluations[place], others) if place is not None else (),
         costs=costs,
         facts=facts,
         notes=notes,
     )
+
+
+def _level(asked: int | None, highest: int) -> int | None:
+    if asked is not None and not 1 <= asked <= highest:
+        raise I3Error(f"--relevance {asked}: the qrels have levels from 1 to {highest}")
+    return asked

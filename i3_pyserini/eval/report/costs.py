@@ -35,8 +35,10 @@ def read_costs(path: Path, runs: Collection[str]) -> dict[str, Cost]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
+    except UnicodeDecodeError as error:
+        raise I3Error(f"{path}: is not UTF-8 text; save it as such") from error
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
     if not lines or tuple(lines[0].split("\t")) != HEADER:
         found = lines[0] if lines else ""
         raise I3Error(f"{path}, line 1: {found!r:.60}; expected {'<tab>'.join(HEADER)}")

@@ -38,12 +38,22 @@ def recall_by_depth(ranks: JudgedRanks, level: int) -> Values:
 
 
 def recall_table(ranks: Ranks, level: int) -> Table:
-    """Depths and each run's recall there."""
-    deepest = min(DEEPEST, max(int(one.retrieved.max()) for one in ranks.values()))
-    depths = np.unique(np.geomspace(1, deepest, POINTS).round().astype(int))
-    curves = [recall_by_depth(one, level)[depths - 1] for one in ranks.values()]
-    rows = zip(depths.tolist(), np.stack(curves, axis=1).tolist(), strict=True)
-    return Table(["depth", *ranks], [[str(depth), *map(repr, row)] for depth, row in rows])
+    """Depths and each run's recall there; nothing below the end of a run."""
+    ends = [min(DEEPEST, int(one.retrieved.max())) for one in ranks.values()]
+    spread = np.geomspace(1, max(ends), POINTS).round().astype(int)
+    depths = np.union1d(spread, ends).tolist()
+    curves = [recall_by_depth(one, level).tolist() for one in ranks.values()]
+    rows = [
+        [
+            str(depth),
+            *(
+                repr(curve[depth - 1]) * (depth <= end)
+                for curve, end in zip(curves, ends, strict=True)
+            ),
+        ]
+        for depth in depths
+    ]
+    return Table(["depth", *ranks], rows)
 
 
 def first_ranks(ranks: JudgedRanks, level: int) -> dict[str, int]:
@@ -81,8 +91,8 @@ def bubbles(table: Table) -> list[tuple[float, float, int]]:
 
 
 def numbers_of(table: Table, column: int) -> list[float]:
-    """A column's numbers."""
-    return [float(row[column]) for row in table.rows]
+    """A column's numbers; NaN where there is none."""
+    return [float(row[column] or "nan") for row in table.rows]
 
 
 def cost_table(measure: str, evaluations: Sequence[Evaluation], costs: Mapping[str, Any]) -> Table:

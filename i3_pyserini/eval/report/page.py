@@ -14,6 +14,7 @@ from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.present import HOW, comparison_table, means_table
 from i3_pyserini.eval.report.costs import Cost
 from i3_pyserini.eval.report.data import (
+    DEEPEST,
     Ranks,
     cost_table,
     first_ranks_table,
@@ -56,7 +57,7 @@ class Report:
 
 def drawings(report: Report) -> list[Drawing]:
     """The figures, in the order of the page."""
-    queries = f"{len(report.evaluations[0].queries):,} queries"
+    queries = counted(len(report.evaluations[0].queries))
     relevant = f"relevance from {report.level} on"
     depths = recall_table(report.ranks, report.level)
     firsts = first_ranks_table(report.ranks, report.level)
@@ -64,19 +65,26 @@ def drawings(report: Report) -> list[Drawing]:
         Drawing(
             "recall",
             "Recall by depth",
-            f"Mean recall of the first passages, {relevant}, {queries}.",
+            f"Mean recall of the first passages, {relevant}, {queries}. A curve ends "
+            "where its run does.",
             depths,
             curves(depths, "recall"),
         ),
         Drawing(
             "first-rank",
             "Where the first relevant passage is",
-            f"Queries by the rank of their first passage with {relevant}, of {queries}.",
+            f"Queries by the rank of their first passage with {relevant}, of {queries}. Not "
+            f"found: not among the first {DEEPEST:,}.",
             firsts,
             bars(firsts, "queries"),
         ),
     ]
-    return found + _scatters(report, queries) + _costs(report)
+    return found + _scatters(report, queries) + _costs(report, queries)
+
+
+def counted(queries: int) -> str:
+    """A number of queries in words."""
+    return f"{queries:,} {'query' if queries == 1 else 'queries'}"
 
 
 def write_page(report: Report, figures: Sequence[Drawing], path: Path) -> None:
@@ -132,22 +140,28 @@ def _scatters(report: Report, queries: str) -> list[Drawing]:
     return found
 
 
-def _costs(report: Report) -> list[Drawing]:
+def _costs(report: Report, queries: str) -> list[Drawing]:
     if not report.costs:
         return []
     measure = next(iter(report.evaluations[0].values))
     table = cost_table(measure, report.evaluations, report.costs)
     return [
-        Drawing(name, title, f"{measure} of each run, as measured by its maker.", table, draw)
+        Drawing(
+            name,
+            title,
+            f"{measure} of each run over {queries}; the cost is as stated.",
+            table,
+            draw,
+        )
         for name, title, draw in (
             ("speed", "Effectiveness and speed", costs(table, 2, "queries per second")),
-            ("size", "Effectiveness and size", costs(table, 3, "bytes of the index")),
+            ("size", "Effectiveness and size", costs(table, 3, "size of the index", "B")),
         )
     ]
 
 
 def _tables(report: Report, means: Table) -> list[dict[str, Any]]:
-    queries = f"{len(report.evaluations[0].queries):,} queries"
+    queries = counted(len(report.evaluations[0].queries))
     found = [("means", "Means", f"Over {queries}; best in bold.", means)]
     if report.baseline is not None:
         base = report.evaluations[report.baseline].run

@@ -53,6 +53,12 @@ def test_curves_end_where_the_runs_do(folder: Path) -> None:
     depths = [int(row[0]) for row in table.rows]
     assert (depths[0], depths[-1]) == (1, 25)
     assert depths == sorted(set(depths))
+    qrels_run = read_run(folder / "run.a")
+    ranks["b"] = judged_ranks(qrels, Run("b", qrels_run.table.group_by("query_id").head(10)))
+    table = recall_table(ranks, 1)
+    assert [int(row[0]) for row in table.rows if row[1]] == depths
+    assert max(int(row[0]) for row in table.rows if row[2]) == 10
+    assert all(row[1] == row[2] for row in table.rows if row[2])
 
 
 def test_points_that_fall_together() -> None:

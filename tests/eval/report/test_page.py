@@ -79,9 +79,11 @@ def test_complete_in_itself(page: Path) -> None:
     assert all(link.startswith("#") for link in structure.fetched)
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
+    assert len(re.findall('<svg role="img" aria-label="[^"]{20,}"', text)) == 6
     assert "url(http" not in text and "@import" not in text
     assert "&lt;script&gt;alert(1)" in text
     ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
     clips = set(re.findall(r"url\(#([^)]+)\)", text))
     assert clips and all(ids.count(clip) == 1 for clip in clips)
 
@@ -123,6 +125,12 @@ def test_one_run(folder: Path, run_module: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["run.a", "--output", "notes.txt"], "notes.txt: is no page"),
+        (["run.a", "--output", "x.html", "--figures", "run.a/x"], "cannot be written"),
+        (["run.a", "--output", "x.html", "--relevance", "3"], "levels from 1 to 2"),
+        (["run.a", "--output", "x.html", "--baseline", "run.a"], "name another run"),
+        (["run.\x01", "--output", "x.html"], r"'run.\x01': has a character that no page can show"),
+        (["run.\udcff", "--output", "x.html"], r"'run.\udcff': has a character"),
         (["run.a", "--output", "."], "is a folder; name a file, such as report.html"),
         (["run.a", "run.a", "--output", "x.html"], "two runs are called run.a"),
         (["run.a", "--output", "x.html", "--baseline", "run.c"], "is none of the runs"),
@@ -134,8 +142,10 @@ def test_one_run(folder: Path, run_module: Any) -> None:
     ],
 )
 def test_mistakes(folder: Path, run_module: Any, arguments: list[str], said: str) -> None:
-    flags = ("--output", "--baseline", "--costs", "--figures")
-    given = [word if word in flags else str(folder / word) for word in arguments]
+    flags = ("--output", "--baseline", "--costs", "--figures", "--relevance")
+    plain = ("3", *flags)
+    given = [word if word in plain else str(folder / word) for word in arguments]
+    (folder / "notes.txt").write_text("to keep")
     before = (folder / "run.a").read_bytes()
     done = run_module("i3_pyserini.eval", "report", folder / "qrels.txt", *given)
     assert done.returncode == 2
@@ -143,6 +153,36 @@ def test_mistakes(folder: Path, run_module: Any, arguments: list[str], said: str
     assert "Traceback" not in done.stderr
     assert not (folder / "x.html").exists()
     assert (folder / "run.a").read_bytes() == before
+    assert (folder / "notes.txt").read_text() == "to keep"
+
+
+def test_one_query_needs_no_comparison(folder: Path, run_module: Any, tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_text("q1 0 d1 1\n")
+    given = (tmp_path / "qrels.txt", folder / "run.a", folder / "run.c")
+    output = tmp_path / "one.html"
+    run_module("i3_pyserini.eval", "report", *given, "--output", output, check=True)
+    assert "comparison.csv" not in parsed(output).links
+    assert "Over 1 query;" in output.read_text()
+
+
+def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
+    output = folder / "named.html"
+    flags = ("--baseline", "run.c", "--relevance", 2)
+    run_module(*command(folder, output.name), *flags, check=True)
+    text = output.read_text()
+    assert "Against run.c" in text
+    assert "relevance from 2 on" in text
+    assert str(folder) not in text  # nobody need know where the files are
+
+
+def test_settings_of_the_user_change_nothing(
+    page: Path, folder: Path, run_module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\n")
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    costs = ("--costs", folder / "costs.tsv")
+    run_module(*command(folder, "settings.html"), *costs, check=True)
+    assert (folder / "settings.html").read_bytes() == page.read_bytes()
 
 
 @pytest.fixture
@@ -172,6 +212,29 @@ def test_on_a_phone(page: Path, browser: "Chrome") -> None:
     )
     assert letters >= 8
     assert not browser.get_log("browser")
+
+
+@needs_browser
+def test_long_names_stay_within_figures(
+    folder: Path, run_module: Any, browser: "Chrome", tmp_path: Path
+) -> None:
+    long = tmp_path / f"run.{'long-name-' * 12}"
+    long.write_bytes((folder / "run.a").read_bytes())
+    given = ("i3_pyserini.eval", "report", folder / "qrels.txt", long, folder / "run.c")
+    run_module(*given, "--output", tmp_path / "long.html", check=True)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get((tmp_path / "long.html").as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    outside = browser.execute_script(
+        "return [...document.querySelectorAll('figure svg')].flatMap(svg => {"
+        "  const box = svg.getBoundingClientRect();"
+        "  return [...svg.querySelectorAll('text')].filter(text => {"
+        "    const own = text.getBoundingClientRect();"
+        "    return own.left < box.left || own.right > box.right"
+        "      || own.top < box.top || own.bottom > box.bottom;"
+        "  }).map(text => text.textContent)})"
+    )
+    assert outside == []
 
 
 @needs_browser
