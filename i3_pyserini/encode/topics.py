@@ -1,6 +1,7 @@
 """Topics: query ids and texts, from a TSV or JSONL file or a name that ir_datasets knows."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 from i3_pyserini.datasets import from_ir_datasets
@@ -66,9 +67,12 @@ def _read_jsonl(path: Path) -> dict[str, str]:
 
 
 def _read_tsv(path: Path) -> dict[str, str]:
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        content = gzip.decompress(content)
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
     topics: dict[str, str] = {}
     for number, raw in enumerate(content.splitlines(), start=1):
         place = f"{path}, line {number}"

@@ -38,7 +38,7 @@ def main() -> None:
     from i3_pyserini.eval.measures import choose_measures, graded_note
     from i3_pyserini.eval.presets import PRESETS
     from i3_pyserini.eval.qrels import read_judgements
-    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.eval.runs import read_runs
 
     names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
     measures, note = choose_measures(names)
@@ -46,8 +46,8 @@ def main() -> None:
     notes = [note] if note else []
     notes += collection_notes(presets, args.index)
     qrels = read_judgements(args.qrels)
-    notes += [] if note else graded_note(measures, max(qrels["relevance"]))
-    evaluations = [evaluate(qrels, read_run(path), measures) for path in args.runs]
+    notes += graded_note(names, measures, max(qrels["relevance"]))
+    evaluations = [evaluate(qrels, run, measures) for run in read_runs(args.runs)]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
             print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
@@ -57,7 +57,7 @@ def main() -> None:
     if args.index:
         collection = "{} ({} passages)".format(*searched_collection(args.index))
     if args.per_query and args.style != "json":
-        _print_per_query(evaluations, "," if args.style == "csv" else "\t")
+        _print_per_query(evaluations, args.style, collection)
         return
     _print(_sections(args, evaluations, _groups(args, qrels, measures)), args, collection)
 
@@ -117,10 +117,23 @@ def _check(args: argparse.Namespace) -> None:
         raise I3Error(f"--group-by {args.group_by}: neither {', '.join(GROUPINGS)} nor a file")
     if args.per_query and (args.baseline or args.group_by) and args.style != "json":
         raise I3Error("--per-query prints values only; with --baseline or --group-by take --json")
-    if args.baseline and args.runs == [args.baseline]:
-        raise I3Error(f"{args.baseline}: name another run to compare the baseline with")
-    if args.baseline and args.baseline not in args.runs:
+    if args.per_query and args.style in ("markdown", "latex"):
+        raise I3Error(f"--per-query is for programs: take --csv or --json, not --{args.style}")
+    if args.baseline:
+        _place_baseline(args)
+
+
+def _place_baseline(args: argparse.Namespace) -> None:
+    """Puts the baseline among the runs, and its place there into the arguments."""
+    from i3_pyserini.eval.runs import place_of
+
+    place = place_of(args.baseline, args.runs)
+    if place is None:
+        place = 0
         args.runs.insert(0, args.baseline)
+    if len(args.runs) == 1:
+        raise I3Error(f"{args.baseline}: name another run to compare the baseline with")
+    args.baseline = place
 
 
 def _sections(
@@ -131,14 +144,14 @@ def _sections(
     from i3_pyserini.eval.groups import restrict
     from i3_pyserini.eval.present import Section
 
-    place = args.runs.index(args.baseline) if args.baseline else None
+    place = args.baseline
     sections = []
     for name, queries in [("", None), *groups.items()]:
         runs = [restrict(one, queries) if queries else one for one in evaluations]
         differences = []
         if place is not None and (not queries or len(queries) >= LEAST_QUERIES):
             differences = compare(runs[place], [*runs[:place], *runs[place + 1 :]])
-        sections.append(Section(name, runs, differences, args.baseline.name if differences else ""))
+        sections.append(Section(name, runs, differences))
     return sections
 
 
@@ -169,11 +182,20 @@ def _print(sections: "list[Section]", args: argparse.Namespace, collection: str 
         print(render(sections, args.style or "text", collection))
 
 
-def _print_per_query(evaluations: "list[Evaluation]", separator: str) -> None:
-    print(separator.join(["run", "query_id", "measure", "value"]))
-    for evaluation in evaluations:
-        for row in evaluation.per_query.itertuples():
-            print(separator.join([evaluation.run, row.query_id, row.measure, repr(row.value)]))
+def _print_per_query(
+    evaluations: "list[Evaluation]", style: str | None, collection: str | None
+) -> None:
+    from i3_pyserini.eval.tables import Table
+
+    if collection:
+        print(f"note: collection: {collection}", file=sys.stderr)
+    rows = [
+        [evaluation.run, row.query_id, row.measure, repr(row.value)]
+        for evaluation in evaluations
+        for row in evaluation.per_query.itertuples()
+    ]
+    table = Table(["run", "query_id", "measure", "value"], rows)
+    print(table.csv() if style == "csv" else "\n".join(map("\t".join, [table.header, *rows])))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def collection_notes(presets: list[str], index: Path | None) -> list[str]:
     Raises:
         I3Error: the index does not say what collection it is of.
     """
-    wholes = {PRESETS[name].passages for name in presets if PRESETS[name].passages}
+    wholes = {whole for name in presets if (whole := PRESETS[name].passages)}
     if not wholes:
         return []
     if index is None:
@@ -44,6 +44,6 @@ def collection_notes(presets: list[str], index: Path | None) -> list[str]:
     return [
         f"{name} is a part of the collection ({count:,} of {whole:,} passages): the scores are not "
         "comparable with published ones"
-        for whole in sorted(filter(None, wholes))
+        for whole in sorted(wholes)
         if count < whole
     ]

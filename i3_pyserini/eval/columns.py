@@ -1,6 +1,7 @@
 """Files of columns, which runs and qrels are: read by polars, and what is odd told by its line."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -9,8 +10,10 @@ from i3_pyserini.errors import I3Error
 
 Layouts = Mapping[int, Sequence[str]]
 Source = Path | bytes
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 LINE, MORE = "line", "more"
 SHOWN = 60  # characters of a line that a message quotes
+BLANKS = " \t\r\x0b\x0c"  # as C has them: others may be part of an id
 NO_BYTE = "\x01"  # a separator that no text has, so that a line is one column
 
 
@@ -95,9 +98,22 @@ def _lines(path: Path, source: Source, rows: int | None = None) -> pl.Series:
     except pl.exceptions.SchemaError as error:
         raise I3Error(f"{path}: cannot be read: it is no text file") from error
     except pl.exceptions.PolarsError as error:
-        raise I3Error(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+        where = f"{path}{_undecodable(source)}"
+        raise I3Error(f"{where}: cannot be read: {str(error).splitlines()[0]}") from error
     except OSError as error:
         raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _undecodable(source: Source) -> str:
+    """Names the first line that is no UTF-8; nothing if all are, or the file is compressed."""
+    content = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with content:
+        for number, line in enumerate(content, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return "" if line.startswith(COMPRESSED) and number == 1 else f", line {number}"
+    return ""
 
 
 def _read_plainly(
@@ -126,6 +142,10 @@ def _read_plainly(
     finite = all(bool(table[name].is_finite().all()) for name in numbers)
     if any(nulls.values()) or more < len(table) or not finite:
         return None
+    other = " " if separator == "\t" else "\t"
+    words = table.select(pl.col(pl.String).exclude(MORE).str.contains(other, literal=True).any())
+    if any(words.row(0)):
+        return None
     return table.drop(MORE)
 
 
@@ -134,14 +154,17 @@ def _read_carefully(
 ) -> pl.DataFrame:
     """The same for any white space and blank lines; tells the first line that is wrong."""
     words = (
-        pl.col(LINE).str.strip_chars().str.replace_all(r"\s+", " ").str.splitn(" ", len(names) + 1)
+        pl.col(LINE)
+        .str.strip_chars(BLANKS)
+        .str.replace_all(f"[{BLANKS}]+", " ")
+        .str.splitn(" ", len(names) + 1)
     )
     fields = [*names, MORE]
     table = (
         _lines(path, source)
         .to_frame()
         .with_row_index("number", offset=1)
-        .filter(pl.col(LINE).str.strip_chars() != "")
+        .filter(pl.col(LINE).str.strip_chars(BLANKS) != "")
         .select(words.struct.rename_fields(fields).alias("words"), pl.col("number").alias(LINE))
         .unnest("words")
     )

@@ -23,15 +23,17 @@ class Difference:
 
     Attributes:
         run: the run's name.
+        baseline: the name of the run that it is compared with.
         measure: the measure.
-        queries: over how many queries.
+        queries: over how many queries: those that have a value in both runs.
         mean: the run's mean.
         baseline_mean: the baseline's.
         delta: mean difference.
         low: lower end of its 95% interval, by the bootstrap over queries.
         high: upper end.
-        effect: Cohen's d of paired values: `delta` over the differences' standard deviation.
-        t_test: p of the paired t-test, two-sided.
+        effect: Cohen's d of paired values: `delta` over the differences' standard deviation; NaN
+            where they do not vary.
+        t_test: p of the paired t-test, two-sided; NaN where differences do not vary.
         randomisation: p of the paired randomisation test (signs of differences), two-sided.
         t_test_holm: corrected for the runs that are compared by this measure.
         randomisation_holm: likewise.
@@ -41,6 +43,7 @@ class Difference:
     """
 
     run: str
+    baseline: str
     measure: str
     queries: int
     mean: float
@@ -87,21 +90,16 @@ def compare(baseline: Evaluation, others: Sequence[Evaluation]) -> list[Differen
 def _compare_by(
     measure: str, baseline: Evaluation, others: Sequence[Evaluation]
 ) -> list[Difference]:
-    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415  (a second)
-
     base = baseline.values[measure]
-    found = [_differ(evaluation.values[measure] - base) for evaluation in others]
+    found = [_differ(base, evaluation.values[measure]) for evaluation in others]
     t_tests, randomisations = (
-        multipletests([one[name] for one in found], method="holm")[1] if found else []
-        for name in ("t_test", "randomisation")
+        _holm([one[name] for one in found]) for name in ("t_test", "randomisation")
     )
     return [
         Difference(
             run=evaluation.run,
+            baseline=baseline.run,
             measure=measure,
-            queries=len(base),
-            mean=float(base.mean() + one["delta"]),
-            baseline_mean=float(base.mean()),
             t_test_holm=float(t_test),
             randomisation_holm=float(randomisation),
             **one,
@@ -112,33 +110,54 @@ def _compare_by(
     ]
 
 
-def _differ(differences: Values) -> dict[str, Any]:
-    """What can be said of paired differences: float64 [Q]."""
+def _holm(p_values: Sequence[float]) -> Values:
+    """Corrected p-values; those that are NaN stay so, and do not count."""
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415  (a second)
+
+    corrected = np.array(p_values, dtype=float)
+    known = np.isfinite(corrected)
+    if known.any():
+        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    return corrected
+
+
+def _differ(base: Values, other: Values) -> dict[str, Any]:
+    """What can be said of two runs' values, float64 [Q] each; NaN where a query has none."""
     from scipy import stats  # noqa: PLC0415  (half a second)
 
-    differences = np.where(np.abs(differences) < EQUAL, 0.0, differences)
+    shared = np.isfinite(base) & np.isfinite(other)
+    base, other = base[shared], other[shared]
+    if len(base) < LEAST_QUERIES:
+        unknown = ("mean", "baseline_mean", "delta", "low", "high", "effect")
+        tests = dict.fromkeys((*unknown, "t_test", "randomisation"), np.nan)
+        return {**tests, "queries": len(base), "wins": 0, "ties": 0, "losses": 0}
+    differences = np.where(np.abs(other - base) < EQUAL, 0.0, other - base)
     delta, deviation = float(differences.mean()), float(differences.std(ddof=1))
+    varies = deviation > EQUAL
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
-    counted = {"wins": wins, "ties": len(differences) - wins - losses, "losses": losses}
-    if deviation < EQUAL:  # the same for every query: nothing varies that could be tested
-        same = {"low": delta, "high": delta, "effect": 0.0 if delta == 0 else float("inf")}
-        p = 1.0 if delta == 0 else 0.0
-        return {"delta": delta, **same, "t_test": p, "randomisation": p, **counted}
     how = {"n_resamples": RESAMPLES, "batch": max(1, BATCH // len(differences)), "rng": SEED}
+    low = high = delta
+    if varies:
+        interval = stats.bootstrap(
+            (differences,), _mean, confidence_level=CONFIDENCE, method="percentile", **how
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
     signs = stats.permutation_test(
         (differences,), _mean, permutation_type="samples", vectorized=True, **how
     )
-    interval = stats.bootstrap(
-        (differences,), _mean, confidence_level=CONFIDENCE, method="percentile", **how
-    ).confidence_interval
     return {
+        "queries": len(base),
+        "mean": float(other.mean()),
+        "baseline_mean": float(base.mean()),
         "delta": delta,
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "effect": delta / deviation,
-        "t_test": float(stats.ttest_1samp(differences, 0.0).pvalue),
+        "low": low,
+        "high": high,
+        "effect": delta / deviation if varies else np.nan,
+        "t_test": float(stats.ttest_1samp(differences, 0.0).pvalue) if varies else np.nan,
         "randomisation": float(signs.pvalue),
-        **counted,
+        "wins": wins,
+        "ties": len(differences) - wins - losses,
+        "losses": losses,
     }
 
 

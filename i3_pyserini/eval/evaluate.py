@@ -12,6 +12,7 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider
 from i3_pyserini.eval.qrels import as_pandas, as_polars
+from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.runs import Run
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Evaluation:
     Attributes:
         run: the run's name.
         queries: the qrels' queries, sorted; Q of them.
-        values: float64 [Q] by measure; zero for a query that the run lacks.
+        values: float64 [Q] by measure; zero for a query that the run lacks, NaN where a measure
+            says nothing of a query.
         warnings: what a reader of the scores must know.
     """
 
@@ -84,9 +86,11 @@ def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Meas
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, left out"))
     queries = sorted(judged)
     place = {query: number for number, query in enumerate(queries)}
-    values = {str(measure): np.zeros(len(queries)) for measure in measures}
+    values = {str(measure): np.full(len(queries), np.nan) for measure in measures}
     for metric in _metrics(judgements, run, measures):
         values[str(metric.measure)][place[metric.query_id]] = metric.value
+    if not len(judged_ranks(judgements, run).rank):
+        warnings.append("ranks no judged passage at all; are its ids those of the qrels?")
     return Evaluation(run.name, queries, values, warnings)
 
 
@@ -100,13 +104,33 @@ def _metrics(
     if others:
         qrels = as_pandas(judgements)
         known = run.frame[run.frame["query_id"].isin(set(qrels["query_id"]))]
-        metrics += ir_measures.iter_calc(others, qrels, known)
+        metrics += _by_others(others, qrels, known, run.name)
+    return metrics
+
+
+def _by_others(
+    measures: list[Measure], qrels: "pd.DataFrame", run: "pd.DataFrame", name: str
+) -> list[ir_measures.Metric]:
+    """What ir-measures' own providers compute.
+
+    Raises:
+        I3Error: they cannot: some of them take no other query ids than numbers, for example.
+    """
+    shown = ", ".join(map(str, measures))
+    try:
+        metrics = list(ir_measures.iter_calc(measures, qrels, run))
+    except Exception as error:  # programs that fail, and whatever else
+        raise I3Error(f"{name}: ir-measures cannot compute {shown} of it ({error})") from error
+    known = set(qrels["query_id"])
+    strange = next((one.query_id for one in metrics if one.query_id not in known), None)
+    if strange is not None:
+        raise I3Error(f"{name}: ir-measures' provider of {shown} makes {strange!r} of a query id")
     return metrics
 
 
 def _aggregate(measure: str, values: Values) -> float:
     aggregator = ir_measures.parse_measure(measure).aggregator()
-    for value in values.tolist():
+    for value in values[np.isfinite(values)].tolist():
         aggregator.add(value)
     return float(aggregator.result())
 

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.columns import line_of, read_columns
 from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.runs import Run
@@ -55,6 +54,8 @@ def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:
 def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
     """Groups the qrels' queries by where a run (BM25's, say) has the first relevant passage."""
     ranks = judged_ranks(qrels, run)
+    if not ranks.retrieved.any():
+        raise I3Error(f"{run.name}: has none of the qrels' queries; is it of another set?")
     first = np.full(len(ranks.queries), np.inf)
     relevant = ranks.relevance >= level
     np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
@@ -70,20 +71,31 @@ def read_groups(path: Path, qrels: pl.DataFrame) -> Groups:
     """Reads groups that a user made; a query may be in several.
 
     Args:
-        path: a file with a query id and a group's name a line.
+        path: a file with a query id, a tab or blanks, and a group's name a line.
         qrels: the judgements.
 
     Raises:
         I3Error: a line is not as it should be, or names a query that the qrels lack.
     """
-    table = read_columns(path, {2: ("query_id", "group")}, "groups file", ())
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
     known = set(qrels["query_id"])
-    groups: Groups = {}
-    for row, (query, group) in enumerate(table.select("query_id", "group").iter_rows()):
+    groups: dict[str, dict[str, None]] = {}
+    for number, line in enumerate(lines, start=1):
+        words = [word.strip() for word in line.split("\t" if "\t" in line else None, 1)]
+        if not line.strip():
+            continue
+        if len(words) < 2 or not all(words):  # noqa: PLR2004
+            raise I3Error(f"{path}, line {number}: {line!r:.60}; expected a query id and a group")
+        query, group = words
         if query not in known:
-            raise I3Error(f"{path}, line {line_of(table, row)}: the qrels have no query {query!r}")
-        groups.setdefault(group, []).append(query)
-    return groups
+            raise I3Error(f"{path}, line {number}: the qrels have no query {query!r}")
+        groups.setdefault(group, {})[query] = None
+    if not groups:
+        raise I3Error(f"{path}: empty; expected a query id and a group a line")
+    return {group: list(queries) for group, queries in groups.items()}
 
 
 def _by_number(numbers: Mapping[str, int], bounds: tuple[int, ...], unit: str) -> Groups:

@@ -38,14 +38,16 @@ def relevance_level(measures: Sequence[Measure]) -> int:
     return max((level for level in map(_level, measures) if level), default=1)
 
 
-def graded_note(measures: Sequence[Measure], highest: int) -> list[str]:
+def graded_note(names: Sequence[str], measures: Sequence[Measure], highest: int) -> list[str]:
     """What must be said of binary measures when judgements are graded.
 
     Args:
+        names: of the presets and measures that were chosen; presets have notes of their own.
         measures: the measures.
         highest: the highest level of the qrels.
     """
-    lenient = [str(measure) for measure in measures if _level(measure) == 1]
+    said = {one for name in names if name in PRESETS for one in PRESETS[name].measures}
+    lenient = [str(one) for one in measures if _level(one) == 1 and str(one) not in said]
     if highest < 2 or not lenient:  # noqa: PLR2004
         return []
     return [
@@ -63,11 +65,16 @@ def _level(measure: Measure) -> int | None:
 def _measure(expression: str) -> Measure:
     try:
         measure = ir_measures.parse_measure(expression)
-    except (NameError, ValueError, SyntaxError) as error:
+        ir_measures.parse_measure(str(measure))  # which is how tables name it
+        known = ir_measures.DefaultPipeline.supports(measure)
+    except (AssertionError, LookupError, NameError, SyntaxError, TypeError, ValueError) as error:
         raise I3Error(
             f"{expression!r} is neither a preset ({', '.join(PRESETS)}) nor a measure of "
             "ir-measures, such as nDCG@10 or R(rel=2)@1000"
         ) from error
-    if not ir_measures.DefaultPipeline.supports(measure):
+    if not known:
         raise I3Error(f"{expression}: no provider of ir-measures computes it as it is written")
+    cutoff = measure["cutoff"] if "cutoff" in measure.SUPPORTED_PARAMS else None
+    if isinstance(cutoff, int) and cutoff < 1:
+        raise I3Error(f"{expression}: a cutoff is at least 1")
     return measure

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from math import isfinite, isnan
 from typing import Any
 
 from i3_pyserini.eval.compare import Difference
 from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.tables import Table
 
-STYLES = ("text", "markdown", "latex", "csv", "json")
 SMALLEST_P = 0.001
 HOW = (
     "95% interval by bootstrap; d: Cohen's, of paired values; p of the paired t-test and of the "
@@ -25,13 +25,11 @@ class Section:
         name: of the group of queries; empty for all of them.
         evaluations: the runs.
         differences: to the baseline; empty if there is none.
-        baseline: its name.
     """
 
     name: str
     evaluations: Sequence[Evaluation]
     differences: Sequence[Difference]
-    baseline: str = ""
 
     @property
     def queries(self) -> int:
@@ -44,19 +42,22 @@ def render(sections: Sequence[Section], style: str, collection: str | None = Non
 
     Args:
         sections: all queries first, then groups of them.
-        style: one of `STYLES` but "json".
+        style: "text", "markdown", "latex" or "csv".
         collection: what was searched, if it is known.
     """
     if style == "csv":
         return _csv(sections, collection)
-    parts = [f"collection: {collection}"] if collection and style != "latex" else []
+    parts = []
+    if collection:
+        parts.append(f"{'% ' if style == 'latex' else ''}collection: {collection}")
     for section in sections:
         if section.name:
             title = f"{section.name} ({_count(section.queries)})"
             parts.append({"markdown": f"### {title}", "latex": f"% {title}"}.get(style, title))
         parts.append(getattr(means_table(section.evaluations), style)())
         if section.differences:
-            told = f"against {section.baseline}, {_count(section.queries)}; {HOW}"
+            base = section.differences[0].baseline
+            told = f"against {base}, {_count(section.queries)}; {HOW}"
             parts.append(f"% {told}" if style == "latex" else told)
             parts.append(getattr(comparison_table(section.differences), style)())
     return ("\n" if len(parts) == 2 else "\n\n").join(parts)  # noqa: PLR2004  (a line and a table)
@@ -82,7 +83,7 @@ def comparison_table(differences: Sequence[Difference]) -> Table:
                 f"{one.mean:.4f}",
                 f"{one.delta:+.4f}",
                 f"[{one.low:+.4f}, {one.high:+.4f}]",
-                f"{one.effect:+.2f}",
+                "–" if isnan(one.effect) else f"{one.effect:+.2f}",
                 p_value(one.t_test_holm),
                 p_value(one.randomisation_holm),
                 f"{one.wins}/{one.ties}/{one.losses}",
@@ -93,7 +94,9 @@ def comparison_table(differences: Sequence[Difference]) -> Table:
 
 
 def p_value(p: float) -> str:
-    """A p-value as papers print it."""
+    """A p-value as papers print it; a dash where there is none."""
+    if isnan(p):
+        return "–"
     return "<.001" if p < SMALLEST_P else f"{p:.3f}".removeprefix("0")
 
 
@@ -106,9 +109,19 @@ def as_json(sections: Sequence[Section], collection: str | None, per_query: bool
         per_query: with every query's values.
     """
     everything, *groups = (_fields(section, per_query) for section in sections)
-    fields: dict[str, Any] = {"collection": collection} if collection else {}
-    fields |= {name: value for name, value in everything.items() if name != "group"}
-    return json.dumps(fields | ({"groups": groups} if groups else {}), indent=2)
+    shown: dict[str, Any] = {"collection": collection} if collection else {}
+    shown |= {name: value for name, value in everything.items() if name != "group"}
+    shown |= {"groups": groups} if groups else {}
+    return json.dumps(_finite(shown), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null in place of NaN, which JSON has not."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _fields(section: Section, per_query: bool) -> dict[str, Any]:
@@ -138,19 +151,16 @@ def _count(queries: int) -> str:
 
 def _csv(sections: Sequence[Section], collection: str | None) -> str:
     """One table: a run a row, or, where there is a baseline, a run and measure a row."""
-    grouped = len(sections) > 1
-    header: list[str] = []
+    grouped, compared = len(sections) > 1, bool(sections[0].differences)
+    header = ["run", *sections[0].evaluations[0].means]
+    if compared:
+        header = [field.name for field in fields(Difference)]
     rows: list[list[str]] = []
     for section in sections:
         first = [section.name or "all"] if grouped else []
-        last = [collection] if collection else []
-        if section.differences:
-            found = [asdict(one) for one in section.differences]
-            header = list(found[0])
-            rows += [[*first, *map(str, one.values()), *last] for one in found]
-        else:
-            header = ["run", *section.evaluations[0].means]
-            for one in section.evaluations:
-                rows.append([*first, one.run, *map(repr, one.means.values()), *last])
+        found = [list(map(str, asdict(one).values())) for one in section.differences]
+        if not compared:
+            found = [[one.run, *map(repr, one.means.values())] for one in section.evaluations]
+        rows += [[*first, *one, *([collection] if collection else [])] for one in found]
     header = [*(["group"] if grouped else []), *header, *(["collection"] if collection else [])]
     return Table(header, rows).csv()

@@ -50,7 +50,7 @@ class RankProvider(providers.Provider):
 
     def _evaluator(self, measures: Iterable[Measure], qrels: Any) -> "RankEvaluator":
         if not isinstance(qrels, pl.DataFrame):
-            qrels = as_polars(QrelsConverter(qrels).as_pd_dataframe())
+            qrels = as_polars(_last_of_each(QrelsConverter(qrels).as_pd_dataframe()))
         return RankEvaluator(list(measures), qrels)
 
 
@@ -63,7 +63,7 @@ class RankEvaluator(providers.Evaluator):
 
     def _iter_calc(self, run: Any) -> Iterator[Metric]:
         if not isinstance(run, Run):
-            run = Run.of("run", RunConverter(run).as_pd_dataframe())
+            run = Run.of("run", _last_of_each(RunConverter(run).as_pd_dataframe()))
         ranks = judged_ranks(self.qrels, run)
         ranked = np.flatnonzero(ranks.retrieved)  # the others get the measure's default
         for measure in self.measures:
@@ -75,6 +75,11 @@ class RankEvaluator(providers.Evaluator):
 def with_ranks() -> providers.FallbackProvider:
     """The providers of ir-measures, behind this one: they compute what it does not."""
     return providers.FallbackProvider([RankProvider(), *ir_measures.DefaultPipeline.providers])
+
+
+def _last_of_each(frame: Any) -> Any:
+    """A pandas frame with the last row of each query and passage, as ir-measures takes it."""
+    return frame.drop_duplicates(["query_id", "doc_id"], keep="last")
 
 
 def _cutoff(measure: Measure) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {"query_id": pl.String, "doc_id": pl.String, "relevance": pl.Int64}
+HIGHEST = 1_000_000
 LAYOUTS = {4: ("query_id", "iteration", "doc_id", "relevance"), 2: ("query_id", "doc_id")}
 
 
@@ -44,7 +45,8 @@ def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
     """The same columns in polars."""
     if isinstance(qrels, pl.DataFrame):
         return qrels
-    return pl.DataFrame({name: qrels[name].to_list() for name in COLUMNS})
+    columns = {name: qrels[name].to_list() for name in COLUMNS}
+    return pl.DataFrame(columns, schema=COLUMNS, strict=False)
 
 
 def read_judgements(name_or_path: str) -> pl.DataFrame:
@@ -108,6 +110,7 @@ def _check_relevance(table: pl.DataFrame, path: Path) -> None:
     for wrong, what, advice in (
         (levels < 0, "is negative", "count it as not relevant: write 0, or leave the line out"),
         (levels != levels.round(), "is no whole number", "round it, or give levels"),
+        (levels > HIGHEST, "is no level", f"levels are at most {HIGHEST:,}"),
     ):
         if wrong.any():
             row = int(wrong.arg_max() or 0)

@@ -1,5 +1,6 @@
 """Reading runs, checked and ranked: nothing odd in them is accepted in silence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from i3_pyserini.eval.columns import read_columns
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.columns import line_of, read_columns
 from i3_pyserini.eval.qrels import refuse_repeats
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ LAYOUTS = {
     6: ("query_id", "_q0", "doc_id", "_rank", "score", "_tag"),
     3: ("query_id", "doc_id", "rank"),
 }
+COLUMNS = {"query_id": pl.String, "doc_id": pl.String, "score": pl.Float64}
 Ids = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
@@ -42,9 +45,15 @@ class Run:
 
     @classmethod
     def of(cls, name: str, frame: "pd.DataFrame") -> "Run":
-        """Ranks a frame with columns query_id, doc_id (both strings) and score."""
+        """Ranks a frame with columns query_id, doc_id and score.
+
+        Raises:
+            I3Error: a score is not finite.
+        """
         columns = {column: frame[column].to_list() for column in ("query_id", "doc_id", "score")}
-        lines = pl.DataFrame(columns).with_columns(pl.col("score").cast(pl.Float64))
+        lines = pl.DataFrame(columns, schema=COLUMNS, strict=False)
+        if not lines["score"].is_finite().all():
+            raise I3Error(f"{name}: has a score that is not a finite number")
         return cls(name, lines, *rank(lines))
 
     @cached_property
@@ -92,23 +101,61 @@ def read_run(path: Path) -> Run:
     refuse_repeats(table, path, "ranked")
     scored = "score" in table.columns
     if not scored:
+        _check_ranks(table, path)
         table = table.with_columns(-pl.col("rank").alias("score"))
-    lines = table.select("query_id", "doc_id", "score")
-    return Run(path.name, lines, *rank(lines), scored)
+    lines = table.select(list(COLUMNS))
+    return Run(path.name, lines, *rank(lines, scored), scored)
 
 
-def rank(lines: pl.DataFrame) -> tuple[Ids | None, list[str]]:
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Reads runs; those that share a file's name are called by their paths.
+
+    Raises:
+        I3Error: see `read_run`.
+    """
+    names = [path.name for path in paths]
+    runs = [read_run(path) for path in paths]
+    for run, path in zip(runs, paths, strict=True):
+        run.name = run.name if names.count(run.name) == 1 else str(path)
+    return runs
+
+
+def place_of(named: Path, paths: Sequence[Path]) -> int | None:
+    """Where a run is among others: by its file, or else by its name alone; None if it is not."""
+    for place, path in enumerate(paths):
+        if path == named or (path.exists() and named.exists() and path.samefile(named)):
+            return place
+    names = [Path(path.name) for path in paths]
+    return names.index(named) if named in names else None
+
+
+def _check_ranks(table: pl.DataFrame, path: Path) -> None:
+    """Refuses what are no ranks, such as scores, by which the order would be reversed."""
+    ranks = table["rank"]
+    wrong = (ranks < 1) | (ranks != ranks.floor())
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise I3Error(
+            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is no whole number from 1 "
+            "on; for scores write TREC's six columns"
+        )
+
+
+def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str]]:
     """Orders a run as trec_eval does; queries stay in the order in which they come first.
 
     Args:
         lines: columns query_id, doc_id and score.
+        scored: whether these are scores, and no ranks.
 
     Returns:
         Their order (None if it is the one they are in), and what a reader must know of it.
     """
+    if lines.is_empty():
+        return None, []
     queries = _numbers(lines["query_id"])
     # trec_eval holds scores in single precision, so that what is equal there is a tie.
-    scores = lines["score"].cast(pl.Float32).to_numpy()
+    scores = lines["score"].cast(pl.Float32 if scored else pl.Float64).to_numpy()
     order: Ids | None = None
     warnings = []
     if (queries[1:] < queries[:-1]).any():

@@ -26,7 +26,7 @@ class Table:
 
     def markdown(self) -> str:
         """A table of GitHub's Markdown."""
-        return self._as("github")
+        return self._as("github", [[word.replace("|", r"\|") for word in row] for row in self.rows])
 
     def latex(self) -> str:
         """A tabular of the package booktabs, its words escaped."""
@@ -38,8 +38,8 @@ class Table:
         csv.writer(lines, lineterminator="\n").writerows([self.header, *self.rows])
         return lines.getvalue().removesuffix("\n")
 
-    def _as(self, style: str) -> str:
+    def _as(self, style: str, rows: Sequence[Sequence[str]] | None = None) -> str:
         align = ["left"] + ["right"] * (len(self.header) - 1)
         return tabulate(
-            self.rows, self.header, tablefmt=style, disable_numparse=True, colalign=align
+            rows or self.rows, self.header, tablefmt=style, disable_numparse=True, colalign=align
         )

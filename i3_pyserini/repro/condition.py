@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.reproduce.plan import Plan, Section, choose_steps, fill, load_plan, read_yaml
 
 CONDITIONS = Path(__file__).parents[2] / "recipes" / "repro"
@@ -130,18 +131,23 @@ def prepare(
         changes: other values for the plan's settings and flags, which win over the condition's.
 
     Raises:
-        I3Error: a path or a command names a setting that there is not, or a change does.
+        I3Error: a path or a command names a setting that there is not, or a change does, or a
+            score's measure is none.
     """
     path = (folder / condition.plan).resolve()
     known = load_plan(path, {}).settings
     files, missing = {}, []
     for name, candidates in condition.files.items():
+        if name in changes:
+            files[name] = changes[name]
+            continue
         filled = [fill(text, paths, f"files.{name}") for text in candidates]
         there = [one for one in filled if Path(one).exists()]
         files[name] = (there or filled)[0]
         missing += [] if there else filled[:1]
     given = {name: value for name, value in {**files, **paths}.items() if name in known}
-    plan = load_plan(path, {**condition.settings, **given, **changes})
+    changed = {name: value for name, value in changes.items() if name not in files or name in known}
+    plan = load_plan(path, {**condition.settings, **given, **changed})
     values = {**plan.settings, **files}
     scores = [
         RunScores(
@@ -151,6 +157,7 @@ def prepare(
         )
         for one in condition.scores
     ]
+    choose_measures([measure for one in scores for measure in one.measures])  # before hours of work
     steps = choose_steps(plan, condition.steps)
     get = fill(condition.get, paths, "get")
     return Prepared(_only(plan, condition.only), steps, scores, missing, get)

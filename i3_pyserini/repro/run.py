@@ -39,7 +39,7 @@ class Check:
         expected = self.score.expected
         if expected is None:
             return False
-        return abs(self.observed - expected) > self.score.tolerance + ROUNDING
+        return not abs(self.observed - expected) <= self.score.tolerance + ROUNDING
 
     @property
     def verdict(self) -> str:

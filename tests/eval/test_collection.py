@@ -54,10 +54,13 @@ def test_presets(name: str) -> None:
 
 def test_graded_judgements_are_told() -> None:
     measures, _ = choose_measures(["nDCG@10", "RR@10", "R(rel=2)@100", "NumRet"])
-    (told,) = graded_note(measures, 3)
+    (told,) = graded_note([], measures, 3)
     assert told.startswith("graded judgements, up to 3; RR@10 count")
-    assert graded_note(measures, 1) == []
-    assert graded_note(measures[:1], 3) == []
+    assert graded_note([], measures, 1) == []
+    assert graded_note([], measures[:1], 3) == []
+    names = ["beir", "RR@10"]  # what a preset brings has its note
+    (told,) = graded_note(names, choose_measures(names)[0], 2)
+    assert told.startswith("graded judgements, up to 2; RR@10 count")
 
 
 def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Comparison of runs: against formulas written out, and SciPy's paired functions."""
 
+import csv
 import itertools
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy import stats
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import Difference, compare
 from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.tables import Table
 
 RANDOM = np.random.default_rng(5)
 
@@ -39,7 +41,7 @@ def test_differences() -> None:
     # All 2^12 assignments of signs, which the test enumerates when they are so few.
     signs = np.array(list(itertools.product((1, -1), repeat=12)))
     exact = (np.abs((signs * differences).mean(axis=1)) >= abs(found.delta) - 1e-12).mean()
-    assert found.randomisation == pytest.approx(exact, abs=0.02)
+    assert found.randomisation == pytest.approx(exact, abs=1e-9)
     # The interval of the mean by the normal distribution is near that of the bootstrap.
     normal = stats.norm.interval(0.95, differences.mean(), stats.sem(differences))
     assert (found.low, found.high) == pytest.approx(normal, abs=0.05)
@@ -57,13 +59,27 @@ def test_holm_corrects_by_the_number_of_runs() -> None:
             assert getattr(one, corrected) == pytest.approx(highest)
 
 
-@pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.25, 0.0)])
-def test_constant_differences_are_not_tested(shift: float, p: float) -> None:
+@pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.25, 0.25)])
+def test_constant_differences_have_no_t_test(shift: float, p: float) -> None:
+    """Of 8 assignments of signs two have all three alike."""
     base = np.array([0.25, 0.5, 0.75])
     (found,) = compare(evaluation("base", *base), [evaluation("other", *(base + shift))])
     assert (found.low, found.delta, found.high) == pytest.approx((shift, shift, shift))
-    assert (found.t_test, found.randomisation) == (p, p)
+    assert (found.randomisation, found.randomisation_holm) == (p, p)
+    assert np.isnan([found.t_test, found.t_test_holm, found.effect]).all()
     assert found.ties == (0 if shift else 3)
+
+
+def test_queries_without_a_value_are_left_out() -> None:
+    base, other = (
+        evaluation("base", 0.5, np.nan, 0.25, 1.0),
+        evaluation("other", 1.0, 1.0, 0.5, 0.0),
+    )
+    (found,) = compare(base, [other])
+    assert (found.queries, found.wins, found.losses) == (3, 2, 1)
+    assert found.mean == pytest.approx(0.5)
+    (nothing,) = compare(evaluation("base", np.nan, np.nan, 1.0), [evaluation("other", 0, 0, 1)])
+    assert np.isnan([nothing.delta, nothing.randomisation, nothing.randomisation_holm]).all()
 
 
 def test_the_same_twice() -> None:
@@ -90,7 +106,9 @@ def files(tmp_path: Path) -> Path:
         ]
         (tmp_path / name).write_text("".join(lines))
     (tmp_path / "topics.tsv").write_text("q1\tone\nq2\tone two\nq3\ta b c d\nq4\ta b c d e f g\n")
-    (tmp_path / "groups").write_text("q1 easy\nq2 hard\nq3 hard\nq1 both\nq2 both\n")
+    (tmp_path / "groups").write_text(
+        "q1\teasy\nq2\tvery hard\nq2\tvery hard\nq3\tvery hard\nq1 both\nq2 both\n"
+    )
     return tmp_path
 
 
@@ -138,7 +156,7 @@ def test_styles(run_module: Any, files: Path) -> None:
         ),
         (
             ("--group-by", "@groups"),
-            {"easy": ["q1"], "hard": ["q2", "q3"], "both": ["q1", "q2"]},
+            {"easy": ["q1"], "very hard": ["q2", "q3"], "both": ["q1", "q2"]},
         ),
     ],
 )
@@ -155,13 +173,53 @@ def test_groups(
     assert not groups
 
 
+def test_names_in_markdown() -> None:
+    line = Table(["run"], [["a|b"]]).markdown().splitlines()[-1]
+    assert r"a\|b" in line
+
+
 def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
     lines = run_eval(run_module, files, "--group-by", "@groups", "--csv").splitlines()
     assert lines[0] == "group,run,RR@10"
     assert lines[1:] == [
         *("all,a_b,0.625", "all,c,0.875", "easy,a_b,1.0", "easy,c,1.0"),
-        *("hard,a_b,0.5", "hard,c,1.0", "both,a_b,0.75", "both,c,1.0"),
+        *("very hard,a_b,0.5", "very hard,c,1.0", "both,a_b,0.75", "both,c,1.0"),
     ]
+
+
+def test_a_group_of_one_query_in_a_comparison(run_module: Any, files: Path) -> None:
+    """It has no comparison, and the others keep theirs, in every style."""
+    given = ("--group-by", "@groups", "--baseline", "@a_b")
+    header, *rows = run_eval(run_module, files, *given, "--csv").splitlines()
+    assert [row.split(",")[0] for row in rows] == ["all", "very hard", "both"]
+    assert {len(row.split(",")) for row in rows} == {len(header.split(","))}
+    found = json.loads(run_eval(run_module, files, *given, "--json"))
+    easy, hard, _ = found["groups"]
+    assert "comparison" not in easy
+    assert hard["comparison"][0]["t_test"] is None  # both queries gain a half
+    assert hard["comparison"][0]["randomisation"] == 0.5
+    assert hard["comparison"][0]["baseline"] == "a_b"
+
+
+def test_the_baseline_may_be_named_in_any_way(run_module: Any, files: Path) -> None:
+    (files / "sub").mkdir()
+    for name in ("a_b", str(files / "sub" / ".." / "a_b"), str(files / "a_b")):
+        found = json.loads(run_eval(run_module, files, "--baseline", name, "--json"))
+        assert [run["run"] for run in found["runs"]] == ["a_b", "c"]
+        assert len(found["comparison"]) == 1
+
+
+def test_runs_of_one_name_are_called_by_their_paths(run_module: Any, files: Path) -> None:
+    (files / "sub").mkdir(exist_ok=True)
+    (files / "sub" / "c").write_text((files / "a_b").read_text())
+    done = run_module(
+        *("i3_pyserini.eval", files / "qrels.txt", files / "c", files / "sub" / "c", "--csv"),
+        *("--measures", "nDCG(gains={1:1,2:3})@10", "--per-query"),
+        check=True,
+    )
+    header, *rows = csv.reader(done.stdout.splitlines())
+    assert {len(row) for row in rows} == {len(header)}
+    assert {row[0] for row in rows} == {str(files / "c"), str(files / "sub" / "c")}
 
 
 @pytest.mark.parametrize(
@@ -170,8 +228,10 @@ def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
         (("--group-by", "length"), "--group-by length needs --topics"),
         (("--group-by", "words"), "--group-by words: neither length, relevants, bm25 nor a file"),
         (("--topics", "@topics.tsv"), "--topics is for --group-by length"),
-        (("--group-by", "length", "--topics", "@groups"), "no tab"),
-        (("--group-by", "@qrels.txt"), "line 1: 4 column"),
+        (("--group-by", "length", "--topics", "@one"), "no tab"),
+        (("--group-by", "@one"), "one, line 1: 'q1'; expected a query id and a group"),
+        (("--group-by", "bm25", "--bm25", "@strange"), "strange: has none of the qrels' queries"),
+        (("--per-query", "--latex"), "take --csv or --json"),
         (("--group-by", "@more"), "more, line 2: the qrels have no query 'q9'"),
         (("--baseline", "@none"), "none: no such file"),
         (("--per-query", "--baseline", "@c"), "take --json"),
@@ -179,6 +239,8 @@ def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
 )
 def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:
     (files / "more").write_text("q1 a\nq9 a\n")
+    (files / "one").write_text("q1\n")
+    (files / "strange").write_text("q8 Q0 a 1 1 t\n")
     told = run_eval(run_module, files, *arguments, code=2).splitlines()
     assert said in told[-1]
     assert told[-1].startswith("error: ")

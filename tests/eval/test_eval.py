@@ -101,9 +101,29 @@ def test_measures() -> None:
     names = ["nDCG@10", "AP(rel=2)", "RR(rel=2)", "R(rel=2)@1000"]
     assert [str(measure) for measure in measures] == names
     assert "from 2 on" in note
-    for wrong in ("nonsense", "nDCG@", "__import__('os')"):
+    strange = ("R", "P", "R(foo=1)@10", "nDCG@10.0", "nDCG(gains=3)@10", 'nDCG(gains={"a":1})@10')
+    for wrong in ("nonsense", "nDCG@", "__import__('os')", *strange):
         with pytest.raises(I3Error, match="neither a preset"):
             choose_measures([wrong])
+    with pytest.raises(I3Error, match="a cutoff is at least 1"):
+        choose_measures(["P@0"])
+
+
+def test_what_other_providers_cannot_compute(tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match=r"run\.txt: ir-measures cannot compute Accuracy of it"):
+        scores(tmp_path, "q1 Q0 a 1 1 t\n", "Accuracy", qrels="q1 0 a 1\n")
+
+
+def test_queries_of_which_a_measure_says_nothing(tmp_path: Path) -> None:
+    """Accuracy needs a relevant passage in the run; the others do not count, as in ir-measures."""
+    run = "q1 Q0 a 1 2 t\nq1 Q0 b 2 1 t\nq2 Q0 x 1 1 t\nq2 Q0 y 2 0 t\n"
+    evaluation = scores(tmp_path, run, "Accuracy", qrels="q1 0 a 1\nq2 0 c 1\n")
+    assert evaluation.means == {"Accuracy": 1.0}
+
+
+def test_passages_of_another_collection_are_told(tmp_path: Path) -> None:
+    told = scores(tmp_path, "q1 Q0 D1 1 1 t\n").warnings
+    assert "ranks no judged passage at all; are its ids those of the qrels?" in told
 
 
 def test_unknown_qrels() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.provider import RankProvider, with_ranks
 from i3_pyserini.eval.ranking import judged_ranks
@@ -95,6 +96,31 @@ def test_other_measures_fall_back_to_ir_measures() -> None:
     assert [RankProvider().supports(measure) for measure in measures] == [True, *[False] * 4]
     found = with_ranks().calc_aggregate(measures, qrels, run)
     assert found == ir_measures.calc_aggregate(measures, qrels, run)
+
+
+@pytest.mark.parametrize(
+    ("qrels", "run"),
+    [
+        ([("q", "a", 1)], [("q", "a", 3.0), ("q", "b", 2.0), ("q", "a", 1.0)]),
+        ([("q", "a", 2), ("q", "a", 1), ("q", "b", 0)], [("q", "b", 2.0), ("q", "a", 1.0)]),
+        ([("q", "a", 1)], []),
+        ([(1, 7, 1)], [(1, 7, 3.0), (1, 8, 4.0)]),
+    ],
+)
+def test_odd_input_is_taken_as_ir_measures_takes_it(qrels: Any, run: Any) -> None:
+    measures, _ = choose_measures(["R@10", "nDCG@10", "P@1", "RR", "NumRet"])
+    judged = pd.DataFrame(qrels, columns=["query_id", "doc_id", "relevance"])
+    ranked = pd.DataFrame(run, columns=["query_id", "doc_id", "score"])
+    strings = [frame.astype({"query_id": str, "doc_id": str}) for frame in (judged, ranked)]
+    assert with_ranks().calc_aggregate(measures, judged, ranked) == pytest.approx(
+        ir_measures.calc_aggregate(measures, *strings)
+    )
+
+
+def test_a_score_that_is_no_number() -> None:
+    run = pd.DataFrame({"query_id": ["q"], "doc_id": ["a"], "score": [float("nan")]})
+    with pytest.raises(I3Error, match="not a finite number"):
+        Run.of("run", run)
 
 
 def test_runs_may_be_whatever_ir_measures_takes() -> None:

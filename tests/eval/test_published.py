@@ -1,4 +1,7 @@
-"""Published scores of real runs, to the printed digits. Needs the shared test collections."""
+"""Published scores of real runs, to the printed digits. Needs the shared test collections.
+
+REP_LLAMA's are no published ones: they were measured with trec_eval.
+"""
 
 from pathlib import Path
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.columns import _read_carefully, _read_plainly
 from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import Run, read_run
+from i3_pyserini.eval.runs import LAYOUTS, Run, read_run
 
 ROWS = [("q2", "d1", 2.5), ("q2", "d10", 2.5), ("q2", "d9", 2.5), ("q1", "é", -1e-3)]
 LINES = [f"{query} Q0 {docid} 1 {score} tag" for query, docid, score in ROWS]
@@ -79,6 +80,34 @@ def test_a_compressed_run_that_was_cut_off_is_refused(tmp_path: Path) -> None:
         read_run(write(tmp_path, whole[: len(whole) // 2], "run.gz"))
 
 
+def test_ranks_beyond_single_precision(tmp_path: Path) -> None:
+    run = read_run(write(tmp_path, "q a 16777217\nq b 16777216\n"))
+    assert pairs(run) == [("q", "b"), ("q", "a")]
+    assert len(run.warnings) == 1
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(["a", "b", "1", "0.5", " ", "\t", "  ", "\xa0", "é"]), max_size=13
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_quick_reading_is_careful_reading(lines: list[list[str]]) -> None:
+    """What is read quickly at all has the columns that careful reading finds."""
+    text = "\n".join("".join(words) for words in lines).encode()
+    names = LAYOUTS[6]
+    for separator in (" ", "\t"):
+        quick = _read_plainly(text, names, separator, ["score"])
+        if quick is not None:
+            careful = _read_carefully(Path("x"), text, names, "run", ["score"])
+            columns = ["query_id", "doc_id", "score"]
+            assert quick.select(columns).equals(careful.select(columns))
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(
@@ -132,7 +161,9 @@ def test_one_bad_line_among_many(tmp_path: Path, bad: str, said: str) -> None:
     ("content", "said"),
     [
         (bytes(range(256)), "run.txt: cannot be read: it is no text file"),
-        (b"q Q0 \xff 1 2 t\n", "cannot be read: .*utf-8"),
+        (b"q Q0 a 1 2 t\nq Q0 \xff 1 2 t\n", "run.txt, line 2: cannot be read: .*utf-8"),
+        (b"q a 1\nq b 2.5\n", "line 2: rank 2.5 is no whole number from 1 on; for scores write"),
+        (b"q a 0\n", "line 1: rank 0 is no whole number"),
         (b'{"id": 1}\n', r"line 1: 2 column\(s\): '\{\"id\": 1\}'; a run has 6"),
     ],
 )
@@ -156,6 +187,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
         ("q 0 a 1\nq 0 b 0.5\n", "line 2: relevance 0.5 is no whole number"),
         ("q 0 a 1\nq 0 b 1 x\n", "line 2: 5 columns: .*; this qrels file has 4"),
         ("q 0 a 1\nq b\n", "line 2: 2 columns"),
+        ("q 0 a 1\nq 0 b 1e30\n", "line 2: relevance 1e\\+30 is no level"),
         ("q Q0 a 1 2.0 t\n", r"line 1: 6 column\(s\).*a qrels file has 4"),
     ],
 )

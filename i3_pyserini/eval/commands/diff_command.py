@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> None:
     texts = _texts(args)
     choice = Choice(measures[0], args.queries, args.depth)
     found = diff(qrels, runs, choice, topics, texts.show if texts else None)
-    told = [note] if note else graded_note(measures[:1], max(qrels["relevance"]))
+    told = [note] if note else []
+    told += graded_note([args.measure], measures[:1], max(qrels["relevance"]))
     page = _render(replace(found, notes=[*found.notes, *told]), args.style)
     if args.output is None:
         print(page)
@@ -96,11 +97,9 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _runs(args: argparse.Namespace) -> "tuple[Run, Run]":
-    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.eval.runs import read_runs
 
-    a, b = read_run(args.a), read_run(args.b)
-    if a.name == b.name:
-        a.name, b.name = str(args.a), str(args.b)
+    a, b = read_runs([args.a, args.b])
     return a, b
 
 

@@ -89,13 +89,14 @@ def _baseline(args: argparse.Namespace) -> int | None:
     """Place of the run that the others are compared with; None for a run alone."""
     if args.baseline is None:
         return 0 if len(args.runs) > 1 else None
-    named = Path(args.baseline)
-    places = [place for place, run in enumerate(args.runs) if named in (run, Path(run.name))]
-    if not places:
+    from i3_pyserini.eval.runs import place_of
+
+    place = place_of(Path(args.baseline), args.runs)
+    if place is None:
         raise I3Error(f"--baseline {args.baseline} is none of the runs")
     if len(args.runs) == 1:
         raise I3Error(f"--baseline {args.baseline}: name another run to compare it with")
-    return places[0]
+    return place
 
 
 def _report(args: argparse.Namespace) -> "Report":
@@ -117,7 +118,8 @@ def _report(args: argparse.Namespace) -> "Report":
     qrels = read_judgements(args.qrels)
     level = _level(args.relevance, max(qrels["relevance"])) or relevance_level(measures)
     notes = collection_notes([name for name in names if name in PRESETS], args.index)
-    notes += [note] if note else graded_note(measures, max(qrels["relevance"]))
+    notes += [note] if note else []
+    notes += graded_note(names, measures, max(qrels["relevance"]))
     evaluations, ranks = [], {}
     for path in args.runs:
         run = read_run(path)

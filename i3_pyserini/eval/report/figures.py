@@ -100,9 +100,8 @@ class Drawing:
         text = image.getvalue()
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
         text = text[text.index("<svg") :]
-        text = re.sub(
-            r'<g id="[^"]*">', "<g>", text
-        )  # the same in every figure; nothing names them
+        # These ids are the same in every figure, and nothing names them.
+        text = re.sub(r'<g id="[^"]*">', "<g>", text)
         label = html.escape(f"{self.title}: {self.caption}")
         text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
         return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
