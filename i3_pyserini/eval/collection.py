@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.presets import PRESETS
 
@@ -13,6 +12,8 @@ def searched_collection(index: Path) -> tuple[str, int]:
     Raises:
         I3Error: its manifest does not say.
     """
+    from i3_pyserini.encode.output import read_manifest  # noqa: PLC0415  (slow, and rarely needed)
+
     manifest = read_manifest(index)
     corpus, count = manifest.get("corpus"), manifest.get("passages")
     if not isinstance(corpus, dict) or not isinstance(count, int):

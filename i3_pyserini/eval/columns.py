@@ -1,7 +1,9 @@
 """Files of columns, which runs and qrels are: read by polars, and what is odd told by its line."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from io import BytesIO
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import polars as pl
@@ -142,11 +144,23 @@ def _read_plainly(
     finite = all(bool(table[name].is_finite().all()) for name in numbers)
     if any(nulls.values()) or more < len(table) or not finite:
         return None
-    other = " " if separator == "\t" else "\t"
-    words = table.select(pl.col(pl.String).exclude(MORE).str.contains(other, literal=True).any())
-    if any(words.row(0)):
-        return None
-    return table.drop(MORE)
+    table = table.drop(MORE)
+    return None if _mixed(source, table, " " if separator == "\t" else "\t") else table
+
+
+def _mixed(source: Source, table: pl.DataFrame, other: str) -> bool:
+    """Whether the other separator is there, too, where it may part words."""
+    with ExitStack() as opened:
+        content: bytes | mmap = b""
+        if isinstance(source, bytes):
+            content = source
+        else:
+            file = opened.enter_context(source.open("rb"))
+            content = opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
+        if not content[:4].startswith(COMPRESSED):
+            return content.find(other.encode()) >= 0
+    words = table.select(pl.col(pl.String).str.contains(other, literal=True).any())
+    return any(words.row(0))
 
 
 def _read_carefully(

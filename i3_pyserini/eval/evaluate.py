@@ -10,7 +10,7 @@ import polars as pl
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.provider import RankProvider
+from i3_pyserini.eval.provider import RankProvider, measure_values
 from i3_pyserini.eval.qrels import as_pandas, as_polars
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.runs import Run
@@ -84,48 +84,42 @@ def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Meas
         warnings.append(_count(judged - ranked, "query", "queries", "missing, counted as zero"))
     if ranked - judged:
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, left out"))
-    queries = sorted(judged)
-    place = {query: number for number, query in enumerate(queries)}
-    values = {str(measure): np.full(len(queries), np.nan) for measure in measures}
-    for metric in _metrics(judgements, run, measures):
-        values[str(metric.measure)][place[metric.query_id]] = metric.value
-    if not len(judged_ranks(judgements, run).rank):
+    ranks = judged_ranks(judgements, run)
+    if not len(ranks.rank):
         warnings.append("ranks no judged passage at all; are its ids those of the qrels?")
-    return Evaluation(run.name, queries, values, warnings)
-
-
-def _metrics(
-    judgements: pl.DataFrame, run: Run, measures: list[Measure]
-) -> list[ir_measures.Metric]:
     by_ranks = RankProvider()
-    quick = [measure for measure in measures if by_ranks.supports(measure)]
-    others = [measure for measure in measures if measure not in quick]
-    metrics = list(by_ranks.iter_calc(quick, judgements, run)) if quick else []
-    if others:
-        qrels = as_pandas(judgements)
-        known = run.frame[run.frame["query_id"].isin(set(qrels["query_id"]))]
-        metrics += _by_others(others, qrels, known, run.name)
-    return metrics
+    others = [measure for measure in measures if not by_ranks.supports(measure)]
+    values = _by_others(others, judgements, run, ranks.queries) if others else {}
+    values |= {
+        str(measure): measure_values(ranks, measure)
+        for measure in measures
+        if measure not in others
+    }
+    in_order = {str(measure): values[str(measure)] for measure in measures}
+    return Evaluation(run.name, ranks.queries, in_order, warnings)
 
 
 def _by_others(
-    measures: list[Measure], qrels: "pd.DataFrame", run: "pd.DataFrame", name: str
-) -> list[ir_measures.Metric]:
+    measures: list[Measure], judgements: pl.DataFrame, run: Run, queries: list[str]
+) -> dict[str, Values]:
     """What ir-measures' own providers compute.
 
     Raises:
         I3Error: they cannot: some of them take no other query ids than numbers, for example.
     """
-    shown = ", ".join(map(str, measures))
+    qrels, place = as_pandas(judgements), {query: row for row, query in enumerate(queries)}
+    known = run.frame[run.frame["query_id"].isin(place.keys())]
+    names = {measure: str(measure) for measure in measures}
+    values = {name: np.full(len(queries), np.nan) for name in names.values()}
     try:
-        metrics = list(ir_measures.iter_calc(measures, qrels, run))
-    except Exception as error:  # programs that fail, and whatever else
-        raise I3Error(f"{name}: ir-measures cannot compute {shown} of it ({error})") from error
-    known = set(qrels["query_id"])
-    strange = next((one.query_id for one in metrics if one.query_id not in known), None)
-    if strange is not None:
-        raise I3Error(f"{name}: ir-measures' provider of {shown} makes {strange!r} of a query id")
-    return metrics
+        for metric in ir_measures.iter_calc(measures, qrels, known):
+            values[names[metric.measure]][place[metric.query_id]] = metric.value
+    except Exception as error:  # programs that fail, ids that they change, and whatever else
+        raise I3Error(
+            f"{run.name}: ir-measures cannot compute {', '.join(names.values())} of it "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return values
 
 
 def _aggregate(measure: str, values: Values) -> float:

@@ -67,9 +67,15 @@ class RankEvaluator(providers.Evaluator):
         ranks = judged_ranks(self.qrels, run)
         ranked = np.flatnonzero(ranks.retrieved)  # the others get the measure's default
         for measure in self.measures:
-            values = _VALUES[str(measure.NAME)](ranks, measure)
+            values = measure_values(ranks, measure)
             for query in ranked.tolist():
                 yield Metric(ranks.queries[query], measure, float(values[query]))
+
+
+def measure_values(ranks: JudgedRanks, measure: Measure) -> Values:
+    """A measure that `RankProvider` supports: float64 [Q], zero for queries without a hit."""
+    values: Values = np.asarray(_VALUES[str(measure.NAME)](ranks, measure), dtype=np.float64)
+    return values
 
 
 def with_ranks() -> providers.FallbackProvider:
