@@ -22,7 +22,7 @@ COMMANDS = {
     "i3_pyserini.model.convert": "turn an original .p checkpoint into a model directory, or back",
     "i3_pyserini.model.explain": "show the pseudo-query words that a passage brings to mind",
     "i3_pyserini.reproduce": "run an experiment's steps, such as the original's five on MS MARCO",
-    "i3_pyserini.repro": "reproduce published scores by one command",
+    "i3_pyserini.repro": "run a named experiment and compare its scores with the expected ones",
     "i3_pyserini.demo": "see the model at work on real weights and real text, offline",
 }
 
@@ -34,7 +34,9 @@ def main() -> None:
         I3Error: it was given an argument.
     """
     if set(sys.argv[1:]) - {"-h", "--help"}:
-        raise I3Error(f"no command {sys.argv[1]!r}; commands are modules: python -m i3_pyserini")
+        known = f"i3_pyserini.{sys.argv[1]}"
+        hint = known if known in COMMANDS else "i3_pyserini"
+        raise I3Error(f"no command {sys.argv[1]!r}; commands are modules: python -m {hint}")
     print(f"i3_pyserini {__version__}. Commands (each has --help):\n")
     width = max(len(module) for module in COMMANDS)
     for module, purpose in COMMANDS.items():

@@ -28,6 +28,11 @@ def from_ir_datasets(name: str, read: Callable[[Any], T], instead: str) -> T:
         return read(ir_datasets.load(name))
     except KeyError as error:
         raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
+    except AttributeError as error:
+        raise I3Error(
+            f"{name}: this data set has no such part; name one that has, such as "
+            "beir/nfcorpus/test, or a file"
+        ) from error
     except Exception as error:  # whatever its download raises
         raise I3Error(
             f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? {instead}"

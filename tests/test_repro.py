@@ -167,7 +167,7 @@ def test_a_score_out_of_tolerance_fails(tiny: Path, run_tiny: Run) -> None:
     done = run_tiny()
     assert done.returncode == 1
     assert done.stdout.splitlines()[-2].split()[-1] == "FAIL"
-    assert done.stderr.splitlines()[-1] == "1 of 2 scores are out of tolerance"
+    assert done.stderr.splitlines()[-1].startswith("1 of 2 scores are out of tolerance; ")
 
 
 def test_a_dry_run_prints_commands_and_expectations(run_tiny: Run, tmp_path: Path) -> None:

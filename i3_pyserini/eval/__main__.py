@@ -46,7 +46,9 @@ def main() -> None:
     notes = [note] if note else []
     notes += collection_notes(presets, args.index)
     qrels = read_judgements(args.qrels)
-    notes += graded_note(names, measures, max(qrels["relevance"]))
+    notes += graded_note(measures, max(qrels["relevance"]))
+    groups, told_of_groups = _groups(args, qrels, measures)
+    notes += told_of_groups
     evaluations = [evaluate(qrels, run, measures) for run in read_runs(args.runs)]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
@@ -59,7 +61,7 @@ def main() -> None:
     if args.per_query and args.style != "json":
         _print_per_query(evaluations, args.style, collection)
         return
-    _print(_sections(args, evaluations, _groups(args, qrels, measures)), args, collection)
+    _print(_sections(args, evaluations, groups), args, collection, notes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,10 +74,16 @@ def _parser() -> argparse.ArgumentParser:
         + "\n".join(f"  {name:<8}{what}" for name, what in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("qrels", help="TREC qrels file, or a preset's name (through ir_datasets)")
+    parser.add_argument(
+        "qrels", help="TREC qrels file, or the name of a data set or preset (through ir_datasets)"
+    )
     parser.add_argument("runs", type=Path, nargs="+", metavar="run")
     parser.add_argument(
-        "--measures", nargs="+", default=[], metavar="M", help="presets or measures"
+        "--measures",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help="presets or measures, behind the files (default: nDCG@10 RR@10 R@100 R@1000)",
     )
     parser.add_argument(
         "--index", type=Path, help="the index that was searched: the table says of what collection"
@@ -108,13 +116,13 @@ def _run_command(name: str, words: Sequence[str]) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuses arguments that do not go together, before anything is read."""
+    if args.group_by and args.group_by not in GROUPINGS and not Path(args.group_by).is_file():
+        raise I3Error(f"--group-by {args.group_by}: neither {', '.join(GROUPINGS)} nor a file")
     for grouping, option in (("length", "topics"), ("bm25", "bm25")):
         if args.group_by == grouping and not getattr(args, option):
             raise I3Error(f"--group-by {grouping} needs --{option}")
         if args.group_by != grouping and getattr(args, option):
             raise I3Error(f"--{option} is for --group-by {grouping}")
-    if args.group_by and args.group_by not in GROUPINGS and not Path(args.group_by).is_file():
-        raise I3Error(f"--group-by {args.group_by}: neither {', '.join(GROUPINGS)} nor a file")
     if args.per_query and (args.baseline or args.group_by) and args.style != "json":
         raise I3Error("--per-query prints values only; with --baseline or --group-by take --json")
     if args.per_query and args.style in ("markdown", "latex"):
@@ -129,6 +137,8 @@ def _place_baseline(args: argparse.Namespace) -> None:
 
     place = place_of(args.baseline, args.runs)
     if place is None:
+        if not args.baseline.exists():
+            raise I3Error(f"--baseline {args.baseline}: neither a file nor one of the runs")
         place = 0
         args.runs.insert(0, args.baseline)
     if len(args.runs) == 1:
@@ -155,9 +165,11 @@ def _sections(
     return sections
 
 
-def _groups(args: argparse.Namespace, qrels: "pl.DataFrame", measures: "list[Measure]") -> "Groups":
+def _groups(
+    args: argparse.Namespace, qrels: "pl.DataFrame", measures: "list[Measure]"
+) -> "tuple[Groups, list[str]]":
     if not args.group_by:
-        return {}
+        return {}, []
     from i3_pyserini.encode.topics import read_topics
     from i3_pyserini.eval import groups
     from i3_pyserini.eval.measures import relevance_level
@@ -165,19 +177,21 @@ def _groups(args: argparse.Namespace, qrels: "pl.DataFrame", measures: "list[Mea
 
     level = relevance_level(measures)
     if args.group_by == "length":
-        return groups.by_length(qrels, read_topics(args.topics))
+        return groups.by_length(qrels, read_topics(args.topics)), []
     if args.group_by == "relevants":
-        return groups.by_relevants(qrels, level)
+        return groups.by_relevants(qrels, level), []
     if args.group_by == "bm25":
-        return groups.by_first_hit(qrels, read_run(args.bm25), level)
+        return groups.by_first_hit(qrels, read_run(args.bm25), level), []
     return groups.read_groups(Path(args.group_by), qrels)
 
 
-def _print(sections: "list[Section]", args: argparse.Namespace, collection: str | None) -> None:
+def _print(
+    sections: "list[Section]", args: argparse.Namespace, collection: str | None, notes: list[str]
+) -> None:
     from i3_pyserini.eval.present import as_json, render
 
     if args.style == "json":
-        print(as_json(sections, collection, args.per_query))
+        print(as_json(sections, collection, notes, args.per_query))
     else:
         print(render(sections, args.style or "text", collection))
 

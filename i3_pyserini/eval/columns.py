@@ -40,6 +40,10 @@ def read_columns(path: Path, layouts: Layouts, what: str, numbers: Sequence[str]
     first = _first_line(path, source, what, layouts)
     names = layouts.get(len(first.split()))
     if names is None:
+        if first.split()[:2] == ["query-id", "corpus-id"]:
+            raise I3Error(
+                f"{path}: BEIR's columns; bring its folder in by python -m i3_pyserini.data import"
+            )
         columns = len(first.split())
         raise I3Error(
             f"{path}, line 1: {columns} column(s): {first[:SHOWN]!r}; {_expected(what, layouts)}"

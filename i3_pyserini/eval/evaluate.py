@@ -12,12 +12,13 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider, measure_values
 from i3_pyserini.eval.qrels import as_pandas, as_polars
-from i3_pyserini.eval.ranking import judged_ranks
+from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
 from i3_pyserini.eval.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
+CUT, MOST = 10, 0.5  # hits of a run that was cut off, and how many queries have them
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -87,6 +88,7 @@ def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Meas
     ranks = judged_ranks(judgements, run)
     if not len(ranks.rank):
         warnings.append("ranks no judged passage at all; are its ids those of the qrels?")
+    warnings += _depth_note(ranks, measures)
     by_ranks = RankProvider()
     others = [measure for measure in measures if not by_ranks.supports(measure)]
     values = _by_others(others, judgements, run, ranks.queries) if others else {}
@@ -97,6 +99,21 @@ def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Meas
     }
     in_order = {str(measure): values[str(measure)] for measure in measures}
     return Evaluation(run.name, ranks.queries, in_order, warnings)
+
+
+def _depth_note(ranks: JudgedRanks, measures: list[Measure]) -> list[str]:
+    """Says that measures look further than a run that was cut off goes."""
+    ranked = ranks.retrieved[ranks.retrieved > 0]
+    depth = int(ranked.max(initial=0))
+    if depth < CUT or (ranked == depth).mean() < MOST:  # not cut off, but found no more
+        return []
+    cutoffs = {
+        measure: measure["cutoff"] for measure in measures if "cutoff" in measure.SUPPORTED_PARAMS
+    }
+    deeper = [
+        str(one) for one, cutoff in cutoffs.items() if isinstance(cutoff, int) and cutoff > depth
+    ]
+    return [f"ends at {depth} passages a query: so does {', '.join(deeper)}"] if deeper else []
 
 
 def _by_others(

@@ -1,6 +1,6 @@
 """Groups of queries: by length, by how many relevant passages they have, by what BM25 finds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from i3_pyserini.eval.runs import Run
 Groups = dict[str, list[str]]
 LENGTHS = (3, 5, 8)  # words
 RELEVANTS = (1, 4, 16)
+MOST_GROUPS = 50
 FIRST_HITS = (10, 100)
 
 
@@ -48,7 +49,11 @@ def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
 def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:
     """Groups the qrels' queries by how many passages are relevant, from `level` on."""
     numbers = qrels.group_by("query_id").agg((pl.col("relevance") >= level).sum())
-    return _by_number(dict(numbers.sort("query_id").iter_rows()), RELEVANTS, "relevant")
+    return _by_number(
+        dict(numbers.sort("query_id").iter_rows()),
+        RELEVANTS,
+        f"passages with relevance from {level} on",
+    )
 
 
 def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
@@ -59,43 +64,59 @@ def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
     first = np.full(len(ranks.queries), np.inf)
     relevant = ranks.relevance >= level
     np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
-    names = [f"first {FIRST_HITS[0]}", f"{FIRST_HITS[0] + 1}-{FIRST_HITS[1]}", "later or never"]
-    groups: Groups = {f"{run.name} has one: {name}": [] for name in names}
+    names = [f"1-{FIRST_HITS[0]}", f"{FIRST_HITS[0] + 1}-{FIRST_HITS[1]}", "later or never"]
+    groups: Groups = {f"first relevant of {run.name}: {name}": [] for name in names}
     for query, rank in zip(ranks.queries, first, strict=True):
         name = names[int(np.searchsorted(FIRST_HITS, rank))]
-        groups[f"{run.name} has one: {name}"].append(query)
+        groups[f"first relevant of {run.name}: {name}"].append(query)
     return _filled(groups)
 
 
-def read_groups(path: Path, qrels: pl.DataFrame) -> Groups:
+def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
     """Reads groups that a user made; a query may be in several.
 
     Args:
         path: a file with a query id, a tab or blanks, and a group's name a line.
         qrels: the judgements.
 
+    Returns:
+        The groups of the qrels' queries, and what a reader must know of them.
+
     Raises:
-        I3Error: a line is not as it should be, or names a query that the qrels lack.
+        I3Error: a line is not as it should be, no query is known, or there are too many groups.
     """
+    known, strangers = set(qrels["query_id"]), set()
+    groups: dict[str, dict[str, None]] = {}
+    for query, group in _read_pairs(path):
+        if query in known:
+            groups.setdefault(group, {})[query] = None
+        else:
+            strangers.add(query)
+    if not groups:
+        raise I3Error(f"{path}: has none of the qrels' queries; expected a query id and a group")
+    if len(groups) > MOST_GROUPS:
+        raise I3Error(f"{path}: {len(groups):,} groups; is this a file of query ids and groups?")
+    notes = []
+    if strangers:
+        notes.append(f"{path}: {len(strangers):,} queries that the qrels lack are left out")
+    rest = known.difference(*groups.values())
+    if rest:
+        notes.append(f"{path}: {len(rest):,} of the qrels' queries are in no group")
+    return {group: list(queries) for group, queries in groups.items()}, notes
+
+
+def _read_pairs(path: Path) -> Iterator[tuple[str, str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise I3Error(f"{path}: cannot be read ({error})") from error
-    known = set(qrels["query_id"])
-    groups: dict[str, dict[str, None]] = {}
     for number, line in enumerate(lines, start=1):
-        words = [word.strip() for word in line.split("\t" if "\t" in line else None, 1)]
         if not line.strip():
             continue
-        if len(words) < 2 or not all(words):  # noqa: PLR2004
+        query, *group = (word.strip() for word in line.split("\t" if "\t" in line else None, 1))
+        if not query or not "".join(group):
             raise I3Error(f"{path}, line {number}: {line!r:.60}; expected a query id and a group")
-        query, group = words
-        if query not in known:
-            raise I3Error(f"{path}, line {number}: the qrels have no query {query!r}")
-        groups.setdefault(group, {})[query] = None
-    if not groups:
-        raise I3Error(f"{path}: empty; expected a query id and a group a line")
-    return {group: list(queries) for group, queries in groups.items()}
+        yield query, group[0]
 
 
 def _by_number(numbers: Mapping[str, int], bounds: tuple[int, ...], unit: str) -> Groups:

@@ -1,5 +1,6 @@
 """Which measures: presets of the collections that everyone reports, or any of ir-measures'."""
 
+import difflib
 from collections.abc import Sequence
 
 import ir_measures
@@ -38,22 +39,40 @@ def relevance_level(measures: Sequence[Measure]) -> int:
     return max((level for level in map(_level, measures) if level), default=1)
 
 
-def graded_note(names: Sequence[str], measures: Sequence[Measure], highest: int) -> list[str]:
+def graded_note(measures: Sequence[Measure], highest: int) -> list[str]:
     """What must be said of binary measures when judgements are graded.
 
     Args:
-        names: of the presets and measures that were chosen; presets have notes of their own.
         measures: the measures.
         highest: the highest level of the qrels.
+
+    Raises:
+        I3Error: a measure counts from a level on that no judgement has.
     """
-    said = {one for name in names if name in PRESETS for one in PRESETS[name].measures}
-    lenient = [str(one) for one in measures if _level(one) == 1 and str(one) not in said]
+    for measure in measures:
+        level = _level(measure)
+        if level is not None and level > max(highest, 1):
+            raise I3Error(
+                f"{measure}: the qrels have no level above {highest}; are they of another set?"
+            )
+    lenient = [str(measure) for measure in measures if _level(measure) == 1]
     if highest < 2 or not lenient:  # noqa: PLR2004
         return []
     return [
-        f"graded judgements, up to {highest}; {', '.join(lenient)} count a passage as relevant "
-        "from 1 on (TREC Deep Learning counts from 2 on: presets trec-dl-2019 and later)"
+        f"graded judgements, up to {highest}; relevant from 1 on for {', '.join(lenient)} "
+        "(TREC Deep Learning counts from 2 on: presets trec-dl-2019 and later)"
     ]
+
+
+def _hint(expression: str) -> str:
+    """What may have been meant."""
+    if "," in expression and "(" not in expression:
+        return "; separate measures by blanks"
+    name, at, cutoff = expression.partition("@")
+    # Names come before their other spellings there, and win.
+    known = {one.lower(): one for one in reversed([*ir_measures.measures.registry, *PRESETS])}
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {known[close[0]]}{at}{cutoff}?" if close else ""
 
 
 def _level(measure: Measure) -> int | None:
@@ -70,7 +89,7 @@ def _measure(expression: str) -> Measure:
     except (AssertionError, LookupError, NameError, SyntaxError, TypeError, ValueError) as error:
         raise I3Error(
             f"{expression!r} is neither a preset ({', '.join(PRESETS)}) nor a measure of "
-            "ir-measures, such as nDCG@10 or R(rel=2)@1000"
+            f"ir-measures, such as nDCG@10 or R(rel=2)@1000{_hint(expression)}"
         ) from error
     if not known:
         raise I3Error(f"{expression}: no provider of ir-measures computes it as it is written")

@@ -100,18 +100,21 @@ def p_value(p: float) -> str:
     return "<.001" if p < SMALLEST_P else f"{p:.3f}".removeprefix("0")
 
 
-def as_json(sections: Sequence[Section], collection: str | None, per_query: bool) -> str:
+def as_json(
+    sections: Sequence[Section], collection: str | None, notes: Sequence[str], per_query: bool
+) -> str:
     """All there is, with all digits.
 
     Args:
         sections: all queries first, then groups of them.
         collection: what was searched, if it is known.
+        notes: what a reader must know.
         per_query: with every query's values.
     """
     everything, *groups = (_fields(section, per_query) for section in sections)
     shown: dict[str, Any] = {"collection": collection} if collection else {}
     shown |= {name: value for name, value in everything.items() if name != "group"}
-    shown |= {"groups": groups} if groups else {}
+    shown |= {"notes": list(notes), **({"groups": groups} if groups else {})}
     return json.dumps(_finite(shown), indent=2, allow_nan=False)
 
 
@@ -157,10 +160,12 @@ def _csv(sections: Sequence[Section], collection: str | None) -> str:
         header = [field.name for field in fields(Difference)]
     rows: list[list[str]] = []
     for section in sections:
-        first = [section.name or "all"] if grouped else []
+        first = [section.name or "all", str(section.queries)] if grouped and not compared else []
+        first = [section.name or "all"] if grouped and compared else first
         found = [list(map(str, asdict(one).values())) for one in section.differences]
         if not compared:
             found = [[one.run, *map(repr, one.means.values())] for one in section.evaluations]
         rows += [[*first, *one, *([collection] if collection else [])] for one in found]
-    header = [*(["group"] if grouped else []), *header, *(["collection"] if collection else [])]
+    leading = (["group"] if compared else ["group", "queries"]) if grouped else []
+    header = [*leading, *header, *(["collection"] if collection else [])]
     return Table(header, rows).csv()

@@ -29,7 +29,7 @@ _DL_V2 = ("nDCG@10", "AP(rel=2)@100", "RR(rel=2)@100", "R(rel=2)@100")
 PRESETS = {
     "msmarco-passage-dev": Preset(
         ("RR@10", "R@50", "R@1000"),
-        "binary judgements, about one relevant passage a query",
+        "made for binary judgements, about one relevant passage a query",
         "msmarco-passage/dev/small",
         V1,
     ),
@@ -41,5 +41,7 @@ PRESETS = {
         ("nDCG@10", "R@100", "R@1000"),
         "BEIR leaves a passage out that has its query's id: search with --remove-query",
     ),
-    "miracl": Preset(("nDCG@10", "R@100"), "binary judgements, about ten passages a query"),
+    "miracl": Preset(
+        ("nDCG@10", "R@100"), "made for binary judgements, about ten passages a query"
+    ),
 }

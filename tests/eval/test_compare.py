@@ -148,11 +148,14 @@ def test_styles(run_module: Any, files: Path) -> None:
         ),
         (
             ("--group-by", "relevants"),
-            {"up to 1 relevant": ["q1", "q2", "q3"], "2-4 relevant": ["q4"]},
+            {
+                "up to 1 passages with relevance from 1 on": ["q1", "q2", "q3"],
+                "2-4 passages with relevance from 1 on": ["q4"],
+            },
         ),
         (
             ("--group-by", "bm25", "--bm25", "@a_b"),
-            {"a_b has one: first 10": ["q1", "q2", "q3", "q4"]},
+            {"first relevant of a_b: 1-10": ["q1", "q2", "q3", "q4"]},
         ),
         (
             ("--group-by", "@groups"),
@@ -173,6 +176,20 @@ def test_groups(
     assert not groups
 
 
+def test_what_a_groups_file_leaves_out(run_module: Any, files: Path) -> None:
+    (files / "some").write_text("q1 a\nq9 a\nq2 b\n")
+    done = run_module(
+        *("i3_pyserini.eval", files / "qrels.txt", files / "a_b", "--measures", "RR@10"),
+        *("--group-by", files / "some", "--json"),
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert [group["queries"] for group in found["groups"]] == [1, 1]
+    lacks, rest = (note.split(": ")[1] for note in found["notes"][-2:])
+    assert lacks == "1 queries that the qrels lack are left out"
+    assert rest == "2 of the qrels' queries are in no group"
+
+
 def test_names_in_markdown() -> None:
     line = Table(["run"], [["a|b"]]).markdown().splitlines()[-1]
     assert r"a\|b" in line
@@ -180,10 +197,10 @@ def test_names_in_markdown() -> None:
 
 def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
     lines = run_eval(run_module, files, "--group-by", "@groups", "--csv").splitlines()
-    assert lines[0] == "group,run,RR@10"
+    assert lines[0] == "group,queries,run,RR@10"
     assert lines[1:] == [
-        *("all,a_b,0.625", "all,c,0.875", "easy,a_b,1.0", "easy,c,1.0"),
-        *("very hard,a_b,0.5", "very hard,c,1.0", "both,a_b,0.75", "both,c,1.0"),
+        *("all,4,a_b,0.625", "all,4,c,0.875", "easy,1,a_b,1.0", "easy,1,c,1.0"),
+        *("very hard,2,a_b,0.5", "very hard,2,c,1.0", "both,2,a_b,0.75", "both,2,c,1.0"),
     ]
 
 
@@ -232,13 +249,17 @@ def test_runs_of_one_name_are_called_by_their_paths(run_module: Any, files: Path
         (("--group-by", "@one"), "one, line 1: 'q1'; expected a query id and a group"),
         (("--group-by", "bm25", "--bm25", "@strange"), "strange: has none of the qrels' queries"),
         (("--per-query", "--latex"), "take --csv or --json"),
-        (("--group-by", "@more"), "more, line 2: the qrels have no query 'q9'"),
-        (("--baseline", "@none"), "none: no such file"),
+        (("--group-by", "@more"), "more: has none of the qrels' queries"),
+        (("--group-by", "@many"), "many: 60 groups; is this a file of query ids and groups?"),
+        (("--measures", "ndcg@10"), "did you mean nDCG@10?"),
+        (("--measures", "nDCG@10,R@100"), "separate measures by blanks"),
+        (("--baseline", "@none"), "none: neither a file nor one of the runs"),
         (("--per-query", "--baseline", "@c"), "take --json"),
     ],
 )
 def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:
-    (files / "more").write_text("q1 a\nq9 a\n")
+    (files / "more").write_text("q8 a\nq9 a\n")
+    (files / "many").write_text("".join(f"q1 g{number}\n" for number in range(60)))
     (files / "one").write_text("q1\n")
     (files / "strange").write_text("q8 Q0 a 1 1 t\n")
     told = run_eval(run_module, files, *arguments, code=2).splitlines()

@@ -185,7 +185,7 @@ def test_text(command: RunModule, folder: Path) -> None:
         "note: 1 of 3 queries have no text (q2)",
         "note: of the top 10, 61.1% of A's passages and 50.0% of B's are unjudged; the measure "
         "counts these as not relevant",
-        "note: graded judgements, up to 2; RR@10 count a passage as relevant from 1 on (TREC Deep "
+        "note: graded judgements, up to 2; relevant from 1 on for RR@10 (TREC Deep "
         "Learning counts from 2 on: presets trec-dl-2019 and later)",
         "",
         "lost 1: query q1: how long to boil an egg",

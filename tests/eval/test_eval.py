@@ -121,6 +121,13 @@ def test_queries_of_which_a_measure_says_nothing(tmp_path: Path) -> None:
     assert evaluation.means == {"Accuracy": 1.0}
 
 
+def test_runs_that_were_cut_off_are_told(tmp_path: Path) -> None:
+    run = "".join(f"q{q} Q0 d{n} 1 {-n} t\n" for q in (1, 2, 3) for n in range(20))
+    told = scores(tmp_path, run, "R@10", "R@20", "R@100", "AP").warnings
+    assert "ends at 20 passages a query: so does R@100" in told
+    assert not any("ends at" in note for note in scores(tmp_path, run, "R@20").warnings)
+
+
 def test_passages_of_another_collection_are_told(tmp_path: Path) -> None:
     told = scores(tmp_path, "q1 Q0 D1 1 1 t\n").warnings
     assert "ranks no judged passage at all; are its ids those of the qrels?" in told
@@ -129,6 +136,10 @@ def test_passages_of_another_collection_are_told(tmp_path: Path) -> None:
 def test_unknown_qrels() -> None:
     with pytest.raises(I3Error, match=r"neither a file nor a data set|pip install ir_datasets"):
         read_qrels("no-such-qrels")
+    with pytest.raises(I3Error, match="did you mean trec-dl-2019"):
+        read_qrels("trec-dl-19")
+    with pytest.raises(I3Error, match="beir is for many collections: name the qrels"):
+        read_qrels("beir")
 
 
 @settings(deadline=None, max_examples=50)

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     choice = Choice(measures[0], args.queries, args.depth)
     found = diff(qrels, runs, choice, topics, texts.show if texts else None)
     told = [note] if note else []
-    told += graded_note([args.measure], measures[:1], max(qrels["relevance"]))
+    told += graded_note(measures[:1], max(qrels["relevance"]))
     page = _render(replace(found, notes=[*found.notes, *told]), args.style)
     if args.output is None:
         print(page)

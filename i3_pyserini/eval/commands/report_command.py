@@ -119,7 +119,7 @@ def _report(args: argparse.Namespace) -> "Report":
     level = _level(args.relevance, max(qrels["relevance"])) or relevance_level(measures)
     notes = collection_notes([name for name in names if name in PRESETS], args.index)
     notes += [note] if note else []
-    notes += graded_note(names, measures, max(qrels["relevance"]))
+    notes += graded_note(measures, max(qrels["relevance"]))
     evaluations, ranks = [], {}
     for path in args.runs:
         run = read_run(path)
