@@ -1,5 +1,6 @@
 """Files of columns, which runs and qrels are: read by polars, and what is odd told by its line."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
@@ -38,15 +39,15 @@ def read_columns(path: Path, layouts: Layouts, what: str, numbers: Sequence[str]
     """
     source = _source(path)
     first = _first_line(path, source, what, layouts)
-    names = layouts.get(len(first.split()))
+    words = re.split(f"[{BLANKS}]+", first) if first else []
+    names = layouts.get(len(words))
     if names is None:
-        if first.split()[:2] == ["query-id", "corpus-id"]:
+        if words[:2] == ["query-id", "corpus-id"]:
             raise I3Error(
                 f"{path}: BEIR's columns; bring its folder in by python -m i3_pyserini.data import"
             )
-        columns = len(first.split())
         raise I3Error(
-            f"{path}, line 1: {columns} column(s): {first[:SHOWN]!r}; {_expected(what, layouts)}"
+            f"{path}, line 1: {len(words)} column(s): {first[:SHOWN]!r}; {_expected(what, layouts)}"
         )
     numbers = [name for name in numbers if name in names]
     table = _read_plainly(source, names, "\t" if "\t" in first else " ", numbers)
@@ -85,7 +86,7 @@ def _first_line(path: Path, source: Source, what: str, layouts: Layouts) -> str:
     lines = _lines(path, source, rows=1)
     if lines.is_empty():
         raise I3Error(f"{path}: empty; expected a {what}: {_expected(what, layouts)}")
-    return str(lines[0] or "").strip()
+    return str(lines[0] or "").strip(BLANKS)
 
 
 def _lines(path: Path, source: Source, rows: int | None = None) -> pl.Series:
@@ -193,7 +194,7 @@ def _read_carefully(
     ):
         found = [row[name] for name in fields if row[name] is not None]
         raise I3Error(
-            f"{path}, line {row[LINE]}: {len(' '.join(found).split())} columns: "
+            f"{path}, line {row[LINE]}: {len(' '.join(found).split(' '))} columns: "
             f"{' '.join(found)[:SHOWN]!r}; this {what} has {len(names)} "
             f"({_shown(names)})"
         )

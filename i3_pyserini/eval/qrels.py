@@ -20,7 +20,7 @@ LAYOUTS = {4: ("query_id", "iteration", "doc_id", "relevance"), 2: ("query_id", 
 
 
 def read_qrels(name_or_path: str) -> "pd.DataFrame":
-    """Reads qrels as ir-measures takes them.
+    """Reads qrels in pandas, for training data, too: levels below zero are taken as they are.
 
     Args:
         name_or_path: see `read_judgements`.
@@ -31,7 +31,7 @@ def read_qrels(name_or_path: str) -> "pd.DataFrame":
     Raises:
         I3Error: see `read_judgements`.
     """
-    return as_pandas(read_judgements(name_or_path))
+    return as_pandas(_read(name_or_path)[0])
 
 
 def as_pandas(judgements: pl.DataFrame) -> "pd.DataFrame":
@@ -51,7 +51,7 @@ def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
 
 
 def read_judgements(name_or_path: str) -> pl.DataFrame:
-    """Reads qrels.
+    """Reads qrels for evaluation.
 
     Args:
         name_or_path: a TREC file (`qid 0 docid relevance`) or one with a relevant pair a line
@@ -62,8 +62,23 @@ def read_judgements(name_or_path: str) -> pl.DataFrame:
         Columns query_id, doc_id (strings) and relevance (int).
 
     Raises:
-        I3Error: there are none, or a line is not as it should be.
+        I3Error: there are none, or a line is not as it should be, or has a negative level, of
+            which measures make different things.
     """
+    judgements, source = _read(name_or_path)
+    negative = judgements["relevance"] < 0
+    if negative.any():
+        row = int(negative.arg_max() or 0)
+        raise I3Error(
+            f"{name_or_path}, line {line_of(source, row)}: relevance "
+            f"{judgements['relevance'][row]} is negative; count it as not relevant: write 0, or "
+            "leave the line out"
+        )
+    return judgements
+
+
+def _read(name_or_path: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The judgements, and the table with the lines that they come from."""
     path = Path(name_or_path)
     if not path.exists():
         preset = PRESETS.get(name_or_path)
@@ -75,18 +90,19 @@ def read_judgements(name_or_path: str) -> pl.DataFrame:
         close = difflib.get_close_matches(name_or_path, PRESETS, n=1)
         if close and not preset:
             raise I3Error(f"{name_or_path}: no such file; did you mean {close[0]}?")
-        return from_ir_datasets(
+        judgements = from_ir_datasets(
             preset.dataset if preset and preset.dataset else name_or_path,
             _judgements,
             "Download the qrels and name the file",
         )
+        return judgements, judgements
     table = read_columns(path, LAYOUTS, "qrels file", ("relevance",))
     if "relevance" in table.columns:
         _check_relevance(table, path)
     else:
         table = table.with_columns(pl.lit(1.0).alias("relevance"))
     refuse_repeats(table, path, "judged")
-    return table.select("query_id", "doc_id", pl.col("relevance").cast(pl.Int64))
+    return table.select("query_id", "doc_id", pl.col("relevance").cast(pl.Int64)), table
 
 
 def refuse_repeats(table: pl.DataFrame, path: Path, done: str) -> None:
@@ -117,9 +133,8 @@ def _check_relevance(table: pl.DataFrame, path: Path) -> None:
         )
     levels = table["relevance"]
     for wrong, what, advice in (
-        (levels < 0, "is negative", "count it as not relevant: write 0, or leave the line out"),
         (levels != levels.round(), "is no whole number", "round it, or give levels"),
-        (levels > HIGHEST, "is no level", f"levels are at most {HIGHEST:,}"),
+        (levels.abs() > HIGHEST, "is no level", f"levels are at most {HIGHEST:,}"),
     ):
         if wrong.any():
             row = int(wrong.arg_max() or 0)

@@ -132,12 +132,12 @@ def place_of(named: Path, paths: Sequence[Path]) -> int | None:
 def _check_ranks(table: pl.DataFrame, path: Path) -> None:
     """Refuses what are no ranks, such as scores, by which the order would be reversed."""
     ranks = table["rank"]
-    wrong = (ranks < 1) | (ranks != ranks.floor())
+    wrong = (ranks < 0) | (ranks != ranks.floor())
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise I3Error(
-            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is no whole number from 1 "
-            "on; for scores write TREC's six columns"
+            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is no whole number; "
+            "for scores write TREC's six columns"
         )
 
 

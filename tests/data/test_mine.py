@@ -393,8 +393,11 @@ def test_a_run_is_ranked_as_eval_ranks_it(
 ) -> None:
     """Lines in any order: those of a query need not stand together."""
     form = "{0} Q0 {1} 0 {2} t" if layout == "trec" else "{0}\t{1}\t{2}"
+    least = 0 if layout == "trec" else 2  # no rank is below zero
     lines = [
-        form.format(qid, pid, score) for qid, part in scores.items() for pid, score in part.items()
+        form.format(qid, pid, least + score)
+        for qid, part in scores.items()
+        for pid, score in part.items()
     ]
     order.shuffle(lines)
     content = (end.join(lines) + end).encode()

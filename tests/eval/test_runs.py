@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.columns import _read_carefully, _read_plainly
-from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.eval.qrels import read_judgements, read_qrels
 from i3_pyserini.eval.runs import LAYOUTS, Run, read_run
 
 ROWS = [("q2", "d1", 2.5), ("q2", "d10", 2.5), ("q2", "d9", 2.5), ("q1", "é", -1e-3)]
@@ -162,8 +162,8 @@ def test_one_bad_line_among_many(tmp_path: Path, bad: str, said: str) -> None:
     [
         (bytes(range(256)), "run.txt: cannot be read: it is no text file"),
         (b"q Q0 a 1 2 t\nq Q0 \xff 1 2 t\n", "run.txt, line 2: cannot be read: .*utf-8"),
-        (b"q a 1\nq b 2.5\n", "line 2: rank 2.5 is no whole number from 1 on; for scores write"),
-        (b"q a 0\n", "line 1: rank 0 is no whole number"),
+        (b"q a 1\nq b 2.5\n", "line 2: rank 2.5 is no whole number; for scores write"),
+        (b"q a -1\n", "line 1: rank -1 is no whole number"),
         (b'{"id": 1}\n', r"line 1: 2 column\(s\): '\{\"id\": 1\}'; a run has 6"),
     ],
 )
@@ -193,4 +193,10 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 )
 def test_bad_qrels(tmp_path: Path, lines: str, said: str) -> None:
     with pytest.raises(I3Error, match=said):
-        read_qrels(str(write(tmp_path, lines, "qrels.txt")))
+        read_judgements(str(write(tmp_path, lines, "qrels.txt")))
+
+
+def test_negative_levels_are_only_for_training_data(tmp_path: Path) -> None:
+    """There they are never relevant; measures disagree about them."""
+    qrels = read_qrels(str(write(tmp_path, "q 0 a -1\nq 0 b 1\n", "qrels.txt")))
+    assert qrels["relevance"].tolist() == [-1, 1]
