@@ -161,6 +161,7 @@ def site(
     texts = "".join(f"{n}\t{letters}\n" for n, letters in enumerate(LETTERS))
     queries = "".join(f"{100 + n}\t{query(n)}\n" for n in range(SIZE))
     qrels = "".join(f"{100 + n} 0 {n} 1\n" for n in range(SIZE))
+    graded = qrels.replace(" 1\n", " 2\n")  # TREC Deep Learning counts from 2 on
     official = {
         "collection.tsv": texts,
         "queries.train.tsv": queries,
@@ -192,8 +193,8 @@ def site(
         "/marco.tar.gz": tar({"marco/para.txt": texts, "marco/para.title.txt": "0\tna\n"}),
         "/msmarco-test2019-queries.tsv.gz": gzip.compress(queries.encode()),
         "/msmarco-test2020-queries.tsv.gz": gzip.compress(queries.encode()),
-        "/2019qrels-pass.txt": qrels.encode(),
-        "/2020qrels-pass.txt": qrels.encode(),
+        "/2019qrels-pass.txt": graded.encode(),
+        "/2020qrels-pass.txt": graded.encode(),
     }
     repositories = {
         "datasets/qian/III-Retriever": {name: text.encode() for name, text in original.items()}
