@@ -27,7 +27,7 @@ from i3_pyserini.reproduce.plan import commands
 from i3_pyserini.train.recipe_file import load_recipe
 
 ROOT = Path(__file__).parents[1]
-SHARED = Path("/work/shared/collections")
+SHARED = Path(__file__).parents[2] / "shared" / "collections"
 NAMES = list(find_conditions())
 PATHS = {"output": "out", "collections": "collections", "minilm": "MODEL"}
 FILES = {"bm25", "fuse"}  # commands that are a module, not a package

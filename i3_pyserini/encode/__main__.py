@@ -1,13 +1,13 @@
 """`python -m i3_pyserini.encode`: the command line of `pyserini.encode`, and more."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
@@ -125,7 +125,7 @@ def main() -> None:
     """Parses the command line, encodes, and says what was written."""
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
-        _run_command(words[0], words[1:])
+        run_subcommand("i3_pyserini.encode", words[0], COMMANDS[words[0]], words[1:])
         return
     if not words or set(words) & {"-h", "--help"}:
         commands = "\n".join(f"  {name:<16}{what}" for name, what in COMMANDS.items())
@@ -152,15 +152,6 @@ def main() -> None:
 
     shape = encode_corpus(corpus, spec, target, how)
     print(f"wrote {output.embeddings}: {shape.passages:,} passages of {shape.dimension} dimensions")
-
-
-def _run_command(name: str, words: Sequence[str]) -> None:
-    module = importlib.import_module(f"i3_pyserini.encode.commands.{name}_command")
-    parser = argparse.ArgumentParser(
-        prog=f"python -m i3_pyserini.encode {name}", description=f"{name}: {COMMANDS[name]}."
-    )
-    module.add_arguments(parser)
-    module.run(parser.parse_args(words))
 
 
 def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> None:

@@ -96,7 +96,7 @@ class EncoderSpec:
         """
         from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415
         from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415
-        from i3_pyserini.model.precision import note_slow_bf16  # noqa: PLC0415
+        from i3_pyserini.model.precision import note_slow_bf16  # noqa: PLC0415  (torch)
 
         check_possible(torch_device(device), self.dtype, self.backend)
         if self.backend == "torch":  # OpenVINO chooses fp32 by itself

@@ -1,13 +1,12 @@
 """`python -m i3_pyserini.eval QRELS RUN…`: measures, through ir-measures."""
 
 import argparse
-import importlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,27 +28,19 @@ def main() -> None:
     """Parses the command line, evaluates, and prints."""
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
-        _run_command(words[0], words[1:])
+        run_subcommand("i3_pyserini.eval", words[0], COMMANDS[words[0]], words[1:])
         return
     args = _parser().parse_args(words)
     _check(args)
-    from i3_pyserini.eval.collection import collection_notes, searched_collection
+    from i3_pyserini.eval.collection import searched_collection
     from i3_pyserini.eval.evaluate import evaluate
-    from i3_pyserini.eval.measures import choose_measures, graded_note
-    from i3_pyserini.eval.presets import PRESETS
-    from i3_pyserini.eval.qrels import read_judgements
     from i3_pyserini.eval.runs import read_runs
+    from i3_pyserini.eval.task import read_task
 
-    names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
-    measures, note = choose_measures(names)
-    presets = [name for name in names if name in PRESETS]
-    notes = [note] if note else []
-    notes += collection_notes(presets, args.index)
-    qrels = read_judgements(args.qrels)
-    notes += graded_note(measures, max(qrels["relevance"]))
-    groups, told_of_groups = _groups(args, qrels, measures)
-    notes += told_of_groups
-    evaluations = [evaluate(qrels, run, measures) for run in read_runs(args.runs)]
+    task = read_task(args.qrels, args.measures, args.index)
+    groups, told_of_groups = _groups(args, task.qrels, task.measures)
+    notes = [*task.notes, *told_of_groups]
+    evaluations = [evaluate(task.qrels, run, task.measures) for run in read_runs(args.runs)]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
             print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
@@ -103,15 +94,6 @@ def _parser() -> argparse.ArgumentParser:
     for style in STYLES:
         form.add_argument(f"--{style}", dest="style", action="store_const", const=style)
     return parser
-
-
-def _run_command(name: str, words: Sequence[str]) -> None:
-    module = importlib.import_module(f"i3_pyserini.eval.commands.{name}_command")
-    parser = argparse.ArgumentParser(
-        prog=f"python -m i3_pyserini.eval {name}", description=f"{name}: {COMMANDS[name]}."
-    )
-    module.add_arguments(parser)
-    module.run(parser.parse_args(words))
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ def load_words(model: str) -> "PseudoQueryWords":
     Raises:
         I3Error: it is no I³ model with a reconstructor.
     """
-    from i3_pyserini.search.serve.words import PseudoQueryWords  # noqa: PLC0415
+    from i3_pyserini.search.serve.words import PseudoQueryWords  # noqa: PLC0415  (torch)
 
     if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
         raise I3Error(f"{model}: no config.json in this folder; name a model's directory")

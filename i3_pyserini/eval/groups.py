@@ -61,12 +61,9 @@ def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
     ranks = judged_ranks(qrels, run)
     if not ranks.retrieved.any():
         raise I3Error(f"{run.name}: has none of the qrels' queries; is it of another set?")
-    first = np.full(len(ranks.queries), np.inf)
-    relevant = ranks.relevance >= level
-    np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
     names = [f"1-{FIRST_HITS[0]}", f"{FIRST_HITS[0] + 1}-{FIRST_HITS[1]}", "later or never"]
     groups: Groups = {f"first relevant of {run.name}: {name}": [] for name in names}
-    for query, rank in zip(ranks.queries, first, strict=True):
+    for query, rank in zip(ranks.queries, ranks.first_relevant(level), strict=True):
         name = names[int(np.searchsorted(FIRST_HITS, rank))]
         groups[f"first relevant of {run.name}: {name}"].append(query)
     return _filled(groups)

@@ -9,6 +9,7 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.presets import PRESETS
 
+GRADED = 2  # the highest level of judgements that are more than yes and no
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "R@1000")
 
 
@@ -56,7 +57,7 @@ def graded_note(measures: Sequence[Measure], highest: int) -> list[str]:
                 f"{measure}: the qrels have no level above {highest}; are they of another set?"
             )
     lenient = [str(measure) for measure in measures if _level(measure) == 1]
-    if highest < 2 or not lenient:  # noqa: PLR2004
+    if highest < GRADED or not lenient:
         return []
     return [
         f"graded judgements, up to {highest}; relevant from 1 on for {', '.join(lenient)} "

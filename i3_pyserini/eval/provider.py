@@ -132,10 +132,8 @@ def _success(ranks: JudgedRanks, measure: Measure) -> Values:
 
 
 def _reciprocal_rank(ranks: JudgedRanks, measure: Measure) -> Values:
-    relevant = (ranks.relevance >= measure["rel"]) & (ranks.rank <= _cutoff(measure))
-    values = np.zeros(len(ranks.queries))
-    np.maximum.at(values, ranks.query[relevant], 1 / ranks.rank[relevant])
-    return values
+    first = ranks.first_relevant(measure["rel"])
+    return np.where(first <= _cutoff(measure), 1 / first, 0.0)
 
 
 def _average_precision(ranks: JudgedRanks, measure: Measure) -> Values:

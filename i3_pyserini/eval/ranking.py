@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
+Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ class JudgedRanks:
     retrieved: Ids
     judged_query: Ids
     judged_relevance: Ids
+
+    def first_relevant(self, level: int) -> Values:
+        """Each query's best rank of a passage with this relevance or more: float64 [Q], or inf."""
+        first = np.full(len(self.queries), np.inf)
+        relevant = self.relevance >= level
+        np.minimum.at(first, self.query[relevant], self.rank[relevant])
+        return first
 
 
 def judged_ranks(qrels: "pl.DataFrame | pd.DataFrame", run: Run) -> JudgedRanks:

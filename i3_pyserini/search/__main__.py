@@ -1,13 +1,12 @@
 """`python -m i3_pyserini.search`: the command line of `pyserini.search.faiss`, without Java."""
 
 import argparse
-import importlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
     from i3_pyserini.search.job import SearchJob
@@ -76,7 +75,7 @@ def main() -> None:
     """Parses the command line, searches, and says what was written."""
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
-        _run_command(words[0], words[1:])
+        run_subcommand("i3_pyserini.search", words[0], COMMANDS[words[0]], words[1:])
         return
     args = _parser().parse_args()
     _check(args)
@@ -84,15 +83,6 @@ def main() -> None:
 
     summary = run(_job(args))
     print(f"wrote {args.output}: {summary}")
-
-
-def _run_command(name: str, words: Sequence[str]) -> None:
-    module = importlib.import_module(f"i3_pyserini.search.commands.{name}_command")
-    parser = argparse.ArgumentParser(
-        prog=f"python -m i3_pyserini.search {name}", description=f"{name}: {COMMANDS[name]}."
-    )
-    module.add_arguments(parser)
-    module.run(parser.parse_args(words))
 
 
 def _check(args: argparse.Namespace) -> None:

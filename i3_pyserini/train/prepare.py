@@ -3,6 +3,7 @@
 import difflib
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ from i3_pyserini.data.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import I3Config, is_i3_model
 from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.model.precision import computes_bf16, note_slow_bf16
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe
@@ -38,6 +40,17 @@ class TrainingData:
 
     samples: TrainingSet
     short: int
+
+
+def with_precision(recipe: Recipe) -> Recipe:
+    """The recipe as this device can run it, so that no other device resumes it otherwise."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    training = recipe.training
+    if training.precision == "auto":
+        precision = "bf16" if computes_bf16(device) else "fp32"
+        training = training.model_copy(update={"precision": precision})
+    note_slow_bf16(training.precision, device)
+    return recipe.model_copy(update={"training": training})
 
 
 def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.export import check_target, save_model_directory
-from i3_pyserini.model.precision import computes_bf16, note_slow_bf16
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
@@ -25,7 +24,7 @@ from i3_pyserini.train.log import TrainingLog
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.memory import out_of_memory_is_explained
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
-from i3_pyserini.train.prepare import load_data, load_model, training_mode
+from i3_pyserini.train.prepare import load_data, load_model, training_mode, with_precision
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
@@ -48,7 +47,7 @@ class Trainer:
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        recipe = _with_precision(recipe)
+        recipe = with_precision(recipe)
         self.recipe, self.output = recipe, recipe.output
         check_recipe(self.output, recipe)
         for name in ("best", "last"):
@@ -314,17 +313,6 @@ def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
         yield from loader
     except I3Error as error:
         raise I3Error(str(error).rpartition("I3Error: ")[2]) from None
-
-
-def _with_precision(recipe: Recipe) -> Recipe:
-    """The recipe as this device can run it, so that no other device resumes it otherwise."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    training = recipe.training
-    if training.precision == "auto":
-        precision = "bf16" if computes_bf16(device) else "fp32"
-        training = training.model_copy(update={"precision": precision})
-    note_slow_bf16(training.precision, device)
-    return recipe.model_copy(update={"training": training})
 
 
 def _accelerator(precision: str) -> Accelerator:

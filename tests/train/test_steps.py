@@ -170,7 +170,7 @@ def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
 def test_auto_is_the_precision_of_the_hardware(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, in_hardware: bool, precision: str
 ) -> None:
-    monkeypatch.setattr("i3_pyserini.train.trainer.computes_bf16", lambda device: in_hardware)
+    monkeypatch.setattr("i3_pyserini.train.prepare.computes_bf16", lambda device: in_hardware)
     output = train(make_recipe("training.precision=auto", "training.max_steps=1"))
     assert load_recipe(output / "recipe.yaml").training.precision == precision
 

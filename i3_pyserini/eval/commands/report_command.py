@@ -100,30 +100,25 @@ def _baseline(args: argparse.Namespace) -> int | None:
 
 
 def _report(args: argparse.Namespace) -> "Report":
-    from i3_pyserini.eval.collection import collection_notes, searched_collection
+    from i3_pyserini.eval.collection import searched_collection
     from i3_pyserini.eval.compare import LEAST_QUERIES, compare
     from i3_pyserini.eval.evaluate import evaluate
-    from i3_pyserini.eval.measures import choose_measures, graded_note, relevance_level
-    from i3_pyserini.eval.presets import PRESETS
-    from i3_pyserini.eval.qrels import read_judgements
+    from i3_pyserini.eval.measures import relevance_level
     from i3_pyserini.eval.ranking import judged_ranks
     from i3_pyserini.eval.report.costs import read_costs
     from i3_pyserini.eval.report.page import Report, counted
     from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.eval.task import read_task
 
     place = _baseline(args)
-    names = args.measures or ([args.qrels] if args.qrels in PRESETS else [])
-    measures, note = choose_measures(names)
     costs = read_costs(args.costs, [run.name for run in args.runs]) if args.costs else {}
-    qrels = read_judgements(args.qrels)
-    level = _level(args.relevance, max(qrels["relevance"])) or relevance_level(measures)
-    notes = collection_notes([name for name in names if name in PRESETS], args.index)
-    notes += [note] if note else []
-    notes += graded_note(measures, max(qrels["relevance"]))
+    task = read_task(args.qrels, args.measures, args.index)
+    qrels, notes = task.qrels, list(task.notes)
+    level = _level(args.relevance, max(qrels["relevance"])) or relevance_level(task.measures)
     evaluations, ranks = [], {}
     for path in args.runs:
         run = read_run(path)
-        evaluations.append(evaluate(qrels, run, measures))
+        evaluations.append(evaluate(qrels, run, task.measures))
         ranks[run.name] = judged_ranks(qrels, run)
         notes += [f"{run.name}: {told}" for told in evaluations[-1].warnings]
     if len(evaluations[0].queries) < LEAST_QUERIES and not args.baseline:

@@ -58,10 +58,7 @@ def recall_table(ranks: Ranks, level: int) -> Table:
 
 def first_ranks(ranks: JudgedRanks, level: int) -> dict[str, int]:
     """How many queries have their first relevant passage in each bin of ranks."""
-    first = np.full(len(ranks.queries), np.inf)
-    relevant = ranks.relevance >= level
-    np.minimum.at(first, ranks.query[relevant], ranks.rank[relevant])
-    bins = np.searchsorted(list(BINS.values()), first)
+    bins = np.searchsorted(list(BINS.values()), ranks.first_relevant(level))
     counts = np.bincount(bins, minlength=len(BINS) + 1).tolist()
     return dict(zip([*BINS, NOT_FOUND], counts, strict=True))
 
