@@ -41,5 +41,26 @@ def test_slow_bf16_is_told(
     assert told.startswith(said) if said else told == ""
 
 
+@pytest.mark.parametrize(
+    ("avx512_bf16", "amx", "expected"),
+    [(False, False, False), (True, False, True), (False, True, True)],
+)
+def test_avx512_alone_is_not_bf16(
+    avx512_bf16: bool, amx: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """oneDNN says yes for any AVX-512, and emulates bf16 there more slowly than fp32."""
+
+    class OneDnn:
+        @staticmethod
+        def _is_mkldnn_bf16_supported() -> bool:
+            return True
+
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.ops, "mkldnn", OneDnn, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert computes_bf16(CPU) is expected
+
+
 def test_other_devices_are_not_guessed() -> None:
     assert not computes_bf16(torch.device("meta"))
