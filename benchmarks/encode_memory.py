@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.formats.passages import Corpus
 
 WIDE = 4096
 WIDE_PASSAGES = 100_000

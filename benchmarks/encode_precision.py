@@ -25,8 +25,8 @@ from scipy.stats import ttest_rel
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import Run
 
 POOL = "msmarco-passage-dl-pool"
 HITS = 100

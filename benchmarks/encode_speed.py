@@ -37,9 +37,9 @@ from tqdm import tqdm
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.demo.docstrings import collect_docstrings
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
 from i3_pyserini.encode.spec import AutoOptions
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.java import java_environment
 from i3_pyserini.model.backbone import load_encoder
 

@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.record import RESULTS, Figure, measured_now, save
-from i3_pyserini.eval.qrels import read_judgements
+from i3_pyserini.formats.qrels import read_judgements
 
 MEASURES = ("RR@10", "nDCG@10", "R@1000", "AP")
 PASSAGES, HITS = 8_841_823, 1000

@@ -21,8 +21,8 @@ from scipy.stats import ttest_rel
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.fusion_file import read_fusion
 
 SYSTEMS = ("bm25", "minilm")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.record import RESULTS, Machine, Record, load_all
 from i3_pyserini.errors import run_command
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
 
 PAGE = RESULTS.parents[1] / "docs" / "leaderboard.md"
 TITLE = """\

@@ -28,7 +28,7 @@ from benchmarks.learn_table import print_tables
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.train.prepare import load_model
 from i3_pyserini.train.recipe import Recipe

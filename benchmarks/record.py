@@ -20,7 +20,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "transformers", "numpy", "faiss-cpu", "pyserini", "ir-measures")

@@ -28,9 +28,9 @@ from tqdm import tqdm
 
 from benchmarks.record import Figure, Record, add_record_option, measured_now, save, single, spread
 from i3_pyserini.demo.docstrings import collect_docstrings
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.topics import read_topics
-from i3_pyserini.encode.vector_files import Shape, write_files
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.formats.vector_files import Shape, write_files
 from i3_pyserini.java import java_environment
 
 PASSAGES, DIMENSION, HITS = 100_000, 384, 1000

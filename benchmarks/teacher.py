@@ -19,9 +19,9 @@ from sentence_transformers.cross_encoder import (
 )
 from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
 
-from i3_pyserini.data.textstore import TextStore, open_store
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.textstore import TextStore, open_store
 
 NEGATIVES = 3  # for each positive
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from i3_pyserini.data.textstore import open_store
+from i3_pyserini.formats.textstore import open_store
 
 SIZES = (10_000, 100_000, 1_000_000)
 LOOKUPS = 20_000

@@ -27,6 +27,17 @@ class StoppedError(Exception):
         self.signal = signal
 
 
+def note(message: str) -> None:
+    """Prints `note: MESSAGE` on stderr, one line, without breaking a progress bar.
+
+    Args:
+        message: something that a user should know about the result, such as what was left out.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  (slow to import, and not needed by most commands)
+
+    tqdm.write(f"note: {' '.join(message.split())}", file=sys.stderr)
+
+
 def run_command(main: Callable[[], None]) -> NoReturn:
     """Runs a command line's `main`; exits with 0, 2 (`I3Error`) or 128 + the signal's number.
 

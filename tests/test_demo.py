@@ -5,9 +5,9 @@ import pytest
 
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.demo.docstrings import Docstring
-from i3_pyserini.encode.corpus import Corpus
-from i3_pyserini.encode.topics import read_topics
-from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.topics import read_topics
 
 
 def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ HEAVY = ("torch", "transformers", "pyserini", "pandas", "faiss")
         "import i3_pyserini",
         "import i3_pyserini.model.convert",
         "import i3_pyserini.model.explain",
-        "import i3_pyserini.jsonl, i3_pyserini.errors",
+        "import i3_pyserini.formats.jsonl, i3_pyserini.errors",
     ],
 )
 def test_imports_are_light(code: str) -> None:

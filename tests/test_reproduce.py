@@ -21,8 +21,8 @@ from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java
 from i3_pyserini.model.original import save_original
 from i3_pyserini.reproduce.plan import commands, load_plan

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from i3_pyserini.data.manifest import Manifest
 from i3_pyserini.data.sources.base import Document, Judgement, Source
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
 
 # What a collection's folder holds; text stores are made beside the corpus by training.
 OWN = (

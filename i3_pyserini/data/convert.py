@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from i3_pyserini.data.archive import extract_members
 from i3_pyserini.data.catalog import CatalogFile
-from i3_pyserini.data.tsv import read_tsv
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.tsv import read_tsv
 
 UNPACKED = ".unpacked-"
 PAIR = 2  # columns: an id and a text

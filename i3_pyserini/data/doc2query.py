@@ -13,7 +13,6 @@ from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from i3_pyserini.data.journal import Journal, Settings, open_journal
 from i3_pyserini.data.make_queries import choose
 from i3_pyserini.data.query_files import (
     Job,
@@ -24,9 +23,10 @@ from i3_pyserini.data.query_files import (
     prepared,
     write_queries,
 )
-from i3_pyserini.data.textstore import Text, TextStore, open_store
 from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.journal import Journal, Settings, open_journal
+from i3_pyserini.formats.textstore import Text, TextStore, open_store
 from i3_pyserini.model.backbone import VOCABULARY_FILES, check_name, quiet_transformers, unreadable
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.precision import note_slow_bf16

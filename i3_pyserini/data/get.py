@@ -14,7 +14,7 @@ from i3_pyserini.data.download import download
 from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
 from i3_pyserini.data.manifest import MANIFEST, Manifest
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash, locked
+from i3_pyserini.formats.atomic import file_hash, locked
 
 ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
 BY_HAND = "by hand"

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 
 from i3_pyserini.data.catalog import HubFile
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash
+from i3_pyserini.formats.atomic import file_hash
 
 # RuntimeError: of the hub's large-file client, for whatever goes wrong on the way.
 UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError)

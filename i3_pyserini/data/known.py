@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from i3_pyserini.data.candidates import Candidates
-from i3_pyserini.data.textstore import TextStore
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import TextStore
 
 BLOCK = 2000
 Item = TypeVar("Item")

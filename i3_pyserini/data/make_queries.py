@@ -20,8 +20,8 @@ from i3_pyserini.data.query_files import (
     prepared,
     write_queries,
 )
-from i3_pyserini.data.textstore import Text, TextStore, open_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text, TextStore, open_store
 
 # Words with a full stop that are mostly followed by a capital inside a sentence.
 ABBREVIATIONS = re.compile(

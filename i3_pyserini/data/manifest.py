@@ -7,7 +7,7 @@ from pathlib import Path
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash, new_file
+from i3_pyserini.formats.atomic import file_hash, new_file
 
 MANIFEST = "manifest.json"
 

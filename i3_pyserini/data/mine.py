@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from i3_pyserini.data.negatives import Negatives, Query, Reason, Selection, Selector
 from i3_pyserini.data.queries import read_positives, read_queries
-from i3_pyserini.data.run_hits import RunHits, open_run
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.teacher_scores import TeacherScores
-from i3_pyserini.data.textstore import open_store
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file, refuse_inputs
+from i3_pyserini.formats.atomic import new_file, refuse_inputs
+from i3_pyserini.formats.run_hits import RunHits, open_run
+from i3_pyserini.formats.textstore import open_store
 
 if TYPE_CHECKING:
     from i3_pyserini.data.search import IndexHits

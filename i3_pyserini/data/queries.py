@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.qrels import read_qrels
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.topics import read_topics
 
 COLUMNS = ("query id", "query")
 

@@ -14,9 +14,9 @@ from typing import TextIO
 from tqdm import tqdm
 
 from i3_pyserini.data.collection import record_of
-from i3_pyserini.data.textstore import Text, TextStore
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import locked, new_file, refuse_existing
+from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
+from i3_pyserini.formats.textstore import Text, TextStore
 
 TOPICS, QRELS, GENERATED = "topics.train.tsv", "qrels.train.txt", "generated.tsv"
 CORPUS = "corpus/corpus.jsonl"

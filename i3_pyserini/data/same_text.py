@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.data.known import BLOCK, Hashes, hashes_of
-from i3_pyserini.data.textstore import Text, TextStore
+from i3_pyserini.formats.textstore import Text, TextStore
 
 Known = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.data.journal import Journal, open_journal
 from i3_pyserini.data.known import BLOCK as CHECKED
 from i3_pyserini.data.known import KnownPassages, blocks
 from i3_pyserini.data.teacher import Teacher, TeacherOptions
-from i3_pyserini.data.textstore import TextStore, open_store
 from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
-from i3_pyserini.encode.corpus import SUFFIXES
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash, refuse_existing, refuse_inputs
+from i3_pyserini.formats.atomic import file_hash, refuse_existing, refuse_inputs
+from i3_pyserini.formats.journal import Journal, open_journal
+from i3_pyserini.formats.passages import SUFFIXES
+from i3_pyserini.formats.textstore import TextStore, open_store
 
 BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose
 

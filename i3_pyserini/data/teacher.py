@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 
-from i3_pyserini.data.textstore import Text
 from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash
+from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.textstore import Text
 from i3_pyserini.model.backbone import (
     VOCABULARY_FILES,
     check_name,

@@ -9,7 +9,7 @@ from typing import Any, cast
 from i3_pyserini.data.candidates import Candidates, NegativesFile
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.demo.collection import write_collection
-from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.jsonl import find_passage
+from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.java import find_java, java_environment
-from i3_pyserini.jsonl import find_passage
 
 EXAMPLES, TOP = 3, 3
 PASSAGE_LENGTH = 96  # as in the recipe

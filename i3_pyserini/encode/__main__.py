@@ -135,8 +135,8 @@ def main() -> None:
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
     _check_numbers(given, encoder)
-    from i3_pyserini.encode.corpus import Corpus
     from i3_pyserini.encode.output import Output
+    from i3_pyserini.formats.passages import Corpus
 
     delimiter = given.delimiter.replace("\\n", "\n")
     corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter)

@@ -11,14 +11,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, token_batches
-from i3_pyserini.encode.corpus import Corpus, Passage, Place
 from i3_pyserini.encode.encoders import DocumentEncoder
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, bytes_of_parts
 from i3_pyserini.encode.scan import place_of_byte, size_of
 from i3_pyserini.encode.spec import EncoderSource
-from i3_pyserini.encode.vector_files import Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus, Passage, Place
+from i3_pyserini.formats.vector_files import Shape
 
 SPOTS, PASSAGES_OF_A_SPOT = 64, 64
 SECONDS = 20.0  # after which no further batch of the sample is encoded

@@ -15,11 +15,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from i3_pyserini.encode.corpus import Corpus, Passage, Place
-from i3_pyserini.encode.parts import Block, DamagedPartError, read_part, write_part
 from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, scan
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.parts import Block, DamagedPartError, read_part, write_part
+from i3_pyserini.formats.passages import Corpus, Passage, Place
 
 JOB = "job.json"
 Settings = Mapping[str, Any]

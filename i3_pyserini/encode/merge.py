@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.index_ids import IdFile, count_ids
 from i3_pyserini.encode.job import differences
-from i3_pyserini.encode.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.encode.output import MANIFEST, Output, read_manifest
-from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.vector_files import FILES, Kind, Shape, kind_of, read_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import refuse_inputs
+from i3_pyserini.formats.atomic import refuse_inputs
+from i3_pyserini.formats.index_ids import IdFile, count_ids
+from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
 # Of a manifest's `corpus`: what is another for every shard, or on every machine.
 OWN = ("sha256", "passages", "path")

@@ -10,10 +10,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from i3_pyserini.encode.parts import Block, sync_folder
-from i3_pyserini.encode.vector_files import FILES, Kind, Shape, write_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import locked
+from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.parts import Block, sync_folder
+from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 
 MANIFEST = "manifest.json"
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most

@@ -24,7 +24,7 @@ def main() -> None:
         raise I3Error(f"--batch-size is {args.batch_size}, must be at least 1")
     from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
     from i3_pyserini.encode.encoders import I3QueryEncoder
-    from i3_pyserini.encode.topics import read_topics
+    from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.model.fingerprint import fingerprint
 
     topics = read_topics(args.topics)

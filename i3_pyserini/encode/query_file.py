@@ -8,9 +8,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from i3_pyserini.encode.parts import Array
-from i3_pyserini.encode.vector_files import FILES, read_files
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.parts import Array
+from i3_pyserini.formats.vector_files import FILES, read_files
 
 QUERIES = "queries.safetensors"
 PICKLE = "embedding.pkl"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import AutoOptions, EncoderSource, EncoderSpec
-from i3_pyserini.encode.vector_files import kind_of
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import kind_of
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 
 UNIT_TOLERANCE = 1e-3

@@ -9,13 +9,13 @@ from tqdm import tqdm
 
 from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
-from i3_pyserini.encode.corpus import Corpus, collection_name
 from i3_pyserini.encode.job import Job, open_job
 from i3_pyserini.encode.output import BYTES_OF_AN_ID, Output
 from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.encode.stopping import StopRequest
-from i3_pyserini.encode.vector_files import Shape
+from i3_pyserini.formats.passages import Corpus, collection_name
+from i3_pyserini.formats.vector_files import Shape
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.encode.corpus import Corpus, Place
-from i3_pyserini.encode.unique import SeenIds
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus, Place
+from i3_pyserini.formats.unique import SeenIds
 
 PART_PASSAGES = 4096
 

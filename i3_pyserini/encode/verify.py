@@ -12,15 +12,15 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, encode_ids
-from i3_pyserini.encode.corpus import Passage
-from i3_pyserini.encode.index_ids import IdFile, count_ids
 from i3_pyserini.encode.output import MANIFEST, read_manifest
-from i3_pyserini.encode.parts import Array, Block
 from i3_pyserini.encode.reference import Reference, section
 from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource
-from i3_pyserini.encode.vector_files import Kind, Shape, kind_of, read_files
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_ids import IdFile, count_ids
+from i3_pyserini.formats.parts import Array, Block
+from i3_pyserini.formats.passages import Passage
+from i3_pyserini.formats.vector_files import Kind, Shape, kind_of, read_files
 
 LEAST_COSINE = 0.999
 # How far off a length may be: the distance that LEAST_COSINE allows, (2 - 2 * 0.999) ** 0.5.

@@ -34,8 +34,8 @@ def main() -> None:
     _check(args)
     from i3_pyserini.eval.collection import searched_collection
     from i3_pyserini.eval.evaluate import evaluate
-    from i3_pyserini.eval.runs import read_runs
     from i3_pyserini.eval.task import read_task
+    from i3_pyserini.formats.runs import read_runs
 
     task = read_task(args.qrels, args.measures, args.index)
     groups, told_of_groups = _groups(args, task.qrels, task.measures)
@@ -115,7 +115,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _place_baseline(args: argparse.Namespace) -> None:
     """Puts the baseline among the runs, and its place there into the arguments."""
-    from i3_pyserini.eval.runs import place_of
+    from i3_pyserini.formats.runs import place_of
 
     place = place_of(args.baseline, args.runs)
     if place is None:
@@ -152,10 +152,10 @@ def _groups(
 ) -> "tuple[Groups, list[str]]":
     if not args.group_by:
         return {}, []
-    from i3_pyserini.encode.topics import read_topics
     from i3_pyserini.eval import groups
     from i3_pyserini.eval.measures import relevance_level
-    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.formats.runs import read_run
+    from i3_pyserini.formats.topics import read_topics
 
     level = relevance_level(measures)
     if args.group_by == "length":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.presets import PRESETS
+from i3_pyserini.formats.presets import PRESETS
 
 
 def searched_collection(index: Path) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import EQUAL
 from i3_pyserini.eval.evaluate import Evaluation, Values, evaluate
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 
 DECIMALS = 9  # changes that agree to so many are equal, as in `compare`
 UNEVEN = 0.1  # difference of two shares that is worth a note

@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.data.textstore import TextStore, open_store
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.diff import Shown
+from i3_pyserini.formats.textstore import TextStore, open_store
 
 if TYPE_CHECKING:
     from i3_pyserini.search.serve.words import PseudoQueryWords

@@ -11,9 +11,9 @@ from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider, measure_values
-from i3_pyserini.eval.qrels import as_pandas, as_polars
 from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.qrels import as_pandas, as_polars
+from i3_pyserini.formats.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd

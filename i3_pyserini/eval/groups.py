@@ -9,7 +9,7 @@ import polars as pl
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 
 Groups = dict[str, list[str]]
 LENGTHS = (3, 5, 8)  # words

@@ -7,7 +7,7 @@ import ir_measures
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.presets import PRESETS
+from i3_pyserini.formats.presets import PRESETS
 
 GRADED = 2  # the highest level of judgements that are more than yes and no
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "R@1000")

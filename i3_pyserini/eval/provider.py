@@ -17,9 +17,9 @@ from ir_measures.providers.base import NOT_PROVIDED, Choices
 from ir_measures.providers.base import Any as AnyValue
 from ir_measures.util import QrelsConverter, RunConverter
 
-from i3_pyserini.eval.qrels import as_polars
 from i3_pyserini.eval.ranking import Ids, JudgedRanks, judged_ranks
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.qrels import as_polars
+from i3_pyserini.formats.runs import Run
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 ALL_RANKS = np.iinfo(np.int64).max

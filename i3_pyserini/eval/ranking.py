@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from i3_pyserini.eval.qrels import as_polars
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.qrels import as_polars
+from i3_pyserini.formats.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from ir_measures.measures import Measure
 
 from i3_pyserini.eval.collection import collection_notes
 from i3_pyserini.eval.measures import choose_measures, graded_note
-from i3_pyserini.eval.presets import PRESETS
-from i3_pyserini.eval.qrels import read_judgements
+from i3_pyserini.formats.presets import PRESETS
+from i3_pyserini.formats.qrels import read_judgements
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import overload
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.hits import Rows
+from i3_pyserini.formats.hits import Rows
 
 NO_SEPARATOR = "\x1f"  # a control character that no id has, so that a line is one column
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.encode.jsonl_vectors import read_jsonl_ids
-from i3_pyserini.encode.unique import SeenIds
-from i3_pyserini.encode.vector_files import FILES, Kind, read_docids
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.jsonl_vectors import read_jsonl_ids
+from i3_pyserini.formats.unique import SeenIds
+from i3_pyserini.formats.vector_files import FILES, Kind, read_docids
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file, refuse_existing
+from i3_pyserini.formats.atomic import new_file, refuse_existing
 
 Settings = Mapping[str, str | int | None]
 

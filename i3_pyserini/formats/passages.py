@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import BYTE_ORDER_MARK, parse_object
+from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
 
 SUFFIXES = (".jsonl", ".json")
 ID_FIELDS = ("id", "_id", "docid")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from i3_pyserini.datasets import from_ir_datasets
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.columns import line_of, read_columns
-from i3_pyserini.eval.presets import PRESETS
+from i3_pyserini.formats.columns import line_of, read_columns
+from i3_pyserini.formats.datasets import from_ir_datasets
+from i3_pyserini.formats.presets import PRESETS
 
 if TYPE_CHECKING:
     import pandas as pd

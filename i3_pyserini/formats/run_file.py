@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from i3_pyserini.files import new_file
-from i3_pyserini.search.docids import Docids
-from i3_pyserini.search.hits import NO_HIT, Hits, Scores
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.hits import NO_HIT, Hits, Scores
 
 Form = Literal["trec", "msmarco"]
 Writer = Callable[[Sequence[str], Hits, Docids], None]

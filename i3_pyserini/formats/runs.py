@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.columns import line_of, read_columns
-from i3_pyserini.eval.qrels import refuse_repeats
+from i3_pyserini.formats.columns import line_of, read_columns
+from i3_pyserini.formats.qrels import refuse_repeats
 
 if TYPE_CHECKING:
     import pandas as pd

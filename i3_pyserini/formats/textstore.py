@@ -18,9 +18,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from i3_pyserini.data.tsv import read_tsv
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.tsv import read_tsv
 
 MAPPED_BYTES = 1 << 31
 Row = tuple[int, str, str | None, str]

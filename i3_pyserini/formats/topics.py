@@ -4,9 +4,9 @@ import gzip
 import zlib
 from pathlib import Path
 
-from i3_pyserini.datasets import from_ir_datasets
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import read_jsonl
+from i3_pyserini.formats.datasets import from_ir_datasets
+from i3_pyserini.formats.jsonl import read_jsonl
 
 # Names of Pyserini's and their ir_datasets counterparts.
 PYSERINI_NAMES = {

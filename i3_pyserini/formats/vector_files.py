@@ -17,15 +17,15 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from i3_pyserini.encode.jsonl_vectors import (
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK
+from i3_pyserini.formats.jsonl_vectors import (
     BLOCK,
     first_dimension,
     read_jsonl_ids,
     read_jsonl_vectors,
 )
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import BYTE_ORDER_MARK
+from i3_pyserini.formats.parts import Block
 
 Kind = Literal["faiss", "jsonl", "npy"]
 FILES: dict[Kind, tuple[str, ...]] = {

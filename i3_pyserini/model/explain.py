@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.jsonl import find_passage
+from i3_pyserini.formats.jsonl import find_passage
 
 
 def _ranges(positions: list[int]) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_judgements
-from i3_pyserini.eval.runs import read_run
 from i3_pyserini.eval.tables import Table
+from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.repro.condition import Condition, Prepared, RunScores, Score
 from i3_pyserini.reproduce.runner import run_plan
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from i3_pyserini.encode.output import MANIFEST, read_manifest
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import locked
+from i3_pyserini.formats.atomic import locked
 from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"

@@ -15,7 +15,7 @@ from i3_pyserini.errors import I3Error, run_command
 if TYPE_CHECKING:
     import pandas as pd
 
-    from i3_pyserini.encode.corpus import Corpus
+    from i3_pyserini.formats.passages import Corpus
 
 BATCH = 256  # queries that Lucene searches together
 GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
@@ -48,11 +48,11 @@ def main() -> None:
         raise I3Error("--hits and --threads must be at least 1, --k1 at least 0, --b from 0 to 1")
     if not args.tag or args.tag != "".join(args.tag.split()):
         raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
-    from i3_pyserini.encode.corpus import Corpus
-    from i3_pyserini.encode.topics import read_topics
-    from i3_pyserini.files import refuse_existing
+    from i3_pyserini.formats.atomic import refuse_existing
+    from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.formats.run_file import write_run
+    from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.fusion import hits_of
-    from i3_pyserini.search.run_file import write_run
 
     refuse_existing(args.output, args.overwrite)
     topics = read_topics(args.topics)
@@ -82,8 +82,8 @@ def make_index(corpus: "Corpus", index: Path, threads: int) -> bool:
         I3Error: a line of the corpus is not as it should be, or an id occurs twice; the directory
             is something else, or of another corpus; Pyserini failed.
     """
-    from i3_pyserini.encode.corpus import collection_name
     from i3_pyserini.encode.scan import Shard, hash_of, scan
+    from i3_pyserini.formats.passages import collection_name
     from i3_pyserini.search.anserini import (
         count_indexed,
         is_same_index,
@@ -131,7 +131,7 @@ def search(
     """
     import numpy as np
 
-    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.anserini import run_pyserini
 
     qids = np.array(list(topics), dtype=object)

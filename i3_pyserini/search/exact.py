@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import faiss
 import numpy as np
 
-from i3_pyserini.search.hits import Rows, Scores
+from i3_pyserini.formats.hits import Rows, Scores
 
 QUERIES = 4096  # searched together: the index is read once for all of them
 PASSAGES = 16_384  # of a block of the index: its scores stay in the cache

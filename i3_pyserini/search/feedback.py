@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.hits import NO_HIT, Scores
+from i3_pyserini.formats.hits import NO_HIT, Scores
 from i3_pyserini.search.searcher import Searcher
 
 

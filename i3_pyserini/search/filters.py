@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from i3_pyserini.search.docids import Docids
-from i3_pyserini.search.hits import NO_HIT, Hits
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.hits import NO_HIT, Hits
 
 
 def without_query(hits: Hits, qids: Sequence[str], docids: Docids) -> Hits:

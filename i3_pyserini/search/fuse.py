@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from i3_pyserini.errors import I3Error, run_command
 
 if TYPE_CHECKING:
-    from i3_pyserini.eval.runs import Run
+    from i3_pyserini.formats.runs import Run
     from i3_pyserini.search.fusion_file import Stored
 
 
@@ -49,12 +49,12 @@ def main() -> None:
     """Parses the command line, fuses, and says what was written."""
     args = _parser().parse_args()
     _check(args)
-    from i3_pyserini.eval.runs import read_run
-    from i3_pyserini.files import new_file, refuse_existing, refuse_inputs
+    from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+    from i3_pyserini.formats.run_file import write_run
+    from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion import fuse, hits_of
     from i3_pyserini.search.fusion_file import as_json
     from i3_pyserini.search.fusion_tuning import refuse_overlap
-    from i3_pyserini.search.run_file import write_run
 
     stored_in = args.output.with_name(f"{args.output.name}.fusion.json")
     refuse_inputs([args.output, stored_in], [*args.runs, *args.tune_runs])
@@ -98,8 +98,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
     """The fusion that is asked for: tuned, read, or named."""
-    from i3_pyserini.eval.qrels import read_qrels
-    from i3_pyserini.eval.runs import read_run
+    from i3_pyserini.formats.qrels import read_qrels
+    from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion import Fusion
     from i3_pyserini.search.fusion_file import Stored, of_tuned, read_fusion
     from i3_pyserini.search.fusion_tuning import refuse_overlap, tune

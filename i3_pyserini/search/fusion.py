@@ -13,9 +13,9 @@ import pandas as pd
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import Run
-from i3_pyserini.search.docids import Docids
-from i3_pyserini.search.hits import NO_HIT, Hits
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.hits import NO_HIT, Hits
+from i3_pyserini.formats.runs import Run
 
 Method = Literal["rrf", "interpolation", "combmnz"]
 Normalization = Literal["min-max", "z-score", "none"]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 from i3_pyserini.search.fusion import (
     Fusion,
     combine,

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.encode.output import read_manifest
-from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.query_file import EncodedQueries
-from i3_pyserini.encode.vector_files import read_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.search.anserini import count_indexed, new_lucene_index, run_anserini
 
 MAINS = {

@@ -12,10 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
-from i3_pyserini.search.hits import Scores
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

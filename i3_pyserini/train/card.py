@@ -6,7 +6,7 @@ from importlib.metadata import version
 import yaml
 
 from i3_pyserini import __version__
-from i3_pyserini.encode.corpus import collection_name
+from i3_pyserini.formats.passages import collection_name
 from i3_pyserini.model.export import stock_search_flags
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress

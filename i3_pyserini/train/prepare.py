@@ -15,8 +15,8 @@ from i3_pyserini.data.candidates import (
 )
 from i3_pyserini.data.known import KnownPassages, blocks
 from i3_pyserini.data.queries import read_positives, read_queries
-from i3_pyserini.data.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.model.config import I3Config, is_i3_model
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.precision import computes_bf16, note_slow_bf16

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler, Sampler
 
 from i3_pyserini.data.candidates import CandidateSource
-from i3_pyserini.data.textstore import Text, TextStore
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text, TextStore
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.train.recipe import ReconstructionRecipe

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from i3_pyserini.data.candidates import Candidates
-from i3_pyserini.data.textstore import TextStore
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.train.recipe import NegativesRecipe
 
 Item = TypeVar("Item")

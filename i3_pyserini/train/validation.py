@@ -13,12 +13,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from i3_pyserini.data.queries import read_queries
-from i3_pyserini.data.textstore import Text, TextStore, open_store
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import Run, read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import Run, read_run
+from i3_pyserini.formats.textstore import Text, TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe, ValidationRecipe

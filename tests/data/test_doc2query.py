@@ -23,9 +23,9 @@ from i3_pyserini.data import doc2query
 from i3_pyserini.data.doc2query import Generation, QueryWriter, generate_queries
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.query_files import Job
-from i3_pyserini.data.textstore import open_query_store
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import LOCK
+from i3_pyserini.formats.atomic import LOCK
+from i3_pyserini.formats.textstore import open_query_store
 from tests.conftest import VOCABULARY, WORDS
 
 PARTIAL, SETTINGS = ".queries.partial", ".queries.partial.json"

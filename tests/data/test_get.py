@@ -17,8 +17,8 @@ from i3_pyserini.data.catalog import Dataset, find_dataset, load_catalog
 from i3_pyserini.data.convert import MAKERS
 from i3_pyserini.data.get import get_dataset
 from i3_pyserini.data.manifest import Manifest
-from i3_pyserini.encode.corpus import Corpus, collection_name
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus, collection_name
 from tests.data.server import REVISION, Site, serving
 
 PASSAGES = {"0": 'An egg "hard', "1": "Hot water", "2": "Cold\u00a0place"}
@@ -301,7 +301,7 @@ def test_too_little_room_is_said_before_anything_is_asked_for(
 
 
 def test_two_processes_do_not_write_to_one_folder(dataset: Dataset, tmp_path: Path) -> None:
-    from i3_pyserini.files import locked
+    from i3_pyserini.formats.atomic import locked
 
     with locked(tmp_path / "data"), pytest.raises(I3Error, match="another process"):
         get_dataset(dataset, tmp_path / "data")

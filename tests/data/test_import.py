@@ -13,8 +13,8 @@ from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
 from i3_pyserini.data.sources.named import HubDataset, IrDataset
-from i3_pyserini.encode.corpus import Corpus, collection_name
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus, collection_name
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Row = tuple[str, str, int]

@@ -8,9 +8,9 @@ import pytest
 from i3_pyserini.data.make_queries import choose, extract_queries, first_sentence
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.query_files import MAX_POSITIVES, Job, Pairs, Summary, enough_room
-from i3_pyserini.data.textstore import Text, open_query_store, open_store
-from i3_pyserini.encode.topics import read_topics
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text, open_query_store, open_store
+from i3_pyserini.formats.topics import read_topics
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PASSAGES = [

@@ -19,17 +19,17 @@ from i3_pyserini.data.candidates import Candidates, NegativesFile
 from i3_pyserini.data.mine import Index, Outputs, Sources, Summary, mine
 from i3_pyserini.data.negatives import Reason, Selection
 from i3_pyserini.data.queries import read_positives, read_queries
-from i3_pyserini.data.run_hits import open_run
 from i3_pyserini.data.same_text import TextHashes
-from i3_pyserini.data.textstore import open_store
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.run_hits import open_run
+from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.textstore import open_store
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

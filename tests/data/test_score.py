@@ -29,9 +29,9 @@ from i3_pyserini.data.candidates import TeacherFile
 from i3_pyserini.data.commands import score_command
 from i3_pyserini.data.score import BLOCK, Scoring, score
 from i3_pyserini.data.teacher import Teacher, TeacherOptions
-from i3_pyserini.data.textstore import Text
 from i3_pyserini.data.unscored import Mined, UnscoredQueries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text
 from tests.conftest import tiny_bert_config
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -313,7 +313,7 @@ def test_a_resumed_run_is_the_same_to_the_byte(task: Path, teacher: str) -> None
 def begin(task: Path, teacher: str, content: bytes, **mined: Any) -> None:
     """Leaves what an interrupted run to the output "torn" would leave."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i3_pyserini.data.journal.Journal.finish", lambda _: None)
+        patch.setattr("i3_pyserini.formats.journal.Journal.finish", lambda _: None)
         score(scoring(task, teacher, **mined), task / "torn")
     (task / ".torn.partial").write_bytes(content)
 

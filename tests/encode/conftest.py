@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.vector_files import Kind
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import Kind
 from tests.encode.stand_in import LengthEncoder
 
 PASSAGES = 60

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.errors import run_command
+from i3_pyserini.formats.passages import Corpus
 from tests.encode.stand_in import LengthEncoder, Vectors
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode import cluster as cluster_module
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.errors import I3Error, StoppedError
+from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
 from tests.encode.stand_in import LengthEncoder
 
@@ -39,7 +39,7 @@ sys.meta_path.insert(0, Missing())
 LOCAL = """import sys
 from dataclasses import replace
 from pathlib import Path
-from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.errors import run_command

@@ -15,11 +15,11 @@ from i3_pyserini.encode.encoders import (
     torch_device,
 )
 from i3_pyserini.encode.output import Output
-from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.spec import AutoOptions
-from i3_pyserini.encode.topics import read_topics
-from i3_pyserini.encode.vector_files import Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.formats.vector_files import Shape
 from i3_pyserini.model.fingerprint import fingerprint
 
 TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]

@@ -9,11 +9,11 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode import jsonl_vectors, vector_files
 from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
-from i3_pyserini.encode.vector_files import Kind, Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import jsonl_vectors, vector_files
+from i3_pyserini.formats.vector_files import Kind, Shape
 
 IDS = [f"p{number}" for number in range(9)]
 VECTORS = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)

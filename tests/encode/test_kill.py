@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.encode.corpus import Corpus
+from i3_pyserini.formats.passages import Corpus
 
 ROOT = Path(__file__).parents[2]
 Same = Callable[[Path], bool]

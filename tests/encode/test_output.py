@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.output import Output, read_manifest
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.vector_files import Kind, Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.vector_files import Kind, Shape
 
 SHAPE = Shape(2, 3)
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.vector_files import Kind
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import locked
+from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import Kind
 from tests.encode.conftest import bytes_of
 from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder, Vectors

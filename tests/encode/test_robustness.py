@@ -7,13 +7,13 @@ import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
-from i3_pyserini.encode.vector_files import open_index
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import open_index
 from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.batches import Batching, token_batches
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard, scan
-from i3_pyserini.encode.vector_files import Kind, Shape
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import Kind, Shape
 from tests.encode.stand_in import LengthEncoder
 
 SMALL = Encoding(part_passages=8)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.scan import Shard, hash_of, scan, shard_lines
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
 
 # What stands between two passages: line ends of two kinds, blank lines; text of one to four bytes
 # a letter, shorter and longer than a shard's range.

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode import jsonl_vectors, vector_files
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.merge import merge
 from i3_pyserini.encode.output import Output, read_manifest
-from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.reference import Flags, Reference, reference_of
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
-from i3_pyserini.encode.vector_files import Kind, Shape
 from i3_pyserini.encode.verify import look_through, spread, verify
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import jsonl_vectors, vector_files
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import Kind, Shape
 from tests.encode.indexes import (
     PASSAGES,
     content,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.encode.topics import PYSERINI_NAMES
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.collection import collection_notes
 from i3_pyserini.eval.measures import choose_measures, graded_note, relevance_level
-from i3_pyserini.eval.presets import PRESETS
+from i3_pyserini.formats.presets import PRESETS
+from i3_pyserini.formats.topics import PYSERINI_NAMES
 
 
 def index_of(folder: Path, name: str, passages: int) -> Path:

@@ -18,7 +18,7 @@ from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.eval.diff import Choice, diff
 from i3_pyserini.eval.diff_page import as_json, as_markdown, as_text
 from i3_pyserini.eval.diff_texts import LENGTH, one_line
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 
 RunModule = Callable[..., CompletedProcess[str]]
 Ranking = dict[str, list[str]]

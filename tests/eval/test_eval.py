@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import read_run
 
 QRELS = "q1 0 a 1\nq1 0 b 0\nq2 0 c 2\nq3 0 d 1\n"
 RUN = "q1 Q0 b 1 3.0 t\nq1 Q0 a 2 2.0 t\nq2 Q0 c 1 9 t\nq4 Q0 a 1 1 t\n"

@@ -13,7 +13,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.provider import RankProvider, with_ranks
 from i3_pyserini.eval.ranking import judged_ranks
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 
 # Docids of different lengths: as strings "d10" comes before "d9".
 PAIRS = st.tuples(st.integers(0, 4).map("q{}".format), st.integers(0, 14).map("d{}".format))

@@ -9,8 +9,8 @@ import pytest
 
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import read_run
 
 SHARED = Path(__file__).parents[3] / "shared"
 DL = {

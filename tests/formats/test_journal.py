@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.data.journal import Settings, open_journal
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.journal import Settings, open_journal
 
 SETTINGS: Settings = {"dtype": "fp32", "block": 64, "max negatives": None}
 NAMES = [".out.partial", ".out.partial.json"]
@@ -133,7 +133,7 @@ def test_a_lock_on_a_file_that_was_renamed_meanwhile(
     def late(*_: Any) -> None:  # the other process finishes between our open and our lock
         (tmp_path / NAMES[0]).rename(output)
 
-    monkeypatch.setattr("i3_pyserini.data.journal.fcntl.flock", late)
+    monkeypatch.setattr("i3_pyserini.formats.journal.fcntl.flock", late)
     with pytest.raises(I3Error, match="another process"), open_journal(output, SETTINGS):
         pass
 
@@ -154,7 +154,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_journal(output, SETTINGS) as journal:
         journal.append("one\n")
         with monkeypatch.context() as patch:
-            patch.setattr("i3_pyserini.data.journal.os.fsync", full)
+            patch.setattr("i3_pyserini.formats.journal.os.fsync", full)
             with pytest.raises(I3Error, match=r"out: cannot be written \(No space left"):
                 journal.append("two\n")
     assert files(tmp_path) == NAMES

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import find_passage, read_jsonl
+from i3_pyserini.formats.jsonl import find_passage, read_jsonl
 
 
 def write(path: Path, content: bytes) -> Path:

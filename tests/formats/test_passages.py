@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.encode.corpus import Corpus, Passage
 from i3_pyserini.encode.scan import scan
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus, Passage
 
 
 def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:

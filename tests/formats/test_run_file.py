@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_run
-from i3_pyserini.search.docids import Docids
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.hits import Hits
+from i3_pyserini.formats.run_file import strictly_falling, write_run
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.filters import best_passages, without_query
-from i3_pyserini.search.hits import Hits
-from i3_pyserini.search.run_file import strictly_falling, write_run
 
 
 def hits(scores: list[list[float]], rows: list[list[int]]) -> Hits:

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.columns import _read_carefully, _read_plainly
-from i3_pyserini.eval.qrels import read_judgements, read_qrels
-from i3_pyserini.eval.runs import LAYOUTS, Run, read_run
+from i3_pyserini.formats.columns import _read_carefully, _read_plainly
+from i3_pyserini.formats.qrels import read_judgements, read_qrels
+from i3_pyserini.formats.runs import LAYOUTS, Run, read_run
 
 ROWS = [("q2", "d1", 2.5), ("q2", "d10", 2.5), ("q2", "d9", 2.5), ("q1", "é", -1e-3)]
 LINES = [f"{query} Q0 {docid} 1 {score} tag" for query, docid, score in ROWS]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from torch.utils.data import DataLoader
 
-from i3_pyserini.data import textstore
-from i3_pyserini.data.textstore import Text, TextStore, open_query_store, open_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import textstore
+from i3_pyserini.formats.textstore import Text, TextStore, open_query_store, open_store
 
 ROWS = b"p1\ttitle one\ttext one\np2\t\ttext two\np3\ttext three\n"
 
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("i3_pyserini.data.textstore.os.fsync", full)
+    monkeypatch.setattr("i3_pyserini.formats.textstore.os.fsync", full)
     with pytest.raises(I3Error, match=r"cannot be written .*No space left"):
         open_store(written(tmp_path / "c.tsv"))
     assert not stores(tmp_path)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i3_pyserini.encode import unique
-from i3_pyserini.encode.unique import Repeated, SeenIds
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import unique
+from i3_pyserini.formats.unique import Repeated, SeenIds
 
 
 def second(docids: list[str]) -> tuple[int, str] | None:

@@ -7,10 +7,11 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode import jsonl_vectors, vector_files
-from i3_pyserini.encode.jsonl_vectors import read_jsonl_vectors
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.vector_files import (
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import jsonl_vectors, vector_files
+from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.vector_files import (
     FILES,
     Kind,
     Shape,
@@ -22,7 +23,6 @@ from i3_pyserini.encode.vector_files import (
     read_files,
     write_files,
 )
-from i3_pyserini.errors import I3Error
 
 KINDS: list[Kind] = ["faiss", "jsonl", "npy"]
 IDS = [f"d{number}" for number in range(11)]

@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from i3_pyserini import I3Retriever
-from i3_pyserini.eval.runs import Run
+from i3_pyserini.formats.runs import Run
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.trainer import Trainer
 from i3_pyserini.train.validation import Validator

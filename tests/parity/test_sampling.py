@@ -10,7 +10,7 @@ import torch
 from i3_pyserini import I3Tokenizer
 from i3_pyserini.data.candidates import Candidates, NegativesFile
 from i3_pyserini.data.queries import read_positives, read_queries
-from i3_pyserini.data.textstore import TextStore, open_query_store, open_store
+from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.train.prepare import candidate_source
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, TrainingSet

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
+from i3_pyserini.formats.passages import Corpus
 from tests.conftest import WORDS
 
 PASSAGES, QUERIES = 60, 7

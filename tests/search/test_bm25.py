@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java
 
 pytestmark = pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.corpus import Corpus
 from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.hits import Scores
+from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.search.searcher import Searcher
 from tests.search.test_searcher import random_vectors, write_index
 

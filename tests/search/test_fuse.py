@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.qrels import read_qrels
-from i3_pyserini.eval.runs import Run, read_run
+from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.runs import Run, read_run
 from i3_pyserini.search.fusion import Fusion, fuse
 from i3_pyserini.search.fusion_file import read_fusion
 from i3_pyserini.search.fusion_tuning import tune
@@ -193,8 +193,8 @@ def test_of_equal_weights_the_most_even_are_taken(tmp_path: Path) -> None:
 def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: Path) -> None:
     from i3_pyserini.eval.evaluate import evaluate
     from i3_pyserini.eval.measures import choose_measures
+    from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
-    from i3_pyserini.search.run_file import write_run
 
     random = np.random.default_rng(0)
     dev = [

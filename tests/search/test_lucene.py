@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.parts import Block
 from i3_pyserini.encode.query_file import QUERIES, EncodedQueries, queries_as_bytes
-from i3_pyserini.encode.vector_files import Kind, Shape, write_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.vector_files import Kind, Shape, write_files
 from i3_pyserini.java import find_java
 from i3_pyserini.search.lucene_files import write_topics
 

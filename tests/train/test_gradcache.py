@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini import I3Retriever, I3Tokenizer
-from i3_pyserini.data.textstore import Text
+from i3_pyserini.formats.textstore import Text
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.train.gradcache import Pass, TrainingModule, by_length, chunk_rows
 from i3_pyserini.train.losses import vector_losses

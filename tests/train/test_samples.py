@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from i3_pyserini import I3Config, I3Tokenizer
 from i3_pyserini.data.candidates import Candidates, TeacherFile
-from i3_pyserini.data.textstore import Text, open_query_store, open_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text, open_query_store, open_store
 from i3_pyserini.train.recipe import NegativesRecipe, ReconstructionRecipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Inputs, Sample, TrainingSet
 from i3_pyserini.train.sampling import Group, GroupSampler

@@ -5,8 +5,8 @@ import torch
 from accelerate import Accelerator
 
 from i3_pyserini import I3Retriever, I3Tokenizer
-from i3_pyserini.data.textstore import Text
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import Text
 from i3_pyserini.train.prepare import load_model, training_mode
 from i3_pyserini.train.validation import Validator
 from tests.train.conftest import MakeRecipe

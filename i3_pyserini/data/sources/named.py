@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from i3_pyserini.data.sources.base import Document, Judgement, Source, Topic
 from i3_pyserini.data.sources.tables import ID_NAMES, TEXT_NAMES
-from i3_pyserini.datasets import from_ir_datasets
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.datasets import from_ir_datasets
 
 T = TypeVar("T")
 SPLITS = ("train", "dev", "validation", "test")

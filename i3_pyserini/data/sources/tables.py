@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from i3_pyserini.data.sources.base import Document, Judgement, Topic
-from i3_pyserini.data.tsv import read_tsv
 from i3_pyserini.errors import I3Error
-from i3_pyserini.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.tsv import read_tsv
 
 ID_NAMES = ("id", "_id", "pid", "docid", "docno", "doc_id", "qid", "query_id", "query-id")
 LONGEST = 1 << 30  # characters of a CSV field

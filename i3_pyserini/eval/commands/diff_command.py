@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import new_file, refuse_existing, refuse_inputs
+from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.diff import Diff
     from i3_pyserini.eval.diff_texts import PassageTexts
-    from i3_pyserini.eval.runs import Run
+    from i3_pyserini.formats.runs import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
         I3Error: arguments do not go together, or a file is not as it should be.
     """
     _check(args)
-    from i3_pyserini.encode.topics import read_topics
     from i3_pyserini.eval.diff import Choice, diff
     from i3_pyserini.eval.measures import choose_measures, graded_note
-    from i3_pyserini.eval.qrels import read_judgements
+    from i3_pyserini.formats.qrels import read_judgements
+    from i3_pyserini.formats.topics import read_topics
 
     measures, note = choose_measures([args.measure])
     topics = read_topics(args.topics)
@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _runs(args: argparse.Namespace) -> "tuple[Run, Run]":
-    from i3_pyserini.eval.runs import read_runs
+    from i3_pyserini.formats.runs import read_runs
 
     a, b = read_runs([args.a, args.b])
     return a, b

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import refuse_inputs
+from i3_pyserini.formats.atomic import refuse_inputs
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.report.page import Report
@@ -89,7 +89,7 @@ def _baseline(args: argparse.Namespace) -> int | None:
     """Place of the run that the others are compared with; None for a run alone."""
     if args.baseline is None:
         return 0 if len(args.runs) > 1 else None
-    from i3_pyserini.eval.runs import place_of
+    from i3_pyserini.formats.runs import place_of
 
     place = place_of(Path(args.baseline), args.runs)
     if place is None:
@@ -107,8 +107,8 @@ def _report(args: argparse.Namespace) -> "Report":
     from i3_pyserini.eval.ranking import judged_ranks
     from i3_pyserini.eval.report.costs import read_costs
     from i3_pyserini.eval.report.page import Report, counted
-    from i3_pyserini.eval.runs import read_run
     from i3_pyserini.eval.task import read_task
+    from i3_pyserini.formats.runs import read_run
 
     place = _baseline(args)
     costs = read_costs(args.costs, [run.name for run in args.runs]) if args.costs else {}

@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from i3_pyserini.eval.report.data import bubbles, numbers_of
 from i3_pyserini.eval.tables import Table
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; lines and markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -23,7 +23,7 @@ from i3_pyserini.eval.report.data import (
 )
 from i3_pyserini.eval.report.figures import Drawing, bars, costs, curves, scatter
 from i3_pyserini.eval.tables import Table
-from i3_pyserini.files import new_file
+from i3_pyserini.formats.atomic import new_file
 
 TEMPLATE = "report.html"
 

@@ -16,9 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.encode.output import read_manifest
-from i3_pyserini.encode.vector_files import read_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import file_hash
+from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.search.engines.connection import (
     CONNECT,
     connect,
@@ -26,7 +27,6 @@ from i3_pyserini.search.engines.connection import (
     failures,
     is_embedded,
 )
-from i3_pyserini.search.hits import Scores
 
 SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
 # What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from i3_pyserini.search.docids import Docids
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.hits import NO_HIT, Hits, Scores, in_order
 from i3_pyserini.search.engines.milvus import MOST_HITS, Milvus
-from i3_pyserini.search.hits import NO_HIT, Hits, Scores, in_order
 
 SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
 

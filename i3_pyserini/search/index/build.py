@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from i3_pyserini import __version__
 from i3_pyserini.encode.output import Output, read_manifest
-from i3_pyserini.encode.parts import Block
-from i3_pyserini.encode.vector_files import Shape, read_files, write_files
 from i3_pyserini.errors import I3Error
-from i3_pyserini.files import refuse_inputs
-from i3_pyserini.search.hits import Scores
+from i3_pyserini.formats.atomic import refuse_inputs
+from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.vector_files import Shape, read_files, write_files
 from i3_pyserini.search.index.types import Plan, plan
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.encode.output import MANIFEST, read_manifest
-from i3_pyserini.encode.vector_files import kind_of
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.hits import Rows, Scores
+from i3_pyserini.formats.hits import Rows, Scores
+from i3_pyserini.formats.vector_files import kind_of
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import apply_parameters, lists_of, parameters_of
 from i3_pyserini.search.searcher import Searcher

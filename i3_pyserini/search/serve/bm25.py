@@ -10,8 +10,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from i3_pyserini.data.textstore import TextStore
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import TextStore
 
 BLOCK = 4096
 WORD = re.compile(r"\w+")

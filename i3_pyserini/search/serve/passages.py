@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from i3_pyserini.data.textstore import open_store
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.search.serve.lucene import LuceneBm25

@@ -8,7 +8,6 @@ import pytest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.eval.qrels import read_judgements
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.report.costs import read_costs
 from i3_pyserini.eval.report.data import (
@@ -18,7 +17,8 @@ from i3_pyserini.eval.report.data import (
     recall_table,
     scatter_table,
 )
-from i3_pyserini.eval.runs import Run, read_run
+from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.runs import Run, read_run
 
 
 @pytest.mark.parametrize("level", [1, 2])

@@ -11,7 +11,7 @@ import pytest
 
 from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.hits import Scores
+from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import parameters_of

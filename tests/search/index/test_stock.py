@@ -12,8 +12,8 @@ import pytest
 
 from i3_pyserini.encode.encoded_queries import save_queries
 from i3_pyserini.encode.output import Output
+from i3_pyserini.formats.hits import Hits
 from i3_pyserini.java import find_java, java_environment
-from i3_pyserini.search.hits import Hits
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.parameters import apply_parameters, parameters_of
 from i3_pyserini.search.index.tune import tune

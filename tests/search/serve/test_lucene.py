@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.runs import read_run
+from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java
 from i3_pyserini.search.query_encoders import load_query_encoder
 from i3_pyserini.search.searcher import Searcher
