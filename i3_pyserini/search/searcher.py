@@ -8,6 +8,7 @@ import faiss
 import numpy as np
 
 from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits, Rows, Scores, in_order
@@ -15,7 +16,6 @@ from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.exact import search_exactly
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import apply_parameters
-from i3_pyserini.search.query_encoders import QueryEncoder
 
 FLAT = b"IxFI"  # how FAISS's file of an IndexFlatIP begins
 SPARE = 16  # hits beyond k, among which equal ones at the end are put in order

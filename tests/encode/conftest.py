@@ -9,6 +9,9 @@ from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder
+from tests.search.conftest import place
+
+__all__ = ["place"]  # a fixture of searching, for encoders of queries
 
 
 def lines_of(passages: int) -> list[str]:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores, in_order
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, write_files
 from i3_pyserini.search.exact import search_exactly
-from i3_pyserini.search.query_encoders import load_query_encoder
 from i3_pyserini.search.searcher import Searcher
 from tests.search.conftest import PASSAGES
 

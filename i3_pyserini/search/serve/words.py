@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from i3_pyserini.search.query_encoders import kind_of
+from i3_pyserini.encode.query_encoders import kind_of
 
 WORDS = 12
 SHOWN_FIELDS = {"title", "text"}  # of a corpus, which the text store has as they were encoded

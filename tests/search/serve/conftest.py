@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.search.query_encoders import load_query_encoder
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from tests.search.test_searcher import write_index
 
 SCRIPT = "<script>document.title='taken over'</script>"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java
-from i3_pyserini.search.query_encoders import load_query_encoder
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.lucene import LuceneBm25
 from i3_pyserini.search.serve.passages import Passages, Sources

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.query_encoders import load_query_encoder
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.app import LONGEST_QUERY, make_app
 from i3_pyserini.search.serve.passages import Passages, Sources

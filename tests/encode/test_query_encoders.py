@@ -10,9 +10,7 @@ import pytest
 from transformers import DistilBertConfig, PreTrainedConfig
 
 from i3_pyserini.encode.encoders import I3QueryEncoder
-from i3_pyserini.errors import I3Error
-from i3_pyserini.model.config import I3Config
-from i3_pyserini.search.query_encoders import (
+from i3_pyserini.encode.query_encoders import (
     I3_LENGTH,
     NumpyQueryEncoder,
     QueryOptions,
@@ -20,6 +18,8 @@ from i3_pyserini.search.query_encoders import (
     kind_of,
     load_query_encoder,
 )
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import I3Config
 from tests.conftest import VOCABULARY
 
 TEXTS = [
@@ -114,7 +114,7 @@ def test_names_that_are_nothing(place: Path, tmp_path: Path) -> None:
 
 def test_starting_needs_no_torch(place: Path) -> None:
     code = (
-        "import sys; from i3_pyserini.search.query_encoders import load_query_encoder\n"
+        "import sys; from i3_pyserini.encode.query_encoders import load_query_encoder\n"
         f"load_query_encoder({str(place / 'model')!r}).encode(['eggs'])\n"
         "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
     )
