@@ -1,0 +1,217 @@
+"""What a model's own files declare of how it encodes: those of sentence-transformers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.settings import DenseLayer
+
+OWN_MODULES = "sentence_transformers."  # others are code that comes with the model
+# Pooling modes of sentence-transformers, before and since version 6, by their names here.
+MODES = {
+    "cls": ("pooling_mode_cls_token", "cls"),
+    "mean": ("pooling_mode_mean_tokens", "mean"),
+    "max": ("pooling_mode_max_tokens", "max"),
+    "mean_sqrt_len": ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
+    "weighted_mean": ("pooling_mode_weightedmean_tokens", "weightedmean"),
+    "last": ("pooling_mode_lasttoken", "lasttoken"),
+}
+TRANSFORMER_FILES = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+ACTIVATIONS = "torch.nn."
+NO_LIMIT = 1 << 20  # tokenizers without a longest input say something like 1e30
+VECTOR = "sentence_embedding"
+
+
+def declared(name_or_dir: str) -> dict[str, Any]:
+    """The settings that a model's files declare, by field of `EncoderSettings`.
+
+    Read are `modules.json` and what it names, `sentence_bert_config.json` and
+    `config_sentence_transformers.json`. A setting that the files do not speak of is absent.
+
+    Args:
+        name_or_dir: a model directory, or a hub name.
+
+    Returns:
+        {} for a model without `modules.json`.
+
+    Raises:
+        I3Error: it declares something that no encoder here does, or a file is damaged.
+    """
+    modules = _read(name_or_dir, "modules.json")
+    if modules is None:
+        return {}
+    if not isinstance(modules, list) or not all(isinstance(one, Mapping) for one in modules):
+        raise I3Error(f"{name_or_dir}/modules.json: expected a list of modules")
+    return {
+        **_of_modules(name_or_dir, modules),
+        **_of_transformer(name_or_dir),
+        **_of_prompts(name_or_dir),
+    }
+
+
+def _of_modules(name: str, modules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Pooling, dense layers and normalisation."""
+    found: dict[str, Any] = {"normalize": False}
+    dense: list[DenseLayer] = []
+    for module in modules:
+        kind, folder = _kind(name, module), str(module.get("path", ""))
+        if kind == "Transformer" and folder:
+            raise _refused(
+                name, f"its encoder is in the folder {folder!r}", "; save it again with a newer one"
+            )
+        if kind == "Pooling":
+            found |= _pooling(name, folder)
+        elif kind == "Normalize":
+            found["normalize"] = True
+        elif kind == "Dense":
+            if found["normalize"] or "pooling" not in found:
+                raise _refused(name, "a Dense module that is not right behind the pooling")
+            dense.append(_dense(name, folder))
+    if "pooling" not in found:
+        raise _refused(name, "no Pooling module")
+    return {**found, "dense": tuple(dense)}
+
+
+def _kind(name: str, module: Mapping[str, Any]) -> str:
+    full = str(module.get("type"))
+    kind = full.rpartition(".")[2]
+    if not full.startswith(OWN_MODULES):
+        raise _refused(name, f"the module {full}, which is code of its own")
+    if kind not in ("Transformer", "Pooling", "Dense", "Normalize", "Dropout"):
+        raise _refused(name, f"a {kind} module")
+    return kind
+
+
+def _pooling(name: str, folder: str) -> dict[str, Any]:
+    file = f"{folder}/config.json"
+    config = _mapping(name, file)
+    mode = config.get("pooling_mode")
+    if mode is None:
+        modes = [new for old, new in MODES.values() if config.get(old)] or ["mean"]
+    else:
+        modes = [mode] if isinstance(mode, str) else [str(one) for one in mode]
+    known = {new: ours for ours, (_, new) in MODES.items()}
+    if len(modes) > 1:
+        raise _refused(name, f"pooling by {' and '.join(modes)} together")
+    if modes[0] not in known:
+        raise _refused(name, f"pooling by {modes[0]}")
+    include = {"include_prompt": False} if config.get("include_prompt") is False else {}
+    return {"pooling": known[modes[0]], **include}
+
+
+def _dense(name: str, folder: str) -> DenseLayer:
+    config = _mapping(name, f"{folder}/config.json")
+    activation = str(config.get("activation_function", DenseLayer.activation))
+    if not activation.startswith(ACTIVATIONS):
+        raise _refused(name, f"a Dense module with the activation {activation}")
+    ends = [config.get(f"module_{end}_name") or VECTOR for end in ("input", "output")]
+    if ends != [VECTOR, VECTOR]:
+        raise _refused(name, f"a Dense module from {ends[0]} to {ends[1]}")
+    try:
+        return DenseLayer(
+            folder,
+            int(config["in_features"]),
+            int(config["out_features"]),
+            bool(config.get("bias", True)),
+            activation,
+            bool(config.get("use_residual", False)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise I3Error(
+            f"{name}/{folder}/config.json: in_features or out_features: {error}"
+        ) from error
+
+
+def _of_transformer(name: str) -> dict[str, Any]:
+    """Lengths and lower-casing."""
+    config = next((found for file in TRANSFORMER_FILES if (found := _read(name, file))), {})
+    task = config.get("transformer_task", "feature-extraction")
+    if task != "feature-extraction" or config.get("query_expansion"):
+        what = "query expansion" if config.get("query_expansion") else f"the task {task}"
+        raise _refused(name, what)
+    text = (config.get("modality_config") or {}).get("text") or {}
+    if text.get("method", "forward") != "forward" or (
+        text.get("method_output_name", "last_hidden_state") != "last_hidden_state"
+    ):
+        raise _refused(name, f"vectors of tokens from {text}")
+    found: dict[str, Any] = {"lowercase": True} if config.get("do_lower_case") else {}
+    length = _length(name, config)
+    for side, key in (("query", "query_length"), ("passage", "document_length")):
+        if limit := config.get(key) or length:
+            found[f"{side}_length"] = int(limit)
+    return found
+
+
+def _length(name: str, config: Mapping[str, Any]) -> int | None:
+    """`max_seq_length`, or what the tokenizer and the positions allow."""
+    arguments = config.get("processor_kwargs") or config.get("tokenizer_args") or {}
+    given = arguments.get("model_max_length") or config.get("max_seq_length")
+    if given:
+        return int(given)
+    tokenizer, model = (_read(name, f) or {} for f in ("tokenizer_config.json", "config.json"))
+    limits = [tokenizer.get("model_max_length"), model.get("max_position_embeddings")]
+    known = [int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT]
+    return min(known, default=None)
+
+
+def _of_prompts(name: str) -> dict[str, Any]:
+    """Prompts as `encode_query` and `encode_document` of sentence-transformers take them.
+
+    Both look for a prompt of their own name only, which is empty where the model has none: other
+    names, and `default_prompt_name`, are for its `encode`.
+    """
+    config = _read(name, "config_sentence_transformers.json") or {}
+    prompts = config.get("prompts") or {}
+    found = {
+        field: prompts[key]
+        for field, key in (("query_prompt", "query"), ("passage_prompt", "document"))
+        if prompts.get(key)
+    }
+    if bad := next((value for value in found.values() if not isinstance(value, str)), None):
+        raise I3Error(f"{name}/config_sentence_transformers.json: a prompt is {bad!r}, not text")
+    similarity = config.get("similarity_fn_name")
+    return {**found, "similarity": similarity} if similarity else found
+
+
+def _refused(name: str, what: str, remedy: str = "") -> I3Error:
+    remedy = remedy or "; encode with sentence-transformers, and import the vectors"
+    return I3Error(f"{name}: declares {what}, which is not supported{remedy}")
+
+
+def _mapping(name: str, file: str) -> Mapping[str, Any]:
+    content = _read(name, file)
+    if not isinstance(content, Mapping):
+        raise I3Error(f"{name}/{file}: expected a JSON object, which modules.json names")
+    return content
+
+
+def _read(name: str, file: str) -> Any:
+    """A JSON file of a model; None if it has none of this name."""
+    path = path_of(name, file)
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise I3Error(f"{name}/{file}: cannot be read ({error})") from error
+
+
+def path_of(name: str, file: str) -> Path | None:
+    """A file of a model directory or hub name; None if it has none of this name."""
+    folder = Path(name)
+    if folder.is_dir():
+        return folder / file if (folder / file).is_file() else None
+    from transformers.utils.hub import cached_file  # noqa: PLC0415  (seconds; for hub names only)
+
+    found = cached_file(
+        name,
+        file,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return Path(found) if found else None

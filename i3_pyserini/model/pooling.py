@@ -1,0 +1,135 @@
+"""From the vectors of a text's tokens to the vector of the text: pooling, dense layers, length."""
+
+import importlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.declared import path_of
+from i3_pyserini.model.settings import DenseLayer, EncoderSettings
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def pool(states: Tensor, attention_mask: Tensor, pooling: str, skip: int = 0) -> Tensor:
+    """Pools token vectors, in float32 where they are of half precision.
+
+    Args:
+        states: float [B, T, H], padded on either side.
+        attention_mask: int64 [B, T], 1 at tokens, 0 at padding.
+        pooling: one of `i3_pyserini.model.settings.POOLINGS`.
+        skip: tokens at the beginning of each text that are not pooled, such as a prompt's; of
+            "weighted_mean" the others keep the weights of their positions.
+
+    Returns:
+        float [B, H].
+
+    Source: sentence-transformers 6.2, `modules/pooling.py`.
+    """
+    if states.dtype in (torch.float16, torch.bfloat16):
+        states = states.float()
+    places = attention_mask.cumsum(dim=1)  # 1 for the first token
+    mask = attention_mask * (places > skip) if skip else attention_mask
+    if pooling == "cls":
+        return _at(states, mask.argmax(dim=1))
+    if pooling == "last":
+        last = mask.size(1) - 1 - mask.flip(1).argmax(dim=1)
+        return _at(states, last)
+    if pooling == "max":
+        outside = mask.unsqueeze(-1) == 0
+        return states.masked_fill(outside, float("-inf")).max(dim=1).values
+    if pooling == "weighted_mean":
+        mask = mask * places
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    total = weights.sum(dim=1).clamp(min=1e-9)
+    if pooling == "mean_sqrt_len":
+        total = total.sqrt()
+    return (states * weights).sum(dim=1) / total
+
+
+class VectorHead(nn.Module):
+    """Everything behind an encoder's last layer: pooling, dense layers, unit length.
+
+    Args:
+        settings: what to do.
+        folder: the model's directory or hub name, which holds the dense layers' weights.
+        skip: see `pool`.
+
+    Raises:
+        I3Error: a dense layer's weights are missing or damaged.
+    """
+
+    def __init__(self, settings: EncoderSettings, folder: str, skip: int = 0) -> None:
+        super().__init__()
+        self.pooling, self.normalize, self.skip = settings.pooling, settings.normalize, skip
+        self.dense = nn.ModuleList(_Dense(layer, folder) for layer in settings.dense)
+
+    def forward(self, states: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token vectors [B, T, H] to float [B, dimension]."""
+        vectors = pool(states, attention_mask, self.pooling, self.skip)
+        for layer in self.dense:
+            vectors = layer(vectors)
+        return F.normalize(vectors, dim=-1) if self.normalize else vectors
+
+
+class _Dense(nn.Module):
+    """One dense layer; it stays in float32, since its input is a few numbers."""
+
+    def __init__(self, layer: DenseLayer, folder: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias)
+        self.activation = _activation(layer.activation)
+        self.is_residual = layer.residual
+        self.residual: nn.Module = nn.Identity()
+        if layer.residual and layer.in_features != layer.out_features:
+            self.residual = nn.Linear(layer.in_features, layer.out_features, bias=False)
+        path = next(
+            (p for name in WEIGHTS if (p := path_of(folder, f"{layer.folder}/{name}"))), None
+        )
+        if path is None:
+            raise I3Error(f"{folder}/{layer.folder}: no weights here ({' or '.join(WEIGHTS)})")
+        try:
+            self.load_state_dict(_tensors(path))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise I3Error(f"{path}: not the weights of this Dense module ({reason})") from error
+        self.requires_grad_(False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        weight = self.linear.weight
+        vectors = vectors.to(weight.dtype)
+        out: Tensor = self.activation(self.linear(vectors))
+        return (out + self.residual(vectors) if self.is_residual else out).float()
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    tensors: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return tensors
+
+
+def _activation(name: str) -> nn.Module:
+    """A class of `torch.nn` by its full name.
+
+    Raises:
+        I3Error: there is none.
+    """
+    module, _, kind = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), kind)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise I3Error(f"Dense module: no activation {name} in this torch") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise I3Error(f"Dense module: the activation {name} is no class of torch.nn")
+    return found()
+
+
+def _at(states: Tensor, places: Tensor) -> Tensor:
+    index = places.view(-1, 1, 1).expand(-1, 1, states.size(-1))
+    return states.gather(1, index).squeeze(1)

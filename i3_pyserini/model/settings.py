@@ -1,0 +1,257 @@
+"""How an encoder makes vectors of texts, without torch: one class for passages and queries alike.
+
+The one order in which a setting is found: an explicit flag, then what the model's own files
+declare (`i3_pyserini.model.declared`), then a default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple
+
+from i3_pyserini.errors import I3Error
+
+POOLINGS = ("cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len")
+POOLING_WORDS = {
+    "cls": "first token",
+    "mean": "mean pooling",
+    "max": "max pooling",
+    "last": "last token",
+    "weighted_mean": "weighted mean pooling",
+    "mean_sqrt_len": "mean pooling by the square root of the length",
+}
+STOCK_POOLINGS = ("cls", "mean")  # what pyserini.search.faiss can do
+LENGTHS = ("query_length", "passage_length")
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """A linear layer behind the pooling, as sentence-transformers' `Dense`.
+
+    Attributes:
+        folder: of its weights, inside the model's directory.
+        in_features: numbers that go in.
+        out_features: numbers that come out.
+        bias: whether it adds a bias.
+        activation: a class of `torch.nn` by its full name, such as
+            "torch.nn.modules.activation.Tanh".
+        residual: whether its input is added to its output.
+    """
+
+    folder: str
+    in_features: int
+    out_features: int
+    bias: bool = True
+    activation: str = "torch.nn.modules.activation.Tanh"
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """All that decides a vector besides the weights and the tokenizer.
+
+    The defaults are those of Pyserini's class `auto`.
+
+    Attributes:
+        pooling: one of `POOLINGS`.
+        normalize: scale vectors to unit length.
+        dense: layers behind the pooling, before the scaling.
+        query_prompt: put directly before every query.
+        passage_prompt: put directly before every passage.
+        include_prompt: whether the prompt's tokens are pooled too.
+        query_length: most ids of a query, special tokens included; None for what the tokenizer
+            says.
+        passage_length: most ids of a passage.
+        lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
+        add_sep: title and text as two segments rather than joined by a blank.
+        similarity: what the model declares vectors to be compared by; None if it does not.
+    """
+
+    pooling: str = "cls"
+    normalize: bool = False
+    dense: tuple[DenseLayer, ...] = ()
+    query_prompt: str = ""
+    passage_prompt: str = ""
+    include_prompt: bool = True
+    query_length: int | None = None
+    passage_length: int = 256
+    lowercase: bool = False
+    add_sep: bool = False
+    similarity: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks what a command line or a file can get wrong.
+
+        Raises:
+            I3Error: a value is not one that encoders know.
+        """
+        if self.pooling not in POOLINGS:
+            raise I3Error(f"pooling is {self.pooling!r}, must be one of {', '.join(POOLINGS)}")
+        for name in LENGTHS:
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise I3Error(f"{name} is {value!r}, must be a positive whole number")
+
+    def dimension(self, hidden_size: int) -> int:
+        """Numbers in a vector of an encoder of this hidden size."""
+        return self.dense[-1].out_features if self.dense else hidden_size
+
+    @property
+    def stock_can_pool(self) -> bool:
+        """Whether stock Pyserini's class `auto` encodes queries so, given the right flags."""
+        prompt_fits = not self.query_prompt or (
+            self.include_prompt and prefix_of(self.query_prompt) is not None
+        )
+        return self.pooling in STOCK_POOLINGS and not self.dense and prompt_fits
+
+    def as_manifest(self) -> dict[str, Any]:
+        """The settings as the manifest of an index holds them; JSON values only."""
+        fields_of_self = asdict(self)
+        return {**fields_of_self, "dense": [asdict(layer) for layer in self.dense]}
+
+    @classmethod
+    def of_manifest(cls, model: Mapping[str, Any]) -> "EncoderSettings | None":
+        """The settings that the section `model` of an index's manifest holds.
+
+        Args:
+            model: with `settings`; or, from earlier versions, with `pooling`, `l2_norm`,
+                `prefix`, `max_length` and `add_sep` beside the model's name.
+
+        Returns:
+            None if the section does not say how vectors were made.
+
+        Raises:
+            I3Error: a value is not one that encoders know.
+        """
+        held = model.get("settings")
+        if isinstance(held, Mapping):
+            return cls.of_fields(held)
+        if "pooling" not in model:
+            return None
+        return cls(
+            pooling=model["pooling"],
+            normalize=bool(model.get("l2_norm", False)),
+            passage_prompt=prompt_of(model.get("prefix")),
+            passage_length=model.get("max_length") or cls.passage_length,
+            add_sep=bool(model.get("add_sep", False)),
+        )
+
+    @classmethod
+    def of_i3(cls, config: Mapping[str, Any]) -> "EncoderSettings":
+        """The settings of an I³ model, from the fields of its `config.json`.
+
+        `I3Config` leaves fields with their default value out of the file, so that the defaults
+        here are those of `I3Config`. A passage's prompt is a part of its template.
+        """
+        prompt = config.get("query_prompt") or prompt_of(config.get("query_prefix"))
+        return cls(
+            pooling=config.get("pooling", "cls"),
+            normalize=config.get("normalize", False),
+            query_prompt=prompt,
+            query_length=config.get("query_length", I3_QUERY_LENGTH),
+            passage_length=config.get("passage_length", I3_PASSAGE_LENGTH),
+            lowercase=config.get("lowercase", False),
+        )
+
+    @classmethod
+    def of_fields(cls, values: Mapping[str, Any]) -> "EncoderSettings":
+        """Settings from JSON values by field name; unknown names are skipped.
+
+        Raises:
+            I3Error: a value is not one that encoders know.
+        """
+        names = {field.name for field in fields(cls)}
+        known = {name: value for name, value in values.items() if name in names}
+        try:
+            layers = tuple(DenseLayer(**layer) for layer in known.pop("dense", None) or ())
+        except TypeError as error:
+            raise I3Error(f"dense layers cannot be read ({error})") from error
+        return cls(**known, dense=layers)
+
+
+I3_QUERY_LENGTH, I3_PASSAGE_LENGTH = 32, 140  # the defaults of `I3Config`
+
+
+class Contradiction(NamedTuple):
+    """A flag that is not what a model declares.
+
+    Attributes:
+        name: of the setting.
+        given: the flag's value.
+        declared: the model's.
+    """
+
+    name: str
+    given: Any
+    declared: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {shown(self.given)} (the model declares {shown(self.declared)})"
+
+
+def resolve(
+    flags: Mapping[str, Any], declared: Mapping[str, Any], defaults: EncoderSettings
+) -> tuple[EncoderSettings, list[Contradiction]]:
+    """Settings in the one order: explicit flags, the model's declarations, defaults.
+
+    Args:
+        flags: values by field of `EncoderSettings`; None for a flag that is not given.
+        declared: what the model's files declare, by field; see `i3_pyserini.model.declared`.
+        defaults: for what neither says.
+
+    Returns:
+        The settings, and the flags that contradict a declaration.
+
+    Raises:
+        I3Error: a value is not one that encoders know.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = replace(defaults, **{**declared, **given})
+    against = [
+        Contradiction(name, value, declared[name])
+        for name, value in given.items()
+        if name in declared and declared[name] != value
+    ]
+    return settings, against
+
+
+def prompt_of(prefix: str | None) -> str:
+    """The prompt that Pyserini's `--prefix` makes: the prefix and a blank."""
+    return f"{prefix} " if prefix else ""
+
+
+def prefix_of(prompt: str) -> str | None:
+    """The value of Pyserini's `--prefix` that gives a prompt; None if none does."""
+    return prompt[:-1] if prompt.endswith(" ") and len(prompt) > 1 else None
+
+
+def shown(value: Any) -> str:
+    """A setting's value as messages show it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == ():
+        return "none"
+    return repr(value) if isinstance(value, str) and value.split() != [value] else str(value)
+
+
+def in_words(settings: EncoderSettings, titles: bool) -> str:
+    """The settings as one line: "mean pooling, unit length, titles: yes, 256 ids".
+
+    Args:
+        settings: the settings.
+        titles: whether titles are encoded.
+    """
+    parts = [POOLING_WORDS[settings.pooling]]
+    parts += [f"dense layer to {layer.out_features} dimensions" for layer in settings.dense]
+    parts.append("unit length" if settings.normalize else "not normalised")
+    parts.append(f"titles: {'yes' if titles else 'no'}")
+    parts.append(f"{settings.passage_length} ids")
+    if settings.query_prompt or settings.passage_prompt:
+        query, passage = (
+            repr(prompt) if prompt else "none"
+            for prompt in (settings.query_prompt, settings.passage_prompt)
+        )
+        left_out = "" if settings.include_prompt else ", not pooled"
+        parts.append(f"prompts: query {query}, passage {passage}{left_out}")
+    if settings.lowercase:
+        parts.append("lower-cased")
+    return ", ".join(parts)
