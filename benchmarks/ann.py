@@ -65,7 +65,7 @@ def main() -> None:
         print(f"\n{passages:,} vectors of {real.shape[1]} dimensions, {len(queries)} queries\n")
         print("| type | recall@10 | recall@1000 | queries/s, k=10 | k=1000 | MB | build |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-        exact = {k: Searcher(source).search(queries, k).rows for k in (10, 1000)}
+        exact = {k: Searcher(source).search_arrays(queries, k).rows for k in (10, 1000)}
         for name in args.types:
             rows.append(_measure(name, source, args.folder / f"{name}-{passages}", queries, exact))
             print(_line(rows[-1]), flush=True)
@@ -108,7 +108,7 @@ def _measure(
         times = []
         for _ in range(3):  # the first also brings the file into the system's cache
             start = time.perf_counter()
-            found = searcher.search(queries, k).rows
+            found = searcher.search_arrays(queries, k).rows
             times.append(time.perf_counter() - start)
         row[f"milliseconds@{k}"] = round(1000 * min(times) / len(queries), 3)
         row[f"recall@{k}"] = round(recall(found, rows), 4)

@@ -50,7 +50,7 @@ def main() -> None:
         index.mkdir()
         block = Block([f"d{row}" for row in range(args.passages)], vectors)
         write_files("faiss", index, [block], Shape(*vectors.shape))
-        exact = Searcher(index).search(queries, max(DEPTHS))
+        exact = Searcher(index).search_arrays(queries, max(DEPTHS))
         for kind in args.types:
             for row in _rows(index, place / f"{kind}.db", kind, queries, exact):
                 print(row, flush=True)

@@ -40,7 +40,7 @@ def main() -> None:
     encoder = load_query_encoder(args.encoder, "auto", options=QueryOptions("mean", True))
     vectors = encoder.encode(list(topics.values()))
     searcher = Searcher(args.index)
-    hits = searcher.search(vectors, 1000)
+    hits = searcher.search_arrays(vectors, 1000)
     expected = [[searcher.docids[row] for row in rows] for rows in hits.rows.tolist()]
     print("| Lucene | overlap@10 | overlap@1000 | same order in the first 10 | index | search |")
     print("| --- | --- | --- | --- | --- | --- |")

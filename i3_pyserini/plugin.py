@@ -129,10 +129,10 @@ def _check_search(arguments: list[str]) -> None:
         parser.add_argument(name)
     given, _ = parser.parse_known_args(arguments)
     if given.index and given.encoder_class == NAME and given.encoder:
-        from i3_pyserini.encode.encoded_queries import check_index
-        from i3_pyserini.encode.encoders import I3QueryEncoder
+        from i3_pyserini.encode.index_encoder import check_index
+        from i3_pyserini.encode.query_encoders import load_query_encoder
 
-        check_index(Path(given.index), I3QueryEncoder(given.encoder, "cpu"))
+        check_index(Path(given.index), load_query_encoder(given.encoder, NAME))
 
 
 if __name__ == "__main__":

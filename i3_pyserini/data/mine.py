@@ -2,7 +2,7 @@
 
 Nothing is held for all queries but their ids, texts and positives: hits, scores and texts are read
 as they are needed, and the negatives are written query by query. For the collection see
-`same_text`, for a run `run_hits`, for an index `search`.
+`same_text`, for a run `run_hits`, for an index `index_hits`.
 """
 
 import json
@@ -26,7 +26,7 @@ from i3_pyserini.formats.run_hits import RunHits, open_run
 from i3_pyserini.formats.textstore import open_store
 
 if TYPE_CHECKING:
-    from i3_pyserini.data.search import IndexHits
+    from i3_pyserini.data.index_hits import IndexHits
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,12 @@ class Index:
 
     Attributes:
         path: a folder with `index` and `docid`.
-        encoder: the model that encoded it, or its query encoder's folder.
-        batch_size: queries that are encoded together.
+        encoder: the model that encoded it; None for the one that its manifest names.
         device: such as "cuda:0"; None for the first GPU or else the CPU.
     """
 
     path: Path
-    encoder: str
-    batch_size: int = 64
+    encoder: str | None = None
     device: str | None = None
 
 
@@ -141,7 +139,7 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
         What was found.
 
     Raises:
-        I3Error: an input is not as it should be or does not fit the others, an output is there
+        I3Error: an input is invalid or does not fit the others, an output is there
             already or cannot be written, or no query has a negative.
     """
     hits_path = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
@@ -202,11 +200,14 @@ def _opened(
 ) -> "RunHits | IndexHits":
     if isinstance(source, Path):
         return stack.enter_context(open_run(source, topics, scratch))
-    # A run needs no model, and so no torch, which takes seconds to import.
-    from i3_pyserini.data.search import IndexHits  # noqa: PLC0415
-    from i3_pyserini.encode.encoders import I3QueryEncoder  # noqa: PLC0415
+    # A run needs no model, and so neither FAISS nor torch, which take seconds to import.
+    from i3_pyserini.data.index_hits import IndexHits  # noqa: PLC0415
+    from i3_pyserini.encode.index_encoder import QueryFlags, quickest_device  # noqa: PLC0415
+    from i3_pyserini.search.searcher import Searcher  # noqa: PLC0415
 
-    return IndexHits(source.path, I3QueryEncoder(source.encoder, source.device), source.batch_size)
+    searcher = Searcher(source.path)
+    searcher.load_encoder(QueryFlags(source.encoder, device=quickest_device(source.device)))
+    return IndexHits(searcher)
 
 
 def _with_hits(

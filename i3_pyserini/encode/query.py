@@ -6,34 +6,56 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error, run_command
 
 
-def main() -> None:
-    """Parses the command line, encodes the topics, and says how to use the result."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.encode.query",
-        description="Encode topics once, for stock pyserini.search.faiss --encoded-queries.",
+        description="Encode topics once, for --encoded-queries of our search and stock Pyserini's.",
     )
     parser.add_argument("--topics", required=True, help="TSV file, or a name such as dl19-passage")
-    parser.add_argument("--encoder", required=True, help="I³ model directory")
+    parser.add_argument("--encoder", help="model (default: the one that the --index names)")
+    parser.add_argument("--encoder-class", choices=("i3", "auto"))
     parser.add_argument("--output", type=Path, required=True, help="folder for embedding.pkl")
-    parser.add_argument("--index", type=Path, help="check that this index was made by the model")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--device")
+    parser.add_argument(
+        "--index", type=Path, help="the index to be searched: its model, set as for its passages"
+    )
+    parser.add_argument("--pooling", choices=("cls", "mean"), help="default: as the passages")
+    parser.add_argument("--l2-norm", action="store_true", default=None)
+    parser.add_argument("--query-prefix", help="put before every query")
+    parser.add_argument("--device", help="such as cuda:0 (default: the first GPU, or else the CPU)")
     parser.add_argument("--overwrite", action="store_true")
-    args = parser.parse_args()
-    if args.batch_size < 1:
-        raise I3Error(f"--batch-size is {args.batch_size}, must be at least 1")
-    from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
-    from i3_pyserini.encode.encoders import I3QueryEncoder
+    return parser
+
+
+def main() -> None:
+    """Parses the command line, encodes the topics, and says how to use the result."""
+    args = _parser().parse_args()
+    if args.encoder is None and args.index is None:
+        raise I3Error("name the model with --encoder, or the index to be searched with --index")
+    from i3_pyserini.encode.encoded_queries import save_queries
+    from i3_pyserini.encode.index_encoder import (
+        QueryFlags,
+        check_index,
+        encoder_for,
+        quickest_device,
+    )
+    from i3_pyserini.encode.output import read_manifest
     from i3_pyserini.formats.topics import read_topics
-    from i3_pyserini.model.fingerprint import fingerprint
 
     topics = read_topics(args.topics)
-    encoder = I3QueryEncoder(args.encoder, args.device)
+    flags = QueryFlags(
+        args.encoder,
+        args.encoder_class,
+        quickest_device(args.device),
+        args.pooling,
+        args.l2_norm,
+        args.query_prefix,
+    )
+    made_by = read_manifest(args.index).get("model") or {} if args.index else {}
+    encoder = encoder_for(made_by, str(args.index), flags)
     if args.index is not None:
         check_index(args.index, encoder)
-    vectors = encode_topics(topics, encoder, args.batch_size)
-    model = fingerprint(Path(encoder.name))
-    save_queries(args.output, topics, vectors, args.overwrite, model)
+    vectors = encoder.encode(list(topics.values()))
+    save_queries(args.output, topics, vectors, args.overwrite, encoder.fingerprint)
     print(f"wrote {args.output}: {len(topics):,} queries of {vectors.shape[1]} dimensions")
 
 

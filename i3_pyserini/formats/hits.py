@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +11,24 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 NO_HIT = -1
 
 
+class Hit(NamedTuple):
+    """A passage that a search found.
+
+    Attributes:
+        docid: its id.
+        score: its inner product with the query.
+    """
+
+    docid: str
+    score: float
+
+
 @dataclass(frozen=True)
 class Hits:
     """The hits of Q queries, at most k each.
 
     Attributes:
-        scores: float32 [Q, k], falling within a query; -inf where there is no hit.
+        scores: float32 [Q, k], descending within a query; -inf where there is no hit.
         rows: int64 [Q, k], the hits' rows in the index; -1 where there is none.
     """
 
@@ -27,14 +39,25 @@ class Hits:
         """Number of queries."""
         return len(self.rows)
 
+    def named(self, docids: Sequence[str]) -> list[list[Hit]]:
+        """The hits of each query by id, the best first.
+
+        Args:
+            docids: the index's ids.
+        """
+        return [
+            [Hit(docids[row], score) for row, score in zip(*pair, strict=True) if row != NO_HIT]
+            for pair in zip(self.rows.tolist(), self.scores.tolist(), strict=True)
+        ]
+
 
 def in_order(scores: Scores, rows: Rows, docids: Sequence[str], k: int) -> Hits:
-    """Puts hits in the order of a run: by score, then by docid, both falling.
+    """Puts hits in the order of a run: by score, then by docid, both descending.
 
     That is trec_eval's order, so that a run does not change its ranking where it is evaluated.
 
     Args:
-        scores: float32 [Q, n], falling within a query, n at least k or all there are.
+        scores: float32 [Q, n], descending within a query, n at least k or all there are.
         rows: int64 [Q, n], -1 where there is no hit.
         docids: the index's ids.
         k: how many to keep.

@@ -26,11 +26,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
     parser.add_argument("--overwrite", action="store_true", help="replace an older run")
-    parser.add_argument("--hits", type=int, help=f"hits of a query (default {HITS}, or all)")
+    parser.add_argument("--hits", type=int, help=f"of a query, or all there are (default {HITS})")
     parser.add_argument("--batch-size", type=int, default=4096, help="queries searched together")
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--output-format", choices=("trec", "msmarco"), default="trec")
-    parser.add_argument("--tag", default="i3", help="last column of the run")
+    parser.add_argument("--tag", help="last column of the run (default: the model's name)")
     _add_queries(parser.add_argument_group("queries"))
     _add_parameters(parser.add_argument_group("approximate indexes (default: as built or tuned)"))
     _add_results(parser.add_argument_group("results"))
@@ -103,11 +103,12 @@ def _check(args: argparse.Namespace) -> None:
         raise I3Error("--engine needs --collection, and has no --prf-depth, --nprobe, --ef-search")
     if args.encoded_queries and (args.encoder or args.query_prefix):
         raise I3Error("--encoded-queries are encoded already: leave --encoder and its options out")
-    if not args.tag or args.tag != "".join(args.tag.split()):
+    if args.tag is not None and args.tag.split() != [args.tag]:
         raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
 
 
 def _job(args: argparse.Namespace) -> "SearchJob":
+    from i3_pyserini.encode.index_encoder import QueryFlags
     from i3_pyserini.search.feedback import Feedback
     from i3_pyserini.search.job import Queries, Results, SearchJob
 
@@ -131,12 +132,14 @@ def _job(args: argparse.Namespace) -> "SearchJob":
         queries=Queries(
             args.topics,
             args.encoded_queries,
-            args.encoder,
-            args.encoder_class,
-            args.device,
-            args.pooling,
-            args.l2_norm,
-            args.query_prefix,
+            QueryFlags(
+                args.encoder,
+                args.encoder_class,
+                args.device,
+                args.pooling,
+                args.l2_norm,
+                args.query_prefix,
+            ),
         ),
         results=Results(
             args.output,

@@ -124,7 +124,7 @@ def search(
 
     Returns:
         Columns query_id, doc_id and score, in the order of the topics, and within a query as
-        trec_eval ranks: by score, then docid, both falling.
+        trec_eval ranks: by score, then docid, both descending.
 
     Raises:
         I3Error: no query has a hit, or Pyserini failed.

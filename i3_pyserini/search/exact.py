@@ -27,7 +27,7 @@ def search_exactly(queries: Scores, vectors: Scores, k: int) -> tuple[Scores, Ro
         k: hits of a query; at most N.
 
     Returns:
-        Scores, float32 [Q, k], falling; and rows, int64 [Q, k].
+        Scores, float32 [Q, k], descending; and rows, int64 [Q, k].
     """
     scores = np.empty((len(queries), k), dtype=np.float32)
     rows = np.empty((len(queries), k), dtype=np.int64)

@@ -57,7 +57,7 @@ def moved(queries: Scores, searcher: Searcher, feedback: Feedback) -> Scores:
             f"feedback of depth {feedback.depth}: needs 1 or more hits for --rocchio-topk, and not "
             "more than these for --rocchio-bottomk"
         )
-    hits = searcher.search(queries, feedback.depth)
+    hits = searcher.search_arrays(queries, feedback.depth)
     vectors, found = searcher.passages(hits.rows), hits.rows != NO_HIT
     if feedback.method == "avg":
         sums = queries + vectors.sum(axis=1)

@@ -124,7 +124,7 @@ def combine(pool: Pool, parts: Numbers, fusion: Fusion, depth: int = 1000) -> pd
         depth: hits of a query.
 
     Returns:
-        Columns query_id, doc_id and score (float32), in falling order of score and then docid
+        Columns query_id, doc_id and score (float32), in descending order of score and then docid
         within a query; queries in the order of the runs.
 
     Raises:
@@ -191,7 +191,7 @@ def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
     """A ranking as arrays, for `run_file`.
 
     Args:
-        ranking: columns query_id, doc_id and score; a query's rows together, in falling order.
+        ranking: columns query_id, doc_id and score; a query's rows together, in descending order.
 
     Returns:
         Query ids, their hits, and the ids that their rows are of.

@@ -8,15 +8,9 @@ from typing import Any
 import faiss
 from tqdm import tqdm
 
-from i3_pyserini.encode.query_encoders import (
-    Kind,
-    QueryEncoder,
-    QueryOptions,
-    kind_of,
-    load_query_encoder,
-)
+from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_model
 from i3_pyserini.encode.query_file import read_encoded_queries
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Scores
@@ -36,22 +30,12 @@ class Queries:
     Attributes:
         topics: see `read_topics`.
         encoded: see `read_encoded_queries`; None to encode the topics.
-        encoder: a model; None for the one that the index's manifest names.
-        kind: see `load_query_encoder`.
-        device: likewise.
-        pooling: of an "auto" encoder; None for what the manifest says, or else "cls".
-        l2_norm: likewise; None for what the manifest says, or else no.
-        prefix: of an "auto" encoder.
+        flags: of the encoder.
     """
 
     topics: str
     encoded: Path | None = None
-    encoder: str | None = None
-    kind: Kind | None = None
-    device: str | None = None
-    pooling: str | None = None
-    l2_norm: bool | None = None
-    prefix: str | None = None
+    flags: QueryFlags = field(default_factory=QueryFlags)
 
 
 @dataclass(frozen=True)
@@ -60,9 +44,9 @@ class Results:
 
     Attributes:
         path: the run file.
-        hits: of a query; None for 1,000, or all of a smaller index.
+        hits: of a query, or all of a smaller index; None for 1,000.
         form: "trec" or "msmarco".
-        tag: last column.
+        tag: last column; None for the model's name.
         overwrite: replace an older file.
         remove_query: leave out the passage that has the query's id.
         max_passage: delimiter and number of documents; None to write passages.
@@ -71,7 +55,7 @@ class Results:
     path: Path
     hits: int | None = None
     form: Form = "trec"
-    tag: str = "i3"
+    tag: str | None = None
     overwrite: bool = False
     remove_query: bool = False
     max_passage: tuple[str, int] | None = None
@@ -109,8 +93,7 @@ def run(job: SearchJob) -> str:
         What was done, as words for the user.
 
     Raises:
-        I3Error: an input is not as it should be or does not fit the others, or the run cannot be
-            written.
+        I3Error: an input is invalid or does not fit the others, or the run cannot be written.
     """
     refuse_existing(job.results.path, job.results.overwrite)
     topics = read_topics(job.queries.topics)
@@ -126,75 +109,51 @@ def run(job: SearchJob) -> str:
         return _run_engine(job, topics, *job.engine)
     assert job.index is not None  # noqa: S101  (the one or the other)
     searcher = Searcher(job.index, parameters=job.parameters)
-    vectors = _vectors(job, topics, searcher.manifest, searcher)
-    return _write(job, topics, _index_hits(job, searcher, vectors), searcher.docids)
+    if job.results.hits and job.results.hits > searcher.count:
+        note(f"{job.index} has {searcher.count:,} passages, so that many hits of each query")
+    vectors, name = _vectors(job, topics, searcher)
+    hits = _index_hits(job, searcher, vectors)
+    return _write(job, topics, name, hits, searcher.docids)
 
 
-def choose_encoder(
-    queries: Queries, manifest: Mapping[str, Any], threads: int | None
-) -> QueryEncoder:
-    """The encoder that the user named, or else the manifest; with the passages' pooling.
+def tag_of(name: str) -> str:
+    """A run's tag: the last part of a model's name, without blanks.
 
-    Raises:
-        I3Error: there is none, or it would pool otherwise than the passages were.
+    Args:
+        name: a directory, a hub name, or a directory of the hub's cache.
     """
-    made_by: dict[str, Any] = manifest.get("model") or {}
-    name = queries.encoder or made_by.get("name")
-    if not name or (not queries.encoder and made_by.get("class") == "imported"):
-        raise I3Error("name the model with --encoder: the index does not say what made it")
-    kind = queries.kind or kind_of(name)
-    if kind == "i3" and (queries.pooling or queries.l2_norm or queries.prefix):
-        raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
-    given = {"pooling": queries.pooling, "l2_norm": queries.l2_norm}
-    for option, value in given.items():
-        known = made_by.get(option)
-        if made_by.get("class") == "auto" and value is not None and value != known:
-            raise I3Error(
-                f"--{option.replace('_', '-')} {value}: the index's passages have {known}; leave "
-                "it out to encode queries alike"
-            )
-    options = QueryOptions(
-        queries.pooling or made_by.get("pooling", "cls"),
-        bool(made_by.get("l2_norm", False) if queries.l2_norm is None else queries.l2_norm),
-        queries.prefix,
-    )
-    return load_query_encoder(name, kind, queries.device, options, threads)
+    path = Path(name).absolute()
+    if path.parent.name == "snapshots":  # of the cache: models--OWNER--NAME/snapshots/HASH
+        return path.parent.parent.name.rpartition("--")[2]
+    return "_".join(path.name.split()) or "dense"
 
 
-def _vectors(
-    job: SearchJob,
-    topics: Mapping[str, str],
-    manifest: Mapping[str, Any],
-    searcher: Searcher | None,
-) -> Scores:
-    """The topics' vectors; the model is compared with the index's."""
+def _vectors(job: SearchJob, topics: Mapping[str, str], searcher: Searcher) -> tuple[Scores, str]:
+    """The topics' vectors, and the name of their model; it is compared with the index's."""
     if job.queries.encoded:
-        encoded = read_encoded_queries(job.queries.encoded)
-        known = (manifest.get("model") or {}).get("fingerprint")
-        if known and encoded.fingerprint and known != encoded.fingerprint:
-            raise I3Error(f"{encoded.path}: encoded by another model than {job.index}")
-        vectors: Scores = encoded.of(topics)
-        return vectors if searcher is None else searcher.vectors_of(vectors)
-    encoder = choose_encoder(job.queries, manifest, job.threads)
-    if searcher is None:
-        known = (manifest.get("model") or {}).get("fingerprint")
-        if known and encoder.fingerprint and known != encoder.fingerprint:
-            raise I3Error(f"{job.engine}: loaded from vectors of another model than {encoder.name}")
-        return encoder.encode(list(topics.values()))
-    searcher.use(encoder)
-    return searcher.vectors_of(list(topics.values()))
+        vectors, name = _encoded(job.queries.encoded, topics, searcher.made_by, str(searcher.path))
+        return searcher.vectors_of(vectors), name
+    encoder = searcher.load_encoder(job.queries.flags, job.threads)
+    return searcher.vectors_of(list(topics.values())), encoder.name
+
+
+def _encoded(
+    folder: Path, topics: Mapping[str, str], made_by: Mapping[str, Any], place: str
+) -> tuple[Scores, str]:
+    encoded = read_encoded_queries(folder)
+    refuse_other_model(str(folder), encoded.fingerprint, made_by, place)
+    return encoded.of(topics), str(made_by.get("name") or "dense")
 
 
 def _index_hits(
     job: SearchJob, searcher: Searcher, vectors: Scores
 ) -> Iterator[tuple[slice, Hits]]:
-    hits = job.results.hits or min(DEFAULT_HITS, searcher.count)
     for start in range(0, len(vectors), job.batch_size):
         some = slice(start, start + job.batch_size)
         queries = vectors[some]
         if job.feedback:
             queries = moved(queries, searcher, job.feedback)
-        yield some, searcher.search(queries, hits)
+        yield some, searcher.search_arrays(queries, job.results.hits or DEFAULT_HITS)
 
 
 def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collection: str) -> str:
@@ -204,14 +163,19 @@ def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collect
     engine = Milvus(address)
     hits = job.results.hits or DEFAULT_HITS
     engine.check(collection, None, hits)
-    vectors = _vectors(job, topics, {"model": engine.made_by(collection)}, None)
+    made_by, place = engine.made_by(collection), f"{address}, collection {collection}"
+    if job.queries.encoded:
+        vectors, name = _encoded(job.queries.encoded, topics, made_by, place)
+    else:
+        encoder = encoder_for(made_by, place, job.queries.flags, job.threads)
+        vectors, name = encoder.encode(list(topics.values())), encoder.name
 
     def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
         for start in range(0, len(vectors), job.batch_size):
             some = slice(start, start + job.batch_size)
             yield some, search_engine(engine, collection, vectors[some], hits)
 
-    summary = _write(job, topics, found(), None)
+    summary = _write(job, topics, name, found(), None)
     engine.close()
     return summary
 
@@ -219,13 +183,17 @@ def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collect
 def _write(
     job: SearchJob,
     topics: Mapping[str, str],
+    name: str,
     found: Iterator[tuple[slice, Any]],
     docids: Docids | None,
 ) -> str:
     results, qids, count = job.results, list(topics), 0
     with (
         new_run(
-            results.path, tag=results.tag, form=results.form, overwrite=results.overwrite
+            results.path,
+            tag=results.tag or tag_of(name),
+            form=results.form,
+            overwrite=results.overwrite,
         ) as write,
         tqdm(total=len(qids), desc="search", unit=" queries", delay=2) as bar,
     ):

@@ -1,4 +1,4 @@
-"""`Searcher`: an index directory, searched by vectors or by texts."""
+"""`Searcher`: an index directory, searched by texts or by vectors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,17 @@ from typing import Any
 import faiss
 import numpy as np
 
+from i3_pyserini.encode.index_encoder import (
+    QueryFlags,
+    encoder_for,
+    refuse_other_dimension,
+    refuse_other_model,
+)
 from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
-from i3_pyserini.formats.hits import NO_HIT, Hits, Rows, Scores, in_order
+from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.exact import search_exactly
 from i3_pyserini.search.index.load import read_index
@@ -26,9 +32,16 @@ class Searcher:
 
     A flat index is mapped rather than read, and searched exactly. Hits are in trec_eval's order.
 
+    Example:
+        >>> searcher = Searcher("INDEX")
+        >>> searcher.search(["how long to boil an egg"], k=2)
+        [[Hit(docid='d7', score=0.83), Hit(docid='d2', score=0.61)]]
+
     Args:
         index: a directory with `index`, `docid` and perhaps `manifest.json`.
-        encoder: for searches by text; it has to be the model that the manifest names.
+        encoder: for searches by text: an encoder, or a model's directory or hub name. It has to
+            be the model that the manifest names. None for that one; it is loaded when texts are
+            first searched.
         parameters: of an approximate index, such as {"nprobe": 64}; None for those in its file.
 
     Raises:
@@ -38,18 +51,19 @@ class Searcher:
 
     def __init__(
         self,
-        index: Path,
-        encoder: QueryEncoder | None = None,
+        index: str | Path,
+        encoder: QueryEncoder | str | Path | None = None,
         parameters: Mapping[str, int] | None = None,
     ) -> None:
-        self.path = index
+        self.path = Path(index)
         for name in ("index", "docid"):
-            if not (index / name).is_file():
+            if not (self.path / name).is_file():
                 raise I3Error(f"{index}: no index here (no file {name!r})")
-        self.manifest = read_manifest(index)
-        self.docids = Docids.read(index / "docid")
-        self._vectors = open_index(index / "index") if _is_flat(index / "index") else None
-        self._index: Any = None if self._vectors is not None else read_index(index)
+        self.manifest = read_manifest(self.path)
+        self.docids = Docids.read(self.path / "docid")
+        file = self.path / "index"
+        self._vectors = open_index(file) if _is_flat(file) else None
+        self._index: Any = None if self._vectors is not None else read_index(self.path)
         found: Any = self._vectors if self._index is None else self._index
         shape = found.shape if self._index is None else (found.ntotal, found.d)
         self.count, self.dimension = map(int, shape)
@@ -57,9 +71,39 @@ class Searcher:
         if parameters:
             target = faiss.IndexFlatIP(self.dimension) if self._index is None else self._index
             apply_parameters(target, parameters, str(index))
-        self.encoder: QueryEncoder | None = None
-        if encoder is not None:
+        self._encoder: QueryEncoder | None = None
+        if isinstance(encoder, str | Path):
+            self.load_encoder(QueryFlags(str(encoder)))
+        elif encoder is not None:
             self.use(encoder)
+
+    @property
+    def made_by(self) -> Mapping[str, Any]:
+        """What the manifest says of the model; {} if nothing."""
+        return self.manifest.get("model") or {}
+
+    @property
+    def encoder(self) -> QueryEncoder:
+        """The encoder of texts; the one that the manifest names if no other was given.
+
+        Raises:
+            I3Error: the manifest names none, or it cannot be loaded.
+        """
+        return self._encoder or self.load_encoder(QueryFlags())
+
+    def load_encoder(self, flags: QueryFlags, threads: int | None = None) -> QueryEncoder:
+        """Loads the encoder of texts that the user names, or else the manifest.
+
+        Args:
+            flags: what the user says.
+            threads: for encoding without torch; None for all cores.
+
+        Raises:
+            I3Error: see `encoder_for` and `use`.
+        """
+        encoder = encoder_for(self.made_by, str(self.path), flags, threads)
+        self.use(encoder)
+        return encoder
 
     def use(self, encoder: QueryEncoder) -> None:
         """Takes an encoder for searches by text.
@@ -67,41 +111,42 @@ class Searcher:
         Raises:
             I3Error: it is of another dimension or model than the index.
         """
-        if encoder.dimension != self.dimension:
-            raise I3Error(
-                f"{self.path}: vectors of {self.dimension} dimensions, but those of "
-                f"{encoder.name} have {encoder.dimension}"
-            )
-        made_by = self.manifest.get("model") or {}
-        known = made_by.get("fingerprint")
-        if known and encoder.fingerprint and known != encoder.fingerprint:
-            raise I3Error(
-                f"{self.path}: encoded by another model ({made_by.get('name')}) than "
-                f"{encoder.name}; their vectors cannot be compared"
-            )
-        self.encoder = encoder
+        refuse_other_dimension(encoder, self.dimension, str(self.path))
+        refuse_other_model(encoder.name, encoder.fingerprint, self.made_by, str(self.path))
+        self._encoder = encoder
 
-    def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> Hits:
+    def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:
         """The k passages of highest inner product with each query.
 
         Args:
             queries: Q texts, or their vectors, float32 [Q, H].
-            k: hits of a query.
+            k: hits of a query; no more than the index has passages are given.
 
         Returns:
-            The hits; an approximate index may find fewer than k.
+            The hits of each query, the best first; an approximate index may find fewer than k.
 
         Raises:
-            I3Error: k is out of range, texts come without an encoder, or a vector has another
-                dimension or is not finite.
+            I3Error: see `search_arrays`.
+        """
+        return self.search_arrays(queries, k).named(self.docids)
+
+    def search_arrays(self, queries: Sequence[str] | Scores, k: int = 1000) -> Hits:
+        """The same hits as arrays of scores and rows, for searches of many queries.
+
+        Args:
+            queries: see `search`.
+            k: likewise.
+
+        Returns:
+            Scores and rows, [Q, min(k, passages)].
+
+        Raises:
+            I3Error: k is below 1, texts come without a model to encode them, or a vector has
+                another dimension or is not finite.
         """
         if k < 1:
             raise I3Error(f"asked for {k} hits, must be at least 1")
-        if k > self.count:
-            raise I3Error(
-                f"asked for {k:,} hits, but {self.path} has {self.count:,} passages; ask for fewer"
-            )
-        vectors = self.vectors_of(queries)
+        vectors, k = self.vectors_of(queries), min(k, self.count)
         if self._vectors is not None:
             scores, rows = search_exactly(vectors, self._vectors, min(k + SPARE, self.count))
         else:  # what an approximate index finds depends on how many it is asked for
@@ -112,12 +157,12 @@ class Searcher:
         """The vectors of queries, checked; those of texts by the encoder.
 
         Raises:
-            I3Error: see `search`.
+            I3Error: see `search_arrays`.
         """
+        if isinstance(queries, str):
+            raise I3Error(f"queries are one text ({queries!r:.60}); expected a list of texts")
         if isinstance(queries, np.ndarray):
             vectors = np.ascontiguousarray(queries, dtype=np.float32)
-        elif self.encoder is None:
-            raise I3Error(f"{self.path}: queries are texts, but no encoder is given")
         else:
             vectors = self.encoder.encode(queries)
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:  # noqa: PLR2004

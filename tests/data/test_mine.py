@@ -537,7 +537,7 @@ def index(tiny_model: tuple[I3Retriever, I3Tokenizer], sources: Sources, tmp_pat
         Output(tmp_path / "index"),
         Encoding(Batching(passages=4)),
     )
-    return Index(tmp_path / "index", str(tmp_path / "model" / "query_encoder"), 2, "cpu")
+    return Index(tmp_path / "index", str(tmp_path / "model" / "query_encoder"), "cpu")
 
 
 def test_an_index_is_searched_with_the_models_queries(
@@ -568,7 +568,7 @@ def test_hits_of_an_index_are_searched_in_parts(
     index: Index, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = mined(replace(sources, hits=index))
-    monkeypatch.setattr("i3_pyserini.data.search.SEARCHED", 2)
+    monkeypatch.setattr("i3_pyserini.data.index_hits.SEARCHED", 2)
     assert mined(replace(sources, hits=index)) == at_once
 
 
@@ -753,8 +753,7 @@ def test_the_command_mines(sources: Sources, run_module: Run) -> None:
         (("--depth", "1-x"), "--depth is '1-x'"),
         (("--depth=-1-5",), "--depth is '-1-5'"),
         (("--per-query", "0"), "--per-query is 0, must be at least 1"),
-        (("--batch-size", "0"), "--batch-size is 0, must be at least 1"),
-        (("--encoder", "m"), "--index and --encoder go together"),
+        (("--encoder", "m"), "--encoder and --device are for --index"),
         (("--margin", "1"), "--teacher and --margin go together"),
         (("--teacher", "t"), "--teacher and --margin go together"),
         (("--teacher", "t", "--margin=-1"), "--margin is -1.0, must be a number from 0 on"),
@@ -773,14 +772,15 @@ def test_arguments_out_of_range(
     assert left(sources) == []
 
 
-def test_an_index_needs_its_encoder(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
-    from i3_pyserini.data.__main__ import main
-
-    argv = [str(part) for part in command(sources)]
-    argv[argv.index("--run")] = "--index"
-    monkeypatch.setattr("sys.argv", argv)
-    with pytest.raises(I3Error, match="--index and --encoder go together"):
-        main()
+def test_the_command_takes_the_model_from_the_index(
+    index: Index, sources: Sources, run_module: Run
+) -> None:
+    expected = mined(replace(sources, hits=index))
+    argv = [str(part) for part in command(sources, "--overwrite", "--device", "cpu")]
+    argv[argv.index("--run") : argv.index("--topics")] = ["--index", str(index.path)]
+    assert run_module(*argv).returncode == 0
+    lines = [line.split("\t") for line in outputs(sources).negatives.read_text().splitlines()]
+    assert {qid: pids.split(",") for qid, pids in lines} == expected
 
 
 def test_a_mistake_is_one_line(sources: Sources, run_module: Run) -> None:

@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.encoded_queries import check_index, encode_topics, save_queries
+from i3_pyserini.encode.encoded_queries import save_queries
 from i3_pyserini.encode.encoders import (
     AutoDocumentEncoder,
     I3DocumentEncoder,
     I3QueryEncoder,
     torch_device,
 )
+from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.output import Output
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.parts import Block
@@ -95,7 +97,7 @@ def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
     topics = read_topics(str(topics_file))
     assert topics == {"q1": "boil an egg", "q2": "eggs"}
     encoder = I3QueryEncoder(directory, "cpu")
-    vectors = encode_topics(topics, encoder, batch_size=1)
+    vectors = encoder.encode_batch(list(topics.values()))
     np.testing.assert_allclose(vectors[1], encoder.encode("eggs"), atol=1e-6)
     save_queries(tmp_path / "queries", topics, vectors)
     frame = pd.read_pickle(tmp_path / "queries" / "embedding.pkl")
@@ -134,7 +136,7 @@ def test_topics_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
-    encoder = I3QueryEncoder(directory, "cpu")
+    encoder = load_query_encoder(directory)
 
     def index(name: str, dimension: int, made_by: str | None) -> Path:
         output = Output(tmp_path / name)
@@ -148,7 +150,7 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     check_index(index("unknown", 32, None), encoder)
     with pytest.raises(I3Error, match=r"encoded by another model \(other\)"):
         check_index(index("other", 32, "0" * 64), encoder)
-    with pytest.raises(I3Error, match="vectors of 16 dimensions, but the model's have 32"):
+    with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .* have 32"):
         check_index(index("narrow", 16, None), encoder)
     with pytest.raises(I3Error, match="no index here"):
         check_index(tmp_path / "nowhere", encoder)

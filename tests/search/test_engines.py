@@ -52,7 +52,7 @@ def assert_exact(
     searcher = Searcher(index)
     asked = random_vectors(5, searcher.dimension, seed=1) if queries is None else queries
     hits, docids = search_engine(engine, name, asked, k)
-    exact = searcher.search(asked, k)
+    exact = searcher.search_arrays(asked, k)
     assert docids.take(hits.rows.ravel()).to_list() == [f"d{row}" for row in exact.rows.ravel()]
     np.testing.assert_allclose(hits.scores, exact.scores, rtol=1e-5, atol=1e-5)
 
@@ -135,7 +135,7 @@ def test_the_engine_s_own_types(
 def _recall(engine: Milvus, index: Path, parameters: dict[str, int]) -> float:
     queries = random_vectors(20, seed=1)
     hits, docids = search_engine(engine, "passages", queries, 10, parameters)
-    exact = Searcher(index).search(queries, 10)
+    exact = Searcher(index).search_arrays(queries, 10)
     found = [{docids[row] for row in rows if row >= 0} for rows in hits.rows.tolist()]
     same = [len({f"d{row}" for row in rows} & found[q]) for q, rows in enumerate(exact.rows)]
     return sum(same) / exact.rows.size

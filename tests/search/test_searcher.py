@@ -59,7 +59,7 @@ def test_searcher_by_vectors(tmp_path: Path) -> None:
     vectors = random_vectors(300)
     searcher = Searcher(write_index(tmp_path / "index", vectors))
     assert (searcher.count, searcher.dimension, searcher.docids[299]) == (300, 16, "d299")
-    hits = searcher.search(vectors[:5] * 100, 7)
+    hits = searcher.search_arrays(vectors[:5] * 100, 7)
     assert hits.scores.shape == hits.rows.shape == (5, 7)
     best = np.argsort(-(vectors[:5] @ vectors.T), axis=1)[:, :7]
     np.testing.assert_array_equal(hits.rows, best)
@@ -67,18 +67,38 @@ def test_searcher_by_vectors(tmp_path: Path) -> None:
 
 
 def test_searcher_by_texts(place: Path) -> None:
-    encoder = load_query_encoder(str(place / "model"))
-    hits = Searcher(place / "index", encoder).search(["how long to boil an egg"], 3)
-    vectors = Searcher(place / "index").search(encoder.encode(["how long to boil an egg"]), 3)
-    np.testing.assert_array_equal(hits.rows, vectors.rows)
-    with pytest.raises(I3Error, match="no encoder is given"):
-        Searcher(place / "index").search(["eggs"], 3)
+    encoder, texts = load_query_encoder(str(place / "model")), ["how long to boil an egg", "eggs"]
+    arrays = Searcher(place / "index").search_arrays(encoder.encode(texts), 3)
+    docids = Searcher(place / "index").docids
+    expected = [[docids[row] for row in rows] for rows in arrays.rows.tolist()]
+    model = place / "model"
+    for named in (None, encoder, model, str(model), str(model / "query_encoder")):
+        hits = Searcher(str(place / "index"), named).search(texts, k=3)
+        assert [[hit.docid for hit in some] for some in hits] == expected
+        scores = [[hit.score for hit in some] for some in hits]
+        np.testing.assert_allclose(scores, arrays.scores, atol=1e-6)
+    assert Searcher(place / "index").search([], 3) == []
+    with pytest.raises(I3Error, match=r"one text \('eggs'\); expected a list"):
+        Searcher(place / "index").search("eggs", 3)
 
 
-def test_equal_hits_are_in_falling_order_of_docid(tmp_path: Path) -> None:
+def test_no_more_hits_than_passages(tmp_path: Path) -> None:
+    searcher = Searcher(write_index(tmp_path / "index", random_vectors(30)))
+    (hits,) = searcher.search(random_vectors(1), k=1000)
+    assert sorted(hit.docid for hit in hits) == sorted(searcher.docids)
+    assert searcher.search_arrays(random_vectors(1), 31).rows.shape == (1, 30)
+
+
+def test_an_index_without_manifest_needs_an_encoder(tmp_path: Path) -> None:
+    searcher = Searcher(write_index(tmp_path / "index", random_vectors(30)))
+    with pytest.raises(I3Error, match="index: its manifest names no model"):
+        searcher.search(["eggs"])
+
+
+def test_equal_hits_are_in_descending_order_of_docid(tmp_path: Path) -> None:
     vectors = np.ones((40, 8), dtype=np.float32)
     searcher = Searcher(write_index(tmp_path / "index", vectors, [f"d{n:02}" for n in range(40)]))
-    found = searcher.search(vectors[:1], 20)
+    found = searcher.search_arrays(vectors[:1], 20)
     docids = [searcher.docids[row] for row in found.rows[0].tolist()]
     assert docids == sorted(docids, reverse=True)
 
@@ -101,13 +121,12 @@ def test_what_cannot_be_searched(tmp_path: Path, place: Path) -> None:
     index = write_index(tmp_path / "index", random_vectors(30))
     searcher = Searcher(index)
     for queries, k, said in (
-        (random_vectors(2), 31, "asked for 31 hits, but .* has 30 passages"),
         (random_vectors(2), 0, "must be at least 1"),
         (random_vectors(2, 8), 3, r"vectors \[2, 8\], but .* 16 dimensions"),
         (np.full((2, 16), np.nan, dtype=np.float32), 3, "query 1 of 2: its vector is not finite"),
     ):
         with pytest.raises(I3Error, match=said):
-            searcher.search(queries, k)
+            searcher.search_arrays(queries, k)
     with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .*model have 32"):
         Searcher(index, load_query_encoder(str(place / "model")))
     with pytest.raises(I3Error, match="no index here"):

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     hits = parser.add_mutually_exclusive_group(required=True)
     hits.add_argument("--run", type=Path, dest="run_file", help="run file, TREC or MS MARCO")
     hits.add_argument("--index", type=Path, help="folder with an encoded index, to be searched")
-    parser.add_argument("--encoder", help="I³ model directory that encoded the index")
+    parser.add_argument(
+        "--encoder", help="model that encoded the index (default: named by its manifest)"
+    )
     parser.add_argument("--topics", type=Path, required=True, help="TSV: query id, query")
     parser.add_argument("--qrels", type=Path, required=True, help="TREC qrels, or qid and pid")
     parser.add_argument("--collection", type=Path, required=True, help="TSV or JSONL")
@@ -26,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--margin", type=float, help="keep what is so far below each positive")
     parser.add_argument("--min-relevance", type=int, default=1, help="of positives (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder for the text store")
-    parser.add_argument("--batch-size", type=int, default=64, help="queries encoded at once")
-    parser.add_argument("--device")
+    parser.add_argument("--device", help="such as cuda:0 (default: the first GPU, or else the CPU)")
     parser.add_argument("--overwrite", action="store_true")
 
 
@@ -38,12 +39,10 @@ def run(args: argparse.Namespace) -> None:
         I3Error: see `i3_pyserini.data.mine.mine`; or an argument is out of its range.
     """
     first, last = _depth(args.depth)
-    for name in ("per_query", "batch_size"):
-        if getattr(args, name) < 1:
-            flag = name.replace("_", "-")
-            raise I3Error(f"--{flag} is {getattr(args, name)}, must be at least 1")
-    if (args.index is None) != (args.encoder is None):
-        raise I3Error("--index and --encoder go together; a --run needs neither")
+    if args.per_query < 1:
+        raise I3Error(f"--per-query is {args.per_query}, must be at least 1")
+    if args.run_file and (args.encoder or args.device):
+        raise I3Error("--encoder and --device are for --index; a --run needs no model")
     if (args.teacher is None) != (args.margin is None):
         raise I3Error("--teacher and --margin go together; give both or neither")
     margin = 0.0 if args.margin is None else args.margin
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from i3_pyserini.data.mine import Index, Outputs, Sources, mine
     from i3_pyserini.data.negatives import Selection
 
-    hits = args.run_file or Index(args.index, args.encoder, args.batch_size, args.device)
+    hits = args.run_file or Index(args.index, args.encoder, args.device)
     sources = Sources(hits, args.topics, args.qrels, args.collection, args.teacher, args.cache)
     selection = Selection(first, last, args.per_query, args.seed, margin, args.min_relevance)
     summary = mine(sources, selection, Outputs(args.output, args.jsonl, args.overwrite))

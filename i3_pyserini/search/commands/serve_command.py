@@ -43,12 +43,11 @@ def run(args: argparse.Namespace) -> None:
     from i3_pyserini.search.serve.server import listen, serve
 
     listening = listen(args.host, args.port)
-    from i3_pyserini.search.job import Queries, choose_encoder
+    from i3_pyserini.encode.index_encoder import QueryFlags
     from i3_pyserini.search.searcher import Searcher
     from i3_pyserini.search.serve.passages import Passages, Sources
 
     searcher = Searcher(args.index)
-    queries = Queries("", encoder=args.encoder, kind=args.encoder_class)
-    searcher.use(choose_encoder(queries, searcher.manifest, None))
+    searcher.load_encoder(QueryFlags(args.encoder, args.encoder_class))
     sources = Sources(args.collection, args.cache, not args.no_bm25, args.bm25_index)
-    serve(Passages(searcher, sources), listening, args.host, min(args.hits, searcher.count))
+    serve(Passages(searcher, sources), listening, args.host, args.hits)

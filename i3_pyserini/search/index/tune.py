@@ -97,7 +97,7 @@ def _exact_hits(
     same = len(flat.docids) == len(own.docids) and flat.docids[0] == own.docids[0]
     if not same or flat.docids[-1] != own.docids[-1]:
         raise I3Error(f"{path}: has other passages than {index}")
-    return flat.search(queries, k).rows
+    return flat.search_arrays(queries, k).rows
 
 
 def _grid(

@@ -64,7 +64,7 @@ class LuceneBm25:
             except OSError:  # it has ended: it says why below
                 pass
             found = self._answer()
-        # As trec_eval ranks: by score, then docid, both falling.
+        # As trec_eval ranks: by score, then docid, both descending.
         return sorted(((docid, score) for docid, score in found), key=_rank, reverse=True)
 
     def _answer(self) -> Any:

@@ -63,7 +63,6 @@ class Passages:
     """
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
-        assert searcher.encoder is not None  # noqa: S101  (the caller's)
         self.searcher, self.model = searcher, searcher.encoder.name
         self.store = open_store(sources.collection, sources.cache)
         self._check(sources.collection)
@@ -86,9 +85,8 @@ class Passages:
             I3Error: a search failed.
         """
         with self._lock:  # a search sets numbers of threads for the whole process
-            found = self.searcher.search([query], hits)
-        ids = [self.searcher.docids[row] for row in found.rows[0].tolist() if row >= 0]
-        dense = list(zip(ids, found.scores[0].tolist(), strict=False))
+            (found,) = self.searcher.search([query], hits)
+        dense = [(hit.docid, hit.score) for hit in found]
         sparse = self.bm25.search(query, hits) if self.bm25 else None
         words = words_of(query)
         return (

@@ -43,8 +43,8 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
     built = build(flat, Output(tmp_path / "index"), kind)
     searcher, queries = Searcher(tmp_path / "index"), vectors_of(50, seed=1)
-    hits = searcher.search(queries, 100)
-    exact = Searcher(flat).search(queries, 100)
+    hits = searcher.search_arrays(queries, 100)
+    exact = Searcher(flat).search_arrays(queries, 100)
     assert recall(hits.rows, exact.rows) > (0.4 if kind == "PCA16,Flat" else 0.75)
     # The scores are inner products, not distances.
     found = (queries[:, None] * vectors_of(PASSAGES)[hits.rows]).sum(axis=2)
@@ -77,9 +77,12 @@ def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
 
 def test_parameters_of_a_search(flat: Path, tmp_path: Path) -> None:
     build(flat, Output(tmp_path / "index"), "ivf-flat")
-    queries, exact = vectors_of(50, seed=1), Searcher(flat).search(vectors_of(50, seed=1), 100)
+    queries, exact = (
+        vectors_of(50, seed=1),
+        Searcher(flat).search_arrays(vectors_of(50, seed=1), 100),
+    )
     index = tmp_path / "index"
-    found = [Searcher(index, None, {"nprobe": n}).search(queries, 100) for n in (1, 8, 64)]
+    found = [Searcher(index, None, {"nprobe": n}).search_arrays(queries, 100) for n in (1, 8, 64)]
     shares = [recall(hits.rows, exact.rows) for hits in found]
     assert shares[0] < shares[1] < shares[2] and shares[2] > 0.999
     for index, parameters in ((flat, {"nprobe": 3}), (tmp_path / "index", {"efSearch": 3})):
@@ -149,8 +152,8 @@ def test_tuning(flat: Path, tmp_path: Path) -> None:
     assert manifest["index"]["parameters"] == best.parameters
     assert manifest["index"]["tuned"]["target"] == 0.95
     # What is in the file is what was tuned.
-    found = Searcher(tmp_path / "index").search(queries, 100).rows
-    exact = Searcher(flat).search(queries, 100).rows
+    found = Searcher(tmp_path / "index").search_arrays(queries, 100).rows
+    exact = Searcher(flat).search_arrays(queries, 100).rows
     assert recall(found, exact) == pytest.approx(best.recall, abs=0.01)
     assert {path.name for path in (tmp_path / "index").iterdir()} == {
         "index",

@@ -94,7 +94,7 @@ def test_stock_search_gives_our_hits(tmp_path: Path) -> None:
         [*KINDS, "tuned"], [*indexes, tuned], stock_runs(tmp_path, [*indexes, tuned]), strict=True
     ):
         searcher = Searcher(index)
-        check_same(run, searcher.search(queries, HITS), list(searcher.docids), name)
+        check_same(run, searcher.search_arrays(queries, HITS), list(searcher.docids), name)
 
 
 def test_parameters_change_what_stock_search_would_find(tmp_path: Path) -> None:

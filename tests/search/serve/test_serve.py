@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.app import LONGEST_QUERY, make_app
 from i3_pyserini.search.serve.passages import Passages, Sources
@@ -55,7 +56,7 @@ def test_ranked_passages(client: TestClient) -> None:
 
 def test_ids_and_scores_are_the_searcher_s(client: TestClient, collection: Path) -> None:
     searcher = Searcher(collection / "index", load_query_encoder(str(collection / "model")))
-    hits = searcher.search(["boil an egg"], len(TEXTS))
+    hits = searcher.search_arrays(["boil an egg"], len(TEXTS))
     text = client.get("/", params={"q": "boil an egg"}).text.split('<section id="sparse"')[0]
     shown = re.findall(r"score <b>(.+?)</b> · (.+)", text)
     ranked = zip(hits.scores[0].tolist(), hits.rows[0].tolist(), strict=True)
@@ -212,9 +213,18 @@ def test_a_passage_that_is_gone(
     assert page.status_code == 200 and page.text.count("(not in the collection)") == 1
 
 
-def test_a_search_that_fails(collection: Path) -> None:
-    page = client_of(collection, hits=len(TEXTS) + 1).get("/", params={"q": "egg"})
-    assert page.status_code == 500 and "ask for fewer" in page.text
+def test_more_hits_than_passages_are_all_passages(collection: Path) -> None:
+    page = client_of(collection, bm25=False, hits=len(TEXTS) + 1).get("/", params={"q": "egg"})
+    assert page.status_code == 200 and page.text.count("<li>") == len(TEXTS)
+
+
+def test_a_search_that_fails(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(*_: object) -> Scores:
+        return np.full((1, 32), np.nan, dtype=np.float32)
+
+    monkeypatch.setattr("i3_pyserini.encode.query_encoders.NumpyQueryEncoder.encode", encode)
+    page = client_of(collection).get("/", params={"q": "egg"})
+    assert page.status_code == 500 and "its vector is not finite" in page.text
 
 
 def test_another_collection(collection: Path, tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+
+from i3_pyserini.encode.output import read_manifest
+from i3_pyserini.encode.query_encoders import (
+    Kind,
+    QueryEncoder,
+    QueryOptions,
+    kind_of,
+    load_query_encoder,
+)
+from i3_pyserini.errors import I3Error
+
+GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
+
+
+@dataclass(frozen=True)
+class QueryFlags:
+    """What a user says of the encoder of queries; None leaves it to the manifest and the model.
+
+    Attributes:
+        encoder: a model's directory or hub name.
+        kind: see `load_query_encoder`.
+        device: likewise.
+        pooling: of an "auto" encoder.
+        l2_norm: likewise.
+        prefix: likewise.
+    """
+
+    encoder: str | None = None
+    kind: Kind | None = None
+    device: str | None = None
+    pooling: str | None = None
+    l2_norm: bool | None = None
+    prefix: str | None = None
+
+
+def encoder_for(
+    made_by: Mapping[str, Any],
+    place: str,
+    flags: QueryFlags | None = None,
+    threads: int | None = None,
+) -> QueryEncoder:
+    """The encoder that the user names, or else the manifest; with the passages' settings.
+
+    Args:
+        made_by: what the index's manifest says of the model; {} if nothing.
+        place: what the index is called in messages.
+        flags: what the user says.
+        threads: for encoding without torch; None for all cores.
+
+    Raises:
+        I3Error: no model is named, it cannot be loaded, or it encodes otherwise than the passages
+            were.
+    """
+    flags = flags or QueryFlags()
+    name = flags.encoder or made_by.get("name")
+    if not name or (not flags.encoder and made_by.get("class") == "imported"):
+        raise I3Error(
+            f"{place}: its manifest names no model; name the one that encoded it with --encoder"
+        )
+    kind = flags.kind or kind_of(name)
+    if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
+        raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
+    given = {"pooling": flags.pooling, "l2_norm": flags.l2_norm}
+    for option, value in given.items():
+        known = made_by.get(option)
+        if made_by.get("class") == "auto" and value is not None and value != known:
+            raise I3Error(
+                f"--{option.replace('_', '-')} {value}: the index's passages have {known}; leave "
+                "it out to encode queries alike"
+            )
+    options = QueryOptions(
+        flags.pooling or made_by.get("pooling", "cls"),
+        bool(made_by.get("l2_norm", False) if flags.l2_norm is None else flags.l2_norm),
+        flags.prefix,
+    )
+    encoder = load_query_encoder(name, kind, flags.device, options, threads)
+    refuse_other_model(encoder.name, encoder.fingerprint, made_by, place)
+    return encoder
+
+
+def refuse_other_model(
+    name: str, fingerprint: str | None, made_by: Mapping[str, Any], place: str
+) -> None:
+    """Raises if queries come from another model than an index's passages.
+
+    Args:
+        name: of the model of the queries, or of the file that they are in.
+        fingerprint: of that model; None if it is not known.
+        made_by: see `encoder_for`.
+        place: likewise.
+
+    Raises:
+        I3Error: the fingerprints differ.
+    """
+    known = made_by.get("fingerprint")
+    if known and fingerprint and known != fingerprint:
+        raise I3Error(
+            f"{place}: encoded by another model ({made_by.get('name')}) than {name}; their vectors "
+            "cannot be compared"
+        )
+
+
+def check_index(index: Path, encoder: QueryEncoder) -> None:
+    """Compares an index with an encoder of queries, without reading its vectors.
+
+    Raises:
+        I3Error: there is no index, or it is of another dimension or another model.
+    """
+    if not (index / "index").is_file() or not (index / "docid").is_file():
+        raise I3Error(f"{index}: no index here (files 'index' and 'docid')")
+    try:
+        dimension = faiss.read_index(str(index / "index"), faiss.IO_FLAG_MMAP).d
+    except RuntimeError as error:
+        raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
+    refuse_other_dimension(encoder, dimension, str(index))
+    made_by = read_manifest(index).get("model") or {}
+    refuse_other_model(encoder.name, encoder.fingerprint, made_by, str(index))
+
+
+def refuse_other_dimension(encoder: QueryEncoder, dimension: int, place: str) -> None:
+    """Raises if an encoder's vectors cannot be multiplied with an index's.
+
+    Raises:
+        I3Error: names both dimensions.
+    """
+    if encoder.dimension != dimension:
+        raise I3Error(
+            f"{place}: vectors of {dimension} dimensions, but those of {encoder.name} have "
+            f"{encoder.dimension}"
+        )
+
+
+def quickest_device(device: str | None) -> str | None:
+    """The device for many thousand queries: the one that is named, or else the first GPU.
+
+    Returns:
+        None if there is no GPU, which leaves the choice to `load_query_encoder`.
+    """
+    if device is not None or not any(Path(path).exists() for path in GPUS):
+        return device
+    import torch  # noqa: PLC0415  (seconds, and not needed without a GPU)
+
+    return "cuda:0" if torch.cuda.is_available() else None
