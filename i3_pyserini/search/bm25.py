@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from i3_pyserini.formats.passages import Corpus
 
 BATCH = 256  # queries that Lucene searches together
+HASH = 8  # digits of the corpus's hash in the name of an index
+GENERAL = "corpus"  # a file's name that says nothing: the folder's name does
 GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
 
 
@@ -30,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
     parser.add_argument(
-        "--index", type=Path, help="made here, or used again (default: lucene beside the run)"
+        "--index",
+        type=Path,
+        help="made here, or used again (default: lucene-CORPUS-HASH beside the run)",
     )
     parser.add_argument("--hits", type=int, default=1000)
     parser.add_argument("--k1", type=float, default=0.9, help="default 0.9")
@@ -56,33 +61,71 @@ def main() -> None:
 
     refuse_existing(args.output, args.overwrite)
     topics = read_topics(args.topics)
-    index = args.index or args.output.parent / "lucene"
-    made = make_index(Corpus(args.corpus), index, args.threads)
+    corpus, sha256 = Corpus(args.corpus), None
+    if args.index is None:
+        sha256 = corpus_hash(corpus)
+        args.index = index_beside(args.output, args.corpus, sha256)
+    index = args.index
+    made = make_index(corpus, index, args.threads, sha256)
     print(f"{'wrote' if made else 'found'} {index}", file=sys.stderr)
     found = search(index, topics, args.hits, (args.k1, args.b), args.threads)
     qids, hits, docids = hits_of(found)
     if len(qids) < len(topics):
-        print(f"note: {len(topics) - len(qids)} queries have no hit", file=sys.stderr)
+        note(f"{len(topics) - len(qids)} queries have no hit")
     write_run(args.output, qids, hits, docids, tag=args.tag, overwrite=args.overwrite)
     print(f"wrote {args.output}: {len(qids):,} queries, BM25 with k1 {args.k1:g} and b {args.b:g}")
 
 
-def make_index(corpus: "Corpus", index: Path, threads: int) -> bool:
+def corpus_hash(corpus: "Corpus") -> str:
+    """Hash of all lines of a corpus."""
+    from i3_pyserini.encode.scan import Shard, hash_of
+
+    return hash_of(corpus, Shard())
+
+
+def index_beside(run: Path, corpus: Path, sha256: str) -> Path:
+    """Where the Lucene index of a corpus is by default: beside the run, under the corpus's name.
+
+    The name has the hash of the corpus in it, so that a changed corpus, or another of this name,
+    gets an index of its own; that is noted where an index of the same path is there.
+
+    Args:
+        run: the run file.
+        corpus: the corpus's path.
+        sha256: its hash.
+    """
+    from i3_pyserini.encode.output import read_manifest
+    from i3_pyserini.formats.passages import collection_name
+
+    path = corpus.resolve()
+    stem = path.name.split(".")[0] or path.name
+    name = collection_name(corpus) or (path.parent.name if stem == GENERAL else stem)
+    name = re.sub(r"[^\w.-]+", "_", name)
+    index = run.parent / f"lucene-{name}-{sha256[:HASH]}"
+    if not index.exists():
+        for other in sorted(run.parent.glob(f"lucene-*-{'[0-9a-f]' * HASH}")):
+            if (read_manifest(other).get("corpus") or {}).get("path") == str(path):
+                note(f"{corpus} has changed since {other} was made of it; a new index is made")
+    return index
+
+
+def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None = None) -> bool:
     """Makes a Lucene index of titles and texts, unless it is there.
 
     Args:
         corpus: the corpus; every line is checked.
         index: the directory.
         threads: of indexing.
+        sha256: see `corpus_hash`; None if it is not known yet.
 
     Returns:
         Whether it was made.
 
     Raises:
-        I3Error: a line of the corpus is not as it should be, or an id occurs twice; the directory
-            is something else, or of another corpus; Pyserini failed.
+        I3Error: a line of the corpus is invalid, or an id occurs twice; the directory is something
+            else, or of another corpus; Pyserini failed.
     """
-    from i3_pyserini.encode.scan import Shard, hash_of, scan
+    from i3_pyserini.encode.scan import scan
     from i3_pyserini.formats.passages import collection_name
     from i3_pyserini.search.anserini import (
         count_indexed,
@@ -93,7 +136,7 @@ def make_index(corpus: "Corpus", index: Path, threads: int) -> bool:
 
     kind = {"type": "lucene-bm25"}
     if index.exists():
-        return not is_same_index(index, {"index": kind, "sha256": hash_of(corpus, Shard())})
+        return not is_same_index(index, {"index": kind, "sha256": sha256 or corpus_hash(corpus)})
     found = scan(corpus)
     name = {"path": str(corpus.path.resolve()), "name": collection_name(corpus.path)}
     known = {"index": kind, "corpus": name, "sha256": found.sha256, "passages": found.passages}
