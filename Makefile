@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench clean install data train distil evaluate
+# Random worlds through all routes that should agree: tests/worlds.
+WORLDS ?= 1000
+
+.PHONY: demo test lint types bench soak clean install data train distil evaluate
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m i3_pyserini.demo
@@ -17,6 +20,9 @@ lint: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	$(BIN)/mypy
+
+soak: $(VENV)/.installed
+	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py

@@ -38,6 +38,7 @@ class Docids(Sequence[str]):
                 separator=NO_SEPARATOR,
                 quote_char=None,
                 schema={"id": pl.String},
+                glob=False,
             )
         except OSError as error:
             raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,96 @@
+"""Measures of a run against trec_eval's code and ir-measures' own providers."""
+
+from pathlib import Path
+from random import Random
+
+import ir_measures
+import pytrec_eval
+
+from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.runs import read_run
+from tests.worlds.compare import read_hits, same_values
+from tests.worlds.world import World
+
+Judgements = dict[str, dict[str, int]]
+Scores = dict[str, dict[str, float]]
+# What ir-measures computes without ranks that tie being read differently by its providers.
+MEASURES = [
+    *("nDCG@10", "nDCG@3", "nDCG", "AP", "AP@5", "P@1", "P@5", "R@3", "R@100", "RR", "RR@3"),
+    *("Success@1", "Success@5", "Judged@5", "Rprec", "Bpref", "NumRet", "NumRel", "NumQ"),
+    *("AP(rel=2)", "P(rel=2)@3", "R(rel=2)@5", "RR(rel=2)", "RR(rel=2)@2", "Rprec(rel=2)"),
+    *("infAP", "SetP", "SetR", "SetF", "IPrec@0.5", "RR(judged_only=True)"),
+    *("P(judged_only=True)@3", "nDCG(gains={1:3,2:1})@5"),
+]
+# trec_eval's names, and ours.
+TREC_EVAL = {
+    "map": "AP",
+    "recip_rank": "RR",
+    "Rprec": "Rprec",
+    "ndcg": "nDCG",
+    "ndcg_cut_5": "nDCG@5",
+    "P_5": "P@5",
+    "recall_5": "R@5",
+    "success_1": "Success@1",
+    "bpref": "Bpref",
+    "map_cut_5": "AP@5",
+    "num_ret": "NumRet",
+}
+
+
+def check_evaluation(world: World, qrels: Path, run: Path) -> None:
+    """Compares measures of the run, and of one with ties, query by query."""
+    judged: Judgements = {}
+    for qid, docid, level in world.judgements:
+        judged.setdefault(qid, {})[docid] = level
+    ranked = {qid: dict(hits) for qid, hits in read_hits(run).items()}
+    if not judged.keys() & ranked.keys():
+        return
+    _check_ir_measures(judged, ranked, qrels, run)
+    _check_trec_eval(judged, ranked, qrels, run)
+    tied = _tied(world, ranked)
+    path = run.with_name("tied.txt")
+    lines = [f"{q} Q0 {d} 1 {s} x\n" for q, hits in tied.items() for d, s in hits.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+    _check_trec_eval(judged, tied, qrels, path)
+
+
+def _check_ir_measures(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
+    measures = [ir_measures.parse_measure(name) for name in MEASURES]
+    right = dict.fromkeys(((str(m), q) for m in measures for q in judged), 0.0)
+    for metric in ir_measures.iter_calc(measures, judged, ranked):
+        right[str(metric.measure), metric.query_id] = metric.value
+    same_values(_ours(measures, qrels, run), right, "eval against ir-measures")
+
+
+def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
+    evaluator = pytrec_eval.RelevanceEvaluator(judged, set(TREC_EVAL))
+    measures = [ir_measures.parse_measure(name) for name in TREC_EVAL.values()]
+    names = {name: str(measure) for name, measure in zip(TREC_EVAL, measures, strict=True)}
+    right = dict.fromkeys(((name, qid) for name in names.values() for qid in judged), 0.0)
+    for qid, values in evaluator.evaluate(ranked).items():
+        right |= {(names[name], qid): values[name] for name in names}
+    same_values(
+        _ours(measures, qrels, run, right.keys()), right, f"eval of {run.name} against trec_eval"
+    )
+
+
+def _ours(
+    measures: list[object], qrels: Path, run: Path, keys: object
+) -> dict[tuple[str, str], float]:
+    found = evaluate(read_judgements(str(qrels)), read_run(run), measures)
+    return {
+        (measure, qid): value
+        for measure, values in found.values.items()
+        for qid, value in zip(found.queries, values.tolist(), strict=True)
+    }
+
+
+def _tied(world: World, ranked: Scores) -> Scores:
+    """The run with few different scores, and its lines in another order."""
+    random = Random(world.seed)  # noqa: S311
+    tied: Scores = {}
+    for qid, hits in ranked.items():
+        docids = random.sample(list(hits), len(hits))
+        tied[qid] = {docid: float(random.randint(0, 3)) / 2 for docid in docids}
+    return tied

@@ -1,0 +1,302 @@
+"""The ways through the package that should agree, and the calls that they are made of."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from i3_pyserini.encode import job, query_encoders, runner
+from i3_pyserini.search.searcher import Searcher
+from tests.worlds.collection import write_collection, write_judgements, write_topics
+from tests.worlds.commands import attempt, command
+from tests.worlds.compare import check_hits, check_vectors, read_hits, read_index
+from tests.worlds.evaluation import check_evaluation
+from tests.worlds.models import write_model
+from tests.worlds.reference import Reference, reference_of
+from tests.worlds.world import World
+
+INDEX = "index"
+INTERRUPTED = 130  # exit code of Ctrl-C
+
+
+@dataclass
+class Place:
+    """A world on disk, with what routes share.
+
+    Args:
+        world: the world.
+        root: an empty folder.
+    """
+
+    world: World
+    root: Path
+    folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.root / self.world.files.folder
+        self.folder.mkdir()
+        self.model = write_model(self.world, self.root)
+        self.corpus = write_collection(self.world, self.folder)
+        self.topics = write_topics(self.world, self.folder)
+        self.qrels = write_judgements(self.world, self.folder)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What is right."""
+        return reference_of(self.world, self.model)
+
+    @cached_property
+    def index(self) -> Path:
+        """The index of the whole collection."""
+        self.encode(self.folder / INDEX, "--to-faiss")
+        return self.folder / INDEX
+
+    @cached_property
+    def run(self) -> Path:
+        """The run of plain search."""
+        return self.search("run.txt")
+
+    def encode(
+        self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: object = ()
+    ) -> None:
+        """`python -m i3_pyserini.encode` with the world's settings."""
+        command("i3_pyserini.encode", *self.encode_words(target, *output, shard=shard, where=where))
+
+    def encode_words(
+        self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: Any = ()
+    ) -> list[object]:
+        """The command's words."""
+        world = self.world
+        fields = ["--fields", "title", "text"] if world.files.style == "contents" else []
+        asked = ["title", "text"] if world.titles else ["text"]
+        words: list[object] = ["input", "--corpus", self.corpus, *fields]
+        if shard[1] > 1:
+            words += ["--shard-id", shard[0], "--shard-num", shard[1]]
+        words += ["output", "--embeddings", target, *output]
+        words += ["encoder", "--encoder", self.model, "--fields", *asked]
+        words += ["--batch-tokens", world.batch_tokens, *(where or ("--device", "cpu"))]
+        return [*words, *self._auto_words()]
+
+    def search(self, name: str, *words: object, index: Path | None = None) -> Path:
+        """`python -m i3_pyserini.search` with the world's settings; returns the run."""
+        run = self.folder / name
+        prefix = [] if "--encoded-queries" in words else self.prefix_words()
+        command(
+            "i3_pyserini.search",
+            *("--index", index or self.index, "--topics", self.topics, "--output", run),
+            *("--hits", self.world.k, "--threads", 1, *prefix, *words),
+        )
+        return run
+
+    def prefix_words(self) -> list[str]:
+        """The flag for the queries' prefix, where the model has no place for it."""
+        prefix = self.world.model.prefixes[0]
+        return ["--query-prefix", prefix] if prefix and self._is_auto else []
+
+    def check_run(self, run: Path, name: str, k: int | None = None) -> None:
+        """Compares a run with the reference."""
+        check_hits(read_hits(run), list(self.world.topics), self.reference, k or self.world.k, name)
+
+    @property
+    def _is_auto(self) -> bool:
+        return self.world.model.kind == "auto"
+
+    def _auto_words(self) -> list[object]:
+        model = self.world.model
+        if not self._is_auto:
+            return []
+        words: list[object] = ["--encoder-class", "auto", "--pooling", model.pooling]
+        words += ["--max-length", model.lengths[1]]
+        words += ["--l2-norm"] if model.normalize else []
+        words += ["--prefix", model.prefixes[1]] if model.prefixes[1] else []
+        return [*words, *(["--add-sep"] if model.add_sep else [])]
+
+
+def encoding(place: Place) -> None:
+    """The index's vectors."""
+    check_vectors(*read_index(place.index), place.reference, "encode --to-faiss")
+
+
+def search(place: Place) -> None:
+    """The search command, all queries at once and a few at a time."""
+    place.check_run(place.run, "search")
+    few = place.search("few.txt", "--batch-size", 2)
+    place.check_run(few, "search --batch-size 2")
+
+
+def evaluation(place: Place) -> None:
+    """The run's measures."""
+    check_evaluation(place.world, place.qrels, place.run)
+
+
+def other_formats(place: Place) -> None:
+    """The same vectors as a NumPy array or JSON lines, and an index made of either."""
+    reference = place.reference
+    if place.world.seed % 2:
+        target = place.folder / "npy"
+        place.encode(target, "--to-npy")
+        ids = (target / "docid").read_text(encoding="utf-8").split("\n")[:-1]
+        check_vectors(ids, np.load(target / "embeddings.npy"), reference, "encode --to-npy")
+    else:
+        target = place.folder / "jsonl"
+        place.encode(target)
+        lines = (target / "embeddings.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+        rows = [json.loads(line) for line in lines]
+        vectors = np.array([row["vector"] for row in rows], dtype=np.float32)
+        check_vectors([row["id"] for row in rows], vectors, reference, "encode (JSON lines)")
+    (target / "manifest.json").unlink()  # as if another tool had written them
+    again = place.folder / "imported"
+    npy = target / "embeddings.npy"
+    source = [npy, "--ids", target / "docid"] if npy.exists() else [target]
+    command("i3_pyserini.encode", "import", *source, "--output", again)
+    check_vectors(*read_index(again), reference, "encode import")
+
+
+def shards(place: Place) -> None:
+    """Shards that are merged; as many as have a passage."""
+    number = place.world.shards
+    while True:
+        folders = [place.folder / f"shard-{number}-{one}" for one in range(number)]
+        done = [
+            attempt(
+                "i3_pyserini.encode", *place.encode_words(folder, "--to-faiss", shard=(one, number))
+            )
+            for one, folder in enumerate(folders)
+        ]
+        if not any(one.code for one in done):
+            break
+        assert all("use fewer shards" in one.err for one in done if one.code), done
+        number -= 1
+        assert number > 1, "no number of shards has passages in all of them"
+    merged = place.folder / "merged"
+    order = [*folders[1:], folders[0]]
+    command("i3_pyserini.encode", "merge", *order, "--output", merged)
+    check_vectors(*read_index(merged), place.reference, "encode merge")
+    place.check_run(place.search("merged.txt", index=merged), "search of merged shards")
+
+
+def encoded_queries(place: Place) -> None:
+    """Queries that were encoded before, by torch."""
+    target = place.folder / "queries"
+    with without_light_route():
+        command(
+            "i3_pyserini.encode.query",
+            *("--topics", place.topics, "--index", place.index, "--output", target),
+            *("--device", "cpu", *place.prefix_words()),
+        )
+    run = place.search("encoded.txt", "--encoded-queries", target)
+    place.check_run(run, "search --encoded-queries")
+
+
+def in_python(place: Place) -> None:
+    """`Searcher`, by texts and by vectors; more hits than there are passages."""
+    world, reference = place.world, place.reference
+    searcher, qids = Searcher(str(place.index)), list(world.topics)
+    prefix = world.model.prefixes[0] if world.model.kind == "auto" else ""
+    texts = [f"{prefix} {text}" if prefix else text for text in world.topics.values()]
+    for name, queries, k in (
+        ("Searcher, texts", texts, world.k),
+        ("Searcher, vectors", reference.queries, len(world.records) + 3),
+    ):
+        hits = searcher.search(queries, k)
+        found = {
+            qid: [(hit.docid, hit.score) for hit in of_query]
+            for qid, of_query in zip(qids, hits, strict=True)
+        }
+        check_hits(found, qids, reference, k, name)
+
+
+def without_numpy(place: Place) -> None:
+    """Search with queries encoded by torch, where NumPy would do it."""
+    with without_light_route():
+        place.check_run(place.search("torch.txt"), "search by torch")
+
+
+def interrupted(place: Place) -> None:
+    """An encoding that was interrupted and resumed has the bytes of one that was not."""
+    whole, torn = place.folder / "whole", place.folder / "torn"
+    words = place.encode_words(torn, "--to-faiss")
+    with small_parts(place.world.part_passages):
+        place.encode(whole, "--to-faiss")
+        with stopping_after(place.world.seed % 2 + 1):
+            done = attempt("i3_pyserini.encode", *words)
+        if done.code == 0:  # it had fewer parts
+            return
+        assert done.code == INTERRUPTED, done
+        assert not torn.exists(), "half an index looks whole"
+        other = attempt("i3_pyserini.encode", *words, "--dtype", "bf16")
+        assert other.code == 2, "parts of other settings were taken"
+        command("i3_pyserini.encode", *words)
+    for name in ("index", "docid"):
+        same = (whole / name).read_bytes() == (torn / name).read_bytes()
+        assert same, f"encode, interrupted and resumed: {name} differs"
+    check_vectors(*read_index(torn), place.reference, "encode, interrupted and resumed")
+
+
+@contextmanager
+def without_light_route() -> Iterator[None]:
+    """Queries are encoded by torch."""
+    with patch.object(query_encoders, "_light_encoder", return_value=None):
+        yield
+
+
+@contextmanager
+def small_parts(passages: int) -> Iterator[None]:
+    """Encodings have parts of so many passages, where they would have thousands."""
+    real = runner.encode_corpus
+
+    def encode(corpus: Any, source: Any, output: Any, how: Any) -> Any:
+        return real(corpus, source, output, replace(how, part_passages=passages))
+
+    with patch.object(runner, "encode_corpus", encode):
+        yield
+
+
+@contextmanager
+def stopping_after(parts: int) -> Iterator[None]:
+    """Ctrl-C while the next part after so many is written."""
+    real, written = job.write_part, iter(range(parts))
+
+    def write(*words: Any) -> None:
+        if next(written, None) is None:
+            raise KeyboardInterrupt
+        real(*words)
+
+    with patch.object(job, "write_part", write):
+        yield
+
+
+Route = Callable[[Place], None]
+ALWAYS: tuple[Route, ...] = (encoding, search, evaluation)
+OTHERS: tuple[Route, ...] = (
+    other_formats,
+    shards,
+    encoded_queries,
+    in_python,
+    without_numpy,
+    interrupted,
+)
+SLOW: tuple[Route, ...] = ()
+
+
+def check_world(world: World, root: Path, routes: Sequence[Route] | None = None) -> None:
+    """Takes a world through routes; the first that disagrees raises AssertionError.
+
+    Args:
+        world: the world.
+        root: an empty folder.
+        routes: None for the first ones and two of the others, by the seed.
+    """
+    if routes is None:
+        count = len(OTHERS)
+        chosen = {world.seed % count, (world.seed // count + world.seed + 1) % count}
+        routes = [*ALWAYS, *(OTHERS[number] for number in sorted(chosen))]
+    place = Place(world, root)
+    for route in routes:
+        route(place)

@@ -1,0 +1,210 @@
+"""A small world: a collection, topics, judgements, a model and settings, all from one seed."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+from tests.worlds.texts import (
+    MISSING_TITLES,
+    ODD_FOLDERS,
+    odd_ids,
+    some_length,
+    some_text,
+)
+
+Kind = Literal["i3", "auto"]
+# Architectures, and what of a tokenizer they go with.
+ARCHITECTURES = {
+    "bert": ("wordpiece",),
+    "distilbert": ("wordpiece",),
+    "roberta": ("bytes",),
+    "mpnet": ("wordpiece",),
+    "xlm-roberta": ("unigram",),
+}
+STYLES = ("text", "contents", "bare")  # of the records of a corpus
+
+
+@dataclass(frozen=True)
+class Record:
+    """A passage as it should be read: texts without surrounding blanks, None for no title."""
+
+    docid: str
+    title: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """What decides the vectors.
+
+    Attributes:
+        kind: an I³ model, or any other encoder with Pyserini's flags.
+        architecture: one of `ARCHITECTURES`.
+        tokenizer: kind of its tokenizer.
+        case: what the tokenizer's normalizer does, for those that have a choice.
+        pooling: "cls" or "mean".
+        normalize: whether vectors have unit length.
+        prefixes: of queries and of passages; "" for none.
+        lengths: most ids of a query and of a passage.
+        config: further fields of an I³ model's configuration.
+        add_sep: title and text as a pair, for other encoders.
+    """
+
+    kind: Kind
+    architecture: str
+    tokenizer: str
+    case: str
+    pooling: str
+    normalize: bool
+    prefixes: tuple[str, str]
+    lengths: tuple[int, int]
+    config: dict[str, Any]
+    add_sep: bool
+
+
+@dataclass(frozen=True)
+class Files:
+    """How the collection and the topics are written.
+
+    Attributes:
+        style: which fields the records have.
+        id_field: name of the field with the id.
+        files: files that the passages are spread over; 0 for a single file and no folder.
+        compression: of the collection's files, and of the topics' file: "", "gzip" or "zstd".
+        line_end: LF or CRLF.
+        mark: whether files begin with a byte order mark.
+        last_end: whether the last line has an end.
+        blank_lines: whether there are blank lines.
+        topics: suffix of the topics file.
+        folder: name of the folder that everything is in.
+    """
+
+    style: str
+    id_field: str
+    files: int
+    compression: tuple[str, str]
+    line_end: str
+    mark: bool
+    last_end: bool
+    blank_lines: bool
+    topics: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is random about a world."""
+
+    seed: int
+    records: tuple[Record, ...]
+    topics: dict[str, str]
+    judgements: tuple[tuple[str, str, int], ...]
+    model: Model
+    files: Files
+    titles: bool
+    k: int
+    shards: int
+    part_passages: int
+    batch_tokens: int
+
+
+def random_world(seed: int) -> World:
+    """The world of a seed: always the same one."""
+    random = Random(seed)  # noqa: S311  (not for secrets)
+    model = _model(random)
+    files = _files(random)
+    records = _records(random, model, files)
+    qids = odd_ids(random, random.randint(1, 9), "q")
+    topics = {qid: some_text(random, some_length(random, model.lengths[0])) for qid in qids}
+    if len(topics) > 2:  # the text of a passage, so that a hit is there to be found
+        text = random.choice(records).text.replace("\n", " ").replace("\t", " ").strip()
+        topics[qids[0]] = text or topics[qids[0]]
+    titles = random.random() < 0.7
+    return World(
+        seed,
+        records,
+        topics,
+        _judgements(random, records, qids),
+        model,
+        files,
+        titles,
+        k=random.randint(1, len(records)),
+        shards=random.choice((2, 2, 3)),
+        part_passages=random.randint(3, 9),
+        batch_tokens=random.choice((1, 40, 300, 1024)),
+    )
+
+
+def _model(random: Random) -> Model:
+    kind: Kind = random.choice(("i3", "i3", "auto"))
+    architecture = random.choice(("bert", "bert", *ARCHITECTURES))
+    normalize = random.random() < 0.5
+    config: dict[str, Any] = {
+        "interaction": random.choice(("released", "paper", "none")),
+        "interactor_init": random.choice(("original", "residual")),
+        "num_head_layers": random.choice((1, 1, 2)),
+        "pseudo_query_length": random.choice((3, 10, 34)),
+        "passage_template": random.choice(
+            ("{title} {sep} {text}", "{title} {sep} {text}", "{text}", "{title}: {text}")
+        ),
+    }
+    return Model(
+        kind,
+        architecture,
+        random.choice(ARCHITECTURES[architecture]),
+        random.choice(("lower", "cased", "accents")),
+        random.choice(("cls", "mean")),
+        normalize,
+        (random.choice(("", "", "query:")), random.choice(("", "passage:"))),
+        (random.choice((4, 12, 32)), random.choice((8, 24, 40))),
+        config if kind == "i3" else {},
+        random.random() < 0.2,
+    )
+
+
+def _files(random: Random) -> Files:
+    return Files(
+        style=random.choice(STYLES),
+        id_field=random.choice(("id", "_id", "docid")),
+        files=random.choice((0, 0, 1, 3)),
+        compression=("", random.choice(("", "gzip"))),
+        line_end=random.choice(("\n", "\n", "\r\n")),
+        mark=random.random() < 0.2,
+        last_end=random.random() < 0.8,
+        blank_lines=random.random() < 0.2,
+        topics=random.choice((".tsv", ".txt", ".jsonl")),
+        folder=random.choice(ODD_FOLDERS),
+    )
+
+
+def _records(random: Random, model: Model, files: Files) -> tuple[Record, ...]:
+    ids = odd_ids(random, random.randint(6, 26), "d")
+    titled = random.choice((0.0, 0.5, 1.0)) if files.style != "bare" else 0.0
+    records = []
+    for docid in ids:
+        title = some_text(random, random.randint(1, 6)) if random.random() < titled else None
+        if title and random.random() < 0.1:
+            title = random.choice(MISSING_TITLES)
+        text = some_text(random, some_length(random, model.lengths[1]))
+        if files.style == "text" and random.random() < 0.1:
+            text = text.replace(" ", "\n", 1)
+        if records and random.random() < 0.15:  # the twin of another passage
+            title, text = random.choice([(one.title, one.text) for one in records])
+        if files.style == "text" and random.random() < 0.05:
+            text = ""
+        records.append(Record(docid, title, text))
+    return tuple(records)
+
+
+def _judgements(
+    random: Random, records: tuple[Record, ...], qids: list[str]
+) -> tuple[tuple[str, str, int], ...]:
+    """Levels of some passages, for queries that may not have been searched, too."""
+    docids = [record.docid for record in records] + [f"absent{n}" for n in range(3)]
+    highest = random.choice((1, 3))
+    judged = []
+    for qid in [*random.sample(qids, random.randint(1, len(qids))), "unsearched"]:
+        for docid in random.sample(docids, random.randint(1, min(8, len(docids)))):
+            judged.append((qid, docid, random.randint(0, highest)))
+    random.shuffle(judged)
+    return tuple(judged)
