@@ -16,7 +16,7 @@ from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_existing, refuse_inputs
 from i3_pyserini.formats.journal import Journal, open_journal
-from i3_pyserini.formats.passages import SUFFIXES
+from i3_pyserini.formats.jsonl import SUFFIXES
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import find_passage
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.java import find_java, java_environment
@@ -166,8 +166,8 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
         best = hits.get_group(qid).head(TOP)
         for rank, docid in enumerate(best, start=1):
             print(f"  {rank} {'*' if docid == qid else ' '} {docid}")
-        title, text = find_passage(data / "corpus", best.iloc[0])
-        words = explain(model, tokenizer, text, title, top=5)
+        passage = Corpus(data / "corpus").find(best.iloc[0])
+        words = explain(model, tokenizer, passage.text, passage.title, top=5)
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
     print(
         "(* the passage that the query was taken from; so few steps teach the reconstructor\n"

@@ -170,8 +170,7 @@ def _resources(ray: Any) -> dict[str, Any]:
 
 def _absolute(job: Job) -> Job:
     """Workers have other working directories."""
-    corpus = replace(job.corpus, path=job.corpus.path.absolute())
-    return replace(job, folder=job.folder.absolute(), corpus=corpus)
+    return replace(job, folder=job.folder.absolute(), corpus=job.corpus.absolute())
 
 
 def _absolute_source(source: EncoderSource) -> EncoderSource:

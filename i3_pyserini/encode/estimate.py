@@ -3,6 +3,7 @@
 import random
 import resource
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +18,8 @@ from i3_pyserini.encode.runner import Encoding, bytes_of_parts
 from i3_pyserini.encode.scan import place_of_byte, size_of
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.passages import Corpus, Passage, Place
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.vector_files import Shape
 
 SPOTS, PASSAGES_OF_A_SPOT = 64, 64
@@ -68,8 +70,9 @@ def estimate(corpus: Corpus, source: EncoderSource, output: Output, how: Encodin
     Raises:
         I3Error: a line of the sample is not as it should be, or the model cannot be loaded.
     """
-    sample = take_sample(corpus)
-    shard_bytes = size_of(corpus) / how.shard.number
+    with tempfile.TemporaryDirectory(prefix="i3-") as folder:
+        staged = corpus.staged(Path(folder) / "corpus")
+        sample, shard_bytes = take_sample(staged), size_of(staged) / how.shard.number
     device = how.devices[0] if how.devices else None
     encoder = source.load(device)
     speed = measure(encoder, sample, how.batching)

@@ -19,7 +19,8 @@ from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, s
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.parts import Block, DamagedPartError, read_part, write_part
-from i3_pyserini.formats.passages import Corpus, Passage, Place
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passages import Corpus, Place
 
 JOB = "job.json"
 Settings = Mapping[str, Any]

@@ -137,8 +137,7 @@ def _corpus(manifest: Mapping[str, Any], flags: Flags) -> Corpus | None:
     known = section(manifest, "corpus")
     if not known:
         return Corpus(flags.collection, flags.fields)
-    names = tuple(known.get("fields") or ())
-    return Corpus(flags.collection, names, known.get("docid_field"), known.get("delimiter", "\n"))
+    return Corpus.from_options(flags.collection, known)
 
 
 def _shard(manifest: Mapping[str, Any], index: Path) -> Shard:

@@ -17,6 +17,8 @@ from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.vector_files import Shape
 
+STAGE = "corpus"  # in the output's hidden folder: copies of files that are not plain JSONL
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -42,9 +44,10 @@ def encode_corpus(
 ) -> Shape:
     """Encodes a corpus into an output directory.
 
-    The corpus is read twice: once to check it, so that a bad last line is found before hours of
-    encoding, and once to encode it, a part at a time. What was done before an interruption is
-    found in the output's hidden folder and not done again.
+    Files of the corpus that are compressed, tables or Parquet are first copied as JSON lines into
+    the output's hidden folder. The corpus is then read twice: once to check it, so that a bad last
+    line is found before hours of encoding, and once to encode it, a part at a time. What was done
+    before an interruption is found in the hidden folder and not done again.
 
     Args:
         corpus: the corpus.
@@ -66,6 +69,7 @@ def encode_corpus(
             source.check(device)  # before minutes of reading
     with output.work() as folder:
         settings = _settings(corpus, source, output, how)
+        corpus = corpus.staged(folder / STAGE)
         job = open_job(folder, corpus, settings, output.overwrite, how.part_passages)
         shape = Shape(job.scan.passages, settings["model"]["dimension"])
         missing = job.missing()
@@ -91,10 +95,8 @@ def _settings(
         "model": source.describe(),
         "corpus": {
             "name": collection_name(corpus.path),
-            "files": [file.name for file in corpus.files],
-            "fields": list(corpus.fields),
-            "docid_field": corpus.docid_field,
-            "delimiter": corpus.delimiter,
+            "files": corpus.names,
+            **corpus.options(),
         },
         "shard": {"id": how.shard.id, "number": how.shard.number},
         "titles": how.batching.with_titles,

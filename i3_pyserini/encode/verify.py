@@ -19,7 +19,7 @@ from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index_ids import IdFile, count_ids
 from i3_pyserini.formats.parts import Array, Block
-from i3_pyserini.formats.passages import Passage
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.vector_files import Kind, Shape, kind_of, read_files
 
 LEAST_COSINE = 0.999

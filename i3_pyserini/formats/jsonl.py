@@ -6,27 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.compression import open_bytes
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SUFFIXES = (".jsonl", ".json")
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields `(line number, object)` for every non-blank line; the file is streamed.
 
     Args:
-        path: a UTF-8 file with one JSON object per line; a byte order mark is skipped.
+        path: a UTF-8 file with one JSON object per line, plain, gzip or zstd; a byte order mark
+            is skipped.
 
     Raises:
         I3Error: the file cannot be read, or a line is not UTF-8, not JSON, or not an object.
     """
-    try:
-        with path.open("rb") as lines:
-            for number, raw in enumerate(lines, start=1):
-                line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
-                if line.strip():
-                    yield number, _parse(line, f"{path}, line {number}")
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
+    with open_bytes(path) as lines:
+        for number, raw in enumerate(lines, start=1):
+            line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
+            if line.strip():
+                yield number, _parse(line, f"{path}, line {number}")
 
 
 def _parse(line: bytes, place: str) -> dict[str, Any]:
@@ -34,36 +34,6 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
         return parse_object(line)
     except I3Error as error:
         raise I3Error(f"{place}: {error}") from error
-
-
-def find_passage(corpus: Path, docid: str) -> tuple[str | None, str]:
-    """Title and text of one passage of a JSONL corpus.
-
-    Args:
-        corpus: a `.jsonl` file, or a folder of them, with `id` (or `_id`), `title` and `text`
-            (or `contents`).
-        docid: the passage's id.
-
-    Raises:
-        I3Error: the corpus cannot be read, or has no such passage, or it has no text.
-    """
-    files = sorted(corpus.glob("*.jsonl")) if corpus.is_dir() else [corpus]
-    if not files:
-        raise I3Error(f"{corpus}: no .jsonl file in this folder")
-    for file in files:
-        for number, passage in read_jsonl(file):
-            if str(passage.get("id", passage.get("_id"))) == docid:
-                return _title_and_text(passage, f"{file}, line {number}")
-    raise I3Error(f"{corpus}: no passage with id {docid!r} in {len(files)} file(s)")
-
-
-def _title_and_text(passage: dict[str, Any], place: str) -> tuple[str | None, str]:
-    title, text = passage.get("title"), passage.get("text", passage.get("contents"))
-    if not isinstance(text, str):
-        raise I3Error(f"{place}: no field 'text' or 'contents' that is a string")
-    if title is not None and not isinstance(title, str):
-        raise I3Error(f"{place}: field 'title' is not a string")
-    return title, text
 
 
 def parse_object(line: bytes) -> dict[str, Any]:

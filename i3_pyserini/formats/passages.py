@@ -1,34 +1,21 @@
-"""Reading a JSONL corpus as `pyserini.encode` does, but as a stream and with every line checked."""
+"""A corpus: the passages of a file or folder, read in one way by every command."""
 
 import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.corpus_files import MANIFEST, PassageFile, find_files, relative_names
 from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
+from i3_pyserini.formats.passage_fields import Passage, PassageFields
+from i3_pyserini.formats.passage_records import header_of, json_lines, place
+from i3_pyserini.formats.tables import Table
 
-SUFFIXES = (".jsonl", ".json")
-ID_FIELDS = ("id", "_id", "docid")
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Passage:
-    """One passage of a corpus.
-
-    Attributes:
-        docid: its id.
-        title: its title; None if it has none.
-        text: all else that was asked for.
-        contents: the fields that were asked for, joined by newlines, as Pyserini writes them.
-    """
-
-    docid: str
-    title: str | None
-    text: str
-    contents: str
+AS_NAMED = Table()
 
 
 @dataclass(frozen=True)
@@ -37,7 +24,8 @@ class Place:
 
     Attributes:
         file: number of the file, from 0 on.
-        offset: byte in it.
+        offset: byte in its lines, which for a file that is compressed or a table are those that
+            `json_lines` makes of it.
     """
 
     file: int = 0
@@ -46,44 +34,63 @@ class Place:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A JSONL file, or a folder of `.jsonl` and `.json` files taken in name order.
+    """The passages of a file, or of all files of a folder and its sub-folders, in name order.
+
+    Files are JSONL (`.jsonl`, `.json`, `.ndjson`), CSV, TSV or Parquet, each plain or compressed
+    by gzip or zstd. Names of fields are looked for exactly, then in any case.
+
+    To every format a corpus is a sequence of JSON lines. Plain JSONL can be read from any byte on;
+    other files from their beginning only, unless they are `staged`.
 
     Attributes:
         path: the file or folder.
         fields: the fields to read, as Pyserini's `--fields`: each under its own name, or all of
-            them in `contents`, separated by `delimiter`. Empty (the default) for `title` where a
-            passage has one, and `text` or else `contents`.
-        docid_field: the field with the id; None for the first of `id`, `_id`, `docid`.
+            them in `contents`, separated by `delimiter`. Empty (the default) for the title where a
+            passage has one, and the text.
+        docid_field: the field with the id; None for the first of `ID_FIELDS`.
         delimiter: see `fields`.
+        title_field: the field with the title; None for `title`.
+        text_field: the field with the text; None for the first of `TEXT_FIELDS`.
+        keep: further fields, which are kept in `Passage.extra`.
+        table: how CSV and TSV files are to be read.
+        sources: the files; found at `path` by default.
+        stage: folder with copies of the files that are not plain JSONL; see `staged`.
+
+    Raises:
+        I3Error: there is nothing at `path`, no file of passages, or one that cannot be read.
     """
 
     path: Path
     fields: tuple[str, ...] = ()
     docid_field: str | None = None
     delimiter: str = "\n"
-    files: tuple[Path, ...] = field(init=False, repr=False)
+    title_field: str | None = None
+    text_field: str | None = None
+    keep: tuple[str, ...] = ()
+    table: Table = AS_NAMED
+    sources: tuple[PassageFile, ...] = ()
+    stage: Path | None = None
 
     def __post_init__(self) -> None:
-        """Lists the files.
-
-        Raises:
-            I3Error: there is nothing at `path`, or no file that could be a corpus.
-        """
-        if self.path.is_dir():
-            files = sorted(file for file in self.path.iterdir() if file.suffix in SUFFIXES)
-            if not files:
-                raise I3Error(f"{self.path}: no .jsonl or .json file in this folder")
-        elif self.path.exists():
-            files = [self.path]
-        else:
-            raise I3Error(f"{self.path}: no such file or folder")
-        object.__setattr__(self, "files", tuple(files))
+        """Lists the files, and notes what is not read and what is taken for a header."""
+        if self.sources:
+            return
+        object.__setattr__(self, "sources", find_files(self.path))
+        headers = [
+            (file, header)
+            for file in self.sources
+            if file.format == "tsv" and (header := header_of(file, self._fields, self.table))
+        ]
+        if headers:
+            file, header = headers[0]
+            others = f" (and of {len(headers) - 1} more files)" if len(headers) > 1 else ""
+            note(f"{file.path}: line 1 is read as the header{others}: {', '.join(header)}")
 
     def __iter__(self) -> Iterator[Passage]:
         """Yields the passages in order; nothing of them is kept.
 
         Raises:
-            I3Error: a line is not as it should be; names file and line.
+            I3Error: a line is invalid; names file and line.
         """
         return self.read(Place())
 
@@ -91,29 +98,48 @@ class Corpus:
         """Yields the passages from a place on.
 
         Raises:
-            I3Error: a line is not as it should be; names file and line.
+            I3Error: a line is invalid; names file and line.
         """
         lines = self.lines(start)
         return (self.passage(line, place) for place, line in lines if line.strip())
+
+    def located(self) -> Iterator[tuple[str, Passage]]:
+        """Yields all passages, each with file and line for messages.
+
+        Raises:
+            I3Error: a line is invalid; names file and line.
+        """
+        for file in self.sources:
+            for number, raw in json_lines(file, self._fields, self.table):
+                line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
+                if line.strip():
+                    where = place(file, number)
+                    try:
+                        yield where, self._fields.passage(parse_object(line))
+                    except I3Error as error:
+                        raise I3Error(f"{where}: {error}") from error
+
+    def find(self, docid: str) -> Passage:
+        """The passage with an id; the corpus is read until it is found.
+
+        Raises:
+            I3Error: there is none, or a line before it is invalid.
+        """
+        for passage in self:
+            if passage.docid == docid:
+                return passage
+        raise I3Error(f"{self.path}: no passage with id {docid!r} in {len(self.sources)} file(s)")
 
     def lines(self, start: Place) -> Iterator[tuple[Place, bytes]]:
         """Yields the lines, blank ones too, that begin at or after a place; with their ends.
 
         A byte order mark is left out.
         """
-        for number in range(start.file, len(self.files)):
-            offset = start.offset if number == start.file else 0
-            try:
-                with self.files[number].open("rb") as file:
-                    if offset:  # a place may be inside a line: that one began before it
-                        file.seek(offset - 1)
-                        offset += len(file.readline()) - 1
-                    for raw in file:
-                        line = raw if offset else raw.removeprefix(BYTE_ORDER_MARK)
-                        yield Place(number, offset), line
-                        offset += len(raw)
-            except OSError as error:
-                raise I3Error(f"{self.files[number]}: cannot be read ({error.strerror})") from error
+        for number in range(start.file, len(self.sources)):
+            first = start.offset if number == start.file else 0
+            for offset, raw in self._lines_from(number, first):
+                line = raw if offset else raw.removeprefix(BYTE_ORDER_MARK)
+                yield Place(number, offset), line
 
     def passage(self, line: bytes, place: Place) -> Passage:
         """The passage on a line that is not blank.
@@ -123,102 +149,182 @@ class Corpus:
             place: where it begins.
 
         Raises:
-            I3Error: the line is not as it should be; names file and line.
+            I3Error: the line is invalid; names file and line.
         """
         try:
-            return self._passage(parse_object(line))
+            return self._fields.passage(parse_object(line))
         except I3Error as error:
             raise I3Error(f"{self.name_of(place)}: {error}") from error
 
-    def name_of(self, place: Place) -> str:
-        """File and line of a place, for messages; the lines before it are counted for that."""
-        number = 1
-        with self.files[place.file].open("rb") as file:
-            while file.tell() < place.offset:
-                block = file.read(min(1 << 20, place.offset - file.tell()))
-                if not block:
-                    break
-                number += block.count(b"\n")
-        return f"{self.files[place.file]}, line {number}"
+    def name_of(self, where: Place) -> str:
+        """File and line of a place, for messages; the file is read up to it for that."""
+        file, offset, number = self.sources[where.file], 0, 0
+        for number, line in json_lines(file, self._fields, self.table):  # noqa: B007
+            if offset >= where.offset:
+                break
+            offset += len(line)
+        return place(file, number)
 
-    def _passage(self, record: dict[str, Any]) -> Passage:
-        values = self._values(record)
-        title = values.get("title")
-        parts = [value for name, value in values.items() if name != "title" and value]
-        text = values["text"] or "" if "text" in values else " ".join(filter(None, parts))
-        contents = "\n".join(value or "" for value in values.values())
-        return Passage(self._docid(record), title or None, text, contents)
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of `path`."""
+        return tuple(file.path for file in self.sources)
 
-    def _docid(self, record: dict[str, Any]) -> str:
-        names = (self.docid_field,) if self.docid_field else ID_FIELDS
-        found = [record[name] for name in names if name in record]
-        if not found:
-            raise I3Error(f"no id (field {' or '.join(map(repr, names))})")
-        if not isinstance(found[0], str | int) or isinstance(found[0], bool):
-            raise I3Error(f"the id is a {type(found[0]).__name__}, not a string or number")
-        docid = str(found[0])
-        if not docid or docid != "".join(docid.split()):
-            raise I3Error(f"id {docid!r} is empty or has white space in it")
-        _check_encodable(docid, "the id")
-        return docid
+    @property
+    def names(self) -> list[str]:
+        """Names of the files, within their folder."""
+        return list(relative_names(self.path, self.sources))
 
-    def _values(self, record: dict[str, Any]) -> dict[str, str | None]:
-        """The fields' values, in the order asked for, without surrounding blanks."""
-        fields = self.fields
-        if not fields:
-            text = "text" if "text" in record or "contents" not in record else "contents"
-            fields = ("title", text) if "title" in record else (text,)
-        if all(name in record for name in fields):
-            return {name: _text(record[name], name) for name in fields}
-        absent = [name for name in fields if name not in record]
-        contents = record.get("contents")
-        if contents is None:
-            raise I3Error(
-                f"no field {', '.join(map(repr, absent))} and no 'contents' "
-                f"(it has {', '.join(map(repr, record))})"
-            )
-        parts = (_text(contents, "contents") or "").split(self.delimiter)
-        if len(parts) == len(fields) + 1 and not parts[-1]:
-            parts.pop()
-        if len(parts) != len(fields):
-            raise I3Error(
-                f"'contents' has {len(parts)} part(s) between {self.delimiter!r}, but "
-                f"{len(fields)} field(s) are asked for: {' '.join(fields)}"
-            )
-        return {name: part.strip(" ") for name, part in zip(fields, parts, strict=True)}
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of each file's lines.
+
+        Raises:
+            I3Error: a file cannot be read.
+        """
+        return [
+            self._read_sizes[number] if path is None else _size(path)
+            for number, path in enumerate(map(self._seekable, range(len(self.sources))))
+        ]
+
+    def staged(self, folder: Path) -> "Corpus":
+        """The same lines at the same places, each of which can be read without those before it.
+
+        Files that are not plain JSONL are copied as JSON lines, one after the other.
+
+        Args:
+            folder: for the copies; what is in it is removed. Needed as long as the result is.
+
+        Raises:
+            I3Error: a file cannot be read, a row is invalid, or a copy cannot be written.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        if all(file.seekable for file in self.sources):
+            return self
+        staged = replace(self, stage=folder)
+        try:
+            folder.mkdir(parents=True)
+            for number, file in enumerate(self.sources):
+                if not file.seekable:
+                    with staged._copy(number).open("wb") as copy:
+                        lines = json_lines(file, self._fields, self.table)
+                        copy.writelines(line for _, line in lines)
+        except OSError as error:
+            raise I3Error(f"{folder}: cannot be written ({error.strerror or error})") from error
+        return staged
+
+    def absolute(self) -> "Corpus":
+        """The same corpus for processes with other working directories."""
+        sources = tuple(replace(file, path=file.path.absolute()) for file in self.sources)
+        return replace(self, path=self.path.absolute(), sources=sources)
+
+    def options(self) -> dict[str, Any]:
+        """How the corpus is read, for manifests; what is not said is the default."""
+        known: dict[str, Any] = {
+            "fields": list(self.fields),
+            "docid_field": self.docid_field,
+            "delimiter": self.delimiter,
+        }
+        others = {"title_field": self.title_field, "text_field": self.text_field}
+        known |= {name: value for name, value in others.items() if value is not None}
+        table = {
+            name: value
+            for name, value in vars(self.table).items()
+            if value != getattr(AS_NAMED, name)
+        }
+        return {**known, "table": table} if table else known
+
+    @classmethod
+    def from_options(cls, path: Path, options: dict[str, Any]) -> "Corpus":
+        """A corpus that is read as one was whose `options` are known.
+
+        Raises:
+            I3Error: as for a corpus.
+        """
+        return cls(
+            path,
+            tuple(options.get("fields") or ()),
+            options.get("docid_field"),
+            options.get("delimiter", "\n"),
+            options.get("title_field"),
+            options.get("text_field"),
+            table=Table(**options.get("table", {})),
+        )
+
+    @cached_property
+    def _fields(self) -> PassageFields:
+        return PassageFields(
+            self.fields,
+            self.docid_field,
+            self.title_field,
+            self.text_field,
+            self.delimiter,
+            self.keep,
+        )
+
+    @cached_property
+    def _read_sizes(self) -> dict[int, int]:
+        """Bytes of the lines of files that must be read to know them."""
+        return {
+            number: sum(len(line) for _, line in json_lines(file, self._fields, self.table))
+            for number, file in enumerate(self.sources)
+            if self._seekable(number) is None
+        }
+
+    def _copy(self, number: int) -> Path:
+        if self.stage is None:
+            raise ValueError("not staged")
+        return self.stage / f"{number:05}.jsonl"
+
+    def _seekable(self, number: int) -> Path | None:
+        """The file, or its copy, whose bytes are the lines; None if there is none."""
+        file = self.sources[number]
+        if file.seekable:
+            return file.path
+        return self._copy(number) if self.stage else None
+
+    def _lines_from(self, number: int, first: int) -> Iterator[tuple[int, bytes]]:
+        """Lines of a file with their offsets, from the first that begins at or after a byte."""
+        path, offset = self._seekable(number), 0
+        if path is None:
+            for _, line in json_lines(self.sources[number], self._fields, self.table):
+                if offset >= first:
+                    yield offset, line
+                offset += len(line)
+            return
+        try:
+            with path.open("rb") as file:
+                if first:  # a place may be inside a line: that one began before it
+                    file.seek(first - 1)
+                    offset = first - 1 + len(file.readline())
+                for line in file:
+                    yield offset, line
+                    offset += len(line)
+        except OSError as error:
+            raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def collection_name(corpus: Path) -> str | None:
     """The name of a collection, from the manifest that `i3_pyserini.data` writes above its folder.
 
     Args:
-        corpus: `FOLDER/corpus`, or a file in it, where `FOLDER` has a `manifest.json`.
+        corpus: `FOLDER/corpus`, or a file in it, where `FOLDER` has a `manifest.json`; or `FOLDER`.
 
     Returns:
         The name, such as "msmarco-passage-titled"; None where there is no such manifest.
     """
     folder = corpus if corpus.is_dir() else corpus.parent
+    above = folder if (folder / "corpus").is_dir() else folder.resolve().parent
     try:
-        manifest = json.loads((folder.resolve().parent / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((above / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     name = manifest.get("collection") if isinstance(manifest, dict) else None
     return name if isinstance(name, str) else None
 
 
-def _text(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise I3Error(f"field {name!r} is a {type(value).__name__}, not a string")
-    _check_encodable(value, f"field {name!r}")
-    return value if name == "contents" else value.strip()
-
-
-def _check_encodable(value: str, what: str) -> None:
-    if value.isascii():
-        return
+def _size(path: Path) -> int:
     try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(f"{what} has half a character (a lone surrogate) at {error.start}") from error
+        return path.stat().st_size
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.formats.jsonl import find_passage
+from i3_pyserini.formats.passages import Corpus
 
 
 def _ranges(positions: list[int]) -> str:
@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("model", help="model directory or hub name")
     parser.add_argument("--text", help="the passage's text")
     parser.add_argument("--title", help="its title")
-    parser.add_argument("--corpus", type=Path, help="JSONL file or folder to take the passage from")
+    parser.add_argument("--corpus", type=Path, help="file or folder that has the passage")
     parser.add_argument("--id", help="the passage's id in --corpus")
     parser.add_argument("--top", type=int, default=20, metavar="N", help="words (default 20)")
     parser.add_argument(
@@ -56,7 +56,8 @@ def main() -> None:
 
     title, text = args.title, args.text
     if args.corpus is not None:
-        title, text = find_passage(args.corpus, args.id)
+        passage = Corpus(args.corpus).find(args.id)
+        title, text = passage.title, passage.text
     model, tokenizer = load_model_directory(args.model)
     words = explain(
         model,
@@ -68,9 +69,9 @@ def main() -> None:
         memory=args.memory,
     )
     if args.json:
-        passage = {"id": args.id, "title": title, "text": text, "memory": args.memory}
+        known = {"id": args.id, "title": title, "text": text, "memory": args.memory}
         found = [dataclasses.asdict(word) for word in words]
-        print(json.dumps({**passage, "words": found}, ensure_ascii=False))
+        print(json.dumps({**known, "words": found}, ensure_ascii=False))
         return
     print(f"{'rank':>4}  {'word':<24} {'weight':>8}  positions")
     for rank, word in enumerate(words, start=1):

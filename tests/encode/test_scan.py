@@ -71,7 +71,7 @@ def test_bad_line_is_named_by_its_number_in_the_file_in_every_shard(tmp_path: Pa
     corpus = Corpus(tmp_path)
     for shard in range(3):
         scan(corpus, Shard(shard, 4))
-    with pytest.raises(I3Error, match=r"b\.jsonl, line 41: no field 'text'"):
+    with pytest.raises(I3Error, match=r"b\.jsonl, line 41: no text"):
         scan(corpus, Shard(3, 4))
 
 

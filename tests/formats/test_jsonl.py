@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import find_passage, read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -35,17 +35,3 @@ def test_bad_lines_are_named(tmp_path: Path, content: bytes, said: str) -> None:
 def test_unreadable(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match=r"nowhere.jsonl: cannot be read \(No such file"):
         list(read_jsonl(tmp_path / "nowhere.jsonl"))
-
-
-def test_find_passage(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl", b'{"id": "1", "contents": "one"}\n')
-    write(tmp_path / "b.jsonl", b'{"_id": 2, "title": "t", "text": "two"}\n{"id": "3"}\n')
-    assert find_passage(tmp_path, "1") == (None, "one")
-    assert find_passage(tmp_path, "2") == ("t", "two")
-    with pytest.raises(I3Error, match="no passage with id '9'"):
-        find_passage(tmp_path, "9")
-    with pytest.raises(I3Error, match=r"b.jsonl, line 2: no field 'text' or 'contents'"):
-        find_passage(tmp_path / "b.jsonl", "3")
-    write(tmp_path / "c.jsonl", b'{"id": "4", "title": 4, "text": "four"}\n')
-    with pytest.raises(I3Error, match="field 'title' is not a string"):
-        find_passage(tmp_path, "4")

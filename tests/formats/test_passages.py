@@ -6,7 +6,7 @@ import pytest
 
 from i3_pyserini.encode.scan import scan
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.passages import Corpus, Passage
+from i3_pyserini.formats.passages import Corpus
 
 
 def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:
@@ -15,8 +15,12 @@ def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:
     return Corpus(path, **options)
 
 
+def read(corpus: Corpus) -> list[tuple[str, str | None, str, str]]:
+    return [(one.docid, one.title, one.text, one.contents) for one in corpus]
+
+
 def test_title_and_text_by_themselves(tmp_path: Path) -> None:
-    passages = list(
+    passages = read(
         corpus(
             tmp_path,
             {"id": "1", "title": " Eggs ", "text": "boil"},
@@ -26,19 +30,19 @@ def test_title_and_text_by_themselves(tmp_path: Path) -> None:
         )
     )
     assert passages == [
-        Passage("1", "Eggs", "boil", "Eggs\nboil"),
-        Passage("2", None, "fry", "\nfry"),
-        Passage("3", None, "one\ntwo", "one\ntwo"),
-        Passage("4", None, "", "\n"),
+        ("1", "Eggs", "boil", "Eggs\nboil"),
+        ("2", None, "fry", "\nfry"),
+        ("3", None, "one\ntwo", "one\ntwo"),
+        ("4", None, "", "\n"),
     ]
 
 
 def test_fields_of_contents(tmp_path: Path) -> None:
     fields = ("title", "text")
     one = corpus(tmp_path, {"id": "1", "contents": "Eggs \n boil\n"}, fields=fields)
-    assert list(one) == [Passage("1", "Eggs", "boil", "Eggs\nboil")]
+    assert read(one) == [("1", "Eggs", "boil", "Eggs\nboil")]
     other = corpus(tmp_path, {"id": "1", "contents": "Eggs||boil"}, fields=fields, delimiter="||")
-    assert list(other) == [Passage("1", "Eggs", "boil", "Eggs\nboil")]
+    assert read(other) == [("1", "Eggs", "boil", "Eggs\nboil")]
 
 
 def test_fields_without_text_are_joined(tmp_path: Path) -> None:
@@ -53,19 +57,23 @@ def test_files_in_name_order(tmp_path: Path) -> None:
     assert [passage.docid for passage in Corpus(tmp_path)] == ["a.json", "b.jsonl", "c.jsonl"]
     summary = scan(Corpus(tmp_path))
     assert summary.passages == 3
-    assert [file.name for file in Corpus(tmp_path).files] == ["a.json", "b.jsonl", "c.jsonl"]
+    assert Corpus(tmp_path).names == ["a.json", "b.jsonl", "c.jsonl"]
 
 
 @pytest.mark.parametrize(
     ("record", "options", "said"),
     [
-        ({"text": "x"}, {}, r"corpus.jsonl, line 2: no id \(field 'id' or '_id' or 'docid'\)"),
+        ({"text": "x"}, {}, r"corpus.jsonl, line 2: no id \(field 'id', '_id', 'pid'"),
         ({"id": "", "text": "x"}, {}, "line 2: id '' is empty or has white space"),
         ({"id": "a b", "text": "x"}, {}, "line 2: id 'a b' is empty or has white space"),
         ({"id": True, "text": "x"}, {}, "line 2: the id is a bool"),
         ({"id": "1", "text": "x"}, {}, "line 2: id '1' occurs a second time"),
-        ({"id": "2", "text": 7}, {}, "line 2: field 'text' is a int, not a string"),
-        ({"id": "2", "body": "x"}, {}, "line 2: no field 'text' and no 'contents'"),
+        ({"id": "2", "text": 7}, {}, "line 2: field 'text' is an int, not a string"),
+        (
+            {"id": "2", "other": "x"},
+            {},
+            r"line 2: no text \(field 'text', 'contents'.*it has 'id', 'other'",
+        ),
         ({"id": "2", "text": "x"}, {"docid_field": "key"}, r"line 1: no id \(field 'key'\)"),
         (
             {"id": "2", "contents": "a\nb\nc"},
@@ -84,8 +92,20 @@ def test_bad_lines_are_named(
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="no such file or folder"):
         Corpus(tmp_path / "nowhere")
-    with pytest.raises(I3Error, match=r"no \.jsonl or \.json file in this folder"):
+    with pytest.raises(I3Error, match="no file of passages in this folder"):
         Corpus(tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(I3Error, match=r"no passages in 1 file\(s\)"):
         scan(Corpus(tmp_path))
+
+
+def test_a_passage_is_found_by_its_id(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "contents": "one"}\n')
+    (tmp_path / "b.jsonl").write_text('{"_id": 2, "title": "t", "text": "two"}\n{"id": "3"}\n')
+    found = Corpus(tmp_path).find("2")
+    assert (found.docid, found.title, found.text) == ("2", "t", "two")
+    with pytest.raises(I3Error, match=r"b\.jsonl, line 2: no text"):
+        Corpus(tmp_path / "b.jsonl").find("3")
+    (tmp_path / "b.jsonl").unlink()
+    with pytest.raises(I3Error, match="no passage with id '9'"):
+        Corpus(tmp_path).find("9")

@@ -86,7 +86,7 @@ def test_jsonl(tmp_path: Path, folder: bool) -> None:
         ("c.tsv", b"\n \n", "c.tsv: empty"),
         ("c[1]*?.tsv", b"p1\ta\np1\tb\n", "line 2: passage 'p1' occurs a second time"),
         ("c.jsonl", b"", "c.jsonl: empty"),
-        ("c.jsonl", b'{"id": "1"}\n', "c.jsonl, line 1: no field 'text'"),
+        ("c.jsonl", b'{"id": "1"}\n', "c.jsonl, line 1: no text"),
         (
             "c.jsonl",
             b'{"id": "1", "text": ""}\n' * 2,

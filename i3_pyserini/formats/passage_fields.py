@@ -1,0 +1,176 @@
+"""One passage, and which fields of a record its id, title and text are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from i3_pyserini.errors import I3Error
+
+# In this order, for all commands. A passage of MS MARCO v2 has its own id in `pid` and that of the
+# document it was cut from in `docid`, so the names of passages come before those of documents.
+ID_FIELDS = ("id", "_id", "pid", "passage_id", "docid", "doc_id", "docno")
+TITLE_FIELDS = ("title",)
+TEXT_FIELDS = ("text", "contents", "passage", "segment", "body")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One passage of a corpus.
+
+    Attributes:
+        docid: its id.
+        title: its title; None if it has none.
+        text: its text.
+        extra: further fields that were asked for, as JSON has them.
+        contents: the fields that were asked for, joined by newlines, as Pyserini writes them; ""
+            for a passage that comes from a text store.
+    """
+
+    docid: str
+    title: str | None
+    text: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    contents: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class PassageFields:
+    """Which fields of a record a passage is made of.
+
+    Names are compared exactly first, then in any case. See `Corpus` for the attributes.
+    """
+
+    fields: tuple[str, ...] = ()
+    docid: str | None = None
+    title: str | None = None
+    text: str | None = None
+    delimiter: str = "\n"
+    keep: tuple[str, ...] = ()
+
+    def passage(self, record: Mapping[str, Any]) -> Passage:
+        """The passage that a record holds.
+
+        Raises:
+            I3Error: a field is missing or not a string, or the id cannot stand in a run file; the
+                message does not say where.
+        """
+        docid = _checked_id(record[self._id_name(record)])
+        values = self._values(record)
+        title = values.get("title")
+        parts = [value for name, value in values.items() if name != "title" and value]
+        text = values["text"] or "" if "text" in values else " ".join(filter(None, parts))
+        contents = "\n".join(value or "" for value in values.values())
+        extra = {name: record[name] for name in self.keep if name in record}
+        return Passage(docid, title or None, text, extra, contents)
+
+    def columns(self, names: Sequence[str]) -> list[str]:
+        """Those of a table's columns that `passage` needs.
+
+        Raises:
+            I3Error: there is no id, no text, or none of a field that is to be kept.
+        """
+        needed = {self._id_name(names)}
+        if self.fields and all(name in names for name in self.fields):
+            needed.update(self.fields)
+        elif self.fields:
+            needed.add(_require(names, ("contents",), " or ".join(self.fields)))
+        else:
+            needed.update(filter(None, self._title_and_text(names)))
+        needed.update(_require(names, (name,), f"{name} to keep") for name in self.keep)
+        return [name for name in names if name in needed]
+
+    def _id_name(self, names: Iterable[str]) -> str:
+        return _require(names, (self.docid,) if self.docid else ID_FIELDS, "id")
+
+    def _title_and_text(self, names: Iterable[str]) -> tuple[str | None, str]:
+        if self.title:
+            title: str | None = _require(names, (self.title,), "title")
+        else:
+            title = _find(names, TITLE_FIELDS)
+        return title, _require(names, (self.text,) if self.text else TEXT_FIELDS, "text")
+
+    def _values(self, record: Mapping[str, Any]) -> dict[str, str | None]:
+        """Values by `title`, `text` or the names asked for, in that order, without outer blanks."""
+        if not self.fields:
+            title, text = self._title_and_text(record)
+            values = {} if title is None else {"title": _checked_text(record[title], title)}
+            return {**values, "text": _checked_text(record[text], text)}
+        if all(name in record for name in self.fields):
+            return {name: _checked_text(record[name], name) for name in self.fields}
+        absent = [name for name in self.fields if name not in record]
+        if record.get("contents") is None:
+            raise I3Error(
+                f"no field {', '.join(map(repr, absent))} and no 'contents'; it has "
+                f"{_listed(record)}"
+            )
+        parts = (_checked_text(record["contents"], "contents") or "").split(self.delimiter)
+        if len(parts) == len(self.fields) + 1 and not parts[-1]:
+            parts.pop()
+        if len(parts) != len(self.fields):
+            raise I3Error(
+                f"'contents' has {len(parts)} part(s) between {self.delimiter!r}, but "
+                f"{len(self.fields)} field(s) are asked for: {' '.join(self.fields)}"
+            )
+        return {name: part.strip(" ") for name, part in zip(self.fields, parts, strict=True)}
+
+
+def known_names(names: Iterable[str]) -> list[str]:
+    """Those of some names that are usual for a passage's id, title or text."""
+    usual = {*ID_FIELDS, *TITLE_FIELDS, *TEXT_FIELDS}
+    return [name for name in names if name.strip().lower() in usual]
+
+
+def _find(names: Iterable[str], wanted: Sequence[str]) -> str | None:
+    """The first of the wanted names that is there, exactly, or else in any case."""
+    for name in wanted:
+        if name in names:
+            return name
+    lowered = {name.lower(): name for name in names}
+    return next((lowered[name.lower()] for name in wanted if name.lower() in lowered), None)
+
+
+def _require(names: Iterable[str], wanted: Sequence[str], what: str) -> str:
+    found = _find(names, wanted)
+    if found is None:
+        tried = ", ".join(map(repr, wanted))
+        raise I3Error(f"no {what} (field {tried}); it has {_listed(names)}")
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "no field"
+
+
+def _checked_id(value: object) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise I3Error(f"the id is {_kind(value)}, not a string or an integer")
+    docid = str(value)
+    if not docid or docid != "".join(docid.split()) or "\0" in docid:
+        raise I3Error(
+            f"id {docid!r} is empty or has white space in it, which run files cannot hold"
+        )
+    _check_encodable(docid, "the id")
+    return docid
+
+
+def _checked_text(value: object, name: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise I3Error(f"field {name!r} is {_kind(value)}, not a string")
+    _check_encodable(value, f"field {name!r}")
+    return value if name == "contents" else value.strip()
+
+
+def _kind(value: object) -> str:
+    name = "null" if value is None else type(value).__name__
+    return name if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _check_encodable(value: str, what: str) -> None:
+    if value.isascii():
+        return
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(f"{what} has half a character (a lone surrogate) at {error.start}") from error

@@ -1,0 +1,138 @@
+"""The passages of a file as JSON lines, whatever its format: what a `Corpus` is made of."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.compression import open_bytes
+from i3_pyserini.formats.corpus_files import PassageFile
+from i3_pyserini.formats.parquet import read_parquet
+from i3_pyserini.formats.passage_fields import PassageFields, known_names
+from i3_pyserini.formats.tables import Table, read_rows
+
+# The columns of a table without a header, by their number.
+LAYOUTS = {2: ["id", "text"], 3: ["id", "title", "text"]}
+SEPARATORS = ";\t|,"
+
+
+def json_lines(
+    file: PassageFile, fields: PassageFields, table: Table
+) -> Iterator[tuple[int, bytes]]:
+    """Yields `(number, line)` for each line or row: its number in the file, and a JSON line.
+
+    Of JSONL the lines as they are, blank ones too; of a table an object with the columns that
+    `fields` needs, under their own names.
+
+    Raises:
+        I3Error: the file cannot be read, or a row is invalid; names file and line.
+    """
+    if file.format == "jsonl":
+        with open_bytes(file.path) as lines:
+            yield from enumerate(lines, start=1)
+        return
+    records = _parquet_records if file.format == "parquet" else _table_records
+    for number, record in records(file, fields, table):
+        yield number, (json.dumps(record, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def place(file: PassageFile, number: int) -> str:
+    """A line or row of a file, for messages."""
+    return f"{file.path}, {'row' if file.format == 'parquet' else 'line'} {number}"
+
+
+def header_of(file: PassageFile, fields: PassageFields, table: Table) -> list[str] | None:
+    """The names that the first row of a CSV or TSV file has for its columns; None if none.
+
+    Raises:
+        I3Error: it should have names, and lacks those of an id or a text.
+    """
+    kind = _kind(file)
+    number, first = next(read_rows(file.path, kind, table), (1, []))
+    return _header(file, number, first, fields, table)
+
+
+def _header(
+    file: PassageFile, number: int, first: list[str], fields: PassageFields, table: Table
+) -> list[str] | None:
+    names = [name.strip() for name in first]
+    if table.header is False or not first:
+        return None
+    try:
+        fields.columns(names)
+    except I3Error as error:
+        required = file.format == "csv" or table.header
+        if not required and not known_names(names):
+            return None
+        raise I3Error(f"{place(file, number)}: {error}{_advice(names, required)}") from error
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise I3Error(f"{place(file, number)}: two columns are called {twice!r}; rename one")
+    return names
+
+
+def _advice(names: list[str], required: bool | None) -> str:
+    """What to do about a first row that is no usable header."""
+    if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
+        return f"; are columns separated by {found!r}? Name it by --column-delimiter"
+    if required:
+        return "; name the fields that are there, or say --no-header if this is a passage"
+    return "; rename the columns, or say --no-header if this is a passage"
+
+
+def _table_records(
+    file: PassageFile, fields: PassageFields, table: Table
+) -> Iterator[tuple[int, dict[str, str]]]:
+    header: list[str] | None = None
+    layouts: dict[int, list[tuple[int, str]]] = {}
+    literal = file.format == "tsv" and not table.quoted
+    for number, cells in read_rows(file.path, _kind(file), table):
+        if not layouts:
+            header = _header(file, number, cells, fields, table)
+            layouts = _layouts(fields, header)
+            if header:
+                continue
+        if len(cells) not in layouts:
+            raise I3Error(f"{place(file, number)}: {len(cells)} columns; {_expected(header)}")
+        record = {name: cells[column].strip() for column, name in layouts[len(cells)]}
+        if header and literal:
+            record = {name: _unquoted(cell) for name, cell in record.items()}
+        yield number, record
+
+
+def _layouts(fields: PassageFields, header: list[str] | None) -> dict[int, list[tuple[int, str]]]:
+    """Columns that are read, with their names, by the number of columns of a row."""
+    names_by_width = {len(header): header} if header else LAYOUTS
+    return {
+        width: [(names.index(name), name) for name in fields.columns(names)]
+        for width, names in names_by_width.items()
+    }
+
+
+def _expected(header: list[str] | None) -> str:
+    if header:
+        return f"the header has {len(header)} ({', '.join(header)})"
+    return "expected pid, title and text, or pid and text (is there a tab in a text?)"
+
+
+def _unquoted(cell: str) -> str:
+    """A cell of TSV as DPR publishes it: in quotes, those inside it doubled, if it has any."""
+    inner = cell[1:-1]
+    in_quotes = len(cell) > 1 and cell[0] == cell[-1] == '"' and '""' in inner
+    return inner.replace('""', '"') if in_quotes and '"' not in inner.replace('""', "") else cell
+
+
+def _parquet_records(
+    file: PassageFile, fields: PassageFields, table: Table
+) -> Iterator[tuple[int, dict[str, object]]]:
+    def choose(names: Sequence[str]) -> list[str]:
+        try:
+            return fields.columns(names)
+        except I3Error as error:
+            raise I3Error(f"{file.path}: {error}") from error
+
+    return read_parquet(file.path, choose)
+
+
+def _kind(file: PassageFile) -> Literal["csv", "tsv"]:
+    return "csv" if file.format == "csv" else "tsv"
