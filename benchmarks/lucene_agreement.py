@@ -72,7 +72,7 @@ def _row(
         *("--batch-size", "128", "--threads", "2"),
     )
     searched = time.perf_counter()
-    found = read_run(run).frame.groupby("query_id")["doc_id"].apply(list).to_dict()
+    found = dict(read_run(run).hits(qids))
     lists = [(found[qid], own) for qid, own in zip(qids, expected, strict=True)]
     overlaps = [
         sum(len({*got[:k]} & {*own[:k]}) / len(own[:k]) for got, own in lists) / len(lists)

@@ -6,16 +6,18 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from i3_pyserini.data.manifest import Manifest
-from i3_pyserini.data.sources.base import Document, Judgement, Source
-from i3_pyserini.errors import I3Error
+from i3_pyserini.data.sources.base import Document, Source
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
+from i3_pyserini.formats.topics import Topic, by_id, write_topics
 
 # What a collection's folder holds; text stores are made beside the corpus by training.
 OWN = (
@@ -28,6 +30,9 @@ OWN = (
 )
 
 
+Judged = list[tuple[str, str, int]]  # query id, passage id and level
+
+
 @dataclass
 class Findings:
     """What a pass over a collection found.
@@ -38,6 +43,7 @@ class Findings:
         topics: number of topics by split.
         judgements: number of judgements by split.
         unknown: judgements of absent passages that were left out.
+        unknown_queries: judgements of absent queries that were left out.
     """
 
     passages: int = 0
@@ -45,6 +51,7 @@ class Findings:
     topics: dict[str, int] = field(default_factory=dict)
     judgements: dict[str, int] = field(default_factory=dict)
     unknown: int = 0
+    unknown_queries: int = 0
 
     def __str__(self) -> str:
         splits = [
@@ -54,6 +61,8 @@ class Findings:
         notes = [f"{self.empty:,} passages without text"] if self.empty else []
         if self.unknown:
             notes.append(f"{self.unknown:,} judgements of absent passages left out")
+        if self.unknown_queries:
+            notes.append(f"{self.unknown_queries:,} judgements of absent queries left out")
         return "; ".join([f"{self.passages:,} passages", *splits, *notes])
 
 
@@ -64,7 +73,8 @@ class CheckedCollection:
 
     Args:
         source: the collection.
-        drop_unknown: leave judgements of absent passages out rather than refuse them.
+        drop_unknown: leave out judgements of absent passages and queries, with a count and a note,
+            rather than refuse them.
     """
 
     def __init__(self, source: Source, drop_unknown: bool = False) -> None:
@@ -93,54 +103,71 @@ class CheckedCollection:
         if not self._pids:
             raise I3Error(f"{self.source.origin}: no passages")
 
-    def split(self, name: str) -> tuple[dict[str, str], list[Judgement]]:
+    def split(self, name: str) -> tuple[dict[str, str], Judged]:
         """Topics by query id, and the judgements of a split, after all passages were read.
 
         Raises:
             I3Error: it is empty, a query id occurs twice, or a judgement is of a passage or a query
                 that is not there.
         """
-        topics: dict[str, str] = {}
-        for topic in self.source.topics(name):
-            _check_id(topic.qid, topic.place)
-            _check_text(f"{topic.qid}{topic.query}", topic.place)
-            if topic.qid in topics:
-                raise I3Error(f"{topic.place}: query id {topic.qid!r} occurs a second time")
-            topics[topic.qid] = " ".join(topic.query.split())
-        if not topics:
-            raise I3Error(f"{self.source.origin}: split {name!r} has no topics")
-        unknown = self.findings.unknown
-        judgements = list(self._judgements(name, topics))
-        if not judgements and self.findings.unknown > unknown:
-            raise I3Error(
-                f"{self.source.origin}: no judgement of split {name!r} is of a passage that is here"
-            )
+        topics = by_id(self._topics(name), f"{self.source.origin}, split {name!r}")
+        judgements = self._judgements(name, topics)
         self.findings.topics[name] = len(topics)
         self.findings.judgements[name] = len(judgements)
         return topics, judgements
 
-    def _judgements(self, split: str, topics: dict[str, str]) -> Iterator[Judgement]:
-        seen: set[tuple[str, str]] = set()
-        judgement = None
-        for judgement in self.source.judgements(split):
-            pair = judgement.qid, judgement.pid
-            if judgement.qid not in topics:
-                raise I3Error(f"{judgement.place}: query {judgement.qid!r} is not in the topics")
-            if pair in seen:
-                raise I3Error(
-                    f"{judgement.place}: passage {judgement.pid!r} is judged a second time for "
-                    f"query {judgement.qid!r}"
-                )
-            seen.add(pair)
-            if judgement.pid in self._pids:
-                yield judgement
+    def _topics(self, split: str) -> Iterator[Topic]:
+        for topic in self.source.topics(split):
+            _check_id(topic.qid, topic.place)
+            _check_text(f"{topic.qid}{topic.query}", topic.place)
+            yield topic
+
+    def _judgements(self, split: str, topics: Mapping[str, str]) -> Judged:
+        """The judgements of topics and passages that are there; the others are refused or counted.
+
+        Raises:
+            I3Error: one is not there and none may be left out, or none is there.
+        """
+        found = self.source.judgements(split)
+        if found is None:
+            return []
+        kept: Judged = []
+        unknown: dict[str, list[str]] = {"query": [], "passage": []}
+        for row, (qid, pid, level) in enumerate(found.table.select(*SCHEMA).iter_rows()):
+            absent = "query" if qid not in topics else "passage" if pid not in self._pids else ""
+            if not absent:
+                kept.append((qid, pid, level))
             elif self.drop_unknown:
-                self.findings.unknown += 1
+                unknown[absent].append(qid if absent == "query" else pid)
             else:
+                which = f"query {qid!r} is not in the topics"
+                if absent == "passage":
+                    which = f"passage {pid!r} is not in the collection"
                 raise I3Error(
-                    f"{judgement.place}: passage {judgement.pid!r} is not in the collection; "
-                    "import with --drop-unknown leaves such judgements out"
+                    f"{found.place(row)}: {which}; import with --drop-unknown leaves such "
+                    "judgements out"
                 )
+        self._note_unknown(found.source, unknown)
+        if not kept and any(unknown.values()):
+            raise I3Error(
+                f"{self.source.origin}: no judgement of split {split!r} is of a passage that is "
+                "here and of a query that is here"
+            )
+        lost = set(found.table["query_id"]) & set(topics) - {qid for qid, _, _ in kept}
+        if lost:
+            note(
+                f"{found.source}: {len(lost):,} queries have no judgement left "
+                f"({examples(sorted(lost))})"
+            )
+        return kept
+
+    def _note_unknown(self, source: str, unknown: Mapping[str, list[str]]) -> None:
+        for what, ids in unknown.items():
+            if ids:
+                named = examples(dict.fromkeys(ids))
+                note(f"{source}: {len(ids):,} judgements of an absent {what} left out ({named})")
+        self.findings.unknown += len(unknown["passage"])
+        self.findings.unknown_queries += len(unknown["query"])
 
 
 def write_collection(
@@ -212,10 +239,10 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     for split in source.splits():
         topics, judgements = checked.split(split)
         with new_file(folder / f"topics.{split}.tsv") as file:
-            file.writelines(f"{qid}\t{query}\n" for qid, query in topics.items())
+            write_topics(file, topics)
         if judgements:
             with new_file(folder / f"qrels.{split}.txt") as file:
-                file.writelines(f"{one.qid} 0 {one.pid} {one.relevance}\n" for one in judgements)
+                write_qrels(file, judgements)
     manifest = Manifest(folder, source.name, source.name)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))

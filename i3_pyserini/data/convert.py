@@ -1,8 +1,6 @@
 """Published files turned into ours: corpora as JSONL, topics and qrels as they are."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from i3_pyserini.data.catalog import CatalogFile
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.topics import topics_of_file
 from i3_pyserini.formats.tsv import read_tsv
 
 UNPACKED = ".unpacked-"
@@ -94,19 +93,14 @@ def _judged_topics(sources: Sources) -> Iterator[str]:
     """The queries that have a judgement, in the order of the file."""
     if sources.also is None:
         raise ValueError("judged topics need qrels")
-    judged = set(read_qrels(str(sources.also))["query_id"])
-    with TemporaryDirectory() as folder:
-        plain = Path(folder) / "topics.tsv"
-        try:
-            plain.write_bytes(gzip.decompress(sources.files[0].read_bytes()))
-        except (OSError, EOFError, zlib.error) as error:
-            raise I3Error(
-                f"{sources.files[0]}: damaged or only half a download ({error}); remove it and "
-                "get it again"
-            ) from error
-        for qid, query in _pairs(plain, sources.name):
-            if qid in judged:
-                yield f"{qid}\t{query}"
+    judged = set(read_qrels(sources.also)["query_id"])
+    try:
+        topics = list(topics_of_file(sources.files[0]))
+    except I3Error as error:
+        raise I3Error(f"{error}; is it only half a download? Remove it and get it again") from error
+    for topic in topics:
+        if topic.qid in judged:
+            yield f"{topic.qid}\t{topic.query}"
 
 
 def _copy(sources: Sources) -> Iterator[str]:

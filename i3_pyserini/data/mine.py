@@ -1,8 +1,8 @@
 """Hard negatives: from the hits of a run or an index to the files that training reads.
 
-Nothing is held for all queries but their ids, texts and positives: hits, scores and texts are read
-as they are needed, and the negatives are written query by query. For the collection see
-`same_text`, for a run `run_hits`, for an index `index_hits`.
+Texts and scores are read as they are needed, an index is searched batch by batch, and the negatives
+are written query by query; a run is in memory, at about 50 bytes a line. For the collection see
+`same_text`, for an index `index_hits`.
 """
 
 import json
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, TextIO
 from tqdm import tqdm
 
 from i3_pyserini.data.negatives import Negatives, Query, Reason, Selection, Selector
-from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.teacher_scores import TeacherScores
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_inputs
-from i3_pyserini.formats.run_hits import RunHits, open_run
+from i3_pyserini.formats.runs import Run, read_run
 from i3_pyserini.formats.textstore import open_store
 
 if TYPE_CHECKING:
@@ -145,20 +145,19 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
     hits_path = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
     inputs = (hits_path, sources.topics, sources.qrels, sources.collection, sources.teacher)
     refuse_inputs((outputs.negatives, outputs.jsonl), inputs)
-    topics = read_queries(sources.topics)
-    positives = read_positives(sources.qrels, selection.min_relevance)
+    topics, positives = read_judged_queries(sources.topics, sources.qrels, selection.min_relevance)
     judged = _judged(topics, positives, sources)
     summary = Summary(without_positive=len(topics) - len(judged))
     with ExitStack() as stack:
         paths = [outputs.negatives, outputs.jsonl] if outputs.jsonl else [outputs.negatives]
         files = [stack.enter_context(new_file(path, outputs.overwrite)) for path in paths]
-        hits = _opened(sources.hits, topics, outputs.negatives.parent, stack)
-        queries = _with_hits(hits, judged, sources, summary)
+        hits = _opened(sources.hits)
+        queries = _with_hits(hits, topics, judged, sources, summary)
         teacher = TeacherScores(sources.teacher, queries) if sources.teacher else None
         summary.unscored = 0 if teacher else None
         texts = TextHashes(open_store(sources.collection, sources.cache))
         _check_passages(hits, queries, positives, texts, sources)
-        selector = Selector(texts, selection, str(hits.path), teacher)
+        selector = Selector(texts, selection, str(hits_path), teacher)
         shown = tqdm(hits.hits(queries, selection.last), total=len(queries), desc="mine", delay=2)
         for qid, pids in shown:
             query = Query(qid, queries[qid], positives[qid])
@@ -168,7 +167,7 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
                 _write(files, query, negatives)
         if not summary.queries:
             raise I3Error(
-                f"{hits.path}: no query has a negative at ranks {selection.first} to "
+                f"{hits_path}: no query has a negative at ranks {selection.first} to "
                 f"{selection.last}; widen --depth, or lower --margin if there is one"
             )
         for file in files:  # so that a full disk shows before the first of them appears
@@ -195,11 +194,9 @@ def _judged(
     return judged
 
 
-def _opened(
-    source: Path | Index, topics: Mapping[str, str], scratch: Path, stack: ExitStack
-) -> "RunHits | IndexHits":
+def _opened(source: Path | Index) -> "Run | IndexHits":
     if isinstance(source, Path):
-        return stack.enter_context(open_run(source, topics, scratch))
+        return read_run(source)
     # A run needs no model, and so neither FAISS nor torch, which take seconds to import.
     from i3_pyserini.data.index_hits import IndexHits  # noqa: PLC0415
     from i3_pyserini.encode.index_encoder import QueryFlags, quickest_device  # noqa: PLC0415
@@ -211,23 +208,29 @@ def _opened(
 
 
 def _with_hits(
-    hits: "RunHits | IndexHits", judged: dict[str, str], sources: Sources, summary: Summary
+    hits: "Run | IndexHits",
+    topics: Mapping[str, str],
+    judged: dict[str, str],
+    sources: Sources,
+    summary: Summary,
 ) -> dict[str, str]:
     """The judged topics that have hits; the others are counted."""
-    if not isinstance(hits, RunHits):
+    if not isinstance(hits, Run):
         return judged
-    found = {qid: judged[qid] for qid in hits.found if qid in judged}
+    ranked = set(hits.queries)
+    found = {qid: query for qid, query in judged.items() if qid in ranked}
     if not found:
         raise I3Error(
-            f"{hits.path}: has none of the {len(judged):,} judged queries of {sources.topics}; do "
-            "the query ids belong together?"
+            f"{sources.hits}: has none of the {len(judged):,} judged queries of {sources.topics}; "
+            "do the query ids belong together?"
         )
-    summary.without_hits, summary.unknown = len(judged) - len(found), hits.unknown
+    summary.without_hits = len(judged) - len(found)
+    summary.unknown = sum(qid not in topics for qid in ranked)
     return found
 
 
 def _check_passages(
-    hits: "RunHits | IndexHits",
+    hits: "Run | IndexHits",
     queries: Mapping[str, str],
     positives: Mapping[str, Sequence[str]],
     texts: TextHashes,
@@ -241,7 +244,7 @@ def _check_passages(
         raise I3Error(
             f"{sources.qrels}: positive {pid!r} of query {qid} is not in {sources.collection}"
         )
-    if not isinstance(hits, RunHits):
+    if not isinstance(hits, Run):
         hits.check_passages(texts)
 
 

@@ -1,57 +1,74 @@
 """Training queries and their judgements."""
 
-import csv
 from pathlib import Path
 
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.qrels import read_qrels
-from i3_pyserini.formats.topics import read_topics
+import polars as pl
 
-COLUMNS = ("query id", "query")
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.qrels import note_without_topic, read_qrels
+from i3_pyserini.formats.topics import read_topics
 
 
 def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
-    """Query texts by query id.
+    """Query texts by query id; of a file, never of a data set's name.
 
     Args:
-        path: `qid<TAB>query` lines.
-        quoted: read double quotes as the original did (pandas' default): they are taken off, and
-            an unbalanced one swallows the lines after it.
+        path: see `topics.topics_of_file`.
+        quoted: likewise.
 
     Raises:
-        I3Error: a line is not as it should be.
+        I3Error: there is no such file, or a line is invalid.
     """
-    if not path.is_file():
+    if not path.exists():
         raise I3Error(f"{path}: no such file of queries")
-    if not quoted:
-        return read_topics(str(path))
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = [row for row in csv.reader(lines, delimiter="\t") if row]
-    except UnicodeDecodeError as error:
-        raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
-    except csv.Error as error:  # an unbalanced quote
-        raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
-    if bad := next((row for row in rows if len(row) != len(COLUMNS)), None):
-        raise I3Error(f"{path}: {len(bad)} fields in {bad!r:.80}; expected {' and '.join(COLUMNS)}")
-    return {row[0]: row[1] for row in rows}
+    return read_topics(str(path), quoted)
+
+
+def read_judged_queries(
+    topics: Path, qrels: Path, min_relevance: int = 1, quoted: bool = False
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Queries with their judgements; a judged query without a topic is counted on stderr.
+
+    Args:
+        topics: see `read_queries`.
+        qrels: see `read_positives`.
+        min_relevance: likewise.
+        quoted: see `read_queries`.
+
+    Returns:
+        Query texts by query id, and relevant passages by query id; both may have queries that the
+        other lacks.
+
+    Raises:
+        I3Error: see `read_queries` and `read_positives`.
+    """
+    queries, judged = read_queries(topics, quoted), _judged(qrels)
+    note_without_topic(judged, queries, str(qrels), str(topics))
+    return queries, _positives(judged, qrels, min_relevance)
 
 
 def read_positives(path: Path, min_relevance: int = 1) -> dict[str, list[str]]:
     """Relevant passages by query id, in the order of the file.
 
     Args:
-        path: TREC qrels (`qid 0 pid relevance`), or the original's two columns (`qid pid`).
-        min_relevance: what counts as relevant in TREC qrels.
+        path: judgements; see `qrels.read_qrels`. Of a file, never of a data set's name.
+        min_relevance: from which level on a passage is relevant; levels below zero never are.
 
     Raises:
-        I3Error: there are none, or a line is not as it should be.
+        I3Error: there are none, or a line is invalid.
     """
-    if not path.is_file():
+    return _positives(_judged(path), path, min_relevance)
+
+
+def _judged(path: Path) -> pl.DataFrame:
+    if not path.exists():
         raise I3Error(f"{path}: no such file of judgements (qrels)")
-    frame = read_qrels(str(path))
-    relevant = frame[frame["relevance"] >= min_relevance]
-    if relevant.empty:
+    return read_qrels(path)
+
+
+def _positives(judged: pl.DataFrame, path: Path, min_relevance: int) -> dict[str, list[str]]:
+    relevant = judged.filter(pl.col("relevance") >= max(min_relevance, 0))
+    if relevant.is_empty():
         raise I3Error(f"{path}: no passage has a relevance of at least {min_relevance}")
-    groups = relevant.groupby("query_id", sort=False)["doc_id"]
-    return {str(qid): list(pids) for qid, pids in groups}
+    groups = relevant.group_by("query_id", maintain_order=True).agg("doc_id")
+    return dict(groups.iter_rows())

@@ -16,7 +16,9 @@ from tqdm import tqdm
 from i3_pyserini.data.collection import record_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
+from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.textstore import Text, TextStore
+from i3_pyserini.formats.topics import write_topics
 
 TOPICS, QRELS, GENERATED = "topics.train.tsv", "qrels.train.txt", "generated.tsv"
 CORPUS = "corpus/corpus.jsonl"
@@ -214,8 +216,8 @@ def write_queries(
             for name in (TOPICS, QRELS, GENERATED)
         )
         for qid, query, pids in pairs.topics(store):
-            topics.write(f"{qid}\t{query}\n")
-            qrels.writelines(f"{qid} 0 {pid} 1\n" for pid in pids)
+            write_topics(topics, {qid: query})
+            write_qrels(qrels, ((qid, pid, 1) for pid in pids))
         generated.writelines(f"{pid}\t{query}\n" for pid, query in pairs.passages())
         if extract is not None:
             corpus = stack.enter_context(new_file(job.output / CORPUS, job.overwrite))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from i3_pyserini.data.candidates import Candidates, NegativesFile
-from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.jsonl import read_jsonl
 
@@ -104,10 +104,8 @@ def _listed(mined: Mined) -> _ListedNegatives:
             f"{mined.negatives}: has ids only, so that --queries and --qrels are needed; or name "
             "the .jsonl file of `data mine --jsonl`"
         )
-    queries = read_queries(mined.queries)
-    return _ListedNegatives(
-        mined.negatives, queries, read_positives(mined.qrels, mined.min_relevance)
-    )
+    queries, positives = read_judged_queries(mined.queries, mined.qrels, mined.min_relevance)
+    return _ListedNegatives(mined.negatives, queries, positives)
 
 
 def _records(path: Path) -> Iterator[Unscored]:

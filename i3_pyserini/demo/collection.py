@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from i3_pyserini.demo.docstrings import Docstring, collect_docstrings
+from i3_pyserini.formats.qrels import write_qrels
+from i3_pyserini.formats.topics import write_topics
 
 PACKAGES = ("stdlib", "numpy")
 SPLITS = {"dev": range(1), "test": range(1, 3), "train": range(3, 10)}  # of ten parts
@@ -38,10 +40,10 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
     counts = {"passages": len(collection)}
     for split, parts in SPLITS.items():
         chosen = [entry for entry in collection if _part(entry) in parts]
-        topics = "".join(f"{entry.name}\t{entry.summary}\n" for entry in chosen)
-        (directory / f"topics.{split}.tsv").write_text(topics, encoding="utf-8")
-        qrels = "".join(f"{entry.name} 0 {entry.name} 1\n" for entry in chosen)
-        (directory / f"qrels.{split}.txt").write_text(qrels, encoding="utf-8")
+        with (directory / f"topics.{split}.tsv").open("w", encoding="utf-8") as file:
+            write_topics(file, {entry.name: entry.summary for entry in chosen})
+        with (directory / f"qrels.{split}.txt").open("w", encoding="utf-8") as file:
+            write_qrels(file, ((entry.name, entry.name, 1) for entry in chosen))
         counts[split] = len(chosen)
     return counts
 

@@ -160,13 +160,12 @@ def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None
     from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
 
     model, tokenizer = load_model_directory(directory)
-    hits = read_run(run).frame.groupby("query_id")["doc_id"]
-    for qid, query in list(read_topics(str(topics)).items())[:EXAMPLES]:
-        print(f"query: {query}")
-        best = hits.get_group(qid).head(TOP)
+    queries = dict(list(read_topics(str(topics)).items())[:EXAMPLES])
+    for qid, best in read_run(run).hits(queries, TOP):
+        print(f"query: {queries[qid]}")
         for rank, docid in enumerate(best, start=1):
             print(f"  {rank} {'*' if docid == qid else ' '} {docid}")
-        passage = Corpus(data / "corpus").find(best.iloc[0])
+        passage = Corpus(data / "corpus").find(best[0])
         words = explain(model, tokenizer, passage.text, passage.title, top=5)
         print(f"  its first hit's pseudo-query: {', '.join(word.word for word in words)}")
     print(

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ def main() -> None:
     from i3_pyserini.eval.task import read_task
     from i3_pyserini.formats.runs import read_runs
 
-    task = read_task(args.qrels, args.measures, args.index)
-    groups, told_of_groups = _groups(args, task.qrels, task.measures)
-    notes = [*task.notes, *told_of_groups]
+    task = read_task(args.qrels, args.measures, args.index, args.duplicates)
+    groups, of_groups = _groups(args, task.qrels, task.measures)
+    notes = [*task.notes, *of_groups]
     evaluations = [evaluate(task.qrels, run, task.measures) for run in read_runs(args.runs)]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
-            print(f"note: {evaluation.run}: {warning}", file=sys.stderr)
-    for told in notes:
-        print(f"note: {told}", file=sys.stderr)
+            note(f"{evaluation.run}: {warning}")
+    for one in notes:
+        note(one)
     collection = None
     if args.index:
         collection = "{} ({} passages)".format(*searched_collection(args.index))
@@ -89,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--topics", help="for --group-by length")
     parser.add_argument("--bm25", type=Path, metavar="RUN", help="for --group-by bm25")
+    parser.add_argument(
+        "--duplicates",
+        choices=("refuse", "max"),
+        default="refuse",
+        help="of a passage that is judged twice for a query with different levels: refuse the "
+        "qrels (default), or take the highest",
+    )
     parser.add_argument("--per-query", action="store_true", help="one line a query and measure")
     form = parser.add_mutually_exclusive_group()
     for style in STYLES:
@@ -184,7 +191,7 @@ def _print_per_query(
     from i3_pyserini.eval.tables import Table
 
     if collection:
-        print(f"note: collection: {collection}", file=sys.stderr)
+        note(f"collection: {collection}")
     rows = [
         [evaluation.run, row.query_id, row.measure, repr(row.value)]
         for evaluation in evaluations

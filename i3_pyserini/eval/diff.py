@@ -147,7 +147,7 @@ def diff(
     """Compares two runs query by query, and the tops of those that changed most.
 
     Args:
-        qrels: as `qrels.read_judgements` gives them.
+        qrels: as `qrels.read_qrels` gives them.
         runs: A and B.
         choice: what to look at.
         topics: query texts by query id.

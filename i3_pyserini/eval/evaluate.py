@@ -62,7 +62,7 @@ def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Meas
     """Computes measures with ir-measures: what it can by the ranks of judged passages.
 
     Args:
-        qrels: as `qrels.read_judgements` or `qrels.read_qrels` gives them.
+        qrels: as `qrels.read_qrels` gives them, or the same in pandas.
         run: the run.
         measures: what to compute.
 

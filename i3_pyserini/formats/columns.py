@@ -1,69 +1,96 @@
-"""Files of columns, which runs and qrels are: read by polars, and what is odd told by its line."""
+"""Files of columns, which runs and qrels are: read by polars; mistakes are named by their line."""
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from io import BytesIO
+from dataclasses import dataclass
+from io import BytesIO, StringIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.compression import GZIP, ZSTD, open_bytes
+from i3_pyserini.formats.names import roles_of
 
-Layouts = Mapping[int, Sequence[str]]
 Source = Path | bytes
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 LINE, MORE = "line", "more"
 SHOWN = 60  # characters of a line that a message quotes
 BLANKS = " \t\r\x0b\x0c"  # as C has them: others may be part of an id
 NO_BYTE = "\x01"  # a separator that no text has, so that a line is one column
 
 
-def read_columns(path: Path, layouts: Layouts, what: str, numbers: Sequence[str]) -> pl.DataFrame:
-    """Reads columns that white space separates; plain, gzip or zstd.
+@dataclass(frozen=True)
+class Columns:
+    """A kind of file of columns.
+
+    Attributes:
+        what: what such a file is called, for messages.
+        layouts: names of the columns, by their number, of files without a header; those that
+            begin with "_" are not returned.
+        numbers: names of the columns that hold numbers, where they are there.
+        roles: what a header calls a column, by its name here; a header has the first two of them.
+    """
+
+    what: str
+    layouts: Mapping[int, Sequence[str]]
+    numbers: Sequence[str]
+    roles: Mapping[str, Sequence[str]]
+
+    def __str__(self) -> str:
+        layouts = " or ".join(f"{n} ({_shown(names)})" for n, names in self.layouts.items())
+        return f"a {self.what} has {layouts}, separated by blanks, tabs or commas"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the first line that is not blank says of a file.
+
+    Attributes:
+        names: its columns.
+        separator: what is between them: a tab, a blank (or any white space), or a comma.
+        skip: lines before the first one with values: blank ones, and a header.
+        numbers: names of the columns that hold numbers.
+    """
+
+    names: Sequence[str]
+    separator: str
+    skip: int
+    numbers: Sequence[str]
+
+
+def read_columns(path: Path, columns: Columns) -> pl.DataFrame:
+    """Reads columns that white space or commas separate; plain, gzip or zstd, by content.
 
     Args:
-        path: the file.
-        layouts: names of the columns, by their number; those that begin with "_" are not returned.
-        what: what such a file is called, for messages.
-        numbers: names of columns that hold numbers, if they are there.
+        path: the file, or a pipe.
+        columns: see `Columns`.
 
     Returns:
-        The columns of the layout that the first line has: strings, and float64 for `numbers`.
-        With the column `line`, the lines' numbers from 1 on, unless row and line agree.
+        The columns of the layout that the first line has, or that a header names: strings, and
+        float64 for numbers. With the column `line`, the lines' numbers from 1 on, unless row and
+        line agree. A header is named on stderr.
 
     Raises:
         I3Error: the file cannot be read, is empty, a line has another number of columns than the
             first, or a number is none or not finite.
     """
     source = _source(path)
-    first = _first_line(path, source, what, layouts)
-    words = re.split(f"[{BLANKS}]+", first) if first else []
-    names = layouts.get(len(words))
-    if names is None:
-        if words[:2] == ["query-id", "corpus-id"]:
-            raise I3Error(
-                f"{path}: BEIR's columns; bring its folder in by python -m i3_pyserini.data import"
-            )
-        raise I3Error(
-            f"{path}, line 1: {len(words)} column(s): {first[:SHOWN]!r}; {_expected(what, layouts)}"
-        )
-    numbers = [name for name in numbers if name in names]
-    table = _read_plainly(source, names, "\t" if "\t" in first else " ", numbers)
-    if table is None:
-        table = _read_carefully(path, source, names, what, numbers)
+    found = _look(path, source, columns)
+    if found.separator == ",":
+        table = _read_commas(path, source, found, columns.what)
+    else:
+        read = _read_plainly(source, found)
+        table = _read_carefully(path, source, found, columns.what) if read is None else read
     return table.select(name for name in table.columns if not name.startswith("_"))
 
 
 def line_of(table: pl.DataFrame, row: int) -> int:
     """The line that a row comes from, from 1 on."""
     return int(table[LINE][row]) if LINE in table.columns else row + 1
-
-
-def _expected(what: str, layouts: Layouts) -> str:
-    columns = " or ".join(f"{number} ({_shown(names)})" for number, names in layouts.items())
-    return f"a {what} has {columns}, separated by blanks or tabs"
 
 
 def _shown(names: Sequence[str]) -> str:
@@ -82,14 +109,66 @@ def _source(path: Path) -> Source:
         raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _first_line(path: Path, source: Source, what: str, layouts: Layouts) -> str:
-    lines = _lines(path, source, rows=1)
-    if lines.is_empty():
-        raise I3Error(f"{path}: empty; expected a {what}: {_expected(what, layouts)}")
-    return str(lines[0] or "").strip(BLANKS)
+def _look(path: Path, source: Source, columns: Columns) -> _Found:
+    """What the first line says.
+
+    Raises:
+        I3Error: it has neither the columns of a layout nor their names, or there is none.
+    """
+    blank, first = _first_line(path, source)
+    if not first:
+        raise I3Error(f"{path}: empty; expected a {columns.what}: {columns}")
+    place = f"{path}, line {blank + 1}"
+    commas = next(csv.reader([first])) if "," in first else []
+    words = re.split(f"[{BLANKS}]+", first)
+    separator = "\t" if "\t" in first else " "
+    for cells, between in ((words, separator), (first.split("\t"), "\t"), (commas, ",")):
+        header = _header(place, [cell.strip(BLANKS) for cell in cells], columns)
+        if header is not None:
+            note(f"{place}: is a header: {', '.join(cells)}")
+            return _Found(header, between, blank + 1, _numbers(header, columns))
+    if len(words) == 1 and len(commas) in columns.layouts:
+        words, separator = commas, ","
+    names = columns.layouts.get(len(words))
+    if names is None:
+        raise I3Error(f"{place}: {len(words)} column(s): {first[:SHOWN]!r}; {columns}, or a header")
+    return _Found(names, separator, blank, _numbers(names, columns))
 
 
-def _lines(path: Path, source: Source, rows: int | None = None) -> pl.Series:
+def _first_line(path: Path, source: Source) -> tuple[int, str]:
+    """The first line that is not blank, and how many blank ones are before it; "" for none."""
+    for rows in (1, None):
+        for number, line in enumerate(_lines(path, source, rows)):
+            if line and line.strip(BLANKS):
+                return number, str(line).strip(BLANKS)
+    return 0, ""
+
+
+def _numbers(names: Sequence[str], columns: Columns) -> list[str]:
+    return [name for name in columns.numbers if name in names]
+
+
+def _header(place: str, cells: Sequence[str], columns: Columns) -> list[str] | None:
+    """The names of columns that a header stands for; None for a line that is no header.
+
+    Raises:
+        I3Error: it is one, but does not name the column of numbers.
+    """
+    names = roles_of(cells, columns.roles)
+    needed = list(columns.roles)[:2]
+    if not set(needed) <= set(names):
+        return None
+    numbers = _numbers(names, columns)
+    if not numbers and len(names) > len(needed):
+        known = [name for role in columns.numbers for name in columns.roles[role]]
+        raise I3Error(
+            f"{place}: is a header, and none of its columns ({', '.join(cells)}) is called "
+            f"{' or '.join(known)}; rename the one that is meant"
+        )
+    return [f"_{name}" if name in numbers[1:] else name for name in names]
+
+
+def _lines(path: Path, source: Source, rows: int | None = None, skip: int = 0) -> pl.Series:
     """The file's lines; null for those without a character."""
     try:
         return pl.read_csv(
@@ -99,62 +178,69 @@ def _lines(path: Path, source: Source, rows: int | None = None) -> pl.Series:
             quote_char=None,
             schema={LINE: pl.String},
             n_rows=rows,
+            skip_lines=skip,
             raise_if_empty=False,
             glob=False,
         )[LINE]
     except pl.exceptions.SchemaError as error:
         raise I3Error(f"{path}: cannot be read: it is no text file") from error
-    except pl.exceptions.PolarsError as error:
-        where = f"{path}{_undecodable(source)}"
+    except (pl.exceptions.PolarsError, OSError) as error:
+        where = f"{path}{_undecodable(path, source)}"
         raise I3Error(f"{where}: cannot be read: {str(error).splitlines()[0]}") from error
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _undecodable(source: Source) -> str:
-    """Names the first line that is no UTF-8; nothing if all are, or the file is compressed."""
-    content = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    with content:
+def _undecodable(path: Path, source: Source) -> str:
+    """Names the first line that is no UTF-8; nothing if there is none."""
+    with ExitStack() as opened:
+        content: BinaryIO
+        if isinstance(source, bytes):
+            content = BytesIO(source)
+        else:  # raises, too, where compressed content is damaged
+            content = opened.enter_context(open_bytes(path))
         for number, line in enumerate(content, start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:
-                return "" if line.startswith(COMPRESSED) and number == 1 else f", line {number}"
+                return f", line {number}"
     return ""
 
 
-def _read_plainly(
-    source: Source, names: Sequence[str], separator: str, numbers: Sequence[str]
-) -> pl.DataFrame | None:
+def _read_plainly(source: Source, found: _Found) -> pl.DataFrame | None:
     """The columns of a file with one separator throughout and nothing odd; None for others."""
+    names = found.names
     schema: dict[str, type[pl.DataType]] = dict.fromkeys([*names, MORE], pl.String)
-    schema |= dict.fromkeys(numbers, pl.Float64)
+    schema |= dict.fromkeys(found.numbers, pl.Float64)
     last = len(names) - 1  # a short line lacks this one, a long one has the next as well
     kept = [place for place, name in enumerate(names) if not name.startswith("_")]
     try:
         table = pl.read_csv(
             source,
-            separator=separator,
+            separator=found.separator,
             has_header=False,
+            skip_lines=found.skip,
             quote_char=None,
             schema=schema,
             columns=sorted({*kept, last, last + 1}),
             missing_columns="insert",
+            raise_if_empty=False,
             glob=False,
         )
     except (pl.exceptions.PolarsError, OSError):
         return None
     nulls = table.null_count().row(0, named=True)
     more = nulls.pop(MORE)
-    finite = all(bool(table[name].is_finite().all()) for name in numbers)
+    finite = all(bool(table[name].is_finite().all()) for name in found.numbers)
     if any(nulls.values()) or more < len(table) or not finite:
         return None
     table = table.drop(MORE)
-    return None if _mixed(source, table, " " if separator == "\t" else "\t") else table
+    if _mixed(source, table, found):
+        return None
+    return table.with_row_index(LINE, offset=found.skip + 1) if found.skip else table
 
 
-def _mixed(source: Source, table: pl.DataFrame, other: str) -> bool:
+def _mixed(source: Source, table: pl.DataFrame, found: _Found) -> bool:
     """Whether the other separator is there, too, where it may part words."""
+    other = " " if found.separator == "\t" else "\t"
     with ExitStack() as opened:
         content: bytes | mmap = b""
         if isinstance(source, bytes):
@@ -162,16 +248,15 @@ def _mixed(source: Source, table: pl.DataFrame, other: str) -> bool:
         else:
             file = opened.enter_context(source.open("rb"))
             content = opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
-        if not content[:4].startswith(COMPRESSED):
+        if not content[: len(ZSTD)].startswith((GZIP, ZSTD)):
             return content.find(other.encode()) >= 0
     words = table.select(pl.col(pl.String).str.contains(other, literal=True).any())
     return any(words.row(0))
 
 
-def _read_carefully(
-    path: Path, source: Source, names: Sequence[str], what: str, numbers: Sequence[str]
-) -> pl.DataFrame:
-    """The same for any white space and blank lines; tells the first line that is wrong."""
+def _read_carefully(path: Path, source: Source, found: _Found, what: str) -> pl.DataFrame:
+    """The same for any white space and blank lines; names the first line that is wrong."""
+    names = found.names
     words = (
         pl.col(LINE)
         .str.strip_chars(BLANKS)
@@ -180,9 +265,9 @@ def _read_carefully(
     )
     fields = [*names, MORE]
     table = (
-        _lines(path, source)
+        _lines(path, source, skip=found.skip)
         .to_frame()
-        .with_row_index("number", offset=1)
+        .with_row_index("number", offset=found.skip + 1)
         .filter(pl.col(LINE).str.strip_chars(BLANKS) != "")
         .select(words.struct.rename_fields(fields).alias("words"), pl.col("number").alias(LINE))
         .unnest("words")
@@ -192,20 +277,52 @@ def _read_carefully(
         .head(1)
         .iter_rows(named=True)
     ):
-        found = [row[name] for name in fields if row[name] is not None]
-        raise I3Error(
-            f"{path}, line {row[LINE]}: {len(' '.join(found).split(' '))} columns: "
-            f"{' '.join(found)[:SHOWN]!r}; this {what} has {len(names)} "
-            f"({_shown(names)})"
-        )
-    for name in numbers:
+        parts = [row[name] for name in fields if row[name] is not None]
+        _refuse_width(path, row[LINE], " ".join(parts).split(" "), found, what)
+    return _with_numbers(path, table.drop(MORE), found)
+
+
+def _read_commas(path: Path, source: Source, found: _Found, what: str) -> pl.DataFrame:
+    """The same for commas, with quotes as usual in CSV."""
+    text = "\n".join(_lines(path, source).fill_null("").to_list())
+    rows: list[list[str | int]] = []
+    start, reader = 1, csv.reader(StringIO(text), strict=True)
+    try:
+        for cells in reader:
+            line, start = start, reader.line_num + 1
+            if not any(cell.strip() for cell in cells) or line <= found.skip:
+                continue
+            if len(cells) != len(found.names):
+                _refuse_width(path, line, cells, found, what)
+            rows.append([*(cell.strip() for cell in cells), line])
+    except csv.Error as error:
+        raise I3Error(f"{path}, line {start}: a quote is not closed or not doubled") from error
+    schema: dict[str, type[pl.DataType]] = dict.fromkeys(found.names, pl.String)
+    table = pl.DataFrame(rows, schema=schema | {LINE: pl.UInt32}, orient="row")
+    return _with_numbers(path, table, found)
+
+
+def _refuse_width(path: Path, line: int, cells: Sequence[str], found: _Found, what: str) -> None:
+    raise I3Error(
+        f"{path}, line {line}: {len(cells)} columns: {' '.join(cells)[:SHOWN]!r}; this {what} has "
+        f"{len(found.names)} ({_shown(found.names)})"
+    )
+
+
+def _with_numbers(path: Path, table: pl.DataFrame, found: _Found) -> pl.DataFrame:
+    """Turns columns into numbers.
+
+    Raises:
+        I3Error: one of them is none, or not finite.
+    """
+    for name in found.numbers:
         values = table[name].str.strip_chars().cast(pl.Float64, strict=False)
         wrong = ~values.is_finite().fill_null(value=False)
         if wrong.any():
-            row_number = int(wrong.arg_max() or 0)
+            row = int(wrong.arg_max() or 0)
             raise I3Error(
-                f"{path}, line {line_of(table, row_number)}: {name} {table[name][row_number]!r} "
-                "is not a finite number"
+                f"{path}, line {line_of(table, row)}: {name} {table[name][row]!r} is not a finite "
+                "number"
             )
         table = table.with_columns(values.alias(name))
-    return table.drop(MORE)
+    return table

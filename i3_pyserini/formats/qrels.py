@@ -1,148 +1,294 @@
-"""Reading qrels, checked: nothing odd in them is accepted in silence."""
+"""Judgements (qrels): their one reader and writer. Nothing odd in them is accepted in silence."""
 
 import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import polars as pl
 
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import line_of, read_columns
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.columns import LINE, Columns, read_columns
 from i3_pyserini.formats.datasets import from_ir_datasets
+from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID
 from i3_pyserini.formats.presets import PRESETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = {"query_id": pl.String, "doc_id": pl.String, "relevance": pl.Int64}
+Duplicates = Literal["refuse", "max"]
+SCHEMA = {"query_id": pl.String, "doc_id": pl.String, "relevance": pl.Int64}
 HIGHEST = 1_000_000
-LAYOUTS = {4: ("query_id", "iteration", "doc_id", "relevance"), 2: ("query_id", "doc_id")}
+NAMED = 3  # ids that a note names
+PAIR = ("query_id", "doc_id")
+QRELS = Columns(
+    "qrels file",
+    {4: ("query_id", "iteration", "doc_id", "relevance"), 2: PAIR},
+    ("relevance",),
+    {"query_id": QUERY_ID, "doc_id": PASSAGE_ID, "relevance": LEVEL},
+)
 
 
-def read_qrels(name_or_path: str) -> "pd.DataFrame":
-    """Reads qrels in pandas, for training data, too: levels below zero are taken as they are.
+@dataclass(frozen=True)
+class Judgements:
+    """Judgements, and where they are written.
+
+    Attributes:
+        table: columns query_id, doc_id (strings), relevance (int64) and line (from 1 on), a row for
+            each pair of query and passage.
+        source: a file's or data set's name.
+        unit: what `line` counts: "line" of a file, or "row" of a data set.
+    """
+
+    table: pl.DataFrame
+    source: str
+    unit: str = "line"
+
+    def place(self, row: int) -> str:
+        """Where a row of the table is written, for messages."""
+        return f"{self.source}, {self.unit} {self.table[LINE][row]}"
+
+
+def read_qrels(name_or_path: str | Path, duplicates: Duplicates = "refuse") -> pl.DataFrame:
+    """Reads judgements. Levels below zero are read as they are, and counted on stderr.
 
     Args:
-        name_or_path: see `read_judgements`.
+        name_or_path: a file, plain or compressed (gzip, zstd): TREC's four columns (`qid 0 docid
+            relevance`), a relevant pair a line (`qid docid`), or any with a header, such as BEIR's
+            `query-id corpus-id score`; one of the presets' names; or an ir_datasets id.
+        duplicates: see `read_judgements`.
 
     Returns:
-        Columns query_id, doc_id (strings) and relevance (int).
+        Columns query_id, doc_id (strings) and relevance (int64).
 
     Raises:
-        I3Error: see `read_judgements`.
+        I3Error: see `read_judgements`; or there is no such file or name.
     """
-    return as_pandas(_read(name_or_path)[0])
+    path = Path(name_or_path)
+    if path.exists():
+        return read_judgements(path, duplicates).table.select(*SCHEMA)
+    name = str(name_or_path)
+    rows = from_ir_datasets(
+        _data_set(name),
+        lambda data: [(qrel.query_id, qrel.doc_id, qrel.relevance) for qrel in data.qrels_iter()],
+        "Download the qrels and name the file",
+    )
+    return judgements_of(rows, name, "judgement", duplicates).table.select(*SCHEMA)
 
 
-def as_pandas(judgements: pl.DataFrame) -> "pd.DataFrame":
-    """The same columns in pandas."""
+def read_judgements(path: Path, duplicates: Duplicates = "refuse") -> Judgements:
+    """Reads a file of judgements; see `read_qrels`.
+
+    Args:
+        path: the file.
+        duplicates: of a pair of query and passage that is judged twice with different levels:
+            "refuse" it, or take the highest ("max"). With one level it counts once. Both are
+            counted on stderr.
+
+    Raises:
+        I3Error: it cannot be read, there are none, a line has other columns than the first, a level
+            is no whole number, or a pair has two levels.
+    """
+    table = read_columns(path, QRELS)
+    if table.is_empty():
+        raise I3Error(f"{path}: no judgements in this file")
+    if LINE not in table.columns:
+        table = table.with_row_index(LINE, offset=1)
+    if "relevance" in table.columns:
+        _refuse_no_passages(table, path)
+    else:
+        table = table.with_columns(pl.lit(1.0).alias("relevance"))
+    return _checked(Judgements(table, str(path)), duplicates)
+
+
+def judgements_of(
+    rows: Iterable[tuple[Any, Any, Any]], source: str, unit: str, duplicates: Duplicates = "refuse"
+) -> Judgements:
+    """Judgements of a data set; checked as a file's.
+
+    Args:
+        rows: query ids, passage ids and levels, of whatever type the data set has.
+        source: its name, for messages.
+        unit: what a row is called in messages, such as "row".
+        duplicates: see `read_judgements`.
+
+    Raises:
+        I3Error: an id is missing, a level is no whole number, or a pair has two levels.
+    """
+    columns: tuple[list[str], list[str], list[float]] = ([], [], [])
+    for number, (qid, pid, level) in enumerate(rows, start=1):
+        place = f"{source}, {unit} {number}"
+        for what, column, value in (("query", columns[0], qid), ("passage", columns[1], pid)):
+            if isinstance(value, bool | float) or value is None or not str(value).strip():
+                raise I3Error(f"{place}: the {what} id is {value!r}; expected a string")
+            column.append(str(value).strip())
+        columns[2].append(_number(level, place))
+    table = pl.DataFrame(
+        dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA | {"relevance": pl.Float64}
+    ).with_row_index(LINE, offset=1)
+    return _checked(Judgements(table, source, unit), duplicates)
+
+
+def write_qrels(file: TextIO, rows: Iterable[tuple[str, str, int]]) -> None:
+    """Writes judgements in TREC's four columns.
+
+    Args:
+        file: as `atomic.new_file` gives it.
+        rows: query ids, passage ids and levels.
+    """
+    file.writelines(f"{qid} 0 {pid} {level}\n" for qid, pid, level in rows)
+
+
+def note_without_topic(
+    qrels: pl.DataFrame, queries: Mapping[str, Any], judged_in: str, topics_in: str
+) -> list[str]:
+    """Counts and names judged queries that have no topic, on stderr.
+
+    Args:
+        qrels: as `read_qrels` gives them.
+        queries: anything by query id.
+        judged_in: what the judgements are called.
+        topics_in: what the queries are called.
+
+    Returns:
+        Their ids, in the order of the judgements.
+    """
+    judged = qrels["query_id"].unique(maintain_order=True).to_list()
+    lacking = [qid for qid in judged if qid not in queries]
+    if lacking:
+        queries_are = "query is" if len(lacking) == 1 else "queries are"
+        note(
+            f"{judged_in}: {len(lacking):,} of {len(judged):,} judged {queries_are} not in "
+            f"{topics_in} and left out ({examples(lacking)})"
+        )
+    return lacking
+
+
+def examples(ids: Iterable[str]) -> str:
+    """The first ids, for a note."""
+    first = list(ids)
+    return ", ".join(first[:NAMED]) + (", …" if len(first) > NAMED else "")
+
+
+def as_pandas(qrels: pl.DataFrame) -> "pd.DataFrame":
+    """The same columns in pandas, as ir-measures' providers take them."""
     import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
 
-    columns = {name: judgements[name].to_list() for name in ("query_id", "doc_id")}
-    return pd.DataFrame({**columns, "relevance": judgements["relevance"].to_numpy()})
+    columns = {name: qrels[name].to_list() for name in PAIR}
+    return pd.DataFrame({**columns, "relevance": qrels["relevance"].to_numpy()})
 
 
 def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
     """The same columns in polars."""
     if isinstance(qrels, pl.DataFrame):
         return qrels
-    columns = {name: qrels[name].to_list() for name in COLUMNS}
-    return pl.DataFrame(columns, schema=COLUMNS, strict=False)
+    columns = {name: qrels[name].to_list() for name in SCHEMA}
+    return pl.DataFrame(columns, schema=SCHEMA, strict=False)
 
 
-def read_judgements(name_or_path: str) -> pl.DataFrame:
-    """Reads qrels for evaluation.
-
-    Args:
-        name_or_path: a TREC file (`qid 0 docid relevance`) or one with a relevant pair a line
-            (`qid docid`), plain or compressed (gzip, zstd); or one of the presets' names or an
-            ir_datasets id.
-
-    Returns:
-        Columns query_id, doc_id (strings) and relevance (int).
-
-    Raises:
-        I3Error: there are none, or a line is not as it should be, or has a negative level, of
-            which measures make different things.
-    """
-    judgements, source = _read(name_or_path)
-    negative = judgements["relevance"] < 0
-    if negative.any():
-        row = int(negative.arg_max() or 0)
-        raise I3Error(
-            f"{name_or_path}, line {line_of(source, row)}: relevance "
-            f"{judgements['relevance'][row]} is negative; count it as not relevant: write 0, or "
-            "leave the line out"
-        )
-    return judgements
-
-
-def _read(name_or_path: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The judgements, and the table with the lines that they come from."""
-    path = Path(name_or_path)
-    if not path.exists():
-        preset = PRESETS.get(name_or_path)
-        if preset and not preset.dataset:
-            raise I3Error(
-                f"{name_or_path} is for many collections: name the qrels, and --measures "
-                f"{name_or_path}"
-            )
-        close = difflib.get_close_matches(name_or_path, PRESETS, n=1)
-        if close and not preset:
-            raise I3Error(f"{name_or_path}: no such file; did you mean {close[0]}?")
-        judgements = from_ir_datasets(
-            preset.dataset if preset and preset.dataset else name_or_path,
-            _judgements,
-            "Download the qrels and name the file",
-        )
-        return judgements, judgements
-    table = read_columns(path, LAYOUTS, "qrels file", ("relevance",))
-    if "relevance" in table.columns:
-        _check_relevance(table, path)
-    else:
-        table = table.with_columns(pl.lit(1.0).alias("relevance"))
-    refuse_repeats(table, path, "judged")
-    return table.select("query_id", "doc_id", pl.col("relevance").cast(pl.Int64)), table
-
-
-def refuse_repeats(table: pl.DataFrame, path: Path, done: str) -> None:
-    """Refuses a file that has a pair of query and passage twice.
-
-    Raises:
-        I3Error: it has; the message names the second line of them.
-    """
+def repeated(table: pl.DataFrame) -> bool:
+    """Whether a table has a pair of query and passage twice."""
     # Hashes are quick to count, and when they are all different so are the pairs.
     hashes = pl.col("query_id").hash(1) + pl.col("doc_id").hash(2)
     if table.select(hashes.n_unique()).item() == len(table):
+        return False
+    return bool(table.select(pl.struct(PAIR).is_duplicated().any()).item())
+
+
+def _data_set(name: str) -> str:
+    """The ir_datasets id behind a name.
+
+    Raises:
+        I3Error: it is a preset of many collections, or nearly a preset's name.
+    """
+    preset = PRESETS.get(name)
+    if preset and not preset.dataset:
+        raise I3Error(f"{name} is for many collections: name the qrels, and --measures {name}")
+    close = difflib.get_close_matches(name, PRESETS, n=1)
+    if close and not preset:
+        raise I3Error(f"{name}: no such file; did you mean {close[0]}?")
+    return preset.dataset if preset and preset.dataset else name
+
+
+def _number(level: Any, place: str) -> float:
+    """A data set's level as a number; `_checked` sees whether it is a whole one."""
+    if isinstance(level, bool) or not isinstance(level, int | float | str):
+        raise I3Error(f"{place}: relevance {level!r} is not a finite number")
+    try:
+        number = float(level)
+    except (ValueError, OverflowError):
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise I3Error(f"{place}: relevance {level!r:.60} is not a finite number")
+    return number
+
+
+def _refuse_no_passages(table: pl.DataFrame, path: Path) -> None:
+    """Refuses a training file for rerankers, whose third column is constant."""
+    if "iteration" not in table.columns:
         return
-    again = table.select(~pl.struct("query_id", "doc_id").is_first_distinct()).to_series()
-    if again.any():
-        row = int(again.arg_max() or 0)
-        query, passage = table["query_id"][row], table["doc_id"][row]
-        raise I3Error(
-            f"{path}, line {line_of(table, row)}: passage {passage!r} is {done} a second time "
-            f"for query {query!r}"
-        )
-
-
-def _check_relevance(table: pl.DataFrame, path: Path) -> None:
     if len(table) > 1 and table["doc_id"].n_unique() == 1 < table["iteration"].n_unique():
         raise I3Error(
             f"{path}: the third column is {table['doc_id'][0]!r} throughout, so it is no passage "
             "id; if the columns are qid, pid, index, score, keep the first two"
         )
-    levels = table["relevance"]
+
+
+def _checked(judgements: Judgements, duplicates: Duplicates) -> Judgements:
+    """Whole levels, each pair once; what is odd but taken is noted."""
+    levels = judgements.table["relevance"]
     for wrong, what, advice in (
         (levels != levels.round(), "is no whole number", "round it, or give levels"),
         (levels.abs() > HIGHEST, "is no level", f"levels are at most {HIGHEST:,}"),
     ):
         if wrong.any():
             row = int(wrong.arg_max() or 0)
-            raise I3Error(
-                f"{path}, line {line_of(table, row)}: relevance {levels[row]:g} {what}; {advice}"
-            )
+            raise I3Error(f"{judgements.place(row)}: relevance {levels[row]:g} {what}; {advice}")
+    table = judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)
+    if repeated(table):
+        table = _once(Judgements(table, judgements.source, judgements.unit), duplicates)
+    below = int((table["relevance"] < 0).sum())
+    if below:
+        have = "judgement has" if below == 1 else "judgements have"
+        note(
+            f"{judgements.source}: {below:,} {have} a level below zero (lowest "
+            f"{table['relevance'].min()}): never relevant"
+        )
+    return Judgements(table, judgements.source, judgements.unit)
 
 
-def _judgements(data: Any) -> pl.DataFrame:
-    rows = [(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in data.qrels_iter()]
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+def _once(judgements: Judgements, duplicates: Duplicates) -> pl.DataFrame:
+    """The table with each pair once, where it is first; with the highest of its levels.
+
+    Raises:
+        I3Error: a pair has two levels, and the highest is not asked for.
+    """
+    table = judgements.table
+    pairs = table.group_by(PAIR, maintain_order=True).agg(
+        pl.col("relevance").n_unique().alias("levels"),
+        pl.col("relevance").max().alias("highest"),
+        pl.len().alias("times"),
+    )
+    differ = pairs.filter(pl.col("levels") > 1)
+    if len(differ) and duplicates == "refuse":
+        qid, pid, *_ = differ.row(0)
+        own = table.filter((pl.col("query_id") == qid) & (pl.col("doc_id") == pid))
+        first, first_line = own.select("relevance", LINE).row(0)
+        other = own.filter(pl.col("relevance") != first)
+        level, line = other.select("relevance", LINE).row(0)
+        raise I3Error(
+            f"{judgements.source}, {judgements.unit} {line}: passage {pid!r} has relevance {level} "
+            f"for query {qid!r}, and {first} in {judgements.unit} {first_line}; correct the "
+            "one that is wrong, or take the higher level with --duplicates max (eval, data import)"
+        )
+    again = int((pairs["times"] - 1).sum())
+    twice = pairs.filter(pl.col("times") > 1).row(0)
+    differing = f", {len(differ):,} pairs with different levels: the highest" if len(differ) else ""
+    lines = "line repeats a judgement" if again == 1 else "lines repeat judgements"
+    note(
+        f"{judgements.source}: {again:,} {lines} (passage {twice[1]} of query {twice[0]}"
+        f"{', …' if again > 1 else ''}), counted once{differing}"
+    )
+    first_rows = table.unique(PAIR, keep="first", maintain_order=True)
+    return first_rows.with_columns(pairs["highest"].alias("relevance"))

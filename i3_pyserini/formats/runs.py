@@ -1,6 +1,6 @@
 """Reading runs, checked and ranked: nothing odd in them is accepted in silence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +10,23 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import line_of, read_columns
-from i3_pyserini.formats.qrels import refuse_repeats
+from i3_pyserini.formats.columns import Columns, line_of, read_columns
+from i3_pyserini.formats.names import PASSAGE_ID, QUERY_ID, RANK, SCORE
+from i3_pyserini.formats.qrels import repeated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LAYOUTS = {
-    6: ("query_id", "_q0", "doc_id", "_rank", "score", "_tag"),
-    3: ("query_id", "doc_id", "rank"),
-}
-COLUMNS = {"query_id": pl.String, "doc_id": pl.String, "score": pl.Float64}
+RUN = Columns(
+    "run",
+    {
+        6: ("query_id", "_q0", "doc_id", "_rank", "score", "_tag"),
+        3: ("query_id", "doc_id", "rank"),
+    },
+    ("score", "rank"),
+    {"query_id": QUERY_ID, "doc_id": PASSAGE_ID, "score": SCORE, "rank": RANK},
+)
+SCHEMA = {"query_id": pl.String, "doc_id": pl.String, "score": pl.Float64}
 Ids = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
@@ -44,66 +50,96 @@ class Run:
     scored: bool = True
 
     @classmethod
-    def of(cls, name: str, frame: "pd.DataFrame") -> "Run":
-        """Ranks a frame with columns query_id, doc_id and score.
+    def of(cls, name: str, frame: "pl.DataFrame | pd.DataFrame") -> "Run":
+        """Ranks a frame of polars or pandas with columns query_id, doc_id and score.
 
         Raises:
             I3Error: a score is not finite.
         """
         columns = {column: frame[column].to_list() for column in ("query_id", "doc_id", "score")}
-        lines = pl.DataFrame(columns, schema=COLUMNS, strict=False)
+        lines = pl.DataFrame(columns, schema=SCHEMA, strict=False)
         if not lines["score"].is_finite().all():
             raise I3Error(f"{name}: has a score that is not a finite number")
         return cls(name, lines, *rank(lines))
 
     @cached_property
     def table(self) -> pl.DataFrame:
-        """The lines by rank.
+        """The lines by rank: columns query_id, doc_id, rank (int64, from 1 on) and score.
 
         The rows of a query follow each other, in the order of trec_eval: score (in single
-        precision), then docid, both falling.
+        precision), then docid, both descending.
         """
-        return self.lines if self.order is None else self.lines[self.order]
+        table = self.lines if self.order is None else self.lines[self.order]
+        starts, lengths = self._stretches(table)
+        ranks = np.arange(len(table)) - np.repeat(starts, lengths) + 1
+        rank_column = pl.Series("rank", ranks, dtype=pl.Int64)
+        return table.select("query_id", "doc_id", rank_column, "score")
 
     @cached_property
     def frame(self) -> "pd.DataFrame":
         """The same for ir-measures' providers, which rank equal scores each in its own way.
 
-        Columns query_id, doc_id and score; scores fall by one from rank to rank: 0, -1, -2, …
+        Columns query_id, doc_id and score; scores descend by one from rank to rank: 0, -1, -2, …
         """
         import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
 
-        lengths = self.table["query_id"].rle().struct.field("len").to_numpy().astype(np.int64)
-        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         return pd.DataFrame(
             {
                 "query_id": self.table["query_id"].to_list(),
                 "doc_id": self.table["doc_id"].to_list(),
-                "score": (starts - np.arange(len(starts))).astype(float),
+                "score": (1 - self.table["rank"]).cast(pl.Float64).to_numpy(),
             }
         )
 
     @property
-    def scores(self) -> "pd.Series":
-        """What the file says of each row of the frame: the score, or the rank below zero."""
-        import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+    def queries(self) -> list[str]:
+        """Its query ids, in the order in which they come first."""
+        return self.lines["query_id"].unique(maintain_order=True).to_list()
 
-        return pd.Series(self.table["score"].to_numpy())
+    def hits(
+        self, queries: Iterable[str], last: int | None = None
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Yields each query's id and its passages at ranks 1 to `last`, the best first.
+
+        Args:
+            queries: ids; one that the run lacks has no passages.
+            last: the lowest rank that is wanted; None for all.
+        """
+        starts, lengths = self._stretches(self.table)
+        qids = self.table["query_id"].gather(starts).to_list()
+        places = dict(zip(qids, zip(starts.tolist(), lengths.tolist(), strict=True), strict=True))
+        docids = self.table["doc_id"]
+        for qid in queries:
+            start, length = places.get(qid, (0, 0))
+            wanted = length if last is None else min(length, last)
+            yield qid, docids.slice(start, wanted).to_list()
+
+    @staticmethod
+    def _stretches(table: pl.DataFrame) -> tuple[Ids, Ids]:
+        """Where each query's rows begin, and how many there are."""
+        lengths = table["query_id"].rle().struct.field("len").to_numpy().astype(np.int64)
+        return np.cumsum(lengths) - lengths, lengths
 
 
 def read_run(path: Path) -> Run:
-    """Reads a run in TREC's six columns or MS MARCO's three; plain, gzip or zstd.
+    """Reads a run in TREC's six columns or MS MARCO's three, or with a header.
+
+    Args:
+        path: the file; plain, gzip or zstd, by content. Memory is about 50 bytes a line.
 
     Raises:
         I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
     """
-    table = read_columns(path, LAYOUTS, "run", ("score", "rank"))
-    refuse_repeats(table, path, "ranked")
+    table = read_columns(path, RUN)
+    if table.is_empty():
+        raise I3Error(f"{path}: no hits in this file")
+    if repeated(table):
+        _refuse_repeat(table, path)
     scored = "score" in table.columns
     if not scored:
         _check_ranks(table, path)
         table = table.with_columns(-pl.col("rank").alias("score"))
-    lines = table.select(list(COLUMNS))
+    lines = table.select(list(SCHEMA))
     return Run(path.name, lines, *rank(lines, scored), scored)
 
 
@@ -127,6 +163,16 @@ def place_of(named: Path, paths: Sequence[Path]) -> int | None:
             return place
     names = [Path(path.name) for path in paths]
     return names.index(named) if named in names else None
+
+
+def _refuse_repeat(table: pl.DataFrame, path: Path) -> None:
+    again = table.select(~pl.struct("query_id", "doc_id").is_first_distinct()).to_series()
+    row = int(again.arg_max() or 0)
+    query, passage = table["query_id"][row], table["doc_id"][row]
+    raise I3Error(
+        f"{path}, line {line_of(table, row)}: passage {passage!r} is ranked a second time for "
+        f"query {query!r}"
+    )
 
 
 def _check_ranks(table: pl.DataFrame, path: Path) -> None:
@@ -172,7 +218,7 @@ def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str
     if len(tied):
         order = np.arange(len(lines)) if order is None else order
         order = _break_ties(lines["doc_id"], order, tied)
-        told = f"{len(tied)} passages tie with one above them: ordered by docid, falling"
+        told = f"{len(tied)} passages tie with one above them: ordered by docid, descending"
         warnings.insert(0, told)
     return order, warnings
 
@@ -187,7 +233,7 @@ def _numbers(queries: pl.Series) -> Ids:
 
 
 def _break_ties(docids: pl.Series, order: Ids, tied: Ids) -> Ids:
-    """The order with equal scores by falling docid; touches only rows with an equal.
+    """The order with equal scores by descending docid; touches only rows with an equal.
 
     Args:
         docids: of the rows.

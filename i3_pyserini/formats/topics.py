@@ -1,12 +1,17 @@
-"""Topics: query ids and texts, from a TSV or JSONL file or a name that ir_datasets knows."""
+"""Topics: query ids and texts. The one reader and writer of files of queries."""
 
-import gzip
-import zlib
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.datasets import from_ir_datasets
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import parse_object
+from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
 
 # Names of Pyserini's and their ir_datasets counterparts.
 PYSERINI_NAMES = {
@@ -16,29 +21,48 @@ PYSERINI_NAMES = {
     "dl21": "msmarco-passage-v2/trec-dl-2021/judged",
     "dl22": "msmarco-passage-v2/trec-dl-2022/judged",
 }
+SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".json", ".ndjson")
+COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
+PAIR = 2  # columns: an id and a query
 
-ID_FIELDS = ("id", "_id", "qid", "query_id")
-TEXT_FIELDS = ("text", "query", "title")
+Lines = Iterator[tuple[str, str]]  # "FILE, line N" and the line, without its end
 
 
-def read_topics(name_or_path: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Topic:
+    """A query.
+
+    Attributes:
+        place: where it is written, for messages ("FILE, line N").
+        qid: its id.
+        query: its text, without surrounding blanks.
+    """
+
+    place: str
+    qid: str
+    query: str
+
+
+def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
     """Reads topics.
 
     Args:
-        name_or_path: a `qid<TAB>query` file (`.tsv` or `.txt`, also gzipped), a `.jsonl` file with
-            `id` (or `_id`, `qid`) and `text` (or `query`, `title`), a name of Pyserini's such as
+        name_or_path: a file as `topics_of_file` takes it, a name of Pyserini's such as
             `dl19-passage`, or an ir_datasets id.
+        quoted: see `topics_of_file`.
 
     Returns:
         Query text, without surrounding blanks, by query id, in the order of the source.
 
     Raises:
-        I3Error: there is no such file or name, or a line is not as it should be.
+        I3Error: there is no such file or name, a line is invalid, an id occurs twice, or there are
+            no topics.
     """
     path = Path(name_or_path)
-    if path.is_file():
-        return _read_jsonl(path) if path.suffix == ".jsonl" else _read_tsv(path)
-    if path.exists() or path.suffix in (".tsv", ".txt", ".gz", ".jsonl"):
+    if path.exists():
+        return by_id(topics_of_file(path, quoted), str(path))
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if any(suffix in (*SUFFIXES, *COMPRESSED) for suffix in suffixes):
         raise I3Error(f"{name_or_path}: no such topics file")
     return from_ir_datasets(
         PYSERINI_NAMES.get(name_or_path, name_or_path),
@@ -49,48 +73,227 @@ def read_topics(name_or_path: str) -> dict[str, str]:
     )
 
 
-def _read_jsonl(path: Path) -> dict[str, str]:
-    topics: dict[str, str] = {}
-    for number, record in read_jsonl(path):
-        place = f"{path}, line {number}"
-        qid = next((str(record[name]) for name in ID_FIELDS if name in record), "").strip()
-        query = next((record[name] for name in TEXT_FIELDS if name in record), None)
-        if not qid or not isinstance(query, str) or not query.strip():
-            expected = f"{' or '.join(ID_FIELDS)}, and {' or '.join(TEXT_FIELDS)}"
-            raise I3Error(f"{place}: no usable topic; expected {expected}")
-        if qid in topics:
-            raise I3Error(f"{place}: query id {qid!r} occurs a second time")
-        topics[qid] = query.strip()
-    if not topics:
-        raise I3Error(f"{path}: no topics in this file")
-    return topics
+def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
+    """The topics of a file, as a stream; plain, gzip or zstd, whatever its name.
+
+    Args:
+        path: lines of `qid<TAB>query`, CSV, or JSONL with an id (`id`, `_id`, `qid`, `query_id`,
+            …) and a text (`query`, `text`, …). The suffix says which, or else the first line. TSV
+            is read literally. TSV and CSV may have a header, which is named on stderr.
+        quoted: read double quotes in TSV as the original did (pandas' default): they are taken
+            off, and an unbalanced one swallows the lines after it.
+
+    Raises:
+        I3Error: it cannot be read, a line is not UTF-8, has no id or text or a third column, or an
+            id is neither a string nor an integer.
+    """
+    with open_bytes(path) as file:
+        if quoted:
+            yield from _read_quoted(path, file.read())
+            return
+        lines = _lines(path, file)
+        first = next(lines, None)
+        if first is None:
+            return
+        read = {"tsv": _read_tsv, "csv": _read_csv, "jsonl": _read_jsonl}[_kind(path, first[1])]
+        for place, qid, query in read(_again(first, lines)):
+            if not qid or not query:
+                raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
+            _refuse_half_characters(f"{qid} {query}", place)
+            yield Topic(place, qid, query)
 
 
-def _read_tsv(path: Path) -> dict[str, str]:
+def by_id(topics: Iterable[Topic], source: str) -> dict[str, str]:
+    """Queries by id.
+
+    Args:
+        topics: in order.
+        source: what they are called, for messages.
+
+    Raises:
+        I3Error: an id occurs twice, or there are no topics.
+    """
+    queries: dict[str, str] = {}
+    for topic in topics:
+        if topic.qid in queries:
+            raise I3Error(f"{topic.place}: query id {topic.qid!r} occurs a second time")
+        queries[topic.qid] = topic.query
+    if not queries:
+        raise I3Error(f"{source}: no topics")
+    return queries
+
+
+def write_topics(file: TextIO, topics: Mapping[str, str]) -> None:
+    """Writes topics as TSV, each on one line.
+
+    Args:
+        file: as `atomic.new_file` gives it.
+        topics: queries by id.
+    """
+    file.writelines(f"{qid}\t{' '.join(query.split())}\n" for qid, query in topics.items())
+
+
+def topic_of(fields: Mapping[str, Any], place: str) -> tuple[str, str]:
+    """Id and text of a topic, from the fields of a JSON object or a data set's row.
+
+    Args:
+        fields: values by name.
+        place: for messages.
+
+    Raises:
+        I3Error: a field is missing, the id is neither a string nor an integer, or the text is no
+            string.
+    """
+    id_name, text_name = find(TOPIC_ID, fields), find(QUERY, fields)
+    for what, name, known in (("id", id_name, TOPIC_ID), ("text", text_name, QUERY)):
+        if name is None:
+            have = ", ".join(map(repr, fields)) or "no field"
+            raise I3Error(f"{place}: no field {' or '.join(known)} for the {what}; it has {have}")
+    qid, query = fields[str(id_name)], fields[str(text_name)]
+    if isinstance(qid, bool) or not isinstance(qid, str | int):
+        raise I3Error(
+            f"{place}: field {id_name!r} is {_json(qid)}; expected a string or an integer as id"
+        )
+    if not isinstance(query, str):
+        raise I3Error(f"{place}: field {text_name!r} is {_json(query)}; expected a string")
+    return str(qid).strip(), query.strip()
+
+
+def _refuse_half_characters(text: str, place: str) -> None:
+    """Refuses what JSON can write and no file can hold."""
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    topics: dict[str, str] = {}
-    for number, raw in enumerate(content.splitlines(), start=1):
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!a:.80}") from error
+
+
+def _json(value: Any) -> str:
+    """A value in a message, as JSON writes it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else f"{value!r:.60}"
+
+
+def _kind(path: Path, first: str) -> str:
+    """What a file is, by its suffix, or else by its first line."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix in (".jsonl", ".json", ".ndjson"):
+        return "jsonl"
+    if suffix in (".csv", ".tsv"):
+        return suffix.removeprefix(".")
+    if first.lstrip().startswith("{"):
+        return "jsonl"
+    return "tsv" if "\t" in first or "," not in first or not _names(first.split(",")) else "csv"
+
+
+def _names(cells: Sequence[str]) -> bool:
+    """Whether a line is a header: its first column is called as an id is."""
+    return normal(cells[0]) in TOPIC_ID
+
+
+def _lines(path: Path, file: Iterable[bytes]) -> Lines:
+    """Lines that are not blank, without a byte order mark."""
+    for number, raw in enumerate(file, start=1):
         place = f"{path}, line {number}"
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise I3Error(f"{place}: not valid UTF-8") from error
-        if not line.strip():
+            raise I3Error(
+                f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file"
+            ) from error
+        if line.strip():
+            yield place, line.removesuffix("\n").removesuffix("\r")
+
+
+def _again(first: tuple[str, str], lines: Lines) -> Lines:
+    yield first
+    yield from lines
+
+
+def _read_tsv(lines: Lines) -> Iterator[tuple[str, str, str]]:
+    header: list[str] = []
+    for number, (place, line) in enumerate(lines):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if number == 0 and _names(cells):
+            header = _header(cells, place)
             continue
-        qid, tab, query = line.partition("\t")
-        qid, query = qid.strip(), query.split("\t")[0].strip()
-        if not tab:
+        if len(cells) == 1:
             raise I3Error(f"{place}: no tab; expected a query id, a tab and the query")
-        if not qid or not query:
-            raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
-        if qid in topics:
-            raise I3Error(f"{place}: query id {qid!r} occurs a second time")
-        topics[qid] = query
-    if not topics:
-        raise I3Error(f"{path}: no topics in this file")
-    return topics
+        while len(cells) > max(PAIR, len(header)) and not cells[-1]:
+            cells.pop()
+        yield place, *_columns(cells, header, place)
+
+
+def _read_csv(lines: Lines) -> Iterator[tuple[str, str, str]]:
+    first, texts, places = "", [], []
+    for place, line in lines:
+        first = first or place
+        texts.append(line)
+        places.append(place)
+    header: list[str] = []
+    reader, start = csv.reader(io.StringIO("\n".join(texts)), strict=True), 0
+    try:
+        for cells in reader:
+            place, start = places[start], reader.line_num
+            cells = [cell.strip() for cell in cells]  # noqa: PLW2901
+            if place == first and _names(cells):
+                header = _header(cells, place)
+            else:
+                yield place, *_columns(cells, header, place)
+    except csv.Error as error:
+        raise I3Error(f"{places[start]}: a quote is not closed or not doubled") from error
+
+
+def _header(cells: list[str], place: str) -> list[str]:
+    """Takes note of a header.
+
+    Raises:
+        I3Error: none of its columns is called as queries are.
+    """
+    id_name, text_name = find(TOPIC_ID, cells), find(QUERY, cells)
+    if id_name is None or text_name is None:
+        raise I3Error(
+            f"{place}: {cells[0]!r} is the name of a column, and no other is called "
+            f"{' or '.join(QUERY)}; rename the column of the queries"
+        )
+    unread = [name for name in cells if name not in (id_name, text_name)]
+    more = f"; not read: {', '.join(unread)}" if unread else ""
+    note(f"{place}: is a header: {id_name}, {text_name}{more}")
+    return cells
+
+
+def _columns(cells: Sequence[str], header: Sequence[str], place: str) -> tuple[str, str]:
+    """Id and query of a row."""
+    if len(cells) != (len(header) or PAIR):
+        expected = f"the header has {len(header)}" if header else "expected a query id and a query"
+        advice = "" if header else "; name the columns in a header (query_id, query, …)"
+        raise I3Error(f"{place}: {len(cells)} columns ({cells[-1]!r:.40}); {expected}{advice}")
+    if not header:
+        return cells[0], cells[1]
+    id_name, text_name = find(TOPIC_ID, header), find(QUERY, header)
+    return cells[header.index(str(id_name))], cells[header.index(str(text_name))]
+
+
+def _read_jsonl(lines: Lines) -> Iterator[tuple[str, str, str]]:
+    for place, line in lines:
+        try:
+            record = parse_object(line.encode())
+        except I3Error as error:
+            raise I3Error(f"{place}: {error}") from error
+        yield place, *topic_of(record, place)
+
+
+def _read_quoted(path: Path, content: bytes) -> Iterator[Topic]:
+    try:
+        text = content.decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t") if row]
+    except UnicodeDecodeError as error:
+        raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
+    except csv.Error as error:  # an unbalanced quote
+        raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
+    for row in rows:
+        if len(row) != PAIR:
+            raise I3Error(f"{path}: {len(row)} fields in {row!r:.80}; expected query id and query")
+        yield Topic(str(path), *row)

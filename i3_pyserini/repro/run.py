@@ -11,7 +11,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.tables import Table
-from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.repro.condition import Condition, Prepared, RunScores, Score
 from i3_pyserini.reproduce.runner import run_plan
@@ -97,7 +97,7 @@ def table(checks: Sequence[Check]) -> str:
 def _checks(scores: RunScores) -> Iterator[Check]:
     measures, _ = choose_measures(list(scores.measures))
     run = read_run(Path(scores.run))
-    evaluation = evaluate(read_judgements(scores.qrels), run, measures)
+    evaluation = evaluate(read_qrels(scores.qrels), run, measures)
     for told in evaluation.warnings:
         print(f"note: {run.name}: {told}", file=sys.stderr)
     means = evaluation.means

@@ -173,6 +173,8 @@ def search(
         I3Error: no query has a hit, or Pyserini failed.
     """
     import numpy as np
+    import pandas as pd
+    import polars as pl
 
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.anserini import run_pyserini
@@ -191,9 +193,16 @@ def search(
         if not run_file.is_file() or not run_file.stat().st_size:
             raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
         run = read_run(run_file)
-    found = run.frame.assign(score=run.scores, number=run.frame["query_id"].astype(int))
-    found = found.sort_values("number", kind="stable").reset_index(drop=True)
-    return found.assign(query_id=qids[found["number"]])[["query_id", "doc_id", "score"]]
+    found = run.table.with_columns(pl.col("query_id").cast(pl.Int64)).sort(
+        "query_id", maintain_order=True
+    )
+    return pd.DataFrame(
+        {
+            "query_id": qids[found["query_id"].to_numpy()],
+            "doc_id": found["doc_id"].to_list(),
+            "score": found["score"].to_numpy(),
+        }
+    )
 
 
 def _write_contents(corpus: "Corpus", folder: Path, files: int) -> int:

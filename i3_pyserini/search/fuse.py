@@ -1,11 +1,10 @@
 """`python -m i3_pyserini.search.fuse RUN RUN…`: one run of several."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.runs import Run
@@ -115,7 +114,7 @@ def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
     if not args.tune:
         return Stored(fusion)
     dev = [read_run(path) for path in args.tune_runs]
-    queries = {qid for run in dev for qid in run.frame["query_id"].unique()}
+    queries = {qid for run in dev for qid in run.queries}
     refuse_overlap(sorted(queries), runs)  # before the work
     tuned = tune(dev, read_qrels(args.tune), fusion, args.measure, args.hits, args.step)
     return of_tuned(tuned, args.tune, args.tune_runs)
@@ -123,9 +122,9 @@ def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
 
 def _note_missing(runs: "list[Run]", queries: int) -> None:
     for run in runs:
-        missing = queries - run.frame["query_id"].nunique()
+        missing = queries - len(run.queries)
         if missing:
-            print(f"note: {run.name}: {missing:,} of {queries:,} queries missing", file=sys.stderr)
+            note(f"{run.name}: {missing:,} of {queries:,} queries missing")
 
 
 if __name__ == "__main__":

@@ -75,17 +75,17 @@ def pool_runs(runs: Sequence[Run]) -> Pool:
         I3Error: one of the runs has no query in common with any other.
     """
     _refuse_strangers(runs)
-    frame = pd.concat([run.frame for run in runs], ignore_index=True)
-    query, qids = pd.factorize(frame["query_id"])
-    docid, docids = pd.factorize(frame["doc_id"], sort=True)
-    pairs, row = np.unique(query.astype(np.int64) * len(docids) + docid, return_inverse=True)
-    column = np.repeat(np.arange(len(runs)), [len(run.frame) for run in runs])
+    table = pl.concat([run.table for run in runs])
+    query, qids = _numbered(table["query_id"], table["query_id"].unique(maintain_order=True))
+    docid, docids = _numbered(table["doc_id"], table["doc_id"].unique().sort())
+    pairs, row = np.unique(query * len(docids) + docid, return_inverse=True)
+    column = np.repeat(np.arange(len(runs)), [len(run.table) for run in runs])
     ranks = np.full((len(pairs), len(runs)), np.inf)
-    ranks[row, column] = 1 - frame["score"].to_numpy()  # these are 0, -1, -2, … in eval's runs
+    ranks[row, column] = table["rank"].to_numpy()
     scores = np.full((len(pairs), len(runs)), np.nan)
-    scores[row, column] = np.concatenate([run.scores.to_numpy() for run in runs])
+    scores[row, column] = table["score"].to_numpy()
     of_query, of_docid = np.divmod(pairs, len(docids))
-    return Pool(_names(qids), _names(docids), of_query, of_docid, ranks, scores)
+    return Pool(qids, docids, of_query, of_docid, ranks, scores)
 
 
 def parts_of(pool: Pool, fusion: Fusion) -> Numbers:
@@ -206,8 +206,10 @@ def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
     return list(qids), hits, Docids(pl.Series(list(docids), dtype=pl.String))
 
 
-def _names(values: Any) -> Names:
-    return np.array(list(values), dtype=object)
+def _numbered(values: pl.Series, names: pl.Series) -> tuple[Ids, Names]:
+    """Values by their place among the names, and the names."""
+    numbers = values.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+    return numbers, np.array(names.to_list(), dtype=object)
 
 
 def _moments(scores: Numbers, starts: Ids, query: Ids) -> tuple[Numbers, Numbers]:
@@ -220,7 +222,7 @@ def _moments(scores: Numbers, starts: Ids, query: Ids) -> tuple[Numbers, Numbers
 
 
 def _refuse_strangers(runs: Sequence[Run]) -> None:
-    queries = [set(run.frame["query_id"].unique()) for run in runs]
+    queries = [set(run.queries) for run in runs]
     for number, own in enumerate(queries):
         others = set().union(*queries[:number], *queries[number + 1 :])
         if len(runs) > 1 and not own & others:

@@ -8,11 +8,13 @@ from math import comb
 import ir_measures
 import numpy as np
 import pandas as pd
+import polars as pl
 from ir_measures.measures import Measure
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.qrels import as_pandas, as_polars, note_without_topic
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.search.fusion import (
     Fusion,
@@ -49,7 +51,7 @@ class Tuned:
 
 def tune(
     runs: Sequence[Run],
-    qrels: pd.DataFrame,
+    qrels: "pl.DataFrame | pd.DataFrame",
     fusion: Fusion,
     measure: str,
     depth: int = 1000,
@@ -59,7 +61,7 @@ def tune(
 
     Args:
         runs: of the dev queries, in the order of those that will be fused.
-        qrels: their judgements; queries that are in no run are left out.
+        qrels: their judgements; queries that are in no run are left out, with a note.
         fusion: its method and normalization are kept.
         measure: of ir-measures, to be highest.
         depth: hits of a query.
@@ -74,12 +76,14 @@ def tune(
     refuse_unscored(runs, fusion.method)
     pool = pool_runs(runs)
     queries = [str(qid) for qid in pool.qids]
-    judged = qrels[qrels["query_id"].isin(queries)]
-    if judged.empty:
+    qrels = as_polars(qrels)
+    judged = qrels.filter(pl.col("query_id").is_in(queries))
+    if judged.is_empty():
         raise I3Error(
             f"none of the {len(queries)} queries of the dev runs is judged ({min(queries)!r} "
             f"against {qrels['query_id'].min()!r}); are these qrels of another set?"
         )
+    note_without_topic(qrels, dict.fromkeys(queries), "--tune", "the dev runs")
     value_of = _Value(measures[0], judged)
     depth = min(depth, measures[0].params.get("cutoff", depth))
     weights = list(_weights(len(runs), step))
@@ -108,7 +112,7 @@ def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
     Raises:
         I3Error: names one.
     """
-    fused = {qid for run in test for qid in run.frame["query_id"].unique()}
+    fused = {qid for run in test for qid in run.queries}
     if both := fused & set(dev):
         raise I3Error(
             f"query {min(both)!r} and {len(both) - 1} others are in the dev runs and in the runs "
@@ -119,8 +123,8 @@ def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
 class _Value:
     """A measure's mean over the judged queries, of rankings with nothing after their depth."""
 
-    def __init__(self, measure: Measure, qrels: pd.DataFrame) -> None:
-        self._evaluator = ir_measures.evaluator([measure], qrels)
+    def __init__(self, measure: Measure, qrels: pl.DataFrame) -> None:
+        self._evaluator = ir_measures.evaluator([measure], as_pandas(qrels))
         self._queries = set(qrels["query_id"])
 
     def __call__(self, ranking: pd.DataFrame) -> float:

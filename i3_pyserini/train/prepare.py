@@ -14,7 +14,7 @@ from i3_pyserini.data.candidates import (
     TeacherFile,
 )
 from i3_pyserini.data.known import KnownPassages, blocks
-from i3_pyserini.data.queries import read_positives, read_queries
+from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.model.config import I3Config, is_i3_model
@@ -133,8 +133,9 @@ def candidate_source(recipe: Recipe) -> CandidateSource:
         return TeacherFile(data.teacher)
     assert data.queries is not None  # noqa: S101  (the recipe was checked)
     assert data.qrels is not None  # noqa: S101  (likewise)
-    queries = read_queries(data.queries, data.quoted_queries)
-    positives = read_positives(data.qrels, data.min_relevance)
+    queries, positives = read_judged_queries(
+        data.queries, data.qrels, data.min_relevance, data.quoted_queries
+    )
     if data.negatives is None:
         return JudgedQueries(queries, positives, str(data.qrels))
     return NegativesFile(data.negatives, queries, positives)

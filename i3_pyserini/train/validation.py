@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import polars as pl
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -16,8 +16,8 @@ from i3_pyserini.data.queries import read_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.eval.measures import choose_measures
-from i3_pyserini.formats.qrels import read_qrels
-from i3_pyserini.formats.runs import Run, read_run
+from i3_pyserini.formats.qrels import note_without_topic, read_qrels
+from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import Text, TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.text import I3Tokenizer
@@ -42,7 +42,7 @@ class Validator:
 
     recipe: ValidationRecipe
     queries: dict[str, str]
-    qrels: pd.DataFrame
+    qrels: pl.DataFrame
     store: TextStore
     pool: dict[str, list[str]] | None
     tokenizer: I3Tokenizer
@@ -64,9 +64,10 @@ class Validator:
             if path is not None and not path.is_file():
                 raise I3Error(f"{path}: no such file for validation")
         queries = read_queries(own.topics)
-        qrels = read_qrels(str(own.qrels))
-        qrels = qrels[qrels["query_id"].isin(queries.keys())]
-        if qrels.empty:
+        qrels = read_qrels(own.qrels)
+        note_without_topic(qrels, queries, str(own.qrels), str(own.topics))
+        qrels = qrels.filter(pl.col("query_id").is_in(list(queries)))
+        if qrels.is_empty():
             raise I3Error(f"{own.qrels}: judges none of the queries of {own.topics}")
         judged = set(qrels["query_id"])
         queries = {qid: query for qid, query in queries.items() if qid in judged}
@@ -97,9 +98,9 @@ class Validator:
         hits = rank(model, accelerator, qids, queries)
         if not accelerator.is_main_process:
             return None
-        rows = pd.DataFrame(hits, columns=["query_id", "doc_id", "score"])
-        rows = rows.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
-        best = rows.groupby("query_id").head(self.recipe.hits).reset_index(drop=True)
+        rows = pl.DataFrame(hits, schema=SCHEMA, orient="row")
+        rows = rows.sort("query_id", "score", descending=[False, True], maintain_order=True)
+        best = rows.group_by("query_id", maintain_order=True).head(self.recipe.hits)
         return Run.of("validation", best)
 
     def _rank(
@@ -193,8 +194,8 @@ def _best(scores: Tensor, rows: Tensor, hits: int) -> tuple[Tensor, Tensor]:
 
 
 def _read_pool(path: Path, queries: dict[str, str]) -> dict[str, list[str]]:
-    frame = read_run(path).frame
-    frame = frame[frame["query_id"].isin(queries.keys())]
-    if frame.empty:
+    run = read_run(path)
+    found = [qid for qid in run.queries if qid in queries]
+    if not found:
         raise I3Error(f"{path}: ranks none of the validation queries")
-    return {str(qid): list(pids) for qid, pids in frame.groupby("query_id")["doc_id"]}
+    return dict(run.hits(found))

@@ -220,16 +220,16 @@ BAD = {
         ("", "corpus.tsv: no passages"),
     ],
     "topics.tsv": [
-        ("q1\thow\tlong\n", "topics.tsv, line 1: 3 tab-separated fields"),
-        ("q1\t \n", "topics.tsv, line 1: the text is empty"),
+        ("q1\thow\tlong\n", "topics.tsv, line 1: 3 columns"),
+        ("q1\t \n", "topics.tsv, line 1: the query is empty"),
         ("q1\ta\nq1\tb\n", "topics.tsv, line 2: query id 'q1' occurs a second time"),
-        ("\n", "split 'test' has no topics"),
+        ("\n", "split 'test': no topics"),
     ],
     "qrels.txt": [
         ("q1 0 d1 1\nq7 0 d1 1\n", "qrels.txt, line 2: query 'q7' is not in the topics"),
-        ("q1 0 d1 1\nq1 0 d1 2\n", "qrels.txt, line 2: passage 'd1' is judged a second time"),
-        ("\n", "qrels.txt: no judgements in this file"),
-        ("q1 0 d1 high\n", "qrels.txt, line 1: relevance 'high' is not a whole number"),
+        ("q1 0 d1 1\nq1 0 d1 2\n", "qrels.txt, line 2: passage 'd1' has relevance 2"),
+        ("\n", "qrels.txt: empty; expected a qrels file"),
+        ("q1 0 d1 high\n", "qrels.txt, line 1: relevance 'high' is not a finite number"),
         ("q1 0 d1 1\nq1 d1\n", "qrels.txt, line 2: 2 columns"),
     ],
 }

@@ -31,7 +31,7 @@ class Recorder(Validator):
     def search(self, model: I3Retriever, accelerator: Accelerator) -> Run | None:
         run = super().search(model, accelerator)
         if run is not None:
-            queries = run.frame.assign(score=run.scores).groupby("query_id")[["doc_id", "score"]]
+            queries = run.table.to_pandas().groupby("query_id")[["doc_id", "score"]]
             hits = {str(qid): hits.to_numpy().tolist() for qid, hits in queries}
             tensors = {name: value.detach().clone() for name, value in model.named_parameters()}
             self.seen.append({"hits": hits, "parameters": tensors})

@@ -100,7 +100,7 @@ def test_as_run_is_what_a_file_would_give(tmp_path: Path) -> None:
     scores = {"q2": {"a": 1.0, "c": 2.0, "b": 2.0}, "q1": {"a": -1.0}}
     read, made = read_run(write(tmp_path / "run", scores)), as_run(scores)
     pd.testing.assert_frame_equal(read.frame, made.frame)
-    assert read.scores.tolist() == made.scores.tolist()
+    assert read.table.equals(made.table)
 
 
 @settings(deadline=None)
@@ -267,4 +267,4 @@ def test_mistakes(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..
 
 def test_runs_keep_their_scores(tmp_path: Path) -> None:
     run = read_run(write(tmp_path / "a", {"q": {"a": 0.5, "b": 7.0}}))
-    assert isinstance(run, Run) and run.scores.tolist() == [7.0, 0.5]
+    assert isinstance(run, Run) and run.table["score"].to_list() == [7.0, 0.5]

@@ -81,7 +81,7 @@ def test_stock_search_finds_what_faiss_finds(
     assert stock.returncode == 0, stock.stderr
     scores, rows = faiss.knn(queries, passages, HITS, metric=faiss.METRIC_INNER_PRODUCT)
     run = read_run(tmp_path / "run.txt")
-    found = run.frame.assign(score=run.scores).groupby("query_id")
+    found = run.table.to_pandas().groupby("query_id")
     assert len(found) == len(queries)
     for number in range(len(queries)):
         hits = found.get_group(f"q{number}")

@@ -30,7 +30,7 @@ def validator(recipe: object, tokenizer: I3Tokenizer) -> Validator:
 def ranked(own: Validator, model: I3Retriever) -> Ranking:
     run = own.search(model, Accelerator(cpu=True))
     assert run is not None
-    frame = run.frame.assign(score=run.scores)
+    frame = run.table.to_pandas()
     return {
         str(qid): list(zip(rows["doc_id"], rows["score"], strict=True))
         for qid, rows in frame.groupby("query_id")

@@ -32,7 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fields", nargs="+", default=[], metavar="id=NAME", help="its fields: id, title, text"
     )
     parser.add_argument(
-        "--drop-unknown", action="store_true", help="leave judgements of absent passages out"
+        "--drop-unknown",
+        action="store_true",
+        help="leave out judgements of absent passages and queries, and count them",
+    )
+    parser.add_argument(
+        "--duplicates",
+        choices=("refuse", "max"),
+        default="refuse",
+        help="of a passage that is judged twice for a query with different levels: refuse the "
+        "judgements (default), or take the highest",
     )
     parser.add_argument("--overwrite", action="store_true")
 
@@ -42,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from i3_pyserini.data.collection import write_collection
 
     source = _source(args)
-    source.name = args.name or source.name
+    source.name, source.duplicates = args.name or source.name, args.duplicates
     findings = write_collection(source, args.output, args.overwrite, args.drop_unknown)
     print(f"wrote {args.output}: {findings}")
 

@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from i3_pyserini.formats.qrels import Duplicates, Judgements
+from i3_pyserini.formats.topics import Topic
+
 
 @dataclass(frozen=True)
 class Document:
@@ -22,35 +25,18 @@ class Document:
     text: str
 
 
-@dataclass(frozen=True)
-class Topic:
-    """A query; `place` as in `Document`."""
-
-    place: str
-    qid: str
-    query: str
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A judgement of a passage for a query; `place` as in `Document`."""
-
-    place: str
-    qid: str
-    pid: str
-    relevance: int
-
-
 class Source(ABC):
     """A collection somewhere; subclasses say where.
 
     Attributes:
         name: what it is called.
         origin: where it came from, for the manifest.
+        duplicates: what becomes of pairs that are judged twice; see `qrels.read_judgements`.
     """
 
     name: str
     origin: str
+    duplicates: Duplicates = "refuse"
 
     @abstractmethod
     def passages(self) -> Iterator[Document]:
@@ -69,5 +55,5 @@ class Source(ABC):
         """The topics of a split; may hold more than those that are judged."""
 
     @abstractmethod
-    def judgements(self, split: str) -> Iterator[Judgement]:
-        """The judgements of a split; none if it is not judged."""
+    def judgements(self, split: str) -> Judgements | None:
+        """The judgements of a split; None if it is not judged."""

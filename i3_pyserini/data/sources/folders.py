@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i3_pyserini.data.sources.base import Document, Judgement, Source, Topic
-from i3_pyserini.data.sources.tables import read_documents, read_judgements, read_topics_strictly
+from i3_pyserini.data.sources.base import Document, Source
+from i3_pyserini.data.sources.tables import read_documents
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.qrels import Judgements, read_judgements
+from i3_pyserini.formats.topics import Topic, topics_of_file
 
 
 class LayoutFolder(Source):
@@ -39,12 +41,12 @@ class LayoutFolder(Source):
 
     def topics(self, split: str) -> Iterator[Topic]:
         """See `Source`."""
-        return read_topics_strictly(self.folder / f"topics.{split}.tsv", {})
+        return topics_of_file(self.folder / f"topics.{split}.tsv")
 
-    def judgements(self, split: str) -> Iterator[Judgement]:
+    def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
         file = self.folder / f"qrels.{split}.txt"
-        return read_judgements(file) if file.exists() else iter(())
+        return read_judgements(file, self.duplicates) if file.exists() else None
 
 
 class BeirFolder(Source):
@@ -56,6 +58,7 @@ class BeirFolder(Source):
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
+        self._judgements: dict[str, Judgements] = {}
 
     def passages(self) -> Iterator[Document]:
         """See `Source`."""
@@ -70,14 +73,17 @@ class BeirFolder(Source):
 
     def topics(self, split: str) -> Iterator[Topic]:
         """The judged topics of a split; the file holds those of all splits."""
-        judged = {judgement.qid for judgement in self.judgements(split)}
-        for topic in read_topics_strictly(self.folder / "queries.jsonl", {}):
+        judged = set(self.judgements(split).table["query_id"])
+        for topic in topics_of_file(self.folder / "queries.jsonl"):
             if topic.qid in judged:
                 yield topic
 
-    def judgements(self, split: str) -> Iterator[Judgement]:
+    def judgements(self, split: str) -> Judgements:
         """See `Source`."""
-        return read_judgements(self.folder / "qrels" / f"{split}.tsv")
+        if split not in self._judgements:
+            file = self.folder / "qrels" / f"{split}.tsv"
+            self._judgements[split] = read_judgements(file, self.duplicates)
+        return self._judgements[split]
 
 
 @dataclass
@@ -121,9 +127,9 @@ class PlainFiles(Source):
 
     def topics(self, split: str) -> Iterator[Topic]:
         """See `Source`."""
-        return read_topics_strictly(self.topic_files[split], {})
+        return topics_of_file(self.topic_files[split])
 
-    def judgements(self, split: str) -> Iterator[Judgement]:
+    def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
         file = self.qrels_files.get(split)
-        return read_judgements(file) if file else iter(())
+        return read_judgements(file, self.duplicates) if file else None

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from i3_pyserini.data.sources.base import Document, Judgement, Source, Topic
+from i3_pyserini.data.sources.base import Document, Source
 from i3_pyserini.data.sources.tables import ID_NAMES, TEXT_NAMES
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.datasets import from_ir_datasets
+from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find
+from i3_pyserini.formats.qrels import Judgements, judgements_of
+from i3_pyserini.formats.topics import Topic, topic_of
 
 T = TypeVar("T")
 SPLITS = ("train", "dev", "validation", "test")
@@ -51,13 +54,13 @@ class IrDataset(Source):
                 f"{self.origin}, query {query.query_id}", query.query_id, query.default_text()
             )
 
-    def judgements(self, split: str) -> Iterator[Judgement]:
+    def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
         if not self.parts[split].has_qrels():
-            return
-        for number, qrel in enumerate(self._stream(self.parts[split].qrels_iter), start=1):
-            place = f"{self.origin}, {split} judgement {number}"
-            yield Judgement(place, qrel.query_id, qrel.doc_id, int(qrel.relevance))
+            return None
+        qrels = self._stream(self.parts[split].qrels_iter)
+        rows = ((qrel.query_id, qrel.doc_id, qrel.relevance) for qrel in qrels)
+        return judgements_of(rows, f"{self.origin}, {split}", "judgement", self.duplicates)
 
     def _load(self, name: str) -> Any:
         return from_ir_datasets(name, lambda data: data, INSTEAD)
@@ -105,6 +108,7 @@ class HubDataset(Source):
                 "download it and import its files"
             )
         own = next((config for config in QRELS_CONFIGS if config in configs), None)
+        self._judgements: dict[str, Judgements] = {}
         self.qrels: tuple[str, str | None] = (name, own) if own else (f"{name}-qrels", None)
 
     def passages(self) -> Iterator[Document]:
@@ -120,19 +124,19 @@ class HubDataset(Source):
 
     def topics(self, split: str) -> Iterator[Topic]:
         """The judged topics of a split; the configuration holds those of all splits."""
-        judged = {judgement.qid for judgement in self.judgements(split)}
+        judged = set(self.judgements(split).table["query_id"])
         for place, row in self._rows(self.hub_name, "queries", None):
-            qid = _field(row, ID_NAMES, place)
+            qid, query = topic_of(row, place)
             if qid in judged:
-                yield Topic(place, qid, _field(row, TEXT_NAMES, place))
+                yield Topic(place, qid, query)
 
-    def judgements(self, split: str) -> Iterator[Judgement]:
-        """See `Source`."""
-        for place, row in self._rows(*self.qrels, split):
-            qid = _field(row, ("query-id", "query_id", "qid"), place)
-            pid = _field(row, ("corpus-id", "corpus_id", "doc_id", "pid"), place)
-            score = row.get("score", row.get("relevance", 1))
-            yield Judgement(place, qid, pid, int(score))
+    def judgements(self, split: str) -> Judgements:
+        """See `Source`; without a field for levels, a judged passage is relevant."""
+        if split not in self._judgements:
+            source = f"{self.origin}, {self.qrels[1] or 'qrels'} {split}"
+            rows = (_judgement(row, place) for place, row in self._rows(*self.qrels, split))
+            self._judgements[split] = judgements_of(rows, source, "row", self.duplicates)
+        return self._judgements[split]
 
     def _rows(
         self, name: str, config: str | None, split: str | None
@@ -153,6 +157,17 @@ class HubDataset(Source):
             raise I3Error(
                 f"{self.origin}: could not be read ({reason:.300}); offline? {INSTEAD}"
             ) from error
+
+
+def _judgement(row: dict[str, Any], place: str) -> tuple[Any, Any, Any]:
+    """Query id, passage id and level of a row."""
+    query, passage, level = (find(names, row) for names in (QUERY_ID, PASSAGE_ID, LEVEL))
+    if query is None or passage is None:
+        raise I3Error(
+            f"{place}: no field {' or '.join(QUERY_ID)}, or none {' or '.join(PASSAGE_ID)}; it has "
+            f"{', '.join(map(repr, row))}"
+        )
+    return row[query], row[passage], 1 if level is None else row[level]
 
 
 def _field(row: dict[str, Any], names: tuple[str, ...], place: str) -> str:

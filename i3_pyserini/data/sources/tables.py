@@ -1,10 +1,10 @@
-"""Passages, topics and judgements in plain files: TSV, CSV, JSONL and TREC qrels."""
+"""Passages in plain files: TSV, CSV and JSONL."""
 
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from i3_pyserini.data.sources.base import Document, Judgement, Topic
+from i3_pyserini.data.sources.base import Document
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.jsonl import read_jsonl
 from i3_pyserini.formats.tsv import read_tsv
@@ -14,7 +14,6 @@ LONGEST = 1 << 30  # characters of a CSV field
 TEXT_NAMES = ("text", "contents", "passage", "query", "body")
 TITLE_NAMES = ("title",)
 NAMES = {"id": ID_NAMES, "title": TITLE_NAMES, "text": TEXT_NAMES}
-QRELS = {2: (0, 1, None), 3: (0, 1, 2), 4: (0, 2, 3)}  # where qid, pid and relevance are
 Row = tuple[str, dict[str, str | None]]
 
 
@@ -31,39 +30,6 @@ def read_documents(path: Path, fields: Mapping[str, str]) -> Iterator[Document]:
     """
     for place, row in _rows(path, fields, (("id", "title", "text"), ("id", "text"))):
         yield Document(place, _need(row, "id", place), row.get("title"), row.get("text") or "")
-
-
-def read_topics_strictly(path: Path, fields: Mapping[str, str]) -> Iterator[Topic]:
-    """Topics of a file: as `read_documents`, with an id and a text (or `query`) a line."""
-    for place, row in _rows(path, fields, (("id", "text"),)):
-        yield Topic(place, _need(row, "id", place), _need(row, "text", place))
-
-
-def read_judgements(path: Path) -> Iterator[Judgement]:
-    """Judgements of a file: TREC's four columns, BEIR's three with a header, or relevant pairs.
-
-    Raises:
-        I3Error: there is none, a line has other columns than the first, or its relevance is no
-            whole number.
-    """
-    width = 0
-    for number, place, cells in read_tsv(path):
-        columns = " ".join(cells).split()
-        if number == 1 and columns[:1] == ["query-id"]:
-            continue
-        width = width or len(columns)
-        if len(columns) != width or width not in QRELS:
-            raise I3Error(
-                f"{place}: {len(columns)} columns; expected qid, 0, pid, relevance (TREC), qid, "
-                "pid, relevance (BEIR) or qid, pid, as on every other line"
-            )
-        qid, pid, graded = QRELS[width]
-        relevance = columns[graded] if graded is not None else "1"
-        if not relevance.removeprefix("-").isdecimal():
-            raise I3Error(f"{place}: relevance {relevance!r} is not a whole number")
-        yield Judgement(place, columns[qid], columns[pid], int(relevance))
-    if not width:
-        raise I3Error(f"{path}: no judgements in this file")
 
 
 def _rows(

@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> None:
     _check(args)
     from i3_pyserini.eval.diff import Choice, diff
     from i3_pyserini.eval.measures import choose_measures, graded_note
-    from i3_pyserini.formats.qrels import read_judgements
+    from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.topics import read_topics
 
     measures, note = choose_measures([args.measure])
     topics = read_topics(args.topics)
-    qrels = read_judgements(args.qrels)
+    qrels = read_qrels(args.qrels)
     runs = _runs(args)
     texts = _texts(args)
     choice = Choice(measures[0], args.queries, args.depth)
