@@ -248,12 +248,12 @@ def _checked(judgements: Judgements, duplicates: Duplicates) -> Judgements:
     table = judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)
     if repeated(table):
         table = _once(Judgements(table, judgements.source, judgements.unit), duplicates)
-    below = int((table["relevance"] < 0).sum())
+    below = table["relevance"].filter(table["relevance"] < 0).sort().to_list()
     if below:
-        have = "judgement has" if below == 1 else "judgements have"
+        have = "judgement has" if len(below) == 1 else "judgements have"
         note(
-            f"{judgements.source}: {below:,} {have} a level below zero (lowest "
-            f"{table['relevance'].min()}): never relevant"
+            f"{judgements.source}: {len(below):,} {have} a level below zero (lowest {below[0]}): "
+            "never relevant"
         )
     return Judgements(table, judgements.source, judgements.unit)
 

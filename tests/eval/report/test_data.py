@@ -17,14 +17,14 @@ from i3_pyserini.eval.report.data import (
     recall_table,
     scatter_table,
 )
-from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run, read_run
 
 
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize("name", ["run.a", "run.c"])
 def test_recall_and_first_ranks(folder: Path, name: str, level: int) -> None:
-    qrels, run = read_judgements(str(folder / "qrels.txt")), read_run(folder / name)
+    qrels, run = read_qrels(str(folder / "qrels.txt")), read_run(folder / name)
     ranks = judged_ranks(qrels, run)
     curve, bins = recall_by_depth(ranks, level), first_ranks(ranks, level)
     expected = dict.fromkeys(bins, 0)
@@ -47,7 +47,7 @@ def test_recall_and_first_ranks(folder: Path, name: str, level: int) -> None:
 
 
 def test_curves_end_where_the_runs_do(folder: Path) -> None:
-    qrels = read_judgements(str(folder / "qrels.txt"))
+    qrels = read_qrels(str(folder / "qrels.txt"))
     ranks = {"a": judged_ranks(qrels, read_run(folder / "run.a"))}
     table = recall_table(ranks, 1)
     depths = [int(row[0]) for row in table.rows]
