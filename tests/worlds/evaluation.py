@@ -7,7 +7,7 @@ import ir_measures
 import pytrec_eval
 
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.formats.qrels import read_judgements
+from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from tests.worlds.compare import read_hits, same_values
 from tests.worlds.world import World
@@ -78,7 +78,7 @@ def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path)
 def _ours(
     measures: list[object], qrels: Path, run: Path, keys: object
 ) -> dict[tuple[str, str], float]:
-    found = evaluate(read_judgements(str(qrels)), read_run(run), measures)
+    found = evaluate(read_qrels(str(qrels)), read_run(run), measures)
     return {
         (measure, qid): value
         for measure, values in found.values.items()

@@ -29,7 +29,7 @@ def test_recall_and_first_ranks(folder: Path, name: str, level: int) -> None:
     curve, bins = recall_by_depth(ranks, level), first_ranks(ranks, level)
     expected = dict.fromkeys(bins, 0)
     ranked: dict[str, list[str]] = {}
-    for query, docid, _ in run.table.iter_rows():
+    for query, docid, _, _ in run.table.iter_rows():
         ranked.setdefault(query, []).append(docid)
     for query in ranks.queries:
         relevant = {d for q, d, r in qrels.iter_rows() if q == query and r >= level}
