@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that run the tests; a file's tests stay in one, because they share its fixtures.
+JOBS ?= 2
 
 # Random worlds through all routes that should agree: tests/worlds.
 WORLDS ?= 1000
@@ -12,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m i3_pyserini.demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

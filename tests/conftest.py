@@ -35,9 +35,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _share_the_cores()
     golden = config.getoption("--golden")
     if not (golden / "args.json").is_file():
         raise pytest.UsageError(f"--golden {golden}: no reference numbers here (args.json)")
+
+
+def _share_the_cores() -> None:
+    """Gives each of pytest-xdist's workers, and the commands it starts, its share of the cores.
+
+    Otherwise each would compute with as many threads as there are cores, which then wait for one
+    another.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        threads = max((os.cpu_count() or 1) // workers, 1)
+        torch.set_num_threads(threads)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True)

@@ -33,11 +33,12 @@ def command(
 
 
 def process(*args: object, devices: int = 1) -> "subprocess.CompletedProcess[str]":
-    launcher = (
-        [] if devices == 1 else ["-m", "torch.distributed.run", "--nproc-per-node", str(devices)]
-    )
+    command = [sys.executable, "-m", "i3_pyserini.train", *map(str, args)]
+    if devices > 1:  # standalone: on a port that is free
+        options = ["--standalone", f"--nproc-per-node={devices}"]
+        command[1:1] = ["-m", "torch.distributed.run", *options]
     return subprocess.run(
-        [sys.executable, *launcher, "-m", "i3_pyserini.train", *map(str, args)],
+        command,
         capture_output=True,
         text=True,
         check=False,
