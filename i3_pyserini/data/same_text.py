@@ -35,7 +35,7 @@ class TextHashes:
                 block = store.slice(start, start + BLOCK)
                 rows = slice(start, start + len(block))
                 pids[rows] = hashes_of([pid for pid, _ in block])
-                texts[rows] = hashes_of([_words(text) for _, text in block])
+                texts[rows] = hashes_of([words_of(text) for _, text in block])
                 progress.update(len(block))
         order = np.argsort(pids)
         self._pids, self._texts = pids[order], texts[order]
@@ -55,5 +55,6 @@ class TextHashes:
         return self._texts[places], self._pids[places] == hashes
 
 
-def _words(text: Text) -> str:
+def words_of(text: Text) -> str:
+    """Title and text in lower case with single spaces: equal for passages that say the same."""
     return " ".join(f"{text.title or ''} {text.text}".casefold().split())

@@ -33,6 +33,7 @@ class Progress:
         finished: whether the run has come to its end.
         window: sums of the losses since the last line of the log.
         window_steps: steps in them.
+        duplicates: pairs of query and passage that `negatives.exclude_duplicates` left out.
     """
 
     step: int = 0
@@ -44,6 +45,7 @@ class Progress:
     finished: bool = False
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
+    duplicates: int = 0
 
 
 @dataclass(frozen=True)

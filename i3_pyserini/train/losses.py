@@ -5,10 +5,10 @@ Q queries of this device, n passages each, P = Q·n, W devices, H dimensions.
 
 import torch
 from torch import Tensor
-from torch import distributed as dist
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
-from i3_pyserini.train.gather import gather, world
+from i3_pyserini.train.batch_negatives import contrast
+from i3_pyserini.train.gather import gather
 from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
 from i3_pyserini.train.samples import Batch
 
@@ -65,7 +65,7 @@ def contrastive_loss(
     Args:
         queries: float [Q, H].
         passages: float [P, H].
-        batch: for the keys of passages and positives.
+        batch: for the keys by which passages are left out, see `contrast`.
         recipe: see `NegativesRecipe`.
         temperature: scores are divided by it.
 
@@ -75,25 +75,17 @@ def contrastive_loss(
 
     Source: original `modeling.py`, `DualEncoder.forward`.
     """
+    negatives = contrast(batch, recipe)
     if recipe.shared == "group":
         scores = own_scores(queries, passages)
-        return F.cross_entropy(scores / temperature, _zeros(len(scores), scores))
-    per_query, rank = len(passages) // len(queries), 0
-    passage_keys, positive_keys = batch.passage_keys, batch.positive_keys
-    if recipe.shared == "devices":
-        own_slice = recipe.gradient == "own_slice"
-        passages, passage_keys = gather(passages, own_slice=own_slice), gather_keys(passage_keys)
-        if own_slice:
-            queries, positive_keys = gather(queries, own_slice=True), gather_keys(positive_keys)
-        else:
-            rank = world()[0]
-    scores = queries @ passages.T / temperature
-    targets = (torch.arange(len(queries), device=scores.device) + rank * len(queries)) * per_query
-    if recipe.exclude_positives:
-        known = (passage_keys.view(1, -1, 1) == positive_keys.unsqueeze(1)).any(dim=2)
-        known[torch.arange(len(targets), device=targets.device), targets] = False
-        scores = scores.masked_fill(known, -torch.inf)
-    return F.cross_entropy(scores, targets)
+    else:
+        if recipe.shared == "devices":
+            own_slice = recipe.gradient == "own_slice"
+            passages = gather(passages, own_slice=own_slice)
+            queries = gather(queries, own_slice=True) if own_slice else queries
+        scores = queries @ passages.T
+    scores = (scores / temperature).masked_fill(negatives.left_out, -torch.inf)
+    return F.cross_entropy(scores, negatives.targets)
 
 
 def kl_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -131,21 +123,5 @@ def margin_mse(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return F.mse_loss(student_margins.to(teacher.dtype), teacher_margins)
 
 
-def gather_keys(keys: Tensor) -> Tensor:
-    """All devices' keys; two-dimensional ones are first made as wide as the widest."""
-    if world()[1] == 1:
-        return keys
-    if keys.dim() > 1:
-        width = torch.tensor(keys.size(1), device=keys.device)
-        dist.all_reduce(width, op=dist.ReduceOp.MAX)
-        missing = int(width) - keys.size(1)
-        keys = torch.cat([keys, keys[:, :1].expand(-1, missing)], dim=1)
-    return gather(keys, own_slice=True)
-
-
 def _at_least_float32(vectors: Tensor) -> Tensor:
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-
-
-def _zeros(count: int, like: Tensor) -> Tensor:
-    return torch.zeros(count, dtype=torch.long, device=like.device)

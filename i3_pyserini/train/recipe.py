@@ -79,6 +79,9 @@ class NegativesRecipe(_Section):
     Attributes:
         exclude_positives: never use a query's positive as its negative, neither from the file
             nor from the batch. The original does.
+        exclude_duplicates: in the contrastive loss, leave out passages with the text of one of the
+            query's positives, and count a text that is in the batch twice once. Titles and texts
+            are compared without regard to case and white space. The original does neither.
         padding: where a query has too few: "random" passages of the collection, "refuse", or
             "original" (any number up to MS MARCO's last id, even a positive's).
         padding_score: the teacher's score that random padding is given.
@@ -91,6 +94,7 @@ class NegativesRecipe(_Section):
     """
 
     exclude_positives: bool = True
+    exclude_duplicates: bool = True
     padding: Literal["random", "refuse", "original"] = "random"
     padding_score: float = -15.0
     false_negative_margin: Weight | None = None

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler, Sampler
 
 from i3_pyserini.data.candidates import CandidateSource
+from i3_pyserini.data.same_text import words_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import Text, TextStore
 from i3_pyserini.model.config import IGNORED_LABEL
@@ -21,11 +22,20 @@ from i3_pyserini.train.sampling import Group, GroupSampler
 
 @dataclass(frozen=True)
 class Sample:
-    """A group with its texts; `targets` are what the reconstructor should say, None for not."""
+    """A group with its texts.
+
+    Attributes:
+        group: ids of query and passages.
+        passages: the passages' texts.
+        targets: what the reconstructor should say of each; None for not taught.
+        positives: texts of all the query's positives, in the order of `Group.known`; empty if
+            texts are not compared.
+    """
 
     group: Group
     passages: list[Text]
     targets: list[str | None]
+    positives: list[Text] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -61,20 +71,44 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Keys:
+    """Hashes that are equal for equal passages.
+
+    Attributes:
+        passages: int64 [P] or, where each query has passages of its own, [Q, P].
+        positives: int64 [Q, K], those of each query's positives, filled up with its first.
+    """
+
+    passages: Tensor
+    positives: Tensor
+
+    def to(self, device: torch.device) -> "Keys":
+        """The same keys on a device."""
+        return Keys(self.passages.to(device), self.positives.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """Q queries with n passages each; P = Q·n.
 
     Attributes:
         inputs: their ids; query i's passages are rows i·n to i·n + n - 1, its positive first.
         teacher_scores: float64 [Q, n]; None without a teacher.
-        passage_keys: int64 [P], equal for equal passages.
+        passage_keys: int64 [P], equal for passages of equal ids.
         positive_keys: int64 [Q, K], keys of each query's positives, filled up with its first.
+        texts: keys of the texts in place of the ids; None if they are not compared.
     """
 
     inputs: Inputs
     teacher_scores: Tensor | None
     passage_keys: Tensor
     positive_keys: Tensor
+    texts: Keys | None = None
+
+    @property
+    def ids(self) -> Keys:
+        """The keys of passages' ids."""
+        return Keys(self.passage_keys, self.positive_keys)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -90,6 +124,7 @@ class Batch:
             None if self.teacher_scores is None else self.teacher_scores.to(device),
             self.passage_keys.to(device),
             self.positive_keys.to(device),
+            None if self.texts is None else self.texts.to(device),
         )
 
 
@@ -164,13 +199,20 @@ class TrainingSet(Dataset[Sample]):
 
     def sample(self, group: Group) -> Sample:
         """Looks up a group's texts."""
-        passages = []
-        for pid in group.pids:
-            passage = self.store.get(pid)
-            if passage is None:
-                raise I3Error(f"{group.place}: passage {pid} is not in the collection")
-            passages.append(passage)
-        return Sample(group, passages, self._targets(group))
+        known = group.known if self.sampler.recipe.exclude_duplicates else []
+        texts = {pid: self._text(pid, group) for pid in {*group.pids, *known}}
+        return Sample(
+            group,
+            [texts[pid] for pid in group.pids],
+            self._targets(group),
+            [texts[pid] for pid in known],
+        )
+
+    def _text(self, pid: str, group: Group) -> Text:
+        text = self.store.get(pid)
+        if text is None:
+            raise I3Error(f"{group.place}: passage {pid} is not in the collection")
+        return text
 
     def _targets(self, group: Group) -> list[str | None]:
         recipe = self.reconstruction
@@ -221,7 +263,8 @@ class Collator:
             inputs,
             None if None in scores else torch.tensor(scores, dtype=torch.float64),
             torch.tensor([_key(pid) for group in groups for pid in group.pids]),
-            _positive_keys(groups),
+            _filled([[_key(pid) for pid in group.known] for group in groups]),
+            _text_keys(samples) if all(sample.positives for sample in samples) else None,
         )
 
     def _labels(self, targets: list[str | None]) -> Tensor:
@@ -235,14 +278,18 @@ def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids[:, :width], mask[:, :width]
 
 
-def _positive_keys(groups: list[Group]) -> Tensor:
-    width = max(len(group.known) for group in groups)
-    rows: list[list[Any]] = [
-        [_key(pid) for pid in group.known] + [_key(group.known[0])] * (width - len(group.known))
-        for group in groups
-    ]
-    return torch.tensor(rows)
+def _text_keys(samples: Sequence[Sample]) -> Keys:
+    return Keys(
+        torch.tensor([_key(words_of(text)) for sample in samples for text in sample.passages]),
+        _filled([[_key(words_of(text)) for text in sample.positives] for sample in samples]),
+    )
 
 
-def _key(pid: str) -> int:
-    return int.from_bytes(blake2b(pid.encode(), digest_size=8).digest(), "big", signed=True)
+def _filled(rows: list[list[int]]) -> Tensor:
+    """Rows of keys, filled up with their first to the longest."""
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[row[0]] * (width - len(row))] for row in rows])
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

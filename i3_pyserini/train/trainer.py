@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.export import check_target, save_model_directory
+from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
@@ -111,6 +112,12 @@ class Trainer:
         self.checkpoint.save(self.progress)
         if log is not None:
             log.close()
+        if self.progress.duplicates:
+            self._say(
+                f"{self.progress.duplicates:,} times a passage of the batch was no negative of a "
+                "query by its text: that of one of its positives, or of another passage of the "
+                "batch (negatives.exclude_duplicates)"
+            )
         self._say(self._summary())
 
     @property
@@ -211,15 +218,12 @@ class Trainer:
             recipe.training.chunk_passages,
         )
         total: Losses = {}
-        for number, batch in enumerate(batches, start=1):
+        device = self.accelerator.device
+        for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
             context = nullcontext() if number == len(batches) else self._no_sync()
             with context:
-                losses = run.run(
-                    self.module,
-                    batch.to(self.accelerator.device),
-                    weight,
-                    scale=1 / len(batches),
-                )
+                losses = run.run(self.module, batch, weight, scale=1 / len(batches))
+            self._count_duplicates(batch)
             for name, value in losses.items():
                 total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
         if recipe.optimizer.max_grad_norm is not None:
@@ -231,6 +235,16 @@ class Trainer:
             self.schedule.step()
         self.optimizer.zero_grad()
         return total
+
+    def _count_duplicates(self, batch: Batch) -> None:
+        """Counts the pairs that the contrastive loss left out; the same on all devices."""
+        recipe = self.recipe.negatives
+        if not self.recipe.loss.contrastive or not recipe.exclude_duplicates:
+            return
+        found = contrast(batch, recipe).duplicates.sum()
+        devices = self.accelerator.num_processes
+        own = devices if recipe.shared == "devices" and recipe.gradient == "own_slice" else 1
+        self.progress.duplicates += int(self.accelerator.reduce(found, "sum")) // own
 
     def _no_sync(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)

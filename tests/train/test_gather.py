@@ -10,10 +10,11 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.multiprocessing.spawn import start_processes
 
+from i3_pyserini.train.batch_negatives import gather_keys
 from i3_pyserini.train.gather import gather, world
-from i3_pyserini.train.losses import contrastive_loss, gather_keys
+from i3_pyserini.train.losses import contrastive_loss
 from i3_pyserini.train.recipe import NegativesRecipe
-from i3_pyserini.train.samples import Batch, Inputs
+from i3_pyserini.train.samples import Batch, Inputs, Keys
 
 WORLD, QUERIES, GROUP, SIZE = 2, 6, 2, 4
 PASSAGE_KEYS = torch.tensor([0, 1, 2, 3, 0, 4, 5, 2, 6, 7, 8, 1])  # some occur on both devices
@@ -36,7 +37,13 @@ def loss_and_gradient(gradient: Any, rank: int, devices: int) -> tuple[float, Te
     positive_keys = POSITIVE_KEYS[own]
     if devices > 1 and rank == 0:  # devices may know different numbers of positives
         positive_keys = torch.cat([positive_keys, positive_keys[:, :1]], dim=1)
-    batch = Batch(Inputs(ids, ids, ids, ids, None), None, PASSAGE_KEYS[rows], positive_keys)
+    batch = Batch(
+        Inputs(ids, ids, ids, ids, None),
+        None,
+        PASSAGE_KEYS[rows],
+        positive_keys,
+        Keys(PASSAGE_KEYS[rows] % 7, positive_keys % 7),  # 7 and 8 are twins of 0 and 1
+    )
     loss = contrastive_loss(
         queries[own] @ weights,
         passages[rows] @ weights,

@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.losses import (
     contrastive_loss,
     kl_divergence,
@@ -13,7 +15,7 @@ from i3_pyserini.train.losses import (
     vector_losses,
 )
 from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
-from i3_pyserini.train.samples import Batch, Inputs
+from i3_pyserini.train.samples import Batch, Inputs, Keys
 
 # Two queries with three passages each; their scores are these dot products.
 QUERIES = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -89,6 +91,50 @@ def test_two_queries_with_one_positive() -> None:
     first = cross_entropy([3.0, 1.0, 0.0, 1.0, 4.0], 0)
     second = cross_entropy([2.0, 4.0, 5.0, 1.0, 0.0], 2)
     assert contrastive(own) == pytest.approx((first + second) / 2, rel=1e-6)
+
+
+def with_texts(own: Batch, passages: list[int], positives: Any = ((0,), (3,))) -> Batch:
+    return replace(own, texts=Keys(torch.tensor(passages), torch.tensor(positives)))
+
+
+def test_twins_of_a_positive_are_left_out() -> None:
+    """Passage 4 says what query 0's positive does, passage 2 what its second positive does."""
+    own = with_texts(batch(positives=((0, 9), (3, 3))), [0, 1, 8, 3, 0, 5], ((0, 8), (3, 3)))
+    first = cross_entropy([3.0, 1.0, 2.0, 4.0], 0)
+    second = cross_entropy([1.0, 2.0, 4.0, 5.0, 0.0], 3)  # 4 repeats passage 0
+    assert contrastive(own) == pytest.approx((first + second) / 2, rel=1e-6)
+    whole = (cross_entropy(SCORES[0], 0) + cross_entropy(SCORES[1], 3)) / 2
+    assert contrastive(own, exclude_duplicates=False) == pytest.approx(whole, rel=1e-6)
+    assert contrastive(replace(own, texts=None)) == pytest.approx(whole, rel=1e-6)
+
+
+def test_a_text_counts_once_but_the_positive_stays() -> None:
+    """Passages 1, 2 and 3 are one text; 3 is query 1's positive, and keeps its place there."""
+    own = with_texts(batch(), [0, 1, 1, 1, 4, 5], ((0,), (1,)))
+    first = cross_entropy([3.0, 1.0, 1.0, 4.0], 0)
+    second = cross_entropy([1.0, 5.0, 1.0, 0.0], 1)
+    assert contrastive(own) == pytest.approx((first + second) / 2, rel=1e-6)
+
+
+def test_twins_in_a_group_of_its_own() -> None:
+    own = with_texts(batch(), [0, 0, 2, 3, 4, 4])
+    expected = (cross_entropy([3.0, 0.0], 0) + cross_entropy([5.0, 1.0], 0)) / 2
+    assert contrastive(own, shared="group") == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_is_left_out_is_counted_by_its_reason() -> None:
+    own = with_texts(
+        batch(torch.tensor([0, 1, 2, 3, 4, 0]), ((0, 2), (3, 3))),
+        [0, 1, 2, 3, 0, 0],
+        ((0, 2), (3, 3)),
+    )
+    found = contrast(own, NegativesRecipe())
+    assert found.targets.tolist() == [0, 3]
+    assert found.judged.nonzero().tolist() == [[0, 2], [0, 5]]
+    assert found.duplicates.nonzero().tolist() == [[0, 4], [1, 4], [1, 5]]
+    kept = contrast(own, NegativesRecipe(exclude_positives=False))
+    assert not kept.judged.any()
+    assert torch.equal(kept.duplicates, found.duplicates)
 
 
 def test_margin_mse_by_hand() -> None:

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -244,9 +245,45 @@ def test_selecting_rows_trims_padding() -> None:
 
 
 def test_a_batch_moves_as_a_whole(collator: Collator) -> None:
-    batch = collator([sample(["p1", "p2"], ["hot", None], scores=[1.0, 0.0])])
-    moved = batch.to(torch.device("meta"))
-    tensors = [*vars(moved.inputs).values(), *list(vars(moved).values())[1:]]
-    assert len(tensors) == 8
+    one = replace(
+        sample(["p1", "p2"], ["hot", None], scores=[1.0, 0.0]), positives=[Text(None, "a")]
+    )
+    moved = collator([one]).to(torch.device("meta"))
+    assert moved.texts is not None
+    tensors = [
+        *vars(moved.inputs).values(),
+        *(value for value in vars(moved).values() if isinstance(value, torch.Tensor)),
+        *vars(moved.texts).values(),
+    ]
+    assert len(tensors) == 10
     assert all(tensor.device.type == "meta" for tensor in tensors)
     assert isinstance(moved, Batch)
+
+
+def test_texts_are_compared_by_their_words(make_set: MakeSet, collator: Collator) -> None:
+    """Title and text together, without regard to case and white space."""
+    twin = replace(
+        sample(["p1", "p2"], [None] * 2, known=["p1", "p9"]),
+        passages=[Text("Hot", "Egg"), Text(None, " hot  EGG\n")],
+        positives=[Text("Hot", "Egg"), Text(None, "water")],
+    )
+    other = replace(
+        sample(["p3", "p4"], [None] * 2),
+        passages=[Text(None, "water"), Text("", "hot eggs")],
+        positives=[Text(None, "water")],
+    )
+    texts = collator([twin, other]).texts
+    assert texts is not None
+    hot, same, water, eggs = texts.passages.tolist()
+    assert hot == same
+    assert len({hot, water, eggs}) == 3
+    assert texts.positives.tolist() == [[hot, water], [water, water]]
+    assert collator([sample(["p1", "p2"], [None] * 2)]).texts is None  # nobody asked
+
+
+def test_texts_of_all_positives_are_looked_up(make_set: MakeSet) -> None:
+    samples = make_set()
+    group = Group("q", ["p1", "p2"], None, ["p5", "p1"], "here")
+    assert samples.sample(group).positives == [Text("na", LETTERS[5]), Text("na", LETTERS[1])]
+    samples.sampler.recipe = NegativesRecipe(exclude_duplicates=False)
+    assert samples.sample(group).positives == []

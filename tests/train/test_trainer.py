@@ -12,7 +12,7 @@ from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.trainer import Trainer, train
 from tests.train.conftest import MakeRecipe
-from tests.train.task import log_lines, teacher_flags, values
+from tests.train.task import SIZE, log_lines, teacher_flags, values
 
 Weights = dict[str, Tensor]
 LEARN = ("training.batch_size=21", "training.max_steps=45", "training.logging_steps=15")
@@ -220,3 +220,30 @@ def test_an_output_that_cannot_be_written(
     monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
     with pytest.raises(I3Error, match=r"cannot be written|not a model directory"):
         train(make_recipe(f"output={tmp_path / where}", "validation=null"))
+
+
+@pytest.mark.parametrize("chunks", ["null", "5"])
+def test_duplicates_in_the_batch_are_counted(
+    make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str], chunks: str
+) -> None:
+    """Two passages of other ids say what p0 and p1 do; all 21 queries are in each batch."""
+    with (task / "collection.tsv").open("a") as collection:
+        collection.write("t0\tna\tA\nt1\tNA\t b \n")
+    (task / "negatives.tsv").write_text(
+        "".join(f"q{n}\t{'t0' if n % 2 else 't1'}\n" for n in range(SIZE))
+    )
+    common = (
+        "training.batch_size=21",
+        "training.passages_per_query=2",
+        "training.max_steps=2",
+        "validation=null",
+        f"training.chunk_passages={chunks}",
+    )
+    train(make_recipe(*common))
+    # 11 times t1 and 10 times t0, all of which repeat a positive's text: of the 21 repetitions
+    # each query has all, and queries 0 and 1 no more.
+    assert f"{2 * 21 * 21:,} times a passage of the batch was no neg" in capsys.readouterr().out
+    off = ("negatives.exclude_duplicates=false", f"output={task}/off")
+    train(make_recipe(*common, *off))
+    assert "no negative" not in capsys.readouterr().out
+    assert values(task / "off", "loss")[0] > values(make_recipe().output, "loss")[0]

@@ -1,0 +1,106 @@
+"""Which passages of a batch are no negatives of a query, though it is scored against them.
+
+Q queries of this device with n passages each, W devices. The queries of the loss are Q, or W·Q
+with `gradient: own_slice`; they are scored against P = n (`shared: group`), Q·n (`batch`) or
+W·Q·n passages (`devices`).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from i3_pyserini.train.gather import gather, world
+from i3_pyserini.train.recipe import NegativesRecipe
+from i3_pyserini.train.samples import Batch, Keys
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What each query is told apart from.
+
+    Attributes:
+        targets: int64 [queries], each query's positive among the passages; it is never left out.
+        judged: bool [queries, P], passages left out because they are positives by their ids.
+        duplicates: bool [queries, P], others left out by their texts: equal to a positive's, or to
+            an earlier passage's.
+    """
+
+    targets: Tensor
+    judged: Tensor
+    duplicates: Tensor
+
+    @property
+    def left_out(self) -> Tensor:
+        """Passages that are no negatives, bool [queries, P]."""
+        return self.judged | self.duplicates
+
+
+def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
+    """Finds positives and their negatives by the keys of a batch; called by all devices.
+
+    Args:
+        batch: the batch.
+        recipe: `shared`, `gradient`, and what is left out: `exclude_positives` by their ids,
+            `exclude_duplicates` by their texts.
+    """
+    queries, rank = len(batch.positive_keys), 0
+    per_query = len(batch.passage_keys) // queries
+    all_keys = [batch.ids, *([batch.texts] if recipe.exclude_duplicates and batch.texts else [])]
+    if recipe.shared == "group":
+        all_keys = [Keys(keys.passages.view(queries, -1), keys.positives) for keys in all_keys]
+        targets = torch.zeros(queries, dtype=torch.long, device=batch.passage_keys.device)
+    else:
+        if recipe.shared == "devices":
+            everyones = recipe.gradient == "own_slice"
+            all_keys = [_gathered(keys, everyones) for keys in all_keys]
+            rank = 0 if everyones else world()[0]
+        rows = torch.arange(len(all_keys[0].positives), device=batch.passage_keys.device)
+        targets = (rows + rank * queries) * per_query
+    ids, *texts = all_keys
+    judged = _is_positive(ids, targets)
+    duplicates = torch.zeros_like(judged)
+    for keys in texts:
+        duplicates = (_is_positive(keys, targets) | _repeats(keys.passages)) & ~judged
+        duplicates.scatter_(1, targets.unsqueeze(1), False)
+    # A group of its own has positives only if the sampler was asked for them.
+    if not recipe.exclude_positives or recipe.shared == "group":
+        judged = torch.zeros_like(judged)
+    return Contrast(targets, judged, duplicates)
+
+
+def gather_keys(keys: Tensor) -> Tensor:
+    """All devices' keys; two-dimensional ones are first made as wide as the widest."""
+    if world()[1] == 1:
+        return keys
+    if keys.dim() > 1:
+        width = torch.tensor(keys.size(1), device=keys.device)
+        dist.all_reduce(width, op=dist.ReduceOp.MAX)
+        missing = int(width) - keys.size(1)
+        keys = torch.cat([keys, keys[:, :1].expand(-1, missing)], dim=1)
+    return gather(keys, own_slice=True)
+
+
+def _gathered(keys: Keys, everyones: bool) -> Keys:
+    positives = gather_keys(keys.positives) if everyones else keys.positives
+    return Keys(gather_keys(keys.passages), positives)
+
+
+def _is_positive(keys: Keys, targets: Tensor) -> Tensor:
+    """Whether a passage has a key of the query's positives; False for the target itself."""
+    passages = keys.passages.view(-1, keys.passages.size(-1))
+    shape = (len(keys.positives), passages.size(1))
+    found = torch.zeros(shape, dtype=torch.bool, device=passages.device)
+    for positive in keys.positives.unbind(dim=1):  # one at a time: some queries have hundreds
+        found |= passages == positive.unsqueeze(1)
+    return found.scatter_(1, targets.unsqueeze(1), False)
+
+
+def _repeats(passages: Tensor) -> Tensor:
+    """Whether a passage has an earlier one's key, [1, P] or, for passages [Q, P], [Q, P]."""
+    passages = passages.view(-1, passages.size(-1))
+    ordered, order = passages.sort(dim=1, stable=True)
+    again = torch.zeros_like(passages, dtype=torch.bool)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    return torch.zeros_like(again).scatter_(1, order, again)
