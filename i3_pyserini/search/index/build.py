@@ -16,6 +16,8 @@ from i3_pyserini.formats.atomic import refuse_inputs
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, read_files, write_files
+from i3_pyserini.search.index.norms import Norms, is_graph, note_skewed
+from i3_pyserini.search.index.training import train
 from i3_pyserini.search.index.types import Plan, plan
 
 
@@ -60,18 +62,23 @@ def build(
         output.refuse_interrupted()
         output.check_space(_bytes(index, shape))
         if not index.is_trained:
-            _train(index, _sample(source, shape, size, seed), wanted)
+            train(index, _sample(source, shape, size, seed), wanted.factory)
 
         manifest = _manifest(source, wanted, size, seed)
+
+        norms = Norms()
 
         def write(finished: Path) -> None:
             if isinstance(index, faiss.IndexFlat):  # which FAISS would hold in memory
                 write_files("faiss", finished, _blocks(source, shape), shape)
             else:
-                _write(index, _blocks(source, shape), finished)
+                blocks = _blocks(source, shape)
+                _write(index, norms.of(blocks) if is_graph(index) else blocks, finished)
             manifest["index"]["bytes"] = (finished / "index").stat().st_size
 
         output.publish(write, manifest, shape)
+    if is_graph(index):
+        note_skewed(norms, str(output.target))
     return Built(wanted, shape)
 
 
@@ -84,17 +91,6 @@ def _write(index: faiss.Index, blocks: Iterable[Block], folder: Path) -> None:
         faiss.write_index(index, str(folder / "index"))
     except RuntimeError as error:  # such as a full disk
         raise OSError(str(error).strip().splitlines()[-1]) from error
-
-
-def _train(index: faiss.Index, vectors: Scores, wanted: Plan) -> None:
-    try:
-        index.train(vectors)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise I3Error(
-            f"--type {wanted.factory}: cannot be trained with {len(vectors):,} vectors "
-            f"({reason:.160}); take a smaller type, or flat"
-        ) from error
 
 
 def _sample(source: Path, shape: Shape, size: int, seed: int) -> Scores:

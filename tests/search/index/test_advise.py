@@ -57,6 +57,15 @@ def test_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
         advise(10**7, 200, 5 * 10**9, 10, 0.5)
 
 
+@pytest.mark.parametrize("k", [10, 1000])
+@pytest.mark.parametrize(("passages", "dimension"), [(1, 16), (300, 384), (50_000, 768)])
+def test_few_passages_are_searched_exactly(passages: int, dimension: int, k: int) -> None:
+    for recall in (0.5, 0.99):
+        text = advise(passages, dimension, 10**9, k, recall)
+        assert re.findall(r"^(\S+) .*<- recommended$", text, re.MULTILINE) == ["flat"]
+    assert lines_of(advise(10**7, dimension, 10**12, k, 0.5))["flat"][-1] != "recommended"
+
+
 def test_the_quickest_that_fits() -> None:
     text = advise(8_841_823, 768, 32 * 10**9, 1000, 0.9)
     good = {

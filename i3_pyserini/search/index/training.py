@@ -1,0 +1,68 @@
+"""Training an index: what FAISS warns of, hundreds of times, becomes one note."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import faiss
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.hits import Scores
+
+FEW = re.compile(r"WARNING clustering \d+ points to \d+ centroids: .*at least (\d+) training")
+
+
+def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
+    """Trains an index, and notes if it was given fewer vectors than FAISS wants.
+
+    Args:
+        index: an index that is not trained.
+        vectors: float32 [N, H].
+        factory: what the index is called in messages.
+
+    Raises:
+        I3Error: it cannot be trained with so few vectors.
+    """
+    try:
+        with _warnings() as said:
+            index.train(vectors)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise I3Error(
+            f"--type {factory}: cannot be trained with {len(vectors):,} vectors ({reason:.160}); "
+            "take a smaller type, or flat"
+        ) from error
+    wanted = [int(found[1]) for line in said if (found := FEW.search(line))]
+    for line in said:
+        if not FEW.search(line):
+            print(line, file=sys.stderr)
+    if wanted:
+        note(
+            f"--type {factory} was trained with {len(vectors):,} vectors where FAISS wants at "
+            f"least {max(wanted):,}; it will find less: take flat, which is exact, and quick with "
+            "so few passages"
+        )
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What C++ writes to the process's standard error meanwhile: its lines, when the block ends."""
+    said: list[str] = []
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no standard error
+        yield said
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            said += file.read().splitlines()
