@@ -11,6 +11,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -80,11 +81,23 @@ class TextStore:
 
     def pids(self) -> Iterator[str]:
         """All ids, in the order of the collection."""
-        for (pid,) in self._open().execute("SELECT pid FROM passage ORDER BY row"):
-            yield pid
+        with self._failures():
+            for (pid,) in self._open().execute("SELECT pid FROM passage ORDER BY row"):
+                yield pid
 
     def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        return self._open().execute(sql, values).fetchall()
+        with self._failures():
+            return self._open().execute(sql, values).fetchall()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise I3Error(
+                f"{self.path}: the text store is damaged ({error}); delete it, and the next "
+                "command builds it again"
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         # A connection must not cross a fork.

@@ -142,8 +142,9 @@ def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # neither archives nor pickles
-    except (OSError, ValueError, EOFError) as error:
-        raise I3Error(f"{path}: not a .npy file that can be mapped ({error})") from error
+    except Exception as error:  # NumPy parses the header as Python source: SyntaxError and more
+        reason = " ".join(str(error).split())
+        raise I3Error(f"{path}: not a .npy file that can be mapped ({reason})") from error
     if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004
         raise I3Error(
             f"{path}: {array.dtype} {list(array.shape)}; expected floats [passages, dimensions]"
