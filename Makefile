@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 # Processes that run the tests; a file's tests stay in one, because they share its fixtures.
 JOBS ?= 2
 
-# Random worlds through all routes that should agree: tests/worlds.
+# Random worlds through all routes that should agree (tests/worlds), and damaged files.
 WORLDS ?= 1000
+EXAMPLES ?= 5000
 
 .PHONY: demo test lint types bench soak clean install data train distil evaluate
 
@@ -25,6 +26,7 @@ types: $(VENV)/.installed
 
 soak: $(VENV)/.installed
 	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
+	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/formats -k properties
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py

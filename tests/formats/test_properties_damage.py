@@ -121,7 +121,7 @@ READERS = [
     ),
     Reader(
         QUERIES,
-        queries_as_bytes({docid: "a text" for docid in IDS}, VECTORS, "f"),
+        queries_as_bytes(dict.fromkeys(IDS, "a text"), VECTORS, "f"),
         lambda path: read_encoded_queries(path.parent),
     ),
 ]
