@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from i3_pyserini.model.config import I3Config
     from i3_pyserini.model.export import save_model_directory
     from i3_pyserini.model.retriever import I3Retriever
-    from i3_pyserini.model.text import I3Tokenizer
+    from i3_pyserini.model.tokenizer import I3Tokenizer
 
 __version__ = "0.1.0"
 
@@ -17,7 +17,7 @@ _PUBLIC = {
     "I3Config": "i3_pyserini.model.config",
     "I3Error": "i3_pyserini.errors",
     "I3Retriever": "i3_pyserini.model.retriever",
-    "I3Tokenizer": "i3_pyserini.model.text",
+    "I3Tokenizer": "i3_pyserini.model.tokenizer",
     "save_model_directory": "i3_pyserini.model.export",
 }
 

@@ -16,14 +16,10 @@ from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.textstore import Text
-from i3_pyserini.model.backbone import (
-    VOCABULARY_FILES,
-    check_name,
-    position_limit,
-    quiet_transformers,
-    unreadable,
-)
+from i3_pyserini.model.backbone import position_limit
+from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.precision import note_slow_bf16
+from i3_pyserini.model.tokenizer_loading import VOCABULARY_FILES
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import quiet_transformers
+from i3_pyserini.model.loading import quiet_transformers
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]

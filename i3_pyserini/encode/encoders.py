@@ -16,14 +16,11 @@ from transformers import PreTrainedModel
 from i3_pyserini.encode.compute import passage_function
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import (
-    load_config,
-    load_encoder,
-    load_tokenizer,
-    position_limit,
-)
+from i3_pyserini.model.backbone import load_encoder, position_limit
 from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
+from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
 

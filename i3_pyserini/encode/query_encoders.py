@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -16,9 +16,7 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
 TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
@@ -120,7 +118,8 @@ class NumpyQueryEncoder:
     Args:
         name: see `QueryEncoder`.
         bert: the encoder.
-        tokenizer: its tokenizer, which cuts to the longest query.
+        tokenizer: its tokenizer.
+        length: most ids of a query.
         options: see `QueryOptions`.
         threads: batches at a time.
     """
@@ -129,19 +128,21 @@ class NumpyQueryEncoder:
         self,
         name: str,
         bert: NumpyBert,
-        tokenizer: "Tokenizer",
+        tokenizer: TokenizerFile,
+        length: int,
         options: QueryOptions,
         threads: int,
     ) -> None:
         self._threads = threads
         self.name, self.dimension = name, bert.hidden_size
         self.fingerprint = fingerprint(Path(name))
-        self._bert, self._tokenizer, self._options = bert, tokenizer, options
+        self._bert, self._options = bert, options
+        self._tokenizer, self._length = tokenizer, length
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], those of like length together."""
         texts = query_texts(queries, self._options.prefix)
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        ids = self._tokenizer.ids(texts, self._length)
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
 
         def encode(rows: Sequence[int]) -> None:
@@ -213,34 +214,13 @@ class TransformersQueryEncoder:
 def _light_encoder(
     name: str, folder: Path, options: QueryOptions, threads: int
 ) -> NumpyQueryEncoder | None:
+    """The encoder without torch; None for a model or a tokenizer that needs transformers."""
     bert = load_numpy_bert(folder)
-    tokenizer = _light_tokenizer(folder)
-    if bert is None or tokenizer is None:
+    tokenizer = read_tokenizer_file(str(folder)) if bert else None
+    if bert is None or tokenizer is None or tokenizer.highest_id >= bert.vocabulary:
         return None
     length = min(options.max_length or _tokenizer_length(folder), bert.positions)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(length)
-    return NumpyQueryEncoder(name, bert, tokenizer, options, threads)
-
-
-def _light_tokenizer(folder: Path) -> "Tokenizer | None":
-    """The tokenizer of `tokenizer.json`, if transformers would change nothing about it."""
-    from tokenizers import Tokenizer  # noqa: PLC0415
-
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        return None
-    settings = _json(folder / "tokenizer_config.json")
-    normaliser = (_json(path).get("normalizer") or {}) if path.is_file() else {}
-    lower = settings.get("do_lower_case", normaliser.get("lowercase"))
-    sides = (settings.get("truncation_side", "right"), settings.get("padding_side", "right"))
-    if lower != normaliser.get("lowercase") or sides != ("right", "right"):
-        return None
-    try:
-        tokenizer: Tokenizer = Tokenizer.from_file(str(path))
-    except Exception:
-        return None
-    return tokenizer
+    return NumpyQueryEncoder(name, bert, tokenizer, length, options, threads)
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:

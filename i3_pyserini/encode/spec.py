@@ -71,8 +71,8 @@ class EncoderSpec:
         Raises:
             I3Error: there is no such model.
         """
-        from i3_pyserini.model.backbone import load_config  # noqa: PLC0415
         from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
+        from i3_pyserini.model.loading import load_config  # noqa: PLC0415
 
         config: Any = load_i3_config(self.name) if self.kind == "i3" else load_config(self.name)
         libraries = ["torch", "transformers", "tokenizers"]

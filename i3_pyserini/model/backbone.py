@@ -1,86 +1,17 @@
 """Reading a backbone: any Hugging Face encoder and its tokenizer, checked as they come in."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.utils import logging as hub_logging
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
-from transformers import logging as transformers_logging
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils.hub import cached_file
 
 from i3_pyserini.errors import I3Error
-
-# A directory without any of these makes AutoTokenizer invent an empty vocabulary.
-VOCABULARY_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.model",
-)
-SPECIAL_TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id", "pad_token_id")
-
-
-def check_name(name_or_dir: str, what: str) -> None:
-    """Tells a mistyped path from a hub name, so that the hub is not asked for a path.
-
-    Raises:
-        I3Error: it is a file, or has the look of a path but is not there.
-    """
-    path = Path(name_or_dir)
-    if path.is_dir():
-        return
-    if path.exists():
-        hint = (
-            "; turn a .p file into one with i3_pyserini.model.convert"
-            if path.suffix == ".p"
-            else ""
-        )
-        raise I3Error(f"{what} {name_or_dir}: is a file; name the directory it is in{hint}")
-    looks_like_path = path.is_absolute() or name_or_dir.startswith((".", "~"))
-    inside_a_folder = len(path.parts) > 1 and path.parent.exists()
-    hub_parts = (1, 2) if what == "backbone" else (2,)  # only old backbones have no owner
-    if looks_like_path or inside_a_folder or len(path.parts) not in hub_parts:
-        raise I3Error(f"{what} {name_or_dir}: no such directory")
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Silences transformers' load reports and bars where our own checks say more."""
-    level, hub_level = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        hub_logging.set_verbosity(hub_level)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def load_config(name_or_dir: str) -> PreTrainedConfig:
-    """The backbone's configuration, from a directory or the Hugging Face hub.
-
-    Raises:
-        I3Error: there is none, or transformers does not know its type.
-    """
-    check_name(name_or_dir, "backbone")
-    try:
-        with quiet_transformers():
-            config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_dir)
-    except Exception as error:  # a damaged file raises almost anything
-        raise unreadable(name_or_dir, "backbone", "config.json", error) from error
-    return config
+from i3_pyserini.model.loading import load_config, quiet_transformers, unreadable
+from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 
 def load_encoder(name_or_dir: str) -> PreTrainedModel:
@@ -116,6 +47,7 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     """
     config = load_config(name_or_dir)
     tokenizer = load_tokenizer(name_or_dir, config)
+    check_fits(name_or_dir, tokenizer, config)
     encoder = load_encoder(name_or_dir)
     settings = {"encoder_config": config, **sentence_transformers_settings(name_or_dir)}
     if not has_absolute_positions(encoder):
@@ -174,41 +106,6 @@ def has_absolute_positions(encoder: PreTrainedModel) -> bool:
     return getattr(encoder.embeddings, "position_embeddings", None) is not None
 
 
-def load_tokenizer(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
-    """The backbone's tokenizer.
-
-    Args:
-        name_or_dir: a directory or hub name.
-        config: the backbone's configuration, which names the tokenizer's kind.
-
-    Raises:
-        I3Error: there is none, it lacks a special token, or its vocabulary is larger than
-            the backbone's embedding table.
-    """
-    directory = Path(name_or_dir)
-    if directory.is_dir() and not any((directory / name).is_file() for name in VOCABULARY_FILES):
-        raise I3Error(
-            f"{name_or_dir}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); "
-            "copy the files of the backbone's tokenizer into it"
-        )
-    try:
-        with quiet_transformers():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                name_or_dir, config=config
-            )
-    except Exception as error:  # the tokenizers library raises bare Exception for broken files
-        raise unreadable(name_or_dir, "tokenizer", "tokenizer files", error) from error
-    for name in SPECIAL_TOKENS:
-        if getattr(tokenizer, name) is None:
-            raise I3Error(f"{name_or_dir}: the tokenizer has no {name.removesuffix('_id')}")
-    if len(tokenizer) > config.vocab_size:
-        raise I3Error(
-            f"{name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the backbone embeds "
-            f"only {config.vocab_size}; they do not belong together"
-        )
-    return tokenizer
-
-
 def sentence_transformers_settings(name_or_dir: str) -> dict[str, Any]:
     """`pooling` and `normalize` as a sentence-transformers directory declares them.
 
@@ -259,21 +156,3 @@ def _read_json(name_or_dir: str, file: str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise unreadable(name_or_dir, "backbone", file, error) from error
-
-
-def unreadable(name_or_dir: str, what: str, part: str, error: Exception) -> I3Error:
-    """The one-line error for something that transformers could not load.
-
-    Args:
-        name_or_dir: what was asked for.
-        what: what it should have been ("backbone").
-        part: the part that failed ("weights").
-        error: what transformers raised.
-    """
-    detail = next(iter(str(error).splitlines()), type(error).__name__)
-    if Path(name_or_dir).exists():
-        return I3Error(f"{what} {name_or_dir}: {part} cannot be read: {detail}")
-    return I3Error(
-        f"{what} {name_or_dir}: no such directory, and the Hugging Face hub did not give it "
-        f"({detail}); check the path, or download the model while online"
-    )

@@ -9,7 +9,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 from transformers.activations import ACT2FN
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import check_name, quiet_transformers, unreadable
+from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 
 IGNORED_LABEL = -100  # a position that a loss leaves out, as in PyTorch
 CHOICES = {

@@ -28,10 +28,10 @@ from torch import Tensor
 from transformers import AutoModel
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import quiet_transformers, unreadable
 from i3_pyserini.model.config import I3Config, is_i3_model, load_i3_config
+from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.traps import ALWAYS, trap_words
 
 QUERY_ENCODER = "query_encoder"

@@ -47,6 +47,7 @@ class NumpyBert:
     Attributes:
         hidden_size: numbers in a vector, H.
         positions: longest input in ids.
+        vocabulary: ids that it has embeddings for.
     """
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Floats]) -> None:
@@ -55,6 +56,7 @@ class NumpyBert:
         self._heads: int = config["num_attention_heads"]
         self._eps: float = config["layer_norm_eps"]
         self._words = weights["embeddings.word_embeddings.weight"]
+        self.vocabulary: int = len(self._words)
         # All tokens are of the first type.
         types = weights["embeddings.token_type_embeddings.weight"][0]
         self._places = weights["embeddings.position_embeddings.weight"] + types

@@ -17,10 +17,11 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import load_config, load_tokenizer
 from i3_pyserini.model.config import I3Config
+from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 # Ours -> the original's; the first that matches the beginning of a name is used. The query
 # encoder's own prefix (`bert.`) comes last.
@@ -93,6 +94,7 @@ def from_original(
     encoder_config = load_config(backbone)
     check_fit(checkpoint, tensors, backbone, encoder_config)
     tokenizer = load_tokenizer(backbone, encoder_config)
+    check_fits(backbone, tokenizer, encoder_config)
     with_decoder = any(name.startswith(("c_head.", "d_head.", "cls.")) for name in tensors)
     config = I3Config(
         encoder_config=encoder_config,

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 
 WORD_PIECE = "##"  # WordPiece marks what continues a word
 WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark what begins one

@@ -21,7 +21,7 @@ from i3_pyserini.model.config import I3Config, is_i3_model
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.precision import computes_bf16, note_slow_bf16
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler

@@ -15,7 +15,7 @@ from i3_pyserini.data.same_text import words_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import Text, TextStore
 from i3_pyserini.model.config import IGNORED_LABEL
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import ReconstructionRecipe
 from i3_pyserini.train.sampling import Group, GroupSampler
 

@@ -20,7 +20,7 @@ from i3_pyserini.formats.qrels import note_without_topic, read_qrels
 from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import Text, TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe, ValidationRecipe
 
 WINDOW = 4096

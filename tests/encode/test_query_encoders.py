@@ -21,6 +21,8 @@ from i3_pyserini.encode.query_encoders import (
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import I3Config
 from tests.conftest import VOCABULARY
+from tests.model.odd_tokenizers import KINDS, Kind, make_odd_model
+from tests.model.odd_tokenizers import TEXTS as ODD_TEXTS
 
 TEXTS = [
     "how long to boil an egg",
@@ -94,13 +96,21 @@ def test_other_architectures_go_through_transformers(
     assert encoder.encode(TEXTS).shape == (len(TEXTS), 32)
 
 
-def test_a_tokenizer_that_transformers_would_change_is_left_to_it(
-    place: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(place / "model" / "query_encoder", tmp_path / "plain")
-    path = tmp_path / "plain" / "tokenizer_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "truncation_side": "left"}))
-    assert isinstance(load_query_encoder(str(tmp_path / "plain")), TransformersQueryEncoder)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_routes_have_one_tokenizer(kind: Kind, tmp_path: Path) -> None:
+    model = make_odd_model(kind, tmp_path / "odd")
+    options = QueryOptions("mean", True)
+    light = load_query_encoder(model, options=options)
+    full = load_query_encoder(model, device="cpu:0", options=options)
+    assert isinstance(light, NumpyQueryEncoder) == (kind.model == "bert")
+    assert isinstance(full, TransformersQueryEncoder)
+    np.testing.assert_allclose(light.encode(ODD_TEXTS), full.encode(ODD_TEXTS), atol=1e-5)
+
+
+def test_a_token_without_an_embedding_is_left_to_transformers(tmp_path: Path) -> None:
+    declared = {"added_tokens_decoder": {"999": {"content": "[NEW]", "special": True}}}
+    model = make_odd_model(Kind(config=declared), tmp_path / "odd")
+    assert isinstance(load_query_encoder(model), TransformersQueryEncoder)
 
 
 def test_names_that_are_nothing(place: Path, tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""From text to ids; `query_text` and this are where the text that is tokenised is made."""
+"""From text to ids: the only place where an I³ model's queries and passages are tokenised.
+
+The torch-free route of `i3_pyserini.encode.query_encoders` shares the text (`query_text`) and the
+tokenizer itself (`tokenizer_file`) with it.
+"""
 
 import copy
 from collections.abc import Sequence
@@ -10,9 +14,9 @@ from transformers import BatchEncoding
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import load_tokenizer
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
 from i3_pyserini.model.query_text import check_texts, query_texts
+from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title
 # like one of these was the word "NA" when the released checkpoints were trained.
@@ -47,6 +51,9 @@ class I3Tokenizer:
 
     Texts are single segments, so token types are all zero and are not returned. A literal
     `[SEP]`, `[MASK]` or `[CLS]` inside a text becomes that special token, as in the original.
+    Batches are padded on the right, whatever the tokenizer declares: padding on the left would
+    shift the positions of a text by the length of its neighbours. Long texts are cut on the side
+    that the tokenizer declares.
 
     Args:
         tokenizer: a Hugging Face tokenizer that belongs to the backbone.
@@ -56,7 +63,7 @@ class I3Tokenizer:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: I3Config) -> None:
-        tokenizer.padding_side = tokenizer.truncation_side = "right"
+        tokenizer.padding_side = "right"
         self.tokenizer = tokenizer
         self.config = config
 
@@ -71,7 +78,9 @@ class I3Tokenizer:
         """
         name = str(name_or_dir)
         own = load_i3_config(name) if config is None else config
-        return cls(load_tokenizer(name, own.encoder), own)
+        tokenizer = load_tokenizer(name, own.encoder)
+        check_fits(name, tokenizer, own.encoder)
+        return cls(tokenizer, own)
 
     def queries(self, queries: Sequence[str]) -> BatchEncoding:
         """Tokenises queries.
@@ -147,16 +156,17 @@ class I3Tokenizer:
         """
         length = self.config.training_pseudo_query_length
         texts = [query if query and query.strip() else EMPTY_RECONSTRUCTION for query in queries]
-        ids = self.tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length)[
-            "input_ids"
-        ]
+        ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         labels = torch.full((len(texts), length), IGNORED_LABEL)
         for row, query_ids in enumerate(ids):
-            labels[row, : len(query_ids)] = torch.tensor(query_ids)
+            kept = query_ids[:length]
+            labels[row, : len(kept)] = torch.tensor(kept)
         return labels
 
     def save_pretrained(self, directory: str | Path, length: int | None = None) -> None:
         """Saves the tokenizer so that it truncates by itself, and remembers no earlier call.
+
+        `AutoTokenizer`, and so stock Pyserini, gives the same ids from what is written.
 
         Args:
             directory: the folder.
@@ -169,6 +179,7 @@ class I3Tokenizer:
             backend.no_truncation()
             backend.no_padding()
         own.save_pretrained(directory)
+        read_as_written(directory, self.config.encoder)
 
     def _encode(self, texts: list[str], length: int) -> BatchEncoding:
         batch: BatchEncoding = self.tokenizer(

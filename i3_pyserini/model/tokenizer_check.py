@@ -1,0 +1,124 @@
+"""Where transformers reads a tokenizer otherwise than the model's own files say.
+
+Transformers 5 rebuilds a tokenizer whose class it knows from the vocabulary of `tokenizer.json`
+and drops the rest of the file. It takes the class from `tokenizer_config.json`, or from the type
+of the model where that is silent. Either may be wrong.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from i3_pyserini.model.loading import load_config
+from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
+from i3_pyserini.model.tokenizer_loading import (
+    PARTS,
+    parts_of,
+    read_by_transformers,
+    reads_alike,
+)
+
+PROBES = (
+    "",
+    "how long to boil an egg",
+    "Café ÉÑÜ ß ŒUVRE naïve",
+    "Cafe\u0301 decomposed",
+    "日本語 テキスト 中文字符 한국어",
+    "ＦＵＬＬ width ﬁ ² ½",
+    "don't STOP, U.S.A. e-mail@host.org #1 (x_y) 50%",
+    "a [SEP] b [MASK] [CLS] [PAD] [UNK]",
+    "a </s> b <mask> <s> <pad> <unk> <|endoftext|>",
+    "tab\tnewline\nreturn\r\n  two  spaces ",
+    " leading blank",
+    "no\u00a0break thin\u2009space ideographic\u3000space",
+    "zero\u200bwidth joi\u200dner soft\u00adhyphen \ufeffmark",
+    "x" * 120,
+    "pneumonoultramicroscopicsilicovolcanoconiosis " + "ab" * 60,
+    "😀 👩\u200d👩\u200d👧 🇩🇪",
+    "3.14 1,000,000 1e-5 0x1F 2026-11-28",
+    "مرحبا שלום Привет γειά ไทย हिन्दी",
+    "control \x07 char \ufffd",
+    "[unused0] ##ing ▁word Ġword",
+)
+FIX = 'for equal ids, set "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json'
+
+
+def check_tokenizer(name_or_dir: str, config: PreTrainedConfig | None = None) -> str | None:
+    """What transformers changes about a model's tokenizer, against the model's own files.
+
+    All commands of this package follow the files. Stock Pyserini and sentence-transformers
+    follow transformers, so that their vectors differ where there is a difference; `FIX` says
+    what makes them equal.
+
+    Args:
+        name_or_dir: a model directory or a hub name.
+        config: its configuration, or its backbone's; None to read it.
+
+    Returns:
+        One line; None if all probes have the same ids.
+
+    Raises:
+        I3Error: the tokenizer cannot be read.
+    """
+    own = read_tokenizer_file(name_or_dir)
+    if own is None:
+        return None
+    theirs = read_by_transformers(name_or_dir, config or load_config(name_or_dir))
+    found = [] if reads_alike(theirs, own) else list(_differences(theirs, own))
+    if not found:
+        return None
+    return f"transformers {version('transformers')} reads tokenizer.json otherwise: " + "; ".join(
+        found
+    )
+
+
+def _differences(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> Iterator[str]:
+    """Those that change ids."""
+    own.core.no_truncation()
+    differ = [text for text in PROBES if _ids(theirs, text) != own.core.encode(text).ids]
+    if differ:
+        yield from _changed_parts(theirs, own)
+        yield f"other ids for {len(differ)} of {len(PROBES)} probes, such as {differ[0]!r:.60}"
+    if theirs.truncation_side != own.truncation_side:
+        yield f"long texts cut on the {theirs.truncation_side}, not on the {own.truncation_side}"
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, verbose=False)["input_ids"]
+    return ids
+
+
+def _changed_parts(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> Iterator[str]:
+    backend: Any = getattr(theirs, "backend_tokenizer", None)
+    if backend is None:
+        yield f"class {type(theirs).__name__}"
+        return
+    expected, found = parts_of(own.core.to_str()), parts_of(backend.to_str())
+    for part in PARTS:
+        if expected[part] != found[part]:
+            yield f"{part} {_change(expected[part], found[part])}"
+
+
+def _change(expected: Any, found: Any) -> str:
+    """How one part differs: field by field where both are of one type."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        names = [name for name in expected if expected[name] != found.get(name)]
+        plain = (str, int, float, type(None))
+        if expected.get("type") == found.get("type"):
+            changes = [
+                f"{name} {json.dumps(expected[name])} becomes {json.dumps(found.get(name))}"
+                for name in names
+                if isinstance(expected[name], plain)
+            ]
+            return ", ".join(changes or names or [str(expected.get("type"))])
+    return f"{_kind(expected)} becomes {_kind(found)}"
+
+
+def _kind(part: Any) -> str:
+    if isinstance(part, list):
+        return f"{len(part)} tokens"
+    return str(part.get("type")) if isinstance(part, Mapping) else "none"

@@ -1,0 +1,145 @@
+"""A model's tokenizer as a tokenizer of transformers, with the ids of the model's own files."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.loading import quiet_transformers, unreadable
+from i3_pyserini.model.tokenizer_file import (
+    CONFIG,
+    PLAIN_CLASSES,
+    SPECIAL_NAMES,
+    TokenizerFile,
+    read_tokenizer_file,
+)
+
+# A directory without any of these makes AutoTokenizer invent an empty vocabulary.
+VOCABULARY_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+)
+NEEDED_TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id", "pad_token_id")  # by I³
+# What decides ids; the rest of a serialised tokenizer is about decoding, cutting and padding.
+PARTS = ("normalizer", "pre_tokenizer", "model", "post_processor", "added_tokens")
+
+
+def load_tokenizer(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer of a backbone, which gives the ids that the backbone's own files say.
+
+    Args:
+        name_or_dir: a directory or hub name.
+        config: the backbone's configuration, which names the tokenizer's kind.
+
+    Returns:
+        The tokenizer as transformers reads it, where it reads `tokenizer.json` as it is;
+        otherwise a tokenizer around that file, with the special tokens that transformers names.
+
+    Raises:
+        I3Error: there is none, or it cannot be read.
+    """
+    own = read_tokenizer_file(name_or_dir)
+    theirs = read_by_transformers(name_or_dir, config)
+    return theirs if own is None or reads_alike(theirs, own) else _around(own, theirs)
+
+
+def read_by_transformers(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer as `AutoTokenizer`, and so stock Pyserini, reads it.
+
+    Raises:
+        I3Error: there is none, or it cannot be read.
+    """
+    directory = Path(name_or_dir)
+    if directory.is_dir() and not any((directory / name).is_file() for name in VOCABULARY_FILES):
+        raise I3Error(
+            f"{name_or_dir}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); "
+            "copy the files of the backbone's tokenizer into it"
+        )
+    try:
+        with quiet_transformers():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                name_or_dir, config=config
+            )
+    except Exception as error:  # the tokenizers library raises bare Exception for broken files
+        raise unreadable(name_or_dir, "tokenizer", "tokenizer files", error) from error
+    return tokenizer
+
+
+def check_fits(
+    name_or_dir: str, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
+) -> None:
+    """Checks that an I³ model can be made with a tokenizer.
+
+    Raises:
+        I3Error: it lacks a special token, or its vocabulary is larger than the backbone's
+            embedding table.
+    """
+    for name in NEEDED_TOKENS:
+        if getattr(tokenizer, name) is None:
+            raise I3Error(f"{name_or_dir}: the tokenizer has no {name.removesuffix('_id')}")
+    if len(tokenizer) > config.vocab_size:
+        raise I3Error(
+            f"{name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the backbone embeds "
+            f"only {config.vocab_size}; they do not belong together"
+        )
+
+
+def read_as_written(directory: str | Path, config: PreTrainedConfig) -> None:
+    """Sees to it that `AutoTokenizer` reads a saved tokenizer as its `tokenizer.json` says.
+
+    Where the saved class would rebuild it otherwise, the class that reads the file as it is
+    takes its place in `tokenizer_config.json`.
+    """
+    own = read_tokenizer_file(str(directory))
+    if own is None or reads_alike(read_by_transformers(str(directory), config), own):
+        return
+    path = Path(directory) / CONFIG
+    fields = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": PLAIN_CLASSES[0]}
+    path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def reads_alike(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> bool:
+    """Whether two tokenizers are the same in everything that decides ids."""
+    if theirs.truncation_side != own.truncation_side:
+        return False
+    if bool(theirs.split_special_tokens) != bool(own.core.encode_special_tokens):
+        return False
+    backend: Any = getattr(theirs, "backend_tokenizer", None)
+    if backend is None:  # a tokenizer in Python
+        return False
+    one, other = backend.to_str(), own.core.to_str()
+    return one == other or parts_of(one) == parts_of(other)
+
+
+def parts_of(serialised: str) -> Mapping[str, Any]:
+    """The parts of a serialised tokenizer that decide ids."""
+    fields = json.loads(serialised)
+    return {part: fields.get(part) for part in PARTS}
+
+
+def _around(own: TokenizerFile, theirs: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    names = {name: getattr(theirs, name) for name in SPECIAL_NAMES}
+    known = {
+        name: token
+        for name, token in names.items()
+        if token is not None and own.core.token_to_id(token) is not None
+    }
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=own.core,
+        model_max_length=theirs.model_max_length,
+        truncation_side=own.truncation_side,
+        split_special_tokens=own.core.encode_special_tokens,
+        model_input_names=theirs.model_input_names,
+        **known,
+    )
+    # The class adds special tokens that no file declares; the model was not made with them.
+    tokenizer._tokenizer = own.core
+    return tokenizer
