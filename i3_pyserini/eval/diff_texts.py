@@ -1,16 +1,16 @@
 """What the passages of a diff say: a line of text each, and the words of their pseudo-queries."""
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.diff import Shown
 from i3_pyserini.formats.textstore import TextStore, open_store
 
-if TYPE_CHECKING:
-    from i3_pyserini.search.serve.words import PseudoQueryWords
+# Words of a passage's pseudo-query, the weightiest first, by its text and title.
+WordsOf = Callable[[str, str | None], list[str]]
 
 LENGTH = 60  # characters of a passage
 WORDS = 6
@@ -22,11 +22,11 @@ class PassageTexts:
     Args:
         collection: a corpus as `open_store` takes it; its texts stay on disk.
         cache: folder for the text store; None for the one that the collection is in.
-        words: of pseudo-queries; None for none.
+        words: gives the words of a pseudo-query; None for none.
     """
 
     def __init__(
-        self, collection: Path, cache: Path | None = None, words: "PseudoQueryWords | None" = None
+        self, collection: Path, cache: Path | None = None, words: WordsOf | None = None
     ) -> None:
         self._collection, self._cache, self._words = collection, cache, words
         self._told: dict[str, Shown] = {}
@@ -55,24 +55,8 @@ class PassageTexts:
             )
         titled = found.title and found.title != passage  # an id need not be said again
         text = f"{found.title}: {found.text}" if titled else found.text
-        words = self._words.of(found.text, found.title)[:WORDS] if self._words else []
-        return Shown(one_line(text, LENGTH), [word for word, _ in words])
-
-
-def load_words(model: str) -> "PseudoQueryWords":
-    """The pseudo-query words of a model.
-
-    Raises:
-        I3Error: it is no I³ model with a reconstructor.
-    """
-    from i3_pyserini.search.serve.words import PseudoQueryWords  # noqa: PLC0415  (torch)
-
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise I3Error(f"{model}: no config.json in this folder; name a model's directory")
-    words = PseudoQueryWords(model, {})
-    if words.absent:
-        raise I3Error(f"{model}: {words.absent} Leave out --model")
-    return words
+        words = self._words(found.text, found.title)[:WORDS] if self._words else []
+        return Shown(one_line(text, LENGTH), words)
 
 
 def one_line(text: str, length: int) -> str:

@@ -10,7 +10,7 @@ from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.diff import Diff
-    from i3_pyserini.eval.diff_texts import PassageTexts
+    from i3_pyserini.eval.diff_texts import PassageTexts, WordsOf
     from i3_pyserini.formats.runs import Run
 
 
@@ -106,10 +106,16 @@ def _runs(args: argparse.Namespace) -> "tuple[Run, Run]":
 def _texts(args: argparse.Namespace) -> "PassageTexts | None":
     if args.collection is None:
         return None
-    from i3_pyserini.eval.diff_texts import PassageTexts, load_words
+    from i3_pyserini.eval.diff_texts import PassageTexts
 
-    words = load_words(args.model) if args.model else None
-    return PassageTexts(args.collection, args.cache, words)
+    return PassageTexts(args.collection, args.cache, _words(args.model) if args.model else None)
+
+
+def _words(model: str) -> "WordsOf":
+    from i3_pyserini.model.words import load_words
+
+    found = load_words(model)
+    return lambda text, title: [word for word, _ in found.of(text, title)]
 
 
 def _render(found: "Diff", style: str | None) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import open_store
+from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.search.serve.lucene import LuceneBm25
 from i3_pyserini.search.serve.snippets import Snippet, snippet, words_of
-from i3_pyserini.search.serve.words import PseudoQueryWords
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from i3_pyserini.encode.query_encoders import kind_of
+from i3_pyserini.errors import I3Error
 
 WORDS = 12
 SHOWN_FIELDS = {"title", "text"}  # of a corpus, which the text store has as they were encoded
@@ -59,10 +59,27 @@ def _why_absent(model: str, manifest: Mapping[str, Any]) -> str:
 
 def _reconstructs(model: str) -> bool:
     if Path(model).is_dir():  # the configuration's own class takes seconds to import
-        if kind_of(model) != "i3":
+        try:
+            fields = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return False
-        fields = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+        if fields.get("model_type") != "i3":
+            return False
         return str(fields.get("interaction", "released")) != "none"
     from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415
 
     return is_i3_model(model) and load_i3_config(model).interaction != "none"
+
+
+def load_words(model: str) -> PseudoQueryWords:
+    """The pseudo-query words of a model, whatever is encoded with it.
+
+    Raises:
+        I3Error: it is no I³ model with a reconstructor.
+    """
+    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
+        raise I3Error(f"{model}: no config.json in this folder; name a model's directory")
+    words = PseudoQueryWords(model, {})
+    if words.absent:
+        raise I3Error(f"{model}: {words.absent} Leave out --model")
+    return words
