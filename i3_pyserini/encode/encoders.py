@@ -70,6 +70,15 @@ def torch_device(name: str | None) -> torch.device:
     return device
 
 
+def padding_id(tokenizer: Any) -> int:
+    """The id that fills up batches; any will do for a tokenizer without one, since it is masked."""
+    for name in ("pad_token_id", "eos_token_id", "unk_token_id"):
+        value = getattr(tokenizer, name)
+        if value is not None:
+            return int(value)
+    return 0
+
+
 class _PassageEncoder:
     """What document encoders have in common: padding, the model, and what Pyserini calls."""
 
@@ -77,7 +86,7 @@ class _PassageEncoder:
         self, module: nn.Module, tokenizer: Any, device: torch.device, dtype: str, backend: str
     ) -> None:
         self._run = passage_function(module, device, dtype, backend)
-        self._pad_id, self._pad_left = tokenizer.pad_token_id, tokenizer.padding_side == "left"
+        self._pad_id = padding_id(tokenizer)
         self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
     def ids(
@@ -87,13 +96,16 @@ class _PassageEncoder:
         raise NotImplementedError
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Encodes B passages of ids, together, to float32 [B, H]."""
+        """Encodes B passages of ids, together, to float32 [B, H].
+
+        Padding is on the right, whatever the tokenizer declares. On the left, it would shift the
+        positions of a text by the length of its neighbours.
+        """
         width = max(len(one) for one in ids)
         padded = np.full((len(ids), width), self._pad_id, dtype=np.int64)
         mask = np.zeros_like(padded)
         for row, one in enumerate(ids):
-            place = slice(width - len(one), None) if self._pad_left else slice(len(one))
-            padded[row, place], mask[row, place] = one, 1
+            padded[row, : len(one)], mask[row, : len(one)] = one, 1
         return self._run(padded, mask)
 
     def encode(
