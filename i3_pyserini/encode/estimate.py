@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, token_batches
 from i3_pyserini.encode.encoders import DocumentEncoder
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, bytes_of_parts
 from i3_pyserini.encode.scan import place_of_byte, size_of
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.vector_files import Shape
@@ -55,7 +55,7 @@ class Speed:
     seconds: float
 
 
-def estimate(corpus: Corpus, source: EncoderSource, output: Output, how: Encoding) -> str:
+def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding) -> str:
     """Encodes a sample for some seconds and works out the whole.
 
     Args:

@@ -1,13 +1,10 @@
 """Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import faiss
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.query_encoders import (
     Kind,
     QueryEncoder,
@@ -16,6 +13,7 @@ from i3_pyserini.encode.query_encoders import (
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord, read_manifest
 
 GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
 
@@ -42,7 +40,7 @@ class QueryFlags:
 
 
 def encoder_for(
-    made_by: Mapping[str, Any],
+    made_by: EncoderRecord,
     place: str,
     flags: QueryFlags | None = None,
     threads: int | None = None,
@@ -50,7 +48,7 @@ def encoder_for(
     """The encoder that the user names, or else the manifest; with the passages' settings.
 
     Args:
-        made_by: what the index's manifest says of the model; {} if nothing.
+        made_by: what the index's manifest says of the model; an empty record if nothing.
         place: what the index is called in messages.
         flags: what the user says.
         threads: for encoding without torch; None for all cores.
@@ -60,25 +58,26 @@ def encoder_for(
             were.
     """
     flags = flags or QueryFlags()
-    name = flags.encoder or made_by.get("name")
-    if not name or (not flags.encoder and made_by.get("class") == "imported"):
+    name = flags.encoder or made_by.name
+    if not name or (not flags.encoder and made_by.kind == "imported"):
         raise I3Error(
             f"{place}: its manifest names no model; name the one that encoded it with --encoder"
         )
     kind = flags.kind or kind_of(name)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
-    given = {"pooling": flags.pooling, "l2_norm": flags.l2_norm}
-    for option, value in given.items():
-        known = made_by.get(option)
-        if made_by.get("class") == "auto" and value is not None and value != known:
+    for option, value, known in (
+        ("pooling", flags.pooling, made_by.pooling),
+        ("l2_norm", flags.l2_norm, made_by.normalize),
+    ):
+        if made_by.kind == "auto" and value is not None and value != known:
             raise I3Error(
                 f"--{option.replace('_', '-')} {value}: the index's passages have {known}; leave "
                 "it out to encode queries alike"
             )
     options = QueryOptions(
-        flags.pooling or made_by.get("pooling", "cls"),
-        bool(made_by.get("l2_norm", False) if flags.l2_norm is None else flags.l2_norm),
+        flags.pooling or made_by.pooling or "cls",
+        bool(made_by.normalize if flags.l2_norm is None else flags.l2_norm),
         flags.prefix,
     )
     encoder = load_query_encoder(name, kind, flags.device, options, threads)
@@ -87,7 +86,7 @@ def encoder_for(
 
 
 def refuse_other_model(
-    name: str, fingerprint: str | None, made_by: Mapping[str, Any], place: str
+    name: str, fingerprint: str | None, made_by: EncoderRecord, place: str
 ) -> None:
     """Raises if queries come from another model than an index's passages.
 
@@ -100,10 +99,10 @@ def refuse_other_model(
     Raises:
         I3Error: the fingerprints differ.
     """
-    known = made_by.get("fingerprint")
+    known = made_by.fingerprint
     if known and fingerprint and known != fingerprint:
         raise I3Error(
-            f"{place}: encoded by another model ({made_by.get('name')}) than {name}; their vectors "
+            f"{place}: encoded by another model ({made_by.name}) than {name}; their vectors "
             "cannot be compared"
         )
 
@@ -121,7 +120,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
     except RuntimeError as error:
         raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
     refuse_other_dimension(encoder, dimension, str(index))
-    made_by = read_manifest(index).get("model") or {}
+    made_by = read_manifest(index).encoder
     refuse_other_model(encoder.name, encoder.fingerprint, made_by, str(index))
 
 

@@ -21,6 +21,7 @@ from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.parts import Block, DamagedPartError, read_part, write_part
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, Place
+from i3_pyserini.formats.records import differences
 
 JOB = "job.json"
 Settings = Mapping[str, Any]
@@ -155,18 +156,6 @@ def open_job(
     with new_file(folder / JOB) as file:
         json.dump({"settings": settings, "scan": asdict(job.scan)}, file, indent=1)
     return job
-
-
-def differences(before: Settings, now: Settings, prefix: str = "") -> list[str]:
-    """What differs between two settings, as `name: before -> now`."""
-    found = []
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            found.append(f"{prefix}{name}: {old} -> {new}")
-    return found
 
 
 def _load(path: Path) -> tuple[Settings, Scan] | None:

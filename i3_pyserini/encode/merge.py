@@ -1,20 +1,19 @@
 """Joining the shards of a corpus, which were encoded one by one, to one index."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from i3_pyserini.encode.job import differences
-from i3_pyserini.encode.output import MANIFEST, Output, read_manifest
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
+from i3_pyserini.formats.index import MANIFEST, IndexManifest, ShardRecord
 from i3_pyserini.formats.index_ids import IdFile, count_ids
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.records import differences
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
 # Of a manifest's `corpus`: what is another for every shard, or on every machine.
@@ -29,15 +28,18 @@ class FinishedShard:
         path: the directory.
         manifest: its manifest.
         shard: which shard of how many it is.
-        kind: the kind of its files.
         shape: number and dimension of its vectors, as the manifest says.
     """
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: IndexManifest
     shard: Shard
-    kind: Kind
     shape: Shape
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of its files."""
+        return kind_of(self.path)
 
 
 def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape:
@@ -59,13 +61,13 @@ def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape
     shards = all_shards([load_shard(path) for path in paths])
     first = shards[0]
     shape = Shape(sum(one.shape.passages for one in shards), first.shape.dimension)
-    output = Output(target, first.kind, overwrite)
+    output = IndexOutput(target, first.kind, overwrite)
     with output.work() as folder:
         output.refuse_interrupted()
         output.check_space(sum(_bytes(one) for one in shards))
         _check_counts(shards, folder)
         blocks = (block for one in shards for block in _blocks(one))
-        output.finish(blocks, shape, _manifest(shards), first.manifest["store_dtype"])
+        output.finish(blocks, shape, _manifest(shards), first.manifest.store_dtype or "float32")
     return shape
 
 
@@ -75,22 +77,17 @@ def load_shard(path: Path) -> FinishedShard:
     Raises:
         I3Error: the directory is not there, not finished, or not that of a shard.
     """
-    manifest = read_manifest(path)
-    if not manifest:
+    manifest = IndexManifest.read(path)
+    if manifest is None:
         raise _unfinished(path)
-    try:
-        found = _parsed(path, manifest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise I3Error(
-            f"{path / MANIFEST}: not of a shard ({error}); only what --shard-id made can be merged"
-        ) from error
+    found = _shard_of(path, manifest)
     if found.shard.number == 1:
         raise I3Error(
             f"{path}: is a whole index, not a shard; only what --shard-id made can be merged"
         )
     kind = kind_of(path)
-    if kind != found.kind:
-        raise I3Error(f"{path}: has files of kind {kind}, but its manifest says {found.kind}")
+    if kind != manifest.kind:
+        raise I3Error(f"{path}: has files of kind {kind}, but its manifest says {manifest.kind}")
     return found
 
 
@@ -125,15 +122,17 @@ def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
     return [found[number] for number in range(first.shard.number)]
 
 
-def _parsed(path: Path, manifest: dict[str, Any]) -> FinishedShard:
-    """Raises KeyError, TypeError or ValueError where a manifest is not as encode writes it."""
-    shard = Shard(int(manifest["shard"]["id"]), int(manifest["shard"]["number"]))
-    if shard.id not in range(shard.number):
-        raise ValueError(f"shard {shard.id} of {shard.number}")
-    shape = Shape(int(manifest["passages"]), int(manifest["dimension"]))
-    whole = {**manifest, **{name: dict(manifest[name]) for name in ("corpus", "model")}}
-    np.dtype(manifest["store_dtype"])
-    return FinishedShard(path, whole, shard, manifest["output"], shape)
+def _shard_of(path: Path, manifest: IndexManifest) -> FinishedShard:
+    needed = ("shard", "passages", "dimension", "kind", "store_dtype")
+    missing = next((name for name in needed if getattr(manifest, name) is None), None)
+    shard = manifest.shard or ShardRecord()
+    reason = f"no {missing}" if missing else f"shard {shard.id} of {shard.number}"
+    if missing or shard.id not in range(shard.number):
+        raise I3Error(
+            f"{path / MANIFEST}: not of a shard ({reason}); only what --shard-id made can be merged"
+        )
+    shape = Shape(manifest.passages or 0, manifest.dimension or 0)
+    return FinishedShard(path, manifest, Shard(shard.id, shard.number), shape)
 
 
 def _unfinished(path: Path) -> I3Error:
@@ -147,13 +146,14 @@ def _unfinished(path: Path) -> I3Error:
 
 def _common(shard: FinishedShard) -> dict[str, Any]:
     """What all shards of an encoding have in common."""
-    left_out = ("passages", "corpus", "shard", "model")
-    common = {name: value for name, value in shard.manifest.items() if name not in left_out}
-    corpus = {n: value for n, value in shard.manifest["corpus"].items() if n not in OWN}
-    model = dict(shard.manifest["model"])
-    if model.get("fingerprint"):  # the same model may be in another folder on another machine
-        model.pop("name", None)
-    return {**common, "corpus": corpus, "model": model, "shard": {"number": shard.shard.number}}
+    common = shard.manifest.to_json()
+    for name in OWN:
+        common["corpus"].pop(name, None)
+    if shard.manifest.encoder.fingerprint:  # the same model may be in another folder elsewhere
+        common["model"].pop("name", None)
+    common["model"].pop("cut", None)
+    del common["passages"], common["shard"]["id"]
+    return common
 
 
 def _check_counts(shards: Sequence[FinishedShard], scratch: Path) -> None:
@@ -195,11 +195,21 @@ def _bytes(shard: FinishedShard) -> int:
     return sum((shard.path / name).stat().st_size for name in FILES[shard.kind])
 
 
-def _manifest(shards: Sequence[FinishedShard]) -> dict[str, Any]:
+def _manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
     """That of the whole; the hash of the corpus's bytes is known of each shard only."""
     known = shards[0].manifest
-    corpora = [one.manifest["corpus"] for one in shards]
-    corpus = {name: value for name, value in corpora[0].items() if name != "sha256"}
-    corpus["passages"] = sum(one.shape.passages for one in shards)
-    corpus["shards"] = [one.get("sha256") for one in corpora]
-    return {**known, "corpus": corpus, "shard": {"id": 0, "number": 1}}
+    passages = sum(one.shape.passages for one in shards)
+    hashes = tuple(one.manifest.corpus.sha256 for one in shards)
+    return replace(
+        known,
+        encoder=replace(known.encoder, cut=_share_cut(shards)),
+        corpus=replace(known.corpus, passages=passages, sha256=None, shards=hashes),
+        shard=ShardRecord(id=0, number=1),
+    )
+
+
+def _share_cut(shards: Sequence[FinishedShard]) -> float | None:
+    """The share of all passages that were cut; None if one shard does not say."""
+    known = [(one.manifest.encoder.cut, one.shape.passages) for one in shards]
+    cut = [share * passages for share, passages in known if share is not None]
+    return sum(cut) / sum(passages for _, passages in known) if len(cut) == len(known) else None

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from i3_pyserini import __version__
-from i3_pyserini.encode.output import MANIFEST, Output
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_inputs
+from i3_pyserini.formats.index import MANIFEST, EncoderRecord, IndexManifest, SourceRecord
 from i3_pyserini.formats.index_ids import IdFile, count_ids
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl import SUFFIXES
 from i3_pyserini.formats.jsonl_vectors import first_dimension, read_jsonl_vectors
 from i3_pyserini.formats.parts import Array, Block
@@ -90,7 +91,7 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
     return _find_in_folder(path)
 
 
-def import_vectors(source: OwnVectors, output: Output, name: str | None = None) -> Shape:
+def import_vectors(source: OwnVectors, output: IndexOutput, name: str | None = None) -> Shape:
     """Writes an index of own vectors.
 
     Float32 is what is written; a float16 array stays one in a `.npy` file.
@@ -114,13 +115,14 @@ def import_vectors(source: OwnVectors, output: Output, name: str | None = None) 
         halves = source.array is not None and source.array.dtype == np.float16
         dtype = "float16" if halves and output.kind == "npy" else "float32"
         output.check_space(output.bytes_needed(shape, itemsize=np.dtype(dtype).itemsize))
-        manifest = {
-            "i3_pyserini": __version__,
-            "model": {"class": "imported", "name": name, "dimension": shape.dimension},
-            "source": [{"file": file.name, "sha256": file_hash(file)} for file in source.files],
-            "store_dtype": dtype,
-            "output": output.kind,
-        }
+        manifest = IndexManifest(
+            version=__version__,
+            encoder=EncoderRecord(kind="imported", name=name, dimension=shape.dimension),
+            source=tuple(
+                SourceRecord(file=file.name, sha256=file_hash(file)) for file in source.files
+            ),
+            store_dtype=dtype,
+        )
         output.finish(_finite(source, dtype), shape, manifest, dtype)
     return shape
 

@@ -38,7 +38,7 @@ def main() -> None:
         encoder_for,
         quickest_device,
     )
-    from i3_pyserini.encode.output import read_manifest
+    from i3_pyserini.formats.index import EncoderRecord, read_manifest
     from i3_pyserini.formats.topics import read_topics
 
     topics = read_topics(args.topics)
@@ -50,7 +50,7 @@ def main() -> None:
         args.l2_norm,
         args.query_prefix,
     )
-    made_by = read_manifest(args.index).get("model") or {} if args.index else {}
+    made_by = read_manifest(args.index).encoder if args.index else EncoderRecord()
     encoder = encoder_for(made_by, str(args.index), flags)
     if args.index is not None:
         check_index(args.index, encoder)

@@ -1,16 +1,22 @@
 """What an index is compared with: the model that its manifest names, and a collection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import AutoOptions, EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import (
+    CorpusRecord,
+    EncoderRecord,
+    IndexDirectory,
+    IndexManifest,
+    ShardRecord,
+)
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.formats.vector_files import kind_of
+from i3_pyserini.formats.records import write_record
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 
 UNIT_TOLERANCE = 1e-3
@@ -77,24 +83,23 @@ def reference_of(index: Path, flags: Flags) -> Reference:
     Raises:
         I3Error: index, collection or model are not there, or flags contradict the manifest.
     """
-    kind_of(index)  # whether there is anything to compare comes first
-    manifest = read_manifest(index)
-    model = section(manifest, "model")
-    if model.get("class") in ("i3", "auto"):
+    manifest = IndexDirectory.open(index).manifest
+    model = manifest.encoder
+    if model.kind in ("i3", "auto"):
         if flags.given:
             raise I3Error(f"{flags.given[0]}: the manifest of {index} says it; leave it out")
         spec = _known_spec(model, flags.model)
-        with_titles = bool(manifest.get("titles", True))
+        with_titles = manifest.titles is not False
     else:
         spec = _told_spec(flags)
         kind = spec.kind if spec else None
         with_titles = "title" in flags.fields or (not flags.fields and kind == "i3")
     if spec is None and flags.collection and flags.passages:
-        name = f"its model {model['name']} is not here" if model.get("name") else "of what model?"
+        name = f"its model {model.name} is not here" if model.name else "of what model?"
         raise I3Error(f"{index}: {name}; give --model, or --check 0 to compare the ids alone")
     return Reference(
         _corpus(manifest, flags),
-        _shard(manifest, index),
+        _shard(manifest),
         spec,
         with_titles,
         _unit_tolerance(model, spec),
@@ -103,21 +108,22 @@ def reference_of(index: Path, flags: Flags) -> Reference:
     )
 
 
-def section(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A section of a manifest; {} where there is none."""
-    found = manifest.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _known_spec(model: Mapping[str, Any], name: str | None) -> EncoderSpec | None:
+def _known_spec(model: EncoderRecord, name: str | None) -> EncoderSpec | None:
     """The encoder of a manifest, in full precision; None if its folder is not here."""
     if name is None:
-        name = str(model.get("name"))
-        if model.get("fingerprint") and not Path(name).is_dir():
+        name = str(model.name)
+        if model.fingerprint and not Path(name).is_dir():
             return None
-    if model["class"] == "i3":
+    if model.kind == "i3":
         return EncoderSpec(name, "i3")
-    options = {one.name: model[one.name] for one in fields(AutoOptions) if one.name in model}
+    known = {
+        "pooling": model.pooling,
+        "l2_norm": model.normalize,
+        "prefix": (model.passage_prompt or "").removesuffix(" ") or None,
+        "max_length": model.passage_length,
+        "add_sep": model.add_sep,
+    }
+    options: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
     return EncoderSpec(name, "auto", options=AutoOptions(**options))
 
 
@@ -131,30 +137,27 @@ def _told_spec(flags: Flags) -> EncoderSpec | None:
     return EncoderSpec(flags.model, "auto", options=AutoOptions(**flags.options))
 
 
-def _corpus(manifest: Mapping[str, Any], flags: Flags) -> Corpus | None:
+def _corpus(manifest: IndexManifest, flags: Flags) -> Corpus | None:
     if flags.collection is None:
         return None
-    known = section(manifest, "corpus")
-    if not known:
+    known = manifest.corpus
+    if known == CorpusRecord():
         return Corpus(flags.collection, flags.fields)
-    return Corpus.from_options(flags.collection, known)
+    return Corpus.from_options(flags.collection, write_record(known))
 
 
-def _shard(manifest: Mapping[str, Any], index: Path) -> Shard:
-    known = section(manifest, "shard")
-    try:
-        return Shard(int(known.get("id", 0)), int(known.get("number", 1)))
-    except (TypeError, ValueError) as error:
-        raise I3Error(f"{index}: the shard in its manifest is no number ({known})") from error
+def _shard(manifest: IndexManifest) -> Shard:
+    known = manifest.shard or ShardRecord()
+    return Shard(known.id, known.number)
 
 
-def _unit_tolerance(model: Mapping[str, Any], spec: EncoderSpec | None) -> float | None:
+def _unit_tolerance(model: EncoderRecord, spec: EncoderSpec | None) -> float | None:
     if spec is None:
-        scaled = bool(model.get("l2_norm"))
+        scaled = bool(model.normalize)
     elif spec.kind == "i3":
         scaled = load_i3_config(spec.name).normalize
     else:
         scaled = spec.options is not None and spec.options.l2_norm
     if not scaled:
         return None
-    return HALF_UNIT_TOLERANCE if model.get("dtype") in ("bf16", "fp16") else UNIT_TOLERANCE
+    return HALF_UNIT_TOLERANCE if model.dtype in ("bf16", "fp16") else UNIT_TOLERANCE

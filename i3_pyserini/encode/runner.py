@@ -2,18 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
 
 from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.job import Job, open_job
-from i3_pyserini.encode.output import BYTES_OF_AN_ID, Output
 from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.encode.stopping import StopRequest
+from i3_pyserini.formats.index import CorpusRecord, IndexManifest, ShardRecord
+from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.vector_files import Shape
 
@@ -40,7 +40,7 @@ class Encoding:
 
 
 def encode_corpus(
-    corpus: Corpus, source: EncoderSource, output: Output, how: Encoding | None = None
+    corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding | None = None
 ) -> Shape:
     """Encodes a corpus into an output directory.
 
@@ -68,16 +68,16 @@ def encode_corpus(
         for device in how.devices or (None,):
             source.check(device)  # before minutes of reading
     with output.work() as folder:
-        settings = _settings(corpus, source, output, how)
+        known = _known(corpus, source, output, how)
         corpus = corpus.staged(folder / STAGE)
-        job = open_job(folder, corpus, settings, output.overwrite, how.part_passages)
-        shape = Shape(job.scan.passages, settings["model"]["dimension"])
+        job = open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
+        shape = Shape(job.scan.passages, known.encoder.dimension or 0)
         missing = job.missing()
         _check_space(output, job, shape, missing, how)
         if missing:
             _encode(job, source, missing, how)
         blocks = job.blocks(with_contents=output.kind == "jsonl")
-        output.finish(blocks, shape, _manifest(job), how.batching.store_dtype)
+        output.finish(blocks, shape, _manifest(known, job), how.batching.store_dtype)
     return shape
 
 
@@ -86,38 +86,37 @@ def bytes_of_parts(passages: int, shape: Shape, batching: Batching) -> int:
     return passages * (shape.dimension * batching.itemsize + BYTES_OF_AN_ID)
 
 
-def _settings(
-    corpus: Corpus, source: EncoderSource, output: Output, how: Encoding
-) -> dict[str, Any]:
-    """What the vectors and files depend on, but for rounding; an encoding is taken up by these."""
-    return {
-        "i3_pyserini": __version__,
-        "model": source.describe(),
-        "corpus": {
-            "name": collection_name(corpus.path),
-            "files": corpus.names,
-            **corpus.options(),
-        },
-        "shard": {"id": how.shard.id, "number": how.shard.number},
-        "titles": how.batching.with_titles,
-        "store_dtype": how.batching.store_dtype,
-        "output": output.kind,
-    }
+def _known(
+    corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding
+) -> IndexManifest:
+    """What the vectors and files depend on, but for rounding; an encoding is resumed by these."""
+    return IndexManifest(
+        version=__version__,
+        encoder=source.describe(),
+        corpus=CorpusRecord.of(
+            name=collection_name(corpus.path), files=corpus.names, **corpus.options()
+        ),
+        shard=ShardRecord(id=how.shard.id, number=how.shard.number),
+        titles=how.batching.with_titles,
+        store_dtype=how.batching.store_dtype,
+        kind=output.kind,
+    )
 
 
-def _manifest(job: Job) -> dict[str, Any]:
-    settings = {name: value for name, value in job.settings.items() if name != "part_passages"}
-    corpus = {
-        **settings["corpus"],
-        "path": str(job.corpus.path),
-        "bytes": size_of(job.corpus),  # shards of a corpus that changed meanwhile do not match
-        "passages": job.scan.passages,
-        "sha256": job.scan.sha256,
-    }
-    return {**settings, "corpus": corpus}
+def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
+    corpus = replace(
+        known.corpus,
+        path=str(job.corpus.path),
+        bytes=size_of(job.corpus),  # shards of a corpus that changed meanwhile do not match
+        passages=job.scan.passages,
+        sha256=job.scan.sha256,
+    )
+    return replace(known, corpus=corpus)
 
 
-def _check_space(output: Output, job: Job, shape: Shape, missing: list[int], how: Encoding) -> None:
+def _check_space(
+    output: IndexOutput, job: Job, shape: Shape, missing: list[int], how: Encoding
+) -> None:
     left = sum(job.parts[number].passages for number in missing)
     contents = size_of(job.corpus) // how.shard.number
     needed = bytes_of_parts(left, shape, how.batching)

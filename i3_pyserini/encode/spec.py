@@ -1,11 +1,12 @@
 """Which encoder is meant: known before its weights are read, and by every process that needs it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 class EncoderSource(Protocol):
     """What the runner needs to make encoders, here or in other processes; can be pickled."""
 
-    def describe(self) -> dict[str, Any]:
-        """What an index's manifest says of the model; with `dimension`."""
+    def describe(self) -> EncoderRecord:
+        """What an index's manifest says of the encoder; with `dimension`."""
         ...
 
     def check(self, device: str | None) -> None:
@@ -65,8 +66,8 @@ class EncoderSpec:
     backend: str = "torch"
     options: AutoOptions | None = None
 
-    def describe(self) -> dict[str, Any]:
-        """What an index's manifest says of the model: all that its vectors depend on.
+    def describe(self) -> EncoderRecord:
+        """What an index's manifest says of the encoder: all that its vectors depend on.
 
         Raises:
             I3Error: there is no such model.
@@ -77,16 +78,26 @@ class EncoderSpec:
         config: Any = load_i3_config(self.name) if self.kind == "i3" else load_config(self.name)
         libraries = ["torch", "transformers", "tokenizers"]
         libraries += ["openvino"] if self.backend == "openvino" else []
-        return {
-            "class": self.kind,
-            "name": self.name,
-            "fingerprint": fingerprint(Path(self.name)),
-            "dimension": config.hidden_size,
-            "dtype": self.dtype,
-            "backend": self.backend,
-            **(asdict(self.options or AutoOptions()) if self.kind == "auto" else {}),
-            "libraries": {name: _version(name) for name in libraries},
-        }
+        known = EncoderRecord(
+            kind=self.kind,
+            name=self.name,
+            fingerprint=fingerprint(Path(self.name)),
+            dimension=config.hidden_size,
+            dtype=self.dtype,
+            backend=self.backend,
+            libraries={name: _version(name) for name in libraries},
+        )
+        if self.kind == "i3":
+            return known
+        options = self.options or AutoOptions()
+        return replace(
+            known,
+            pooling=options.pooling,
+            normalize=options.l2_norm,
+            passage_prompt=f"{options.prefix} " if options.prefix else "",
+            passage_length=options.max_length,
+            add_sep=options.add_sep,
+        )
 
     def check(self, device: str | None) -> None:
         """Tells what cannot be, without reading the weights.

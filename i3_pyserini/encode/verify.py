@@ -6,21 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, encode_ids
-from i3_pyserini.encode.output import MANIFEST, read_manifest
-from i3_pyserini.encode.reference import Reference, section
+from i3_pyserini.encode.reference import Reference
 from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import MANIFEST, IndexDirectory
 from i3_pyserini.formats.index_ids import IdFile, count_ids
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.passage_fields import Passage
-from i3_pyserini.formats.vector_files import Kind, Shape, kind_of, read_files
+from i3_pyserini.formats.vector_files import Shape
 
 LEAST_COSINE = 0.999
 # How far off a length may be: the distance that LEAST_COSINE allows, (2 - 2 * 0.999) ** 0.5.
@@ -57,16 +56,15 @@ def verify(index: Path, reference: Reference) -> Iterator[str]:
     Raises:
         I3Error: a check fails; names the id, or file and line.
     """
-    manifest = read_manifest(index)
-    kind = kind_of(index)
-    shape, blocks = read_files(index)
-    _compare_manifest(index, manifest, kind, shape)
-    as_noted = "as its manifest says" if manifest else f"without a {MANIFEST}"
-    found = f"{shape.passages:,} vectors of {shape.dimension} dimensions ({kind})"
+    directory = IndexDirectory.open(index)
+    shape, blocks = directory.vectors()
+    _compare_manifest(directory, shape)
+    as_noted = "as its manifest says" if directory.has_manifest else f"without a {MANIFEST}"
+    found = f"{shape.passages:,} vectors of {shape.dimension} dimensions ({directory.kind})"
     yield _line("files", f"{found}, {as_noted}")
-    yield _line("model", _compare_model(index, section(manifest, "model"), reference, shape))
-    ids = IdFile.of(index, kind)
-    if manifest:
+    yield _line("model", _compare_model(directory, reference, shape))
+    ids = directory.ids
+    if directory.has_manifest:
         ids.refuse_cut_off()
     yield _line("ids", f"{_count(ids, shape):,}, none twice")
     rows = spread(shape.passages, reference.passages if reference.corpus else 0, reference.seed)
@@ -212,39 +210,42 @@ def _line(name: str, found: str) -> str:
     return f"{name:<12}{found}"
 
 
-def _compare_manifest(index: Path, manifest: dict[str, Any], kind: Kind, shape: Shape) -> None:
+def _compare_manifest(index: IndexDirectory, shape: Shape) -> None:
     if not shape.passages or not shape.dimension:
-        raise I3Error(f"{index}: no vectors in it")
-    if not manifest:
+        raise I3Error(f"{index.path}: no vectors in it")
+    if not index.has_manifest:
         return
-    found = {"passages": shape.passages, "dimension": shape.dimension, "output": kind}
-    for name, value in found.items():
-        if manifest.get(name) != value:
+    known = index.manifest
+    for name, value, noted in (
+        ("passages", shape.passages, known.passages),
+        ("dimension", shape.dimension, known.dimension),
+        ("output", index.kind, known.kind),
+    ):
+        if noted != value:
             raise I3Error(
-                f"{index}: {name} {value}, but {manifest.get(name)} in its {MANIFEST}; encode it "
-                "again"
+                f"{index.path}: {name} {value}, but {noted} in its {MANIFEST}; encode it again"
             )
 
 
-def _compare_model(index: Path, known: dict[str, Any], reference: Reference, shape: Shape) -> str:
-    name = known.get("name") or "no name"
+def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) -> str:
+    known = index.manifest.encoder
+    name = known.name or "no name"
     if reference.source is None:
         return f"{name}, not compared (give it as --model)"
     found = reference.source.describe()
-    if found["dimension"] != shape.dimension:
+    if found.dimension != shape.dimension:
         raise I3Error(
-            f"{index}: vectors of {shape.dimension} dimensions, but the model's have "
-            f"{found['dimension']}"
+            f"{index.path}: vectors of {shape.dimension} dimensions, but the model's have "
+            f"{found.dimension}"
         )
-    before, now = known.get("fingerprint"), found.get("fingerprint")
-    if not before or not now:
-        return f"{found.get('name')}, of the same dimension; no fingerprint to compare"
-    if before != now:
+    if not known.fingerprint or not found.fingerprint:
+        return f"{found.name}, of the same dimension; no fingerprint to compare"
+    if known.fingerprint != found.fingerprint:
         raise I3Error(
-            f"{index}: encoded by another model ({name}) than {found.get('name')}, or that has "
+            f"{index.path}: encoded by another model ({name}) than {found.name}, or that has "
             "changed since"
         )
-    return f"{found.get('name')}, with the fingerprint of the manifest"
+    return f"{found.name}, with the fingerprint of the manifest"
 
 
 def _count(ids: IdFile, shape: Shape) -> int:

@@ -12,15 +12,15 @@ def searched_collection(index: Path) -> tuple[str, int]:
     Raises:
         I3Error: its manifest does not say.
     """
-    from i3_pyserini.encode.output import read_manifest  # noqa: PLC0415  (slow, and rarely needed)
+    from i3_pyserini.formats.index import read_manifest  # noqa: PLC0415  (slow, and rarely needed)
 
     manifest = read_manifest(index)
-    corpus, count = manifest.get("corpus"), manifest.get("passages")
-    if not isinstance(corpus, dict) or not isinstance(count, int):
+    name, count = manifest.corpus.name or manifest.corpus.path, manifest.passages
+    if name is None or count is None:
         raise I3Error(
             f"{index}: no index that i3_pyserini.encode made; its collection is not known"
         )
-    return str(corpus.get("name") or corpus.get("path")), count
+    return name, count
 
 
 def collection_notes(presets: list[str], index: Path | None) -> list[str]:

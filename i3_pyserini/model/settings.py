@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 
 POOLINGS = ("cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len")
 POOLING_WORDS = {
@@ -109,31 +110,22 @@ class EncoderSettings:
         return {**fields_of_self, "dense": [asdict(layer) for layer in self.dense]}
 
     @classmethod
-    def of_manifest(cls, model: Mapping[str, Any]) -> "EncoderSettings | None":
-        """The settings that the section `model` of an index's manifest holds.
+    def of_manifest(cls, made_by: EncoderRecord) -> "EncoderSettings | None":
+        """The settings that an index's manifest holds.
 
         Args:
-            model: with `settings`; or, from earlier versions, with `pooling`, `l2_norm`,
-                `prefix`, `max_length` and `add_sep` beside the model's name.
+            made_by: what it says of the encoder.
 
         Returns:
-            None if the section does not say how vectors were made.
+            None if it does not say how vectors were made.
 
         Raises:
             I3Error: a value is not one that encoders know.
         """
-        held = model.get("settings")
-        if isinstance(held, Mapping):
-            return cls.of_fields(held)
-        if "pooling" not in model:
+        if made_by.pooling is None:
             return None
-        return cls(
-            pooling=model["pooling"],
-            normalize=bool(model.get("l2_norm", False)),
-            passage_prompt=prompt_of(model.get("prefix")),
-            passage_length=model.get("max_length") or cls.passage_length,
-            add_sep=bool(model.get("add_sep", False)),
-        )
+        known = {one.name: getattr(made_by, one.name, None) for one in fields(cls)}
+        return cls.of_fields({name: value for name, value in known.items() if value is not None})
 
     @classmethod
     def of_i3(cls, config: Mapping[str, Any]) -> "EncoderSettings":

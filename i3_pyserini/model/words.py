@@ -2,11 +2,11 @@
 
 import json
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import IndexManifest
 
 WORDS = 12
 SHOWN_FIELDS = {"title", "text"}  # of a corpus, which the text store has as they were encoded
@@ -23,9 +23,9 @@ class PseudoQueryWords:
         absent: why there are none; empty if there are.
     """
 
-    def __init__(self, model: str, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, model: str, manifest: IndexManifest) -> None:
         self.absent = _why_absent(model, manifest)
-        self._model, self._with_titles = model, manifest.get("titles", True)
+        self._model, self._with_titles = model, manifest.titles is not False
         self._lock = threading.Lock()
         self._loaded: Any = None
 
@@ -45,10 +45,10 @@ class PseudoQueryWords:
         return [(word.word, word.weight) for word in words]
 
 
-def _why_absent(model: str, manifest: Mapping[str, Any]) -> str:
+def _why_absent(model: str, manifest: IndexManifest) -> str:
     if not _reconstructs(model):
         return "This model has no query reconstructor, so its vectors hold no pseudo-query words."
-    fields = (manifest.get("corpus") or {}).get("fields") or []
+    fields = manifest.corpus.fields or ()
     if not set(fields) <= SHOWN_FIELDS:
         return (
             f"The index was encoded from the fields {', '.join(fields)}, not from the texts below: "

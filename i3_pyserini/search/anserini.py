@@ -9,16 +9,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from i3_pyserini.encode.output import MANIFEST, read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.index import MANIFEST, IndexManifest, read_manifest
 from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"
@@ -77,12 +77,12 @@ def count_indexed(output: str) -> int:
 
 
 @contextmanager
-def new_lucene_index(index: Path, known: Mapping[str, Any]) -> Iterator[tuple[Path, Path]]:
+def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, Path]]:
     """A Lucene index in the making; it has its name when it is complete.
 
     Args:
         index: the directory, which must not exist.
-        known: for its manifest; filled until the block ends.
+        known: its manifest.
 
     Yields:
         An empty folder for the texts to index, and the name that the index is to be made under.
@@ -98,7 +98,7 @@ def new_lucene_index(index: Path, known: Mapping[str, Any]) -> Iterator[tuple[Pa
                 shutil.rmtree(folder, ignore_errors=True)
             texts.mkdir()
             yield texts, made
-            manifest = {**known, "pyserini": version("pyserini")}
+            manifest = replace(known, pyserini=version("pyserini")).to_json()
             (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             made.rename(index)
     except OSError as error:
@@ -108,26 +108,28 @@ def new_lucene_index(index: Path, known: Mapping[str, Any]) -> Iterator[tuple[Pa
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def is_same_index(index: Path, known: Mapping[str, Any]) -> bool:
-    """Whether an index is there that was made of the same.
+def is_same_index(index: Path, kind: str, sha256: str) -> bool:
+    """Whether an index is there that was made of the same corpus.
 
     Args:
         index: the directory.
-        known: what its manifest must have.
+        kind: its type, such as "lucene-bm25".
+        sha256: hash of the corpus's lines.
 
     Raises:
         I3Error: something else is there.
     """
     if not index.exists():
         return False
-    found = read_manifest(index) if index.is_dir() else {}
-    if "pyserini" not in found:
+    found = read_manifest(index)
+    if found.pyserini is None:
         raise I3Error(f"{index}: exists, but is no Lucene index of ours; name another --index")
-    for name, value in known.items():
-        if found.get(name) != value:
+    before = found.corpus.sha256 or found.extra.get("sha256")  # where it was in format 1
+    for name, old, new in (("type", found.built.type, kind), ("sha256", before, sha256)):
+        if old != new:
             raise I3Error(
-                f"{index}: was made of something else ({name} is {found.get(name)}, not {value}); "
-                "remove it, or name another --index"
+                f"{index}: was made of something else ({name} is {old}, not {new}); remove it, or "
+                "name another --index"
             )
     return True
 

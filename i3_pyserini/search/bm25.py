@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from i3_pyserini.formats.passages import Corpus
 
+KIND = "lucene-bm25"
 BATCH = 256  # queries that Lucene searches together
 HASH = 8  # digits of the corpus's hash in the name of an index
 GENERAL = "corpus"  # a file's name that says nothing: the folder's name does
@@ -94,7 +95,7 @@ def index_beside(run: Path, corpus: Path, sha256: str) -> Path:
         corpus: the corpus's path.
         sha256: its hash.
     """
-    from i3_pyserini.encode.output import read_manifest
+    from i3_pyserini.formats.index import read_manifest
     from i3_pyserini.formats.passages import collection_name
 
     path = corpus.resolve()
@@ -104,7 +105,7 @@ def index_beside(run: Path, corpus: Path, sha256: str) -> Path:
     index = run.parent / f"lucene-{name}-{sha256[:HASH]}"
     if not index.exists():
         for other in sorted(run.parent.glob(f"lucene-*-{'[0-9a-f]' * HASH}")):
-            if (read_manifest(other).get("corpus") or {}).get("path") == str(path):
+            if read_manifest(other).corpus.path == str(path):
                 note(f"{corpus} has changed since {other} was made of it; a new index is made")
     return index
 
@@ -126,6 +127,7 @@ def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None =
             else, or of another corpus; Pyserini failed.
     """
     from i3_pyserini.encode.scan import scan
+    from i3_pyserini.formats.index import BuiltRecord, CorpusRecord, IndexManifest
     from i3_pyserini.formats.passages import collection_name
     from i3_pyserini.search.anserini import (
         count_indexed,
@@ -134,12 +136,18 @@ def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None =
         run_pyserini,
     )
 
-    kind = {"type": "lucene-bm25"}
     if index.exists():
-        return not is_same_index(index, {"index": kind, "sha256": sha256 or corpus_hash(corpus)})
+        return not is_same_index(index, KIND, sha256 or corpus_hash(corpus))
     found = scan(corpus)
-    name = {"path": str(corpus.path.resolve()), "name": collection_name(corpus.path)}
-    known = {"index": kind, "corpus": name, "sha256": found.sha256, "passages": found.passages}
+    known = IndexManifest(
+        built=BuiltRecord(type=KIND),
+        corpus=CorpusRecord(
+            path=str(corpus.path.resolve()),
+            name=collection_name(corpus.path),
+            sha256=found.sha256,
+        ),
+        passages=found.passages,
+    )
     with new_lucene_index(index, known) as (texts, target):
         empty = _write_contents(corpus, texts, threads)
         paths = ("--input", str(texts), "--index", str(target), "--threads", str(threads))

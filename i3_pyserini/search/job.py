@@ -14,6 +14,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Scores
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.feedback import Feedback, moved
@@ -138,11 +139,11 @@ def _vectors(job: SearchJob, topics: Mapping[str, str], searcher: Searcher) -> t
 
 
 def _encoded(
-    folder: Path, topics: Mapping[str, str], made_by: Mapping[str, Any], place: str
+    folder: Path, topics: Mapping[str, str], made_by: EncoderRecord, place: str
 ) -> tuple[Scores, str]:
     encoded = read_encoded_queries(folder)
     refuse_other_model(str(folder), encoded.fingerprint, made_by, place)
-    return encoded.of(topics), str(made_by.get("name") or "dense")
+    return encoded.of(topics), made_by.name or "dense"
 
 
 def _index_hits(

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.query_file import EncodedQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.index import BuiltRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.search.anserini import count_indexed, new_lucene_index, run_anserini
@@ -54,12 +53,13 @@ def index_vectors(
         raise I3Error(f"{index}: exists; remove it, or choose another name")
     shape, blocks = read_files(vectors)
     made_by = read_manifest(vectors)
-    known: dict[str, Any] = {
-        "index": {"type": f"lucene-{kind}", "parameters": parameters},
-        **{name: made_by[name] for name in ("model", "corpus") if name in made_by},
-        "passages": shape.passages,
-        "dimension": shape.dimension,
-    }
+    known = IndexManifest(
+        built=BuiltRecord(type=f"lucene-{kind}", parameters=parameters),
+        encoder=made_by.encoder,
+        corpus=made_by.corpus,
+        passages=shape.passages,
+        dimension=shape.dimension,
+    )
     with new_lucene_index(index, known) as (texts, target):
         _write_vectors(_noted(blocks), texts, threads)
         options = [text for name, value in parameters.items() for text in (f"-{name}", str(value))]

@@ -13,11 +13,11 @@ from i3_pyserini.encode.index_encoder import (
     refuse_other_dimension,
     refuse_other_model,
 )
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
+from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.exact import search_exactly
 from i3_pyserini.search.index.load import read_index
@@ -78,9 +78,9 @@ class Searcher:
             self.use(encoder)
 
     @property
-    def made_by(self) -> Mapping[str, Any]:
-        """What the manifest says of the model; {} if nothing."""
-        return self.manifest.get("model") or {}
+    def made_by(self) -> EncoderRecord:
+        """What the manifest says of the encoder; an empty record if nothing."""
+        return self.manifest.encoder
 
     @property
     def encoder(self) -> QueryEncoder:

@@ -21,10 +21,10 @@ from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import open_store
@@ -513,7 +513,7 @@ def index(tiny_model: tuple[I3Retriever, I3Tokenizer], sources: Sources, tmp_pat
     encode_corpus(
         Corpus(corpus),
         EncoderSpec(str(tmp_path / "model")),
-        Output(tmp_path / "index"),
+        IndexOutput(tmp_path / "index"),
         Encoding(Batching(passages=4)),
     )
     return Index(tmp_path / "index", str(tmp_path / "model" / "query_encoder"), "cpu")

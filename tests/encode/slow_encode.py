@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.errors import run_command
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.encode.stand_in import LengthEncoder, Vectors
 
@@ -42,7 +42,7 @@ def main() -> None:
     corpus, output, seconds, *devices = sys.argv[1:]
     how: Any = slow_encoding(devices)
     shape = encode_corpus(
-        Corpus(Path(corpus)), SlowEncoder(float(seconds)), Output(Path(output)), how
+        Corpus(Path(corpus)), SlowEncoder(float(seconds)), IndexOutput(Path(output)), how
     )
     print(f"wrote {shape.passages}")
 

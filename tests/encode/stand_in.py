@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from i3_pyserini.formats.index import EncoderRecord
+
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -22,8 +24,8 @@ class LengthEncoder:
         self.bad = bad
         self.batches: list[list[int]] = []
 
-    def describe(self) -> dict[str, Any]:
-        return {"class": "test", "fingerprint": "f", "dimension": 2}
+    def describe(self) -> EncoderRecord:
+        return EncoderRecord(kind="test", fingerprint="f", dimension=2)
 
     def check(self, device: str | None) -> None:
         pass

@@ -15,10 +15,10 @@ from i3_pyserini.encode.encoders import (
     torch_device,
 )
 from i3_pyserini.encode.index_encoder import check_index
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape
@@ -139,7 +139,7 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     encoder = load_query_encoder(directory)
 
     def index(name: str, dimension: int, made_by: str | None) -> Path:
-        output = Output(tmp_path / name)
+        output = IndexOutput(tmp_path / name)
         manifest = {"model": {"name": "other", "fingerprint": made_by}}
         with output.work():
             block = Block(["d"], np.ones((1, dimension), dtype=np.float32))

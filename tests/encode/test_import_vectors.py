@@ -9,10 +9,11 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.vector_files import Kind, Shape
 
 IDS = [f"p{number}" for number in range(9)]
@@ -49,7 +50,7 @@ def jsonl(path: Path, rows: slice = slice(None), **more: Any) -> Path:
 def load(
     vectors: Path, target: Path, ids: Path | None = None, kind: Kind = "faiss", **how: Any
 ) -> Shape:
-    return import_vectors(find_vectors(vectors, ids), Output(target, kind), **how)
+    return import_vectors(find_vectors(vectors, ids), IndexOutput(target, kind), **how)
 
 
 def check_index(target: Path) -> None:
@@ -225,7 +226,7 @@ def test_the_source_is_not_overwritten(tmp_path: Path, ids: Path) -> None:
     for vectors in (folder, folder / "embeddings.jsonl"):
         source = find_vectors(vectors)
         with pytest.raises(I3Error, match="stock: is named twice"):
-            import_vectors(source, Output(folder, overwrite=True))
+            import_vectors(source, IndexOutput(folder, overwrite=True))
     assert (folder / "embeddings.jsonl").exists()
     load(npy(tmp_path), tmp_path / "index", ids)
     with pytest.raises(I3Error, match="index: exists and is not empty"):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.merge import merge
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard, scan
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
 from tests.encode.indexes import (
@@ -185,7 +186,7 @@ def test_unfinished_shards_are_named(corpus: Corpus, tmp_path: Path) -> None:
         merge(shards, tmp_path / "merged")
     with pytest.raises(I3Error, match="power cut"):
         how = Encoding(shard=Shard(1, 2), part_passages=8)
-        encode_corpus(corpus, Interrupted(), Output(shards[1]), how)
+        encode_corpus(corpus, Interrupted(), IndexOutput(shards[1]), how)
     assert not shards[1].exists()
     with pytest.raises(I3Error, match=r"shard-1: unfinished \(see .*\.shard-1\.partial\); run"):
         merge(shards, tmp_path / "merged")

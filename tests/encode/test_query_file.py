@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.encoded_queries import save_queries
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
 from i3_pyserini.encode.query_file import QUERIES, read_encoded_queries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
 
 TOPICS = {"q1": "an egg", "q ü": "hot water"}
 VECTORS = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
@@ -33,7 +33,7 @@ def test_vectors_of_queries_from_elsewhere(tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", VECTORS)
     (tmp_path / "ids.txt").write_text("q1\nq2\n")
     source = find_vectors(tmp_path / "own.npy", tmp_path / "ids.txt")
-    import_vectors(source, Output(tmp_path / "queries", "npy"))
+    import_vectors(source, IndexOutput(tmp_path / "queries", "npy"))
     encoded = read_encoded_queries(tmp_path / "queries")
     np.testing.assert_array_equal(encoded.of({"q2": ""}), VECTORS[1:])
     assert encoded.fingerprint is None

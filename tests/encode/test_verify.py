@@ -12,7 +12,6 @@ import pytest
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.merge import merge
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.encode.reference import Flags, Reference, reference_of
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
@@ -20,6 +19,8 @@ from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
 from i3_pyserini.encode.verify import look_through, spread, verify
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
@@ -257,7 +258,7 @@ def test_a_vector_of_zeros_can_be_right(tmp_path: Path) -> None:
 
 def test_titles_are_given_to_the_encoder_as_they_were(corpus: Corpus, tmp_path: Path) -> None:
     how = Encoding(Batching(with_titles=False))
-    encode_corpus(corpus, LengthEncoder(), Output(tmp_path / "index"), how)
+    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
     assert len(check(tmp_path / "index", corpus, with_titles=False)) == 6
     with pytest.raises(I3Error, match="have a cosine of"):
         check(tmp_path / "index", corpus, with_titles=True)
@@ -299,7 +300,7 @@ def test_real_models_make_their_vectors_again(
         for with_titles in (True, False):
             index = tmp_path / f"{name}-{with_titles}"
             how = Encoding(Batching(with_titles=with_titles, store_dtype=store_dtype))
-            encode_corpus(eggs, spec, Output(index, "npy"), how)
+            encode_corpus(eggs, spec, IndexOutput(index, "npy"), how)
             reference = reference_of(index, Flags(eggs.path))
             assert reference.with_titles == with_titles
             assert reference.source == replace(spec, dtype="fp32")
@@ -311,7 +312,7 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
 ) -> None:
     index = tmp_path / "index"
     named = Corpus(eggs.path, ("title", "text"), "id", "||")
-    encode_corpus(named, EncoderSpec(tiny_bert, "auto"), Output(index))
+    encode_corpus(named, EncoderSpec(tiny_bert, "auto"), IndexOutput(index))
     assert reference_of(index, Flags(eggs.path)).corpus == named
     assert reference_of(index, Flags()).unit_tolerance is None
     for flags, said in (
@@ -370,7 +371,9 @@ def test_a_scaled_index_in_bf16_is_allowed_its_rounding(
     options = AutoOptions(l2_norm=True)
     for dtype, tolerance in (("fp32", 1e-3), ("bf16", 1e-2)):
         index = tmp_path / dtype
-        encode_corpus(eggs, EncoderSpec(tiny_bert, "auto", dtype, options=options), Output(index))
+        encode_corpus(
+            eggs, EncoderSpec(tiny_bert, "auto", dtype, options=options), IndexOutput(index)
+        )
         assert reference_of(index, Flags()).unit_tolerance == tolerance
 
 
@@ -378,12 +381,12 @@ def test_an_i3_model_that_scales_vectors(tiny_bert: str, tmp_path: Path, eggs: C
     model = I3Retriever.from_backbone(tiny_bert, normalize=True)
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, tmp_path / "model")
-    encode_corpus(eggs, EncoderSpec(str(tmp_path / "model")), Output(tmp_path / "index"))
+    encode_corpus(eggs, EncoderSpec(str(tmp_path / "model")), IndexOutput(tmp_path / "index"))
     assert reference_of(tmp_path / "index", Flags()).unit_tolerance == 1e-3
 
 
 def test_an_empty_index(tmp_path: Path) -> None:
-    output = Output(tmp_path / "index")
+    output = IndexOutput(tmp_path / "index")
     with output.work():
         output.finish([], Shape(0, 3), {})
     with pytest.raises(I3Error, match="index: no vectors in it"):
@@ -402,7 +405,7 @@ def test_verify_on_the_command_line(
     eggs: Corpus, i3_model: str, tmp_path: Path, run_module: Run
 ) -> None:
     index = tmp_path / "index"
-    encode_corpus(eggs, EncoderSpec(i3_model), Output(index))
+    encode_corpus(eggs, EncoderSpec(i3_model), IndexOutput(index))
     command = ("i3_pyserini.encode", "verify", index, "--collection", eggs.path)
     done = run_module(*command, "--check", 7)
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.settings import DenseLayer, EncoderSettings, in_words, resolve
 from tests.model.st_models import LEGACY, NEW, TYPES, st_model
@@ -44,7 +45,7 @@ def test_everything_that_is_declared(tiny_bert: str, tmp_path: Path) -> None:
     }
     settings, _ = resolve({}, declared(folder), EncoderSettings())
     assert settings.dimension(32) == 8
-    assert EncoderSettings.of_manifest({"settings": settings.as_manifest()}) == settings
+    assert EncoderSettings.of_manifest(EncoderRecord(**settings.as_manifest())) == settings
 
 
 def test_length_that_only_the_tokenizer_says(tiny_bert: str, tmp_path: Path) -> None:
@@ -105,10 +106,10 @@ def test_one_order_of_settings() -> None:
 
 def test_manifests_of_earlier_versions() -> None:
     old = {"class": "auto", "pooling": "mean", "l2_norm": True, "prefix": "p:", "max_length": 99}
-    settings = EncoderSettings.of_manifest({**old, "add_sep": True})
+    settings = EncoderSettings.of_manifest(EncoderRecord.from_json({**old, "add_sep": True}, "m"))
     expected = EncoderSettings("mean", True, passage_prompt="p: ", passage_length=99, add_sep=True)
     assert settings == expected
-    assert EncoderSettings.of_manifest({"class": "imported"}) is None
+    assert EncoderSettings.of_manifest(EncoderRecord(kind="imported")) is None
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.output import Output
 from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.conftest import WORDS
 
@@ -36,6 +36,6 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     encode_corpus(
         Corpus(folder / "corpus.jsonl"),
         EncoderSpec(str(folder / "model"), "i3"),
-        Output(folder / "index"),
+        IndexOutput(folder / "index"),
     )
     return folder

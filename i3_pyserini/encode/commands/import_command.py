@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Imports, and says what was written."""
-    from i3_pyserini.encode.output import Output
     from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
+    from i3_pyserini.formats.index_output import IndexOutput
 
-    output = Output(args.output, args.kind or "faiss", args.overwrite)
+    output = IndexOutput(args.output, args.kind or "faiss", args.overwrite)
     shape = import_vectors(find_vectors(args.vectors, args.ids), output, args.name)
     print(f"wrote {args.output}: {shape.passages:,} vectors of {shape.dimension} dimensions")

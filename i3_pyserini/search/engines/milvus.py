@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.index import MANIFEST, EncoderRecord, read_manifest
 from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.search.engines.connection import (
     CONNECT,
@@ -177,11 +177,11 @@ class Milvus:
         with self._failures("cannot be opened"):
             self._client.load_collection(name, timeout=CALL)
 
-    def made_by(self, name: str) -> dict[str, Any]:
-        """What the index's manifest says of the model (name, pooling, ...); {} if nothing."""
+    def made_by(self, name: str) -> EncoderRecord:
+        """What the index's manifest says of the encoder; an empty record if nothing."""
         known = self._described(name)
-        model = json.loads(known["properties"].get(MADE_BY) or "{}") if known else {}
-        return model if isinstance(model, dict) else {}
+        encoder = json.loads(known["properties"].get(MADE_BY) or "{}") if known else {}
+        return EncoderRecord.from_json(encoder, f"{self.address}: collection {name!r}")
 
     def close(self) -> None:
         """Ends the connection; lets the file of an embedded engine go."""
@@ -273,9 +273,9 @@ class Milvus:
 def _source(index: Path) -> str:
     """Hash of all files of a directory of vectors."""
     files = sorted(path for path in index.iterdir() if path.is_file())
-    hashes = "".join(file_hash(path) for path in files if path.name != "manifest.json")
+    hashes = "".join(file_hash(path) for path in files if path.name != MANIFEST)
     return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _made_by(index: Path) -> str:
-    return json.dumps(read_manifest(index).get("model") or {})
+    return json.dumps(read_manifest(index).encoder.to_json())

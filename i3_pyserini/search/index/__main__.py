@@ -53,10 +53,10 @@ def main() -> None:
 def _build(args: argparse.Namespace) -> None:
     if args.training is not None and args.training < 1:
         raise I3Error(f"--training is {args.training}, must be at least 1")
-    from i3_pyserini.encode.output import Output
+    from i3_pyserini.formats.index_output import IndexOutput
     from i3_pyserini.search.index.build import build
 
-    output = Output(args.output, "faiss", args.overwrite)
+    output = IndexOutput(args.output, "faiss", args.overwrite)
     built = build(args.source, output, args.type, args.training, args.seed)
     size = (args.output / "index").stat().st_size
     parameters = ", ".join(f"{name} {value}" for name, value in built.plan.parameters.items())

@@ -1,19 +1,19 @@
 """Building an index of another type from encoded vectors, some thousand of them in memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini import __version__
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.index import BuiltRecord, IndexManifest, TrainingRecord, read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, read_files, write_files
 from i3_pyserini.search.index.norms import Norms, is_graph, note_skewed
@@ -35,7 +35,7 @@ class Built:
 
 
 def build(
-    source: Path, output: Output, kind: str, training: int | None = None, seed: int = 0
+    source: Path, output: IndexOutput, kind: str, training: int | None = None, seed: int = 0
 ) -> Built:
     """Builds an index directory that our search and stock Pyserini's read.
 
@@ -74,7 +74,6 @@ def build(
             else:
                 blocks = _blocks(source, shape)
                 _write(index, norms.of(blocks) if is_graph(index) else blocks, finished)
-            manifest["index"]["bytes"] = (finished / "index").stat().st_size
 
         output.publish(write, manifest, shape)
     if is_graph(index):
@@ -131,17 +130,17 @@ def _bytes(index: faiss.Index, shape: Shape) -> int:
     return shape.passages * (code + 24)
 
 
-def _manifest(source: Path, wanted: Plan, size: int, seed: int) -> dict[str, Any]:
-    return {
-        "i3_pyserini": __version__,
-        **read_manifest(source),
-        "output": "faiss",
-        "index": {
-            "type": wanted.name,
-            "factory": wanted.factory,
-            "parameters": dict(wanted.parameters),
-            "training": {"vectors": size, "seed": seed},
-            "of": str(source.resolve()),
-            "faiss": faiss.__version__,
-        },
-    }
+def _manifest(source: Path, wanted: Plan, size: int, seed: int) -> IndexManifest:
+    known = read_manifest(source)
+    return replace(
+        known,
+        version=known.version or __version__,
+        built=BuiltRecord(
+            type=wanted.name,
+            factory=wanted.factory,
+            parameters=dict(wanted.parameters),
+            training=TrainingRecord(vectors=size, seed=seed),
+            of=str(source.resolve()),
+            faiss=faiss.__version__,
+        ),
+    )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import faiss
 
-from i3_pyserini.encode.output import read_manifest
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import read_manifest
 
 
 def read_index(folder: Path) -> faiss.Index:
@@ -23,7 +23,7 @@ def read_index(folder: Path) -> faiss.Index:
     path = folder / "index"
     if not path.is_file():
         raise I3Error(f"{folder}: no index here (no file 'index')")
-    known = (read_manifest(folder).get("index") or {}).get("bytes")
+    known = read_manifest(folder).built.bytes
     size = path.stat().st_size
     if known is not None and size != known:
         raise I3Error(

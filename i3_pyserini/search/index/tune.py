@@ -4,17 +4,16 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from tqdm import tqdm
 
-from i3_pyserini.encode.output import MANIFEST, read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Rows, Scores
+from i3_pyserini.formats.index import MANIFEST, IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import apply_parameters, lists_of, parameters_of
@@ -82,9 +81,9 @@ def tune(
 
 
 def _exact_hits(
-    index: Path, manifest: Mapping[str, Any], queries: Scores, k: int, against: Path | None
+    index: Path, manifest: IndexManifest, queries: Scores, k: int, against: Path | None
 ) -> Rows:
-    known = (manifest.get("index") or {}).get("of")
+    known = manifest.built.of
     path = against or (Path(known) if known else None)
     if path is None or not path.is_dir():
         raise I3Error(
@@ -154,20 +153,22 @@ def recall(found: Rows, exact: Rows) -> float:
 def _store(
     folder: Path,
     index: faiss.Index,
-    manifest: dict[str, Any],
+    manifest: IndexManifest,
     best: Trial,
     target: float,
     k: int,
 ) -> None:
     """Index first, then manifest, each under a temporary name until it is complete."""
-    known = dict(manifest.get("index") or {})
-    known["parameters"] = parameters_of(index)
-    known["tuned"] = {"recall": best.recall, "target": target, "k": k}
+    built = replace(
+        manifest.built,
+        parameters=parameters_of(index),
+        tuned=TunedRecord(recall=best.recall, target=target, k=k),
+    )
     partials = [folder / f".{name}.partial-{os.getpid()}" for name in ("index", MANIFEST)]
     try:
         faiss.write_index(index, str(partials[0]))
-        known["bytes"] = partials[0].stat().st_size
-        text = json.dumps({**manifest, "index": known}, indent=2) + "\n"
+        built = replace(built, bytes=partials[0].stat().st_size)
+        text = json.dumps(replace(manifest, built=built).to_json(), indent=2) + "\n"
         partials[1].write_text(text, encoding="utf-8")
         for partial, name in zip(partials, ("index", MANIFEST), strict=True):
             with partial.open("rb") as file:

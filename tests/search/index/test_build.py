@@ -9,9 +9,10 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import parameters_of
@@ -41,7 +42,7 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", [*TYPES, "IVF16,SQ8", "PCA16,Flat"])
 def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
-    built = build(flat, Output(tmp_path / "index"), kind)
+    built = build(flat, IndexOutput(tmp_path / "index"), kind)
     searcher, queries = Searcher(tmp_path / "index"), vectors_of(50, seed=1)
     hits = searcher.search_arrays(queries, 100)
     exact = Searcher(flat).search_arrays(queries, 100)
@@ -61,14 +62,14 @@ def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
 
 
 def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
-    build(flat, Output(tmp_path / "ivf"), "ivf-pq")
+    build(flat, IndexOutput(tmp_path / "ivf"), "ivf-pq")
     parameters = read_manifest(tmp_path / "ivf")["index"]["parameters"]
     index: Any = faiss.read_index(str(tmp_path / "ivf" / "index"))  # owns what it is downcast to
     refined: Any = faiss.downcast_index(index)
     assert refined.k_factor == parameters["refine"] == 4
     lists: Any = faiss.downcast_index(refined.base_index)
     assert lists.nprobe == parameters["nprobe"] == lists.nlist == lists_for(PASSAGES)
-    build(flat, Output(tmp_path / "hnsw"), "hnsw")
+    build(flat, IndexOutput(tmp_path / "hnsw"), "hnsw")
     index = faiss.read_index(str(tmp_path / "hnsw" / "index"))
     graph: Any = faiss.downcast_index(index)
     parameters = read_manifest(tmp_path / "hnsw")["index"]["parameters"]
@@ -76,7 +77,7 @@ def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
 
 
 def test_parameters_of_a_search(flat: Path, tmp_path: Path) -> None:
-    build(flat, Output(tmp_path / "index"), "ivf-flat")
+    build(flat, IndexOutput(tmp_path / "index"), "ivf-flat")
     queries, exact = (
         vectors_of(50, seed=1),
         Searcher(flat).search_arrays(vectors_of(50, seed=1), 100),
@@ -102,7 +103,7 @@ def test_lists_and_probes_by_size(passages: int, lists: int, nprobe: int) -> Non
 
 def test_the_same_seed_gives_the_same_file(flat: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        build(flat, Output(tmp_path / name), "ivf-sq8", training=2000, seed=seed)
+        build(flat, IndexOutput(tmp_path / name), "ivf-sq8", training=2000, seed=seed)
     a, b, c = ((tmp_path / name / "index").read_bytes() for name in "abc")
     assert a == b != c
     manifest = read_manifest(tmp_path / "c")
@@ -115,24 +116,24 @@ def test_what_cannot_be_built(flat: Path, tmp_path: Path) -> None:
         ("IVF4000,PQ5", "FAISS cannot make that"),
     ):
         with pytest.raises(I3Error, match=said):
-            build(flat, Output(tmp_path / "index"), kind)
+            build(flat, IndexOutput(tmp_path / "index"), kind)
     with pytest.raises(I3Error, match="cannot be trained with 10 vectors"):
-        build(flat, Output(tmp_path / "index"), "IVF64,Flat", training=10)
+        build(flat, IndexOutput(tmp_path / "index"), "IVF64,Flat", training=10)
     broken = vectors_of(100)
     broken[77, 3] = np.nan
     source = write_index(tmp_path / "broken", broken)
     with pytest.raises(I3Error, match="the vector of 'd77' is not finite"):
-        build(source, Output(tmp_path / "index"), "sq8")
+        build(source, IndexOutput(tmp_path / "index"), "sq8")
     with pytest.raises(I3Error, match="no vectors here"):
-        build(tmp_path, Output(tmp_path / "index"), "sq8")
+        build(tmp_path, IndexOutput(tmp_path / "index"), "sq8")
     with pytest.raises(I3Error, match="is named twice"):
-        build(source, Output(source, overwrite=True), "sq8")
+        build(source, IndexOutput(source, overwrite=True), "sq8")
     assert not (tmp_path / "index").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"broken"}
 
 
 def test_damage_and_unknown_types(flat: Path, tmp_path: Path) -> None:
-    build(flat, Output(tmp_path / "index"), "ivf-sq8")
+    build(flat, IndexOutput(tmp_path / "index"), "ivf-sq8")
     path = tmp_path / "index" / "index"
     content = path.read_bytes()
     for damaged in (content[: len(content) // 2], b"Xxxx" + content[4:], b""):
@@ -142,7 +143,7 @@ def test_damage_and_unknown_types(flat: Path, tmp_path: Path) -> None:
 
 
 def test_tuning(flat: Path, tmp_path: Path) -> None:
-    build(flat, Output(tmp_path / "index"), "ivf-pq")
+    build(flat, IndexOutput(tmp_path / "index"), "ivf-pq")
     queries = vectors_of(60, seed=2)
     best, trials = tune(tmp_path / "index", queries, 0.95, 100)
     assert best.recall >= 0.95
@@ -164,10 +165,10 @@ def test_tuning(flat: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
     queries = vectors_of(20, seed=2)
-    build(flat, Output(tmp_path / "sq4"), "SQ4")
+    build(flat, IndexOutput(tmp_path / "sq4"), "SQ4")
     with pytest.raises(I3Error, match="has no parameters to tune"):
         tune(tmp_path / "sq4", queries, 0.9, 10)
-    build(flat, Output(tmp_path / "pq"), "IVF16,PQ4x4fs")
+    build(flat, IndexOutput(tmp_path / "pq"), "IVF16,PQ4x4fs")
     before = (tmp_path / "pq" / "index").read_bytes()
     with pytest.raises(I3Error, match="query 1 of 2: its vector is not finite"):
         tune(tmp_path / "pq", np.full((2, DIMENSION), np.nan, dtype=np.float32), 0.9, 10)
@@ -188,7 +189,7 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["sq8", "hnsw", "ivf-flat", "ivf-pq", "rabitq"])
 @pytest.mark.parametrize("with_manifest", [True, False])
 def test_cut_off_anywhere(flat: Path, tmp_path: Path, kind: str, with_manifest: bool) -> None:
-    build(flat, Output(tmp_path / "index"), kind)
+    build(flat, IndexOutput(tmp_path / "index"), kind)
     path = tmp_path / "index" / "index"
     content = path.read_bytes()
     if not with_manifest:
@@ -213,7 +214,7 @@ def test_cut_off_anywhere(flat: Path, tmp_path: Path, kind: str, with_manifest: 
 )
 def test_what_would_give_wrong_hits(flat: Path, tmp_path: Path, kind: str, said: str) -> None:
     with pytest.raises(I3Error, match=said):
-        build(flat, Output(tmp_path / "index"), kind)
+        build(flat, IndexOutput(tmp_path / "index"), kind)
     assert not list(tmp_path.iterdir())
 
 
@@ -229,13 +230,13 @@ def test_what_would_give_wrong_hits(flat: Path, tmp_path: Path, kind: str, said:
 def test_descriptions_get_good_parameters_too(
     flat: Path, tmp_path: Path, kind: str, parameters: dict[str, int]
 ) -> None:
-    build(flat, Output(tmp_path / "index"), kind)
+    build(flat, IndexOutput(tmp_path / "index"), kind)
     assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
     assert parameters_of(faiss.read_index(str(tmp_path / "index" / "index"))) == parameters
 
 
 def test_tuning_leaves_what_it_does_not_try(flat: Path, tmp_path: Path) -> None:
-    build(flat, Output(tmp_path / "index"), "IVF32_HNSW16,Flat")
+    build(flat, IndexOutput(tmp_path / "index"), "IVF32_HNSW16,Flat")
     best, _ = tune(tmp_path / "index", vectors_of(40, seed=2), 0.9, 100)
     parameters = {**best.parameters, "efSearch": 64}
     assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
@@ -247,7 +248,7 @@ def test_a_disk_that_is_full(flat: Path, tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))  # of 128 kB
     try:
         with pytest.raises(I3Error, match=r"index: cannot be written \(.*run the same command"):
-            build(flat, Output(tmp_path / "index"), "sq8")
+            build(flat, IndexOutput(tmp_path / "index"), "sq8")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
@@ -257,5 +258,5 @@ def test_flat_is_written_without_being_held(
     flat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss.IndexFlat, "add", None)
-    build(flat, Output(tmp_path / "index"), "flat")
+    build(flat, IndexOutput(tmp_path / "index"), "flat")
     assert (tmp_path / "index" / "index").read_bytes() == (flat / "index").read_bytes()

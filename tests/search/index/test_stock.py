@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.encoded_queries import save_queries
-from i3_pyserini.encode.output import Output
 from i3_pyserini.formats.hits import Hits
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.parameters import apply_parameters, parameters_of
@@ -86,9 +86,9 @@ def test_stock_search_gives_our_hits(tmp_path: Path) -> None:
     save_queries(tmp_path / "queries", topics, queries)
     indexes = [tmp_path / f"index-{number}" for number in range(len(KINDS))]
     for kind, index in zip(KINDS, indexes, strict=True):
-        build(flat, Output(index), kind)
+        build(flat, IndexOutput(index), kind)
     tuned = tmp_path / "tuned"
-    build(flat, Output(tuned), "ivf-pq")
+    build(flat, IndexOutput(tuned), "ivf-pq")
     tune(tuned, vectors_of(30, seed=2), 0.5, HITS)
     for name, index, run in zip(
         [*KINDS, "tuned"], [*indexes, tuned], stock_runs(tmp_path, [*indexes, tuned]), strict=True
@@ -101,7 +101,7 @@ def test_parameters_change_what_stock_search_would_find(tmp_path: Path) -> None:
     """So that the test above could fail: with FAISS's own values there are other hits."""
     flat, queries = write_index(tmp_path / "flat", vectors_of(3000)), vectors_of(QUERIES, seed=1)
     for kind, least in (("ivf-sq8", {"nprobe": 1}), ("rabitq", {"refine": 1})):
-        build(flat, Output(tmp_path / kind), kind)
+        build(flat, IndexOutput(tmp_path / kind), kind)
         index = faiss.read_index(str(tmp_path / kind / "index"))
         assert parameters_of(index) != least
         _, stored = index.search(queries, HITS)

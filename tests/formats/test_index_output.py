@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.output import Output, read_manifest
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Kind, Shape
 
@@ -18,7 +19,7 @@ def blocks() -> Iterator[Block]:
     yield Block(["a", "b"], np.ones((2, 3), dtype=np.float32), ["", ""])
 
 
-def write(output: Output, manifest: dict[str, Any] | None = None) -> None:
+def write(output: IndexOutput, manifest: dict[str, Any] | None = None) -> None:
     with output.work():
         output.finish(blocks(), SHAPE, manifest or {})
 
@@ -33,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_directory_is_there_when_it_is_complete(target: Path) -> None:
-    output = Output(target)
+    output = IndexOutput(target)
     with output.work() as folder:
         assert folder == target.with_name(".index.partial")
         assert not target.exists()
@@ -45,25 +46,25 @@ def test_the_directory_is_there_when_it_is_complete(target: Path) -> None:
 
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write(Output(tmp_path / name), {"z": 1, "a": [2]})
+        write(IndexOutput(tmp_path / name), {"z": 1, "a": [2]})
     for file in ("docid", "index", "manifest.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_what_is_there_is_replaced_only_if_told(target: Path) -> None:
-    write(Output(target))
+    write(IndexOutput(target))
     before = (target / "index").read_bytes()
     with pytest.raises(I3Error, match="exists and is not empty; choose another name"):
-        Output(target)
+        IndexOutput(target)
     assert (target / "index").read_bytes() == before
-    write(Output(target, "npy", overwrite=True))
+    write(IndexOutput(target, "npy", overwrite=True))
     assert names(target) == ["docid", "embeddings.npy", "manifest.json"]
     assert names(target.parent) == ["index"]
 
 
 def test_an_empty_directory_is_no_obstacle(target: Path) -> None:
     target.mkdir(parents=True)
-    write(Output(target))
+    write(IndexOutput(target))
     assert names(target) == ["docid", "index", "manifest.json"]
 
 
@@ -71,14 +72,14 @@ def test_foreign_files_are_never_replaced(target: Path) -> None:
     target.mkdir(parents=True)
     (target / "notes.txt").write_text("mine")
     with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):
-        Output(target, overwrite=True)
+        IndexOutput(target, overwrite=True)
     with pytest.raises(I3Error, match=r"notes\.txt: is a file; name a directory"):
-        Output(target / "notes.txt", overwrite=True)
+        IndexOutput(target / "notes.txt", overwrite=True)
 
 
 def test_an_index_that_appears_meanwhile_is_not_replaced(target: Path) -> None:
-    late = Output(target)
-    write(Output(target), {"first": True})
+    late = IndexOutput(target)
+    write(IndexOutput(target), {"first": True})
     with pytest.raises(I3Error, match="exists and is not empty"):
         write(late)
     assert read_manifest(target)["first"]
@@ -86,11 +87,11 @@ def test_an_index_that_appears_meanwhile_is_not_replaced(target: Path) -> None:
 
 
 def test_one_process_at_a_time(target: Path) -> None:
-    with Output(target).work() as folder:
+    with IndexOutput(target).work() as folder:
         (folder / "part-00000.safetensors").touch()
         with (
             pytest.raises(I3Error, match=r"\.index\.partial: another process is at work here"),
-            Output(target).work(),
+            IndexOutput(target).work(),
         ):
             pass
         assert (folder / "part-00000.safetensors").exists()
@@ -101,7 +102,7 @@ def test_failure_leaves_nothing_but_parts(target: Path) -> None:
         yield from blocks()
         raise I3Error("a mistake")
 
-    output = Output(target)
+    output = IndexOutput(target)
     with pytest.raises(I3Error, match="a mistake"), output.work():
         output.finish(fail(), SHAPE, {})
     assert names(target.parent) == []
@@ -113,14 +114,14 @@ def test_failure_leaves_nothing_but_parts(target: Path) -> None:
 
 
 def test_an_interrupted_encoding_is_not_thrown_away(target: Path) -> None:
-    output = Output(target)
+    output = IndexOutput(target)
     with output.work() as folder:
         output.refuse_interrupted()
         (folder / "part-00000.safetensors").touch()
     with pytest.raises(I3Error, match="an interrupted encoding is to go on here"), output.work():
         output.refuse_interrupted()
     assert (folder / "part-00000.safetensors").exists()
-    bold = Output(target, overwrite=True)
+    bold = IndexOutput(target, overwrite=True)
     with bold.work():
         bold.refuse_interrupted()
 
@@ -129,21 +130,23 @@ def test_a_full_disk_is_one_line(target: Path, monkeypatch: pytest.MonkeyPatch) 
     def disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("i3_pyserini.encode.output.write_files", disk_full)
+    monkeypatch.setattr("i3_pyserini.formats.index_output.write_files", disk_full)
     with pytest.raises(I3Error, match=r"index: cannot be written \(No space left on device\)"):
-        write(Output(target))
+        write(IndexOutput(target))
     assert names(target.parent) == []
 
 
 @pytest.mark.parametrize(("kind", "numbers"), [("faiss", 4), ("npy", 2), ("jsonl", 22)])
 def test_bytes_needed(tmp_path: Path, kind: Kind, numbers: int) -> None:
-    found = Output(tmp_path / "i", kind).bytes_needed(Shape(1000, 768), contents=5000, itemsize=2)
+    found = IndexOutput(tmp_path / "i", kind).bytes_needed(
+        Shape(1000, 768), contents=5000, itemsize=2
+    )
     assert found == 1000 * 768 * numbers + 1000 * 16 + (5000 if kind == "jsonl" else 0)
 
 
 @pytest.mark.parametrize("kind", ["faiss", "npy", "jsonl"])
 def test_bytes_needed_are_not_fewer_than_written(tmp_path: Path, kind: Kind) -> None:
-    output = Output(tmp_path / "i", kind)
+    output = IndexOutput(tmp_path / "i", kind)
     ids = [f"passage-{number:06}" for number in range(1000)]
     vectors = np.random.default_rng(0).normal(size=(1000, 32)).astype(np.float32)
     with output.work():
@@ -158,7 +161,7 @@ def test_a_disk_that_is_too_small(target: Path, monkeypatch: pytest.MonkeyPatch)
         free = 3_000_000_000
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
-    output = Output(target)
+    output = IndexOutput(target)
     with output.work():
         assert output.check_space(3_000_000_000) == 3_000_000_000
         with pytest.raises(I3Error, match=r"needs 3.1\d? ?GB of disk .* only 3.0\d? ?GB are free"):

@@ -5,22 +5,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.index import MANIFEST, IndexManifest
 from i3_pyserini.formats.parts import Block, sync_folder
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 
-MANIFEST = "manifest.json"
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
 
 
-class Output:
+class IndexOutput:
     """A directory of vectors in the making.
 
     All work is done in a hidden folder beside the target, which other processes are kept out of.
@@ -71,7 +71,7 @@ class Output:
         self,
         blocks: Iterable[Block],
         shape: Shape,
-        manifest: dict[str, Any],
+        manifest: IndexManifest,
         dtype: str = "float32",
     ) -> None:
         """Writes the files and gives the directory its name; within `work`.
@@ -79,7 +79,7 @@ class Output:
         Args:
             blocks: all vectors, in order.
             shape: how many there are, and their dimension.
-            manifest: what is known of them; number and dimension are added.
+            manifest: what is known of them; kind, number and dimension are added.
             dtype: of a `.npy` file.
 
         Raises:
@@ -89,14 +89,13 @@ class Output:
             lambda folder: write_files(self.kind, folder, blocks, shape, dtype), manifest, shape
         )
 
-    def publish(
-        self, write: Callable[[Path], None], manifest: dict[str, Any], shape: Shape
-    ) -> None:
+    def publish(self, write: Callable[[Path], None], manifest: IndexManifest, shape: Shape) -> None:
         """Gives files that a function writes their place in the directory; within `work`.
 
         Args:
             write: writes the files into an empty folder.
-            manifest: what is known of them; number and dimension are added.
+            manifest: what is known of them; kind, number and dimension are added, and the size of
+                an `index` that was built of vectors.
             shape: number and dimension of the vectors.
 
         Raises:
@@ -107,13 +106,13 @@ class Output:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             write(folder)
-            known = {**manifest, "dimension": shape.dimension, "passages": shape.passages}
+            known = self._completed(manifest, folder, shape).to_json()
             (folder / MANIFEST).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
             self._move(folder)
         except OSError as error:
             raise I3Error(
                 f"{self.target}: cannot be written ({error.strerror or error}); run the same "
-                "command again when that is mended"
+                "command again when that is fixed"
             ) from error
 
     def bytes_needed(self, shape: Shape, contents: int = 0, itemsize: int = 4) -> int:
@@ -160,6 +159,18 @@ class Output:
                 "overwritten"
             )
 
+    def _completed(self, manifest: IndexManifest, folder: Path, shape: Shape) -> IndexManifest:
+        built = manifest.built
+        if built.factory:
+            built = replace(built, bytes=(folder / "index").stat().st_size)
+        return replace(
+            manifest,
+            kind=self.kind,
+            built=built,
+            dimension=shape.dimension,
+            passages=shape.passages,
+        )
+
     def _move(self, folder: Path) -> None:
         for path in folder.iterdir():
             with path.open("rb") as file:
@@ -170,20 +181,3 @@ class Output:
         folder.rename(self.target)
         sync_folder(self.target.parent)
         shutil.rmtree(self.folder)
-
-
-def read_manifest(index: Path) -> dict[str, Any]:
-    """The manifest beside an index; {} where there is none (an index made by stock Pyserini).
-
-    Raises:
-        I3Error: it is damaged.
-    """
-    try:
-        manifest = json.loads((index / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise I3Error(f"{index / MANIFEST}: cannot be read ({error})") from error
-    if not isinstance(manifest, dict):
-        raise I3Error(f"{index / MANIFEST}: cannot be read (not a JSON object)")
-    return manifest

@@ -1,0 +1,168 @@
+"""JSON objects as dataclasses: checked when they are read, and written without losing a key.
+
+A record is a frozen dataclass. Its fields name the JSON keys; `key(...)` gives a field another one.
+Keys that no field has are kept in the field `extra`, so that a file of a newer version keeps what
+an older version does not know.
+
+    @dataclass(frozen=True)
+    class Size(Record):
+        passages: int | None = None
+        kind: str | None = key("class")
+
+    read_record(Size, {"passages": 3, "class": "i3"}, "manifest.json")
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from i3_pyserini.errors import I3Error
+
+KEY = "key"
+NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A JSON object with known keys.
+
+    Attributes:
+        extra: keys that this version does not know, and their values.
+    """
+
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_older(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """The object in the form of this version, from one that an older version may have written.
+
+        Args:
+            found: the object, which may be changed.
+        """
+        return found
+
+
+R = TypeVar("R", bound=Record)
+
+
+def key(name: str, default: Any = None) -> Any:
+    """A field with another JSON key than its name.
+
+    Args:
+        name: the key.
+        default: the field's default.
+    """
+    return field(default=default, metadata={KEY: name})
+
+
+def read_record(kind: type[R], found: Any, place: str) -> R:
+    """Makes a record of a JSON value.
+
+    Args:
+        kind: the record's type.
+        found: the value, which has to be an object.
+        place: what it is, for messages.
+
+    Raises:
+        I3Error: it is no object, or the value of a known key has another type; names the key.
+    """
+    if not isinstance(found, dict):
+        raise I3Error(f"{place}: expected a JSON object, got {_short(found)}")
+    left, known = kind.of_older(dict(found)), {}
+    for name, (json_key, hint) in _keys(kind).items():
+        value = left.pop(json_key, None)
+        if value is not None:  # null is as absent as a key that is not there
+            known[name] = _value(hint, value, f"{place}: {json_key!r}")
+    return kind(**known, extra=left)
+
+
+def write_record(record: Record) -> dict[str, Any]:
+    """The JSON object of a record; fields that are None, and empty sections, are left out."""
+    written: dict[str, Any] = {}
+    for name, (json_key, _) in _keys(type(record)).items():
+        value = _plain(getattr(record, name))
+        if value is not None and not (value == {} and isinstance(getattr(record, name), Record)):
+            written[json_key] = value
+    return {**written, **record.extra}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a file that holds one JSON object.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        I3Error: it cannot be read, or is not one JSON object in UTF-8.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise I3Error(f"{path}: cannot be read (expected a JSON object, got {_short(found)})")
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two JSON objects, as `name: before -> now`, in order of name."""
+    found = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            found.append(f"{prefix}{name}: {old} -> {new}")
+    return found
+
+
+@cache
+def _keys(kind: type[Record]) -> dict[str, tuple[str, Any]]:
+    """JSON key and type of each field but `extra`."""
+    hints = get_type_hints(kind)
+    return {
+        one.name: (one.metadata.get(KEY, one.name), hints[one.name])
+        for one in fields(kind)
+        if one.name != "extra"
+    }
+
+
+def _value(hint: Any, found: Any, place: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (UnionType, Union):  # only `X | None`
+        (inner,) = (one for one in arguments if one is not type(None))
+        return None if found is None else _value(inner, found, place)
+    if is_dataclass(hint):
+        return read_record(hint, found, place)  # type: ignore[type-var]  (every one is a Record)
+    if origin is not None:
+        return _collection(origin, arguments, found, place)
+    if hint is Any or type(found) is hint or (hint is float and type(found) is int):
+        return found
+    raise I3Error(f"{place}: expected {NAMES[hint]}, got {_short(found)}")
+
+
+def _collection(origin: Any, arguments: tuple[Any, ...], found: Any, place: str) -> Any:
+    expected, name = (list, "list") if origin is tuple else (dict, "JSON object")
+    if not isinstance(found, expected):
+        raise I3Error(f"{place}: expected a {name}, got {_short(found)}")
+    if origin is tuple:  # only `tuple[X, ...]`
+        return tuple(_value(arguments[0], one, place) for one in found)
+    return {name: _value(arguments[1], one, place) for name, one in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return write_record(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _short(found: Any) -> str:
+    return f"{json.dumps(found):.40}"
