@@ -8,7 +8,7 @@ from typing import Any
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
-from i3_pyserini.formats.index import MANIFEST, IndexManifest, ShardRecord
+from i3_pyserini.formats.index import MANIFEST, EncoderRecord, IndexManifest, ShardRecord
 from i3_pyserini.formats.index_ids import IdFile, count_ids
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
@@ -16,6 +16,7 @@ from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import differences
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
+STORE_DTYPES = ("float32", "float16")
 # Of a manifest's `corpus`: what is another for every shard, or on every machine.
 OWN = ("sha256", "passages", "path")
 
@@ -124,10 +125,15 @@ def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
 
 def _shard_of(path: Path, manifest: IndexManifest) -> FinishedShard:
     needed = ("shard", "passages", "dimension", "kind", "store_dtype")
-    missing = next((name for name in needed if getattr(manifest, name) is None), None)
     shard = manifest.shard or ShardRecord()
-    reason = f"no {missing}" if missing else f"shard {shard.id} of {shard.number}"
-    if missing or shard.id not in range(shard.number):
+    reason = next((f"no {name}" for name in needed if getattr(manifest, name) is None), None)
+    if manifest.encoder == EncoderRecord():
+        reason = "no model"
+    elif manifest.store_dtype not in STORE_DTYPES:
+        reason = f"store_dtype {manifest.store_dtype}"
+    elif shard.id not in range(shard.number):
+        reason = f"shard {shard.id} of {shard.number}"
+    if reason:
         raise I3Error(
             f"{path / MANIFEST}: not of a shard ({reason}); only what --shard-id made can be merged"
         )

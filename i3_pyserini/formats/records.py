@@ -70,13 +70,17 @@ def read_record(kind: type[R], found: Any, place: str) -> R:
     Raises:
         I3Error: it is no object, or the value of a known key has another type; names the key.
     """
+    return _record(kind, found, place, "")
+
+
+def _record(kind: type[R], found: Any, place: str, above: str) -> R:
     if not isinstance(found, dict):
-        raise I3Error(f"{place}: expected a JSON object, got {_short(found)}")
+        raise _unexpected("a JSON object", found, place, above)
     left, known = kind.of_older(dict(found)), {}
     for name, (json_key, hint) in _keys(kind).items():
         value = left.pop(json_key, None)
         if value is not None:  # null is as absent as a key that is not there
-            known[name] = _value(hint, value, f"{place}: {json_key!r}")
+            known[name] = _value(hint, value, place, f"{above}.{json_key}")
     return kind(**known, extra=left)
 
 
@@ -131,27 +135,32 @@ def _keys(kind: type[Record]) -> dict[str, tuple[str, Any]]:
     }
 
 
-def _value(hint: Any, found: Any, place: str) -> Any:
+def _value(hint: Any, found: Any, place: str, path: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (UnionType, Union):  # only `X | None`
         (inner,) = (one for one in arguments if one is not type(None))
-        return None if found is None else _value(inner, found, place)
+        return None if found is None else _value(inner, found, place, path)
     if is_dataclass(hint):
-        return read_record(hint, found, place)  # type: ignore[type-var]  (every one is a Record)
+        return _record(hint, found, place, path)  # type: ignore[type-var]  (every one is a Record)
     if origin is not None:
-        return _collection(origin, arguments, found, place)
+        return _collection(origin, arguments, found, place, path)
     if hint is Any or type(found) is hint or (hint is float and type(found) is int):
         return found
-    raise I3Error(f"{place}: expected {NAMES[hint]}, got {_short(found)}")
+    raise _unexpected(NAMES[hint], found, place, path)
 
 
-def _collection(origin: Any, arguments: tuple[Any, ...], found: Any, place: str) -> Any:
-    expected, name = (list, "list") if origin is tuple else (dict, "JSON object")
+def _collection(origin: Any, arguments: tuple[Any, ...], found: Any, place: str, path: str) -> Any:
+    expected, name = (list, "a list") if origin is tuple else (dict, "a JSON object")
     if not isinstance(found, expected):
-        raise I3Error(f"{place}: expected a {name}, got {_short(found)}")
+        raise _unexpected(name, found, place, path)
     if origin is tuple:  # only `tuple[X, ...]`
-        return tuple(_value(arguments[0], one, place) for one in found)
-    return {name: _value(arguments[1], one, place) for name, one in found.items()}
+        return tuple(_value(arguments[0], one, place, path) for one in found)
+    return {name: _value(arguments[1], one, place, f"{path}.{name}") for name, one in found.items()}
+
+
+def _unexpected(expected: str, found: Any, place: str, path: str) -> I3Error:
+    where = f"{place}: {path[1:]!r}" if path else place
+    return I3Error(f"{where}: expected {expected}, got {_short(found)}")
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,7 @@ from i3_pyserini.encode.runner import encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.errors import I3Error, StoppedError
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
@@ -56,7 +57,7 @@ class Noted:
 
     folder: Path
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> EncoderRecord:
         return LengthEncoder().describe()
 
     def check(self, device: str | None) -> None:
@@ -92,8 +93,8 @@ class Unshared(LengthEncoder):
 class OtherThere(LengthEncoder):
     """Another model in every process."""
 
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "fingerprint": os.getpid()}
+    def describe(self) -> EncoderRecord:
+        return replace(super().describe(), fingerprint=str(os.getpid()))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord, IndexManifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
@@ -140,7 +141,7 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
 
     def index(name: str, dimension: int, made_by: str | None) -> Path:
         output = IndexOutput(tmp_path / name)
-        manifest = {"model": {"name": "other", "fingerprint": made_by}}
+        manifest = IndexManifest(encoder=EncoderRecord(name="other", fingerprint=made_by))
         with output.work():
             block = Block(["d"], np.ones((1, dimension), dtype=np.float32))
             output.finish([block], Shape(1, dimension), manifest)

@@ -12,7 +12,7 @@ import pytest
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import EncoderRecord, SourceRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.vector_files import Kind, Shape
 
@@ -63,12 +63,12 @@ def test_an_array_becomes_an_index(tmp_path: Path, ids: Path) -> None:
     assert load(npy(tmp_path), tmp_path / "index", ids, name="my-model") == Shape(9, 4)
     check_index(tmp_path / "index")
     manifest = read_manifest(tmp_path / "index")
-    assert manifest["model"] == {"class": "imported", "name": "my-model", "dimension": 4}
-    assert manifest["source"] == [
-        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert manifest.encoder == EncoderRecord(kind="imported", name="my-model", dimension=4)
+    assert manifest.source == tuple(
+        SourceRecord(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
         for path in (tmp_path / "vectors.npy", ids)
-    ]
-    assert (manifest["passages"], manifest["dimension"], manifest["output"]) == (9, 4, "faiss")
+    )
+    assert (manifest.passages, manifest.dimension, manifest.kind) == (9, 4, "faiss")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
@@ -81,7 +81,7 @@ def test_arrays_of_any_float(tmp_path: Path, ids: Path, dtype: str, order: Any) 
     load(npy(tmp_path, array), tmp_path / "npy", ids, "npy")
     kept = np.load(tmp_path / "npy" / "embeddings.npy", allow_pickle=False)
     assert kept.dtype == ("float16" if dtype == "float16" else "float32")
-    assert read_manifest(tmp_path / "npy")["store_dtype"] == kept.dtype.name
+    assert read_manifest(tmp_path / "npy").store_dtype == kept.dtype.name
     np.testing.assert_array_equal(kept, array.astype(np.float32))
 
 
@@ -93,9 +93,9 @@ def test_json_lines_of_a_file_and_of_a_folder(tmp_path: Path) -> None:
     load(tmp_path / "many", tmp_path / "two")
     for name in ("one", "two"):
         check_index(tmp_path / name)
-        assert read_manifest(tmp_path / name)["model"]["name"] is None
-    sources = read_manifest(tmp_path / "two")["source"]
-    assert [one["file"] for one in sources] == ["a.json", "b.jsonl"]
+        assert read_manifest(tmp_path / name).encoder.name is None
+    sources = read_manifest(tmp_path / "two").source
+    assert [one.file for one in sources or ()] == ["a.json", "b.jsonl"]
 
 
 def test_texts_are_kept_in_json_lines(tmp_path: Path) -> None:

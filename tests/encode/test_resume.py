@@ -12,6 +12,7 @@ from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind
@@ -119,8 +120,8 @@ def test_part_that_is_gone_or_of_another_job_is_made_again(
 
 
 class OtherModel(LengthEncoder):
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "fingerprint": "g"}
+    def describe(self) -> EncoderRecord:
+        return replace(super().describe(), fingerprint="g")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from i3_pyserini.encode.batches import Batching, token_batches
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard, scan
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
@@ -44,9 +44,9 @@ def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> 
     ids = (target / "docid").read_text().splitlines()
     assert ids == [f"d{number}" for number in range(100)]
     manifest = read_manifest(target)
-    assert (manifest["passages"], manifest["dimension"]) == (100, 2)
-    assert manifest["model"] == {"class": "test", "fingerprint": "f", "dimension": 2}
-    assert manifest["corpus"]["sha256"] == scan(corpus).sha256
+    assert (manifest.passages, manifest.dimension) == (100, 2)
+    assert manifest.encoder == LengthEncoder().describe()
+    assert manifest.corpus.sha256 == scan(corpus).sha256
     assert sorted(path.name for path in target.iterdir()) == ["docid", "index", "manifest.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "index"]
 
@@ -154,7 +154,7 @@ def test_failure_while_finishing_can_be_taken_up(
     encoder = LengthEncoder()
     encode_corpus(corpus, encoder, output, SMALL)
     assert encoder.batches == []
-    assert read_manifest(tmp_path / "index")["passages"] == 100
+    assert read_manifest(tmp_path / "index").passages == 100
 
 
 def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
 
 
 def test_damaged_manifest(tmp_path: Path) -> None:
-    assert read_manifest(tmp_path) == {}
+    assert read_manifest(tmp_path) == IndexManifest()
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(I3Error, match=r"manifest\.json: cannot be read"):
         read_manifest(tmp_path)

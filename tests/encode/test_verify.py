@@ -19,7 +19,7 @@ from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
 from i3_pyserini.encode.verify import look_through, spread, verify
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
@@ -121,7 +121,7 @@ def test_a_manifest_of_other_numbers_is_named(
     corpus: Corpus, tmp_path: Path, name: str, value: Any
 ) -> None:
     index = encode(corpus, tmp_path / "index")
-    found = read_manifest(index)[name]
+    found = read_manifest(index).to_json()[name]
     edit_manifest(index, **{name: value})
     with pytest.raises(I3Error, match=rf"index: {name} {found}, but {value} in its manifest\.json"):
         check(index)
@@ -270,8 +270,8 @@ def test_another_model_is_named(corpus: Corpus, tmp_path: Path) -> None:
             super().__init__()
             self.more = more
 
-        def describe(self) -> dict[str, Any]:
-            return {**super().describe(), "name": "other", **self.more}
+        def describe(self) -> EncoderRecord:
+            return replace(super().describe(), **{"name": "other", **self.more})
 
     index = encode(corpus, tmp_path / "index", encoder=Other(name="own"))
     with pytest.raises(I3Error, match=r"encoded by another model \(own\) than other"):
@@ -322,7 +322,9 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
     ):
         with pytest.raises(I3Error, match=said):
             reference_of(index, flags)
-    edit_manifest(index, model={**read_manifest(index)["model"], "name": "/gone", "l2_norm": True})
+    edit_manifest(
+        index, model={**read_manifest(index).encoder.to_json(), "name": "/gone", "normalize": True}
+    )
     assert reference_of(index, Flags()).source is None
     assert reference_of(index, Flags()).unit_tolerance == 1e-3
     with pytest.raises(I3Error, match="its model /gone is not here; give --model, or --check 0"):

@@ -1,27 +1,28 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import FORMAT, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Kind, Shape
 
 SHAPE = Shape(2, 3)
+KNOWN = IndexManifest(encoder=EncoderRecord(name="m"))
 
 
 def blocks() -> Iterator[Block]:
     yield Block(["a", "b"], np.ones((2, 3), dtype=np.float32), ["", ""])
 
 
-def write(output: IndexOutput, manifest: dict[str, Any] | None = None) -> None:
+def write(output: IndexOutput, manifest: IndexManifest | None = None) -> None:
     with output.work():
-        output.finish(blocks(), SHAPE, manifest or {})
+        output.finish(blocks(), SHAPE, manifest or IndexManifest())
 
 
 @pytest.fixture
@@ -38,15 +39,17 @@ def test_the_directory_is_there_when_it_is_complete(target: Path) -> None:
     with output.work() as folder:
         assert folder == target.with_name(".index.partial")
         assert not target.exists()
-        output.finish(blocks(), SHAPE, {"model": {"name": "m"}})
+        output.finish(blocks(), SHAPE, KNOWN)
     assert names(target) == ["docid", "index", "manifest.json"]
     assert names(target.parent) == ["index"]
-    assert read_manifest(target) == {"model": {"name": "m"}, "dimension": 3, "passages": 2}
+    assert read_manifest(target) == replace(
+        KNOWN, format=FORMAT, dimension=3, passages=2, kind="faiss"
+    )
 
 
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write(IndexOutput(tmp_path / name), {"z": 1, "a": [2]})
+        write(IndexOutput(tmp_path / name), IndexManifest(extra={"z": 1, "a": [2]}))
     for file in ("docid", "index", "manifest.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -79,10 +82,10 @@ def test_foreign_files_are_never_replaced(target: Path) -> None:
 
 def test_an_index_that_appears_meanwhile_is_not_replaced(target: Path) -> None:
     late = IndexOutput(target)
-    write(IndexOutput(target), {"first": True})
+    write(IndexOutput(target), IndexManifest(extra={"first": True}))
     with pytest.raises(I3Error, match="exists and is not empty"):
         write(late)
-    assert read_manifest(target)["first"]
+    assert read_manifest(target).extra["first"]
     assert names(target.parent) == ["index"]
 
 
@@ -104,11 +107,11 @@ def test_failure_leaves_nothing_but_parts(target: Path) -> None:
 
     output = IndexOutput(target)
     with pytest.raises(I3Error, match="a mistake"), output.work():
-        output.finish(fail(), SHAPE, {})
+        output.finish(fail(), SHAPE, IndexManifest())
     assert names(target.parent) == []
     with pytest.raises(I3Error, match="a mistake"), output.work() as folder:
         (folder / "part-00000.safetensors").touch()
-        output.finish(fail(), SHAPE, {})
+        output.finish(fail(), SHAPE, IndexManifest())
     assert (target.parent / ".index.partial" / "part-00000.safetensors").exists()
     assert not target.exists()
 
@@ -150,7 +153,7 @@ def test_bytes_needed_are_not_fewer_than_written(tmp_path: Path, kind: Kind) -> 
     ids = [f"passage-{number:06}" for number in range(1000)]
     vectors = np.random.default_rng(0).normal(size=(1000, 32)).astype(np.float32)
     with output.work():
-        output.finish([Block(ids, vectors)], Shape(1000, 32), {})
+        output.finish([Block(ids, vectors)], Shape(1000, 32), IndexManifest())
     size = sum(path.stat().st_size for path in (tmp_path / "i").iterdir())
     overhead = 1000 * 40 + 1000  # of JSON's names a line, or of headers and the manifest
     assert size <= output.bytes_needed(Shape(1000, 32)) + overhead
@@ -170,7 +173,7 @@ def test_a_disk_that_is_too_small(target: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("content", ["{", "[1]", "3", json.dumps("text")])
 def test_damaged_manifest(tmp_path: Path, content: str) -> None:
-    assert read_manifest(tmp_path) == {}
+    assert read_manifest(tmp_path) == IndexManifest()
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(I3Error, match=r"manifest\.json: cannot be read"):
         read_manifest(tmp_path)

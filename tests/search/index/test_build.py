@@ -11,7 +11,7 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import EncoderRecord, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.load import read_index
@@ -54,16 +54,16 @@ def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
     stock = faiss.read_index(str(tmp_path / "index" / "index")).search(queries, 100)
     assert (stock[1] == hits.rows).mean() > 0.999
     manifest = read_manifest(tmp_path / "index")
-    assert manifest["model"] == {"name": "m", "fingerprint": "f"}
-    assert (manifest["passages"], manifest["dimension"]) == (PASSAGES, DIMENSION)
-    assert manifest["index"]["parameters"] == dict(built.plan.parameters)
-    assert manifest["index"]["factory"] == built.plan.factory
+    assert manifest.encoder == EncoderRecord(name="m", fingerprint="f")
+    assert (manifest.passages, manifest.dimension) == (PASSAGES, DIMENSION)
+    assert manifest.built.parameters == dict(built.plan.parameters)
+    assert manifest.built.factory == built.plan.factory
     assert (tmp_path / "index" / "docid").read_bytes() == (flat / "docid").read_bytes()
 
 
 def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "ivf"), "ivf-pq")
-    parameters = read_manifest(tmp_path / "ivf")["index"]["parameters"]
+    parameters = read_manifest(tmp_path / "ivf").built.parameters
     index: Any = faiss.read_index(str(tmp_path / "ivf" / "index"))  # owns what it is downcast to
     refined: Any = faiss.downcast_index(index)
     assert refined.k_factor == parameters["refine"] == 4
@@ -72,7 +72,7 @@ def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "hnsw"), "hnsw")
     index = faiss.read_index(str(tmp_path / "hnsw" / "index"))
     graph: Any = faiss.downcast_index(index)
-    parameters = read_manifest(tmp_path / "hnsw")["index"]["parameters"]
+    parameters = read_manifest(tmp_path / "hnsw").built.parameters
     assert graph.hnsw.efSearch == parameters["efSearch"]
 
 
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_file(flat: Path, tmp_path: Path) -> None:
     a, b, c = ((tmp_path / name / "index").read_bytes() for name in "abc")
     assert a == b != c
     manifest = read_manifest(tmp_path / "c")
-    assert manifest["index"]["training"] == {"vectors": 2000, "seed": 4}
+    assert manifest.built.training == TrainingRecord(vectors=2000, seed=4)
 
 
 def test_what_cannot_be_built(flat: Path, tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_tuning(flat: Path, tmp_path: Path) -> None:
     cheaper = [trial for trial in trials if trial.milliseconds < best.milliseconds]
     assert all(trial.recall < 0.95 for trial in cheaper)
     manifest = read_manifest(tmp_path / "index")
-    assert manifest["index"]["parameters"] == best.parameters
-    assert manifest["index"]["tuned"]["target"] == 0.95
+    assert manifest.built.parameters == best.parameters
+    assert manifest.built.tuned and manifest.built.tuned.target == 0.95
     # What is in the file is what was tuned.
     found = Searcher(tmp_path / "index").search_arrays(queries, 100).rows
     exact = Searcher(flat).search_arrays(queries, 100).rows
@@ -231,7 +231,7 @@ def test_descriptions_get_good_parameters_too(
     flat: Path, tmp_path: Path, kind: str, parameters: dict[str, int]
 ) -> None:
     build(flat, IndexOutput(tmp_path / "index"), kind)
-    assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
+    assert read_manifest(tmp_path / "index").built.parameters == parameters
     assert parameters_of(faiss.read_index(str(tmp_path / "index" / "index"))) == parameters
 
 
@@ -239,7 +239,7 @@ def test_tuning_leaves_what_it_does_not_try(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "index"), "IVF32_HNSW16,Flat")
     best, _ = tune(tmp_path / "index", vectors_of(40, seed=2), 0.9, 100)
     parameters = {**best.parameters, "efSearch": 64}
-    assert read_manifest(tmp_path / "index")["index"]["parameters"] == parameters
+    assert read_manifest(tmp_path / "index").built.parameters == parameters
     assert parameters_of(read_index(tmp_path / "index")) == parameters
 
 
