@@ -19,7 +19,7 @@ from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
 from i3_pyserini.encode.verify import look_through, spread, verify
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
-from i3_pyserini.formats.index import EncoderRecord, read_manifest
+from i3_pyserini.formats.index import EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
@@ -390,7 +390,7 @@ def test_an_i3_model_that_scales_vectors(tiny_bert: str, tmp_path: Path, eggs: C
 def test_an_empty_index(tmp_path: Path) -> None:
     output = IndexOutput(tmp_path / "index")
     with output.work():
-        output.finish([], Shape(0, 3), {})
+        output.finish([], Shape(0, 3), IndexManifest())
     with pytest.raises(I3Error, match="index: no vectors in it"):
         check(tmp_path / "index")
 
