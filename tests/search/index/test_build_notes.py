@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.output import Output
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.search.index.build import build
 from tests.search.test_searcher import write_index
 
@@ -34,7 +34,7 @@ def test_lengths_that_differ_are_said_of_graphs(
     lengths[:longer] = times
     source = write_index(tmp_path / "flat", vectors_with(lengths))
     factory = kind.replace("hnsw,", "HNSW32,")
-    build(source, Output(tmp_path / "index"), factory)
+    build(source, IndexOutput(tmp_path / "index"), factory)
     said = capfd.readouterr().err.splitlines()
     if skewed and kind != "sq8":
         assert len(said) == 1 and said[0].startswith(f"note: {tmp_path / 'index'}: ")
@@ -50,7 +50,7 @@ def test_few_training_vectors_are_one_note(
     kind: str, wanted: int | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source = write_index(tmp_path / "flat", vectors_with(np.ones(300, dtype=np.float32)))
-    build(source, Output(tmp_path / "index"), kind)
+    build(source, IndexOutput(tmp_path / "index"), kind)
     said = capfd.readouterr().err.splitlines()
     if wanted is None:
         assert said == []
