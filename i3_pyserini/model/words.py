@@ -79,7 +79,7 @@ def load_words(model: str) -> PseudoQueryWords:
     """
     if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
         raise I3Error(f"{model}: no config.json in this folder; name a model's directory")
-    words = PseudoQueryWords(model, {})
+    words = PseudoQueryWords(model, IndexManifest())
     if words.absent:
         raise I3Error(f"{model}: {words.absent} Leave out --model")
     return words
