@@ -28,8 +28,8 @@ from transformers import AutoModel, AutoTokenizer
 from benchmarks.learn_table import print_tables
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels, write_qrels
 from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.train.prepare import load_model

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.java import find_java
 from i3_pyserini.repro.condition import (
     CONDITIONS,

@@ -20,7 +20,7 @@ from i3_pyserini.data.queries import read_positives
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java

@@ -8,7 +8,8 @@ import polars as pl
 from ir_measures.measures import Measure
 
 from i3_pyserini.eval.collection import collection_notes
-from i3_pyserini.eval.measures import choose_measures, graded_note
+from i3_pyserini.eval.measures import graded_note
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.presets import PRESETS
 from i3_pyserini.formats.qrels import Duplicates, read_qrels
 

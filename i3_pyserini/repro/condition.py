@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.reproduce.plan import Plan, Section, choose_steps, fill, load_plan, read_yaml
 
 CONDITIONS = Path(__file__).parents[2] / "recipes" / "repro"

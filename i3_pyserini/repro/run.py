@@ -9,8 +9,8 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.tables import Table
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.repro.condition import Condition, Prepared, RunScores, Score

@@ -13,7 +13,7 @@ from ir_measures.measures import Measure
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import as_pandas, as_polars, note_without_topic
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.search.fusion import (

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from i3_pyserini.data.queries import read_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import note_without_topic, read_qrels
 from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import Text, TextStore, open_store

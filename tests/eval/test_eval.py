@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, evaluate
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.provider import RankProvider, with_ranks
 from i3_pyserini.eval.ranking import judged_ranks
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.runs import Run
 
 # Docids of different lengths: as strings "d10" comes before "d9".

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.eval.evaluate import evaluate
-from i3_pyserini.eval.measures import choose_measures
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 

@@ -192,7 +192,7 @@ def test_of_equal_weights_the_most_even_are_taken(tmp_path: Path) -> None:
 
 def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: Path) -> None:
     from i3_pyserini.eval.evaluate import evaluate
-    from i3_pyserini.eval.measures import choose_measures
+    from i3_pyserini.formats.measures import choose_measures
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
 

@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
     """
     _check(args)
     from i3_pyserini.eval.diff import Choice, diff
-    from i3_pyserini.eval.measures import choose_measures, graded_note
+    from i3_pyserini.eval.measures import graded_note
+    from i3_pyserini.formats.measures import choose_measures
     from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.topics import read_topics
 

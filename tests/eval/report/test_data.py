@@ -7,7 +7,6 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation, evaluate
-from i3_pyserini.eval.measures import choose_measures
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.report.costs import read_costs
 from i3_pyserini.eval.report.data import (
@@ -17,6 +16,7 @@ from i3_pyserini.eval.report.data import (
     recall_table,
     scatter_table,
 )
+from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run, read_run
 
