@@ -26,7 +26,8 @@ from i3_pyserini.data.query_files import (
 from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.journal import Journal, Settings, open_journal
-from i3_pyserini.formats.textstore import Text, TextStore, open_store
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.precision import note_slow_bf16
@@ -153,7 +154,7 @@ def generate_queries(job: Job, how: Generation) -> Summary:
             with tqdm(total=len(rows), initial=done, desc="write queries", unit="passage") as shown:
                 for start in range(done, len(rows), BLOCK):
                     some = [store.slice(row, row + 1)[0] for row in rows[start : start + BLOCK]]
-                    texts = [_input(passage) for _, passage in some]
+                    texts = [_input(passage) for passage in some]
                     written = writer.write(texts, _block_seed(job.seed, start))
                     journal.append("".join(f"{query}\n" for own in written for query in own))
                     shown.update(len(some))
@@ -194,7 +195,7 @@ def _block_seed(seed: int, start: int) -> int:
     return int.from_bytes(digest(f"{seed} {start}", 8), "big")
 
 
-def _input(passage: Text) -> str:
+def _input(passage: Passage) -> str:
     return " ".join(part for part in (passage.title, passage.text) if part and part.strip())
 
 

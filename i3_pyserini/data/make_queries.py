@@ -4,6 +4,7 @@ import heapq
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from i3_pyserini.data.query_files import (
     prepared,
     write_queries,
 )
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text, TextStore, open_store
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import TextStore, open_store
 
 # Words with a full stop that are mostly followed by a capital inside a sentence.
 ABBREVIATIONS = re.compile(
@@ -39,15 +40,15 @@ SENTENCE_END = re.compile(
 Chosen = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def from_title(passage: Text) -> tuple[str, Text]:
+def from_title(passage: Passage) -> tuple[str, Passage]:
     """The title as a query ("" if there is none), and the passage without it."""
-    return passage.title or "", Text("", passage.text)
+    return passage.title or "", replace(passage, title=None)
 
 
-def from_first_sentence(passage: Text) -> tuple[str, Text]:
+def from_first_sentence(passage: Passage) -> tuple[str, Passage]:
     """The text's first sentence as a query, and the passage without it."""
     sentence, rest = first_sentence(passage.text)
-    return sentence, Text(passage.title, rest)
+    return sentence, replace(passage, text=rest)
 
 
 EXTRACTIONS: dict[str, Extraction] = {
@@ -97,10 +98,10 @@ def extract_queries(job: Job, source: str) -> Summary:
     with prepared(job, with_corpus=True), enough_room(), closing(Pairs(job.min_words)) as pairs:
         store = open_store(job.collection, job.cache)
         chosen = choose(store, job)
-        for row, (pid, passage) in enumerate(passages_of(store, source)):
+        for row, passage in enumerate(passages_of(store, source)):
             query, rest = extract(passage)
             if query.strip() and rest.text.strip():
-                pairs.add(pid, [query], bool(chosen[row]))
+                pairs.add(passage.docid, [query], bool(chosen[row]))
             elif chosen[row]:
                 pairs.left_out["passages with nothing besides" if query.strip() else empty] += 1
         return write_queries(pairs, job, store, extract)
@@ -111,15 +112,10 @@ def choose(store: TextStore, job: Job) -> Chosen:
 
     Returns:
         A mask over the collection, bool [passages].
-
-    Raises:
-        I3Error: an id has white space in it, which qrels cannot hold.
     """
 
     def ranked() -> Iterator[tuple[bytes, int]]:
         for row, pid in enumerate(tqdm(store.pids(), "choose", len(store), delay=2)):
-            if pid.split() != [pid]:
-                raise I3Error(f"{job.collection}: passage id {pid!r} has white space; rename it")
             yield digest(f"{job.seed} {pid}", 8), row
 
     limit = len(store) if job.limit is None else min(job.limit, len(store))

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from i3_pyserini.data.collection import record_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import write_qrels
-from i3_pyserini.formats.textstore import Text, TextStore
+from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.formats.topics import write_topics
 
 TOPICS, QRELS, GENERATED = "topics.train.tsv", "qrels.train.txt", "generated.tsv"
@@ -26,7 +27,9 @@ CORPUS = "corpus/corpus.jsonl"
 MAX_POSITIVES = 10
 SLICE = 1000  # passages that are read from the store at a time
 
-Extraction = Callable[[Text], tuple[str, Text]]  # a passage's query, and the passage without it
+Extraction = Callable[
+    [Passage], tuple[str, Passage]
+]  # a passage's query, and the passage without it
 
 
 @dataclass(frozen=True)
@@ -228,16 +231,16 @@ def write_queries(
 def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extraction) -> None:
     changed = (pid for pid, _ in pairs.passages())
     following = next(changed, None)
-    for pid, passage in passages_of(store, "corpus"):
-        text = passage
-        if pid == following:
-            text, following = extract(passage)[1], next(changed, None)
-        record = record_of(pid, text.title or "", text.text)
+    for passage in passages_of(store, "corpus"):
+        rest = passage
+        if passage.docid == following:
+            rest, following = extract(passage)[1], next(changed, None)
+        record = record_of(passage.docid, rest.title or "", rest.text)
         corpus.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def passages_of(store: TextStore, doing: str) -> Iterator[tuple[str, Text]]:
-    """Ids and passages of the whole collection in order, with a bar that says `doing`."""
+def passages_of(store: TextStore, doing: str) -> Iterator[Passage]:
+    """The passages of the whole collection in order, with a bar that says `doing`."""
     with tqdm(total=len(store), desc=doing, unit="passage", delay=2) as progress:
         for start in range(0, len(store), SLICE):
             passages = store.slice(start, start + SLICE)

@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.data.known import BLOCK, Hashes, hashes_of
-from i3_pyserini.formats.textstore import Text, TextStore
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import TextStore
 
 Known = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -34,8 +35,8 @@ class TextHashes:
             for start in range(0, len(store), BLOCK):
                 block = store.slice(start, start + BLOCK)
                 rows = slice(start, start + len(block))
-                pids[rows] = hashes_of([pid for pid, _ in block])
-                texts[rows] = hashes_of([words_of(text) for _, text in block])
+                pids[rows] = hashes_of([passage.docid for passage in block])
+                texts[rows] = hashes_of([words_of(passage) for passage in block])
                 progress.update(len(block))
         order = np.argsort(pids)
         self._pids, self._texts = pids[order], texts[order]
@@ -55,6 +56,6 @@ class TextHashes:
         return self._texts[places], self._pids[places] == hashes
 
 
-def words_of(text: Text) -> str:
+def words_of(passage: Passage) -> str:
     """Title and text in lower case with single spaces: equal for passages that say the same."""
-    return " ".join(f"{text.title or ''} {text.text}".casefold().split())
+    return " ".join(f"{passage.title or ''} {passage.text}".casefold().split())

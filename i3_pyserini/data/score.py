@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_existing, refuse_inputs
 from i3_pyserini.formats.journal import Journal, open_journal
-from i3_pyserini.formats.jsonl import SUFFIXES
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose
@@ -77,9 +77,10 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
     refuse_inputs([output], [*scoring.mined.files.values(), scoring.collection])
     queries = UnscoredQueries(scoring.mined)
     teacher = Teacher(scoring.teacher, scoring.options)
-    settings = _settings(scoring, teacher)
+    corpus = Corpus(scoring.collection)
+    settings = _settings(scoring, corpus, teacher)
     with open_journal(output, settings, overwrite) as journal:
-        store = open_store(scoring.collection, scoring.cache)
+        store = open_store(corpus, scoring.cache)
         total, pairs = _check(queries, store)
         done = _resume(journal, queries, total)
         with tqdm(total=total, initial=done, desc="score", unit=" queries") as progress:
@@ -90,13 +91,13 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
     return Scored(total, pairs, done)
 
 
-def _settings(scoring: Scoring, teacher: Teacher) -> dict[str, str | int | None]:
+def _settings(scoring: Scoring, corpus: Corpus, teacher: Teacher) -> dict[str, str | int | None]:
     """What the output depends on; files by their content, so that they may be moved."""
     mined = scoring.mined
     return {
         **teacher.describe(),
-        **{name: _content(path) for name, path in mined.files.items()},
-        "collection": _content(scoring.collection),
+        **{name: _content([path]) for name, path in mined.files.items()},
+        "collection": _content(corpus.files),
         "min relevance": mined.min_relevance if mined.qrels else None,
         "max positives": mined.max_positives,
         "max negatives": mined.max_negatives,
@@ -104,11 +105,8 @@ def _settings(scoring: Scoring, teacher: Teacher) -> dict[str, str | int | None]
     }
 
 
-def _content(path: Path) -> str:
-    """A short hash of a file, or of a folder's JSONL files."""
-    if not path.is_dir():
-        return file_hash(path)[:16]
-    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+def _content(files: Iterable[Path]) -> str:
+    """Short hashes of files."""
     return " ".join(file_hash(file)[:16] for file in files)
 
 

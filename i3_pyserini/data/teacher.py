@@ -15,7 +15,7 @@ from sentence_transformers import CrossEncoder
 from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
-from i3_pyserini.formats.textstore import Text
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.backbone import position_limit
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.precision import note_slow_bf16
@@ -76,7 +76,7 @@ class Teacher:
         self._check_lengths()
         self._check_probe()
 
-    def text(self, passage: Text) -> str:
+    def text(self, passage: Passage) -> str:
         """What the teacher reads of a passage."""
         title = passage.title or ""
         return self.options.template.format(title=title, sep=self.sep, text=passage.text).strip()

@@ -93,7 +93,7 @@ def _table_records(
             if header:
                 continue
         if len(cells) not in layouts:
-            raise I3Error(f"{place(file, number)}: {len(cells)} columns; {_expected(header)}")
+            raise I3Error(f"{place(file, number)}: {len(cells)} fields{_expected(header)}")
         record = {name: cells[column].strip() for column, name in layouts[len(cells)]}
         if header and literal:
             record = {name: _unquoted(cell) for name, cell in record.items()}
@@ -111,8 +111,8 @@ def _layouts(fields: PassageFields, header: list[str] | None) -> dict[int, list[
 
 def _expected(header: list[str] | None) -> str:
     if header:
-        return f"the header has {len(header)} ({', '.join(header)})"
-    return "expected pid, title and text, or pid and text (is there a tab in a text?)"
+        return f", but the header has {len(header)} ({', '.join(header)})"
+    return "; expected pid, title and text, or pid and text (is there a tab in a text?)"
 
 
 def _unquoted(cell: str) -> str:

@@ -8,36 +8,26 @@ larger file it reads the rest page by page). For what building costs, see
 
 import glob
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.tsv import read_tsv
 
 MAPPED_BYTES = 1 << 31
-Row = tuple[int, str, str | None, str]
-
-
-@dataclass(frozen=True)
-class Text:
-    """A passage's texts.
-
-    Attributes:
-        title: its title; None if it has none.
-        text: its text.
-    """
-
-    title: str | None
-    text: str
+VERSION = 2  # of the tables in the file
+Row = tuple[int, str, str | None, str, str | None]
 
 
 class TextStore:
@@ -46,7 +36,7 @@ class TextStore:
     It can be handed to other processes: each opens the file for itself.
 
     Args:
-        path: a file that `build_store` wrote.
+        path: a file that `open_store` wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,18 +51,18 @@ class TextStore:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_connection": None, "_owner": 0}
 
-    def get(self, pid: str) -> Text | None:
+    def get(self, pid: str) -> Passage | None:
         """The passage with this id; None if there is none."""
-        rows = self._query("SELECT title, text FROM passage WHERE pid = ?", (pid,))
-        return Text(*rows[0]) if rows else None
+        rows = self._query("SELECT pid, title, text, extra FROM passage WHERE pid = ?", (pid,))
+        return _passage(*rows[0]) if rows else None
 
-    def slice(self, start: int, stop: int) -> list[tuple[str, Text]]:
-        """Ids and passages at positions `start` to `stop - 1` of the collection."""
+    def slice(self, start: int, stop: int) -> list[Passage]:
+        """The passages at positions `start` to `stop - 1` of the collection."""
         rows = self._query(
-            "SELECT pid, title, text FROM passage WHERE row >= ? AND row < ? ORDER BY row",
+            "SELECT pid, title, text, extra FROM passage WHERE row >= ? AND row < ? ORDER BY row",
             (start, stop),
         )
-        return [(pid, Text(title, text)) for pid, title, text in rows]
+        return [_passage(*row) for row in rows]
 
     def pid(self, row: int) -> str:
         """The id of the passage at a position, from 0 on."""
@@ -110,22 +100,33 @@ class TextStore:
         return self._connection
 
 
-def open_store(source: Path, cache: Path | None = None) -> TextStore:
+def open_store(
+    source: Path | Corpus, cache: Path | None = None, keep: tuple[str, ...] = ()
+) -> TextStore:
     """The store of a collection, built first if there is none or the collection has changed.
 
     Args:
-        source: `pid<TAB>title<TAB>text` or `pid<TAB>text` lines (`.tsv`, `.txt`), or a JSONL file
-            or folder as `i3_pyserini.encode` takes it.
-        cache: folder for the store; None for the one that `source` is in.
+        source: a corpus, or its file or folder.
+        cache: folder for the store; None for the one that the corpus is in.
+        keep: further fields to keep, such as a price, in `Passage.extra`; those of the corpus by
+            default.
 
     Raises:
-        I3Error: the collection cannot be read, or has a bad line or an id twice; or the store
-            cannot be written.
+        I3Error: the collection cannot be read, has an invalid line or an id twice, or no passage
+            has a field to keep; or the store cannot be written.
     """
-    if not source.exists():
-        raise I3Error(f"{source}: no such collection")
-    rows = _tsv_rows if _is_tsv(source) else _jsonl_rows
-    return TextStore(_cached(source, cache, rows, keep_last=False))
+    corpus = Corpus(source) if isinstance(source, Path) else source
+    corpus = replace(corpus, keep=keep or corpus.keep)
+    stats = [path.stat() for path in corpus.files]
+    files = [
+        (name, stat.st_size, stat.st_mtime_ns)
+        for name, stat in zip(corpus.names, stats, strict=True)
+    ]
+    identity = f"{corpus.path.resolve()} {files} {corpus.options()} {corpus.keep}"
+    path = _path(corpus.path, cache, identity)
+    if not path.exists():
+        _write(path, corpus.path, lambda partial: _build(partial, corpus))
+    return TextStore(path)
 
 
 def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
@@ -136,26 +137,35 @@ def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
     """
     if not source.is_file():
         raise I3Error(f"{source}: no such file of generated queries")
-    return TextStore(_cached(source, cache, _generated_rows, keep_last=True))
+    stat = source.stat()
+    identity = f"{source.resolve()} {stat.st_size} {stat.st_mtime_ns} queries"
+    path = _path(source, cache, identity)
+    if not path.exists():
+        _write(path, source, lambda partial: _build_queries(partial, source))
+    return TextStore(path)
 
 
-def _cached(
-    source: Path, cache: Path | None, rows: Callable[[Path], Iterator[Row]], keep_last: bool
-) -> Path:
-    directory = cache or source.parent
-    content = f"{source.resolve()} {_state(source)} {keep_last}"
-    identity = hashlib.sha256(content.encode()).hexdigest()[:12]
-    path = directory / f"{source.name}.{identity}.store"
-    if path.exists():
-        return path
+def _passage(pid: str, title: str | None, text: str, extra: str | None) -> Passage:
+    return Passage(pid, title, text, json.loads(extra) if extra else {})
+
+
+def _path(source: Path, cache: Path | None, identity: str) -> Path:
+    name = hashlib.sha256(f"{VERSION} {identity}".encode()).hexdigest()[:12]
+    return (cache or source.parent) / f"{source.name}.{name}.store"
+
+
+def _write(path: Path, source: Path, build: Callable[[Path], None]) -> None:
+    """Gives a store its name when it is complete."""
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        _build(partial, rows(source), source, keep_last)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        build(partial)
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())
         partial.replace(path)
     except UnicodeEncodeError as error:
         raise I3Error(
-            f"{source}: a passage has half a character (a lone surrogate): {error.object!r:.80}"
+            f"{source}: a text has half a character (a lone surrogate): {error.object!r:.80}"
         ) from error
     except (OSError, sqlite3.OperationalError) as error:
         raise I3Error(
@@ -163,91 +173,78 @@ def _cached(
             "--data.cache (in `data` commands --cache)"
         ) from error
     finally:
-        for leftover in directory.glob(f"{glob.escape(partial.name)}*"):
+        for leftover in path.parent.glob(f"{glob.escape(partial.name)}*"):
             leftover.unlink()
-    return path
 
 
-def _state(source: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of each of the collection's files."""
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
-    stats = [(file.name, file.stat()) for file in files if ".store" not in file.name]
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+def _build(path: Path, corpus: Corpus) -> None:
+    with _filled(path, _rows(corpus), corpus.path) as connection:
+        try:
+            connection.execute("CREATE UNIQUE INDEX by_pid ON passage (pid)")
+        except sqlite3.IntegrityError as error:
+            raise _second(connection, corpus) from error
+        if not _has_rows(connection):
+            raise I3Error(f"{corpus.path}: no passages in {len(corpus.files)} file(s)")
 
 
-def _build(path: Path, rows: Iterator[Row], source: Path, keep_last: bool) -> None:
-    connection = sqlite3.connect(path)
-    try:
+def _build_queries(path: Path, source: Path) -> None:
+    with _filled(path, _generated_rows(source), source) as connection:
+        connection.execute(
+            "DELETE FROM passage WHERE row NOT IN (SELECT max(row) FROM passage GROUP BY pid)"
+        )
+        connection.execute("CREATE UNIQUE INDEX by_pid ON passage (pid)")
+        if not _has_rows(connection):
+            raise I3Error(f"{source}: no generated queries in this file")
+
+
+@contextmanager
+def _filled(path: Path, rows: Iterator[Row], source: Path) -> Iterator[sqlite3.Connection]:
+    """A new table with some rows; committed at the end of the block."""
+    with closing(sqlite3.connect(path)) as connection:
         # Durability is the final rename's: a store that is not complete is thrown away.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(
             "CREATE TABLE passage (row INTEGER PRIMARY KEY, pid TEXT NOT NULL, title TEXT, "
-            "text TEXT NOT NULL)"
+            "text TEXT NOT NULL, extra TEXT)"
         )
         shown = tqdm(rows, desc=f"store {source.name}", unit=" lines", unit_scale=True, delay=2)
-        connection.executemany("INSERT INTO passage VALUES (?, ?, ?, ?)", shown)
-        if keep_last:
-            connection.execute(
-                "DELETE FROM passage WHERE row NOT IN (SELECT max(row) FROM passage GROUP BY pid)"
-            )
-        try:
-            connection.execute("CREATE UNIQUE INDEX by_pid ON passage (pid)")
-        except sqlite3.IntegrityError as error:
-            raise _second(connection, source) from error
-        if not connection.execute("SELECT 1 FROM passage LIMIT 1").fetchone():
-            raise I3Error(f"{source}: empty")
+        connection.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?)", shown)
+        yield connection
         connection.commit()
-    finally:
-        connection.close()
-    with path.open("rb+") as written:
-        os.fsync(written.fileno())
 
 
-def _second(connection: sqlite3.Connection, source: Path) -> I3Error:
-    pid, first, second = connection.execute(
-        "SELECT pid, min(row), max(row) FROM passage GROUP BY pid HAVING count(*) > 1 "
-        "ORDER BY max(row) LIMIT 1"
+def _has_rows(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM passage LIMIT 1").fetchone() is not None
+
+
+def _second(connection: sqlite3.Connection, corpus: Corpus) -> I3Error:
+    (pid,) = connection.execute(
+        "SELECT pid FROM passage GROUP BY pid HAVING count(*) > 1 ORDER BY max(row) LIMIT 1"
     ).fetchone()
-    if _is_tsv(source):  # positions are not lines where some are blank
-        lines = (number for number, _, fields in read_tsv(source) if fields[0].strip() == pid)
-        first, second = islice(lines, 2)
-        where = (
-            f"{source}, line {second}: passage {pid!r} occurs a second time (first on line {first})"
-        )
-    else:
-        where = f"{source}: passage {pid!r} occurs twice, as passages {first + 1} and {second + 1}"
-    return I3Error(f"{where}; ids must be unique")
+    places = (where for where, passage in corpus.located() if passage.docid == pid)
+    first, second = islice(places, 2)
+    return I3Error(
+        f"{second}: passage {pid!r} occurs a second time (first in {first}); ids must be unique"
+    )
 
 
-def _is_tsv(source: Path) -> bool:
-    return source.is_file() and source.suffix in (".tsv", ".txt")
-
-
-def _tsv_rows(source: Path) -> Iterator[Row]:
-    for row, (_, place, fields) in enumerate(read_tsv(source)):  # blank lines have no row
-        if len(fields) not in (2, 3):
-            raise I3Error(
-                f"{place}: {len(fields)} tab-separated fields; expected pid, title and text, or "
-                "pid and text"
-            )
-        pid, *title, text = fields
-        if not pid.strip():
-            raise I3Error(f"{place}: the passage id is empty")
-        yield row, pid.strip(), title[0] if title else None, text
-
-
-def _jsonl_rows(source: Path) -> Iterator[Row]:
-    for number, passage in enumerate(Corpus(source)):
-        yield number, passage.docid, passage.title, passage.text
+def _rows(corpus: Corpus) -> Iterator[Row]:
+    found: set[str] = set()
+    for row, (_, passage) in enumerate(corpus.located()):
+        found.update(passage.extra)
+        extra = json.dumps(passage.extra, ensure_ascii=False) if passage.extra else None
+        yield row, passage.docid, passage.title, passage.text, extra
+    if missing := [name for name in corpus.keep if name not in found]:
+        raise I3Error(f"{corpus.path}: no passage has a field {missing[0]!r}, which is to be kept")
 
 
 def _generated_rows(source: Path) -> Iterator[Row]:
     skipped, example = 0, ""
     for number, place, fields in read_tsv(source):
         if len(fields) == 2:  # noqa: PLR2004  (pid and query)
-            yield number - 1, fields[0].strip(), None, fields[1].strip()
+            yield number - 1, fields[0].strip(), None, fields[1].strip(), None
         else:
             skipped, example = skipped + 1, example or place
     if skipped:
-        tqdm.write(f"{source}: {skipped} line(s) without exactly one tab left out ({example})")
+        note(f"{source}: {skipped} line(s) without exactly one tab are left out ({example})")

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset, DistributedSampler, Sampler
 from i3_pyserini.data.candidates import CandidateSource
 from i3_pyserini.data.same_text import words_of
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text, TextStore
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import ReconstructionRecipe
@@ -33,9 +34,9 @@ class Sample:
     """
 
     group: Group
-    passages: list[Text]
+    passages: list[Passage]
     targets: list[str | None]
-    positives: list[Text] = field(default_factory=list)
+    positives: list[Passage] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class TrainingSet(Dataset[Sample]):
             [texts[pid] for pid in known],
         )
 
-    def _text(self, pid: str, group: Group) -> Text:
+    def _text(self, pid: str, group: Group) -> Passage:
         text = self.store.get(pid)
         if text is None:
             raise I3Error(f"{group.place}: passage {pid} is not in the collection")

@@ -16,9 +16,10 @@ from i3_pyserini.data.queries import read_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.formats.measures import choose_measures
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import note_without_topic, read_qrels
 from i3_pyserini.formats.runs import SCHEMA, Run, read_run
-from i3_pyserini.formats.textstore import Text, TextStore, open_store
+from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import Recipe, ValidationRecipe
@@ -114,9 +115,7 @@ class Validator:
         starts = range(int(bounds[rank]), int(bounds[rank + 1]), WINDOW)
         for start in tqdm(starts, desc="validate", unit=" windows", delay=10, leave=False):
             stop = min(start + WINDOW, int(bounds[rank + 1]))
-            vectors = self._encode(
-                model, accelerator, [text for _, text in self.store.slice(start, stop)]
-            )
+            vectors = self._encode(model, accelerator, self.store.slice(start, stop))
             own = torch.arange(start, stop, device=rows.device).expand(len(qids), -1)
             best, rows = _best(
                 torch.cat([best, queries @ vectors.T], dim=1),
@@ -153,7 +152,7 @@ class Validator:
             hits += [(qid, pid, score) for pid, score in zip(own, scores.tolist(), strict=True)]
         return [hit for part in gather_object([hits]) for hit in part]
 
-    def _text(self, pid: str) -> Text:
+    def _text(self, pid: str) -> Passage:
         text = self.store.get(pid)
         if text is None:
             raise I3Error(f"{self.recipe.pool}: passage {pid} is not in the collection")
@@ -161,7 +160,7 @@ class Validator:
 
     @torch.inference_mode()
     def _encode(
-        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[str | Text]
+        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[str | Passage]
     ) -> Tensor:
         """Vectors [N, H] of queries (strings) or passages, encoded in the order of length."""
         lengths = [len(text if isinstance(text, str) else text.text) for text in texts]
@@ -175,11 +174,11 @@ class Validator:
             return torch.empty(0, model.config.hidden_size, device=accelerator.device)
         return torch.cat(parts)[torch.argsort(torch.tensor(order, device=accelerator.device))]
 
-    def _vectors(self, model: I3Retriever, texts: Sequence[str | Text]) -> Tensor:
+    def _vectors(self, model: I3Retriever, texts: Sequence[str | Passage]) -> Tensor:
         queries = [text for text in texts if isinstance(text, str)]
         if queries:
             return model.encode_queries(**self.tokenizer.queries(queries).to(model.device))
-        passages = [text for text in texts if isinstance(text, Text)]
+        passages = [text for text in texts if isinstance(text, Passage)]
         batch = self.tokenizer.passages(
             [passage.text for passage in passages], [passage.title for passage in passages]
         ).to(model.device)

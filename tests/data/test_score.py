@@ -31,7 +31,7 @@ from i3_pyserini.data.score import BLOCK, Scoring, score
 from i3_pyserini.data.teacher import Teacher, TeacherOptions
 from i3_pyserini.data.unscored import Mined, UnscoredQueries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text
+from i3_pyserini.formats.passage_fields import Passage
 from tests.conftest import tiny_bert_config
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -275,7 +275,9 @@ def test_min_relevance(task: Path, teacher: str) -> None:
 
 def test_templates(teacher: str) -> None:
     def text(template: str, title: str | None) -> str:
-        return Teacher(teacher, replace(OPTIONS, template=template)).text(Text(title, "a {b}"))
+        return Teacher(teacher, replace(OPTIONS, template=template)).text(
+            Passage("", title, "a {b}")
+        )
 
     assert text("{title} {text}", None) == "a {b}"
     assert text("{title} {text}", "") == "a {b}"

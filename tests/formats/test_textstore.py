@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import textstore
-from i3_pyserini.formats.textstore import Text, TextStore, open_query_store, open_store
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 
 ROWS = b"p1\ttitle one\ttext one\np2\t\ttext two\np3\ttext three\n"
 
@@ -26,25 +27,29 @@ def stores(directory: Path) -> list[str]:
 def test_two_and_three_fields(tmp_path: Path) -> None:
     store = open_store(written(tmp_path / "c.tsv"))
     assert len(store) == 3
-    assert store.get("p1") == Text("title one", "text one")
-    assert store.get("p2") == Text("", "text two")
-    assert store.get("p3") == Text(None, "text three")
+    assert store.get("p1") == Passage("p1", "title one", "text one")
+    assert store.get("p2") == Passage("p2", None, "text two")
+    assert store.get("p3") == Passage("p3", None, "text three")
     assert store.get("p") is None
     assert list(store.pids()) == ["p1", "p2", "p3"] == [store.pid(row) for row in range(3)]
-    assert store.slice(1, 9) == [("p2", Text("", "text two")), ("p3", Text(None, "text three"))]
+    assert store.slice(1, 9) == [
+        Passage("p2", None, "text two"),
+        Passage("p3", None, "text three"),
+    ]
 
 
 def test_texts_are_literal(tmp_path: Path) -> None:
     content = '\ufeffp1\t"unbalanced\tit\'s\\t "so"\r\n p2 \tnaïve \u2028 ; DROP TABLE \0\r\n'
     store = open_store(written(tmp_path / "c.txt", content.encode()))
-    assert store.get("p1") == Text('"unbalanced', 'it\'s\\t "so"')
-    assert store.get("p2") == Text(None, "naïve \u2028 ; DROP TABLE \0")
+    assert store.get("p1") == Passage("p1", '"unbalanced', 'it\'s\\t "so"')
+    assert store.get("p2") == Passage("p2", None, "naïve \u2028 ; DROP TABLE \0")
 
 
 def test_ids_are_strings(tmp_path: Path) -> None:
     store = open_store(written(tmp_path / "c.tsv", b"1\ta\n01\tb\n1.0\tc\nx1\td\nX1\te\n"))
-    assert [store.get(pid) for pid in ("1", "01", "1.0", "x1", "X1")] == [
-        Text(None, text) for text in "abcde"
+    pids = ("1", "01", "1.0", "x1", "X1")
+    assert [store.get(pid) for pid in pids] == [
+        Passage(pid, None, text) for pid, text in zip(pids, "abcde", strict=True)
     ]
 
 
@@ -52,7 +57,7 @@ def test_blank_lines_leave_no_gap(tmp_path: Path) -> None:
     """Positions count passages, not lines: random negatives and validation go by them."""
     store = open_store(written(tmp_path / "c.tsv", b"\np1\ta\n\n \np2\tb\n\np3\tc\n\n"))
     assert [store.pid(row) for row in range(len(store))] == ["p1", "p2", "p3"]
-    assert [pid for pid, _ in store.slice(1, 3)] == ["p2", "p3"]
+    assert [passage.docid for passage in store.slice(1, 3)] == ["p2", "p3"]
 
 
 @pytest.mark.parametrize("folder", [False, True])
@@ -66,31 +71,31 @@ def test_jsonl(tmp_path: Path, folder: bool) -> None:
         tmp_path / "one.jsonl", (json.dumps(first) + "\n\n" + json.dumps(second)).encode()
     )
     store = open_store(tmp_path / "corpus" if folder else single)
-    assert store.slice(0, 9) == [("p1", Text("one", "x\ty")), ("2", Text(None, "two"))]
+    assert store.slice(0, 9) == [Passage("p1", "one", "x\ty"), Passage("2", None, "two")]
     assert store.pid(1) == "2"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("c.tsv", b"p1\ta\np2 b\n", "c.tsv, line 2: 1 tab-separated fields; expected pid, title"),
-        ("c.tsv", b"\np1\ta\tb\tc\n", "c.tsv, line 2: 4 tab-separated fields"),
-        ("c.tsv", b"p1\ta\n \tb\n", "c.tsv, line 2: the passage id is empty"),
+        ("c.tsv", b"p1\ta\np2 b\n", "c.tsv, line 2: 1 fields; expected pid, title and text"),
+        ("c.tsv", b"\np1\ta\tb\tc\n", "c.tsv, line 2: 4 fields"),
+        ("c.tsv", b"p1\ta\n \tb\n", "c.tsv, line 2: id '' is empty"),
         ("c.tsv", b"p1\ta\np2\t\xff\n", "c.tsv, line 2: not valid UTF-8 at byte 4"),
         (
             "c.tsv",
             b"p1\ta\n\np2\tb\np2\tc\np1\td\n",
-            r"c.tsv, line 4: passage 'p2' occurs a second time \(first on line 3\)",
+            r"c.tsv, line 4: passage 'p2' occurs a second time \(first in .*c.tsv, line 3\)",
         ),
-        ("c.tsv", b"", "c.tsv: empty"),
-        ("c.tsv", b"\n \n", "c.tsv: empty"),
+        ("c.tsv", b"", r"c.tsv: no passages in 1 file"),
+        ("c.tsv", b"\n \n", r"c.tsv: no passages in 1 file"),
         ("c[1]*?.tsv", b"p1\ta\np1\tb\n", "line 2: passage 'p1' occurs a second time"),
-        ("c.jsonl", b"", "c.jsonl: empty"),
+        ("c.jsonl", b"", r"c.jsonl: no passages in 1 file"),
         ("c.jsonl", b'{"id": "1"}\n', "c.jsonl, line 1: no text"),
         (
             "c.jsonl",
             b'{"id": "1", "text": ""}\n' * 2,
-            "c.jsonl: passage '1' occurs twice, as passages 1 and 2",
+            r"c.jsonl, line 2: passage '1' occurs a second time \(first in .*c.jsonl, line 1\)",
         ),
         ("c.jsonl", b'{"id": "1", "text": "\\ud800"}\n', "c.jsonl.*surrogate"),
     ],
@@ -104,7 +109,7 @@ def test_bad_collections_leave_nothing(
 
 
 def test_no_collection(tmp_path: Path) -> None:
-    with pytest.raises(I3Error, match=r"nowhere.tsv: no such collection"):
+    with pytest.raises(I3Error, match=r"nowhere.tsv: no such file or folder"):
         open_store(tmp_path / "nowhere.tsv")
     with pytest.raises(I3Error, match=r"nowhere.tsv: no such file of generated queries"):
         open_query_store(tmp_path / "nowhere.tsv")
@@ -123,7 +128,7 @@ def test_a_store_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     again = open_store(source)
     assert again.path == first.path
     assert stores(tmp_path) == [first.path.name]
-    assert again.get("p3") == Text(None, "text three")
+    assert again.get("p3") == Passage("p3", None, "text three")
 
 
 def test_a_changed_collection_is_read_again(tmp_path: Path) -> None:
@@ -132,8 +137,8 @@ def test_a_changed_collection_is_read_again(tmp_path: Path) -> None:
     written(source, ROWS.replace(b"three", b"seven"))  # as many bytes as before
     os.utime(source, ns=(0, 5))
     new = open_store(source)
-    assert new.get("p3") == Text(None, "text seven")
-    assert old.get("p3") == Text(None, "text three")
+    assert new.get("p3") == Passage("p3", None, "text seven")
+    assert old.get("p3") == Passage("p3", None, "text three")
 
 
 def test_a_changed_folder_is_read_again(tmp_path: Path) -> None:
@@ -152,7 +157,7 @@ def test_sources_of_one_name_share_a_cache(tmp_path: Path) -> None:
         source = written(tmp_path / name / "c.tsv", f"p\t{name}\n".encode())
         os.utime(source, ns=(0, 0))
         texts.append(open_store(source, tmp_path / "new" / "cache").get("p"))
-    assert texts == [Text(None, "one"), Text(None, "two")]
+    assert texts == [Passage("p", None, "one"), Passage("p", None, "two")]
     assert len(stores(tmp_path / "new" / "cache")) == 2
     assert not stores(tmp_path / "one")
 
@@ -161,7 +166,7 @@ def test_a_store_can_be_pickled(tmp_path: Path) -> None:
     store = open_store(written(tmp_path / "c.tsv"))
     store.get("p1")
     again = pickle.loads(pickle.dumps(store))
-    assert again.get("p1") == store.get("p1") == Text("title one", "text one")
+    assert again.get("p1") == store.get("p1") == Passage("p1", "title one", "text one")
     assert len(again) == 3
 
 
@@ -171,14 +176,16 @@ def test_a_store_in_forked_workers(tmp_path: Path) -> None:
     assert store.get("p0")  # opened here, before the fork
     inherited = store._connection
 
-    def look_up(pids: list[str]) -> list[tuple[Text | None, bool]]:
+    def look_up(pids: list[str]) -> list[tuple[Passage | None, bool]]:
         return [(store.get(pid), store._connection is inherited) for pid in pids]
 
     pids = [f"p{number}" for number in range(200)]
     loader: DataLoader[Any] = DataLoader(pids, batch_size=7, num_workers=2, collate_fn=look_up)  # type: ignore[arg-type]
     found = [entry for batch in loader for entry in batch]
-    assert found == [(Text(None, f"text {number}"), False) for number in range(200)]
-    assert store.get("p199") == Text(None, "text 199")
+    assert found == [
+        (Passage(f"p{number}", None, f"text {number}"), False) for number in range(200)
+    ]
+    assert store.get("p199") == Passage("p199", None, "text 199")
     assert store._connection is inherited
 
 
@@ -207,14 +214,14 @@ def test_generated_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     texts = {pid: entry.text for pid in ("p1", "p2", "p4") if (entry := store.get(pid))}
     assert texts == {"p1": "last", "p2": "two", "p4": ""}
     assert (len(store), store.get("p3"), store.get("odd")) == (3, None, None)
-    said = capsys.readouterr().out
-    assert f"2 line(s) without exactly one tab left out ({source}, line 4)" in said
+    said = capsys.readouterr().err
+    assert f"2 line(s) without exactly one tab are left out ({source}, line 4)" in said
 
 
 def test_one_file_as_collection_and_as_queries(tmp_path: Path) -> None:
     """The store that drops repeated ids must not pass for the one that refuses them."""
     source = written(tmp_path / "c.tsv", b"p1\ta\np1\tb\n")
-    assert open_query_store(source).get("p1") == Text(None, "b")
+    assert open_query_store(source).get("p1") == Passage("p1", None, "b")
     with pytest.raises(I3Error, match="line 2: passage 'p1' occurs a second time"):
         open_store(source)
 

@@ -68,7 +68,7 @@ def test_show(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
         (["--training.batch_size", "3"], "expected --section.key=value"),
         (["--model.passage_len=3"], "unknown key 'model.passage_len'; did you mean 'model.pass"),
         (["--model.init=./nowhere"], "model ./nowhere: no such directory"),
-        (["--data.collection=nowhere.tsv"], "nowhere.tsv: no such collection"),
+        (["--data.collection=nowhere.tsv"], "nowhere.tsv: no such file or folder"),
         (["--data.queries=nowhere.tsv"], "nowhere.tsv: no such file of queries"),
         (["--data.qrels=nowhere.tsv"], "nowhere.tsv: no such file of judgements"),
         (["--data.negatives=nowhere.tsv"], "nowhere.tsv: no such file"),
@@ -152,7 +152,7 @@ def test_as_a_user_runs_it(task: Path) -> None:
     recipe = task / "recipe.yaml"
     done = process(recipe, "--data.collection=nowhere.tsv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: nowhere.tsv: no such collection\n"
+    assert done.stderr == "error: nowhere.tsv: no such file or folder\n"
 
 
 def test_help(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini import I3Retriever, I3Tokenizer
-from i3_pyserini.formats.textstore import Text
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.train.gradcache import Pass, TrainingModule, by_length, chunk_rows
 from i3_pyserini.train.losses import vector_losses
@@ -42,7 +42,9 @@ def make_batch(parts: tuple[I3Retriever, I3Tokenizer]) -> MakeBatch:
         samples = []
         for number in range(QUERIES):
             rows = range(number * GROUP, (number + 1) * GROUP)
-            texts = [Text(None, " ".join(WORDS[row : row + 1 + 5 * row % 7])) for row in rows]
+            texts = [
+                Passage("", None, " ".join(WORDS[row : row + 1 + 5 * row % 7])) for row in rows
+            ]
             targets: list[str | None] = ["hot egg", "water", "plant light place"]
             if taught != "all":
                 targets = [targets[0], None, None]

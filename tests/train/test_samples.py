@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 from i3_pyserini import I3Config, I3Tokenizer
 from i3_pyserini.data.candidates import Candidates, TeacherFile
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text, open_query_store, open_store
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.textstore import open_query_store, open_store
 from i3_pyserini.train.recipe import NegativesRecipe, ReconstructionRecipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Inputs, Sample, TrainingSet
 from i3_pyserini.train.sampling import Group, GroupSampler
@@ -49,7 +50,9 @@ def collator(tiny_model: tuple[Any, I3Tokenizer]) -> Collator:
 
 def sample(pids: list[str], targets: list[str | None], **changes: Any) -> Sample:
     fields = {"query": "hot egg", "scores": None, "known": pids[:1], "place": "here", **changes}
-    texts = [Text(None if number else "a title", "a " * number) for number in range(len(pids))]
+    texts = [
+        Passage("", None if number else "a title", "a " * number) for number in range(len(pids))
+    ]
     return Sample(Group(pids=pids, **fields), texts, targets)
 
 
@@ -128,7 +131,7 @@ def test_texts_of_a_sample(make_set: MakeSet) -> None:
     assert found.group.query == query(4)
     assert found.group.pids[0] == "p4"
     numbers = [int(pid.removeprefix("p")) for pid in found.group.pids]
-    assert found.passages == [Text("na", LETTERS[number]) for number in numbers]
+    assert found.passages == [Passage(f"p{number}", "na", LETTERS[number]) for number in numbers]
     assert found.group.scores is not None
     assert found.group.scores[0] == 9.0
 
@@ -246,7 +249,7 @@ def test_selecting_rows_trims_padding() -> None:
 
 def test_a_batch_moves_as_a_whole(collator: Collator) -> None:
     one = replace(
-        sample(["p1", "p2"], ["hot", None], scores=[1.0, 0.0]), positives=[Text(None, "a")]
+        sample(["p1", "p2"], ["hot", None], scores=[1.0, 0.0]), positives=[Passage("", None, "a")]
     )
     moved = collator([one]).to(torch.device("meta"))
     assert moved.texts is not None
@@ -264,13 +267,13 @@ def test_texts_are_compared_by_their_words(make_set: MakeSet, collator: Collator
     """Title and text together, without regard to case and white space."""
     twin = replace(
         sample(["p1", "p2"], [None] * 2, known=["p1", "p9"]),
-        passages=[Text("Hot", "Egg"), Text(None, " hot  EGG\n")],
-        positives=[Text("Hot", "Egg"), Text(None, "water")],
+        passages=[Passage("", "Hot", "Egg"), Passage("", None, " hot  EGG\n")],
+        positives=[Passage("", "Hot", "Egg"), Passage("", None, "water")],
     )
     other = replace(
         sample(["p3", "p4"], [None] * 2),
-        passages=[Text(None, "water"), Text("", "hot eggs")],
-        positives=[Text(None, "water")],
+        passages=[Passage("", None, "water"), Passage("", "", "hot eggs")],
+        positives=[Passage("", None, "water")],
     )
     texts = collator([twin, other]).texts
     assert texts is not None
@@ -284,6 +287,9 @@ def test_texts_are_compared_by_their_words(make_set: MakeSet, collator: Collator
 def test_texts_of_all_positives_are_looked_up(make_set: MakeSet) -> None:
     samples = make_set()
     group = Group("q", ["p1", "p2"], None, ["p5", "p1"], "here")
-    assert samples.sample(group).positives == [Text("na", LETTERS[5]), Text("na", LETTERS[1])]
+    assert samples.sample(group).positives == [
+        Passage("p5", "na", LETTERS[5]),
+        Passage("p1", "na", LETTERS[1]),
+    ]
     samples.sampler.recipe = NegativesRecipe(exclude_duplicates=False)
     assert samples.sample(group).positives == []

@@ -6,7 +6,7 @@ from accelerate import Accelerator
 
 from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.textstore import Text
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.train.prepare import load_model, training_mode
 from i3_pyserini.train.validation import Validator
 from tests.train.conftest import MakeRecipe
@@ -125,7 +125,7 @@ def test_only_judged_queries_are_encoded(make_recipe: MakeRecipe, parts: Parts, 
 def test_another_corpus(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
     (task / "small.tsv").write_text("p3\tna\td\np4\tna\te\n")
     own = validator(make_recipe(f"validation.corpus={task}/small.tsv"), parts[1])
-    assert own.store.get("p4") == Text("na", "e")
+    assert own.store.get("p4") == Passage("p4", "na", "e")
     assert {pid for hits in ranked(own, parts[0]).values() for pid, _ in hits} == {"p3", "p4"}
 
 
@@ -156,7 +156,7 @@ def test_no_validation(make_recipe: MakeRecipe, parts: Parts) -> None:
         ("topics=nowhere.tsv", "nowhere.tsv: no such file of queries"),
         ("qrels=nowhere.txt", "nowhere.txt: no such file for validation"),
         ("pool=nowhere.txt", "nowhere.txt: no such file for validation"),
-        ("corpus=nowhere.tsv", "nowhere.tsv: no such collection"),
+        ("corpus=nowhere.tsv", "nowhere.tsv: no such file or folder"),
         ("measure=R@1000", "validation.hits is 100"),
         ("measure=MRR10", "'MRR10' is neither a preset"),
         ("qrels=TASK/other.txt", "other.txt: judges none of the queries of .*queries.tsv"),

@@ -91,8 +91,8 @@ def _build(store: TextStore, path: Path) -> None:
                 for start in range(0, len(store), BLOCK):
                     block = store.slice(start, start + BLOCK)
                     rows = (
-                        (start + number, f"{text.title or ''} {text.text}")
-                        for number, (_, text) in enumerate(block, start=1)
+                        (start + number, f"{passage.title or ''} {passage.text}")
+                        for number, passage in enumerate(block, start=1)
                     )
                     connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
                     bar.update(len(block))

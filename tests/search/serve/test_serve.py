@@ -259,7 +259,7 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
         said = mistake("--port", taken.getsockname()[1])
     assert "cannot listen here (Address already in use)" in said
     assert "--port is from 0 to" in mistake("--port", 99_999)
-    assert "no such collection" in mistake("--collection", collection / "absent")
+    assert "no such file or folder" in mistake("--collection", collection / "absent")
     assert "no Lucene index here" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
     shutil.copytree(collection / "index", index)
