@@ -186,8 +186,8 @@ class AutoDocumentEncoder(_PassageEncoder):
     ) -> None:
         self.device = torch_device(device)
         self.options = options or AutoOptions()
-        self.tokenizer = load_tokenizer(model_name, load_config(model_name))
-        encoder = load_encoder(model_name)
+        self.tokenizer = load_tokenizer(model_name, load_config(model_name, "encoder"))
+        encoder = load_encoder(model_name, "encoder")
         limit = position_limit(encoder)
         self._max_length = min(self.options.max_length, limit or self.options.max_length)
         self.dimension: int = encoder.config.hidden_size

@@ -14,29 +14,67 @@ from i3_pyserini.model.loading import load_config, quiet_transformers, unreadabl
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 
-def load_encoder(name_or_dir: str) -> PreTrainedModel:
-    """The backbone with its weights, without its pooler; every weight must be in the file.
+def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
+    """Any encoder that turns ids and a mask into a vector for each token.
+
+    Every weight must be in the file, but for a pooler's, which nothing here uses. What an I³
+    model asks of its backbone besides is checked by `prepare_encoder`.
+
+    Args:
+        name_or_dir: a directory or hub name.
+        what: what messages call it: "backbone" or "encoder".
 
     Raises:
-        I3Error: there are no weights, or some of the encoder's are missing.
+        I3Error: there are no weights, some are missing, or the model is of a type that gives no
+            vectors from ids and a mask alone.
     """
+    config = load_config(name_or_dir, what)
+    if config.is_encoder_decoder:
+        raise I3Error(
+            f"{what} {name_or_dir}: type {config.model_type!r} has an encoder and a decoder, and "
+            "AutoModel runs both; use a model that is an encoder alone, such as BERT"
+        )
     try:
         with quiet_transformers():
             encoder, report = AutoModel.from_pretrained(
                 name_or_dir, output_loading_info=True, ignore_mismatched_sizes=True
             )
     except Exception as error:  # a damaged file raises almost anything
-        raise unreadable(name_or_dir, "backbone", "weights", error) from error
+        raise unreadable(name_or_dir, what, "weights", error) from error
     if report["mismatched_keys"]:
         wrong = ", ".join(
             f"{name} {list(found)} instead of {list(expected)}"
             for name, found, expected in sorted(report["mismatched_keys"])
         )
-        raise I3Error(f"backbone {name_or_dir}: weights do not have config.json's sizes: {wrong}")
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+        raise I3Error(f"{what} {name_or_dir}: weights do not have config.json's sizes: {wrong}")
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
     if missing:
-        raise I3Error(f"backbone {name_or_dir}: weights are missing: {', '.join(missing)}")
-    return prepare_encoder(encoder)
+        raise I3Error(f"{what} {name_or_dir}: weights are missing: {', '.join(missing)}")
+    _check_output(name_or_dir, what, encoder)
+    return encoder  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None:
+    """Runs one token with and without padding, which says whether a type of model can be used."""
+    encoder.eval()
+    ids = torch.zeros(1, 2, dtype=torch.int64, device=encoder.device)
+    mask = torch.tensor([[1, 0]], device=encoder.device)
+    try:
+        alone, padded = (
+            encoder(input_ids=ids[:, :size], attention_mask=mask[:, :size]).last_hidden_state
+            for size in (1, 2)
+        )
+        same = torch.allclose(alone[0, 0].float(), padded[0, 0].float(), rtol=0.1, atol=0.01)
+        reason = "" if same else "a text's vectors depend on the padding behind it"
+    except Exception as error:  # whatever the model's own code raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+    if not reason:
+        return
+    raise I3Error(
+        f"{what} {name_or_dir}: type {encoder.config.model_type!r} gives no vector for each token "
+        f"from ids and an attention mask ({reason:.160}); use an encoder such as BERT"
+    )
 
 
 def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -48,7 +86,7 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     config = load_config(name_or_dir)
     tokenizer = load_tokenizer(name_or_dir, config)
     check_fits(name_or_dir, tokenizer, config)
-    encoder = load_encoder(name_or_dir)
+    encoder = prepare_encoder(load_encoder(name_or_dir))
     settings = {"encoder_config": config, **sentence_transformers_settings(name_or_dir)}
     if not has_absolute_positions(encoder):
         settings["pseudo_query_positions"] = "learned"
@@ -67,10 +105,10 @@ def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
-    """Drops the pooler and checks that the encoder has an embedding module.
+    """Drops the pooler and checks what an I³ model asks of its backbone: an embedding module.
 
     Raises:
-        I3Error: the encoder is of a kind that the model cannot use.
+        I3Error: the encoder is of a kind that an I³ model cannot use.
     """
     if not isinstance(getattr(encoder, "embeddings", None), nn.Module):
         raise I3Error(
@@ -96,14 +134,20 @@ def position_limit(encoder: PreTrainedModel) -> int | None:
     RoBERTa and its kin number positions from `padding_idx + 1` on.
     """
     limit: int | None = getattr(encoder.config, "max_position_embeddings", None)
-    table = getattr(encoder.embeddings, "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return limit - padding - 1 if limit and padding is not None else limit
+    if not limit or limit < 0:  # XLNet says -1
+        return None
+    padding = getattr(_position_table(encoder), "padding_idx", None)
+    return limit if padding is None else limit - padding - 1
 
 
 def has_absolute_positions(encoder: PreTrainedModel) -> bool:
     """Whether two [MASK]s at different positions are embedded differently."""
-    return getattr(encoder.embeddings, "position_embeddings", None) is not None
+    return _position_table(encoder) is not None
+
+
+def _position_table(encoder: PreTrainedModel) -> Any:
+    embeddings = getattr(encoder, "embeddings", None)
+    return getattr(embeddings, "position_embeddings", None)
 
 
 def sentence_transformers_settings(name_or_dir: str) -> dict[str, Any]:

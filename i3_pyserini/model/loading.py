@@ -29,7 +29,7 @@ def check_name(name_or_dir: str, what: str) -> None:
         raise I3Error(f"{what} {name_or_dir}: is a file; name the directory it is in{hint}")
     looks_like_path = path.is_absolute() or name_or_dir.startswith((".", "~"))
     inside_a_folder = len(path.parts) > 1 and path.parent.exists()
-    hub_parts = (1, 2) if what == "backbone" else (2,)  # only old backbones have no owner
+    hub_parts = (1, 2) if what in ("backbone", "encoder") else (2,)  # only old ones have no owner
     if looks_like_path or inside_a_folder or len(path.parts) not in hub_parts:
         raise I3Error(f"{what} {name_or_dir}: no such directory")
 
@@ -51,18 +51,22 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def load_config(name_or_dir: str) -> PreTrainedConfig:
-    """The backbone's configuration, from a directory or the Hugging Face hub.
+def load_config(name_or_dir: str, what: str = "backbone") -> PreTrainedConfig:
+    """An encoder's configuration, from a directory or the Hugging Face hub.
+
+    Args:
+        name_or_dir: a directory or hub name.
+        what: what messages call it: "backbone" or "encoder".
 
     Raises:
         I3Error: there is none, or transformers does not know its type.
     """
-    check_name(name_or_dir, "backbone")
+    check_name(name_or_dir, what)
     try:
         with quiet_transformers():
             config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_dir)
     except Exception as error:  # a damaged file raises almost anything
-        raise unreadable(name_or_dir, "backbone", "config.json", error) from error
+        raise unreadable(name_or_dir, what, "config.json", error) from error
     return config
 
 

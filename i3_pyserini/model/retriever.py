@@ -287,7 +287,8 @@ class I3Retriever(PreTrainedModel):
         return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
     def _finish(self, vectors: Tensor) -> Tensor:
-        return F.normalize(vectors, dim=-1) if self.config.normalize else vectors
+        """Unit length is computed in float32, whatever the model's precision."""
+        return F.normalize(vectors.float(), dim=-1) if self.config.normalize else vectors
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
