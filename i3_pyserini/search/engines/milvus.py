@@ -27,10 +27,12 @@ from i3_pyserini.search.engines.connection import (
     failures,
     is_embedded,
 )
+from i3_pyserini.search.index.norms import Norms, note_skewed
 
 SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
 # What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.
 EMBEDDED_TYPES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")
+GRAPHS = "HNSW"  # how the names of their types begin
 LONGEST_ID = 512
 MOST_HITS = 16_384  # that Milvus gives for a query
 SEARCHED = 32  # queries of a call: their hits have to fit into one message
@@ -69,7 +71,7 @@ class Milvus:
     def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Loaded:
         """Copies an encoded directory; what is there already is not sent again.
 
-        A load that was interrupted at any moment goes on with the first row that is missing.
+        A load that was interrupted at any moment resumes with the first row that is missing.
 
         Args:
             index: a directory of encoded vectors.
@@ -83,12 +85,13 @@ class Milvus:
         if is_embedded(self.address) and kind not in EMBEDDED_TYPES:
             raise I3Error(f"type {kind!r}: Milvus Lite has {', '.join(EMBEDDED_TYPES)}")
         shape, blocks = read_files(index)
+        norms, is_graph = Norms(), kind.startswith(GRAPHS)
         self._prepare(name, shape.dimension, index, kind)
         start = self._first_missing(name)
         bar = tqdm(total=shape.passages, initial=start, desc="load", unit=" passages", delay=2)
         with bar:
             row = 0
-            for block in blocks:
+            for block in norms.of(blocks) if is_graph else blocks:
                 for first in range(max(0, start - row), len(block.ids), batch):
                     some = slice(first, first + batch)
                     self._send(name, row + first, block.ids[some], block.vectors[some])
@@ -104,6 +107,9 @@ class Milvus:
             )
         with self._failures("cannot be changed"):
             self._client.alter_collection_properties(name, {COMPLETE: "yes"})
+        if is_graph:
+            place = f"{self.address}, collection {name}"
+            note_skewed(norms, place, "--type IVF_FLAT or FLAT")
         return Loaded(found, shape.passages - start)
 
     def search(

@@ -4,8 +4,12 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
+
+if TYPE_CHECKING:
+    from i3_pyserini.formats.hits import Scores
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -29,9 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--overwrite", action="store_true")
     tune = commands.add_parser("tune", help="find the cheapest parameters for a recall")
     tune.add_argument("index", type=Path)
-    tune.add_argument(
-        "--queries", type=Path, required=True, help="encoded queries, not those to be reported"
-    )
+    queries = tune.add_mutually_exclusive_group(required=True)
+    queries.add_argument("--topics", help="queries, not those to be reported: a file or a name")
+    queries.add_argument("--queries", type=Path, help="the same, from i3_pyserini.encode.query")
     tune.add_argument("--target-recall", type=float, required=True, metavar="R")
     tune.add_argument("--k", type=int, default=1000, help="of recall@k (default 1000)")
     tune.add_argument("--against", type=Path, help="flat index (default: what it was built from)")
@@ -69,16 +73,30 @@ def _build(args: argparse.Namespace) -> None:
 def _tune(args: argparse.Namespace) -> None:
     if not 0 < args.target_recall <= 1 or args.k < 1:
         raise I3Error("--target-recall is from 0 to 1, --k at least 1")
-    from i3_pyserini.encode.query_file import read_encoded_queries
     from i3_pyserini.search.index.tune import tune
 
-    queries = read_encoded_queries(args.queries).vectors
+    queries = _queries(args)
     best, trials = tune(args.index, queries, args.target_recall, args.k, args.against)
     print(f"{'parameters':<32} {f'recall@{args.k}':>12} {'ms/query':>9}")
     for trial in trials:
         words = ", ".join(f"{name} {value}" for name, value in trial.parameters.items())
         chosen = "  <- stored" if trial is best else ""
         print(f"{words:<32} {trial.recall:>12.4f} {trial.milliseconds:>9.2f}{chosen}")
+
+
+def _queries(args: argparse.Namespace) -> "Scores":
+    """The vectors of the queries to tune with, compared with what encoded the index."""
+    from i3_pyserini.encode.index_encoder import refuse_other_model
+    from i3_pyserini.encode.query_file import read_encoded_queries
+    from i3_pyserini.formats.topics import read_topics
+    from i3_pyserini.search.searcher import Searcher
+
+    searcher = Searcher(args.index)
+    if args.topics:
+        return searcher.vectors_of(list(read_topics(args.topics).values()))
+    encoded = read_encoded_queries(args.queries)
+    refuse_other_model(str(encoded.path), encoded.fingerprint, searcher.made_by, str(args.index))
+    return searcher.vectors_of(encoded.vectors)
 
 
 def _advise(args: argparse.Namespace) -> None:

@@ -45,18 +45,18 @@ def is_graph(index: faiss.Index) -> bool:
     return False
 
 
-def note_skewed(norms: Norms, name: str) -> None:
+def note_skewed(norms: Norms, name: str, instead: str = "--type ivf-flat or flat") -> None:
     """Notes that a graph will find less than it seems, if the lengths of its vectors differ much.
 
     Args:
         norms: of all its vectors.
         name: of the index, in the note.
+        instead: the types that find more.
     """
     variation = norms.variation
     if variation > SKEWED:
         note(
             f"{name}: the vectors' lengths differ (coefficient of variation {variation:.2f}), and "
-            "a graph of inner products then misses hits that others find; take --type ivf-flat or "
-            "flat, encode with vectors of unit length if the model is made for them, or measure "
-            "recall with i3_pyserini.search.index tune"
+            f"a graph of inner products then misses hits; take {instead}, or vectors "
+            "of unit length if the model is made for them, and measure recall on your queries"
         )
