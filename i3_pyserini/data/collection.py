@@ -13,9 +13,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.data.manifest import Manifest
-from i3_pyserini.data.sources.base import Document, Source
+from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 
@@ -82,21 +83,19 @@ class CheckedCollection:
         self.findings = Findings()
         self._pids: set[str] = set()
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[Passage]:
         """The passages.
 
         Raises:
             I3Error: there are none, or an id occurs twice or could not stand in a run file.
         """
-        for passage in tqdm(self.source.passages(), desc="passages", unit=" passages", delay=2):
-            _check_id(passage.pid, passage.place)
-            _check_text(f"{passage.pid}{passage.title or ''}{passage.text}", passage.place)
-            if passage.pid in self._pids:
+        located = self.source.passages()
+        for place, passage in tqdm(located, desc="passages", unit=" passages", delay=2):
+            if passage.docid in self._pids:
                 raise I3Error(
-                    f"{passage.place}: passage {passage.pid!r} occurs a second time; ids must be "
-                    "unique"
+                    f"{place}: passage {passage.docid!r} occurs a second time; ids must be unique"
                 )
-            self._pids.add(passage.pid)
+            self._pids.add(passage.docid)
             self.findings.passages += 1
             self.findings.empty += not (passage.text.strip() or (passage.title or "").strip())
             yield passage
@@ -252,9 +251,9 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     return checked.findings
 
 
-def _record(passage: Document) -> dict[str, str]:
+def _record(passage: Passage) -> dict[str, str]:
     title, text = (passage.title or "").strip(), passage.text.strip()
-    return record_of(passage.pid, title, text)
+    return record_of(passage.docid, title, text)
 
 
 def record_of(pid: str, title: str, text: str) -> dict[str, str]:

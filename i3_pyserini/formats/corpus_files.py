@@ -174,6 +174,14 @@ def _format_by_content(path: Path) -> Format:
     raise I3Error(f"{path}: not known as a file of passages ({EXPECTED})")
 
 
+def bare_name(path: Path) -> str:
+    """A file's name without what says its format and compression."""
+    name = path.name
+    while Path(name).suffix.lower() in (*FORMATS, *COMPRESSED, ".txt"):
+        name = Path(name).stem
+    return name
+
+
 def _shown(names: list[str]) -> str:
     more = f", … ({len(names):,} in all)" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

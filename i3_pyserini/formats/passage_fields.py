@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.names import normal
 
 # In this order, for all commands. A passage of MS MARCO v2 has its own id in `pid` and that of the
 # document it was cut from in `docid`, so the names of passages come before those of documents.
@@ -37,7 +38,8 @@ class Passage:
 class PassageFields:
     """Which fields of a record a passage is made of.
 
-    Names are compared exactly first, then in any case. See `Corpus` for the attributes.
+    Names are compared exactly first, then in any case, with `-` and blanks as `_`. See `Corpus` for
+    the attributes.
     """
 
     fields: tuple[str, ...] = ()
@@ -116,17 +118,17 @@ class PassageFields:
 
 def known_names(names: Iterable[str]) -> list[str]:
     """Those of some names that are usual for a passage's id, title or text."""
-    usual = {*ID_FIELDS, *TITLE_FIELDS, *TEXT_FIELDS}
-    return [name for name in names if name.strip().lower() in usual]
+    usual = set(map(normal, (*ID_FIELDS, *TITLE_FIELDS, *TEXT_FIELDS)))
+    return [name for name in names if normal(name) in usual]
 
 
 def _find(names: Iterable[str], wanted: Sequence[str]) -> str | None:
-    """The first of the wanted names that is there, exactly, or else in any case."""
+    """The first of the wanted names that is there, exactly, or else as `normal` has them."""
     for name in wanted:
         if name in names:
             return name
-    lowered = {name.lower(): name for name in names}
-    return next((lowered[name.lower()] for name in wanted if name.lower() in lowered), None)
+    normalised = {normal(name): name for name in reversed(list(names))}
+    return next((normalised[normal(name)] for name in wanted if normal(name) in normalised), None)
 
 
 def _require(names: Iterable[str], wanted: Sequence[str], what: str) -> str:

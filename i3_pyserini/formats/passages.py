@@ -13,9 +13,7 @@ from i3_pyserini.formats.corpus_files import MANIFEST, PassageFile, find_files, 
 from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields
 from i3_pyserini.formats.passage_records import header_of, json_lines, place
-from i3_pyserini.formats.tables import Table
-
-AS_NAMED = Table()
+from i3_pyserini.formats.tables import AS_NAMED, Table
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ class Table:
             raise I3Error(f"--column-delimiter {delimiter!r}: expected one character, such as ';'")
 
 
+AS_NAMED = Table()
+
+
 def read_rows(
     path: Path, kind: Literal["csv", "tsv"], table: Table
 ) -> Iterator[tuple[int, list[str]]]:

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
         "source",
-        help="a BEIR folder, a folder in our layout, a .jsonl, .csv or .tsv corpus, an ir_datasets "
-        "id, or hf:NAME for a Hugging Face dataset",
+        help="a BEIR folder, a folder in our layout, a corpus file (JSONL, CSV, TSV or Parquet, "
+        "also gzip or zstd), an ir_datasets id, or hf:NAME for a Hugging Face dataset",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder")
     parser.add_argument("--name", help="the collection's name in manifests and model cards")
@@ -71,10 +71,10 @@ def _source(args: argparse.Namespace) -> "Source":
         raise I3Error("--topics, --qrels and --fields are for a corpus in a file")
     if args.source.startswith(HUB):
         return HubDataset(args.source.removeprefix(HUB))
-    if (path / "corpus.jsonl").is_file() and (path / "queries.jsonl").is_file():
-        return BeirFolder(path)
-    if path.is_dir():
+    if (path / "corpus").is_dir():
         return LayoutFolder(path)
+    if path.is_dir():
+        return BeirFolder(path)
     return IrDataset(args.source)
 
 

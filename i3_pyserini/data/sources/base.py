@@ -2,27 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import Duplicates, Judgements
 from i3_pyserini.formats.topics import Topic
-
-
-@dataclass(frozen=True)
-class Document:
-    """A passage.
-
-    Attributes:
-        place: where it stands, for messages ("FILE, line N").
-        pid: its id.
-        title: its title; None or "" if it has none.
-        text: its text.
-    """
-
-    place: str
-    pid: str
-    title: str | None
-    text: str
 
 
 class Source(ABC):
@@ -39,8 +22,8 @@ class Source(ABC):
     duplicates: Duplicates = "refuse"
 
     @abstractmethod
-    def passages(self) -> Iterator[Document]:
-        """All passages, in order, as a stream.
+    def passages(self) -> Iterator[tuple[str, Passage]]:
+        """All passages, in order, as a stream, each with its place for messages ("FILE, line N").
 
         Raises:
             I3Error: it cannot be read, or a line is not as it should be.

@@ -4,15 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i3_pyserini.data.sources.base import Document, Source
-from i3_pyserini.data.sources.tables import read_documents
+from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
+from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import Judgements, read_judgements
+from i3_pyserini.formats.tables import AS_NAMED, Table
 from i3_pyserini.formats.topics import Topic, topics_of_file
+
+PREFIXES = {"id": "docid"}  # of attributes of `Corpus`
 
 
 class LayoutFolder(Source):
-    """Our own layout: `corpus/*.jsonl`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt`.
+    """Our own layout: a folder `corpus`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt`.
 
     Args:
         folder: the folder.
@@ -23,14 +28,12 @@ class LayoutFolder(Source):
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
-        self.files = sorted((folder / "corpus").glob("*.jsonl"))
-        if not self.files:
-            raise I3Error(f"{folder}: no corpus/*.jsonl in this folder")
+        if not (folder / "corpus").is_dir():
+            raise I3Error(f"{folder}: no folder 'corpus' in this folder")
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        for file in self.files:
-            yield from read_documents(file, {})
+        return Corpus(self.folder / "corpus").located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -50,19 +53,23 @@ class LayoutFolder(Source):
 
 
 class BeirFolder(Source):
-    """BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`.
+    """BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; the first two may be gzip.
 
     Args:
         folder: the unpacked folder.
+
+    Raises:
+        I3Error: it has no such files.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
+        self.files = beir_files(folder)
         self._judgements: dict[str, Judgements] = {}
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        return read_documents(self.folder / "corpus.jsonl", {})
+        return Corpus(self.files[0]).located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -74,7 +81,7 @@ class BeirFolder(Source):
     def topics(self, split: str) -> Iterator[Topic]:
         """The judged topics of a split; the file holds those of all splits."""
         judged = set(self.judgements(split).table["query_id"])
-        for topic in topics_of_file(self.folder / "queries.jsonl"):
+        for topic in topics_of_file(self.files[1]):
             if topic.qid in judged:
                 yield topic
 
@@ -91,16 +98,18 @@ class PlainFiles(Source):
     """A corpus in one file, and files of topics and judgements by split.
 
     Attributes:
-        corpus: `.jsonl`, `.csv`, `.tsv` or `.txt`.
+        corpus: what `Corpus` reads.
         topic_files: by split.
         qrels_files: by split.
-        fields: names of the corpus's fields; see `read_documents`.
+        fields: names of the fields `id`, `title` and `text`, where they are not the usual ones.
+        table: how CSV and TSV files are to be read.
     """
 
     corpus: Path
     topic_files: Mapping[str, Path] = field(default_factory=dict)
     qrels_files: Mapping[str, Path] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    table: Table = AS_NAMED
 
     def __post_init__(self) -> None:
         """Names the collection, and sees whether splits and files fit.
@@ -108,7 +117,7 @@ class PlainFiles(Source):
         Raises:
             I3Error: a split has judgements but no topics, or a file is not there.
         """
-        self.name, self.origin = self.corpus.stem, str(self.corpus)
+        self.name, self.origin = bare_name(self.corpus), str(self.corpus)
         if odd := next((name for name in self.topic_files if not name.isidentifier()), None):
             raise I3Error(f"--topics {odd}=…: a split's name has letters, digits and _ only")
         for split, path in (*self.topic_files.items(), *self.qrels_files.items()):
@@ -117,9 +126,10 @@ class PlainFiles(Source):
         if extra := [split for split in self.qrels_files if split not in self.topic_files]:
             raise I3Error(f"--qrels {extra[0]}=…: give the topics of this split, too")
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        return read_documents(self.corpus, self.fields)
+        own = {f"{PREFIXES.get(key, key)}_field": name for key, name in self.fields.items()}
+        return Corpus(self.corpus, table=self.table, **own).located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -133,3 +143,20 @@ class PlainFiles(Source):
         """See `Source`."""
         file = self.qrels_files.get(split)
         return read_judgements(file, self.duplicates) if file else None
+
+
+def beir_files(folder: Path) -> tuple[Path, Path]:
+    """The corpus and the queries of a folder in BEIR's layout.
+
+    Raises:
+        I3Error: they are not there.
+    """
+    found = []
+    for name in ("corpus", "queries"):
+        files = [folder / f"{name}.jsonl{suffix}" for suffix in ("", *COMPRESSED)]
+        if not (there := [file for file in files if file.is_file()]):
+            raise I3Error(
+                f"{folder}: neither a folder 'corpus' (our layout) nor {name}.jsonl (BEIR's) in it"
+            )
+        found.append(there[0])
+    return found[0], found[1]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from i3_pyserini.data.sources.base import Document, Source
-from i3_pyserini.data.sources.tables import ID_NAMES, TEXT_NAMES
+from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find
+from i3_pyserini.formats.passage_fields import Passage, PassageFields
 from i3_pyserini.formats.qrels import Judgements, judgements_of
 from i3_pyserini.formats.topics import Topic, topic_of
 
@@ -35,13 +35,14 @@ class IrDataset(Source):
             raise I3Error(f"{name}: this data set of ir_datasets has no documents")
         self.parts = self._find_parts(name)
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`; the text is what ir_datasets calls a document's default text."""
         for number, doc in enumerate(self._stream(self.data.docs_iter), start=1):
             title = getattr(doc, "title", None)
             text = getattr(doc, "text", None)
             place = f"{self.origin}, document {number}"
-            yield Document(place, doc.doc_id, title, doc.default_text() if text is None else text)
+            text = doc.default_text() if text is None else text
+            yield place, _passage({"id": doc.doc_id, "title": title, "text": text}, place)
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -111,11 +112,10 @@ class HubDataset(Source):
         self._judgements: dict[str, Judgements] = {}
         self.qrels: tuple[str, str | None] = (name, own) if own else (f"{name}-qrels", None)
 
-    def passages(self) -> Iterator[Document]:
+    def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
         for place, row in self._rows(self.hub_name, "corpus", None):
-            text = _field(row, TEXT_NAMES, place)
-            yield Document(place, _field(row, ID_NAMES, place), row.get("title"), text)
+            yield place, _passage(row, place)
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -170,8 +170,8 @@ def _judgement(row: dict[str, Any], place: str) -> tuple[Any, Any, Any]:
     return row[query], row[passage], 1 if level is None else row[level]
 
 
-def _field(row: dict[str, Any], names: tuple[str, ...], place: str) -> str:
-    for name in names:
-        if row.get(name) is not None:
-            return str(row[name])
-    raise I3Error(f"{place}: no field {' or '.join(map(repr, names))}")
+def _passage(row: dict[str, Any], place: str) -> Passage:
+    try:
+        return PassageFields().passage(row)
+    except I3Error as error:
+        raise I3Error(f"{place}: {error}") from error
