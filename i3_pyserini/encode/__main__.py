@@ -2,16 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.encode.flags import add_flags, overruled, settings_of
+from i3_pyserini.errors import I3Error, note, run_command
 from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
     from i3_pyserini.encode.spec import EncoderSpec
+    from i3_pyserini.model.settings import EncoderSettings
 
 COMMANDS = {
     "merge": "shards that were encoded one by one, to one index",
@@ -21,7 +24,8 @@ COMMANDS = {
 SECTIONS = ("input", "output", "encoder")
 # Take no value:
 SWITCHES = {
-    *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--l2-norm", "--add-sep", "--estimate"),
+    *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--estimate"),
+    *("--l2-norm", "--no-l2-norm", "--add-sep"),
 }
 STORED = {"fp32": "float32", "fp16": "float16"}
 USAGE = """python -m i3_pyserini.encode
@@ -30,8 +34,8 @@ USAGE = """python -m i3_pyserini.encode
   output  --embeddings DIR [--to-faiss | --to-npy] [--store-dtype fp32|fp16] [--overwrite]
   encoder --encoder MODEL [--encoder-class i3|auto] [--device D | --devices D,D… | --ray ADDRESS]
           [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
-          [--estimate] [--fields F …] and, for auto: [--pooling cls|mean] [--l2-norm]
-          [--prefix P] [--max-length N] [--add-sep]
+          [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
+          [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]
    or: python -m i3_pyserini.encode merge|import|verify --help"""
 HELP = """Encode a JSONL corpus into the files that Pyserini reads.
 
@@ -50,7 +54,10 @@ encoder
   --dtype         bf16 is about twice as fast where the processor has it; fp16 is for GPUs
   --batch-tokens  most tokens of a batch, padding counted (1,024 on a CPU, 16,384 on a GPU)
   --batch-size    most passages of a batch besides
-  --estimate      encode a sample only, and print hours, disk and memory for the whole"""
+  --estimate      encode a sample only, and print hours, disk and memory for the whole
+  --pooling       and the other flags for auto: what the model declares (modules.json), or else
+                  Pyserini's defaults: cls, not scaled, no prefix, 256 ids
+  --query-prefix  goes into the index's manifest; whoever searches puts it before queries"""
 
 
 def split_sections(argv: Sequence[str]) -> dict[str, list[str]]:
@@ -112,11 +119,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     encoder.add_argument("--batch-tokens", type=int)
     encoder.add_argument("--batch-size", type=int)
     encoder.add_argument("--estimate", action="store_true")
-    encoder.add_argument("--pooling", choices=("cls", "mean"), default="cls")
-    encoder.add_argument("--l2-norm", action="store_true")
-    encoder.add_argument("--prefix")
-    encoder.add_argument("--max-length", type=int, default=256)
-    encoder.add_argument("--add-sep", action="store_true")
+    add_flags(encoder)
     encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # Pyserini asks for it
     return parsers
 
@@ -166,14 +169,37 @@ def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> No
 
 
 def _spec(args: argparse.Namespace) -> "EncoderSpec":
-    from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
+    from i3_pyserini.encode.spec import EncoderSpec
     from i3_pyserini.model.config import is_i3_model
+    from i3_pyserini.model.declared import declared
+    from i3_pyserini.model.settings import EncoderSettings, resolve
 
-    dtype = args.dtype or "fp32"
+    dtype, flags = args.dtype or "fp32", settings_of(args)
     if args.encoder_class == "i3" or (not args.encoder_class and is_i3_model(args.encoder)):
-        return EncoderSpec(args.encoder, "i3", dtype, args.backend)
-    options = AutoOptions(args.pooling, args.l2_norm, args.prefix, args.max_length, args.add_sep)
-    return EncoderSpec(args.encoder, "auto", dtype, args.backend, options)
+        spec = EncoderSpec(args.encoder, "i3", dtype, args.backend)
+        _refuse_contradictions(args.encoder, flags, spec.resolved())
+        return spec
+    settings, against = resolve(flags, declared(args.encoder), EncoderSettings())
+    contradicted = tuple(overruled(against))
+    if contradicted:
+        note(f"{args.encoder}: flags overrule what it declares ({'; '.join(contradicted)})")
+    return EncoderSpec(args.encoder, "auto", dtype, args.backend, settings, contradicted)
+
+
+def _refuse_contradictions(name: str, flags: Mapping[str, Any], own: "EncoderSettings") -> None:
+    """Raises for flags that an I³ model's configuration decides otherwise.
+
+    Raises:
+        I3Error: names the first.
+    """
+    from i3_pyserini.model.settings import resolve
+
+    _, against = resolve(flags, asdict(own), own)
+    if against:
+        raise I3Error(
+            f"{name}: an I³ model's config.json decides its vectors ({overruled(against)[0]}); "
+            "leave the flag out"
+        )
 
 
 def _encoding(

@@ -10,19 +10,22 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 from transformers import PreTrainedModel
 
 from i3_pyserini.encode.compute import passage_function
-from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_encoder, position_limit
+from i3_pyserini.model.declared import declared
 from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
 from i3_pyserini.model.loading import load_config
+from i3_pyserini.model.lowercase import lowercase_first
+from i3_pyserini.model.pooling import VectorHead
 from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.settings import EncoderSettings, resolve
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
+NO_LIMIT, UNKNOWN_LENGTH = 1 << 20, 512  # ids: more than the first means that nobody says
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -162,18 +165,22 @@ class I3DocumentEncoder(_PassageEncoder):
 
 
 class AutoDocumentEncoder(_PassageEncoder):
-    """Any Hugging Face encoder, with the vectors of Pyserini's class of this name.
+    """Any Hugging Face encoder.
 
-    Source: pyserini 1.6.0, `encode/_auto.py`.
+    With default settings, its vectors are those of Pyserini's class of this name. Source:
+    pyserini 1.6.0, `encode/_auto.py`.
 
     Args:
         model_name: a directory or hub name.
         device: see `I3DocumentEncoder`.
         dtype: see `I3DocumentEncoder`.
         backend: see `I3DocumentEncoder`.
-        options: see `AutoOptions`; passages are cut to fewer ids if the model has not as many
-            positions, where stock Pyserini fails.
+        settings: see `EncoderSettings`; None for what the model declares, and Pyserini's defaults
+            for the rest. Texts are cut to fewer ids if the model has not as many positions, where
+            stock Pyserini fails.
     """
+
+    of_queries = False  # whose prompt and length apply
 
     def __init__(
         self,
@@ -182,31 +189,52 @@ class AutoDocumentEncoder(_PassageEncoder):
         *,
         dtype: str = "fp32",
         backend: str = "torch",
-        options: AutoOptions | None = None,
+        settings: EncoderSettings | None = None,
     ) -> None:
         self.device = torch_device(device)
-        self.options = options or AutoOptions()
+        if settings is None:
+            settings, _ = resolve({}, declared(model_name), EncoderSettings())
+        self.settings = settings
         self.tokenizer = load_tokenizer(model_name, load_config(model_name, "encoder"))
+        if settings.lowercase:
+            lowercase_first(self.tokenizer.backend_tokenizer)
         encoder = load_encoder(model_name, "encoder")
-        limit = position_limit(encoder)
-        self._max_length = min(self.options.max_length, limit or self.options.max_length)
-        self.dimension: int = encoder.config.hidden_size
-        module = _Pooled(encoder, self.options)
+        self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
+        length = settings.query_length if self.of_queries else settings.passage_length
+        self._max_length = self._longest(length, position_limit(encoder))
+        skip = 0 if settings.include_prompt else self._ids_of_prompt()
+        self.dimension: int = settings.dimension(encoder.config.hidden_size)
+        module = _Pooled(encoder, VectorHead(settings, model_name, skip))
         super().__init__(module, self.tokenizer, self.device, dtype, backend)
 
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[list[int]]:
         """The ids of N passages; see `DocumentEncoder`."""
-        prefix = self.options.prefix
-        texts = [f"{prefix} {text}" for text in texts] if prefix else list(texts)
-        pair = None
-        if titles is not None:
-            named = [title or "" for title in titles]
-            if self.options.add_sep:
-                texts, pair = named, texts
-            else:
-                texts = [f"{a} {b}" for a, b in zip(named, texts, strict=True)]
+        return self._tokenise(*self._joined(texts, titles))
+
+    def _joined(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None
+    ) -> tuple[list[str], list[str] | None]:
+        """The first segments and, if titles are segments of their own, the second ones."""
+        settings, prompt = self.settings, self._prompt
+        if titles is None:
+            return [prompt + text for text in texts], None
+        named = [title or "" for title in titles]
+        if settings.add_sep:
+            first = named if settings.prompt_behind_title else [prompt + one for one in named]
+            behind = prompt if settings.prompt_behind_title else ""
+            return first, [behind + text for text in texts]
+        pairs = zip(named, texts, strict=True)
+        if settings.prompt_behind_title:
+            return [
+                f"{title} {prompt}{text}" if title else prompt + text for title, text in pairs
+            ], None
+        return [
+            f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs
+        ], None
+
+    def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(
             texts,
             pair,
@@ -216,6 +244,28 @@ class AutoDocumentEncoder(_PassageEncoder):
             return_attention_mask=False,
         )["input_ids"]
         return ids
+
+    def _longest(self, length: int | None, positions: int | None) -> int:
+        limits = [length or self.tokenizer.model_max_length, positions or NO_LIMIT]
+        longest = min(limits)
+        return longest if longest < NO_LIMIT else UNKNOWN_LENGTH
+
+    def _ids_of_prompt(self) -> int:
+        """How many ids a prompt begins a text with; a special token at its end is not counted."""
+        if not self._prompt:
+            return 0
+        ids = self._tokenise([self._prompt])[0]
+        return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
+
+
+class AutoQueryEncoder(AutoDocumentEncoder):
+    """Any Hugging Face encoder of queries; see `AutoDocumentEncoder`.
+
+    Queries are cut to `query_length` of the settings or, if that is None, to what the tokenizer
+    says, as stock Pyserini does.
+    """
+
+    of_queries = True
 
 
 class _I3Passages(nn.Module):
@@ -234,18 +284,14 @@ class _I3Passages(nn.Module):
 
 
 class _Pooled(nn.Module):
-    def __init__(self, encoder: PreTrainedModel, options: AutoOptions) -> None:
+    def __init__(self, encoder: PreTrainedModel, head: VectorHead) -> None:
         super().__init__()
-        self.encoder, self.options = encoder, options
+        self.encoder, self.head = encoder, head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.options.pooling == "mean":
-            weights = attention_mask.unsqueeze(-1).to(states.dtype)
-            vectors = (states * weights).sum(dim=1) / weights.sum(dim=1)
-        else:
-            vectors = states[:, 0]
-        return F.normalize(vectors, dim=-1) if self.options.l2_norm else vectors
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        vectors: Tensor = self.head(output.last_hidden_state, attention_mask)
+        return vectors
 
 
 class I3QueryEncoder:

@@ -1,19 +1,21 @@
 """Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
 
+from i3_pyserini.encode.flags import OPTIONS
 from i3_pyserini.encode.query_encoders import (
     Kind,
     QueryEncoder,
-    QueryOptions,
     kind_of,
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
+from i3_pyserini.model.declared import declared
+from i3_pyserini.model.settings import EncoderSettings, prompt_of, resolve, shown
 
 GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
 
@@ -66,23 +68,55 @@ def encoder_for(
     kind = flags.kind or kind_of(name)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
-    for option, value, known in (
-        ("pooling", flags.pooling, made_by.pooling),
-        ("l2_norm", flags.l2_norm, made_by.normalize),
-    ):
-        if made_by.kind == "auto" and value is not None and value != known:
+    settings = None if kind == "i3" else _settings(name, made_by, flags)
+    encoder = load_query_encoder(name, kind, flags.device, settings, threads)
+    refuse_other_model(encoder.name, encoder.fingerprint, made_by, place)
+    refuse_other_settings(encoder, made_by, place)
+    return encoder
+
+
+def _settings(name: str, made_by: EncoderRecord, flags: QueryFlags) -> EncoderSettings:
+    """Those of the index's passages, or else the model's own and the user's."""
+    given = {
+        "pooling": flags.pooling,
+        "normalize": flags.l2_norm,
+        "query_prompt": None if flags.prefix is None else prompt_of(flags.prefix),
+    }
+    known = EncoderSettings.of_manifest(made_by)
+    if known is None:
+        return resolve(given, declared(name), EncoderSettings())[0]
+    for field, value in given.items():
+        held = getattr(known, field)
+        if value not in (None, held) and (held or field != "query_prompt"):
             raise I3Error(
-                f"--{option.replace('_', '-')} {value}: the index's passages have {known}; leave "
+                f"{OPTIONS[field]} {shown(value)}: the index's passages have {shown(held)}; leave "
                 "it out to encode queries alike"
             )
-    options = QueryOptions(
-        flags.pooling or made_by.pooling or "cls",
-        bool(made_by.normalize if flags.l2_norm is None else flags.l2_norm),
-        flags.prefix,
-    )
-    encoder = load_query_encoder(name, kind, flags.device, options, threads)
-    refuse_other_model(encoder.name, encoder.fingerprint, made_by, place)
-    return encoder
+    prompt = given["query_prompt"]
+    return known if prompt is None else replace(known, query_prompt=str(prompt))
+
+
+def refuse_other_settings(encoder: QueryEncoder, made_by: EncoderRecord, place: str) -> None:
+    """Raises if an encoder pools or scales otherwise than an index's passages were.
+
+    Args:
+        encoder: the encoder of queries.
+        made_by: see `encoder_for`.
+        place: likewise.
+
+    Raises:
+        I3Error: names what differs.
+    """
+    known = EncoderSettings.of_manifest(made_by)
+    if known is None:
+        return
+    for field in ("pooling", "normalize", "dense"):
+        held, own = getattr(known, field), getattr(encoder.settings, field)
+        if held != own:
+            raise I3Error(
+                f"{place}: its passages have {field} {shown(held)}, but {encoder.name} encodes "
+                f"with {shown(own)}; let the index's manifest choose the encoder"
+            )
 
 
 def refuse_other_model(
@@ -122,6 +156,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
     refuse_other_dimension(encoder, dimension, str(index))
     made_by = read_manifest(index).encoder
     refuse_other_model(encoder.name, encoder.fingerprint, made_by, str(index))
+    refuse_other_settings(encoder, made_by, str(index))
 
 
 def refuse_other_dimension(encoder: QueryEncoder, dimension: int, place: str) -> None:

@@ -2,9 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,9 +12,12 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
+from i3_pyserini.model.settings import EncoderSettings, resolve
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
@@ -31,37 +33,17 @@ class QueryEncoder(Protocol):
         name: the model directory or hub name, for messages.
         fingerprint: of the model; None for a hub name.
         dimension: numbers in a vector, H.
+        settings: how it makes vectors.
     """
 
     name: str
     fingerprint: str | None
     dimension: int
+    settings: EncoderSettings
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H]."""
         ...
-
-
-@dataclass(frozen=True)
-class QueryOptions:
-    """What becomes of a query's text and tokens.
-
-    The defaults are those of `I3Config`, which leaves them out of the files it writes.
-
-    Attributes:
-        pooling: "cls" or "mean".
-        l2_norm: scale vectors to unit length.
-        prefix: put before every query, with a blank between.
-        max_length: ids at most, special tokens included; None for what the tokenizer says.
-    """
-
-    pooling: str = "cls"
-    l2_norm: bool = False
-    prefix: str | None = None
-    max_length: int | None = None
-
-
-I3_LENGTH = 32  # `query_length` where an I³ model's configuration does not name it
 
 
 def kind_of(name: str) -> Kind:
@@ -79,7 +61,7 @@ def load_query_encoder(
     name: str,
     kind: Kind | None = None,
     device: str | None = None,
-    options: QueryOptions | None = None,
+    settings: EncoderSettings | None = None,
     threads: int | None = None,
 ) -> QueryEncoder:
     """The encoder of queries that a model has.
@@ -89,7 +71,8 @@ def load_query_encoder(
             or a hub name.
         kind: "i3" or "auto", as for encoding; None to see from the directory.
         device: None for NumPy where it can run the model, and else the CPU; or a torch device.
-        options: for "auto"; an I³ model has its own.
+        settings: for "auto"; None for what the model declares, and else Pyserini's defaults. An
+            I³ model has its own.
         threads: for NumPy; None for all cores.
 
     Raises:
@@ -100,16 +83,18 @@ def load_query_encoder(
     if kind == "i3" and folder is None and Path(name).is_dir():
         raise I3Error(f"{name}: not an I³ model directory; for others --encoder-class auto")
     if kind == "i3" and folder is not None:
-        options = _i3_options(_json(folder / "config.json"))
+        settings = EncoderSettings.of_i3(_json(folder / "config.json"))
         weights = folder / QUERY_ENCODER
         label = str(folder)
     else:
         weights, label = Path(name), name
-    if device in (None, "cpu") and weights.is_dir():
-        light = _light_encoder(label, weights, options or QueryOptions(), threads or _cores())
+        if settings is None and kind == "auto":
+            settings, _ = resolve({}, declared(name), EncoderSettings())
+    if device in (None, "cpu") and weights.is_dir() and settings is not None:
+        light = _light_encoder(label, weights, settings, threads or _cores())
         if light is not None:
             return light
-    return TransformersQueryEncoder(label, kind, device, options or QueryOptions())
+    return TransformersQueryEncoder(label, kind, device, settings)
 
 
 class NumpyQueryEncoder:
@@ -120,7 +105,7 @@ class NumpyQueryEncoder:
         bert: the encoder.
         tokenizer: its tokenizer.
         length: most ids of a query.
-        options: see `QueryOptions`.
+        settings: how it makes vectors; only what `_is_light` lets through.
         threads: batches at a time.
     """
 
@@ -130,18 +115,18 @@ class NumpyQueryEncoder:
         bert: NumpyBert,
         tokenizer: TokenizerFile,
         length: int,
-        options: QueryOptions,
+        settings: EncoderSettings,
         threads: int,
     ) -> None:
         self._threads = threads
         self.name, self.dimension = name, bert.hidden_size
         self.fingerprint = fingerprint(Path(name))
-        self._bert, self._options = bert, options
+        self._bert, self.settings = bert, settings
         self._tokenizer, self._length = tokenizer, length
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], those of like length together."""
-        texts = query_texts(queries, self._options.prefix)
+        texts = query_texts(queries, self.settings.query_prompt)
         ids = self._tokenizer.ids(texts, self._length)
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
 
@@ -163,12 +148,12 @@ class NumpyQueryEncoder:
         for row, one in enumerate(ids):
             padded[row, : len(one)], mask[row, : len(one)] = one, 1
         states = self._bert(padded, mask)
-        if self._options.pooling == "cls":
+        if self.settings.pooling == "cls":
             vectors = states[:, 0]
         else:
             weights = mask[:, :, None].astype(np.float32)
             vectors = (states * weights).sum(axis=1) / weights.sum(axis=1)
-        if self._options.l2_norm:
+        if self.settings.normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
@@ -180,26 +165,24 @@ class TransformersQueryEncoder:
         name: see `QueryEncoder`.
         kind: see `load_query_encoder`.
         device: a torch device; None for the CPU.
-        options: see `QueryOptions`; for "auto".
+        settings: for "auto".
     """
 
-    def __init__(self, name: str, kind: Kind, device: str | None, options: QueryOptions) -> None:
+    def __init__(
+        self, name: str, kind: Kind, device: str | None, settings: EncoderSettings | None
+    ) -> None:
         from i3_pyserini.encode import encoders  # noqa: PLC0415  (seconds)
-        from i3_pyserini.encode.spec import AutoOptions  # noqa: PLC0415
 
         self.name, self.fingerprint = name, fingerprint(Path(name))
         self._encode: Any
         if kind == "i3":
             i3 = encoders.I3QueryEncoder(name, device or "cpu")
             self.dimension, self._encode = i3.model.config.hidden_size, i3.encode_batch
+            self.settings = i3.model.config.settings()
             return
-        length = options.max_length or _tokenizer_length(Path(name))
-        auto = encoders.AutoDocumentEncoder(
-            name,
-            device or "cpu",
-            options=AutoOptions(options.pooling, options.l2_norm, options.prefix, length),
-        )
+        auto = encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
         self.dimension, self._encode = auto.dimension, auto.encode
+        self.settings = auto.settings
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], those of like length together."""
@@ -212,15 +195,25 @@ class TransformersQueryEncoder:
 
 
 def _light_encoder(
-    name: str, folder: Path, options: QueryOptions, threads: int
+    name: str, folder: Path, settings: EncoderSettings, threads: int
 ) -> NumpyQueryEncoder | None:
     """The encoder without torch; None for a model or a tokenizer that needs transformers."""
+    if not _is_light(settings):
+        return None
     bert = load_numpy_bert(folder)
     tokenizer = read_tokenizer_file(str(folder)) if bert else None
     if bert is None or tokenizer is None or tokenizer.highest_id >= bert.vocabulary:
         return None
-    length = min(options.max_length or _tokenizer_length(folder), bert.positions)
-    return NumpyQueryEncoder(name, bert, tokenizer, length, options, threads)
+    length = min(settings.query_length or _tokenizer_length(folder), bert.positions)
+    if settings.lowercase:
+        lowercase_first(tokenizer.core)
+    return NumpyQueryEncoder(name, bert, tokenizer, length, settings, threads)
+
+
+def _is_light(settings: EncoderSettings) -> bool:
+    """Whether `NumpyQueryEncoder` can do what these settings say."""
+    all_pooled = settings.include_prompt or not settings.query_prompt
+    return settings.pooling in ("cls", "mean") and not settings.dense and all_pooled
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:
@@ -239,15 +232,6 @@ def _i3_directory(folder: Path) -> Path | None:
         if _json(directory / "config.json").get("model_type") == "i3":
             return directory
     return None
-
-
-def _i3_options(fields: Mapping[str, Any]) -> QueryOptions:
-    return QueryOptions(
-        fields.get("pooling", QueryOptions.pooling),
-        fields.get("normalize", QueryOptions.l2_norm),
-        fields.get("query_prefix") or None,
-        fields.get("query_length", I3_LENGTH),
-    )
 
 
 def _tokenizer_length(folder: Path) -> int:

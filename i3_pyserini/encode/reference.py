@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from i3_pyserini.encode.flags import names_of
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.spec import AutoOptions, EncoderSource, EncoderSpec
+from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import (
     CorpusRecord,
@@ -17,7 +18,9 @@ from i3_pyserini.formats.index import (
 )
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
-from i3_pyserini.model.config import is_i3_model, load_i3_config
+from i3_pyserini.model.config import is_i3_model
+from i3_pyserini.model.declared import declared
+from i3_pyserini.model.settings import EncoderSettings, resolve
 
 UNIT_TOLERANCE = 1e-3
 HALF_UNIT_TOLERANCE = 1e-2  # bf16 has 8 bits of precision, and lengths are computed in it too
@@ -35,7 +38,7 @@ class Flags:
         encoder_class: with `fields` and `options`, for an index whose manifest does not say how it
             was encoded.
         fields: the collection's fields; titles are encoded if "title" is one of them.
-        options: those of `AutoOptions` that are given.
+        options: values by field of `EncoderSettings` that are given.
     """
 
     collection: Path | None = None
@@ -49,9 +52,9 @@ class Flags:
     @property
     def given(self) -> list[str]:
         """Names of the options that a manifest makes needless."""
-        names = [*self.options, *(["fields"] if self.fields else [])]
-        names += ["encoder_class"] if self.encoder_class else []
-        return [f"--{name.replace('_', '-')}" for name in names]
+        names = names_of(self.options)
+        names += ["--fields"] if self.fields else []
+        return [*names, *(["--encoder-class"] if self.encoder_class else [])]
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,7 @@ def _known_spec(model: EncoderRecord, name: str | None) -> EncoderSpec | None:
             return None
     if model.kind == "i3":
         return EncoderSpec(name, "i3")
-    known = {
-        "pooling": model.pooling,
-        "l2_norm": model.normalize,
-        "prefix": (model.passage_prompt or "").removesuffix(" ") or None,
-        "max_length": model.passage_length,
-        "add_sep": model.add_sep,
-    }
-    options: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
-    return EncoderSpec(name, "auto", options=AutoOptions(**options))
+    return EncoderSpec(name, "auto", settings=EncoderSettings.of_manifest(model))
 
 
 def _told_spec(flags: Flags) -> EncoderSpec | None:
@@ -134,7 +129,8 @@ def _told_spec(flags: Flags) -> EncoderSpec | None:
         return None
     if flags.encoder_class == "i3" or (not flags.encoder_class and is_i3_model(flags.model)):
         return EncoderSpec(flags.model, "i3")
-    return EncoderSpec(flags.model, "auto", options=AutoOptions(**flags.options))
+    settings, _ = resolve(flags.options, declared(flags.model), EncoderSettings())
+    return EncoderSpec(flags.model, "auto", settings=settings)
 
 
 def _corpus(manifest: IndexManifest, flags: Flags) -> Corpus | None:
@@ -152,12 +148,7 @@ def _shard(manifest: IndexManifest) -> Shard:
 
 
 def _unit_tolerance(model: EncoderRecord, spec: EncoderSpec | None) -> float | None:
-    if spec is None:
-        scaled = bool(model.normalize)
-    elif spec.kind == "i3":
-        scaled = load_i3_config(spec.name).normalize
-    else:
-        scaled = spec.options is not None and spec.options.l2_norm
-    if not scaled:
+    known = EncoderSettings.of_manifest(model) if spec is None else spec.resolved()
+    if known is None or not known.normalize:
         return None
     return HALF_UNIT_TOLERANCE if model.dtype in ("bf16", "fp16") else UNIT_TOLERANCE

@@ -1,13 +1,15 @@
 """Which encoder is meant: known before its weights are read, and by every process that needs it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord
+from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.settings import EncoderSettings, resolve
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
@@ -30,25 +32,6 @@ class EncoderSource(Protocol):
 
 
 @dataclass(frozen=True)
-class AutoOptions:
-    """What Pyserini's command line says of any Hugging Face encoder.
-
-    Attributes:
-        pooling: "cls" or "mean".
-        l2_norm: scale vectors to unit length.
-        prefix: put before every text, with a blank between.
-        max_length: ids at most, special tokens included.
-        add_sep: title and text as two segments rather than joined by a blank.
-    """
-
-    pooling: str = "cls"
-    l2_norm: bool = False
-    prefix: str | None = None
-    max_length: int = 256
-    add_sep: bool = False
-
-
-@dataclass(frozen=True)
 class EncoderSpec:
     """An encoder of this package.
 
@@ -57,14 +40,29 @@ class EncoderSpec:
         kind: "i3", or "auto" for any Hugging Face encoder.
         dtype: "fp32", "bf16" or "fp16".
         backend: "torch" or "openvino".
-        options: for "auto"; None for its defaults.
+        settings: for "auto"; None for what the model declares, and else Pyserini's defaults. An I³
+            model has its own.
+        contradicted: flags that overruled what the model declares, for the index's manifest.
     """
 
     name: str
     kind: Literal["i3", "auto"] = "i3"
     dtype: str = "fp32"
     backend: str = "torch"
-    options: AutoOptions | None = None
+    settings: EncoderSettings | None = None
+    contradicted: tuple[str, ...] = ()
+
+    def resolved(self) -> EncoderSettings:
+        """How it makes vectors, wherever that is said.
+
+        Raises:
+            I3Error: there is no such model, or it declares what no encoder here does.
+        """
+        if self.kind == "i3":
+            from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
+
+            return load_i3_config(self.name).settings()
+        return self.settings or resolve({}, declared(self.name), EncoderSettings())[0]
 
     def describe(self) -> EncoderRecord:
         """What an index's manifest says of the encoder: all that its vectors depend on.
@@ -76,27 +74,19 @@ class EncoderSpec:
         from i3_pyserini.model.loading import load_config  # noqa: PLC0415
 
         config: Any = load_i3_config(self.name) if self.kind == "i3" else load_config(self.name)
+        settings = self.resolved()
         libraries = ["torch", "transformers", "tokenizers"]
         libraries += ["openvino"] if self.backend == "openvino" else []
-        known = EncoderRecord(
+        return EncoderRecord(
             kind=self.kind,
             name=self.name,
             fingerprint=fingerprint(Path(self.name)),
-            dimension=config.hidden_size,
+            dimension=settings.dimension(config.hidden_size),
             dtype=self.dtype,
             backend=self.backend,
+            **settings.as_manifest(),
+            contradicted=self.contradicted,
             libraries={name: _version(name) for name in libraries},
-        )
-        if self.kind == "i3":
-            return known
-        options = self.options or AutoOptions()
-        return replace(
-            known,
-            pooling=options.pooling,
-            normalize=options.l2_norm,
-            passage_prompt=f"{options.prefix} " if options.prefix else "",
-            passage_length=options.max_length,
-            add_sep=options.add_sep,
         )
 
     def check(self, device: str | None) -> None:
@@ -127,7 +117,7 @@ class EncoderSpec:
         how: dict[str, Any] = {"dtype": self.dtype, "backend": self.backend}
         if self.kind == "i3":
             return I3DocumentEncoder(self.name, device, **how)
-        return AutoDocumentEncoder(self.name, device, **how, options=self.options)
+        return AutoDocumentEncoder(self.name, device, **how, settings=self.settings)
 
 
 def _version(library: str) -> str:

@@ -1,16 +1,15 @@
 """Reading a backbone: any Hugging Face encoder and its tokenizer, checked as they come in."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
-from transformers.utils.hub import cached_file
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.declared import declared
 from i3_pyserini.model.loading import load_config, quiet_transformers, unreadable
+from i3_pyserini.model.settings import LENGTHS, prefix_of
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 
@@ -87,7 +86,10 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     tokenizer = load_tokenizer(name_or_dir, config)
     check_fits(name_or_dir, tokenizer, config)
     encoder = prepare_encoder(load_encoder(name_or_dir))
-    settings = {"encoder_config": config, **sentence_transformers_settings(name_or_dir)}
+    settings = {
+        "encoder_config": config,
+        **_declared_settings(name_or_dir, position_limit(encoder)),
+    }
     if not has_absolute_positions(encoder):
         settings["pseudo_query_positions"] = "learned"
     for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
@@ -150,53 +152,38 @@ def _position_table(encoder: PreTrainedModel) -> Any:
     return getattr(embeddings, "position_embeddings", None)
 
 
-def sentence_transformers_settings(name_or_dir: str) -> dict[str, Any]:
-    """`pooling` and `normalize` as a sentence-transformers directory declares them.
+def _declared_settings(name_or_dir: str, positions: int | None) -> dict[str, Any]:
+    """The fields of `I3Config` for what a sentence-transformers model declares.
 
-    Returns:
-        {} where there is no `modules.json`; the model's configuration takes these as defaults,
-        so that such a backbone is not silently pooled the wrong way.
+    With them an untrained I³ model of residual initialisation has the model's own vectors: of a
+    titled passage, those of title and text joined by a blank.
 
     Raises:
-        I3Error: it declares a pooling other than the first token or the mean.
+        I3Error: it declares something that `I3Retriever` does not do.
     """
-    modules = _read_json(name_or_dir, "modules.json")
-    if modules is None:
+    found = declared(name_or_dir)
+    if not found:
         return {}
-    settings: dict[str, Any] = {"normalize": False}
-    for module in modules:
-        kind = module["type"].rpartition(".")[2]
-        if kind == "Normalize":
-            settings["normalize"] = True
-        elif kind == "Pooling":
-            settings["pooling"] = _pooling(name_or_dir, f"{module['path']}/config.json")
-        elif kind != "Transformer":
-            raise I3Error(f"backbone {name_or_dir}: its {kind} module is not supported")
-    return settings
-
-
-def _pooling(name_or_dir: str, file: str) -> str:
-    declared = _read_json(name_or_dir, file) or {}
-    modes = {key for key, value in declared.items() if key.startswith("pooling_mode") and value}
-    for mode, pooling in (("cls_token", "cls"), ("mean_tokens", "mean")):
-        if modes == {f"pooling_mode_{mode}"} or declared.get("pooling_mode") == pooling:
-            return pooling
-    raise I3Error(
-        f"backbone {name_or_dir}: {file} asks for {', '.join(sorted(modes)) or 'no pooling'}; "
-        "only the first token or the mean over tokens is supported"
-    )
-
-
-def _read_json(name_or_dir: str, file: str) -> Any:
-    path = cached_file(
-        name_or_dir,
-        file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    if path is None:
-        return None
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise unreadable(name_or_dir, "backbone", file, error) from error
+    found.pop("similarity", None)
+    what = ""
+    if found.pop("dense"):
+        what = "a Dense module"
+    elif not found.pop("include_prompt", True) and found.keys() & {
+        "query_prompt",
+        "passage_prompt",
+    }:
+        what = "prompts that are not pooled"
+    if what:
+        raise I3Error(
+            f"backbone {name_or_dir}: declares {what}, which I³ does not take over; "
+            "i3_pyserini.encode encodes with the model as it is"
+        )
+    for name in LENGTHS:
+        if name in found and positions is not None:
+            found[name] = min(found[name], positions)
+    prefix = prefix_of(found.get("query_prompt", ""))
+    if prefix is not None:  # which stock search can put before queries, too
+        found["query_prefix"] = prefix
+        del found["query_prompt"]
+    templates = {"passage_template": "{title} {text}", "untitled_template": "{text}"}
+    return {**found, **templates, "missing_value": ""}

@@ -10,13 +10,14 @@ from transformers.activations import ACT2FN
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
+from i3_pyserini.model.settings import POOLINGS, EncoderSettings
 
 IGNORED_LABEL = -100  # a position that a loss leaves out, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
     "interactor_init": ("original", "residual"),
     "reconstruction_head_init": ("original", "embeddings"),
-    "pooling": ("cls", "mean"),
+    "pooling": POOLINGS,
     "pseudo_query_positions": ("backbone", "learned"),
 }
 POSITIVE = (
@@ -27,7 +28,15 @@ POSITIVE = (
     "training_pseudo_query_length",
 )
 TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id")
-TEXTS = ("query_prefix", "passage_template", "missing_value")
+TEXTS = (
+    "query_prefix",
+    "query_prompt",
+    "passage_prompt",
+    "passage_template",
+    "untitled_template",
+    "missing_value",
+)
+SWITCHES = ("normalize", "lowercase")
 
 
 class I3Config(PreTrainedConfig):
@@ -53,14 +62,22 @@ class I3Config(PreTrainedConfig):
             so that the reconstructor speaks after hundreds of steps.
         num_head_layers: layers of the reconstructor, and of the interactor (original
             `--n_head_layers`).
-        pooling: "cls" (first token) or "mean" (over all tokens, padding excluded).
+        pooling: one of `i3_pyserini.model.settings.POOLINGS`, such as "cls" (first token) or
+            "mean" (over all tokens, padding excluded).
         normalize: whether query and passage vectors are scaled to unit length at the end.
         query_length: longest query in ids, special tokens included.
         passage_length: longest passage in ids, special tokens included.
         query_prefix: put before every query, with a blank between, as Pyserini's `--prefix`.
+        query_prompt: put directly before every query, as sentence-transformers' prompts; not
+            together with `query_prefix`.
+        passage_prompt: put directly before every passage, before its template.
+        lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
         passage_template: text that is tokenised for a passage; may use `{title}`, `{sep}`
             (the tokenizer's separator token) and must use `{text}`.
-        missing_value: word that stands for a missing title or text.
+        untitled_template: the same for a passage without a title; empty for `passage_template`,
+            with `missing_value` as the title.
+        missing_value: word that stands for a missing title or text; empty for none, and then no
+            words of a text count as missing.
         pseudo_query_length: ids of the reconstructor's input when encoding, i.e. the first
             special token, masks, the last special token. 34 as released.
         training_pseudo_query_length: the same in training, where reconstruction labels are
@@ -87,7 +104,11 @@ class I3Config(PreTrainedConfig):
     query_length: int = 32
     passage_length: int = 140
     query_prefix: str = ""
+    query_prompt: str = ""
+    passage_prompt: str = ""
+    lowercase: bool = False
     passage_template: str = "{title} {sep} {text}"
+    untitled_template: str = ""
     missing_value: str = "NA"
     pseudo_query_length: int = 34
     training_pseudo_query_length: int = 32
@@ -116,6 +137,12 @@ class I3Config(PreTrainedConfig):
     def hidden_size(self) -> int:
         """Dimension of a vector."""
         return LayerSizes.of(self.encoder).hidden_size
+
+    def settings(self) -> EncoderSettings:
+        """How queries and passages become vectors, but for the parts that are I³'s own."""
+        return EncoderSettings.of_i3(
+            {name: getattr(self, name) for name in I3Config.__annotations__}
+        )
 
     def pseudo_query_ids(self, length: int) -> list[int]:
         """The reconstructor's input: `[CLS] [MASK] … [MASK] [SEP]`, `length` ids in all.
@@ -241,6 +268,18 @@ def _as_config(value: object) -> PreTrainedConfig:
 
 
 def _check_values(config: I3Config) -> None:
+    _check_choices_and_lengths(config)
+    _check_texts(config)
+    for name in SWITCHES:
+        if not isinstance(getattr(config, name), bool):
+            raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be true or false")
+    for name in TOKENS:
+        value, size = getattr(config, name), getattr(config.encoder, "vocab_size", None)
+        if not isinstance(value, int) or value < 0 or (size is not None and value >= size):
+            raise I3Error(f"config: {name} is {value!r}, must be an id below {size}")
+
+
+def _check_choices_and_lengths(config: I3Config) -> None:
     for name, allowed in CHOICES.items():
         value = getattr(config, name)
         if value not in allowed:
@@ -252,27 +291,28 @@ def _check_values(config: I3Config) -> None:
     for name in ("pseudo_query_length", "training_pseudo_query_length"):
         if getattr(config, name) < 3:  # noqa: PLR2004  (two special tokens and one mask)
             raise I3Error(f"config: {name} must be at least 3: two special tokens and one mask")
-    if not isinstance(config.normalize, bool):
-        raise I3Error(f"config: normalize is {config.normalize!r}, must be true or false")
+
+
+def _check_texts(config: I3Config) -> None:
     for name in TEXTS:
         if not isinstance(getattr(config, name), str):
             raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be text")
-    for name in TOKENS:
-        value, size = getattr(config, name), getattr(config.encoder, "vocab_size", None)
-        if not isinstance(value, int) or value < 0 or (size is not None and value >= size):
-            raise I3Error(f"config: {name} is {value!r}, must be an id below {size}")
-    _check_template(config.passage_template)
+    if config.query_prefix and config.query_prompt:
+        raise I3Error("config: query_prefix and query_prompt are two ways to say one thing")
+    _check_template("passage_template", config.passage_template, {"title", "sep", "text"})
+    if config.untitled_template:
+        _check_template("untitled_template", config.untitled_template, {"sep", "text"})
 
 
-def _check_template(template: str) -> None:
+def _check_template(setting: str, template: str, known: set[str]) -> None:
     try:
         parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
-        raise I3Error(f"config: passage_template {template!r} is malformed ({error})") from error
+        raise I3Error(f"config: {setting} {template!r} is malformed ({error})") from error
     fields = [name for _, name, _, _ in parts]
     plain = not any(spec or conversion for _, _, spec, conversion in parts)
-    if not plain or "text" not in fields or not set(fields) <= {"title", "sep", "text"}:
+    if not plain or "text" not in fields or not set(fields) <= known:
+        optional = " and ".join(f"{{{name}}}" for name in sorted(known - {"text"}, reverse=True))
         raise I3Error(
-            f"config: passage_template {template!r} must use {{text}} and may use "
-            "{title} and {sep}, nothing else"
+            f"config: {setting} {template!r} must use {{text}} and may use {optional}, nothing else"
         )

@@ -41,7 +41,6 @@ def main() -> None:
         check_target,
         load_model_directory,
         save_model_directory,
-        stock_search_flags,
     )
     from i3_pyserini.model.original import OriginalSettings, from_original, save_original
 
@@ -66,7 +65,7 @@ def main() -> None:
     print(f"wrote {args.output}: {kind}, {model.num_parameters():,} parameters")
     print(
         f"queries with stock Pyserini: --encoder {args.output / QUERY_ENCODER} "
-        f"{stock_search_flags(model.config)}"
+        f"{model.config.settings().stock_flags()}"
     )
 
 

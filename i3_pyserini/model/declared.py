@@ -198,7 +198,7 @@ def _read(name: str, file: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise I3Error(f"{name}/{file}: cannot be read ({error})") from error
+        raise I3Error(f"{name}: {file} cannot be read ({error})") from error
 
 
 def path_of(name: str, file: str) -> Path | None:

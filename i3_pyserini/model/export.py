@@ -16,7 +16,6 @@ builds one and would otherwise report it as missing.
 import copy
 import json
 import os
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from torch import Tensor
 from transformers import AutoModel
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.config import I3Config, is_i3_model, load_i3_config
+from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
@@ -124,18 +123,6 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
     if not (target / "config.json").is_file() or not is_i3_model(str(target)):
         raise I3Error(f"{target}: is not a model directory; only such a one is overwritten")
-
-
-def stock_search_flags(config: I3Config) -> str:
-    """The flags that make stock Pyserini encode queries as this model does."""
-    flags = ["--encoder-class auto"]
-    if config.pooling != "cls":
-        flags.append(f"--pooling {config.pooling}")
-    if config.normalize:
-        flags.append("--l2-norm")
-    if config.query_prefix:
-        flags.append(f"--query-prefix {shlex.quote(config.query_prefix)}")
-    return " ".join(flags)
 
 
 def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:

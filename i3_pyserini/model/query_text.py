@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from i3_pyserini.errors import I3Error
 
 
-def query_texts(queries: Sequence[str], prefix: str | None) -> list[str]:
-    """Queries as they are tokenised: behind the prefix and a blank, if there is one.
+def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
+    """Queries as they are tokenised: directly behind the prompt.
 
     Raises:
         I3Error: a query is not text.
     """
     check_texts(queries, "query")
-    return [f"{prefix} {query}" for query in queries] if prefix else list(queries)
+    return [prompt + query for query in queries]
 
 
 def check_texts(values: Sequence[object], what: str) -> None:

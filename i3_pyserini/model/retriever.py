@@ -15,6 +15,7 @@ from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbon
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
 from i3_pyserini.model.outputs import I3Output, PassageEncoding
+from i3_pyserini.model.pooling import pool
 
 LENGTHS = (
     "query_length",
@@ -77,9 +78,12 @@ class I3Retriever(PreTrainedModel):
     def from_backbone(cls, name_or_dir: str, **settings: Any) -> "I3Retriever":
         """A new model on any Hugging Face encoder; both encoders start from its weights.
 
-        The reconstructor, interactor and head start at random, as the original's do. Special
-        token ids come from the backbone's tokenizer; pooling and normalisation from its
-        sentence-transformers files where it has them.
+        The reconstructor and head start at random; the interactor's output is added to the
+        backbone's vector through a projection that starts at zero (`interactor_init="residual"`),
+        so that the new model has its backbone's own vectors until it is trained. "original" is
+        the released checkpoints' way. Special token ids come from the backbone's tokenizer;
+        pooling, normalisation, prompts, lengths and casing from its sentence-transformers files
+        where it has them, and then a passage is its title and text joined by a blank.
 
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
@@ -97,7 +101,18 @@ class I3Retriever(PreTrainedModel):
                 f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
         encoder, suggested = read_backbone(name_or_dir)
-        fields = {**suggested, **settings, "attn_implementation": attention}
+        if "passage_template" in settings:  # it says what stands for a missing title, too
+            for name in ("untitled_template", "missing_value"):
+                suggested.pop(name, None)
+        if settings.keys() & {"query_prefix", "query_prompt"}:
+            for name in ("query_prefix", "query_prompt"):
+                suggested.pop(name, None)
+        fields = {
+            "interactor_init": "residual",
+            **suggested,
+            **settings,
+            "attn_implementation": attention,
+        }
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
@@ -281,10 +296,9 @@ class I3Retriever(PreTrainedModel):
         return pseudo_query
 
     def _pool(self, states: Tensor, attention_mask: Tensor) -> Tensor:
-        if self.config.pooling == "cls":
+        if self.config.pooling == "cls":  # the first, since `I3Tokenizer` pads on the right
             return states[:, 0]
-        weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        return (states * weights).sum(dim=1) / weights.sum(dim=1)
+        return pool(states, attention_mask, self.config.pooling).to(states.dtype)
 
     def _finish(self, vectors: Tensor) -> Tensor:
         """Unit length is computed in float32, whatever the model's precision."""

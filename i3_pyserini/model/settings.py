@@ -4,6 +4,7 @@ The one order in which a setting is found: an explicit flag, then what the model
 declare (`i3_pyserini.model.declared`), then a default.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -64,6 +65,8 @@ class EncoderSettings:
         passage_length: most ids of a passage.
         lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
         add_sep: title and text as two segments rather than joined by a blank.
+        prompt_behind_title: whether a passage's prompt stands between title and text, where
+            Pyserini's `--prefix` puts it, rather than before both.
         similarity: what the model declares vectors to be compared by; None if it does not.
     """
 
@@ -77,6 +80,7 @@ class EncoderSettings:
     passage_length: int = 256
     lowercase: bool = False
     add_sep: bool = False
+    prompt_behind_title: bool = False
     similarity: str | None = None
 
     def __post_init__(self) -> None:
@@ -97,12 +101,24 @@ class EncoderSettings:
         return self.dense[-1].out_features if self.dense else hidden_size
 
     @property
-    def stock_can_pool(self) -> bool:
+    def stock_can_encode(self) -> bool:
         """Whether stock Pyserini's class `auto` encodes queries so, given the right flags."""
         prompt_fits = not self.query_prompt or (
             self.include_prompt and prefix_of(self.query_prompt) is not None
         )
-        return self.pooling in STOCK_POOLINGS and not self.dense and prompt_fits
+        plain = not self.dense and not self.lowercase
+        return self.pooling in STOCK_POOLINGS and plain and prompt_fits
+
+    def stock_flags(self) -> str:
+        """The flags that make stock Pyserini encode queries so, if it can (`stock_can_encode`)."""
+        flags = ["--encoder-class auto"]
+        if self.pooling != "cls":
+            flags.append(f"--pooling {self.pooling}")
+        if self.normalize:
+            flags.append("--l2-norm")
+        if prefix := prefix_of(self.query_prompt):
+            flags.append(f"--query-prefix {shlex.quote(prefix)}")
+        return " ".join(flags)
 
     def as_manifest(self) -> dict[str, Any]:
         """The settings as the manifest of an index holds them; JSON values only."""
@@ -132,13 +148,14 @@ class EncoderSettings:
         """The settings of an I³ model, from the fields of its `config.json`.
 
         `I3Config` leaves fields with their default value out of the file, so that the defaults
-        here are those of `I3Config`. A passage's prompt is a part of its template.
+        here are those of `I3Config`.
         """
         prompt = config.get("query_prompt") or prompt_of(config.get("query_prefix"))
         return cls(
             pooling=config.get("pooling", "cls"),
             normalize=config.get("normalize", False),
             query_prompt=prompt,
+            passage_prompt=config.get("passage_prompt", ""),
             query_length=config.get("query_length", I3_QUERY_LENGTH),
             passage_length=config.get("passage_length", I3_PASSAGE_LENGTH),
             lowercase=config.get("lowercase", False),

@@ -15,7 +15,9 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
+from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.query_text import check_texts, query_texts
+from i3_pyserini.model.settings import prompt_of
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title
@@ -64,6 +66,8 @@ class I3Tokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: I3Config) -> None:
         tokenizer.padding_side = "right"
+        if config.lowercase:
+            lowercase_first(tokenizer.backend_tokenizer)
         self.tokenizer = tokenizer
         self.config = config
 
@@ -92,7 +96,9 @@ class I3Tokenizer:
         Raises:
             I3Error: a query is not text.
         """
-        texts = query_texts(queries, self.config.query_prefix)
+        texts = query_texts(
+            queries, self.config.query_prompt or prompt_of(self.config.query_prefix)
+        )
         return self._encode(texts, self.config.query_length)
 
     def passages(
@@ -102,7 +108,8 @@ class I3Tokenizer:
 
         Returns:
             `input_ids` and `attention_mask`, int64 [B, T] with T the longest of the batch, at
-            most `passage_length`. A missing or empty title or text is the word "NA".
+            most `passage_length`. What stands for a missing title or text, the configuration
+            says: "NA" in the released models.
 
         Raises:
             I3Error: a text is not text, or there are more titles than texts or fewer.
@@ -136,9 +143,13 @@ class I3Tokenizer:
         if len(titles) != len(texts):
             raise I3Error(f"{len(texts)} passages but {len(titles)} titles")
         check_texts([title or "" for title in titles], "title of passage")
-        template, sep = self.config.passage_template, self.tokenizer.sep_token
+        titled, sep = self.config.passage_template, self.tokenizer.sep_token
+        untitled = self.config.untitled_template or titled
         return [
-            template.format(title=self._or_missing(title), sep=sep, text=self._or_missing(text))
+            self.config.passage_prompt
+            + (titled if title else untitled).format(
+                title=self._or_missing(title), sep=sep, text=self._or_missing(text)
+            )
             for title, text in zip(titles, texts, strict=True)
         ]
 
@@ -193,4 +204,7 @@ class I3Tokenizer:
         return batch
 
     def _or_missing(self, value: str | None) -> str:
-        return self.config.missing_value if value is None or value in MISSING else value
+        missing = self.config.missing_value
+        if not missing:
+            return value or ""
+        return missing if value is None or value in MISSING else value

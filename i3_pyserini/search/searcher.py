@@ -12,6 +12,7 @@ from i3_pyserini.encode.index_encoder import (
     encoder_for,
     refuse_other_dimension,
     refuse_other_model,
+    refuse_other_settings,
 )
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
@@ -109,10 +110,12 @@ class Searcher:
         """Takes an encoder for searches by text.
 
         Raises:
-            I3Error: it is of another dimension or model than the index.
+            I3Error: it is of another dimension or model than the index, or pools or scales
+                otherwise than its passages were.
         """
         refuse_other_dimension(encoder, self.dimension, str(self.path))
         refuse_other_model(encoder.name, encoder.fingerprint, self.made_by, str(self.path))
+        refuse_other_settings(encoder, self.made_by, str(self.path))
         self._encoder = encoder
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:

@@ -7,7 +7,6 @@ import yaml
 
 from i3_pyserini import __version__
 from i3_pyserini.formats.passages import collection_name
-from i3_pyserini.model.export import stock_search_flags
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.recipe import Recipe
@@ -75,7 +74,7 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
 
 Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
 `python -m i3_pyserini.encode … encoder --encoder THIS_DIRECTORY`; search with stock Pyserini and
-`--encoder THIS_DIRECTORY/query_encoder {stock_search_flags(model.config)}`.
+`--encoder THIS_DIRECTORY/query_encoder {model.config.settings().stock_flags()}`.
 
 | | |
 | --- | --- |

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 
 from i3_pyserini import I3Error, I3Retriever
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
-from i3_pyserini.encode.spec import AutoOptions
+from i3_pyserini.model.settings import EncoderSettings
 from tests.conftest import VOCABULARY
 
 TEXTS = ["how long", "", "boil an egg in hot water " * 30, "photosynthesis : plant light", "eggs"]
@@ -75,7 +75,7 @@ def test_vectors_are_those_of_automodel(
     make_backbone: MakeBackbone, name: str, pooling: str
 ) -> None:
     directory = make_backbone(config_of(*TYPES[name]))
-    encoder = AutoDocumentEncoder(directory, "cpu", options=AutoOptions(pooling, True))
+    encoder = AutoDocumentEncoder(directory, "cpu", settings=EncoderSettings(pooling, True))
     together = encoder.encode(TEXTS)
     length = max(map(len, encoder.ids(TEXTS)))
     for row, text in enumerate(TEXTS):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.compute import check_possible, passage_function
 from i3_pyserini.encode.encoders import AutoDocumentEncoder, I3DocumentEncoder
-from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.settings import EncoderSettings
 
 TEXTS = ["", "egg", "boil an egg in hot water " * 3, "hot water", "boil " * 300]
 CPU = torch.device("cpu")
@@ -84,9 +84,9 @@ def test_every_way_gives_the_model_s_vectors(
 @needs_openvino
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_any_encoder_can_be_converted(tiny_bert: str, pooling: str) -> None:
-    options = AutoOptions(pooling=pooling, l2_norm=True)
-    ours = AutoDocumentEncoder(tiny_bert, "cpu", backend="openvino", options=options)
-    other = AutoDocumentEncoder(tiny_bert, "cpu", options=options)
+    settings = EncoderSettings(pooling=pooling, normalize=True)
+    ours = AutoDocumentEncoder(tiny_bert, "cpu", backend="openvino", settings=settings)
+    other = AutoDocumentEncoder(tiny_bert, "cpu", settings=settings)
     np.testing.assert_allclose(ours.encode(TEXTS), other.encode(TEXTS), atol=1e-5)
     assert max(map(len, ours.ids(TEXTS))) == 160  # the model's positions, fewer than 256
 

@@ -16,7 +16,6 @@ from i3_pyserini.encode.encoders import (
 )
 from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.encode.spec import AutoOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest
 from i3_pyserini.formats.index_output import IndexOutput
@@ -24,6 +23,7 @@ from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape
 from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.settings import EncoderSettings
 
 TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]
 
@@ -51,21 +51,21 @@ def test_i3_encoders_are_the_model(
 
 
 def auto(directory: str, **options: Any) -> AutoDocumentEncoder:
-    return AutoDocumentEncoder(directory, "cpu", options=AutoOptions(**options))
+    return AutoDocumentEncoder(directory, "cpu", settings=EncoderSettings(**options))
 
 
 def test_auto_encoder_pools_as_told(tiny_bert: str) -> None:
     plain = auto(tiny_bert).encode(TEXTS)
     assert plain.dtype == np.float32
-    mean = auto(tiny_bert, pooling="mean", l2_norm=True).encode(TEXTS)
+    mean = auto(tiny_bert, pooling="mean", normalize=True).encode(TEXTS)
     np.testing.assert_allclose(np.linalg.norm(mean, axis=1), 1, atol=1e-6)
     titled = auto(tiny_bert).encode(TEXTS, TITLES)
     by_hand = auto(tiny_bert).encode(["eggs boil an egg", "hot water"])
     np.testing.assert_allclose(titled, by_hand, atol=1e-6)
-    prefixed = auto(tiny_bert, prefix="what :").encode(TEXTS)
+    prefixed = auto(tiny_bert, passage_prompt="what : ").encode(TEXTS)
     by_hand = auto(tiny_bert).encode([f"what : {text}" for text in TEXTS])
     np.testing.assert_allclose(prefixed, by_hand, atol=1e-6)
-    short = auto(tiny_bert, max_length=3).encode(["boil an egg"])
+    short = auto(tiny_bert, passage_length=3).encode(["boil an egg"])
     np.testing.assert_allclose(short, auto(tiny_bert).encode(["boil"]), atol=1e-6)
 
 

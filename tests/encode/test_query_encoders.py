@@ -11,15 +11,14 @@ from transformers import DistilBertConfig, PreTrainedConfig
 
 from i3_pyserini.encode.encoders import I3QueryEncoder
 from i3_pyserini.encode.query_encoders import (
-    I3_LENGTH,
     NumpyQueryEncoder,
-    QueryOptions,
     TransformersQueryEncoder,
     kind_of,
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import I3Config
+from i3_pyserini.model.settings import EncoderSettings
 from tests.conftest import VOCABULARY
 from tests.model.odd_tokenizers import KINDS, Kind, make_odd_model
 from tests.model.odd_tokenizers import TEXTS as ODD_TEXTS
@@ -48,16 +47,16 @@ def test_i3_queries_are_those_of_the_model(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    "settings",
     [
-        QueryOptions(),
-        QueryOptions("mean", True),
-        QueryOptions("mean", prefix="what is", max_length=9),
+        EncoderSettings(),
+        EncoderSettings("mean", True),
+        EncoderSettings("mean", query_prompt="what is ", query_length=9),
     ],
 )
-def test_numpy_and_transformers_agree(minilm: str, options: QueryOptions) -> None:
-    light = load_query_encoder(minilm, options=options)
-    full = load_query_encoder(minilm, device="cpu:0", options=options)
+def test_numpy_and_transformers_agree(minilm: str, settings: EncoderSettings) -> None:
+    light = load_query_encoder(minilm, settings=settings)
+    full = load_query_encoder(minilm, device="cpu:0", settings=settings)
     assert isinstance(light, NumpyQueryEncoder) and isinstance(full, TransformersQueryEncoder)
     texts = [*TEXTS, *(f"query number {n} about {'words ' * (n % 7)}" for n in range(100))]
     np.testing.assert_allclose(light.encode(texts), full.encode(texts), atol=1e-5)
@@ -76,13 +75,8 @@ def test_settings_of_a_configuration(place: Path, tmp_path: Path) -> None:
 
 
 def test_defaults_are_those_of_the_model() -> None:
-    config, ours = I3Config(encoder_config={"model_type": "bert"}), QueryOptions()
-    assert (ours.pooling, ours.l2_norm, I3_LENGTH) == (
-        config.pooling,
-        config.normalize,
-        config.query_length,
-    )
-    assert not config.query_prefix and ours.prefix is None
+    config = I3Config(encoder_config={"model_type": "bert"})
+    assert EncoderSettings.of_i3({}) == config.settings()
 
 
 def test_other_architectures_go_through_transformers(
@@ -99,9 +93,9 @@ def test_other_architectures_go_through_transformers(
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_routes_have_one_tokenizer(kind: Kind, tmp_path: Path) -> None:
     model = make_odd_model(kind, tmp_path / "odd")
-    options = QueryOptions("mean", True)
-    light = load_query_encoder(model, options=options)
-    full = load_query_encoder(model, device="cpu:0", options=options)
+    settings = EncoderSettings("mean", True)
+    light = load_query_encoder(model, settings=settings)
+    full = load_query_encoder(model, device="cpu:0", settings=settings)
     assert isinstance(light, NumpyQueryEncoder) == (kind.model == "bert")
     assert isinstance(full, TransformersQueryEncoder)
     np.testing.assert_allclose(light.encode(ODD_TEXTS), full.encode(ODD_TEXTS), atol=1e-5)

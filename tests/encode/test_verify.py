@@ -15,7 +15,7 @@ from i3_pyserini.encode.merge import merge
 from i3_pyserini.encode.reference import Flags, Reference, reference_of
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
+from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.verify import look_through, spread, verify
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
@@ -24,6 +24,7 @@ from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
+from i3_pyserini.model.settings import EncoderSettings
 from tests.encode.indexes import (
     PASSAGES,
     content,
@@ -292,10 +293,10 @@ def i3_model(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> str
 def test_real_models_make_their_vectors_again(
     eggs: Corpus, i3_model: str, tiny_bert: str, tmp_path: Path, dtype: str, store_dtype: str
 ) -> None:
-    options = AutoOptions("mean", l2_norm=True, prefix="what :", max_length=12)
+    settings = EncoderSettings("mean", normalize=True, passage_prompt="what : ", passage_length=12)
     for name, spec in (
         ("i3", EncoderSpec(i3_model, "i3", dtype)),
-        ("auto", EncoderSpec(tiny_bert, "auto", dtype, options=options)),
+        ("auto", EncoderSpec(tiny_bert, "auto", dtype, settings=settings)),
     ):
         for with_titles in (True, False):
             index = tmp_path / f"{name}-{with_titles}"
@@ -331,13 +332,13 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
         reference_of(index, Flags(eggs.path))
     assert reference_of(index, Flags(eggs.path, passages=0)).source is None
     moved = reference_of(index, Flags(eggs.path, tiny_bert)).source
-    assert moved == EncoderSpec(tiny_bert, "auto", options=AutoOptions(l2_norm=True))
+    assert moved == EncoderSpec(tiny_bert, "auto", settings=EncoderSettings(normalize=True))
 
 
 def test_an_index_of_stock_pyserini_with_flags(
     eggs: Corpus, tiny_bert: str, tmp_path: Path
 ) -> None:
-    spec = EncoderSpec(tiny_bert, "auto", options=AutoOptions("mean", l2_norm=True))
+    spec = EncoderSpec(tiny_bert, "auto", settings=EncoderSettings("mean", normalize=True))
     texts = [passage.text for passage in eggs]
     vectors = spec.load("cpu").encode(texts)
     stock = tmp_path / "stock"
@@ -350,12 +351,12 @@ def test_an_index_of_stock_pyserini_with_flags(
     def run(**flags: Any) -> list[str]:
         return list(verify(stock, reference_of(stock, Flags(eggs.path, **flags))))
 
-    right = {"pooling": "mean", "l2_norm": True}
+    right = {"pooling": "mean", "normalize": True}
     found = run(model=tiny_bert, encoder_class="auto", options=right)
     assert "20 passages encoded again" in found[-1]
     assert "20 passages" in run(model=tiny_bert, options=right, fields=("text",))[-1]
     with pytest.raises(I3Error, match="have a cosine of"):
-        run(model=tiny_bert, options={"pooling": "cls", "l2_norm": True})
+        run(model=tiny_bert, options={"pooling": "cls", "normalize": True})
     with pytest.raises(I3Error, match="--l2-norm for one"):
         run(model=tiny_bert, options={"pooling": "mean"})
     with pytest.raises(I3Error, match="have a cosine of"):
@@ -370,12 +371,11 @@ def test_an_index_of_stock_pyserini_with_flags(
 def test_a_scaled_index_in_bf16_is_allowed_its_rounding(
     eggs: Corpus, tiny_bert: str, tmp_path: Path
 ) -> None:
-    options = AutoOptions(l2_norm=True)
+    settings = EncoderSettings(normalize=True)
     for dtype, tolerance in (("fp32", 1e-3), ("bf16", 1e-2)):
         index = tmp_path / dtype
-        encode_corpus(
-            eggs, EncoderSpec(tiny_bert, "auto", dtype, options=options), IndexOutput(index)
-        )
+        spec = EncoderSpec(tiny_bert, "auto", dtype, settings=settings)
+        encode_corpus(eggs, spec, IndexOutput(index))
         assert reference_of(index, Flags()).unit_tolerance == tolerance
 
 

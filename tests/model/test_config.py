@@ -13,7 +13,7 @@ from i3_pyserini.model.config import load_i3_config
     ("setting", "said"),
     [
         ({"interaction": "relesed"}, "interaction is 'relesed', must be one of released, paper"),
-        ({"pooling": "max"}, "pooling is 'max'"),
+        ({"pooling": "median"}, "pooling is 'median'"),
         ({"interactor_init": "zero"}, "interactor_init"),
         ({"pseudo_query_positions": "rotary"}, "pseudo_query_positions"),
         ({"query_length": 0}, "query_length is 0, must be a positive whole number"),
@@ -26,6 +26,9 @@ from i3_pyserini.model.config import load_i3_config
         ({"passage_template": "{text"}, "malformed"),
         ({"passage_template": "{text!r}"}, "nothing else"),
         ({"passage_template": "{text:>99}"}, "nothing else"),
+        ({"untitled_template": "{title} {text}"}, "nothing else"),
+        ({"query_prefix": "q:", "query_prompt": "q: "}, "two ways to say one thing"),
+        ({"lowercase": 1}, "lowercase is 1"),
         ({"missing_value": None}, "missing_value is None, must be text"),
         ({"mask_token_id": 30522}, "mask_token_id is 30522, must be an id below 30522"),
         ({"cls_token_id": None}, "cls_token_id is None"),

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.trainer_utils import load_sharded_checkpoint
 
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.model.export import load_model_directory, stock_search_flags
+from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.original import save_original
 
 TinyModel = tuple[I3Retriever, I3Tokenizer]
@@ -101,7 +101,7 @@ def test_tokenizers_carry_their_lengths(directory: Path) -> None:
     ],
 )
 def test_stock_flags(tiny_bert: str, settings: dict[str, Any], flags: str) -> None:
-    assert stock_search_flags(I3Retriever.from_backbone(tiny_bert, **settings).config) == flags
+    assert I3Retriever.from_backbone(tiny_bert, **settings).config.settings().stock_flags() == flags
 
 
 def test_existing_directory_is_kept_unless_told(tiny_model: TinyModel, directory: Path) -> None:

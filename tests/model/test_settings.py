@@ -107,7 +107,14 @@ def test_one_order_of_settings() -> None:
 def test_manifests_of_earlier_versions() -> None:
     old = {"class": "auto", "pooling": "mean", "l2_norm": True, "prefix": "p:", "max_length": 99}
     settings = EncoderSettings.of_manifest(EncoderRecord.from_json({**old, "add_sep": True}, "m"))
-    expected = EncoderSettings("mean", True, passage_prompt="p: ", passage_length=99, add_sep=True)
+    expected = EncoderSettings(
+        "mean",
+        True,
+        passage_prompt="p: ",
+        passage_length=99,
+        add_sep=True,
+        prompt_behind_title=True,
+    )
     assert settings == expected
     assert EncoderSettings.of_manifest(EncoderRecord(kind="imported")) is None
 
@@ -124,7 +131,7 @@ def test_manifests_of_earlier_versions() -> None:
     ],
 )
 def test_what_stock_can_do(settings: EncoderSettings, stock: bool) -> None:
-    assert settings.stock_can_pool == stock
+    assert settings.stock_can_encode == stock
 
 
 def test_one_line_of_what_holds() -> None:

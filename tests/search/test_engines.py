@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.runner import encode_corpus
-from i3_pyserini.encode.spec import AutoOptions, EncoderSpec
+from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.searcher import Searcher
 from tests.search.test_searcher import random_vectors, write_index
 
@@ -315,7 +316,7 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
     ]
     (tmp_path / "corpus.jsonl").write_text("".join(lines))
     (tmp_path / "topics.tsv").write_text("q1\thow long to boil an egg\n")
-    encoder = EncoderSpec(tiny_bert, "auto", options=AutoOptions("mean", True))
+    encoder = EncoderSpec(tiny_bert, "auto", settings=EncoderSettings("mean", True))
     encode_corpus(Corpus(tmp_path / "corpus.jsonl"), encoder, IndexOutput(tmp_path / "index"))
     engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
     done = run_module("i3_pyserini.search.engines", "load", tmp_path / "index", *engine)

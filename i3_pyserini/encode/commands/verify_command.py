@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from i3_pyserini.encode.flags import add_flags, settings_of
 from i3_pyserini.errors import I3Error
 
 
@@ -22,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags = parser.add_argument_group("for an index without a manifest, as for encode")
     flags.add_argument("--encoder-class", choices=("i3", "auto"))
     flags.add_argument("--fields", nargs="+", default=[])
-    flags.add_argument("--pooling", choices=("cls", "mean"))
-    flags.add_argument("--l2-norm", action="store_true", default=None)
-    flags.add_argument("--prefix")
-    flags.add_argument("--max-length", type=int)
-    flags.add_argument("--add-sep", action="store_true", default=None)
+    add_flags(flags)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,7 +39,6 @@ def run(args: argparse.Namespace) -> None:
     from i3_pyserini.encode.reference import Flags, reference_of
     from i3_pyserini.encode.verify import verify
 
-    names = ("pooling", "l2_norm", "prefix", "max_length", "add_sep")
     flags = Flags(
         args.collection,
         args.model,
@@ -50,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         args.seed,
         args.encoder_class,
         tuple(args.fields),
-        {name: getattr(args, name) for name in names if getattr(args, name) is not None},
+        settings_of(args),
     )
     for line in verify(args.index, reference_of(args.index, flags)):
         print(line, flush=True)
