@@ -4,8 +4,6 @@
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +13,7 @@ from tqdm import tqdm
 from i3_pyserini.data.manifest import Manifest
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
@@ -189,20 +187,11 @@ def write_collection(
         if not overwrite:
             raise I3Error(f"{target}: exists; choose another name, or --overwrite")
         _refuse_foreign(target)
-    shown, target = target, target.resolve()
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        findings = _write(CheckedCollection(source, drop_unknown), partial)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    except OSError as error:
-        raise I3Error(f"{shown}: cannot be written ({error.strerror or error})") from error
-    except I3Error as error:  # a name that only we know helps nobody
-        raise I3Error(str(error).replace(str(partial), str(shown))) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return findings
+    with new_folder(target) as partial:
+        try:
+            return _write(CheckedCollection(source, drop_unknown), partial)
+        except I3Error as error:  # a name that only we know helps nobody
+            raise I3Error(str(error).replace(str(partial), str(target))) from error
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import publish_file
 
 BLOCK = 1 << 16  # a broken connection costs at most this much
 TIMEOUT = 30  # seconds without a byte
@@ -47,7 +48,7 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
             _receive(response, part, tag, have if response.status_code == PARTIAL else 0)
     except requests.RequestException as error:
         raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
-    part.replace(target)
+    publish_file(part, target)
     tag.unlink(missing_ok=True)
     return None
 

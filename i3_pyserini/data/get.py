@@ -14,7 +14,7 @@ from i3_pyserini.data.download import download
 from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
 from i3_pyserini.data.manifest import MANIFEST, Manifest
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, locked
+from i3_pyserini.formats.atomic import file_hash, locked, replacing
 
 ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
 BY_HAND = "by hand"
@@ -201,15 +201,12 @@ def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
     known = home / file.ir_datasets
     if not known.is_file() or known.stat().st_size != file.size:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.copyfile(known, partial)
     try:
-        verify(file, partial)
+        with replacing(path) as partial:
+            shutil.copyfile(known, partial)
+            verify(file, partial)
     except I3Error:
-        partial.unlink()
         return False
-    partial.replace(path)
     return True
 
 

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 
 from i3_pyserini.data.catalog import HubFile
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.atomic import file_hash, publish_file, publish_folder
 
 # RuntimeError: of the hub's large-file client, for whatever goes wrong on the way.
 UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError)
@@ -72,9 +72,9 @@ def fetch_from_hub(place: HubFile, target: Path) -> str:
         if place.file is None:
             shutil.rmtree(staging / ".cache", ignore_errors=True)
             target.parent.mkdir(parents=True, exist_ok=True)
-            staging.rename(target)
+            publish_folder(staging, target)
         else:
-            (staging / chosen[0].name).replace(target)
+            publish_file(staging / chosen[0].name, target)
     except UNREACHABLE as error:
         raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
     return f"{place.page}/tree/{revision}"

@@ -22,9 +22,10 @@ from typing import Any, cast
 from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.encoders import DocumentEncoder
-from i3_pyserini.encode.job import Job, differences
+from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.records import differences
 
 POLL = 0.5  # seconds between two looks at whether to stop
 SECONDS_TO_ANSWER = 5.0

@@ -1,6 +1,5 @@
 """The file of encoded queries that Pyserini reads, and our own beside it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from i3_pyserini.encode.query_file import PICKLE, QUERIES, queries_as_bytes
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_bytes, refuse_existing, replacing
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -33,8 +33,7 @@ def save_queries(
         I3Error: it exists, or cannot be written.
     """
     target = directory / PICKLE
-    if target.exists() and not overwrite:
-        raise I3Error(f"{target}: exists; choose another --output, or --overwrite")
+    refuse_existing(target, overwrite)
     if "bpr" in str(directory):
         raise I3Error(
             f"{directory}: stock Pyserini takes a path with 'bpr' for binary codes; rename it"
@@ -43,16 +42,7 @@ def save_queries(
     frame = pd.DataFrame(
         {"id": list(topics), "text": list(topics.values()), "embedding": list(vectors)}
     )
-    partial = target.with_name(f".embedding.partial-{os.getpid()}")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, write in (
-            (directory / QUERIES, lambda: partial.write_bytes(content)),
-            (target, lambda: frame.to_pickle(partial)),
-        ):
-            write()
-            partial.replace(path)
-    except OSError as error:
-        raise I3Error(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_bytes(directory / QUERIES, overwrite=True) as file:
+        file.write(content)
+    with replacing(target) as partial:
+        frame.to_pickle(partial)

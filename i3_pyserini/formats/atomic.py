@@ -1,12 +1,24 @@
-"""Writing files so that half a result never looks whole."""
+"""Writing files and folders so that half a result never looks whole.
 
-import fcntl
+| to write                                   | use                                              |
+| ------------------------------------------ | ------------------------------------------------ |
+| a new text or binary file                  | `new_file`, `new_bytes`                          |
+| a file that a library writes by name       | `replacing`                                      |
+| a new folder                               | `new_folder`                                     |
+| what lies complete under another name      | `publish_file`, `publish_folder`                 |
+| a folder or file, alone among processes    | `locked`, `exclusive`                            |
+
+Everything is written under a hidden name beside the target (`.NAME.partial-PID`), put on the disk,
+and renamed.
+"""
+
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from tqdm import tqdm
 
@@ -14,6 +26,7 @@ from i3_pyserini.errors import I3Error
 
 BLOCK = 1 << 20
 LOCK = ".lock"
+LONGEST_NAME = 200  # bytes of a target's name that a hidden name repeats; file systems take 255
 
 
 @contextmanager
@@ -28,19 +41,129 @@ def new_file(path: Path, overwrite: bool = False) -> Iterator[TextIO]:
         I3Error: it exists, or cannot be written.
     """
     refuse_existing(path, overwrite)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+@contextmanager
+def new_bytes(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Opens a binary file that appears under its name only when the block ends without error.
+
+    Args:
+        path: the file; folders above it are made.
+        overwrite: replace an older file.
+
+    Raises:
+        I3Error: it exists, or cannot be written.
+    """
+    refuse_existing(path, overwrite)
+    with replacing(path) as partial, partial.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def replacing(path: Path, *failures: type[Exception]) -> Iterator[Path]:
+    """Gives a hidden name to write a file under, which takes its place when the block ends.
+
+    Args:
+        path: the file; folders above it are made, and an older file is replaced.
+        *failures: besides OSError, what the block raises where the disk is full and the like.
+
+    Yields:
+        The hidden name; no file is there yet.
+
+    Raises:
+        I3Error: it cannot be written.
+    """
+    partial = hidden(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be written ({error.strerror or error})") from error
+        yield partial
+        publish_file(partial, path)
+    except (OSError, *failures) as error:
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):  # such as a file where a folder should be, which was said above
             partial.unlink()
+
+
+@contextmanager
+def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
+    """Gives an empty hidden folder, which takes the place of another when the block ends.
+
+    Args:
+        path: the folder; an older one is replaced. What may be replaced is the caller's decision.
+        *failures: besides OSError, what the block raises where the disk is full and the like.
+
+    Raises:
+        I3Error: it cannot be written.
+    """
+    target = path.resolve()
+    partial = hidden(target)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        publish_folder(partial, target)
+    except (OSError, *failures) as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def publish_file(partial: Path, path: Path) -> None:
+    """Gives a complete file its name, when its content is on the disk.
+
+    Raises:
+        OSError: it cannot be written or renamed.
+    """
+    sync(partial)
+    partial.replace(path)
+    sync(path.parent)
+
+
+def publish_folder(partial: Path, target: Path) -> None:
+    """Gives a complete folder its name, when its files are on the disk; replaces an older folder.
+
+    Raises:
+        OSError: it cannot be written or renamed; the older folder has its name then.
+    """
+    for path in (*partial.rglob("*"), partial):
+        sync(path)
+    old = hidden(target, "old")
+    replaced = target.exists()
+    if replaced:
+        target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        if replaced:
+            old.rename(target)
+        raise
+    sync(target.parent)
+    if replaced:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Puts a file's content, or the names in a folder, on the disk, to survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hidden(path: Path, kind: str = "partial") -> Path:
+    """The name beside a file or folder under which this process writes it."""
+    name = path.name
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(f".{name}.{kind}-{os.getpid()}")
+
+
+def cannot_write(path: Path, error: Exception) -> I3Error:
+    """The error line for a file or folder that cannot be written."""
+    return I3Error(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})")
 
 
 def refuse_existing(path: Path, overwrite: bool = False) -> None:
@@ -108,33 +231,40 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         I3Error: another process is at work there, or the folder cannot be made.
     """
-    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise I3Error(f"{folder}: cannot be used ({error.strerror})") from error
+    with exclusive(folder / LOCK, folder, "another process is at work here; wait for it"):
+        yield
+
+
+@contextmanager
+def exclusive(lock: Path, subject: Path, busy: str) -> Iterator[None]:
+    """Holds a lock of the operating system, which ends with the process, killed or not.
+
+    Args:
+        lock: a file for the lock alone; it is there while the lock is held.
+        subject: what is locked, for messages.
+        busy: what to say if another process holds it.
+
+    Raises:
+        I3Error: another process holds it, or the disk has no locks.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  (imports asyncio: 0.1 s)
+
+    holder = FileLock(lock, timeout=0, fallback_to_soft=False)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = _has_name(descriptor, path)
-        except BlockingIOError:
-            free = False
-        except OSError as error:  # such as on a network disk without locks
-            raise I3Error(f"{folder}: cannot be locked ({error.strerror})") from error
-        if not free:
-            raise I3Error(f"{folder}: another process is at work here; wait for it")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        holder.acquire()
+    except Timeout as error:
+        raise I3Error(f"{subject}: {busy}") from error
+    except (OSError, NotImplementedError) as error:  # such as on a network disk without locks
+        reason = getattr(error, "strerror", None) or error
+        raise I3Error(f"{subject}: cannot be locked ({reason})") from error
+    try:
+        yield
     finally:
-        os.close(descriptor)
-
-
-def _has_name(descriptor: int, path: Path) -> bool:
-    """Whether an open file still has this name; its last owner may have taken it away."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        # Removed while it is held: whoever opened it meanwhile finds that it has no name any more.
+        with suppress(OSError):
+            lock.unlink()
+        holder.release()

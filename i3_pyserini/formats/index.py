@@ -6,12 +6,14 @@
 `IndexDirectory.open` reads one; `IndexOutput` (in `index_output`) writes one.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.index_ids import IdFile
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import (
@@ -247,6 +249,15 @@ class IndexManifest(Record):
                 f"{manifest.format}); this one reads formats 1 to {FORMAT}: update it"
             )
         return manifest
+
+    def write(self, index: Path) -> None:
+        """Writes the manifest of a directory; an older one is replaced as a whole.
+
+        Raises:
+            I3Error: it cannot be written.
+        """
+        with new_file(index / MANIFEST, overwrite=True) as file:
+            file.write(json.dumps(self.to_json(), indent=2) + "\n")
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the file; `format` is the one of this version."""

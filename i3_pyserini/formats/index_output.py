@@ -1,7 +1,5 @@
 """An output directory: refused if something is in the way, and there only when it is complete."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,9 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.atomic import locked, publish_folder
 from i3_pyserini.formats.index import MANIFEST, IndexManifest
-from i3_pyserini.formats.parts import Block, sync_folder
+from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
@@ -106,9 +104,9 @@ class IndexOutput:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             write(folder)
-            known = self._completed(manifest, folder, shape).to_json()
-            (folder / MANIFEST).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-            self._move(folder)
+            self._completed(manifest, folder, shape).write(folder)
+            publish_folder(folder, self.target)
+            shutil.rmtree(self.folder)
         except OSError as error:
             raise I3Error(
                 f"{self.target}: cannot be written ({error.strerror or error}); run the same "
@@ -170,14 +168,3 @@ class IndexOutput:
             dimension=shape.dimension,
             passages=shape.passages,
         )
-
-    def _move(self, folder: Path) -> None:
-        for path in folder.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        if self.target.exists():
-            old = self.folder / "old"
-            self.target.rename(old)
-        folder.rename(self.target)
-        sync_folder(self.target.parent)
-        shutil.rmtree(self.folder)

@@ -1,19 +1,26 @@
-"""An output that is written block by block, and goes on where it was interrupted.
+"""An output that is written block by block, and resumed where it was interrupted.
 
 Beside the output lie `.NAME.partial` with the lines so far and `.NAME.partial.json` with the
-settings that they were made with. Both go away when the output is complete.
+settings that they were made with, and while a process writes them `.NAME.partial.lock`. All go away
+when the output is complete.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import new_file, refuse_existing
+from i3_pyserini.formats.atomic import (
+    cannot_write,
+    exclusive,
+    new_file,
+    publish_file,
+    refuse_existing,
+)
+from i3_pyserini.formats.records import differences
 
 Settings = Mapping[str, str | int | None]
 
@@ -49,7 +56,7 @@ class Journal:
         """Gives the output its name."""
         partial, settings = _names(self.output)
         with _failures(self.output):
-            partial.replace(self.output)
+            publish_file(partial, self.output)
             settings.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -61,7 +68,7 @@ class Journal:
 
 @contextmanager
 def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> Iterator[Journal]:
-    """Opens an output to begin it or to go on with it; no other process can until the block ends.
+    """Opens an output to begin or resume it; no other process can until the block ends.
 
     Args:
         output: the file to be; folders above it are made.
@@ -73,48 +80,27 @@ def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> I
             settings, or it cannot be written.
     """
     refuse_existing(output, overwrite)
-    partial, _ = _names(output)
+    partial, noted = _names(output)
     with _failures(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        file = partial.open("a+b")  # whatever is written goes to the end, also after a cut
-    _lock(file, output)
-    try:
+    busy = "another process is writing it; wait for that, or choose another --output"
+    with exclusive(partial.with_name(f"{partial.name}.lock"), output, busy):
         refuse_existing(output, overwrite)  # it may just have been completed
-        _compare(file, output, settings, overwrite)
-        yield Journal(output, file)
-    finally:
-        _close(file, output)
+        with _failures(output):
+            file = partial.open("a+b")  # what is written goes to the end, also after a cut
+        with file:
+            try:
+                _compare(file, output, settings, overwrite)
+                yield Journal(output, file)
+            finally:  # nothing is left behind where nothing was written
+                if partial.exists() and not partial.stat().st_size:
+                    noted.unlink(missing_ok=True)
+                    partial.unlink()
 
 
 def _names(output: Path) -> tuple[Path, Path]:
     partial = output.with_name(f".{output.name}.partial")
     return partial, partial.with_name(f"{partial.name}.json")
-
-
-def _lock(file: BinaryIO, output: Path) -> None:
-    """Takes a lock that ends with the process, however that ends."""
-    partial, _ = _names(output)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        free = _is_named(file, partial)
-    except BlockingIOError:
-        free = False
-    except OSError as error:
-        file.close()
-        raise I3Error(f"{partial}: cannot be locked ({error.strerror or error})") from error
-    if not free:
-        file.close()
-        raise I3Error(
-            f"{output}: another process is writing it; wait for that, or choose another --output"
-        )
-
-
-def _is_named(file: BinaryIO, path: Path) -> bool:
-    """Whether a file that is open still has this name; its last owner may have taken it away."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _compare(file: BinaryIO, output: Path, settings: Settings, overwrite: bool) -> None:
@@ -126,7 +112,7 @@ def _compare(file: BinaryIO, output: Path, settings: Settings, overwrite: bool) 
             return
         if not overwrite:
             raise I3Error(
-                f"{partial}: begun with other settings ({'; '.join(changes)}); go on with the "
+                f"{partial}: begun with other settings ({'; '.join(changes)}); resume with the "
                 "same ones, or begin anew with --overwrite"
             )
         with _failures(output):
@@ -143,21 +129,7 @@ def _changes(noted: Path, settings: Settings) -> list[str]:
         before = None
     if not isinstance(before, dict):
         return [f"{noted.name} cannot be read"]
-    return [
-        f"{name}: {before.get(name)} -> {settings.get(name)}"
-        for name in sorted(before.keys() | settings.keys())
-        if before.get(name) != settings.get(name)
-    ]
-
-
-def _close(file: BinaryIO, output: Path) -> None:
-    """Ends the lock; leaves nothing behind where nothing was written."""
-    partial, noted = _names(output)
-    with suppress(OSError):  # what matters is on the disk already, or has raised before
-        if _is_named(file, partial) and partial.stat().st_size == 0:
-            noted.unlink(missing_ok=True)
-            partial.unlink()
-        file.close()
+    return differences(before, settings)
 
 
 @contextmanager
@@ -165,4 +137,4 @@ def _failures(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise I3Error(f"{output}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(output, error) from error

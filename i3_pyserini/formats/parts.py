@@ -6,7 +6,6 @@ it belongs to.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,19 +57,8 @@ def write_part(path: Path, job: str, ids: list[str], vectors: Array) -> None:
         raise I3Error(f"passage {docid!r}: its vector is not finite; {_advice(vectors)}")
     tensors = {"ids": _bytes_of(ids), "vectors": np.ascontiguousarray(vectors)}
     header = {"job": job, "passages": str(len(ids)), "sha256": _hash(tensors)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            with partial.open("wb") as file:
-                file.write(save(tensors, metadata=header))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-            sync_folder(path.parent)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be written ({error.strerror or error})") from error
+    with new_bytes(path, overwrite=True) as file:
+        file.write(save(tensors, metadata=header))
 
 
 def read_part(path: Path, job: str) -> Block:
@@ -90,15 +79,6 @@ def read_part(path: Path, job: str) -> Block:
     if header.get("job") != job or header.get("sha256") != _hash(tensors):
         raise DamagedPartError(f"{path}: of another job, or changed since it was written")
     return Block(tensors["ids"].tobytes().decode("utf-8").split("\n")[:-1], tensors["vectors"])
-
-
-def sync_folder(folder: Path) -> None:
-    """Puts a folder's names on the disk, so that a renamed file survives a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _advice(vectors: Array) -> str:

@@ -15,10 +15,9 @@ an older version does not know.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from i3_pyserini.errors import I3Error
 
@@ -124,7 +123,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
     return found
 
 
-@cache
 def _keys(kind: type[Record]) -> dict[str, tuple[str, Any]]:
     """JSON key and type of each field but `extra`."""
     hints = get_type_hints(kind)
@@ -141,7 +139,7 @@ def _value(hint: Any, found: Any, place: str, path: str) -> Any:
         (inner,) = (one for one in arguments if one is not type(None))
         return None if found is None else _value(inner, found, place, path)
     if is_dataclass(hint):
-        return _record(hint, found, place, path)  # type: ignore[type-var]  (every one is a Record)
+        return _record(cast("type[Record]", hint), found, place, path)
     if origin is not None:
         return _collection(origin, arguments, found, place, path)
     if hint is Any or type(found) is hint or (hint is float and type(found) is int):
@@ -150,11 +148,12 @@ def _value(hint: Any, found: Any, place: str, path: str) -> Any:
 
 
 def _collection(origin: Any, arguments: tuple[Any, ...], found: Any, place: str, path: str) -> Any:
-    expected, name = (list, "a list") if origin is tuple else (dict, "a JSON object")
-    if not isinstance(found, expected):
-        raise _unexpected(name, found, place, path)
     if origin is tuple:  # only `tuple[X, ...]`
+        if not isinstance(found, list | tuple):
+            raise _unexpected("a list", found, place, path)
         return tuple(_value(arguments[0], one, place, path) for one in found)
+    if not isinstance(found, dict):
+        raise _unexpected("a JSON object", found, place, path)
     return {name: _value(arguments[1], one, place, f"{path}.{name}") for name, one in found.items()}
 
 

@@ -15,7 +15,6 @@ builds one and would otherwise report it as missing.
 
 import copy
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from torch import Tensor
 from transformers import AutoModel
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_folder
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
@@ -58,21 +58,13 @@ def save_model_directory(
         I3Error: something else is in the way, or the place cannot be written.
     """
     check_target(Path(directory), overwrite)
-    target = Path(directory).resolve()
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
+    with new_folder(Path(directory), SafetensorError) as partial:  # which is of a full disk, too
         with quiet_transformers():
             _write(model, tokenizer, partial)
         if card is not None:
             (partial / "README.md").write_text(card, encoding="utf-8")
-        _sync(partial)
-        _replace(partial, target)
-    except (OSError, SafetensorError) as error:  # the latter too is of a full disk
-        reason = getattr(error, "strerror", None) or error
-        raise I3Error(f"{target}: cannot be written ({reason})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        for path in partial.rglob("*.safetensors"):  # written for their owner only
+            shutil.copymode(partial / "config.json", path)
 
 
 def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenizer]:
@@ -187,24 +179,3 @@ def _write_index(directory: Path, tensors: dict[str, Tensor], files: dict[str, s
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))}
     text = json.dumps(index, indent=2) + "\n"
     (directory / INDEX).write_text(text, encoding="utf-8")
-
-
-def _sync(directory: Path) -> None:
-    for path in directory.rglob("*.safetensors"):  # written for their owner only
-        shutil.copymode(directory / "config.json", path)
-    for path in [*directory.rglob("*"), directory]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _replace(partial: Path, target: Path) -> None:
-    if target.exists():
-        old = target.with_name(f".{target.name}.old-{os.getpid()}")
-        target.rename(old)
-        partial.rename(target)
-        shutil.rmtree(old)
-    else:
-        partial.rename(target)

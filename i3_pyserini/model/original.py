@@ -4,7 +4,6 @@ A `.p` file is `torch.save(state_dict)`. The names are translated from ours to t
 one function, which serves both directions, so that each tensor has exactly one counterpart.
 """
 
-import os
 import pickle
 import re
 import warnings
@@ -17,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import refuse_existing, replacing
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.retriever import I3Retriever
@@ -123,21 +123,10 @@ def save_original(model: I3Retriever, path: Path, overwrite: bool = False) -> No
     Raises:
         I3Error: the original could not load the model, the file exists, or it cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise I3Error(f"{path}: exists; choose another name, or --overwrite")
+    refuse_existing(path, overwrite)
     tensors = to_original(model)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            torch.save(tensors, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError is PyTorch's, of a full disk
-        raise I3Error(f"{path}: cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, RuntimeError) as partial:  # which is PyTorch's, of a full disk
+        torch.save(tensors, partial)
 
 
 def original_name(name: str) -> str:

@@ -3,7 +3,6 @@
 They run in processes of their own, since importing pyserini starts a Java virtual machine.
 """
 
-import json
 import os
 import re
 import shutil
@@ -17,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import locked
-from i3_pyserini.formats.index import MANIFEST, IndexManifest, read_manifest
+from i3_pyserini.formats.atomic import LOCK, cannot_write, locked, publish_folder
+from i3_pyserini.formats.index import IndexManifest, read_manifest
 from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"
@@ -98,13 +97,12 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
                 shutil.rmtree(folder, ignore_errors=True)
             texts.mkdir()
             yield texts, made
-            manifest = replace(known, pyserini=version("pyserini")).to_json()
-            (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-            made.rename(index)
+            replace(known, pyserini=version("pyserini")).write(made)
+            publish_folder(made, index)
     except OSError as error:
-        raise I3Error(f"{index}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(index, error) from error
     finally:
-        if not (partial / ".lock").exists():  # not another process's
+        if not (partial / LOCK).exists():  # not another process's
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -1,6 +1,5 @@
 """The state that an interrupted run goes on from: one file, complete or not there."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LRScheduler
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import differences
@@ -140,15 +140,8 @@ class Checkpoint:
         return state
 
     def _write(self, state: dict[str, Any]) -> None:
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
-            raise I3Error(f"{self.path}: cannot be written ({error})") from error
+        with replacing(self.path, RuntimeError) as partial:  # PyTorch's, of a full disk
+            torch.save(state, partial)
 
 
 def check_recipe(output: Path, recipe: Recipe) -> None:

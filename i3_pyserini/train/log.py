@@ -7,13 +7,15 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from i3_pyserini.formats.atomic import new_file
+
 
 class TrainingLog:
     """Writes what a run measures, a line a time.
 
     Args:
         output: the run's folder; lines go to `log.jsonl`, TensorBoard's files to `tensorboard/`.
-        step: the step that the run goes on from; later lines of an interrupted one are removed.
+        step: the step that the run resumes from; later lines of an interrupted one are removed.
     """
 
     def __init__(self, output: Path, step: int) -> None:
@@ -23,9 +25,8 @@ class TrainingLog:
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in map(_parsed, lines) if line and line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        partial.write_text(text if step else "", encoding="utf-8")
-        partial.replace(self.path)
+        with new_file(self.path, overwrite=True) as file:
+            file.write(text if step else "")
         self.board = SummaryWriter(str(output / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, **values: Any) -> None:

@@ -1,7 +1,6 @@
 """Reading, changing, comparing and writing recipes as YAML files."""
 
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.train.recipe import Recipe
 
 # Settings of speed, memory and reporting: a run may be resumed with other values.
@@ -121,6 +121,5 @@ def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Writes a recipe; it appears under its name only when it is complete."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(recipe.as_yaml(), encoding="utf-8")
-    partial.replace(path)
+    with new_file(path, overwrite=True) as file:
+        file.write(recipe.as_yaml())

@@ -1,7 +1,5 @@
 """Finding the cheapest parameters of an index that reach a recall, by trying them."""
 
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.hits import Rows, Scores
-from i3_pyserini.formats.index import MANIFEST, IndexManifest, TunedRecord, read_manifest
+from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
 from i3_pyserini.search.index.load import read_index
 from i3_pyserini.search.index.parameters import apply_parameters, lists_of, parameters_of
@@ -158,27 +157,16 @@ def _store(
     target: float,
     k: int,
 ) -> None:
-    """Index first, then manifest, each under a temporary name until it is complete."""
+    """Index first, then manifest."""
     built = replace(
         manifest.built,
         parameters=parameters_of(index),
         tuned=TunedRecord(recall=best.recall, target=target, k=k),
     )
-    partials = [folder / f".{name}.partial-{os.getpid()}" for name in ("index", MANIFEST)]
-    try:
-        faiss.write_index(index, str(partials[0]))
-        built = replace(built, bytes=partials[0].stat().st_size)
-        text = json.dumps(replace(manifest, built=built).to_json(), indent=2) + "\n"
-        partials[1].write_text(text, encoding="utf-8")
-        for partial, name in zip(partials, ("index", MANIFEST), strict=True):
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(folder / name)
-    except (OSError, RuntimeError) as error:
-        raise I3Error(f"{folder}: cannot be written ({error})") from error
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)
+    with replacing(folder / "index", RuntimeError) as partial:
+        faiss.write_index(index, str(partial))
+        built = replace(built, bytes=partial.stat().st_size)
+    replace(manifest, built=built).write(folder)
 
 
 def _words(parameters: Mapping[str, int]) -> str:

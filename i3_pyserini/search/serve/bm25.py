@@ -1,6 +1,5 @@
 """BM25 over a text store: SQLite's full-text index, on disk, made once."""
 
-import os
 import re
 import sqlite3
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.textstore import TextStore
 
 BLOCK = 4096
@@ -80,27 +80,27 @@ def stop_words() -> frozenset[str]:
 
 
 def _build(store: TextStore, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with closing(sqlite3.connect(partial)) as connection:
-            # Durability is the final rename's: an index that is not complete is thrown away.
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute(TABLE)
-            bar = tqdm(total=len(store), desc="index words", unit=" passages", delay=2)
-            with bar, connection:
-                for start in range(0, len(store), BLOCK):
-                    block = store.slice(start, start + BLOCK)
-                    rows = (
-                        (start + number, f"{passage.title or ''} {passage.text}")
-                        for number, passage in enumerate(block, start=1)
-                    )
-                    connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
-                    bar.update(len(block))
-        partial.replace(path)
-    except (OSError, sqlite3.Error) as error:
+        with replacing(path, sqlite3.Error) as partial:
+            _fill(store, partial)
+    except I3Error as error:
         raise I3Error(
-            f"{path}: cannot be written ({error}); name another folder with --cache, or leave BM25 "
-            "out with --no-bm25"
+            f"{error}; name another folder with --cache, or leave BM25 out with --no-bm25"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _fill(store: TextStore, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        # Durability is the final rename's: an index that is not complete is thrown away.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute(TABLE)
+        bar = tqdm(total=len(store), desc="index words", unit=" passages", delay=2)
+        with bar, connection:
+            for start in range(0, len(store), BLOCK):
+                block = store.slice(start, start + BLOCK)
+                rows = (
+                    (start + number, f"{passage.title or ''} {passage.text}")
+                    for number, passage in enumerate(block, start=1)
+                )
+                connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
+                bar.update(len(block))

@@ -63,7 +63,7 @@ def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
 
 def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "ivf"), "ivf-pq")
-    parameters = read_manifest(tmp_path / "ivf").built.parameters
+    parameters = read_manifest(tmp_path / "ivf").built.parameters or {}
     index: Any = faiss.read_index(str(tmp_path / "ivf" / "index"))  # owns what it is downcast to
     refined: Any = faiss.downcast_index(index)
     assert refined.k_factor == parameters["refine"] == 4
@@ -72,7 +72,7 @@ def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "hnsw"), "hnsw")
     index = faiss.read_index(str(tmp_path / "hnsw" / "index"))
     graph: Any = faiss.downcast_index(index)
-    parameters = read_manifest(tmp_path / "hnsw").built.parameters
+    parameters = read_manifest(tmp_path / "hnsw").built.parameters or {}
     assert graph.hnsw.efSearch == parameters["efSearch"]
 
 

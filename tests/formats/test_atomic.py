@@ -1,0 +1,179 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import (
+    exclusive,
+    locked,
+    new_bytes,
+    new_file,
+    new_folder,
+    publish_folder,
+    replacing,
+)
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from i3_pyserini.formats.atomic import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+Write = Callable[[Path], AbstractContextManager[Any]]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def text(path: Path) -> AbstractContextManager[Any]:
+    return new_file(path, overwrite=True)
+
+
+def binary(path: Path) -> AbstractContextManager[Any]:
+    return new_bytes(path, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["out", "[1]", "a b", "*?", "#x", "ü", "n" * 250])
+@pytest.mark.parametrize("write", [text, binary, replacing])
+def test_nothing_has_its_name_before_it_is_complete(
+    tmp_path: Path, write: Write, name: str
+) -> None:
+    path = tmp_path / "above" / name
+    for content in ("one", "two"):  # anew, and over an older one
+        before = path.read_bytes() if path.exists() else None
+        with pytest.raises(ZeroDivisionError), write(path) as file:
+            put(file, "half")
+            raise ZeroDivisionError
+        assert (path.read_bytes() if path.exists() else None) == before
+        with write(path) as file:
+            put(file, content)
+            assert (path.read_bytes() if path.exists() else None) == before
+        assert path.read_text() == content
+        assert names(path.parent) == [name]
+
+
+def put(file: Any, content: str) -> None:
+    if isinstance(file, Path):
+        file.write_text(content)
+    else:
+        file.write(content if "b" not in file.mode else content.encode())
+
+
+@pytest.mark.parametrize("new", [new_file, new_bytes])
+def test_older_files_are_kept_unless_overwritten(tmp_path: Path, new: Any) -> None:
+    (tmp_path / "out").write_text("old")
+    with pytest.raises(I3Error, match="out: exists"), new(tmp_path / "out"):
+        pass
+    with pytest.raises(I3Error, match="is a folder"), new(tmp_path, overwrite=True):
+        pass
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_failures_that_mean_a_full_disk(tmp_path: Path) -> None:
+    with (
+        pytest.raises(I3Error, match=r"out: cannot be written \(no room\)"),
+        replacing(tmp_path / "out", RuntimeError),
+    ):
+        raise RuntimeError("no room")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "out"):
+        raise RuntimeError("a defect of the program")
+    (tmp_path / "file").touch()
+    for write in (text, binary, new_folder):
+        with pytest.raises(I3Error, match="out: cannot be written"), write(tmp_path / "file/out"):
+            pass
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("name", ["out", "[1]", "n" * 250])
+def test_a_folder_has_its_name_when_it_is_complete(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "above" / name
+    for content in ("one", "two"):
+        with pytest.raises(ZeroDivisionError), new_folder(path) as folder:
+            (folder / "half").touch()
+            raise ZeroDivisionError
+        with new_folder(path) as folder:
+            (folder / "sub").mkdir()
+            (folder / "sub" / content).write_text(content)
+        assert names(path / "sub") == [content]
+        assert names(path.parent) == [name]
+
+
+def test_an_older_folder_comes_back_if_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError("not today")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match="not today"):
+        publish_folder(tmp_path / "new", tmp_path / "old")
+    assert names(tmp_path / "old") == ["old"]
+
+
+def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "[locked] *"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        with pytest.raises(I3Error, match="another process is at work here"), locked(folder):
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with locked(folder):
+        assert names(folder) == [".lock"]
+    assert names(folder) == []
+
+
+def test_a_lock_is_not_for_the_same_process_twice(tmp_path: Path) -> None:
+    with (
+        exclusive(tmp_path / "x", tmp_path, "busy"),
+        pytest.raises(I3Error, match="busy"),
+        exclusive(tmp_path / "x", tmp_path, "busy"),
+    ):
+        pass
+
+
+def enter(folder: Path, rounds: int) -> int:
+    """Counts how often the lock was held by this process alone."""
+    alone = 0
+    while alone < rounds:
+        try:
+            with locked(folder):
+                os.close(os.open(folder / "inside", os.O_CREAT | os.O_EXCL))
+                (folder / "inside").unlink()
+                alone += 1
+        except I3Error:  # another one has it
+            pass
+    return alone
+
+
+def test_a_lock_file_that_is_removed_keeps_two_from_getting_in(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.starmap(enter, [(tmp_path, 100)] * 3) == [100] * 3
+
+
+def test_a_disk_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(I3Error, match=r"cannot be locked \(Function not"), locked(tmp_path):
+        pass
