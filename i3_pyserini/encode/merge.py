@@ -8,8 +8,14 @@ from typing import Any
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
-from i3_pyserini.formats.index import MANIFEST, EncoderRecord, IndexManifest, ShardRecord
-from i3_pyserini.formats.index_ids import IdFile, count_ids
+from i3_pyserini.formats.docids import count_ids
+from i3_pyserini.formats.index import (
+    MANIFEST,
+    EncoderRecord,
+    IndexDirectory,
+    IndexManifest,
+    ShardRecord,
+)
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block
@@ -163,7 +169,7 @@ def _common(shard: FinishedShard) -> dict[str, Any]:
 
 
 def _check_counts(shards: Sequence[FinishedShard], scratch: Path) -> None:
-    files = [IdFile.of(one.path, one.kind) for one in shards]
+    files = [IndexDirectory.open(one.path).ids for one in shards]
     for one, file in zip(shards, files, strict=True):
         file.refuse_cut_off()
         if one.kind != "jsonl":  # those lines are counted below

@@ -9,8 +9,8 @@ import numpy as np
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_inputs
+from i3_pyserini.formats.docids import IdFile, count_ids
 from i3_pyserini.formats.index import MANIFEST, EncoderRecord, IndexManifest, SourceRecord
-from i3_pyserini.formats.index_ids import IdFile, count_ids
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl import SUFFIXES
 from i3_pyserini.formats.jsonl_vectors import first_dimension, read_jsonl_vectors

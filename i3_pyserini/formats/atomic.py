@@ -76,11 +76,12 @@ def replacing(path: Path, *failures: type[Exception]) -> Iterator[Path]:
         I3Error: it cannot be written.
     """
     partial = hidden(path)
+    expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         publish_file(partial, path)
-    except (OSError, *failures) as error:
+    except expected as error:
         raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):  # such as a file where a folder should be, which was said above
@@ -100,11 +101,12 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
     """
     target = path.resolve()
     partial = hidden(target)
+    expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         partial.mkdir(parents=True)
         yield partial
         publish_folder(partial, target)
-    except (OSError, *failures) as error:
+    except expected as error:
         raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

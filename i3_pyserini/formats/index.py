@@ -14,7 +14,7 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
-from i3_pyserini.formats.index_ids import IdFile
+from i3_pyserini.formats.docids import IdFile
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import (
     KEY,
@@ -24,7 +24,7 @@ from i3_pyserini.formats.records import (
     read_record,
     write_record,
 )
-from i3_pyserini.formats.vector_files import Kind, Shape, kind_of, read_files
+from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest; grows when a key that is there already gets another meaning
@@ -303,7 +303,7 @@ class IndexDirectory:
     @property
     def ids(self) -> IdFile:
         """The file that has the ids, to be read by itself."""
-        return IdFile.of(self.path, self.kind)
+        return IdFile(self.path / FILES[self.kind][-1], self.kind == "jsonl")
 
     def vectors(self) -> tuple[Shape, Iterator[Block]]:
         """Number and dimension of the vectors, and all of them with their ids, block by block.

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK
+from i3_pyserini.formats.docids import read_docids
 from i3_pyserini.formats.jsonl_vectors import (
     BLOCK,
     first_dimension,
@@ -168,29 +168,6 @@ def read_array(array: np.ndarray[Any, np.dtype[Any]], docids: Path) -> Iterator[
         yield Block(ids, vectors)
     if next(lines, None) is not None:
         raise I3Error(f"{docids}: more ids than the {len(array):,} vectors")
-
-
-def read_docids(path: Path) -> Iterator[str]:
-    """The ids of a `docid` file.
-
-    Raises:
-        I3Error: it cannot be read, or a line is empty or has white space in it.
-    """
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-                try:
-                    docid = text.rstrip(b"\r\n").decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise I3Error(f"{path}, line {number}: not valid UTF-8") from error
-                if not docid or docid != "".join(docid.split()):
-                    raise I3Error(
-                        f"{path}, line {number}: id {docid!r} is empty or has white space in it"
-                    )
-                yield docid
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _jsonl_shape(path: Path) -> Shape:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.docids import Docids, read_docids
 from i3_pyserini.formats.journal import open_journal
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import DamagedPartError, read_part, write_part
@@ -28,7 +28,7 @@ from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.tsv import read_tsv
-from i3_pyserini.formats.vector_files import open_index, open_npy, read_docids, read_files
+from i3_pyserini.formats.vector_files import open_index, open_npy, read_files
 from tests.formats.damage import damaged, examples, result_or_one_line, write
 
 IDS, DIMENSION = ["d1", "007", 'say"so"', "日本", "x#1"], 3

@@ -19,7 +19,6 @@ from i3_pyserini.formats.vector_files import (
     open_index,
     open_npy,
     read_array,
-    read_docids,
     read_files,
     write_files,
 )
@@ -128,26 +127,6 @@ def test_as_many_ids_as_vectors(tmp_path: Path) -> None:
     path.write_text("\n".join([*IDS, "one-more"]) + "\n")
     with pytest.raises(I3Error, match="docid: more ids than the 11 vectors"):
         list(read_array(VECTORS, path))
-
-
-def test_ids_of_other_systems_are_read(tmp_path: Path) -> None:
-    (tmp_path / "docid").write_bytes(b"\xef\xbb\xbfd1\r\n\xc3\xa9\r\nd3")
-    assert list(read_docids(tmp_path / "docid")) == ["d1", "é", "d3"]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"d1\n\nd3\n", r"docid, line 2: id '' is empty"),
-        (b"d1\nd 2\n", r"docid, line 2: id 'd 2' .*white space"),
-        (b"d1\n d2\n", r"docid, line 2: id ' d2' .*white space"),
-        (b"d1\nd\xff\n", r"docid, line 2: not valid UTF-8"),
-    ],
-)
-def test_bad_ids_are_named(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "docid").write_bytes(content)
-    with pytest.raises(I3Error, match=said):
-        list(read_docids(tmp_path / "docid"))
 
 
 def test_json_lines_of_others(tmp_path: Path) -> None:

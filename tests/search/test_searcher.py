@@ -145,7 +145,7 @@ def test_damaged_indexes(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="31 ids but 30 vectors"):
         Searcher(index)
     (index / "docid").write_text("d0\n\n" + "d1\n" * 28)
-    with pytest.raises(I3Error, match="docid, line 2: no id"):
+    with pytest.raises(I3Error, match="docid, line 2: id '' is empty"):
         Searcher(index)
 
 
