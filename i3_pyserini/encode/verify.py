@@ -13,7 +13,7 @@ from tqdm import tqdm
 from i3_pyserini.encode.batches import Batching, encode_ids
 from i3_pyserini.encode.reference import Reference
 from i3_pyserini.encode.scan import shard_lines
-from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import IdFile, count_ids
 from i3_pyserini.formats.index import MANIFEST, IndexDirectory
@@ -63,6 +63,8 @@ def verify(index: Path, reference: Reference) -> Iterator[str]:
     found = f"{shape.passages:,} vectors of {shape.dimension} dimensions ({directory.kind})"
     yield _line("files", f"{found}, {as_noted}")
     yield _line("model", _compare_model(directory, reference, shape))
+    if isinstance(reference.source, EncoderSpec):
+        yield _line("tokenizer", _read_by_transformers(reference.source.name))
     ids = directory.ids
     if directory.has_manifest:
         ids.refuse_cut_off()
@@ -246,6 +248,16 @@ def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) ->
             "changed since"
         )
     return f"{found.name}, with the fingerprint of the manifest"
+
+
+def _read_by_transformers(name: str) -> str:
+    """Whether stock Pyserini tokenises queries as the passages of this model were."""
+    from i3_pyserini.model.tokenizer_check import FIX, check_tokenizer  # noqa: PLC0415  (seconds)
+
+    found = check_tokenizer(name)
+    if found is None:
+        return "transformers, and so stock Pyserini, reads it as the model's files say"
+    return f"{found}. Passages and queries here follow the file, stock Pyserini does not; {FIX}"
 
 
 def _count(ids: IdFile, shape: Shape) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 from i3_pyserini.model.tokenizer_loading import (
@@ -47,7 +48,7 @@ PROBES = (
 FIX = 'for equal ids, set "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json'
 
 
-def check_tokenizer(name_or_dir: str, config: PreTrainedConfig | None = None) -> str | None:
+def check_tokenizer(name_or_dir: str) -> str | None:
     """What transformers changes about a model's tokenizer, against the model's own files.
 
     All commands of this package follow the files. Stock Pyserini and sentence-transformers
@@ -55,8 +56,7 @@ def check_tokenizer(name_or_dir: str, config: PreTrainedConfig | None = None) ->
     what makes them equal.
 
     Args:
-        name_or_dir: a model directory or a hub name.
-        config: its configuration, or its backbone's; None to read it.
+        name_or_dir: a model directory or a hub name, of an I³ model or of any other.
 
     Returns:
         One line; None if all probes have the same ids.
@@ -67,13 +67,19 @@ def check_tokenizer(name_or_dir: str, config: PreTrainedConfig | None = None) ->
     own = read_tokenizer_file(name_or_dir)
     if own is None:
         return None
-    theirs = read_by_transformers(name_or_dir, config or load_config(name_or_dir))
+    theirs = read_by_transformers(name_or_dir, _backbone_config(name_or_dir))
     found = [] if reads_alike(theirs, own) else list(_differences(theirs, own))
     if not found:
         return None
     return f"transformers {version('transformers')} reads tokenizer.json otherwise: " + "; ".join(
         found
     )
+
+
+def _backbone_config(name_or_dir: str) -> PreTrainedConfig:
+    if is_i3_model(name_or_dir):
+        return load_i3_config(name_or_dir).encoder
+    return load_config(name_or_dir, "encoder")
 
 
 def _differences(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> Iterator[str]:

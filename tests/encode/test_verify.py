@@ -34,6 +34,7 @@ from tests.encode.indexes import (
     write_corpus,
 )
 from tests.encode.stand_in import LengthEncoder
+from tests.model.odd_tokenizers import KINDS, make_odd_model
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 EGGS = [
@@ -412,7 +413,7 @@ def test_verify_on_the_command_line(
     done = run_module(*command, "--check", 7)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        *("files", "model", "ids", "vectors", "collection", "sample", "ok")
+        *("files", "model", "tokenizer", "ids", "vectors", "collection", "sample", "ok")
     ]
     assert "7 passages encoded again" in done.stdout
     for flags, said in (
@@ -430,3 +431,17 @@ def test_verify_on_the_command_line(
         f"error: {eggs.path}, line 20: id 'f19', but 'e19' in {index / 'docid'}, line 20\n"
     )
     assert "ok" not in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("kind", ["plain", "accents", "pre-tokenizer"])
+def test_a_tokenizer_that_transformers_changes_is_named(
+    eggs: Corpus, tmp_path: Path, kind: str
+) -> None:
+    model = make_odd_model(KINDS[kind], tmp_path / "odd")
+    spec = EncoderSpec(model, "auto")
+    encode_corpus(eggs, spec, IndexOutput(tmp_path / "index"))
+    found = list(verify(tmp_path / "index", reference_of(tmp_path / "index", Flags(eggs.path))))
+    (line,) = (line for line in found if line.startswith("tokenizer"))
+    assert KINDS[kind].changed in line
+    assert ("PreTrainedTokenizerFast" in line) == bool(KINDS[kind].changed)
+    assert any(line.startswith("sample") for line in found)
