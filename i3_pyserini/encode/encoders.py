@@ -20,6 +20,7 @@ from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.pooling import VectorHead
+from i3_pyserini.model.query_text import check_texts
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import EncoderSettings, resolve
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
@@ -199,6 +200,8 @@ class AutoDocumentEncoder(_PassageEncoder):
         if settings.lowercase:
             lowercase_first(self.tokenizer.backend_tokenizer)
         encoder = load_encoder(model_name, "encoder")
+        words: Any = encoder.get_input_embeddings()
+        self.name, self._embedded = model_name, len(words.weight)
         self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
         length = settings.query_length if self.of_queries else settings.passage_length
         self._max_length = self._longest(length, position_limit(encoder))
@@ -210,7 +213,12 @@ class AutoDocumentEncoder(_PassageEncoder):
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[list[int]]:
-        """The ids of N passages; see `DocumentEncoder`."""
+        """The ids of N passages; see `DocumentEncoder`.
+
+        Raises:
+            I3Error: a text is not text.
+        """
+        check_texts(texts, "query" if self.of_queries else "text of passage")
         return self._tokenise(*self._joined(texts, titles))
 
     def _joined(
@@ -243,7 +251,23 @@ class AutoDocumentEncoder(_PassageEncoder):
             return_token_type_ids=False,
             return_attention_mask=False,
         )["input_ids"]
-        return ids
+        # A tokenizer that puts no special tokens around a text has no id for an empty one.
+        return [row or [padding_id(self.tokenizer)] for row in ids]
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encodes B passages of ids; see `DocumentEncoder`.
+
+        Raises:
+            I3Error: a token has no embedding, as with a tokenizer of another model.
+        """
+        highest = max(map(max, ids))
+        if highest >= self._embedded:
+            token = self.tokenizer.convert_ids_to_tokens(highest)
+            raise I3Error(
+                f"encoder {self.name}: token {token!r} has id {highest}, but the model embeds only "
+                f"{self._embedded} ids; its tokenizer is of another model"
+            )
+        return super().vectors(ids)
 
     def _longest(self, length: int | None, positions: int | None) -> int:
         limits = [length or self.tokenizer.model_max_length, positions or NO_LIMIT]

@@ -23,6 +23,7 @@ from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
 TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
 TRANSFORMERS_BATCH = 64
+NO_LIMIT = 1 << 20  # ids: tokenizers without a longest input say something like 1e30
 Kind = Literal["i3", "auto"]
 
 
@@ -204,7 +205,9 @@ def _light_encoder(
     tokenizer = read_tokenizer_file(str(folder)) if bert else None
     if bert is None or tokenizer is None or tokenizer.highest_id >= bert.vocabulary:
         return None
-    length = min(settings.query_length or _tokenizer_length(folder), bert.positions)
+    if not tokenizer.core.num_special_tokens_to_add(is_pair=False):
+        return None  # an empty query would have no token
+    length = min(settings.query_length or _tokenizer_length(folder) or NO_LIMIT, bert.positions)
     if settings.lowercase:
         lowercase_first(tokenizer.core)
     return NumpyQueryEncoder(name, bert, tokenizer, length, settings, threads)
@@ -234,10 +237,10 @@ def _i3_directory(folder: Path) -> Path | None:
     return None
 
 
-def _tokenizer_length(folder: Path) -> int:
-    """What stock Pyserini cuts queries to."""
+def _tokenizer_length(folder: Path) -> int | None:
+    """What stock Pyserini cuts queries to; None if the tokenizer does not say."""
     length = _json(folder / "tokenizer_config.json").get("model_max_length")
-    return int(length) if isinstance(length, int) and length < 1 << 20 else 512
+    return int(length) if isinstance(length, (int, float)) and length < NO_LIMIT else None
 
 
 def _json(path: Path) -> dict[str, Any]:

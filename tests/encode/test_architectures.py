@@ -65,11 +65,11 @@ def expected(directory: str, text: str, pooling: str, length: int) -> Any:
     ids = tokenizer(text, truncation=True, max_length=length, return_tensors="pt")["input_ids"]
     model = AutoModel.from_pretrained(directory).eval()
     states = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0][0]
-    vector = {"cls": states[0], "mean": states.mean(dim=0)}[pooling]
+    vector = {"cls": states[0], "mean": states.mean(dim=0), "last": states[-1]}[pooling]
     return (vector / vector.norm()).numpy()
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
 @pytest.mark.parametrize("name", TYPES)
 def test_vectors_are_those_of_automodel(
     make_backbone: MakeBackbone, name: str, pooling: str
