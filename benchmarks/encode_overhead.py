@@ -29,6 +29,12 @@ from i3_pyserini.demo.docstrings import collect_docstrings
 
 PASSAGE_WORDS = 56
 BATCH_PASSAGES = 32
+RELEASED: dict[str, Any] = {  # of the released checkpoints
+    "interactor_init": "original",
+    "passage_template": "{title} {sep} {text}",
+    "query_length": 32,
+    "passage_length": 140,
+}
 
 Batch = dict[str, Any]
 
@@ -50,7 +56,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the passages to use")
     args = parser.parse_args()
     minilm = str(get_model_path())
-    tokenizer = I3Tokenizer.from_pretrained(minilm, I3Retriever.from_backbone(minilm).config)
+    config = I3Retriever.from_backbone(minilm, **RELEASED).config
+    tokenizer = I3Tokenizer.from_pretrained(minilm, config)
     print(
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, transformers {transformers.__version__}, float32, "
@@ -65,8 +72,8 @@ def main() -> None:
 
 
 def _minilm(directory: str) -> Subject:
-    plain = I3Retriever.from_backbone(directory, interaction="none")
-    return Subject("MiniLM-L6", plain, I3Retriever.from_backbone(directory), 384)
+    plain = I3Retriever.from_backbone(directory, interaction="none", **RELEASED)
+    return Subject("MiniLM-L6", plain, I3Retriever.from_backbone(directory, **RELEASED), 384)
 
 
 def _bert_base() -> Subject:
