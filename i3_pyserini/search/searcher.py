@@ -21,8 +21,7 @@ from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.exact import search_exactly
-from i3_pyserini.search.index.load import read_index
-from i3_pyserini.search.index.parameters import apply_parameters
+from i3_pyserini.search.faiss_index import apply_parameters, read_index
 
 FLAT = b"IxFI"  # how FAISS's file of an IndexFlatIP begins
 SPARE = 16  # hits beyond k, among which equal ones at the end are put in order

@@ -8,7 +8,7 @@ import numpy as np
 
 from i3_pyserini.errors import note
 from i3_pyserini.formats.parts import Block
-from i3_pyserini.search.index.parameters import parts_of
+from i3_pyserini.search.faiss_index import parts_of
 
 SKEWED = 0.2  # from here on recall@1000 falls: `benchmarks/hnsw_norms.py`, docs/indexes.md
 Lengths = np.ndarray[Any, np.dtype[np.float32]]

@@ -14,8 +14,7 @@ from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
-from i3_pyserini.search.index.load import read_index
-from i3_pyserini.search.index.parameters import apply_parameters, lists_of, parameters_of
+from i3_pyserini.search.faiss_index import apply_parameters, lists_of, parameters_of, read_index
 from i3_pyserini.search.searcher import Searcher
 
 REFINE = (1, 2, 4, 8, 16)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import faiss
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.index.parameters import (
+from i3_pyserini.search.faiss_index import (
     apply_parameters,
     lists_of,
     parameters_of,

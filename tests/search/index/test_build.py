@@ -13,9 +13,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.search.faiss_index import parameters_of, read_index
 from i3_pyserini.search.index.build import build
-from i3_pyserini.search.index.load import read_index
-from i3_pyserini.search.index.parameters import parameters_of
 from i3_pyserini.search.index.tune import recall, tune
 from i3_pyserini.search.index.types import TYPES, lists_for, plan
 from i3_pyserini.search.searcher import Searcher
