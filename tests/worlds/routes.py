@@ -13,7 +13,7 @@ import numpy as np
 
 from i3_pyserini.encode import job, query_encoders, runner
 from i3_pyserini.search.searcher import Searcher
-from tests.worlds.collection import write_collection, write_judgements, write_topics
+from tests.worlds.collection import DECOYS, write_collection, write_judgements, write_topics
 from tests.worlds.commands import attempt, command
 from tests.worlds.compare import check_hits, check_vectors, read_hits, read_index
 from tests.worlds.evaluation import check_evaluation
@@ -66,7 +66,11 @@ class Place:
         self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: object = ()
     ) -> None:
         """`python -m i3_pyserini.encode` with the world's settings."""
-        command("i3_pyserini.encode", *self.encode_words(target, *output, shard=shard, where=where))
+        words = self.encode_words(target, *output, shard=shard, where=where)
+        done = command("i3_pyserini.encode", *words)
+        if self.world.files.decoys and self.world.files.files:
+            for name in DECOYS:
+                assert name in done.err, f"encode: {name} is left out in silence"
 
     def encode_words(
         self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: Any = ()

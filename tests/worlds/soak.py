@@ -53,7 +53,10 @@ def main() -> None:
         done += 1
         if error is not None:
             failed.append(seed)
-            print(f"world {seed}: {type(error).__name__}: {str(error)[:500]}\n  {replay(seed)}")
+            print(
+                f"world {seed}: {type(error).__name__}: {str(error)[:500]}\n  {replay(seed)}",
+                flush=True,
+            )
             if args.trace:
                 traceback.print_exception(error)
     print(f"{done} worlds, {len(failed)} failed{': ' if failed else ''}{failed or ''}")

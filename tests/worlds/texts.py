@@ -35,6 +35,8 @@ ODD_IDS = (
     ),
     *("id", "_id", "docid", "query-id", "corpus-id", "Q0", "text", "{}", "[]", "x" * 300),
 )
+# What a first line of queries that begins so would be taken for.
+HEADERS = ("id", "_id", "docid", "query-id", "corpus-id")
 ODD_FOLDERS = (
     "plain",
     "a b",
@@ -60,6 +62,8 @@ def odd_ids(random: Random, count: int, prefix: str) -> list[str]:
         for number in range(count)
     ]
     random.shuffle(ids)
+    if ids[0] in HEADERS:
+        ids[0] = f"{prefix}first"
     return ids
 
 

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, Literal
 
 from tests.worlds.texts import (
+    HEADERS,
     MISSING_TITLES,
     ODD_FOLDERS,
     odd_ids,
@@ -21,7 +22,14 @@ ARCHITECTURES = {
     "mpnet": ("wordpiece",),
     "xlm-roberta": ("unigram",),
 }
-STYLES = ("text", "contents", "bare")  # of the records of a corpus
+# What the records of a corpus have, and the formats that can hold it.
+FORMATS = {
+    "text": ("jsonl", "csv", "tsv", "parquet"),
+    "contents": ("jsonl", "csv", "parquet"),
+    "bare": ("jsonl", "csv", "tsv", "parquet"),
+}
+STYLES = tuple(FORMATS)
+COMPRESSIONS = ("", "", "gzip", "zstd")
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,16 @@ class Files:
     """How the collection and the topics are written.
 
     Attributes:
+        formats: of the passages' files: "jsonl", "csv", "tsv" or "parquet".
         style: which fields the records have.
         id_field: name of the field with the id.
         files: files that the passages are spread over; 0 for a single file and no folder.
-        compression: of the collection's files, and of the topics' file: "", "gzip" or "zstd".
+        compression: of the collection's files, and of the others: "", "gzip" or "zstd".
+        suffixes: whether names say so.
+        nested: whether files after the first are in folders of their own.
+        upper: whether suffixes are in upper case.
+        decoys: whether a folder has other files, too.
+        headers: whether files of columns have one, where that is a choice.
         line_end: LF or CRLF.
         mark: whether files begin with a byte order mark.
         last_end: whether the last line has an end.
@@ -79,10 +93,16 @@ class Files:
         folder: name of the folder that everything is in.
     """
 
+    formats: tuple[str, ...]
     style: str
     id_field: str
     files: int
     compression: tuple[str, str]
+    suffixes: bool
+    nested: bool
+    upper: bool
+    decoys: bool
+    headers: bool
     line_end: str
     mark: bool
     last_end: bool
@@ -114,7 +134,8 @@ def random_world(seed: int) -> World:
     model = _model(random)
     files = _files(random)
     records = _records(random, model, files)
-    qids = odd_ids(random, random.randint(1, 9), "q")
+    qids = [qid for qid in odd_ids(random, random.randint(1, 9), "q") if qid not in HEADERS]
+    qids = qids or ["q0"]
     topics = {qid: some_text(random, some_length(random, model.lengths[0])) for qid in qids}
     if len(topics) > 2:  # the text of a passage, so that a hit is there to be found
         text = random.choice(records).text.replace("\n", " ").replace("\t", " ").strip()
@@ -163,16 +184,24 @@ def _model(random: Random) -> Model:
 
 
 def _files(random: Random) -> Files:
+    style = random.choice(STYLES)
+    formats = tuple(random.choice(FORMATS[style]) for _ in range(3))
     return Files(
-        style=random.choice(STYLES),
-        id_field=random.choice(("id", "_id", "docid")),
+        formats=formats if random.random() < 0.5 else ("jsonl",) * 3,
+        style=style,
+        id_field=random.choice(("id", "_id", "pid", "docid", "doc_id", "passage_id", "docno")),
         files=random.choice((0, 0, 1, 3)),
-        compression=("", random.choice(("", "gzip"))),
+        compression=(random.choice(COMPRESSIONS), random.choice(COMPRESSIONS)),
+        suffixes=random.random() < 0.6,
+        nested=random.random() < 0.3,
+        upper=random.random() < 0.2,
+        decoys=random.random() < 0.5,
+        headers=random.random() < 0.5,
         line_end=random.choice(("\n", "\n", "\r\n")),
         mark=random.random() < 0.2,
         last_end=random.random() < 0.8,
         blank_lines=random.random() < 0.2,
-        topics=random.choice((".tsv", ".txt", ".jsonl")),
+        topics=random.choice((".tsv", ".txt", ".csv", ".jsonl")),
         folder=random.choice(ODD_FOLDERS),
     )
 
@@ -186,11 +215,11 @@ def _records(random: Random, model: Model, files: Files) -> tuple[Record, ...]:
         if title and random.random() < 0.1:
             title = random.choice(MISSING_TITLES)
         text = some_text(random, some_length(random, model.lengths[1]))
-        if files.style == "text" and random.random() < 0.1:
+        if files.style == "text" and "tsv" not in files.formats and random.random() < 0.1:
             text = text.replace(" ", "\n", 1)
         if records and random.random() < 0.15:  # the twin of another passage
             title, text = random.choice([(one.title, one.text) for one in records])
-        if files.style == "text" and random.random() < 0.05:
+        if files.style == "text" and random.random() < 0.05 and records:
             text = ""
         records.append(Record(docid, title, text))
     return tuple(records)
@@ -201,10 +230,10 @@ def _judgements(
 ) -> tuple[tuple[str, str, int], ...]:
     """Levels of some passages, for queries that may not have been searched, too."""
     docids = [record.docid for record in records] + [f"absent{n}" for n in range(3)]
-    highest = random.choice((1, 3))
+    lowest, highest = random.choice((0, 0, -2)), random.choice((1, 3))
     judged = []
     for qid in [*random.sample(qids, random.randint(1, len(qids))), "unsearched"]:
         for docid in random.sample(docids, random.randint(1, min(8, len(docids)))):
-            judged.append((qid, docid, random.randint(0, highest)))
+            judged.append((qid, docid, random.randint(lowest, highest)))
     random.shuffle(judged)
     return tuple(judged)
