@@ -5,6 +5,7 @@ from random import Random
 
 import ir_measures
 import pytrec_eval
+from ir_measures.measures import Measure
 
 from i3_pyserini.eval.evaluate import evaluate
 from i3_pyserini.formats.qrels import read_qrels
@@ -70,14 +71,10 @@ def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path)
     right = dict.fromkeys(((name, qid) for name in names.values() for qid in judged), 0.0)
     for qid, values in evaluator.evaluate(ranked).items():
         right |= {(names[name], qid): values[name] for name in names}
-    same_values(
-        _ours(measures, qrels, run, right.keys()), right, f"eval of {run.name} against trec_eval"
-    )
+    same_values(_ours(measures, qrels, run), right, f"eval of {run.name} against trec_eval")
 
 
-def _ours(
-    measures: list[object], qrels: Path, run: Path, keys: object
-) -> dict[tuple[str, str], float]:
+def _ours(measures: list[Measure], qrels: Path, run: Path) -> dict[tuple[str, str], float]:
     found = evaluate(read_qrels(str(qrels)), read_run(run), measures)
     return {
         (measure, qid): value
