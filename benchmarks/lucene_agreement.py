@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         queries = Path(folder) / "queries"
         queries.mkdir()
-        (queries / QUERIES).write_bytes(queries_as_bytes(topics, vectors, None))
+        (queries / QUERIES).write_bytes(queries_as_bytes(topics, vectors))
         write_topics(read_encoded_queries(queries), Path(folder) / "topics.jsonl")
         for kind, parameters, ef_search in ROWS:
             _row(args.index, Path(folder), (kind, parameters, ef_search), list(topics), expected)

@@ -9,6 +9,7 @@ import pandas as pd
 from i3_pyserini.encode.query_file import PICKLE, QUERIES, queries_as_bytes
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_bytes, refuse_existing, replacing
+from i3_pyserini.formats.index import EncoderRecord
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -18,7 +19,7 @@ def save_queries(
     topics: dict[str, str],
     vectors: Vectors,
     overwrite: bool = False,
-    model: str | None = None,
+    made_by: EncoderRecord | None = None,
 ) -> None:
     """Writes `embedding.pkl` as `pyserini.encode.query` does, and the same for our own search.
 
@@ -27,7 +28,7 @@ def save_queries(
         topics: query text by query id.
         vectors: float32 [queries, H].
         overwrite: replace an older file.
-        model: fingerprint of the model.
+        made_by: the encoder, as in an index's manifest; None if it is not known.
 
     Raises:
         I3Error: it exists, or cannot be written.
@@ -38,7 +39,7 @@ def save_queries(
         raise I3Error(
             f"{directory}: stock Pyserini takes a path with 'bpr' for binary codes; rename it"
         )
-    content = queries_as_bytes(topics, vectors, model)
+    content = queries_as_bytes(topics, vectors, made_by)
     frame = pd.DataFrame(
         {"id": list(topics), "text": list(topics.values()), "embedding": list(vectors)}
     )

@@ -1,22 +1,30 @@
 """Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
 
-from i3_pyserini.encode.flags import OPTIONS
+from i3_pyserini.encode.flags import OPTIONS, overruled
 from i3_pyserini.encode.query_encoders import (
     Kind,
     QueryEncoder,
     kind_of,
     load_query_encoder,
 )
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.model.declared import declared
-from i3_pyserini.model.settings import EncoderSettings, prompt_of, resolve, shown
+from i3_pyserini.model.settings import (
+    POOLING_WORDS,
+    EncoderSettings,
+    prompt_of,
+    resolve,
+    shown,
+)
 
+SAME = ("pooling", "normalize", "dense", "lowercase")  # of queries and passages
 GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
 
 
@@ -43,15 +51,18 @@ class QueryFlags:
 
 def encoder_for(
     made_by: EncoderRecord,
-    place: str,
+    place: str | None,
     flags: QueryFlags | None = None,
     threads: int | None = None,
 ) -> QueryEncoder:
     """The encoder that the user names, or else the manifest; with the passages' settings.
 
+    What the manifest does not say is taken from the user, then from what the model declares, then
+    from Pyserini's defaults, and a note says what was taken.
+
     Args:
         made_by: what the index's manifest says of the model; an empty record if nothing.
-        place: what the index is called in messages.
+        place: what the index is called in messages; None if none is named.
         flags: what the user says.
         threads: for encoding without torch; None for all cores.
 
@@ -68,15 +79,60 @@ def encoder_for(
     kind = flags.kind or kind_of(name)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
-    settings = None if kind == "i3" else _settings(name, made_by, flags)
+    settings = None if kind == "i3" else _settings(name, made_by, place, flags)
     encoder = load_query_encoder(name, kind, flags.device, settings, threads)
-    refuse_other_model(encoder.name, encoder.fingerprint, made_by, place)
-    refuse_other_settings(encoder, made_by, place)
+    refuse_other_encoder(record_of(encoder), encoder.name, made_by, place or "")
     return encoder
 
 
-def _settings(name: str, made_by: EncoderRecord, flags: QueryFlags) -> EncoderSettings:
-    """Those of the index's passages, or else the model's own and the user's."""
+def record_of(encoder: QueryEncoder) -> EncoderRecord:
+    """What a manifest would say of an encoder of queries."""
+    return EncoderRecord(
+        name=encoder.name,
+        fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        **encoder.settings.as_manifest(),
+    )
+
+
+def refuse_other_encoder(
+    queries: EncoderRecord, what: str, made_by: EncoderRecord, place: str
+) -> None:
+    """Raises if queries were encoded otherwise than an index's passages.
+
+    Args:
+        queries: what encodes, or has encoded, the queries; what is not known is not compared.
+        what: what that is called in messages: a model's name, or a file.
+        made_by: what the index's manifest says of its encoder.
+        place: what the index is called in messages.
+
+    Raises:
+        I3Error: names what differs, and both values.
+    """
+    if queries.fingerprint and made_by.fingerprint and queries.fingerprint != made_by.fingerprint:
+        raise I3Error(
+            f"{place}: encoded by another model ({made_by.name}) than {what}; their vectors "
+            "cannot be compared"
+        )
+    known, own = EncoderSettings.of_manifest(made_by), EncoderSettings.of_manifest(queries)
+    if known is None or own is None:
+        return
+    compared = [*SAME]
+    compared += ["query_length"] if known.query_length else []
+    compared += ["query_prompt", "include_prompt"] if known.query_prompt else []
+    for field in compared:
+        held, value = getattr(known, field), getattr(own, field)
+        if held != value:
+            raise I3Error(
+                f"{place}: its manifest says {field} {shown(held)}, but the queries of {what} have "
+                f"{field} {shown(value)}; leave the encoder's settings to the manifest"
+            )
+
+
+def _settings(
+    name: str, made_by: EncoderRecord, place: str | None, flags: QueryFlags
+) -> EncoderSettings:
+    """Those of the index's passages, or else the user's and the model's own."""
     given = {
         "pooling": flags.pooling,
         "normalize": flags.l2_norm,
@@ -84,61 +140,40 @@ def _settings(name: str, made_by: EncoderRecord, flags: QueryFlags) -> EncoderSe
     }
     known = EncoderSettings.of_manifest(made_by)
     if known is None:
-        return resolve(given, declared(name), EncoderSettings())[0]
+        return _settings_of_model(name, place, given)
     for field, value in given.items():
         held = getattr(known, field)
         if value not in (None, held) and (held or field != "query_prompt"):
             raise I3Error(
-                f"{OPTIONS[field]} {shown(value)}: the index's passages have {shown(held)}; leave "
-                "it out to encode queries alike"
+                f"{OPTIONS[field]} {shown(value)} contradicts the manifest of {place}, which says "
+                f"{shown(held)}; leave it out to encode queries as the passages were"
             )
+    if known.passage_prompt and not known.query_prompt and given["query_prompt"] is None:
+        note(
+            f"the passages of {place} have the prefix {known.passage_prompt!r}, the queries none; "
+            "--query-prefix gives them one"
+        )
     prompt = given["query_prompt"]
     return known if prompt is None else replace(known, query_prompt=str(prompt))
 
 
-def refuse_other_settings(encoder: QueryEncoder, made_by: EncoderRecord, place: str) -> None:
-    """Raises if an encoder pools or scales otherwise than an index's passages were.
-
-    Args:
-        encoder: the encoder of queries.
-        made_by: see `encoder_for`.
-        place: likewise.
-
-    Raises:
-        I3Error: names what differs.
-    """
-    known = EncoderSettings.of_manifest(made_by)
-    if known is None:
-        return
-    for field in ("pooling", "normalize", "dense"):
-        held, own = getattr(known, field), getattr(encoder.settings, field)
-        if held != own:
-            raise I3Error(
-                f"{place}: its passages have {field} {shown(held)}, but {encoder.name} encodes "
-                f"with {shown(own)}; let the index's manifest choose the encoder"
-            )
-
-
-def refuse_other_model(
-    name: str, fingerprint: str | None, made_by: EncoderRecord, place: str
-) -> None:
-    """Raises if queries come from another model than an index's passages.
-
-    Args:
-        name: of the model of the queries, or of the file that they are in.
-        fingerprint: of that model; None if it is not known.
-        made_by: see `encoder_for`.
-        place: likewise.
-
-    Raises:
-        I3Error: the fingerprints differ.
-    """
-    known = made_by.fingerprint
-    if known and fingerprint and known != fingerprint:
-        raise I3Error(
-            f"{place}: encoded by another model ({made_by.name}) than {name}; their vectors "
-            "cannot be compared"
-        )
+def _settings_of_model(
+    name: str, place: str | None, given: Mapping[str, str | bool | None]
+) -> EncoderSettings:
+    """The user's and the model's own, with a note of what they are."""
+    declares = declared(name)
+    settings, against = resolve(given, declares, EncoderSettings())
+    words = [POOLING_WORDS[settings.pooling]]
+    words.append("unit length" if settings.normalize else "not normalised")
+    words += [f"prompt {settings.query_prompt!r}"] if settings.query_prompt else []
+    source = f"as {name} declares" if declares else "Pyserini's defaults"
+    if any(value is not None for value in given.values()):
+        source = f"your flags, then {source}"
+    subject = f"{place} does not say how its passages were encoded; queries have" if place else ""
+    note(f"{subject or 'queries have'} {', '.join(words)} ({source})")
+    for text in overruled(against):
+        note(text)
+    return settings
 
 
 def check_index(index: Path, encoder: QueryEncoder) -> None:
@@ -155,8 +190,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
         raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
     refuse_other_dimension(encoder, dimension, str(index))
     made_by = read_manifest(index).encoder
-    refuse_other_model(encoder.name, encoder.fingerprint, made_by, str(index))
-    refuse_other_settings(encoder, made_by, str(index))
+    refuse_other_encoder(record_of(encoder), encoder.name, made_by, str(index))
 
 
 def refuse_other_dimension(encoder: QueryEncoder, dimension: int, place: str) -> None:

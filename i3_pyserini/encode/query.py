@@ -18,8 +18,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--index", type=Path, help="the index to be searched: its model, set as for its passages"
     )
-    parser.add_argument("--pooling", choices=("cls", "mean"), help="default: as the passages")
-    parser.add_argument("--l2-norm", action="store_true", default=None)
+    parser.add_argument("--pooling", help="cls, mean, max, … (default: as the passages)")
+    parser.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)
     parser.add_argument("--query-prefix", help="put before every query")
     parser.add_argument("--device", help="such as cuda:0 (default: the first GPU, or else the CPU)")
     parser.add_argument("--overwrite", action="store_true")
@@ -37,6 +37,7 @@ def main() -> None:
         check_index,
         encoder_for,
         quickest_device,
+        record_of,
     )
     from i3_pyserini.formats.index import EncoderRecord, read_manifest
     from i3_pyserini.formats.topics import read_topics
@@ -51,11 +52,11 @@ def main() -> None:
         args.query_prefix,
     )
     made_by = read_manifest(args.index).encoder if args.index else EncoderRecord()
-    encoder = encoder_for(made_by, str(args.index), flags)
+    encoder = encoder_for(made_by, str(args.index) if args.index else None, flags)
     if args.index is not None:
         check_index(args.index, encoder)
     vectors = encoder.encode(list(topics.values()))
-    save_queries(args.output, topics, vectors, args.overwrite, encoder.fingerprint)
+    save_queries(args.output, topics, vectors, args.overwrite, record_of(encoder))
     print(f"wrote {args.output}: {len(topics):,} queries of {vectors.shape[1]} dimensions")
 
 

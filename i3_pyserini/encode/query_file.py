@@ -1,7 +1,8 @@
 """Encoded queries in a file that is safe to read, beside the pickle that stock Pyserini wants."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.parts import Array
 from i3_pyserini.formats.vector_files import FILES, read_files
 
 QUERIES = "queries.safetensors"
 PICKLE = "embedding.pkl"
+# Keys of its header: the encoder's record, and the fingerprint alone, which older versions read.
+ENCODER, MODEL = "encoder", "model"
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,13 @@ class EncodedQueries:
         path: the folder that they are in.
         rows: row of each query id.
         vectors: float32 [Q, H].
-        fingerprint: of the model; None if it is not known.
+        made_by: the encoder, as in an index's manifest; an empty record if it is not known.
     """
 
     path: Path
     rows: Mapping[str, int]
     vectors: Array
-    fingerprint: str | None
+    made_by: EncoderRecord
 
     def of(self, topics: Mapping[str, str]) -> Array:
         """The vectors of some topics, float32 [topics, H].
@@ -47,16 +51,20 @@ class EncodedQueries:
         return self.vectors[[self.rows[qid] for qid in topics]]
 
 
-def queries_as_bytes(topics: Mapping[str, str], vectors: Array, fingerprint: str | None) -> bytes:
+def queries_as_bytes(
+    topics: Mapping[str, str], vectors: Array, made_by: EncoderRecord | None = None
+) -> bytes:
     """The content of a `queries.safetensors`.
 
     Args:
         topics: query text by query id.
         vectors: float32 [queries, H].
-        fingerprint: of the model.
+        made_by: the encoder; None if it is not known.
     """
     ids = np.frombuffer("\n".join(topics).encode("utf-8"), dtype=np.uint8)
-    header = {"model": fingerprint} if fingerprint else {}
+    header = {ENCODER: json.dumps(made_by.to_json())} if made_by else {}
+    if made_by and made_by.fingerprint:
+        header[MODEL] = made_by.fingerprint
     return save({"ids": ids, "vectors": np.ascontiguousarray(vectors)}, metadata=header)
 
 
@@ -79,10 +87,11 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
             "topics again with i3_pyserini.encode.query, or search with stock Pyserini"
         )
     if any((folder / names[0]).is_file() for names in FILES.values()):
+        made_by = _encoder_of_vectors(folder)
         blocks = list(read_files(folder)[1])
         ids = [docid for block in blocks for docid in block.ids]
         vectors = np.concatenate([block.vectors for block in blocks]).astype(np.float32)
-        return EncodedQueries(folder, _rows(ids, folder), vectors, None)
+        return EncodedQueries(folder, _rows(ids, folder), vectors, made_by)
     state = "no encoded queries here" if folder.is_dir() else "no such folder"
     raise I3Error(f"{folder}: {state}; see i3_pyserini.encode.query")
 
@@ -90,14 +99,38 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
 def _read(folder: Path, path: Path) -> EncodedQueries:
     try:
         with safe_open(path, framework="numpy") as file:
-            model = (file.metadata() or {}).get("model")
+            made_by = _encoder_of_header(file.metadata() or {}, path)
             ids, vectors = file.get_tensor("ids"), file.get_tensor("vectors")
         names = ids.tobytes().decode("utf-8").split("\n")
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise I3Error(f"{path}: damaged ({error}); encode the topics again") from error
     if len(names) != len(vectors):
         raise I3Error(f"{path}: damaged ({len(names)} ids for {len(vectors)} vectors)")
-    return EncodedQueries(folder, _rows(names, path), vectors, model)
+    return EncodedQueries(folder, _rows(names, path), vectors, made_by)
+
+
+def _encoder_of_header(header: Mapping[str, str], path: Path) -> EncoderRecord:
+    if ENCODER not in header:
+        return EncoderRecord(fingerprint=header.get(MODEL))
+    try:
+        return EncoderRecord.from_json(json.loads(header[ENCODER]), f"{path}, {ENCODER}")
+    except ValueError as error:
+        raise I3Error(f"{path}: damaged ({error}); encode the topics again") from error
+
+
+def _encoder_of_vectors(folder: Path) -> EncoderRecord:
+    """What encoded vectors that are to be queries: as passages, if they were encoded as an index.
+
+    Raises:
+        I3Error: as passages of an I³ model, which are not encoded as its queries are.
+    """
+    made_by = read_manifest(folder).encoder
+    if made_by.kind == "i3":
+        raise I3Error(
+            f"{folder}: vectors of passages, and an I³ model encodes queries otherwise; encode "
+            "the topics with i3_pyserini.encode.query"
+        )
+    return replace(made_by, query_prompt=made_by.passage_prompt)
 
 
 def _rows(ids: list[str], path: Path) -> dict[str, int]:

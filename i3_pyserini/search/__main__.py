@@ -53,8 +53,8 @@ def _add_queries(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--encoder-class", choices=("i3", "auto"))
     group.add_argument("--encoded-queries", type=Path, help="what i3_pyserini.encode.query wrote")
     group.add_argument("--device", help="such as cuda:0 (default: the CPU)")
-    group.add_argument("--pooling", choices=("cls", "mean"), help="default: as the passages")
-    group.add_argument("--l2-norm", action="store_true", default=None)
+    group.add_argument("--pooling", help="cls, mean, max, … (default: as the passages)")
+    group.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)
     group.add_argument("--query-prefix", help="put before every query")
 
 

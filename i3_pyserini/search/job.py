@@ -8,7 +8,7 @@ from typing import Any
 import faiss
 from tqdm import tqdm
 
-from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_model
+from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_encoder
 from i3_pyserini.encode.query_file import read_encoded_queries
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
@@ -142,8 +142,8 @@ def _encoded(
     folder: Path, topics: Mapping[str, str], made_by: EncoderRecord, place: str
 ) -> tuple[Scores, str]:
     encoded = read_encoded_queries(folder)
-    refuse_other_model(str(folder), encoded.fingerprint, made_by, place)
-    return encoded.of(topics), made_by.name or "dense"
+    refuse_other_encoder(encoded.made_by, str(folder), made_by, place)
+    return encoded.of(topics), encoded.made_by.name or made_by.name or "dense"
 
 
 def _index_hits(

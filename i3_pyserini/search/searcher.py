@@ -10,9 +10,9 @@ import numpy as np
 from i3_pyserini.encode.index_encoder import (
     QueryFlags,
     encoder_for,
+    record_of,
     refuse_other_dimension,
-    refuse_other_model,
-    refuse_other_settings,
+    refuse_other_encoder,
 )
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
@@ -113,8 +113,7 @@ class Searcher:
                 otherwise than its passages were.
         """
         refuse_other_dimension(encoder, self.dimension, str(self.path))
-        refuse_other_model(encoder.name, encoder.fingerprint, self.made_by, str(self.path))
-        refuse_other_settings(encoder, self.made_by, str(self.path))
+        refuse_other_encoder(record_of(encoder), encoder.name, self.made_by, str(self.path))
         self._encoder = encoder
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:

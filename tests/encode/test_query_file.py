@@ -7,6 +7,7 @@ from i3_pyserini.encode.encoded_queries import save_queries
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
 from i3_pyserini.encode.query_file import QUERIES, read_encoded_queries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 
 TOPICS = {"q1": "an egg", "q ü": "hot water"}
@@ -14,9 +15,14 @@ VECTORS = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
 
 
 def test_there_and_back(tmp_path: Path) -> None:
-    save_queries(tmp_path / "queries", TOPICS, VECTORS, model="f" * 64)
+    save_queries(
+        tmp_path / "queries",
+        TOPICS,
+        VECTORS,
+        made_by=EncoderRecord(fingerprint="f" * 64, pooling="mean"),
+    )
     encoded = read_encoded_queries(tmp_path / "queries")
-    assert encoded.fingerprint == "f" * 64
+    assert encoded.made_by == EncoderRecord(fingerprint="f" * 64, pooling="mean")
     np.testing.assert_array_equal(encoded.of({"q ü": "", "q1": ""}), VECTORS[::-1])
     with pytest.raises(I3Error, match="no vector of query 'q3'"):
         encoded.of({"q1": "", "q3": ""})
@@ -36,7 +42,7 @@ def test_vectors_of_queries_from_elsewhere(tmp_path: Path) -> None:
     import_vectors(source, IndexOutput(tmp_path / "queries", "npy"))
     encoded = read_encoded_queries(tmp_path / "queries")
     np.testing.assert_array_equal(encoded.of({"q2": ""}), VECTORS[1:])
-    assert encoded.fingerprint is None
+    assert encoded.made_by.fingerprint is None
 
 
 def test_damage(tmp_path: Path) -> None:

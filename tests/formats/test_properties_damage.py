@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids, read_docids
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.journal import open_journal
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import DamagedPartError, read_part, write_part
@@ -121,7 +122,7 @@ READERS = [
     ),
     Reader(
         QUERIES,
-        queries_as_bytes(dict.fromkeys(IDS, "a text"), VECTORS, "f"),
+        queries_as_bytes(dict.fromkeys(IDS, "a text"), VECTORS, EncoderRecord(fingerprint="f")),
         lambda path: read_encoded_queries(path.parent),
     ),
 ]

@@ -10,6 +10,7 @@ import pytest
 
 from i3_pyserini.encode.query_file import QUERIES, EncodedQueries, queries_as_bytes
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.vector_files import Kind, Shape, write_files
@@ -32,7 +33,7 @@ def queries(tmp_path: Path) -> Vectors:
     vectors = np.random.default_rng(1).normal(size=(12, DIMENSION)).astype(np.float32)
     topics = {f"q{number}": f"text {number}" for number in range(len(vectors))}
     (tmp_path / "queries").mkdir()
-    (tmp_path / "queries" / QUERIES).write_bytes(queries_as_bytes(topics, vectors, None))
+    (tmp_path / "queries" / QUERIES).write_bytes(queries_as_bytes(topics, vectors))
     return vectors
 
 
@@ -122,7 +123,9 @@ def test_mistakes(queries: Vectors, tmp_path: Path, run_module: Callable[..., An
 
 @pytest.mark.parametrize("qid", ["007", "²"])
 def test_ids_that_stock_search_would_change_are_refused(qid: str, tmp_path: Path) -> None:
-    queries = EncodedQueries(tmp_path, {"7": 0, qid: 1}, np.ones((2, 4), dtype=np.float32), None)
+    queries = EncodedQueries(
+        tmp_path, {"7": 0, qid: 1}, np.ones((2, 4), dtype=np.float32), EncoderRecord()
+    )
     with pytest.raises(I3Error, match=f"query id '{qid}'"):
         write_topics(queries, tmp_path / "topics.jsonl")
     assert not (tmp_path / "topics.jsonl").exists()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.job import tag_of
 from tests.search.conftest import PASSAGES
@@ -115,10 +116,14 @@ def test_encoded_queries(place: Path, tmp_path: Path, run_module: Run, search: A
     assert found == {(qid, docid) for qid, docid, _ in ranking(fresh)}
     path = tmp_path / "queries" / QUERIES
     topics = {f"q{n}": "" for n in range(TOPICS)}
-    path.write_bytes(queries_as_bytes(topics, np.full((TOPICS, 32), np.nan, np.float32), None))
+    path.write_bytes(queries_as_bytes(topics, np.full((TOPICS, 32), np.nan, np.float32)))
     arguments = ("--index", place / "index", "--encoded-queries", tmp_path / "queries")
     assert "its vector is not finite" in search(*arguments)[1]
-    path.write_bytes(queries_as_bytes(topics, np.ones((TOPICS, 32), np.float32), "another"))
+    path.write_bytes(
+        queries_as_bytes(
+            topics, np.ones((TOPICS, 32), np.float32), EncoderRecord(fingerprint="another")
+        )
+    )
     assert "encoded by another model" in search(*arguments)[1]
 
 

@@ -86,7 +86,7 @@ def _tune(args: argparse.Namespace) -> None:
 
 def _queries(args: argparse.Namespace) -> "Scores":
     """The vectors of the queries to tune with, compared with what encoded the index."""
-    from i3_pyserini.encode.index_encoder import refuse_other_model
+    from i3_pyserini.encode.index_encoder import refuse_other_encoder
     from i3_pyserini.encode.query_file import read_encoded_queries
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.searcher import Searcher
@@ -95,7 +95,7 @@ def _queries(args: argparse.Namespace) -> "Scores":
     if args.topics:
         return searcher.vectors_of(list(read_topics(args.topics).values()))
     encoded = read_encoded_queries(args.queries)
-    refuse_other_model(str(encoded.path), encoded.fingerprint, searcher.made_by, str(args.index))
+    refuse_other_encoder(encoded.made_by, str(encoded.path), searcher.made_by, str(args.index))
     return searcher.vectors_of(encoded.vectors)
 
 

@@ -20,7 +20,7 @@ def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
     write_index(tmp_path / "flat", vectors_of(2000))
     topics = {f"q{n}": f"words {n}" for n in range(20)}
     (tmp_path / "queries").mkdir()
-    queries = queries_as_bytes(topics, vectors_of(20, seed=3), None)
+    queries = queries_as_bytes(topics, vectors_of(20, seed=3))
     (tmp_path / "queries" / "queries.safetensors").write_bytes(queries)
     index = tmp_path / "index"
     built = run_module(INDEX, "build", tmp_path / "flat", "--output", index, "--type", "ivf-pq")
