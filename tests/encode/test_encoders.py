@@ -94,7 +94,7 @@ def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
     import pandas as pd
 
     topics_file = tmp_path / "topics.tsv"
-    topics_file.write_text("q1\tboil an egg \n\nq2\teggs\textra column\n", encoding="utf-8")
+    topics_file.write_text("q1\tboil an egg \n\nq2\teggs\n", encoding="utf-8")
     topics = read_topics(str(topics_file))
     assert topics == {"q1": "boil an egg", "q2": "eggs"}
     encoder = I3QueryEncoder(directory, "cpu")
@@ -117,7 +117,7 @@ def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
         ("q1\tboil\nq2\t \n", "line 2: the query is empty"),
         ("\tboil\n", "line 1: the query id is empty"),
         ("q1\tboil\nq1\tegg\n", "line 2: query id 'q1' occurs a second time"),
-        ("\n", "no topics in this file"),
+        ("\n", "no topics"),
     ],
 )
 def test_bad_topics_are_named(tmp_path: Path, content: str, said: str) -> None:

@@ -135,7 +135,7 @@ def test_topics_as_json_lines(place: Path, tmp_path: Path, search: Any) -> None:
     assert search("--index", place / "index", "--hits", 5, topics=path) == tsv
     path.write_text('{"_id": "1"}\n')
     code, said = search("--index", place / "index", topics=path)
-    assert code == 2 and "line 1: no usable topic" in said
+    assert code == 2 and "topics.jsonl, line 1: " in said
 
 
 def test_results(place: Path, tmp_path: Path, search: Any) -> None:
@@ -170,7 +170,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
     for arguments, topics, said in (
         (("--index", index, "--hits", 0), None, "--hits is 0, must be at least 1"),
         (("--index", index, "--nprobe", 3), None, "nprobe"),
-        (("--index", index), empty, "no topics in this file"),
+        (("--index", index), empty, "empty.tsv: no topics"),
         (("--index", index), bad, "bad.tsv, line 2: no tab"),
         (("--index", index), blank, "query id 'a b' has white space in it"),
         (("--index", index), tmp_path / "absent.tsv", "no such topics file"),
@@ -201,7 +201,9 @@ def test_pooling_comes_from_the_manifest(
         check=True,
     )
     code, said = search("--index", tmp_path / "mean", "--pooling", "cls")
-    assert code == 2 and "the index's passages have mean" in said
+    assert (
+        code == 2 and "--pooling cls contradicts the manifest" in said and "which says mean" in said
+    )
     code, text = search("--index", tmp_path / "mean", "--pooling", "mean", "--l2-norm")
     assert (0, text) == search("--index", tmp_path / "mean") and code == 0
     assert max(row[2] for row in ranking(text)) <= 1.0001
