@@ -30,9 +30,13 @@ class StoppedError(Exception):
 def note(message: str) -> None:
     """Prints `note: MESSAGE` on stderr, one line, without breaking a progress bar.
 
+    Of several processes that torchrun started, only the first says it.
+
     Args:
         message: something that a user should know about the result, such as what was left out.
     """
+    if os.environ.get("RANK", "0") != "0":
+        return
     from tqdm import tqdm  # noqa: PLC0415  (slow to import, and not needed by most commands)
 
     tqdm.write(f"note: {' '.join(message.split())}", file=sys.stderr)

@@ -61,6 +61,10 @@ class CandidateSource(ABC):
 
     has_scores = False
 
+    def left_out(self) -> list[str]:
+        """Ids of the queries that were given but do not train."""
+        return []
+
     @abstractmethod
     def __len__(self) -> int:
         """Number of training queries."""
@@ -100,6 +104,10 @@ class JudgedQueries(CandidateSource):
 
     def __len__(self) -> int:
         return len(self.qids)
+
+    def left_out(self) -> list[str]:
+        """Ids of the queries without a positive."""
+        return [qid for qid in self.queries if qid not in self.positives]
 
     def __getitem__(self, number: int) -> Candidates:
         qid = self.qids[number]
@@ -164,6 +172,13 @@ class NegativesFile(_Lines):
     ) -> None:
         super().__init__(path)
         self.queries, self.positives = queries, positives
+
+    def left_out(self) -> list[str]:
+        """Ids of the queries without a line; reads the file once."""
+        with self.path.open("rb") as lines:
+            starts = {words[0] for line in lines if (words := line.split(None, 1))}
+        found = {start.decode("utf-8-sig", "replace") for start in starts}
+        return [qid for qid in self.queries if qid not in found]
 
     def _parse(self, line: str, place: str) -> Candidates:
         qid, *rest = line.split() or [""]

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence, Set
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.train",
         description="Train a model as a recipe says; the same command resumes an interrupted run.",
-        epilog="Any key of the recipe can be set: --training.batch_size=32 --output=runs/mine. "
+        usage="%(prog)s [-h] [--show] RECIPE.yaml [--section.key VALUE …]",
+        epilog="Any key of the recipe can be set: --training.batch_size 32 --output=runs/mine. "
         "Several devices: torchrun --nproc-per-node 8 -m i3_pyserini.train RECIPE.yaml",
         allow_abbrev=False,
     )
@@ -23,7 +26,8 @@ def main() -> None:
     parser.add_argument(
         "--show", action="store_true", help="print the recipe with all defaults, and stop"
     )
-    args, overrides = parser.parse_known_args()
+    words, overrides = split_overrides(sys.argv[1:], {"--help", "--show"})
+    args = parser.parse_args(words)
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise I3Error(f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'")
@@ -37,6 +41,34 @@ def main() -> None:
     from i3_pyserini.train.trainer import train
 
     train(recipe)
+
+
+def split_overrides(arguments: Sequence[str], own: Set[str]) -> tuple[list[str], list[str]]:
+    """Takes overrides out of a command's arguments.
+
+    Args:
+        arguments: among them `--section.key=value` or `--section.key value`.
+        own: the command's own flags, none of which takes a value.
+
+    Returns:
+        The other arguments, and the overrides as `--section.key=value`.
+
+    Raises:
+        I3Error: an override has no value.
+    """
+    others, overrides = [], []
+    rest = iter(arguments)
+    for word in rest:
+        if not word.startswith("--") or word in own:
+            others.append(word)
+        elif "=" in word:
+            overrides.append(word)
+        else:
+            value = next(rest, None)
+            if value is None or value.startswith("--"):
+                raise I3Error(f"{word}: expected a value, as in {word}=VALUE")
+            overrides.append(f"{word}={value}")
+    return others, overrides
 
 
 if __name__ == "__main__":

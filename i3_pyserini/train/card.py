@@ -32,6 +32,16 @@ def negatives_sentence(recipe: Recipe, devices: int) -> str:
     )
 
 
+def reconstructor_sentence(model: I3Retriever, recipe: Recipe, progress: Progress) -> str:
+    """Whether the reconstructor was taught in this run, and for how many steps."""
+    if not model.has_reconstructor:
+        return "none"
+    if not recipe.loss.reconstruction or not progress.step:
+        return "not trained in this run"
+    words = {"query": "the training queries", "generated": "generated queries"}
+    return f"trained for {progress.step:,} steps on {words[recipe.reconstruction.targets]}"
+
+
 def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: int) -> str:
     """The card's text, Markdown under Hugging Face's YAML header.
 
@@ -81,6 +91,7 @@ Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
 | collection | {collection} |
 | best validation of the run | {score} |
 | steps | {progress.step:,} |
+| reconstructor | {reconstructor_sentence(model, recipe, progress)} |
 | effective negatives | {negatives_sentence(recipe, devices)} |
 | seeds | {recipe.training.seed}, data {data_seed} |
 | devices | {devices} |

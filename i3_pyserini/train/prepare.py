@@ -15,7 +15,8 @@ from i3_pyserini.data.candidates import (
 )
 from i3_pyserini.data.known import KnownPassages, blocks
 from i3_pyserini.data.queries import read_judged_queries
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.qrels import examples
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.model.config import I3Config, is_i3_model
 from i3_pyserini.model.export import load_model_directory
@@ -123,7 +124,16 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
         recipe.reconstruction if reconstructs else None,
         recipe.training.seed if seed is None else seed,
     )
-    return TrainingData(samples, check_candidates(source, sampler, store) if check else 0)
+    if not check:
+        return TrainingData(samples, 0)
+    short = check_candidates(source, sampler, store)
+    if left_out := source.left_out():
+        lacks = "line in data.negatives" if data.negatives else "positive in data.qrels"
+        note(
+            f"{data.queries}: {len(left_out):,} queries do not train, because they have no {lacks} "
+            f"({examples(left_out)})"
+        )
+    return TrainingData(samples, short)
 
 
 def candidate_source(recipe: Recipe) -> CandidateSource:

@@ -173,13 +173,13 @@ class TrainingRecipe(_Section):
     """Sizes and pace.
 
     Attributes:
-        epochs: passes over the training queries.
+        epochs: passes over the training queries; `max_steps` wins over it.
         max_steps: steps of the optimizer, in place of `epochs`; null for none.
         batch_size: queries per device and pass.
         passages_per_query: size of a group, the positive included.
         gradient_accumulation: passes per step of the optimizer; each has its own negatives.
         chunk_passages: GradCache: passages that are in memory at once; null for the whole
-            batch. The gradient is the same.
+            batch, as is a number that is not smaller. The gradient is the same.
         length_buckets: parts, by length, in which a batch or chunk is encoded; more of them save
             work on padding, which pays on CPUs.
         precision: of the matrix products; "auto" is bf16 where the device has it in hardware, else
@@ -259,11 +259,20 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
+        margin = self.negatives.false_negative_margin
         if self.data.teacher is None:
-            for key in ("loss.distillation", "negatives.false_negative_margin"):
-                section, name = key.split(".")
-                if getattr(getattr(self, section), name):
+            for key, asked in (
+                ("loss.distillation", self.loss.distillation > 0),
+                ("negatives.false_negative_margin", margin is not None),
+            ):
+                if asked:
                     raise ValueError(f"{key} needs the scores of data.teacher")
+        elif not self.loss.distillation and margin is None:
+            raise ValueError(
+                "the scores of data.teacher have no effect with loss.distillation: 0 and without "
+                "negatives.false_negative_margin; set one of these, or train from data.queries, "
+                "data.qrels and data.negatives"
+            )
         training = self.training
         if training.passages_per_query == 1:
             if self.loss.distillation:

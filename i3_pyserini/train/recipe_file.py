@@ -3,14 +3,16 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
-from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe import ModelRecipe, Recipe
+from i3_pyserini.train.unused import settled
 
 # Settings of speed, memory and reporting: a run may be resumed with other values.
 MAY_CHANGE = frozenset(
@@ -31,12 +33,16 @@ MAY_CHANGE = frozenset(
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Reads a recipe.
 
+    What the file asks for and an override turns off is named in a note; see `unused.settled`.
+
     Args:
         path: a YAML file. Paths in it are relative to the working directory.
-        overrides: `--section.key=value` (a value is YAML), which win over the file.
+        overrides: `--section.key=value`, which win over the file. A value is YAML, but a path or
+            a name is what stands there.
 
     Raises:
-        I3Error: it cannot be read, or a key or value is not one that is known.
+        I3Error: it cannot be read, a key or value is not one that is known, or a setting has no
+            effect.
     """
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -46,12 +52,13 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise I3Error(f"{path}: not valid YAML: {error}") from error
     if not isinstance(fields, dict):
         raise I3Error(f"{path}: expected keys and values, such as those in recipes/")
-    for override in overrides:
-        _override(fields, override)
+    overridden = frozenset(_override(fields, override) for override in overrides)
     try:
-        return Recipe.model_validate(fields)
+        return settled(Recipe.model_validate(fields), overridden)
     except ValidationError as error:
         raise I3Error(f"{path}: {_first_problem(error)}") from error
+    except I3Error as error:
+        raise I3Error(f"{path}: {error}") from error
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -72,7 +79,8 @@ def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def _override(fields: dict[str, Any], override: str) -> None:
+def _override(fields: dict[str, Any], override: str) -> str:
+    """Sets a key, and returns its dotted name."""
     name, equals, value = override.partition("=")
     if not name.startswith("--") or not equals:
         raise I3Error(f"{override!r}: expected --section.key=value")
@@ -84,10 +92,39 @@ def _override(fields: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise I3Error(f"{name}: {section} is not a section of the recipe")
         fields = inner
+    fields[key] = _override_value(name, value)
+    return name.removeprefix("--")
+
+
+def _override_value(name: str, text: str) -> Any:
+    kinds = _kinds(name.removeprefix("--").split("."))
     try:
-        fields[key] = yaml.safe_load(value)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise I3Error(f"{override!r}: the value is not valid YAML") from error
+        if not kinds & {str, Path}:
+            raise I3Error(f"{f'{name}={text}'!r}: the value is not valid YAML") from error
+        return text
+    if value is None and NoneType in kinds:
+        return None
+    if kinds <= {str, Path, NoneType} or (str in kinds and isinstance(value, dict | list)):
+        return text  # a path or a name may have any signs in it
+    return value
+
+
+def _kinds(keys: Sequence[str]) -> frozenset[type]:
+    """The types that a key may have; a setting of the model may have any but a structure."""
+    if keys[0] == "model" and len(keys) > 1 and keys[1] not in ModelRecipe.model_fields:
+        return frozenset({str, int, float, bool, NoneType})
+    section: type[BaseModel] | None = Recipe
+    kinds: frozenset[type] = frozenset()
+    for key in keys:
+        field = section.model_fields.get(key) if section else None
+        if field is None:
+            return frozenset({object})  # not known: pydantic says so
+        members = get_args(field.annotation) or (field.annotation,)
+        kinds = frozenset(one if isinstance(one, type) else object for one in members)
+        section = next((one for one in kinds if issubclass(one, BaseModel)), None)
+    return kinds
 
 
 def _first_problem(error: ValidationError) -> str:

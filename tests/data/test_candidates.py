@@ -40,6 +40,12 @@ def scored(**fields: Any) -> dict[str, Any]:
     return {"doc_id": ["p1", "p2"], "score": [1.0, 2.0], **fields}
 
 
+def test_queries_that_do_not_train_are_known(tmp_path: Path) -> None:
+    assert JudgedQueries(QUERIES, POSITIVES, "qrels").left_out() == ["q3"]
+    lines = "\ufeffq2\tp7\n\nq2 p9\n"
+    assert negatives(tmp_path / "n.tsv", lines).left_out() == ["q1", "q3"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", "\r\n  \r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_negatives_file(tmp_path: Path, end: str, mark: str) -> None:

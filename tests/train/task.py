@@ -85,7 +85,8 @@ def write_recipe(directory: Path, backbone: str) -> Path:
 
 def teacher_flags(directory: Path) -> list[str]:
     """Overrides with which the recipe takes its queries from the teacher's file."""
-    return [f"--data.teacher={directory}/teacher.jsonl", "--data.negatives=null"]
+    teacher = f"--data.teacher={directory}/teacher.jsonl"
+    return [teacher, "--data.negatives=null", "--loss.distillation=1"]
 
 
 def small_recipe(directory: Path, *overrides: str) -> Recipe:

@@ -65,14 +65,18 @@ def test_show(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
     [
         (["--training.batchsize=3"], "unknown key 'training.batchsize'; did you mean 'training.b"),
         (["--training.epochs=two"], "training.epochs is 'two': input should be a valid integer"),
-        (["--training.batch_size", "3"], "expected --section.key=value"),
+        (["--training.batch_size"], "--training.batch_size: expected a value"),
+        (["--output", "--show"], "--output: expected a value"),
         (["--model.passage_len=3"], "unknown key 'model.passage_len'; did you mean 'model.pass"),
         (["--model.init=./nowhere"], "model ./nowhere: no such directory"),
         (["--data.collection=nowhere.tsv"], "nowhere.tsv: no such file or folder"),
         (["--data.queries=nowhere.tsv"], "nowhere.tsv: no such file of queries"),
         (["--data.qrels=nowhere.tsv"], "nowhere.tsv: no such file of judgements"),
         (["--data.negatives=nowhere.tsv"], "nowhere.tsv: no such file"),
-        (["--data.teacher=nowhere.tsv", "--data.negatives=null"], "nowhere.tsv: no such file"),
+        (
+            ["--data.teacher=nowhere.tsv", "--data.negatives=null", "--loss.distillation=1"],
+            "nowhere.tsv: no such file",
+        ),
         (["--data.generated_queries=nowhere.tsv"], "nowhere.tsv: no such file of generated"),
         (["--validation.topics=nowhere.tsv"], "nowhere.tsv: no such file of queries"),
         (["--validation.qrels=nowhere.tsv"], "nowhere.tsv: no such file for validation"),
@@ -90,10 +94,31 @@ def test_mistakes_are_one_line(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     code, out, error = command(monkeypatch, capsys, task / "recipe.yaml", *flags)
     assert (code, out) == (2, "")
+    *notes, error = error.splitlines()
     assert error.startswith("error: ")
     assert said in error
-    assert error.count("\n") == 1
+    assert all(line.startswith("note: ") for line in notes)
     assert not (task / "output").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "[c]#d", "n: é", "{*}"])
+@pytest.mark.parametrize("form", ["{0}={1}", "{0} {1}"])
+def test_values_beside_their_keys(
+    task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, name: str, form: str
+) -> None:
+    """With an equals sign or a blank between them, before and after the recipe."""
+    words = [word for key in ("--output", "--data.queries") for word in pair(form, key, name)]
+    recipe = task / "recipe.yaml"
+    for arguments in ([recipe, *words], [*words, recipe], [*words[:1], *words[1:], recipe]):
+        code, shown, _ = command(monkeypatch, capsys, *arguments, "--show")
+        assert code == 0
+        fields = yaml.safe_load(shown)
+        assert (fields["output"], fields["data"]["queries"]) == (name, name)
+
+
+def pair(form: str, key: str, value: str) -> list[str]:
+    """The words of a shell, in which the value is quoted."""
+    return [part.format(key, value) for part in form.split(" ")]
 
 
 def test_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

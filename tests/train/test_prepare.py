@@ -244,3 +244,22 @@ def test_the_same_seed_gives_the_same_model(make_recipe: MakeRecipe) -> None:
         states.append(load_model(make_recipe())[0].state_dict())
     same = [all(torch.equal(states[0][name], other[name]) for name in other) for other in states]
     assert same == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("flag", "lacks"),
+    [
+        ("data.negatives=null", "no positive in data.qrels"),
+        ("training.epochs=1", "no line in data.negatives"),
+    ],
+)
+def test_queries_that_do_not_train_are_counted_and_named(
+    make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str], flag: str, lacks: str
+) -> None:
+    append(task / "queries.tsv", "u1\ta query\nu2\tanother")
+    append(task / "qrels.txt", "gone 0 p1 1")
+    load_data(make_recipe(flag), True)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "1 of 22 judged" in said[0] and "(gone)" in said[0]
+    assert f"2 queries do not train, because they have {lacks} (u1, u2)" in said[1]

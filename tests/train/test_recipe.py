@@ -81,7 +81,11 @@ def test_overrides(minimal: Path) -> None:
             "--output=a=b c",
             "--validation.topics=t",
             "--validation.qrels=r",
-            "--model.passage_template='{title} {text}'",
+            "--model.passage_template={title} {text}",
+            "--model.query_prefix='query: '",
+            "--model.normalize=true",
+            "--data.name=[a]: 3 #4",
+            "--data.cache=null",
         ],
     )
     assert recipe.training.batch_size == 32
@@ -90,7 +94,12 @@ def test_overrides(minimal: Path) -> None:
     assert recipe.data.quoted_queries is True
     assert recipe.output == Path("a=b c")
     assert recipe.validation is not None
-    assert recipe.model.settings == {"passage_template": "{title} {text}"}
+    assert recipe.model.settings == {
+        "passage_template": "{title} {text}",
+        "query_prefix": "query: ",
+        "normalize": True,
+    }
+    assert (recipe.data.name, recipe.data.cache) == ("[a]: 3 #4", None)
     again = load_recipe(minimal, ["--validation.topics=t", "--validation=null"])
     assert again.validation is None
 
@@ -136,8 +145,13 @@ def test_overrides(minimal: Path) -> None:
         ),
         ("--loss.distillation=1", "loss.distillation needs the scores of data.teacher"),
         (
-            "--negatives.false_negative_margin=1",
+            "--negatives.false_negative_margin=0",
             "negatives.false_negative_margin needs the scores of data.teacher",
+        ),
+        (
+            "--data={collection: c, teacher: t}",
+            "data.teacher have no effect with loss.distillation: 0 and without "
+            "negatives.false_negative_margin",
         ),
         ("--loss={contrastive: 0, reconstruction: 0}", "all weights are zero"),
     ],
@@ -163,6 +177,7 @@ def test_a_group_of_one(minimal: Path) -> None:
         ("training.batch_size=3", "expected --section.key=value"),
         ("more.yaml", "expected --section.key=value"),
         ("--training.batch_size=[", "the value is not valid YAML"),
+        ("--validation={", "the value is not valid YAML"),
         ("--output.name=3", "output is not a section"),
     ],
 )

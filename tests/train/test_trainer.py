@@ -110,6 +110,7 @@ def test_models_and_cards(make_recipe: MakeRecipe) -> None:
             "| effective negatives | 23 negatives per query: 2 of its own and 21 of the other "
             "queries of the batch of 1 device(s) |" in body
         )
+        assert "| reconstructor | trained for 4 steps on generated queries |" in body
         assert "| devices | 1 |" in body
         assert f"torch {torch.__version__}" in body
         shown = body.split("```yaml\n")[1].split("```")[0]
@@ -159,6 +160,19 @@ def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixtu
         in (output / "last" / "README.md").read_text()
     )
     assert "(no validation in this recipe)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("loss.reconstruction=0", "not trained in this run"),
+        ("reconstruction.targets=query", "trained for 1 steps on the training queries"),
+        ("model.interaction=none", "none"),
+    ],
+)
+def test_the_card_knows_the_reconstructor(make_recipe: MakeRecipe, flag: str, said: str) -> None:
+    output = train(make_recipe(flag, "validation=null", "training.max_steps=1"))
+    assert f"| reconstructor | {said} |" in (output / "last" / "README.md").read_text()
 
 
 def test_a_frozen_backbone_stays_as_it_is(make_recipe: MakeRecipe) -> None:

@@ -1,0 +1,89 @@
+"""How many texts are longer than the model reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from i3_pyserini.data.candidates import CandidateSource
+from i3_pyserini.formats.textstore import TextStore
+from i3_pyserini.model.declared import declared
+from i3_pyserini.model.query_text import query_texts
+from i3_pyserini.model.text import I3Tokenizer
+
+SAMPLE = 2000  # texts that are looked at, evenly spread: about a second
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many texts of one kind are cut.
+
+    Attributes:
+        kind: "queries" or "passages".
+        limit: the most ids that the model reads, special tokens included.
+        longer: how many of the texts looked at have more.
+        seen: how many were looked at.
+        total: how many there are.
+    """
+
+    kind: str
+    limit: int
+    longer: int
+    seen: int
+    total: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.longer / self.seen:.1%} of {self.kind} are cut at {self.limit} ids "
+            f"({'all' if self.seen == self.total else f'{self.seen:,} of'} {self.total:,} counted)"
+        )
+
+
+def cut_queries(tokenizer: I3Tokenizer, source: CandidateSource) -> Cut:
+    """How many training queries are cut, by the model's own tokenizer."""
+    texts = [source[row].query for row in _spread(len(source))]
+    config = tokenizer.config
+    texts = query_texts(texts, config.query_prefix)
+    return _cut("queries", tokenizer, texts, config.query_length, len(source))
+
+
+def cut_passages(tokenizer: I3Tokenizer, store: TextStore) -> Cut:
+    """How many passages of the collection are cut, titles and template included."""
+    found = [store.slice(row, row + 1)[0][1] for row in _spread(len(store))]
+    texts = tokenizer.passage_texts([one.text for one in found], [one.title for one in found])
+    return _cut("passages", tokenizer, texts, tokenizer.config.passage_length, len(store))
+
+
+def other_lengths(backbone: str, tokenizer: I3Tokenizer) -> list[str]:
+    """What a backbone declares of its lengths where the model to train has others.
+
+    Args:
+        backbone: a model of sentence-transformers or any other; others declare nothing.
+        tokenizer: of the model to train.
+
+    Returns:
+        One phrase for each length, such as "model.query_length is 32, declared are 256".
+
+    Raises:
+        I3Error: see `declared`.
+    """
+    theirs = declared(backbone)
+    return [
+        f"model.{name} is {getattr(tokenizer.config, name)}, declared are {theirs[name]}"
+        for name in ("query_length", "passage_length")
+        if theirs.get(name, getattr(tokenizer.config, name)) != getattr(tokenizer.config, name)
+    ]
+
+
+def _cut(kind: str, tokenizer: I3Tokenizer, texts: Sequence[str], limit: int, total: int) -> Cut:
+    ids = tokenizer.tokenizer(
+        list(texts),
+        truncation=False,
+        verbose=False,  # of texts that are too long, which is what is asked here
+        return_token_type_ids=False,
+        return_attention_mask=False,
+    )["input_ids"]
+    return Cut(kind, limit, sum(len(one) > limit for one in ids), len(texts), total)
+
+
+def _spread(total: int) -> range:
+    """Rows from the first to the last, at equal distances; `SAMPLE` to 2·`SAMPLE` of many."""
+    return range(0, total, max(total // SAMPLE, 1))
