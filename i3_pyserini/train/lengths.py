@@ -7,7 +7,7 @@ from i3_pyserini.data.candidates import CandidateSource
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.query_text import query_texts
-from i3_pyserini.model.text import I3Tokenizer
+from i3_pyserini.model.tokenizer import I3Tokenizer
 
 SAMPLE = 2000  # texts that are looked at, evenly spread: about a second
 
