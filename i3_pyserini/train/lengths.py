@@ -47,7 +47,7 @@ def cut_queries(tokenizer: I3Tokenizer, source: CandidateSource) -> Cut:
 
 def cut_passages(tokenizer: I3Tokenizer, store: TextStore) -> Cut:
     """How many passages of the collection are cut, titles and template included."""
-    found = [store.slice(row, row + 1)[0][1] for row in _spread(len(store))]
+    found = [store.slice(row, row + 1)[0] for row in _spread(len(store))]
     texts = tokenizer.passage_texts([one.text for one in found], [one.title for one in found])
     return _cut("passages", tokenizer, texts, tokenizer.config.passage_length, len(store))
 

@@ -68,4 +68,4 @@ def test_a_run_says_what_it_cuts(
     said = capsys.readouterr()
     assert "71.4% of queries are cut at 3 ids (all 21 counted)" in said.out
     assert "0.0% of passages are cut at 12 ids (all 21 counted)" in said.out
-    assert "training.batch_size is 30, but a device has only 21 queries" in said.err
+    assert "training.batch_size is 30, but a device has only 21 training queries" in said.err
