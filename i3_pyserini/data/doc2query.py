@@ -145,7 +145,7 @@ def generate_queries(job: Job, how: Generation) -> Summary:
     """
     with prepared(job, with_corpus=False), enough_room(), closing(Pairs(job.min_words)) as pairs:
         writer = QueryWriter(how)
-        store = open_store(job.collection, job.cache)
+        store = open_store(job.corpus, job.cache)
         rows = [int(row) for row in np.flatnonzero(choose(store, job))]
         count = how.per_passage
         settings = _settings(job, writer, store)

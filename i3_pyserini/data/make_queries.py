@@ -96,7 +96,7 @@ def extract_queries(job: Job, source: str) -> Summary:
     extract = EXTRACTIONS[source]
     empty = "passages without a title" if source == "titles" else "passages without a text"
     with prepared(job, with_corpus=True), enough_room(), closing(Pairs(job.min_words)) as pairs:
-        store = open_store(job.collection, job.cache)
+        store = open_store(job.corpus, job.cache)
         chosen = choose(store, job)
         for row, passage in enumerate(passages_of(store, source)):
             query, rest = extract(passage)

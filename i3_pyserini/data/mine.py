@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
@@ -22,6 +22,7 @@ from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.teacher_scores import TeacherScores
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_inputs
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import Run, read_run
 from i3_pyserini.formats.textstore import open_store
 
@@ -55,6 +56,7 @@ class Sources:
         collection: what `open_store` takes.
         teacher: a file of scores as `data score` writes it, for `Selection.margin`.
         cache: folder for the text store; None for the collection's.
+        reading: how the collection is read; see `Corpus.from_options`.
     """
 
     hits: Path | Index
@@ -63,6 +65,7 @@ class Sources:
     collection: Path
     teacher: Path | None = None
     cache: Path | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,8 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
         queries = _with_hits(hits, topics, judged, sources, summary)
         teacher = TeacherScores(sources.teacher, queries) if sources.teacher else None
         summary.unscored = 0 if teacher else None
-        texts = TextHashes(open_store(sources.collection, sources.cache))
+        corpus = Corpus.from_options(sources.collection, sources.reading)
+        texts = TextHashes(open_store(corpus, sources.cache))
         _check_passages(hits, queries, positives, texts, sources)
         selector = Selector(texts, selection, str(hits_path), teacher)
         shown = tqdm(hits.hits(queries, selection.last), total=len(queries), desc="mine", delay=2)

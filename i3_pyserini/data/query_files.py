@@ -5,11 +5,11 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -17,6 +17,7 @@ from i3_pyserini.data.collection import record_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
 from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.formats.topics import write_topics
@@ -27,9 +28,8 @@ CORPUS = "corpus/corpus.jsonl"
 MAX_POSITIVES = 10
 SLICE = 1000  # passages that are read from the store at a time
 
-Extraction = Callable[
-    [Passage], tuple[str, Passage]
-]  # a passage's query, and the passage without it
+# A passage's query, and the passage without it.
+Extraction = Callable[[Passage], tuple[str, Passage]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Job:
         min_words: shorter queries are left out.
         cache: folder for the text store; None for the collection's.
         overwrite: replace older files.
+        reading: how the collection is read; see `Corpus.from_options`.
     """
 
     collection: Path
@@ -53,6 +54,12 @@ class Job:
     min_words: int = 3
     cache: Path | None = None
     overwrite: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def corpus(self) -> Corpus:
+        """The collection."""
+        return Corpus.from_options(self.collection, self.reading)
 
 
 @dataclass(frozen=True)

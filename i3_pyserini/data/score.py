@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -32,6 +33,7 @@ class Scoring:
         mined: the queries and their candidates.
         collection: their texts.
         cache: folder for the text store; None for the collection's.
+        reading: how the collection is read; see `Corpus.from_options`.
     """
 
     teacher: str
@@ -39,6 +41,7 @@ class Scoring:
     mined: Mined
     collection: Path
     cache: Path | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
     refuse_inputs([output], [*scoring.mined.files.values(), scoring.collection])
     queries = UnscoredQueries(scoring.mined)
     teacher = Teacher(scoring.teacher, scoring.options)
-    corpus = Corpus(scoring.collection)
+    corpus = Corpus.from_options(scoring.collection, scoring.reading)
     settings = _settings(scoring, corpus, teacher)
     with open_journal(output, settings, overwrite) as journal:
         store = open_store(corpus, scoring.cache)
@@ -98,6 +101,7 @@ def _settings(scoring: Scoring, corpus: Corpus, teacher: Teacher) -> dict[str, s
         **teacher.describe(),
         **{name: _content([path]) for name, path in mined.files.items()},
         "collection": _content(corpus.files),
+        **{f"collection {name}": str(value) for name, value in scoring.reading.items()},
         "min relevance": mined.min_relevance if mined.qrels else None,
         "max positives": mined.max_positives,
         "max negatives": mined.max_negatives,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.encode.flags import add_flags, overruled, settings_of
 from i3_pyserini.errors import I3Error, note, run_command
+from i3_pyserini.formats.corpus_options import add_table_options, table_of
 from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
@@ -25,22 +26,23 @@ SECTIONS = ("input", "output", "encoder")
 # Take no value:
 SWITCHES = {
     *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--estimate"),
-    *("--l2-norm", "--no-l2-norm", "--add-sep"),
+    *("--l2-norm", "--no-l2-norm", "--add-sep", "--no-header"),
 }
 STORED = {"fp32": "float32", "fp16": "float16"}
 USAGE = """python -m i3_pyserini.encode
   input   --corpus PATH [--fields F …] [--docid-field F] [--delimiter D]
-          [--shard-id I --shard-num N]
+          [--encoding E] [--column-delimiter C] [--no-header] [--shard-id I --shard-num N]
   output  --embeddings DIR [--to-faiss | --to-npy] [--store-dtype fp32|fp16] [--overwrite]
   encoder --encoder MODEL [--encoder-class i3|auto] [--device D | --devices D,D… | --ray ADDRESS]
           [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
           [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
           [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]
    or: python -m i3_pyserini.encode merge|import|verify --help"""
-HELP = """Encode a JSONL corpus into the files that Pyserini reads.
+HELP = """Encode a corpus into the files that Pyserini reads.
 
 input
-  --corpus        a JSONL file, or a folder of them
+  --corpus        a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of them
+  --encoding      of CSV and TSV, as --column-delimiter and --no-header (see docs/formats.md)
   --shard-id      encode only this one of --shard-num ranges of the corpus's bytes; join with merge
 output
   --embeddings    the directory; it is there when it is complete. The same command again goes on
@@ -96,6 +98,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     given.add_argument("--fields", nargs="+", default=[])
     given.add_argument("--docid-field")
     given.add_argument("--delimiter", default="\n")
+    add_table_options(given)
     given.add_argument("--shard-id", type=int, default=0)
     given.add_argument("--shard-num", type=int, default=1)
     output = parsers["output"]
@@ -142,7 +145,8 @@ def main() -> None:
     from i3_pyserini.formats.passages import Corpus
 
     delimiter = given.delimiter.replace("\\n", "\n")
-    corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter)
+    table = table_of(given)
+    corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter, table=table)
     spec = _spec(encoder)
     how = _encoding(given, output, encoder, spec)
     target = IndexOutput(output.embeddings, output.kind or "jsonl", output.overwrite)

@@ -39,6 +39,8 @@ class Flags:
             was encoded.
         fields: the collection's fields; titles are encoded if "title" is one of them.
         options: values by field of `EncoderSettings` that are given.
+        reading: how the collection is read, where the manifest does not say; see
+            `Corpus.from_options`.
     """
 
     collection: Path | None = None
@@ -48,6 +50,7 @@ class Flags:
     encoder_class: Literal["i3", "auto"] | None = None
     fields: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def given(self) -> list[str]:
@@ -136,10 +139,9 @@ def _told_spec(flags: Flags) -> EncoderSpec | None:
 def _corpus(manifest: IndexManifest, flags: Flags) -> Corpus | None:
     if flags.collection is None:
         return None
-    known = manifest.corpus
-    if known == CorpusRecord():
-        return Corpus(flags.collection, flags.fields)
-    return Corpus.from_options(flags.collection, write_record(known))
+    known = {} if manifest.corpus == CorpusRecord() else write_record(manifest.corpus)
+    known = known or {"fields": flags.fields}
+    return Corpus.from_options(flags.collection, {**known, **flags.reading})
 
 
 def _shard(manifest: IndexManifest) -> Shard:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.diff import Shown
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 # Words of a passage's pseudo-query, the weightiest first, by its text and title.
@@ -20,14 +21,15 @@ class PassageTexts:
     """Passages of a collection, in readable form.
 
     Args:
-        collection: a corpus as `open_store` takes it; its texts stay on disk.
+        collection: a corpus, or its file or folder; its texts stay on disk.
         cache: folder for the text store; None for the one that the collection is in.
         words: gives the words of a pseudo-query; None for none.
     """
 
     def __init__(
-        self, collection: Path, cache: Path | None = None, words: WordsOf | None = None
+        self, collection: Path | Corpus, cache: Path | None = None, words: WordsOf | None = None
     ) -> None:
+        self._path = collection if isinstance(collection, Path) else collection.path
         self._collection, self._cache, self._words = collection, cache, words
         self._told: dict[str, Shown] = {}
 
@@ -50,7 +52,7 @@ class PassageTexts:
         found = self._store.get(passage)
         if found is None:
             raise I3Error(
-                f"{self._collection}: no passage {passage!r}, which a run ranks; name the "
+                f"{self._path}: no passage {passage!r}, which a run ranks; name the "
                 "collection that was searched"
             )
         titled = found.title and found.title != passage  # an id need not be said again

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -225,15 +225,11 @@ class Corpus:
         }
         others = {"title_field": self.title_field, "text_field": self.text_field}
         known |= {name: value for name, value in others.items() if value is not None}
-        table = {
-            name: value
-            for name, value in vars(self.table).items()
-            if value != getattr(AS_NAMED, name)
-        }
+        table = self.table.options()
         return {**known, "table": table} if table else known
 
     @classmethod
-    def from_options(cls, path: Path, options: dict[str, Any]) -> "Corpus":
+    def from_options(cls, path: Path, options: Mapping[str, Any]) -> "Corpus":
         """A corpus that is read as one was whose `options` are known.
 
         Raises:
@@ -243,10 +239,10 @@ class Corpus:
             path,
             tuple(options.get("fields") or ()),
             options.get("docid_field"),
-            options.get("delimiter", "\n"),
+            options.get("delimiter") or "\n",
             options.get("title_field"),
             options.get("text_field"),
-            table=Table(**options.get("table", {})),
+            table=Table(**(options.get("table") or {})),
         )
 
     @cached_property

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import open_bytes
@@ -44,6 +44,11 @@ class Table:
         delimiter = self.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise I3Error(f"--column-delimiter {delimiter!r}: expected one character, such as ';'")
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the default, for manifests."""
+        usual = vars(AS_NAMED)
+        return {name: value for name, value in vars(self).items() if value != usual[name]}
 
 
 AS_NAMED = Table()

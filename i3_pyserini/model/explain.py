@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 from i3_pyserini.formats.passages import Corpus
 
 
@@ -39,6 +40,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--stop-words", action="store_true", help="show stop words too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_corpus_options(parser)
     return parser.parse_args()
 
 
@@ -56,7 +58,8 @@ def main() -> None:
 
     title, text = args.title, args.text
     if args.corpus is not None:
-        passage = Corpus(args.corpus).find(args.id)
+        corpus = Corpus.from_options(args.corpus, corpus_options(args))
+        passage = corpus.find(args.id)
         title, text = passage.title, passage.text
     model, tokenizer = load_model_directory(args.model)
     words = explain(

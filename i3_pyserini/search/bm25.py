@@ -1,6 +1,7 @@
 """`python -m i3_pyserini.search.bm25`: a BM25 run, with the stock Lucene of Pyserini."""
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from i3_pyserini.errors import I3Error, note, run_command
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m i3_pyserini.search.bm25",
         description="Index titles and texts of a corpus with Lucene, once, and search with BM25.",
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="JSONL file or folder")
+    parser.add_argument("--corpus", type=Path, required=True, help="its file or folder")
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
     parser.add_argument(
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--tag", default="bm25")
     parser.add_argument("--overwrite", action="store_true", help="replace an older run")
+    add_corpus_options(parser)
     return parser
 
 
@@ -62,7 +65,7 @@ def main() -> None:
 
     refuse_existing(args.output, args.overwrite)
     topics = read_topics(args.topics)
-    corpus, sha256 = Corpus(args.corpus), None
+    corpus, sha256 = Corpus.from_options(args.corpus, corpus_options(args)), None
     if args.index is None:
         sha256 = corpus_hash(corpus)
         args.index = index_beside(args.output, args.corpus, sha256)
@@ -78,10 +81,17 @@ def main() -> None:
 
 
 def corpus_hash(corpus: "Corpus") -> str:
-    """Hash of all lines of a corpus."""
+    """Hash of all lines of a corpus, and of which fields of them are read if that is said."""
     from i3_pyserini.encode.scan import Shard, hash_of
 
-    return hash_of(corpus, Shard())
+    return _with_options(hash_of(corpus, Shard()), corpus)
+
+
+def _with_options(sha256: str, corpus: "Corpus") -> str:
+    options = corpus.options()
+    if options == type(corpus)(corpus.path, sources=corpus.sources).options():
+        return sha256
+    return hashlib.sha256(f"{sha256} {json.dumps(options)}".encode()).hexdigest()
 
 
 def index_beside(run: Path, corpus: Path, sha256: str) -> Path:
@@ -144,7 +154,7 @@ def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None =
         corpus=CorpusRecord(
             path=str(corpus.path.resolve()),
             name=collection_name(corpus.path),
-            sha256=found.sha256,
+            sha256=_with_options(found.sha256, corpus),
         ),
         passages=found.passages,
     )

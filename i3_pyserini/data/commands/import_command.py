@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_table_options, table_of
 
 if TYPE_CHECKING:
     from i3_pyserini.data.sources.base import Source
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "judgements (default), or take the highest",
     )
     parser.add_argument("--overwrite", action="store_true")
+    add_table_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,7 +68,7 @@ def _source(args: argparse.Namespace) -> "Source":
         if unknown := [name for name in fields if name not in FIELDS]:
             raise I3Error(f"--fields {unknown[0]}=…: a field is one of {', '.join(FIELDS)}")
         topics, qrels = _pairs("--topics", args.topics), _pairs("--qrels", args.qrels)
-        return PlainFiles(path, _paths(topics), _paths(qrels), fields)
+        return PlainFiles(path, _paths(topics), _paths(qrels), fields, table_of(args))
     if files:
         raise I3Error("--topics, --qrels and --fields are for a corpus in a file")
     if args.source.startswith(HUB):

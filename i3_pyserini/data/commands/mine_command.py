@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topics", type=Path, required=True, help="TSV: query id, query")
     parser.add_argument("--qrels", type=Path, required=True, help="TREC qrels, or qid and pid")
-    parser.add_argument("--collection", type=Path, required=True, help="TSV or JSONL")
+    parser.add_argument("--collection", type=Path, required=True, help="its file or folder")
     parser.add_argument("--output", type=Path, required=True, help="train_negs.tsv to write")
     parser.add_argument("--jsonl", type=Path, help="the same with queries, positives and ranks")
     parser.add_argument("--depth", default="1-200", help="ranks to take from (%(default)s)")
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder for the text store")
     parser.add_argument("--device", help="such as cuda:0 (default: the first GPU, or else the CPU)")
     parser.add_argument("--overwrite", action="store_true")
+    add_corpus_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,7 +54,8 @@ def run(args: argparse.Namespace) -> None:
     from i3_pyserini.data.negatives import Selection
 
     hits = args.run_file or Index(args.index, args.encoder, args.device)
-    sources = Sources(hits, args.topics, args.qrels, args.collection, args.teacher, args.cache)
+    files = (hits, args.topics, args.qrels, args.collection, args.teacher, args.cache)
+    sources = Sources(*files, corpus_options(args))
     selection = Selection(first, last, args.per_query, args.seed, margin, args.min_relevance)
     summary = mine(sources, selection, Outputs(args.output, args.jsonl, args.overwrite))
     print(f"wrote {args.output}: {summary}")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 MODEL = "model"
 LARGEST_SEED = 2**32 - 1
@@ -11,7 +12,7 @@ LARGEST_SEED = 2**32 - 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("collection", type=Path, help="pid title text TSV, JSONL file or folder")
+    parser.add_argument("collection", type=Path, help="its file or folder")
     parser.add_argument("--output", type=Path, required=True, help="folder for the files")
     parser.add_argument(
         "--from", dest="source", required=True, choices=("titles", "first-sentences", MODEL)
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
     parser.add_argument("--cache", type=Path, help="folder for the text store")
     parser.add_argument("--overwrite", action="store_true")
+    add_corpus_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
         args.min_words,
         args.cache,
         args.overwrite,
+        corpus_options(args),
     )
     if args.source == MODEL:
         from i3_pyserini.data.doc2query import Generation, generate_queries

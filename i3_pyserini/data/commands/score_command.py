@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 DTYPES = ("fp32", "bf16", "fp16")
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--min-relevance", type=int, default=1, help="of a positive (default 1)")
     data.add_argument("--max-positives", type=int, metavar="N", help="the first N of each query")
     data.add_argument("--max-negatives", type=int, metavar="N", help="the first N of each query")
-    data.add_argument("--collection", type=Path, required=True, help="TSV, or JSONL file or folder")
+    data.add_argument("--collection", type=Path, required=True, help="its file or folder")
     data.add_argument("--cache", type=Path, help="folder for the text store")
     data.add_argument("--output", type=Path, required=True, help="such as kd_train.jsonl")
     data.add_argument(
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace the output, and an interrupted one if it had other settings",
     )
+    add_corpus_options(parser)
     teacher = parser.add_argument_group("teacher")
     teacher.add_argument("--teacher", required=True, help="a cross-encoder: directory or hub name")
     teacher.add_argument(
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
     options = TeacherOptions(
         args.template, args.max_length, args.batch_size, args.dtype, args.device
     )
-    scoring = Scoring(args.teacher, options, mined, args.collection, args.cache)
+    reading = corpus_options(args)
+    scoring = Scoring(args.teacher, options, mined, args.collection, args.cache, reading)
     done = score(scoring, args.output, args.overwrite)
     resumed = f" ({done.resumed:,} were scored before)" if done.resumed else ""
     print(f"wrote {args.output}: {done.queries:,} queries{resumed}, {done.pairs:,} scores")

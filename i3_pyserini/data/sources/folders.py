@@ -13,8 +13,6 @@ from i3_pyserini.formats.qrels import Judgements, read_judgements
 from i3_pyserini.formats.tables import AS_NAMED, Table
 from i3_pyserini.formats.topics import Topic, topics_of_file
 
-PREFIXES = {"id": "docid"}  # of attributes of `Corpus`
-
 
 class LayoutFolder(Source):
     """Our own layout: a folder `corpus`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt`.
@@ -128,8 +126,14 @@ class PlainFiles(Source):
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        own = {f"{PREFIXES.get(key, key)}_field": name for key, name in self.fields.items()}
-        return Corpus(self.corpus, table=self.table, **own).located()
+        corpus = Corpus(
+            self.corpus,
+            docid_field=self.fields.get("id"),
+            title_field=self.fields.get("title"),
+            text_field=self.fields.get("text"),
+            table=self.table,
+        )
+        return corpus.located()
 
     def splits(self) -> list[str]:
         """See `Source`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from i3_pyserini.encode.flags import add_flags, settings_of
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_argument("--encoder-class", choices=("i3", "auto"))
     flags.add_argument("--fields", nargs="+", default=[])
     add_flags(flags)
+    add_corpus_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         args.encoder_class,
         tuple(args.fields),
         settings_of(args),
+        corpus_options(args),
     )
     for line in verify(args.index, reference_of(args.index, flags)):
         print(line, flush=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.diff import Diff
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--depth", type=int, default=10, metavar="N", help="passages of a run's top (default 10)"
     )
     parser.add_argument(
-        "--collection", type=Path, metavar="CORPUS", help="show texts: JSONL (file, folder) or TSV"
+        "--collection", type=Path, metavar="CORPUS", help="show texts of this corpus"
     )
     parser.add_argument("--cache", type=Path, help="folder for the text store of --collection")
     parser.add_argument("--model", help="show pseudo-query words: an I³ model that reconstructs")
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     for style in ("json", "markdown"):
         form.add_argument(f"--{style}", dest="style", action="store_const", const=style)
+    add_corpus_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -108,8 +110,10 @@ def _texts(args: argparse.Namespace) -> "PassageTexts | None":
     if args.collection is None:
         return None
     from i3_pyserini.eval.diff_texts import PassageTexts
+    from i3_pyserini.formats.passages import Corpus
 
-    return PassageTexts(args.collection, args.cache, _words(args.model) if args.model else None)
+    corpus = Corpus.from_options(args.collection, corpus_options(args))
+    return PassageTexts(corpus, args.cache, _words(args.model) if args.model else None)
 
 
 def _words(model: str) -> "WordsOf":

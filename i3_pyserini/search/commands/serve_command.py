@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 
 PORTS = 65_535
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "127.0.0.1)",
     )
     parser.add_argument("--port", type=int, default=8080, help="0 for any free one (default 8080)")
+    add_corpus_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,5 +51,6 @@ def run(args: argparse.Namespace) -> None:
 
     searcher = Searcher(args.index)
     searcher.load_encoder(QueryFlags(args.encoder, args.encoder_class))
-    sources = Sources(args.collection, args.cache, not args.no_bm25, args.bm25_index)
+    files = (args.collection, args.cache, not args.no_bm25, args.bm25_index)
+    sources = Sources(*files, corpus_options(args))
     serve(Passages(searcher, sources), listening, args.host, args.hits)

@@ -1,10 +1,14 @@
 """What the page shows of a query: the passages of both searches."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.searcher import Searcher
@@ -24,12 +28,15 @@ class Sources:
         cache: folder for the text store; None for the one that the collection is in.
         bm25: whether to search by words, too.
         bm25_index: a Lucene index for that; None for SQLite's.
+        reading: how the collection is read, where the index's manifest does not say; see
+            `Corpus.from_options`.
     """
 
     collection: Path
     cache: Path | None = None
     bm25: bool = True
     bm25_index: Path | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ class Passages:
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
         self.searcher, self.model = searcher, searcher.encoder.name
-        self.store = open_store(sources.collection, sources.cache)
+        known = write_record(searcher.manifest.corpus)
+        corpus = Corpus.from_options(sources.collection, {**known, **sources.reading})
+        self.store = open_store(corpus, sources.cache)
         self._check(sources.collection)
         self.bm25: Bm25 | None = None
         if sources.bm25:
