@@ -628,7 +628,7 @@ def test_inputs_that_do_not_fit_are_named(sources: Sources) -> None:
     refused("positive 'gone' of query q1 is not in .*collection.tsv", qrels="q1 p1\nq1 gone\n")
     refused("qrels.txt: no passage has a relevance of at least 1", qrels="q1 0 p1 0\n")
     sources.qrels.write_text(QRELS)
-    refused("collection.tsv: empty", collection="")
+    refused("collection.tsv: no passages in 1 file", collection="")
     sources.collection.unlink()
     with pytest.raises(I3Error, match=r"collection.tsv: no such file or folder"):
         mine(sources, Selection(), outputs(sources))

@@ -2,11 +2,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from i3_pyserini.encode.scan import scan
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passages import Corpus
+from tests.formats.damage import compressed
 
 
 def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:
@@ -109,3 +111,55 @@ def test_a_passage_is_found_by_its_id(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").unlink()
     with pytest.raises(I3Error, match="no passage with id '9'"):
         Corpus(tmp_path).find("9")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"id": null, "text": "x"}', "the id is null, not a string"),
+        ('{"id": true, "text": "x"}', "the id is a bool, not a string"),
+        ('{"id": 1.0, "text": "x"}', "the id is a float, not a string"),
+        ('{"id": ["1"], "text": "x"}', "the id is a list, not a string"),
+        ('{"id": null, "pid": "7", "text": "x"}', "the id is null"),
+        ('{"id": " ", "text": "x"}', "id ' ' is empty or has white space"),
+        ('{"id": "a\\u0000", "text": "x"}', "id 'a\\x00'"),
+        ('{"id": "\\ud800", "text": "x"}', "the id has half a character"),
+        ('{"id": "1", "text": "\\udc00"}', "field 'text' has half a character"),
+        ('{"id": "1", "text": ["x"]}', "field 'text' is a list, not a string"),
+        ('{"id": "1", "title": 4, "text": "x"}', "field 'title' is an int, not a string"),
+        ('{"id": "1"}', "no text (field 'text', 'contents'"),
+        ('["1"]', "expected a JSON object"),
+        ('{"id": "1"', "not valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("how", ["", "gzip", "zstd"])
+def test_mistakes_are_named_whatever_the_compression(
+    tmp_path: Path, line: str, said: str, how: str
+) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(compressed(f'{{"id": "0", "text": ""}}\n\n{line}\n'.encode(), how))
+    for read_all in (list, scan, lambda corpus: list(corpus.located())):
+        with pytest.raises(I3Error) as caught:
+            read_all(Corpus(path))
+        assert str(caught.value).startswith(f"{path}, line 3: ")
+        assert said in str(caught.value)
+
+
+def test_mistakes_in_parquet_are_named_with_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    for ids, said in (
+        (["1", None], "row 2: the id is null"),
+        ([1.0, 2.0], "row 1: the id is a float"),
+        ([True, False], "row 1: the id is a bool"),
+        (["1", "1"], "row 2: id '1' occurs a second time"),
+    ):
+        pl.DataFrame({"id": ids, "text": ["a", "b"]}).write_parquet(path)
+        with pytest.raises(I3Error) as caught:
+            scan(Corpus(path))
+        assert str(caught.value).startswith(f"{path}, {said}")
+    pl.DataFrame({"id": ["1"], "words": ["a"]}).write_parquet(path)
+    with pytest.raises(I3Error, match=r"c\.parquet: no text \(field 'text'.*it has 'id', 'words'"):
+        scan(Corpus(path))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(I3Error, match=r"c\.parquet: not a sound Parquet file"):
+        scan(Corpus(path))

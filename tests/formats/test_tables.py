@@ -1,0 +1,156 @@
+"""CSV and TSV: headers, delimiters, encodings, quotes; mistakes with their line and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.tables import Table, read_rows
+from tests.formats.damage import compressed
+
+
+def read(path: Path, content: bytes, **table: Any) -> list[tuple[str, str | None, str]]:
+    path.write_bytes(content)
+    corpus = Corpus(path, table=Table(**table))
+    return [(passage.docid, passage.title, passage.text) for passage in corpus]
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv"])
+@pytest.mark.parametrize("how", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_byte_order_marks(
+    tmp_path: Path, name: str, how: str, end: bytes, mark: bytes
+) -> None:
+    delimiter = b"," if name == "c.csv" else b"\t"
+    lines = [b"id,title,text", b"", b"1,t,a b", b"2,,c", b"  "]
+    content = mark + end.join(line.replace(b",", delimiter) for line in lines)
+    found = read(tmp_path / name, compressed(content, how))
+    assert found == [("1", "t", "a b"), ("2", None, "c")]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "utf-16", "utf-16-le", "utf-8", "mac-roman", "gb18030"]
+)
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv"])
+def test_an_encoding_can_be_named(tmp_path: Path, name: str, encoding: str) -> None:
+    text = 'id;title;text\n1;é;"a"\n2;;ü\n'
+    quoted = name == "c.csv"
+    found = read(tmp_path / name, text.encode(encoding), delimiter=";", encoding=encoding)
+    assert found == [("1", "é", "a" if quoted else '"a"'), ("2", None, "ü")]
+
+
+def test_quoted_fields_hold_delimiters_and_lines(tmp_path: Path) -> None:
+    content = b'id,text,title\n1,"a, b\nc ""d""","x"\n\n2,e,\n'
+    assert read(tmp_path / "c.csv", content) == [("1", "x", 'a, b\nc "d"'), ("2", None, "e")]
+    rows = list(read_rows(tmp_path / "c.csv", "csv", Table()))
+    assert [number for number, _ in rows] == [1, 2, 5]
+    tabs = content.replace(b",", b"\t")
+    assert read(tmp_path / "c.tsv", tabs, quoted=True)[0] == ("1", "x", 'a\t b\nc "d"')
+
+
+def test_dpr_has_text_before_title_and_quotes_where_there_are_quotes(tmp_path: Path) -> None:
+    content = (
+        'id\ttext\ttitle\n1\t"Aaron (""Ahärôn"") is a prophet"\tAaron\n2\t"Hello"\t"a" and "b"\n'
+        '3\t"open\tT\n'
+    )
+    assert read(tmp_path / "psgs_w100.tsv", content.encode()) == [
+        ("1", "Aaron", 'Aaron ("Ahärôn") is a prophet'),
+        ("2", '"a" and "b"', '"Hello"'),
+        ("3", "T", '"open'),
+    ]
+
+
+def test_tsv_without_a_header_is_literal(tmp_path: Path) -> None:
+    content = b'1\t"a ""b"""\n2\tt\t"c\n3\t\td\n'
+    assert read(tmp_path / "c.tsv", content) == [
+        ("1", None, '"a ""b"""'),
+        ("2", "t", '"c'),
+        ("3", None, "d"),
+    ]
+
+
+def test_a_header_is_noted_where_it_is_a_choice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read(tmp_path / "c.tsv", b"pid\ttext\n1\ta\n") == [("1", None, "a")]
+    assert "c.tsv: line 1 is read as the header: pid, text" in capsys.readouterr().err
+    assert read(tmp_path / "c.tsv", b"pid\ttext\n1\ta\n", header=False) == [
+        ("pid", None, "text"),
+        ("1", None, "a"),
+    ]
+    assert read(tmp_path / "c.csv", b"7,b\n1,a\n", header=False) == [
+        ("7", None, "b"),
+        ("1", None, "a"),
+    ]
+    assert read(tmp_path / "c.csv", b"id,text\n1,a\n") == [("1", None, "a")]
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "said"),
+    [
+        ("c.csv", b"id,text\n1,a,b\n", {}, "line 2: 3 fields, but the header has 2 (id, text)"),
+        ("c.csv", b"id,text\n1,a\n2\n", {}, "line 3: 1 fields, but the header has 2"),
+        ("c.tsv", b"id\ttext\n1\ta\tb\n", {}, "line 2: 3 fields, but the header has 2"),
+        ("c.tsv", b"1\ta\n2\n", {}, "line 2: 1 fields; expected pid, title and text"),
+        ("c.csv", b'id,text\n1,"a\n2,b\n', {}, "line 2: a quote is not closed"),
+        ("c.csv", b'id,text\n1,a\n2,"a"b\n', {}, "line 3: a quote is not closed"),
+        (
+            "c.csv",
+            b"id,text\n1,\xff\n",
+            {},
+            "line 2: not valid UTF-8 at byte 3; name the file's",
+        ),
+        ("c.tsv", b"1\ta\n2\t\xe9\n", {}, "line 2: not valid UTF-8 at byte 3; name the file's"),
+        ("c.csv", b"id,text\n1\n", {"encoding": "utf-16"}, "not valid UTF-16"),
+        ("c.csv", b"sku,body\n1,a\n", {}, "line 1: no id (field 'id', '_id', 'pid'"),
+        ("c.csv", b"sku,body\n1,a\n", {}, "it has 'sku', 'body'"),
+        ("c.csv", b"1,a\n", {}, "--no-header"),
+        ("c.csv", b"id;text\n1;a\n", {}, "are columns separated by ';'? Name it by --column-del"),
+        ("c.tsv", b"sku\tbody\n1\ta\n", {}, "line 1: no id"),
+        ("c.tsv", b"sku\tbody\n1\ta\n", {}, "--no-header if this is a passage"),
+        ("c.csv", b"id,text,text\n1,a,b\n", {}, "line 1: two columns are called 'text'"),
+        ("c.csv", b"id,text\n,a\n", {}, "line 2: id '' is empty"),
+        ("c.csv", b"id,text\n \t,a\n", {}, "line 2: id '' is empty"),
+        ("c.csv", b"id,text\na b,a\n", {}, "line 2: id 'a b' is empty or has white space"),
+        ("c.csv", b"id,text\na\0b,a\n", {}, "line 2: id 'a\\x00b'"),
+        ("c.tsv", b"1\ta\n\xc2\xa0\tb\n", {}, "line 2: id '' is empty"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(
+    tmp_path: Path, name: str, content: bytes, options: dict[str, Any], said: str
+) -> None:
+    for how in ("", "gzip", "zstd"):
+        with pytest.raises(I3Error) as caught:
+            read(tmp_path / name, compressed(content, how), **options)
+        assert str(caught.value).startswith(f"{tmp_path / name}")
+        assert said in str(caught.value)
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(I3Error, match="--encoding klingon: no such encoding"):
+        Table(encoding="klingon")
+    for delimiter in ("", ";;", "\n", '"'):
+        with pytest.raises(I3Error, match="--column-delimiter"):
+            Table(delimiter)
+
+
+def test_a_long_field_is_read(tmp_path: Path) -> None:
+    text = "x" * 1_000_000
+    assert read(tmp_path / "c.csv", f"id,text\n1,{text}\n".encode()) == [("1", None, text)]
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv", "c.jsonl"])
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_half_a_file_is_named(tmp_path: Path, name: str, how: str) -> None:
+    rows = [f"{number}{number**9}" for number in range(1, 3000)]
+    content = {
+        "c.csv": "id,text\n" + "".join(f"{row},x\n" for row in rows),
+        "c.tsv": "".join(f"{row}\tx\n" for row in rows),
+        "c.jsonl": "".join(f'{{"id": {row}, "text": "x"}}\n' for row in rows),
+    }[name].encode()
+    with pytest.raises(I3Error, match=rf"{name}: the compressed content is damaged or truncated"):
+        read(tmp_path / name, compressed(content, how)[:-100])
