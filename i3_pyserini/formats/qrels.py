@@ -172,11 +172,17 @@ def examples(ids: Iterable[str]) -> str:
 
 
 def as_pandas(qrels: pl.DataFrame) -> "pd.DataFrame":
-    """The same columns in pandas, as ir-measures' providers take them."""
+    """The same columns in pandas, as ir-measures' providers take them.
+
+    pytrec_eval crashes on a query whose highest level is below -1. Its levels are -1 here, of which
+    all measures make the same: there is nothing relevant to find.
+    """
     import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
 
+    level = pl.col("relevance")
+    safe = qrels.select(pl.when(level.max().over("query_id") < -1).then(-1).otherwise(level))
     columns = {name: qrels[name].to_list() for name in PAIR}
-    return pd.DataFrame({**columns, "relevance": qrels["relevance"].to_numpy()})
+    return pd.DataFrame({**columns, "relevance": safe.to_series().to_numpy()})
 
 
 def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
