@@ -129,8 +129,9 @@ def _by_others(
     names = {measure: str(measure) for measure in measures}
     values = {name: np.full(len(queries), np.nan) for name in names.values()}
     try:
-        for metric in ir_measures.iter_calc(measures, qrels, known):
-            values[names[metric.measure]][place[metric.query_id]] = metric.value
+        for measure in measures:  # one by one: together, gains of one are taken for another
+            for metric in ir_measures.iter_calc([measure], qrels, known):
+                values[names[measure]][place[metric.query_id]] = metric.value
     except Exception as error:  # programs that fail, ids that they change, and whatever else
         raise I3Error(
             f"{run.name}: ir-measures cannot compute {', '.join(names.values())} of it "

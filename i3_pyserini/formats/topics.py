@@ -9,9 +9,12 @@ from typing import Any, TextIO
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import open_bytes
+from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
-from i3_pyserini.formats.jsonl import parse_object
+from i3_pyserini.formats.jsonl import read_jsonl
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
+from i3_pyserini.formats.tables import AS_NAMED, read_rows
+from i3_pyserini.formats.tsv import read_tsv
 
 # Names of Pyserini's and their ir_datasets counterparts.
 PYSERINI_NAMES = {
@@ -21,11 +24,11 @@ PYSERINI_NAMES = {
     "dl21": "msmarco-passage-v2/trec-dl-2021/judged",
     "dl22": "msmarco-passage-v2/trec-dl-2022/judged",
 }
-SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".json", ".ndjson")
-COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
+SUFFIXES = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
+SNIFFED = 4096  # bytes of a file whose name does not say what it is
 PAIR = 2  # columns: an id and a query
 
-Lines = Iterator[tuple[str, str]]  # "FILE, line N" and the line, without its end
+Row = tuple[str, str, str]  # "FILE, line N", an id and a query
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
     if path.exists():
         return by_id(topics_of_file(path, quoted), str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if any(suffix in (*SUFFIXES, *COMPRESSED) for suffix in suffixes):
+    if any(suffix in (*SUFFIXES, ".txt", *COMPRESSED) for suffix in suffixes):
         raise I3Error(f"{name_or_path}: no such topics file")
     return from_ir_datasets(
         PYSERINI_NAMES.get(name_or_path, name_or_path),
@@ -87,20 +90,15 @@ def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
         I3Error: it cannot be read, a line is not UTF-8, has no id or text or a third column, or an
             id is neither a string nor an integer.
     """
-    with open_bytes(path) as file:
-        if quoted:
-            yield from _read_quoted(path, file.read())
-            return
-        lines = _lines(path, file)
-        first = next(lines, None)
-        if first is None:
-            return
-        read = {"tsv": _read_tsv, "csv": _read_csv, "jsonl": _read_jsonl}[_kind(path, first[1])]
-        for place, qid, query in read(_again(first, lines)):
-            if not qid or not query:
-                raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
-            _refuse_half_characters(f"{qid} {query}", place)
-            yield Topic(place, qid, query)
+    if quoted:
+        yield from _read_quoted(path)
+        return
+    read = {"tsv": _read_tsv, "csv": _read_csv, "jsonl": _read_jsonl}[_kind(path)]
+    for place, qid, query in read(path):
+        if not qid or not query:
+            raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
+        _refuse_half_characters(f"{qid} {query}", place)
+        yield Topic(place, qid, query)
 
 
 def by_id(topics: Iterable[Topic], source: str) -> dict[str, str]:
@@ -173,50 +171,48 @@ def _json(value: Any) -> str:
     return words[value] if value is None or isinstance(value, bool) else f"{value!r:.60}"
 
 
-def _kind(path: Path, first: str) -> str:
-    """What a file is, by its suffix, or else by its first line."""
+def _kind(path: Path) -> str:
+    """What a file is, by its suffix, or else by its first line.
+
+    Raises:
+        I3Error: it cannot be read, or is a pipe, which could not be read again.
+    """
+    if not path.is_file() and not path.is_dir():
+        raise I3Error(f"{path}: is not a regular file; write the topics to one")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix in (".jsonl", ".json", ".ndjson"):
+    kind = SUFFIXES.get(suffixes[-1]) if suffixes else None
+    if kind:
+        return kind
+    with open_bytes(path) as file:
+        start = file.read(SNIFFED).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    first = start.partition("\n")[0]
+    if first.startswith("{"):
         return "jsonl"
-    if suffix in (".csv", ".tsv"):
-        return suffix.removeprefix(".")
-    if first.lstrip().startswith("{"):
-        return "jsonl"
-    return "tsv" if "\t" in first or "," not in first or not _names(first.split(",")) else "csv"
+    return "csv" if "\t" not in first and _is_header(first.split(",")) else "tsv"
 
 
-def _names(cells: Sequence[str]) -> bool:
+def _is_header(cells: Sequence[str]) -> bool:
     """Whether a line is a header: its first column is called as an id is."""
-    return normal(cells[0]) in TOPIC_ID
+    return len(cells) > 1 and normal(cells[0].strip().strip('"')) in TOPIC_ID
 
 
-def _lines(path: Path, file: Iterable[bytes]) -> Lines:
-    """Lines that are not blank, without a byte order mark."""
-    for number, raw in enumerate(file, start=1):
-        place = f"{path}, line {number}"
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise I3Error(
-                f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file"
-            ) from error
-        if line.strip():
-            yield place, line.removesuffix("\n").removesuffix("\r")
+def _read_tsv(path: Path) -> Iterator[Row]:
+    return _read_columns((place, cells) for _, place, cells in read_tsv(path))
 
 
-def _again(first: tuple[str, str], lines: Lines) -> Lines:
-    yield first
-    yield from lines
+def _read_csv(path: Path) -> Iterator[Row]:
+    rows = read_rows(path, "csv", AS_NAMED)
+    return _read_columns((f"{path}, line {number}", cells) for number, cells in rows)
 
 
-def _read_tsv(lines: Lines) -> Iterator[tuple[str, str, str]]:
+def _read_columns(rows: Iterable[tuple[str, list[str]]]) -> Iterator[Row]:
+    """Ids and queries of rows of cells; a header says which columns they are."""
     header: list[str] = []
-    for number, (place, line) in enumerate(lines):
-        cells = [cell.strip() for cell in line.split("\t")]
-        if number == 0 and _names(cells):
+    for number, (place, raw) in enumerate(rows):
+        cells = [cell.strip() for cell in raw]
+        if number == 0 and _is_header(cells):
             header = _header(cells, place)
             continue
         if len(cells) == 1:
@@ -224,26 +220,6 @@ def _read_tsv(lines: Lines) -> Iterator[tuple[str, str, str]]:
         while len(cells) > max(PAIR, len(header)) and not cells[-1]:
             cells.pop()
         yield place, *_columns(cells, header, place)
-
-
-def _read_csv(lines: Lines) -> Iterator[tuple[str, str, str]]:
-    first, texts, places = "", [], []
-    for place, line in lines:
-        first = first or place
-        texts.append(line)
-        places.append(place)
-    header: list[str] = []
-    reader, start = csv.reader(io.StringIO("\n".join(texts)), strict=True), 0
-    try:
-        for cells in reader:
-            place, start = places[start], reader.line_num
-            cells = [cell.strip() for cell in cells]  # noqa: PLW2901
-            if place == first and _names(cells):
-                header = _header(cells, place)
-            else:
-                yield place, *_columns(cells, header, place)
-    except csv.Error as error:
-        raise I3Error(f"{places[start]}: a quote is not closed or not doubled") from error
 
 
 def _header(cells: list[str], place: str) -> list[str]:
@@ -276,19 +252,18 @@ def _columns(cells: Sequence[str], header: Sequence[str], place: str) -> tuple[s
     return cells[header.index(str(id_name))], cells[header.index(str(text_name))]
 
 
-def _read_jsonl(lines: Lines) -> Iterator[tuple[str, str, str]]:
-    for place, line in lines:
-        try:
-            record = parse_object(line.encode())
-        except I3Error as error:
-            raise I3Error(f"{place}: {error}") from error
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    for number, record in read_jsonl(path):
+        place = f"{path}, line {number}"
         yield place, *topic_of(record, place)
 
 
-def _read_quoted(path: Path, content: bytes) -> Iterator[Topic]:
+def _read_quoted(path: Path) -> Iterator[Topic]:
+    with open_bytes(path) as file:
+        content = file.read()
     try:
-        text = content.decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t") if row]
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows = [row for row in csv.reader(text, delimiter="\t") if row]
     except UnicodeDecodeError as error:
         raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
     except csv.Error as error:  # an unbalanced quote
