@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.data.manifest import Manifest
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
+from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics

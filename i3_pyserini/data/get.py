@@ -12,9 +12,10 @@ from i3_pyserini.data.catalog import CatalogFile, Dataset, load_catalog
 from i3_pyserini.data.convert import UNPACKED, make
 from i3_pyserini.data.download import download
 from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
-from i3_pyserini.data.manifest import MANIFEST, Manifest
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, locked, replacing
+from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.records import MANIFEST
 
 ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
 BY_HAND = "by hand"

@@ -62,12 +62,13 @@ def new_bytes(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def replacing(path: Path, *failures: type[Exception]) -> Iterator[Path]:
+def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Iterator[Path]:
     """Gives a hidden name to write a file under, which takes its place when the block ends.
 
     Args:
         path: the file; folders above it are made, and an older file is replaced.
         *failures: besides OSError, what the block raises where the disk is full and the like.
+        advice: what to do then, at the end of the error line.
 
     Yields:
         The hidden name; no file is there yet.
@@ -82,7 +83,7 @@ def replacing(path: Path, *failures: type[Exception]) -> Iterator[Path]:
         yield partial
         publish_file(partial, path)
     except expected as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, advice) from error
     finally:
         with suppress(OSError):  # such as a file where a folder should be, which was said above
             partial.unlink()
@@ -163,9 +164,10 @@ def hidden(path: Path, kind: str = "partial") -> Path:
     return path.with_name(f".{name}.{kind}-{os.getpid()}")
 
 
-def cannot_write(path: Path, error: Exception) -> I3Error:
+def cannot_write(path: Path, error: Exception, advice: str = "") -> I3Error:
     """The error line for a file or folder that cannot be written."""
-    return I3Error(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})")
+    reason = getattr(error, "strerror", None) or error
+    return I3Error(f"{path}: cannot be written ({reason})" + (f"; {advice}" if advice else ""))
 
 
 def refuse_existing(path: Path, overwrite: bool = False) -> None:

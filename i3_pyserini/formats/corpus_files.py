@@ -11,6 +11,7 @@ from typing import Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import is_compressed, open_bytes
+from i3_pyserini.formats.records import MANIFEST
 
 Format = Literal["jsonl", "csv", "tsv", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -30,7 +31,6 @@ LISTED = 8  # names in a note
 OTHERS = re.compile(r"(queries|topics|qrels)([._-].*)?")
 # What this package writes beside a corpus.
 OWN_STORE = re.compile(r".+\.[0-9a-f]{12}\.(store|words\.sqlite)(\.partial-.*)?")
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,26 @@
 `IndexDirectory.open` reads one; `IndexOutput` (in `index_output`) writes one.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.docids import IdFile
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import (
     KEY,
+    MANIFEST,
     Record,
     key,
     read_object,
     read_record,
+    write_object,
     write_record,
 )
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
-MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest; grows when a key that is there already gets another meaning
 
 
@@ -256,8 +255,7 @@ class IndexManifest(Record):
         Raises:
             I3Error: it cannot be written.
         """
-        with new_file(index / MANIFEST, overwrite=True) as file:
-            file.write(json.dumps(self.to_json(), indent=2) + "\n")
+        write_object(index / MANIFEST, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the file; `format` is the one of this version."""

@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, publish_folder
-from i3_pyserini.formats.index import MANIFEST, IndexManifest
+from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most

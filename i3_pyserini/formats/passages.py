@@ -1,6 +1,5 @@
 """A corpus: the passages of a file or folder, read in one way by every command."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.corpus_files import MANIFEST, PassageFile, find_files, relative_names
+from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
+from i3_pyserini.formats.folder_manifest import named_collection
 from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields
 from i3_pyserini.formats.passage_records import header_of, json_lines, place
@@ -309,12 +309,7 @@ def collection_name(corpus: Path) -> str | None:
     """
     folder = corpus if corpus.is_dir() else corpus.parent
     above = folder if (folder / "corpus").is_dir() else folder.resolve().parent
-    try:
-        manifest = json.loads((above / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    name = manifest.get("collection") if isinstance(manifest, dict) else None
-    return name if isinstance(name, str) else None
+    return named_collection(above)
 
 
 def _size(path: Path) -> int:

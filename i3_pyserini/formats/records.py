@@ -20,7 +20,9 @@ from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_file
 
+MANIFEST = "manifest.json"  # the record of a folder: of an index, or of data
 KEY = "key"
 NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
 
@@ -109,6 +111,16 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise I3Error(f"{path}: cannot be read (expected a JSON object, got {_short(found)})")
     return found
+
+
+def write_object(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON object; an older file is replaced as a whole.
+
+    Raises:
+        I3Error: it cannot be written.
+    """
+    with new_file(path, overwrite=True) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

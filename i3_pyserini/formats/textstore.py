@@ -6,7 +6,6 @@ larger file it reads the rest page by page). For what building costs, see
 `benchmarks/textstore.py`.
 """
 
-import glob
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.tsv import read_tsv
@@ -156,25 +156,14 @@ def _path(source: Path, cache: Path | None, identity: str) -> Path:
 
 def _write(path: Path, source: Path, build: Callable[[Path], None]) -> None:
     """Gives a store its name when it is complete."""
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    advice = "name another folder with --data.cache (in `data` commands --cache)"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        build(partial)
-        with partial.open("rb+") as written:
-            os.fsync(written.fileno())
-        partial.replace(path)
+        with replacing(path, sqlite3.OperationalError, advice=advice) as partial:
+            build(partial)
     except UnicodeEncodeError as error:
         raise I3Error(
             f"{source}: a text has half a character (a lone surrogate): {error.object!r:.80}"
         ) from error
-    except (OSError, sqlite3.OperationalError) as error:
-        raise I3Error(
-            f"{path}: the text store cannot be written ({error}); name another folder with "
-            "--data.cache (in `data` commands --cache)"
-        ) from error
-    finally:
-        for leftover in path.parent.glob(f"{glob.escape(partial.name)}*"):
-            leftover.unlink()
 
 
 def _build(path: Path, corpus: Corpus) -> None:

@@ -16,8 +16,8 @@ import pytest
 from i3_pyserini.data.catalog import Dataset, find_dataset, load_catalog
 from i3_pyserini.data.convert import MAKERS
 from i3_pyserini.data.get import get_dataset
-from i3_pyserini.data.manifest import Manifest
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.passages import Corpus, collection_name
 from tests.data.server import REVISION, Site, serving
 

@@ -192,7 +192,7 @@ def test_a_store_in_forked_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cache", ["file", "file/below", "/proc/none"])
 def test_a_cache_that_cannot_be_written(tmp_path: Path, cache: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(I3Error, match=r"store cannot be written \(.*--data\.cache") as caught:
+    with pytest.raises(I3Error, match=r"store: cannot be written \(.*--data\.cache") as caught:
         open_store(written(tmp_path / "c.tsv"), tmp_path / cache)
     assert "\n" not in str(caught.value)
 

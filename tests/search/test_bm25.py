@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.formats.index import MANIFEST
+from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.java import find_java
 from i3_pyserini.search.bm25 import index_beside

@@ -21,8 +21,9 @@ def run(args: argparse.Namespace) -> None:
     """
     from i3_pyserini.data.collection import check_collection
     from i3_pyserini.data.get import never_had, unneeded
-    from i3_pyserini.data.manifest import MANIFEST, Manifest
     from i3_pyserini.data.sources.folders import LayoutFolder
+    from i3_pyserini.formats.folder_manifest import Manifest
+    from i3_pyserini.formats.records import MANIFEST
 
     has_corpus = (args.folder / "corpus").is_dir()
     if (args.folder / MANIFEST).exists() or not has_corpus:

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.hits import Scores
-from i3_pyserini.formats.index import MANIFEST, EncoderRecord, read_manifest
+from i3_pyserini.formats.index import EncoderRecord, read_manifest
+from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.search.engines.connection import (
     CONNECT,

@@ -80,13 +80,9 @@ def stop_words() -> frozenset[str]:
 
 
 def _build(store: TextStore, path: Path) -> None:
-    try:
-        with replacing(path, sqlite3.Error) as partial:
-            _fill(store, partial)
-    except I3Error as error:
-        raise I3Error(
-            f"{error}; name another folder with --cache, or leave BM25 out with --no-bm25"
-        ) from error
+    advice = "name another folder with --cache, or leave BM25 out with --no-bm25"
+    with replacing(path, sqlite3.Error, advice=advice) as partial:
+        _fill(store, partial)
 
 
 def _fill(store: TextStore, path: Path) -> None:

@@ -1,19 +1,24 @@
 """`manifest.json`: what a folder of data holds, where it came from, and whether it is still so."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, new_file
-
-MANIFEST = "manifest.json"
+from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.records import (
+    MANIFEST,
+    Record,
+    read_object,
+    read_record,
+    write_object,
+    write_record,
+)
 
 
 @dataclass(frozen=True)
-class FileRecord:
+class FileRecord(Record):
     """One file of a folder.
 
     Attributes:
@@ -24,11 +29,19 @@ class FileRecord:
         collection: name of the collection that it is; None if it is none.
     """
 
-    size: int
-    sha256: str
-    source: str
+    size: int = -1
+    sha256: str = ""
+    source: str = ""
     licence: str = ""
     collection: str | None = None
+
+
+@dataclass(frozen=True)
+class _Content(Record):
+    dataset: str | None = None
+    collection: str | None = None
+    made_by: str | None = None
+    files: dict[str, FileRecord] | None = None
 
 
 @dataclass
@@ -54,35 +67,43 @@ class Manifest:
         Raises:
             I3Error: there is none, or it is damaged.
         """
-        path = folder / MANIFEST
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            files = {name: FileRecord(**record) for name, record in content["files"].items()}
-            return cls(folder, content["dataset"], content.get("collection"), files)
+            content = _read(folder)
         except FileNotFoundError as error:
             raise I3Error(
                 f"{folder}: no {MANIFEST}; was it made by `i3_pyserini.data get` or `import`?"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise I3Error(f"{path}: damaged ({error}); remove it and run `get` again") from error
+        except I3Error as error:
+            raise I3Error(f"{error}; remove it and run `get` again") from error
+        if content.dataset is None or content.files is None:
+            raise I3Error(
+                f"{folder / MANIFEST}: damaged (no 'dataset' or no 'files'); remove it and run "
+                "`get` again"
+            )
+        return cls(folder, content.dataset, content.collection, dict(content.files))
 
     def save(self) -> None:
         """Writes the manifest; an older one is replaced as a whole."""
-        content = {
-            "dataset": self.dataset,
-            "collection": self.collection,
-            "made_by": f"i3_pyserini {__version__}",
-            "files": {name: asdict(record) for name, record in sorted(self.files.items())},
-        }
-        with new_file(self.folder / MANIFEST, overwrite=True) as file:
-            file.write(json.dumps(content, indent=2) + "\n")
+        content = _Content(
+            dataset=self.dataset,
+            collection=self.collection,
+            made_by=f"i3_pyserini {__version__}",
+            files=dict(sorted(self.files.items())),
+        )
+        write_object(self.folder / MANIFEST, write_record(content))
 
     def add(
         self, name: str, source: str, licence: str = "", collection: str | None = None
     ) -> FileRecord:
         """Records a file as it is now; `save` writes it down."""
         path = self.folder / name
-        record = FileRecord(path.stat().st_size, file_hash(path), source, licence, collection)
+        record = FileRecord(
+            size=path.stat().st_size,
+            sha256=file_hash(path),
+            source=source,
+            licence=licence,
+            collection=collection,
+        )
         self.files[name] = record
         return record
 
@@ -110,3 +131,15 @@ class Manifest:
                 yield name, "other bytes than recorded (sha256)"
             else:
                 yield name, "ok"
+
+
+def named_collection(folder: Path) -> str | None:
+    """The name of the collection in a folder; None where no manifest names one."""
+    try:
+        return _read(folder).collection
+    except (FileNotFoundError, I3Error):
+        return None
+
+
+def _read(folder: Path) -> _Content:
+    return read_record(_Content, read_object(folder / MANIFEST), str(folder / MANIFEST))
