@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
+from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.model.settings import EncoderSettings

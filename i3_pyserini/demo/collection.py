@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from i3_pyserini.demo.docstrings import Docstring, collect_docstrings
+from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.topics import write_topics
 
@@ -27,8 +28,7 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
         Number of queries by split, and of passages under "passages".
     """
     collection = collect_docstrings(packages)
-    (directory / "corpus").mkdir(parents=True, exist_ok=True)
-    with (directory / "corpus" / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
+    with new_file(directory / "corpus" / "corpus.jsonl", overwrite=True) as corpus:
         for entry in collection:
             record = {
                 "id": entry.name,
@@ -40,9 +40,9 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
     counts = {"passages": len(collection)}
     for split, parts in SPLITS.items():
         chosen = [entry for entry in collection if _part(entry) in parts]
-        with (directory / f"topics.{split}.tsv").open("w", encoding="utf-8") as file:
+        with new_file(directory / f"topics.{split}.tsv", overwrite=True) as file:
             write_topics(file, {entry.name: entry.summary for entry in chosen})
-        with (directory / f"qrels.{split}.txt").open("w", encoding="utf-8") as file:
+        with new_file(directory / f"qrels.{split}.txt", overwrite=True) as file:
             write_qrels(file, ((entry.name, entry.name, 1) for entry in chosen))
         counts[split] = len(chosen)
     return counts

@@ -7,7 +7,7 @@ from typing import Any
 
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import refuse_inputs
+from i3_pyserini.formats.atomic import refuse_inputs, unfinished
 from i3_pyserini.formats.docids import count_ids
 from i3_pyserini.formats.index import (
     MANIFEST,
@@ -148,7 +148,7 @@ def _shard_of(path: Path, manifest: IndexManifest) -> FinishedShard:
 
 
 def _unfinished(path: Path) -> I3Error:
-    partial = path.resolve().with_name(f".{path.resolve().name}.partial")
+    partial = unfinished(path.resolve())
     if partial.is_dir():
         return I3Error(f"{path}: unfinished (see {partial}); run the command that encodes it again")
     if not path.is_dir():

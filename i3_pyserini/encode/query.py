@@ -31,7 +31,6 @@ def main() -> None:
     args = _parser().parse_args()
     if args.encoder is None and args.index is None:
         raise I3Error("name the model with --encoder, or the index to be searched with --index")
-    from i3_pyserini.encode.encoded_queries import save_queries
     from i3_pyserini.encode.index_encoder import (
         QueryFlags,
         check_index,
@@ -39,6 +38,7 @@ def main() -> None:
         quickest_device,
         record_of,
     )
+    from i3_pyserini.formats.encoded_queries import save_queries
     from i3_pyserini.formats.index import EncoderRecord, read_manifest
     from i3_pyserini.formats.topics import read_topics
 

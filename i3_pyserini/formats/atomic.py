@@ -164,6 +164,11 @@ def hidden(path: Path, kind: str = "partial") -> Path:
     return path.with_name(f".{name}.{kind}-{os.getpid()}")
 
 
+def unfinished(path: Path) -> Path:
+    """Where the parts of long work are, until a file or folder is complete; found when resuming."""
+    return path.with_name(f".{path.name}.partial")
+
+
 def cannot_write(path: Path, error: Exception, advice: str = "") -> I3Error:
     """The error line for a file or folder that cannot be written."""
     reason = getattr(error, "strerror", None) or error

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import locked, publish_folder
+from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST
@@ -36,7 +36,7 @@ class IndexOutput:
 
     def __init__(self, target: Path, kind: Kind = "faiss", overwrite: bool = False) -> None:
         self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
-        self.folder = self.target.with_name(f".{self.target.name}.partial")
+        self.folder = unfinished(self.target)
         self._refuse_existing()
 
     @contextmanager
@@ -109,10 +109,8 @@ class IndexOutput:
             publish_folder(folder, self.target)
             shutil.rmtree(self.folder)
         except OSError as error:
-            raise I3Error(
-                f"{self.target}: cannot be written ({error.strerror or error}); run the same "
-                "command again when that is fixed"
-            ) from error
+            advice = "run the same command again when that is fixed"
+            raise cannot_write(self.target, error, advice) from error
 
     def bytes_needed(self, shape: Shape, contents: int = 0, itemsize: int = 4) -> int:
         """About how large the finished files will be.

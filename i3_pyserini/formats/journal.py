@@ -19,6 +19,7 @@ from i3_pyserini.formats.atomic import (
     new_file,
     publish_file,
     refuse_existing,
+    unfinished,
 )
 from i3_pyserini.formats.records import differences
 
@@ -99,7 +100,7 @@ def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> I
 
 
 def _names(output: Path) -> tuple[Path, Path]:
-    partial = output.with_name(f".{output.name}.partial")
+    partial = unfinished(output)
     return partial, partial.with_name(f"{partial.name}.json")
 
 

@@ -58,7 +58,7 @@ def _run(command: Command, step: str) -> None:
     if done.returncode:
         raise I3Error(
             f"step {step}: the command above failed (exit code {done.returncode}); the same "
-            "command goes on from there when its cause is mended"
+            "command resumes there when its cause is fixed"
         )
     if command.writes is not None and command.makes is not None:
         command.writes.replace(command.makes)

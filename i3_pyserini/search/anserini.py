@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import LOCK, cannot_write, locked, publish_folder
+from i3_pyserini.formats.atomic import LOCK, cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest, read_manifest
 from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
 
@@ -89,7 +89,7 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
     Raises:
         I3Error: another process is at work there, or it cannot be written.
     """
-    partial = index.resolve().with_name(f".{index.resolve().name}.partial")
+    partial = unfinished(index.resolve())
     texts, made = partial / "texts", partial / "index"
     try:
         with locked(partial):

@@ -9,10 +9,10 @@ import faiss
 from tqdm import tqdm
 
 from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_encoder
-from i3_pyserini.encode.query_file import read_encoded_queries
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.run_file import Form, new_run

@@ -33,7 +33,7 @@ def main() -> None:
     if args.command == "index" and min(args.m, args.ef_construction, args.threads) < 1:
         raise I3Error("--m, --ef-construction and --threads must be at least 1")
     # Not before the arguments are sound, so that --help and a mistyped flag answer at once.
-    from i3_pyserini.encode.query_file import read_encoded_queries  # noqa: PLC0415
+    from i3_pyserini.formats.encoded_queries import read_encoded_queries  # noqa: PLC0415
     from i3_pyserini.search.lucene_files import index_vectors, write_topics  # noqa: PLC0415
 
     if args.command == "queries":

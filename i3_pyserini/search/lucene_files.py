@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from i3_pyserini.encode.query_file import EncodedQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.encoded_queries import EncodedQueries
 from i3_pyserini.formats.index import BuiltRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import read_files

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import records
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.train.recipe import ModelRecipe, Recipe
 from i3_pyserini.train.unused import settled
@@ -63,20 +64,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """What two recipes differ in, as `key: before -> after`; see `MAY_CHANGE`."""
-    old, new = dict(_flat(before)), dict(_flat(after))
-    return [
-        f"{key}: {old.get(key)} -> {new.get(key)}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in MAY_CHANGE
-    ]
-
-
-def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in fields.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    found = records.differences(before, after)
+    return [one for one in found if one.partition(":")[0] not in MAY_CHANGE]
 
 
 def _override(fields: dict[str, Any], override: str) -> str:

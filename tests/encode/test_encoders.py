@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.encoded_queries import save_queries
 from i3_pyserini.encode.encoders import (
     AutoDocumentEncoder,
     I3DocumentEncoder,
@@ -17,6 +16,7 @@ from i3_pyserini.encode.encoders import (
 from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block

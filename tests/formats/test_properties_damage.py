@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids, read_docids
+from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.journal import open_journal
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors

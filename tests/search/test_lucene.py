@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.query_file import QUERIES, EncodedQueries, queries_as_bytes
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.encoded_queries import QUERIES, EncodedQueries, queries_as_bytes
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.runs import read_run

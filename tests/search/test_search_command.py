@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.query_file import QUERIES, queries_as_bytes
+from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.job import tag_of

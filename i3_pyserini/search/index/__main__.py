@@ -87,7 +87,7 @@ def _tune(args: argparse.Namespace) -> None:
 def _queries(args: argparse.Namespace) -> "Scores":
     """The vectors of the queries to tune with, compared with what encoded the index."""
     from i3_pyserini.encode.index_encoder import refuse_other_encoder
-    from i3_pyserini.encode.query_file import read_encoded_queries
+    from i3_pyserini.formats.encoded_queries import read_encoded_queries
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.searcher import Searcher
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.query_file import queries_as_bytes
+from i3_pyserini.formats.encoded_queries import queries_as_bytes
 from tests.search.index.test_build import vectors_of
 from tests.search.test_searcher import write_index
 

@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.encoded_queries import save_queries
+from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.java import find_java, java_environment

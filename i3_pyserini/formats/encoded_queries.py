@@ -1,4 +1,4 @@
-"""Encoded queries in a file that is safe to read, beside the pickle that stock Pyserini wants."""
+"""Encoded queries: a file that is safe to read, beside the pickle that stock Pyserini wants."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_bytes, refuse_existing, replacing
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.parts import Array
 from i3_pyserini.formats.vector_files import FILES, read_files
@@ -49,6 +50,43 @@ class EncodedQueries:
                 "i3_pyserini.encode.query"
             )
         return self.vectors[[self.rows[qid] for qid in topics]]
+
+
+def save_queries(
+    directory: Path,
+    topics: dict[str, str],
+    vectors: Array,
+    overwrite: bool = False,
+    made_by: EncoderRecord | None = None,
+) -> None:
+    """Writes `embedding.pkl` as `pyserini.encode.query` does, and the same for our own search.
+
+    Args:
+        directory: the folder that `--encoded-queries` names.
+        topics: query text by query id.
+        vectors: float32 [queries, H].
+        overwrite: replace an older file.
+        made_by: the encoder, as in an index's manifest; None if it is not known.
+
+    Raises:
+        I3Error: it exists, or cannot be written.
+    """
+    import pandas as pd  # noqa: PLC0415  (half a second that reading need not pay)
+
+    target = directory / PICKLE
+    refuse_existing(target, overwrite)
+    if "bpr" in str(directory):
+        raise I3Error(
+            f"{directory}: stock Pyserini takes a path with 'bpr' for binary codes; rename it"
+        )
+    content = queries_as_bytes(topics, vectors, made_by)
+    frame = pd.DataFrame(
+        {"id": list(topics), "text": list(topics.values()), "embedding": list(vectors)}
+    )
+    with new_bytes(directory / QUERIES, overwrite=True) as file:
+        file.write(content)
+    with replacing(target) as partial:
+        frame.to_pickle(partial)
 
 
 def queries_as_bytes(

@@ -3,10 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.encoded_queries import save_queries
 from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
-from i3_pyserini.encode.query_file import QUERIES, read_encoded_queries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.encoded_queries import QUERIES, read_encoded_queries, save_queries
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 
