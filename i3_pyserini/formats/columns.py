@@ -159,7 +159,8 @@ def _header(place: str, cells: Sequence[str], columns: Columns) -> list[str] | N
     if not set(needed) <= set(names):
         return None
     numbers = _numbers(names, columns)
-    if not numbers and len(names) > len(needed):
+    alone = any(set(columns.numbers).isdisjoint(names) for names in columns.layouts.values())
+    if not numbers and (len(names) > len(needed) or not alone):
         known = [name for role in columns.numbers for name in columns.roles[role]]
         raise I3Error(
             f"{place}: is a header, and none of its columns ({', '.join(cells)}) is called "

@@ -2,8 +2,6 @@
 
 import gzip
 import os
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.columns import _Found, _read_carefully, _read_plainly
 from i3_pyserini.formats.runs import RUN, Run, read_run
+from tests.formats.compressed import COMPRESS, ODD_NAMES
 
 ROWS = [("q2", "d1", 2.5), ("q2", "d10", 2.5), ("q2", "d9", 2.5), ("q1", "é", -1e-3)]
 LINES = [f"{query} Q0 {docid} 1 {score} tag" for query, docid, score in ROWS]
@@ -51,14 +50,39 @@ def test_any_white_space_separates(tmp_path: Path, text: str) -> None:
     assert run.frame["score"].tolist() == [0, -1, -2, 0]
 
 
-def test_compressed_runs(tmp_path: Path) -> None:
-    plain = write(tmp_path, "\n".join(LINES))
-    assert pairs(read_run(write(tmp_path, gzip.compress(plain.read_bytes()), "run.gz"))) == TIED
-    zstd = shutil.which("zstd")
-    if zstd is None:
-        pytest.skip("needs the program zstd")
-    subprocess.run([zstd, "-q", plain], check=True)
-    assert pairs(read_run(tmp_path / "run.txt.zst")) == TIED
+FORMS = {
+    "TREC": LINES,
+    "TREC with tabs": [line.replace(" ", "\t") for line in LINES],
+    "MS MARCO": ["q2 d9 1", "q2 d10 2", "q2 d1 3", "q1 é 1"],
+    "TREC with a header": ["qid Q0 docno rank score tag", *LINES],
+    "CSV": ["query_id,doc_id,score", *(f"{q},{d},{s}" for q, d, s in ROWS)],
+    "a header of ranks": ["rank\tpid\tqid", "1\td9\tq2", "2\td10\tq2", "3\td1\tq2", "1\té\tq1"],
+}
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["run", "run.txt", "run.gz"])
+def test_kinds_and_compressions(tmp_path: Path, form: str, compression: str, name: str) -> None:
+    path = write(tmp_path, COMPRESS[compression]("\n".join(FORMS[form]).encode()), name)
+    run = read_run(path)
+    assert pairs(run) == TIED
+    assert run.table["rank"].to_list() == [1, 2, 3, 1]
+    assert dict(run.hits(["q1", "q2", "q3"], 2)) == {"q1": ["é"], "q2": ["d9", "d10"], "q3": []}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_path_is_a_path(tmp_path: Path, name: str) -> None:
+    for other in ("a1", "what1", "x", "other"):
+        write(tmp_path, "q9 Q0 another 1 1 t\n", other)
+    (tmp_path / name).mkdir()
+    assert pairs(read_run(write(tmp_path / name, "\n".join(LINES), name))) == TIED
+
+
+@pytest.mark.parametrize("text", ["qid docid rank\n", "qid,docid\nq,d\n", "qid docid tag\nq d t\n"])
+def test_headers_without_hits_or_scores(tmp_path: Path, text: str) -> None:
+    with pytest.raises(I3Error, match=r"no hits in this file|none of its columns|has a header"):
+        read_run(write(tmp_path, text))
 
 
 def test_pipes(tmp_path: Path) -> None:
