@@ -39,6 +39,9 @@ TEXTS = (
 SWITCHES = ("normalize", "lowercase")
 
 
+NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # nobody chooses these
+
+
 class I3Config(PreTrainedConfig):
     """Configuration of an `I3Retriever`.
 
@@ -89,6 +92,8 @@ class I3Config(PreTrainedConfig):
         cls_token_id: first id of the reconstructor's input.
         sep_token_id: its last id.
         mask_token_id: all ids between.
+        reconstructor_steps: optimizer steps that the reconstructor was trained for; 0 for never;
+            None if that is not known, as of a converted checkpoint. It decides no vector.
     """
 
     model_type = "i3"
@@ -116,6 +121,7 @@ class I3Config(PreTrainedConfig):
     cls_token_id: int = 101
     sep_token_id: int = 102
     mask_token_id: int = 103
+    reconstructor_steps: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Builds the backbone's configuration and checks every value.
@@ -270,6 +276,9 @@ def _as_config(value: object) -> PreTrainedConfig:
 def _check_values(config: I3Config) -> None:
     _check_choices_and_lengths(config)
     _check_texts(config)
+    steps = config.reconstructor_steps
+    if steps is not None and (not isinstance(steps, int) or steps < 0):
+        raise I3Error(f"config: reconstructor_steps is {steps!r}, must be a whole number or null")
     for name in SWITCHES:
         if not isinstance(getattr(config, name), bool):
             raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be true or false")

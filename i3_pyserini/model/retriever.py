@@ -12,7 +12,7 @@ from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbone
-from i3_pyserini.model.config import IGNORED_LABEL, I3Config, LayerSizes
+from i3_pyserini.model.config import IGNORED_LABEL, NO_SETTINGS, I3Config, LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor, ReconstructionHead
 from i3_pyserini.model.outputs import I3Output, PassageEncoding
 from i3_pyserini.model.pooling import pool
@@ -94,7 +94,7 @@ class I3Retriever(PreTrainedModel):
             I3Error: the backbone cannot be used, or a setting is unknown or does not fit it.
         """
         attention = settings.pop("attn_implementation", None)
-        known = set(I3Config.__annotations__) - {"encoder_config"}
+        known = set(I3Config.__annotations__) - NO_SETTINGS
         unknown = sorted(set(settings) - known)
         if unknown:
             raise I3Error(
@@ -112,6 +112,7 @@ class I3Retriever(PreTrainedModel):
             **suggested,
             **settings,
             "attn_implementation": attention,
+            "reconstructor_steps": 0,
         }
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())

@@ -33,13 +33,17 @@ def negatives_sentence(recipe: Recipe, devices: int) -> str:
 
 
 def reconstructor_sentence(model: I3Retriever, recipe: Recipe, progress: Progress) -> str:
-    """Whether the reconstructor was taught in this run, and for how many steps."""
+    """Whether the reconstructor was trained, for how many steps, and on what in this run."""
+    steps = model.config.reconstructor_steps
     if not model.has_reconstructor:
         return "none"
     if not recipe.loss.reconstruction or not progress.step:
-        return "not trained in this run"
+        before = {None: "before it is not known", 0: "never before"}
+        return f"not trained in this run, {before.get(steps, f'for {steps} steps before')}"
     words = {"query": "the training queries", "generated": "generated queries"}
-    return f"trained for {progress.step:,} steps on {words[recipe.reconstruction.targets]}"
+    here = f"{progress.step:,} steps on {words[recipe.reconstruction.targets]}"
+    earlier = (steps or 0) - progress.step
+    return f"trained for {here}" + (f", after {earlier:,} steps of earlier runs" if earlier else "")
 
 
 def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: int) -> str:

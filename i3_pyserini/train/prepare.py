@@ -18,7 +18,7 @@ from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.qrels import examples
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
-from i3_pyserini.model.config import I3Config, is_i3_model
+from i3_pyserini.model.config import NO_SETTINGS, I3Config, is_i3_model
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.precision import computes_bf16, note_slow_bf16
 from i3_pyserini.model.retriever import I3Retriever
@@ -176,7 +176,7 @@ def check_candidates(source: CandidateSource, sampler: GroupSampler, store: Text
 
 
 def _check_settings(settings: dict[str, object]) -> None:
-    known = sorted(set(I3Config.__annotations__) - {"encoder_config"})
+    known = sorted(set(I3Config.__annotations__) - NO_SETTINGS)
     for name in settings:
         if name not in known:
             close = difflib.get_close_matches(name, ["init", *known], n=1)

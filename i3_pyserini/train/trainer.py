@@ -63,6 +63,7 @@ class Trainer:
         if not self.model.has_reconstructor:  # a plain model directory says so, not the recipe
             self._note_unused()
         reconstructs = self.model.has_reconstructor and bool(recipe.loss.reconstruction)
+        self.reconstructs, self.earlier_steps = reconstructs, self.model.config.reconstructor_steps
         # The first device of each machine builds the text stores, the very first checks the data.
         with self.accelerator.main_process_first(), self.accelerator.local_main_process_first():
             self.validator = Validator.of(recipe, self.tokenizer)
@@ -336,6 +337,9 @@ class Trainer:
 
     def _save_model(self, name: str) -> None:
         if self._first:
+            if self.reconstructs:
+                steps = (self.earlier_steps or 0) + self.progress.step
+                self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
             card = model_card(self.model, self.recipe, self.progress, devices)
             save_model_directory(

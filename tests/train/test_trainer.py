@@ -163,16 +163,32 @@ def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "said", "steps"),
     [
-        ("loss.reconstruction=0", "not trained in this run"),
-        ("reconstruction.targets=query", "trained for 1 steps on the training queries"),
-        ("model.interaction=none", "none"),
+        ("loss.reconstruction=0", "not trained in this run, never before", 0),
+        ("reconstruction.targets=query", "trained for 2 steps on the training queries", 2),
+        ("model.interaction=none", "none", 0),
     ],
 )
-def test_the_card_knows_the_reconstructor(make_recipe: MakeRecipe, flag: str, said: str) -> None:
-    output = train(make_recipe(flag, "validation=null", "training.max_steps=1"))
+def test_card_and_config_know_the_reconstructor(
+    make_recipe: MakeRecipe, flag: str, said: str, steps: int
+) -> None:
+    output = train(make_recipe(flag, "validation=null", "training.max_steps=2"))
     assert f"| reconstructor | {said} |" in (output / "last" / "README.md").read_text()
+    assert load_model_directory(output / "last")[0].config.reconstructor_steps == steps
+
+
+def test_steps_of_the_reconstructor_add_up(make_recipe: MakeRecipe, task: Path) -> None:
+    common = ("validation=null", "training.max_steps=2")
+    first = train(make_recipe(*common))
+    start = f"--model={{init: {first}/last}}"
+    second = train(make_recipe(*common, start, f"output={task}/second"))
+    assert load_model_directory(second / "last")[0].config.reconstructor_steps == 4
+    said = "trained for 2 steps on generated queries, after 2 steps of earlier runs"
+    assert said in (second / "last" / "README.md").read_text()
+    third = train(make_recipe(*common, start, f"output={task}/third", "loss.reconstruction=0"))
+    assert load_model_directory(third / "last")[0].config.reconstructor_steps == 2
+    assert "in this run, for 2 steps before" in (third / "last" / "README.md").read_text()
 
 
 def test_a_frozen_backbone_stays_as_it_is(make_recipe: MakeRecipe) -> None:
