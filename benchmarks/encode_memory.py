@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 
@@ -38,9 +39,9 @@ class WideEncoder:
     dimension = WIDE
     batch_tokens = 1 << 16
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> EncoderRecord:
         """See `EncoderSource`."""
-        return {"class": "wide", "dimension": WIDE}
+        return EncoderRecord(kind="wide", dimension=WIDE)
 
     def check(self, device: str | None) -> None:
         """See `EncoderSource`."""

@@ -14,7 +14,7 @@ from i3_pyserini.encode.query_encoders import (
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.index import EncoderRecord, read_manifest
+from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.settings import (
     POOLING_WORDS,
@@ -182,14 +182,12 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
     Raises:
         I3Error: there is no index, or it is of another dimension or another model.
     """
-    if not (index / "index").is_file() or not (index / "docid").is_file():
-        raise I3Error(f"{index}: no index here (files 'index' and 'docid')")
+    made_by = IndexDirectory.open(index, "faiss").manifest.encoder
     try:
         dimension = faiss.read_index(str(index / "index"), faiss.IO_FLAG_MMAP).d
     except RuntimeError as error:
         raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
     refuse_other_dimension(encoder, dimension, str(index))
-    made_by = read_manifest(index).encoder
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, str(index))
 
 

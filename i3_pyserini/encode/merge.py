@@ -10,7 +10,6 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs, unfinished
 from i3_pyserini.formats.docids import count_ids
 from i3_pyserini.formats.index import (
-    MANIFEST,
     EncoderRecord,
     IndexDirectory,
     IndexManifest,
@@ -19,7 +18,7 @@ from i3_pyserini.formats.index import (
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block
-from i3_pyserini.formats.records import differences
+from i3_pyserini.formats.records import MANIFEST, differences
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
 STORE_DTYPES = ("float32", "float16")

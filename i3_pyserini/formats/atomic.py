@@ -143,8 +143,10 @@ def publish_folder(partial: Path, target: Path) -> None:
             old.rename(target)
         raise
     sync(target.parent)
-    if replaced:
-        shutil.rmtree(old, ignore_errors=True)
+    everyones = old.name.removesuffix(str(os.getpid()))
+    for left in target.parent.iterdir():  # also what a process left that was killed here
+        if left.name.startswith(everyones) and left.name.removeprefix(everyones).isdigit():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

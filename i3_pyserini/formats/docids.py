@@ -1,10 +1,10 @@
-"""The ids of vectors: one reader for all who want them, in memory or one by one.
+"""The ids of vectors: one reader for all who want them, in memory or one by one; one writer.
 
 A `docid` file has one id a line, in the order of the vectors. 8.8 million of them take 150 MB and
 a second to read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -16,6 +16,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Rows
 from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_ids
+from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.unique import SeenIds
 
 NO_SEPARATOR = "\x1f"  # a control character that no id has, so that a line is one column
@@ -74,6 +75,18 @@ def read_docids(path: Path) -> Iterator[str]:
     """
     for block in _blocks(path):
         yield from block
+
+
+def write_docids(path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Writes the ids of the blocks that pass through.
+
+    Raises:
+        OSError: writing failed.
+    """
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for block in blocks:
+            file.writelines(f"{docid}\n" for docid in block.ids)
+            yield block
 
 
 @dataclass(frozen=True)

@@ -288,13 +288,21 @@ class IndexDirectory:
     has_manifest: bool
 
     @classmethod
-    def open(cls, path: Path) -> "IndexDirectory":
+    def open(cls, path: Path, kind: Kind | None = None) -> "IndexDirectory":
         """Looks into a directory.
+
+        Args:
+            path: the directory.
+            kind: that its files must be of, such as "faiss" to be searched; None for any.
 
         Raises:
             I3Error: it has no vectors, or its manifest is damaged.
         """
-        kind = kind_of(path)
+        if kind is None:
+            kind = kind_of(path)
+        missing = next((name for name in FILES[kind] if not (path / name).is_file()), None)
+        if missing:
+            raise I3Error(f"{path}: no index here (no file {missing!r})")
         manifest = IndexManifest.read(path)
         return cls(path, kind, manifest or IndexManifest(), manifest is not None)
 

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.docids import read_docids
+from i3_pyserini.formats.docids import read_docids, write_docids
 from i3_pyserini.formats.jsonl_vectors import (
     BLOCK,
     first_dimension,
@@ -180,14 +180,6 @@ def _counted(blocks: Iterable[Block], bar: Any) -> Iterator[Block]:
         bar.update(len(block.ids))
 
 
-def _write_docids(folder: Path, blocks: Iterable[Block]) -> Iterator[Block]:
-    """Writes the ids of the blocks that pass through."""
-    with (folder / "docid").open("w", encoding="utf-8", newline="\n") as file:
-        for block in blocks:
-            file.writelines(f"{docid}\n" for docid in block.ids)
-            yield block
-
-
 def _faiss_header(dimension: int) -> bytes:
     """What FAISS itself writes of an empty index."""
     import faiss  # noqa: PLC0415  (half a second that other kinds need not pay)
@@ -203,7 +195,7 @@ def _write_faiss(folder: Path, blocks: Iterable[Block], shape: Shape, _: np.dtyp
     struct.pack_into("<Q", header, len(header) + FAISS_FLOATS, shape.passages * shape.dimension)
     with (folder / "index").open("wb") as file:
         file.write(header)
-        for block in _write_docids(folder, blocks):
+        for block in write_docids(folder / "docid", blocks):
             file.write(np.ascontiguousarray(block.vectors, dtype="<f4").data)
 
 
@@ -216,7 +208,7 @@ def _write_npy(folder: Path, blocks: Iterable[Block], shape: Shape, dtype: np.dt
     }
     with (folder / "embeddings.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for block in _write_docids(folder, blocks):
+        for block in write_docids(folder / "docid", blocks):
             file.write(np.ascontiguousarray(block.vectors, dtype=dtype).data)
 
 

@@ -18,7 +18,7 @@ from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
-from i3_pyserini.formats.index import EncoderRecord, read_manifest
+from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.exact import search_exactly
 from i3_pyserini.search.faiss_index import apply_parameters, read_index
@@ -56,10 +56,7 @@ class Searcher:
         parameters: Mapping[str, int] | None = None,
     ) -> None:
         self.path = Path(index)
-        for name in ("index", "docid"):
-            if not (self.path / name).is_file():
-                raise I3Error(f"{index}: no index here (no file {name!r})")
-        self.manifest = read_manifest(self.path)
+        self.manifest = IndexDirectory.open(self.path, "faiss").manifest
         self.docids = Docids.read(self.path / "docid")
         file = self.path / "index"
         self._vectors = open_index(file) if _is_flat(file) else None

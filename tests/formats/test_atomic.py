@@ -128,6 +128,14 @@ def test_an_older_folder_comes_back_if_the_new_one_cannot_take_its_place(
     assert names(tmp_path / "old") == ["old"]
 
 
+def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    for name in (".out.old-4711", ".out.old-x", ".out2.old-4711"):
+        (tmp_path / name).mkdir()
+    with new_folder(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == [".out.old-x", ".out2.old-4711", "out"]
+
+
 def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     folder = tmp_path / "[locked] *"
     with subprocess.Popen(

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
+from i3_pyserini.formats.docids import write_docids
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import BuiltRecord, IndexManifest, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
@@ -82,10 +83,8 @@ def build(
 
 
 def _write(index: faiss.Index, blocks: Iterable[Block], folder: Path) -> None:
-    with (folder / "docid").open("w", encoding="utf-8", newline="\n") as docids:
-        for block in blocks:
-            index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
-            docids.writelines(f"{docid}\n" for docid in block.ids)
+    for block in write_docids(folder / "docid", blocks):
+        index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
     try:
         faiss.write_index(index, str(folder / "index"))
     except RuntimeError as error:  # such as a full disk
