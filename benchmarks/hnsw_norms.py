@@ -60,10 +60,10 @@ def _lengths(random: np.random.Generator) -> dict[str, Any]:
 
 def _recalls(vectors: Scores, queries: Scores) -> tuple[float, float, float]:
     """Of hnsw at 10 and 1,000, and of ivf-flat at 1,000, with the parameters of a new index."""
-    graph = faiss.index_factory(DIMENSION, "HNSW32", faiss.METRIC_INNER_PRODUCT)
+    graph: Any = faiss.index_factory(DIMENSION, "HNSW32", faiss.METRIC_INNER_PRODUCT)
     graph.add(vectors)
     graph.hnsw.efSearch = 1024
-    lists = faiss.index_factory(DIMENSION, "IVF512,Flat", faiss.METRIC_INNER_PRODUCT)
+    lists: Any = faiss.index_factory(DIMENSION, "IVF512,Flat", faiss.METRIC_INNER_PRODUCT)
     lists.train(vectors)
     lists.add(vectors)
     lists.nprobe = 256

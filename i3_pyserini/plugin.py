@@ -132,7 +132,7 @@ def _check_search(arguments: list[str]) -> None:
         from i3_pyserini.encode.index_encoder import check_index
         from i3_pyserini.encode.query_encoders import load_query_encoder
 
-        check_index(Path(given.index), load_query_encoder(given.encoder, NAME))
+        check_index(Path(given.index), load_query_encoder(given.encoder, "i3"))
 
 
 if __name__ == "__main__":

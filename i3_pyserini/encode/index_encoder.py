@@ -16,6 +16,7 @@ from i3_pyserini.encode.query_encoders import (
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.fingerprint import tokenizer_fingerprint
 from i3_pyserini.model.settings import (
     POOLING_WORDS,
     EncoderSettings,
@@ -92,6 +93,7 @@ def record_of(encoder: QueryEncoder) -> EncoderRecord:
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
         **encoder.settings.as_manifest(),
+        tokenizer=tokenizer_fingerprint(Path(encoder.name)),
     )
 
 
@@ -113,6 +115,11 @@ def refuse_other_encoder(
         raise I3Error(
             f"{place}: encoded by another model ({made_by.name}) than {what}; their vectors "
             "cannot be compared"
+        )
+    if queries.tokenizer and made_by.tokenizer and queries.tokenizer != made_by.tokenizer:
+        raise I3Error(
+            f"{place}: the tokenizer of {what} is not the one that it was encoded with; restore "
+            "the model's files, or encode the corpus again"
         )
     known, own = EncoderSettings.of_manifest(made_by), EncoderSettings.of_manifest(queries)
     if known is None or own is None:

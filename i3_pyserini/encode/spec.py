@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.declared import declared
-from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.model.settings import EncoderSettings, resolve
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class EncoderSpec:
             dtype=self.dtype,
             backend=self.backend,
             **settings.as_manifest(),
+            tokenizer=tokenizer_fingerprint(Path(self.name)),
             contradicted=self.contradicted,
             libraries={name: _version(name) for name in libraries},
         )

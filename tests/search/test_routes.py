@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -316,13 +317,41 @@ def test_an_encoder_with_other_settings_is_refused(
     (name, value), *_ = changed.items()
     value = not held.normalize if name == "normalize" else value
     model = str(world.folder / "model")
-    encoder = load_query_encoder(model, settings=replace(held, **{name: value}))
+    other: EncoderSettings = replace(held, **{name: value})  # type: ignore[arg-type]  (any field)
+    encoder = load_query_encoder(model, settings=other)
     if name == "query_prompt" and not held.query_prompt:  # nobody said what queries begin with
         searcher.use(encoder)
         return
     for use in (searcher.use, lambda one: Searcher(world.folder / "index", one)):
         with pytest.raises(I3Error, match=f"its manifest says {name} .*, but the queries of"):
             use(encoder)
+
+
+@pytest.mark.parametrize(
+    "route", ["command", "torch", "searcher", "mine", "page", "encoded queries"]
+)
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("tokenizer.json", '"lowercase": true', '"lowercase": false'),
+        ("tokenizer_config.json", '"model_max_length": 64', '"model_max_length": 63'),
+    ],
+)
+def test_another_tokenizer_is_refused(
+    file: str, old: str, new: str, route: str, worlds: Callable[[str], World], tmp_path: Path
+) -> None:
+    mean = worlds("mean")
+    world, scratch = replace(mean, folder=tmp_path / "world"), tmp_path / "scratch"
+    scratch.mkdir()
+    shutil.copytree(mean.folder, world.folder)  # the model, too, which the manifest names elsewhere
+    manifest = world.folder / "index" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(mean.folder), str(world.folder)))
+    assert ROUTES[route](world, tmp_path)
+    text = (world.folder / "model" / file).read_text()
+    assert old in text
+    (world.folder / "model" / file).write_text(text.replace(old, new))
+    with pytest.raises(I3Error, match=r": the tokenizer of .* is not the one that it was"):
+        ROUTES[route](world, scratch)
 
 
 def test_encoded_queries_of_another_index_are_refused(

@@ -14,7 +14,8 @@ from tests.search.test_searcher import write_index
 def vectors_with(lengths: Scores) -> Scores:
     directions = np.random.default_rng(0).standard_normal((len(lengths), 16))
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    return (unit * lengths[:, None]).astype(np.float32)
+    vectors: Scores = (unit * lengths[:, None]).astype(np.float32)
+    return vectors
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "HNSW16,Flat", "NSG16,Flat", "hnsw,Refine(Flat)", "sq8"])
