@@ -10,11 +10,16 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
+
+if TYPE_CHECKING:
+    from i3_pyserini.formats.index import EncoderRecord
 
 COMMANDS = ("pyserini.encode", "pyserini.search.faiss")
 NAME = "i3"
@@ -64,7 +69,7 @@ def main() -> None:
     if command not in COMMANDS:
         raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
     if command == "pyserini.search.faiss":
-        _check_search(arguments)
+        check_search(arguments)
     set_java()
     register()
     sys.argv = [command, *arguments]
@@ -118,21 +123,56 @@ def _with_our_class(add_argument: Any) -> Any:
     return wrapper
 
 
-def _check_search(arguments: list[str]) -> None:
-    """Compares the index with the model before Pyserini spends its ten seconds.
+def check_search(arguments: Sequence[str]) -> None:
+    """Compares the index with what will encode the queries before Pyserini spends its ten seconds.
+
+    Args:
+        arguments: of `pyserini.search.faiss`.
 
     Raises:
-        I3Error: the index is absent, or of another dimension or model.
+        I3Error: the index is absent, or its manifest says otherwise.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--index", "--encoder", "--encoder-class"):
+    for name in ("--index", "--encoder", "--encoder-class", "--encoded-queries", "--query-prefix"):
         parser.add_argument(name)
+    parser.add_argument("--pooling", default="cls")
+    parser.add_argument("--l2-norm", action="store_true")
     given, _ = parser.parse_known_args(arguments)
-    if given.index and given.encoder_class == NAME and given.encoder:
-        from i3_pyserini.encode.index_encoder import check_index
-        from i3_pyserini.encode.query_encoders import load_query_encoder
+    if not given.index:
+        return
+    from i3_pyserini.encode.index_encoder import check_index, refuse_other_encoder
+    from i3_pyserini.encode.query_encoders import load_query_encoder
+    from i3_pyserini.formats.encoded_queries import QUERIES, read_encoded_queries
+    from i3_pyserini.formats.index import read_manifest
 
+    if given.encoder and given.encoder_class == NAME:
         check_index(Path(given.index), load_query_encoder(given.encoder, "i3"))
+        return
+    made_by = read_manifest(Path(given.index)).encoder
+    if given.encoded_queries and (Path(given.encoded_queries) / QUERIES).is_file():
+        queries = read_encoded_queries(Path(given.encoded_queries))
+        refuse_other_encoder(queries.made_by, given.encoded_queries, made_by, given.index)
+    elif given.encoder and given.encoder_class == "auto":
+        refuse_other_encoder(_stock_encoder(given, made_by), given.encoder, made_by, given.index)
+
+
+def _stock_encoder(given: argparse.Namespace, made_by: "EncoderRecord") -> "EncoderRecord":
+    """What Pyserini's class `auto` does with its flags; it knows no declarations."""
+    from i3_pyserini.model.fingerprint import fingerprint
+    from i3_pyserini.model.settings import prompt_of
+
+    return replace(
+        made_by,  # where it cuts, its own tokenizer says
+        name=given.encoder,
+        # An I³ model's query encoder is a folder in it, with a fingerprint of its own.
+        fingerprint=fingerprint(Path(given.encoder)) if made_by.kind == "auto" else None,
+        pooling=given.pooling,
+        normalize=given.l2_norm,
+        query_prompt=prompt_of(given.query_prefix),
+        include_prompt=True,
+        dense=(),
+        lowercase=False,
+    )
 
 
 if __name__ == "__main__":
