@@ -74,7 +74,7 @@ class CandidateSource(ABC):
         """One training query.
 
         Raises:
-            I3Error: its line is not as it should be.
+            I3Error: its line is invalid.
         """
 
     def __iter__(self) -> Iterator[Candidates]:

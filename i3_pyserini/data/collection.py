@@ -181,7 +181,7 @@ def write_collection(
         drop_unknown: see `CheckedCollection`.
 
     Raises:
-        I3Error: the source is not as it should be, or `target` is in the way or cannot be written.
+        I3Error: the source is invalid, or `target` is in the way or cannot be written.
     """
     if target.exists():
         if not overwrite:
@@ -209,7 +209,7 @@ def check_collection(source: Source) -> Findings:
     """Reads a whole collection.
 
     Raises:
-        I3Error: something in it is not as it should be.
+        I3Error: something in it is invalid.
     """
     checked = CheckedCollection(source)
     for _ in checked.passages():

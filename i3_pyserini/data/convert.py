@@ -43,7 +43,7 @@ def make(file: CatalogFile, folder: Path) -> None:
         folder: the data set's folder.
 
     Raises:
-        I3Error: a source is damaged, a line is not as it should be, or lines are missing.
+        I3Error: a source is damaged, a line is invalid, or lines are missing.
     """
     made = file.made
     if made is None:

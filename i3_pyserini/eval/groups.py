@@ -10,6 +10,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.formats.runs import Run
+from i3_pyserini.formats.tsv import read_tsv
 
 Groups = dict[str, list[str]]
 LENGTHS = (3, 5, 8)  # words
@@ -80,7 +81,7 @@ def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
         The groups of the qrels' queries, and what a reader must know of them.
 
     Raises:
-        I3Error: a line is not as it should be, no query is known, or there are too many groups.
+        I3Error: a line is invalid, no query is known, or there are too many groups.
     """
     known, strangers = set(qrels["query_id"]), set()
     groups: dict[str, dict[str, None]] = {}
@@ -103,17 +104,15 @@ def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
 
 
 def _read_pairs(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        query, *group = (word.strip() for word in line.split("\t" if "\t" in line else None, 1))
-        if not query or not "".join(group):
-            raise I3Error(f"{path}, line {number}: {line!r:.60}; expected a query id and a group")
-        yield query, group[0]
+    for _, place, cells in read_tsv(path):
+        query, *group = (cell.strip() for cell in cells)
+        if not group:  # blanks separate
+            query, *group = query.split(None, 1)
+        name = " ".join(" ".join(group).split())
+        if not query or not name:
+            line = " ".join(cells)
+            raise I3Error(f"{place}: {line!r:.60}; expected a query id and a group")
+        yield query, name
 
 
 def _by_number(numbers: Mapping[str, int], bounds: tuple[int, ...], unit: str) -> Groups:

@@ -27,7 +27,7 @@ class JudgedRanks:
         relevance: int64 [J].
         retrieved: int64 [Q], how many passages the run ranks for a query, judged or not.
         judged_query: int64 [N], the same place for each judgement of the qrels, retrieved or not.
-        judged_relevance: int64 [N]; within a query falling.
+        judged_relevance: int64 [N]; within a query descending.
     """
 
     queries: list[str]

@@ -41,7 +41,7 @@ def read_task(
         duplicates: of judgements; see `qrels.read_judgements`.
 
     Raises:
-        I3Error: one of them is not as it should be, or they do not go together.
+        I3Error: one of them is invalid, or they do not go together.
     """
     names = names or ([qrels] if qrels in PRESETS else [])
     measures, note = choose_measures(names)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores
@@ -49,16 +50,22 @@ def write_run(
 def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Writer]:
     """A run that is written some queries at a time, and has its name when it is complete.
 
-    Scores are written as single-precision numbers that fall strictly within a query: where two
+    Scores are written as single-precision numbers that descend strictly within a query: where two
     hits are equal, the second gets the next smaller number. So tools that break ties differently
     see none.
 
     Raises:
-        I3Error: the file exists, or cannot be written.
+        I3Error: the file exists, or cannot be written, or a query id could not be read again.
     """
     with new_file(path, overwrite) as file:
 
         def write(qids: Sequence[str], hits: Hits, docids: Docids) -> None:
+            odd = next((qid for qid in qids if qid.split() != [qid]), None)
+            if odd is not None:
+                raise I3Error(
+                    f"query id {odd!r} is empty or has white space in it, which a run cannot hold; "
+                    "rename it"
+                )
             frame = _frame(qids, hits, docids, tag)
             columns = ["qid", "docid", "rank"] if form == "msmarco" else frame.columns
             frame.select(columns).write_csv(
@@ -71,17 +78,17 @@ def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Wr
         yield write
 
 
-def strictly_falling(scores: Scores) -> Scores:
+def strictly_descending(scores: Scores) -> Scores:
     """Scores with every one that is not below the one before it made the next smaller number.
 
     Args:
-        scores: float32 [Q, k], falling; -inf at the end where there is no hit.
+        scores: float32 [Q, k], descending; -inf at the end where there is no hit.
     """
-    falling = scores.copy()
-    for place in range(1, falling.shape[1]):
-        below = np.nextafter(falling[:, place - 1], np.float32(-np.inf))
-        np.minimum(falling[:, place], below, out=falling[:, place])
-    return falling
+    strict = scores.copy()
+    for place in range(1, strict.shape[1]):
+        below = np.nextafter(strict[:, place - 1], np.float32(-np.inf))
+        np.minimum(strict[:, place], below, out=strict[:, place])
+    return strict
 
 
 def _frame(qids: Sequence[str], hits: Hits, docids: Docids, tag: str) -> pl.DataFrame:
@@ -94,7 +101,7 @@ def _frame(qids: Sequence[str], hits: Hits, docids: Docids, tag: str) -> pl.Data
             "q0": _same("Q0", len(queries)),
             "docid": docids.take(hits.rows[queries, places]),
             "rank": ranks[queries, places],
-            "score": strictly_falling(hits.scores)[queries, places],
+            "score": strictly_descending(hits.scores)[queries, places],
             "tag": _same(tag, len(queries)),
         }
     )

@@ -218,8 +218,8 @@ def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str
     if len(tied):
         order = np.arange(len(lines)) if order is None else order
         order = _break_ties(lines["doc_id"], order, tied)
-        told = f"{len(tied)} passages tie with one above them: ordered by docid, descending"
-        warnings.insert(0, told)
+        tie = f"{len(tied)} passages tie with one above them: ordered by docid, descending"
+        warnings.insert(0, tie)
     return order, warnings
 
 

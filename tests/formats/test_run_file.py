@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits
-from i3_pyserini.formats.run_file import strictly_falling, write_run
+from i3_pyserini.formats.run_file import strictly_descending, write_run
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.filters import best_passages, without_query
 
@@ -57,7 +57,7 @@ def test_a_run_is_not_replaced_by_mistake(tmp_path: Path) -> None:
 )
 def test_scores_fall_strictly_in_single_precision(values: list[float]) -> None:
     scores = -np.sort(-np.array([values], dtype=np.float32), axis=1)
-    falling = strictly_falling(scores)
+    falling = strictly_descending(scores)
     assert (np.diff(falling, axis=1) < 0).all()
     assert (falling <= scores).all()
     np.testing.assert_allclose(falling, scores, rtol=1e-5, atol=1e-5)

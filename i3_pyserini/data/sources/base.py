@@ -26,7 +26,7 @@ class Source(ABC):
         """All passages, in order, as a stream, each with its place for messages ("FILE, line N").
 
         Raises:
-            I3Error: it cannot be read, or a line is not as it should be.
+            I3Error: it cannot be read, or a line is invalid.
         """
 
     @abstractmethod

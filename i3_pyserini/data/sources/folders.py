@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i3_pyserini.data.sources.base import Source
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
@@ -35,23 +35,20 @@ class LayoutFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        return [
-            file.name.removeprefix("topics.").removesuffix(".tsv")
-            for file in sorted(self.folder.glob("topics.*.tsv"))
-        ]
+        return list(_split_files(self.folder, "topics.", ".tsv"))
 
     def topics(self, split: str) -> Iterator[Topic]:
         """See `Source`."""
-        return topics_of_file(self.folder / f"topics.{split}.tsv")
+        return topics_of_file(_split_files(self.folder, "topics.", ".tsv")[split])
 
     def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
-        file = self.folder / f"qrels.{split}.txt"
-        return read_judgements(file, self.duplicates) if file.exists() else None
+        file = _split_files(self.folder, "qrels.", ".txt").get(split)
+        return read_judgements(file, self.duplicates) if file else None
 
 
 class BeirFolder(Source):
-    """BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; the first two may be gzip.
+    """BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; each may be compressed.
 
     Args:
         folder: the unpacked folder.
@@ -71,10 +68,13 @@ class BeirFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        names = [file.stem for file in sorted((self.folder / "qrels").glob("*.tsv"))]
-        if not names:
+        files = _split_files(self.folder / "qrels", "", ".tsv")
+        if not files:
             raise I3Error(f"{self.folder / 'qrels'}: no SPLIT.tsv here, so no topics would be left")
-        return names
+        unread = sorted({*_names(self.folder / "qrels")} - {file.name for file in files.values()})
+        if unread:
+            note(f"{self.folder / 'qrels'}: not read: {', '.join(unread)}")
+        return list(files)
 
     def topics(self, split: str) -> Iterator[Topic]:
         """The judged topics of a split; the file holds those of all splits."""
@@ -86,7 +86,7 @@ class BeirFolder(Source):
     def judgements(self, split: str) -> Judgements:
         """See `Source`."""
         if split not in self._judgements:
-            file = self.folder / "qrels" / f"{split}.tsv"
+            file = _split_files(self.folder / "qrels", "", ".tsv")[split]
             self._judgements[split] = read_judgements(file, self.duplicates)
         return self._judgements[split]
 
@@ -147,6 +147,34 @@ class PlainFiles(Source):
         """See `Source`."""
         file = self.qrels_files.get(split)
         return read_judgements(file, self.duplicates) if file else None
+
+
+def _split_files(folder: Path, prefix: str, suffix: str) -> dict[str, Path]:
+    """Files by split, sorted: those called as said, or so and compressed.
+
+    Raises:
+        I3Error: a split has two files.
+    """
+    found: dict[str, Path] = {}
+    for name in _names(folder):
+        plain = name
+        while Path(plain).suffix.lower() in COMPRESSED:
+            plain = Path(plain).stem
+        split = plain.removeprefix(prefix).removesuffix(suffix)
+        if plain != f"{prefix}{split}{suffix}" or not split:
+            continue
+        if split in found:
+            raise I3Error(f"{folder / name}: {found[split].name} is of the same split; remove one")
+        found[split] = folder / name
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of files in a folder, but not of hidden ones."""
+    if not folder.is_dir():
+        return []
+    files = (path.name for path in folder.iterdir() if path.is_file())
+    return sorted(name for name in files if not name.startswith("."))
 
 
 def beir_files(folder: Path) -> tuple[Path, Path]:
