@@ -79,8 +79,9 @@ class EncoderRecord(Record):
                 found[new] = found.pop(old)
         if "prefix" in found:
             prefix = found.pop("prefix")
-            found["passage_prompt"] = f"{prefix} " if prefix else ""
-            found["prompt_behind_title"] = True
+            found["passage_prompt"] = prefix
+            if isinstance(prefix, str) and prefix:
+                found |= {"passage_prompt": f"{prefix} ", "prompt_behind_title": True}
         return found
 
     @classmethod

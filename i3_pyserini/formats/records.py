@@ -14,7 +14,7 @@ an older version does not know.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -88,10 +88,12 @@ def _record(kind: type[R], found: Any, place: str, above: str) -> R:
 def write_record(record: Record) -> dict[str, Any]:
     """The JSON object of a record; fields that are None, and empty sections, are left out."""
     written: dict[str, Any] = {}
-    for name, (json_key, _) in _keys(type(record)).items():
-        value = _plain(getattr(record, name))
-        if value is not None and not (value == {} and isinstance(getattr(record, name), Record)):
-            written[json_key] = value
+    for one in fields(record):
+        if one.name == "extra":
+            continue
+        value = _plain(getattr(record, one.name))
+        if value is not None and (value != {} or one.default_factory is MISSING):
+            written[one.metadata.get(KEY, one.name)] = value
     return {**written, **record.extra}
 
 

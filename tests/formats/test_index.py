@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import (
@@ -17,6 +19,7 @@ from i3_pyserini.formats.index import (
 )
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.records import read_record
 from i3_pyserini.formats.vector_files import Kind, Shape
 
 # As the first version wrote it.
@@ -127,3 +130,36 @@ def test_a_directory_is_opened_by_what_is_in_it(tmp_path: Path, kind: Kind) -> N
 def test_a_directory_without_vectors(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="no vectors here"):
         IndexDirectory.open(tmp_path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+NOW = {"l2_norm": "normalize", "max_length": "passage_length", "prefix": "passage_prompt"}
+SECTIONS = [(), ("model",), ("corpus",), ("shard",), ("index",), ("index", "tuned")]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(SECTIONS), st.data())
+def test_any_value_of_any_key_is_kept_or_named(path: tuple[str, ...], data: st.DataObject) -> None:
+    content = json.loads(json.dumps(FIRST))
+    inner = content
+    for name in path:
+        inner = inner[name]
+    key = data.draw(st.sampled_from([*sorted(inner), "format", "dense", "newer"]))
+    inner[key] = data.draw(JSON)
+    try:
+        manifest = read_record(IndexManifest, content, "manifest.json")
+    except I3Error as error:
+        where = ".".join((*path, NOW.get(key, key)))
+        assert str(error).startswith(f"manifest.json: '{where}")
+        return
+    again = manifest.to_json()
+    assert read_record(IndexManifest, again, "again") == replace(manifest, format=FORMAT)
+    kept = again
+    for name in path:
+        kept = kept.get(name, {})
+    if key == "newer":
+        assert kept[key] == inner[key]
