@@ -7,8 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from i3_pyserini.errors import run_command
-from i3_pyserini.java import FIX, MODULE, OLDEST, find_java
+from i3_pyserini.encode.summary import holds, stock_search
+from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.formats.index import MANIFEST, read_manifest
+from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
+from i3_pyserini.model.declared import declared
+from i3_pyserini.model.fingerprint import fingerprint
+from i3_pyserini.model.settings import in_words
 from i3_pyserini.traps import ALWAYS, trap_words
 
 OPENAI_REFUSES_EMPTY_KEY = (2, 33)
@@ -103,11 +108,66 @@ def check_paths(paths: list[Path]) -> Iterator[Finding]:
         )
 
 
+def check_model(path: Path) -> Finding:
+    """How a model's passages and queries are encoded, unless flags say otherwise."""
+    from i3_pyserini.encode.query_encoders import kind_of, settings_of_model
+
+    try:
+        settings = settings_of_model(str(path))
+        kind = kind_of(str(path))
+        declares = kind == "i3" or bool(declared(str(path)))
+    except I3Error as error:
+        return Finding("model", f"{path}", str(error))
+    origin = "" if declares else " (Pyserini's defaults: the model declares nothing)"
+    cut = f", queries {settings.query_length} ids" if settings.query_length else ""
+    return Finding("model", f"{path}: {in_words(settings)}{cut}{origin}")
+
+
+def check_index(path: Path, model: Path | None = None) -> Iterator[Finding]:
+    """What holds for an index, and how stock Pyserini searches it.
+
+    Args:
+        path: the index.
+        model: a model to compare with the one that made the index; None for none.
+    """
+    try:
+        manifest = read_manifest(path)
+        line = holds(manifest)
+        command = stock_search(path, manifest, java_environment())
+    except I3Error as error:
+        yield Finding("index", f"{path}", str(error))
+        return
+    if line is None:
+        fix = "give --encoder, --pooling and the like as for its passages when you search"
+        yield Finding("index", f"{path}: its manifest does not say how it was encoded", fix)
+        return
+    made_by, fix = manifest.encoder, None
+    known, own = made_by.fingerprint, None if model is None else fingerprint(model)
+    if known and own and known != own:
+        fix = f"{model} is another model than {made_by.name}, which encoded it"
+    yield Finding("index", f"{path}: {line}", fix)
+    for words in made_by.contradicted or ():
+        yield Finding("index", f"{path}: a flag overruled what the model declares ({words})")
+    if command:
+        yield Finding("search", command)
+
+
+def check_directories(paths: list[Path]) -> Iterator[Finding]:
+    """What models and indexes among some paths declare."""
+    indexes = [path for path in paths if (path / "docid").is_file() or (path / MANIFEST).is_file()]
+    models = [path for path in paths if (path / "config.json").is_file() and path not in indexes]
+    yield from (check_model(path) for path in models)
+    for path in indexes:
+        yield from check_index(path, models[0] if models else None)
+
+
 def main() -> None:
     """Runs all checks; paths on the command line are checked too."""
     if set(sys.argv[1:]) & {"-h", "--help"}:
-        print("usage: python -m i3_pyserini.doctor [PATH …]\n\nChecks this machine, and paths of")
-        print("models and indexes for words that lead stock Pyserini astray.")
+        print("usage: python -m i3_pyserini.doctor [MODEL] [INDEX] [PATH …]\n")
+        print("Checks this machine; says how a model encodes, how an index was encoded, and the")
+        print("command by which stock Pyserini searches it; and names words in paths that lead")
+        print("stock Pyserini astray.")
         return
     checks: list[Callable[[], Finding]] = [
         check_python,
@@ -118,7 +178,8 @@ def main() -> None:
         check_network,
     ]
     findings = [check() for check in checks]
-    findings += check_paths([Path(argument) for argument in sys.argv[1:]])
+    paths = [Path(argument) for argument in sys.argv[1:]]
+    findings += [*check_paths(paths), *check_directories(paths)]
     for finding in findings:
         mark = "!" if finding.fix else "ok"
         print(f"{mark:<3} {finding.subject:<9} {finding.state}")

@@ -156,9 +156,25 @@ def main() -> None:
         print(estimate(corpus, spec, target, how))
         return
     from i3_pyserini.encode.runner import encode_corpus
+    from i3_pyserini.encode.summary import advice
 
+    for line in advice(spec.resolved()):
+        note(line)
     shape = encode_corpus(corpus, spec, target, how)
     print(f"wrote {output.embeddings}: {shape.passages:,} passages of {shape.dimension} dimensions")
+    _print_stock_search(output.embeddings)
+
+
+def _print_stock_search(index: Path) -> None:
+    from i3_pyserini.encode.summary import stock_search
+    from i3_pyserini.formats.index import read_manifest
+    from i3_pyserini.java import java_environment
+
+    if not (index / "index").is_file():
+        return
+    command = stock_search(index, read_manifest(index), java_environment())
+    if command:
+        print(f"search with stock Pyserini: {command}", file=sys.stderr)
 
 
 def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> None:

@@ -71,10 +71,10 @@ def encode_parts(
         ready = _next(ahead, job, encoder, rest, how)
         while ready is not None and not stopped():
             number, tokenised = ready
-            docids, ids = tokenised.result()
+            docids, ids, cut = tokenised.result()
             ready = _next(ahead, job, encoder, rest, how)
             vectors = encode_ids(encoder, ids, how, progress)
-            job.write(number, docids, vectors)
+            job.write(number, docids, vectors, cut)
 
 
 def encode_ids(
@@ -123,11 +123,12 @@ def token_batches(
 
 def tokenise(
     job: Job, encoder: "DocumentEncoder", number: int, with_titles: bool
-) -> tuple[list[str], Ids]:
+) -> tuple[list[str], Ids, int | None]:
     """Reads a part and makes ids of its texts.
 
     Returns:
-        The passages' ids in the corpus, and their word-piece ids.
+        The passages' ids in the corpus, their word-piece ids, and how many of them were cut; None
+        for an encoder that does not say.
 
     Raises:
         I3Error: the corpus has changed.
@@ -136,11 +137,15 @@ def tokenise(
     if len(passages) < job.parts[number].passages:
         raise job.changed()
     ids: Ids = []
+    cut: int | None = 0
     for start in range(0, len(passages), TOKENISED):
         block = passages[start : start + TOKENISED]
         titles = [passage.title for passage in block] if with_titles else None
-        ids += encoder.ids([passage.text for passage in block], titles)
-    return [passage.docid for passage in passages], ids
+        found = encoder.ids([passage.text for passage in block], titles)
+        more = getattr(found, "cut", None)
+        cut = None if cut is None or more is None else cut + more
+        ids += found
+    return [passage.docid for passage in passages], ids, cut
 
 
 def _next(

@@ -23,6 +23,7 @@ from i3_pyserini.model.pooling import VectorHead
 from i3_pyserini.model.query_text import check_texts
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import EncoderSettings, resolve
+from i3_pyserini.model.token_ids import TokenIds, token_ids
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
@@ -45,7 +46,10 @@ class DocumentEncoder(Protocol):
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[list[int]]:
-        """The ids of N passages, with special tokens, cut to the model's length."""
+        """The ids of N passages, with special tokens, cut to the model's length.
+
+        Where they are `TokenIds`, it is known how many passages were cut.
+        """
         ...
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -242,17 +246,10 @@ class AutoDocumentEncoder(_PassageEncoder):
             f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs
         ], None
 
-    def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> list[list[int]]:
-        ids: list[list[int]] = self.tokenizer(
-            texts,
-            pair,
-            max_length=self._max_length,
-            truncation=True,
-            return_token_type_ids=False,
-            return_attention_mask=False,
-        )["input_ids"]
+    def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
+        ids = token_ids(self.tokenizer, texts, self._max_length, pair)
         # A tokenizer that puts no special tokens around a text has no id for an empty one.
-        return [row or [padding_id(self.tokenizer)] for row in ids]
+        return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Encodes B passages of ids; see `DocumentEncoder`.

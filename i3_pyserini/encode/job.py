@@ -18,7 +18,13 @@ from tqdm import tqdm
 from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, scan
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
-from i3_pyserini.formats.parts import Block, DamagedPartError, read_part, write_part
+from i3_pyserini.formats.parts import (
+    Block,
+    DamagedPartError,
+    read_cut,
+    read_part,
+    write_part,
+)
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.records import differences
@@ -54,9 +60,15 @@ class Job:
         """The parts, written or not."""
         return self.scan.parts
 
-    def write(self, number: int, ids: list[str], vectors: Any) -> None:
+    def write(self, number: int, ids: list[str], vectors: Any, cut: int | None = None) -> None:
         """Writes a part; see `write_part`."""
-        write_part(self._path(number), self.fingerprint, ids, vectors)
+        write_part(self._path(number), self.fingerprint, ids, vectors, cut)
+
+    def share_cut(self) -> float | None:
+        """The share of passages that were cut, from 0 to 1; None if a part does not say."""
+        cut = [read_cut(self._path(number)) for number in range(len(self.parts))]
+        known = [number for number in cut if number is not None]
+        return sum(known) / self.scan.passages if len(known) == len(cut) else None
 
     def read(self, number: int, with_contents: bool = False) -> Block:
         """Reads a part and checks it.
@@ -166,7 +178,7 @@ def _load(path: Path) -> tuple[Settings, Scan] | None:
         parts = tuple(
             Part(Place(**part["start"]), int(part["passages"])) for part in known["parts"]
         )
-        return content["settings"], Scan(known["passages"], known["sha256"], parts)
+        return content["settings"], Scan(known["passages"], known["sha256"], parts, known["titled"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

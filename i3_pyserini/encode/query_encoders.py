@@ -84,18 +84,33 @@ def load_query_encoder(
     if kind == "i3" and folder is None and Path(name).is_dir():
         raise I3Error(f"{name}: not an I³ model directory; for others --encoder-class auto")
     if kind == "i3" and folder is not None:
-        settings = EncoderSettings.of_i3(_json(folder / "config.json"))
+        settings = settings_of_model(name)
         weights = folder / QUERY_ENCODER
         label = str(folder)
     else:
         weights, label = Path(name), name
         if settings is None and kind == "auto":
-            settings, _ = resolve({}, declared(name), EncoderSettings())
+            settings = settings_of_model(name)
     if device in (None, "cpu") and weights.is_dir() and settings is not None:
         light = _light_encoder(label, weights, settings, threads or _cores())
         if light is not None:
             return light
     return TransformersQueryEncoder(label, kind, device, settings)
+
+
+def settings_of_model(name: str) -> EncoderSettings:
+    """How a model encodes where no flag says otherwise.
+
+    Args:
+        name: see `load_query_encoder`; no hub name of an I³ model.
+
+    Raises:
+        I3Error: there is no such model, or it declares what no encoder here does.
+    """
+    folder = _i3_directory(Path(name))
+    if folder is not None:
+        return EncoderSettings.of_i3(_json(folder / "config.json"))
+    return resolve({}, declared(name), EncoderSettings())[0]
 
 
 class NumpyQueryEncoder:

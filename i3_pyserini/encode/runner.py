@@ -12,6 +12,8 @@ from i3_pyserini.encode.job import Job, open_job
 from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.encode.stopping import StopRequest
+from i3_pyserini.encode.summary import holds
+from i3_pyserini.errors import note
 from i3_pyserini.formats.index import CorpusRecord, IndexManifest, ShardRecord
 from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
@@ -73,11 +75,15 @@ def encode_corpus(
         job = open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
         shape = Shape(job.scan.passages, known.encoder.dimension or 0)
         missing = job.missing()
+        _note_titles(job, how)
         _check_space(output, job, shape, missing, how)
         if missing:
             _encode(job, source, missing, how)
         blocks = job.blocks(with_contents=output.kind == "jsonl")
-        output.finish(blocks, shape, _manifest(known, job), how.batching.store_dtype)
+        manifest = _manifest(known, job)
+        output.finish(blocks, shape, manifest, how.batching.store_dtype)
+    if line := holds(manifest):
+        tqdm.write(line, file=sys.stderr)
     return shape
 
 
@@ -111,7 +117,15 @@ def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
         passages=job.scan.passages,
         sha256=job.scan.sha256,
     )
-    return replace(known, corpus=corpus)
+    return replace(known, corpus=corpus, encoder=replace(known.encoder, cut=job.share_cut()))
+
+
+def _note_titles(job: Job, how: Encoding) -> None:
+    if job.scan.titled and not how.batching.with_titles:
+        note(
+            f"{job.scan.titled:,} of {job.scan.passages:,} passages have a title that is not "
+            "encoded; encoder --fields title text takes titles in"
+        )
 
 
 def _check_space(

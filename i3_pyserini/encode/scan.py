@@ -46,11 +46,13 @@ class Scan:
         passages: number of passages.
         sha256: hash of all bytes of its lines, in order.
         parts: its parts, in order.
+        titled: number of passages with a title.
     """
 
     passages: int
     sha256: str
     parts: tuple[Part, ...]
+    titled: int = 0
 
 
 def scan(
@@ -72,11 +74,13 @@ def scan(
     """
     shard = shard or Shard()
     digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)
-    start, count = Place(), 0
+    start, count, titled = Place(), 0, 0
     for place, line in _bar(shard_lines(corpus, shard), corpus):
         digest.update(line)
         if line.strip():
-            seen.add(corpus.passage(line, place).docid)
+            passage = corpus.passage(line, place)
+            seen.add(passage.docid)
+            titled += bool(passage.title)
             start = start if count else place
             count += 1
             if count == part_passages:
@@ -90,7 +94,7 @@ def scan(
         lines = ((p, line) for p, line in shard_lines(corpus, shard) if line.strip())
         if second := repeated.second(corpus.passage(line, p).docid for p, line in lines):
             _refuse_second(corpus, shard, *second)
-    return Scan(sum(part.passages for part in parts), digest.hexdigest(), tuple(parts))
+    return Scan(sum(part.passages for part in parts), digest.hexdigest(), tuple(parts), titled)
 
 
 def hash_of(corpus: Corpus, shard: Shard) -> str:

@@ -39,7 +39,9 @@ class DamagedPartError(Exception):
     """A part file is not what was once written."""
 
 
-def write_part(path: Path, job: str, ids: list[str], vectors: Array) -> None:
+def write_part(
+    path: Path, job: str, ids: list[str], vectors: Array, cut: int | None = None
+) -> None:
     """Writes a part; it appears under its name when it is on the disk.
 
     Args:
@@ -47,6 +49,7 @@ def write_part(path: Path, job: str, ids: list[str], vectors: Array) -> None:
         job: the fingerprint of the job it belongs to.
         ids: N ids.
         vectors: float32 or float16 [N, H].
+        cut: how many of the passages were longer than the model takes; None if it is not known.
 
     Raises:
         I3Error: a vector is not finite (its passage is named), or writing failed.
@@ -57,6 +60,8 @@ def write_part(path: Path, job: str, ids: list[str], vectors: Array) -> None:
         raise I3Error(f"passage {docid!r}: its vector is not finite; {_advice(vectors)}")
     tensors = {"ids": _bytes_of(ids), "vectors": np.ascontiguousarray(vectors)}
     header = {"job": job, "passages": str(len(ids)), "sha256": _hash(tensors)}
+    if cut is not None:
+        header["cut"] = str(cut)
     with new_bytes(path, overwrite=True) as file:
         file.write(save(tensors, metadata=header))
 
@@ -79,6 +84,20 @@ def read_part(path: Path, job: str) -> Block:
     if header.get("job") != job or header.get("sha256") != _hash(tensors):
         raise DamagedPartError(f"{path}: of another job, or changed since it was written")
     return Block(tensors["ids"].tobytes().decode("utf-8").split("\n")[:-1], tensors["vectors"])
+
+
+def read_cut(path: Path) -> int | None:
+    """How many passages of a part were cut; None if the part does not say.
+
+    Raises:
+        I3Error: the part is gone or damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            cut = (file.metadata() or {}).get("cut")
+        return None if cut is None else int(cut)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise I3Error(f"{path}: damaged ({error}); run the same command again") from error
 
 
 def _advice(vectors: Array) -> str:

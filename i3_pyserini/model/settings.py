@@ -242,17 +242,18 @@ def shown(value: Any) -> str:
     return repr(value) if isinstance(value, str) and value.split() != [value] else str(value)
 
 
-def in_words(settings: EncoderSettings, titles: bool) -> str:
+def in_words(settings: EncoderSettings, titles: bool | None = None) -> str:
     """The settings as one line: "mean pooling, unit length, titles: yes, 256 ids".
 
     Args:
         settings: the settings.
-        titles: whether titles are encoded.
+        titles: whether titles are encoded; None to leave that out.
     """
     parts = [POOLING_WORDS[settings.pooling]]
     parts += [f"dense layer to {layer.out_features} dimensions" for layer in settings.dense]
     parts.append("unit length" if settings.normalize else "not normalised")
-    parts.append(f"titles: {'yes' if titles else 'no'}")
+    if titles is not None:
+        parts.append(f"titles: {'yes' if titles else 'no'}")
     parts.append(f"{settings.passage_length} ids")
     if settings.query_prompt or settings.passage_prompt:
         query, passage = (

@@ -18,6 +18,7 @@ from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
 from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.query_text import check_texts, query_texts
 from i3_pyserini.model.settings import prompt_of
+from i3_pyserini.model.token_ids import TokenIds, token_ids
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title
@@ -118,20 +119,14 @@ class I3Tokenizer:
 
     def passage_ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
-    ) -> list[list[int]]:
+    ) -> TokenIds:
         """The ids of each passage, as `passages` has them but for the padding.
 
         Raises:
             I3Error: see `passages`.
         """
-        ids: list[list[int]] = self.tokenizer(
-            self.passage_texts(texts, titles),
-            truncation=True,
-            max_length=self.config.passage_length,
-            return_token_type_ids=False,
-            return_attention_mask=False,
-        )["input_ids"]
-        return ids
+        texts = self.passage_texts(texts, titles)
+        return token_ids(self.tokenizer, texts, self.config.passage_length)
 
     def passage_texts(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None

@@ -1,0 +1,93 @@
+"""What holds for an index, in one line, and how stock Pyserini searches it."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from i3_pyserini.formats.index import IndexManifest
+from i3_pyserini.model.settings import EncoderSettings, in_words
+from i3_pyserini.traps import ALWAYS, trap_words
+
+QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
+
+
+def holds(manifest: IndexManifest) -> str | None:
+    """How an index's passages were encoded.
+
+    Returns:
+        Such as "mean pooling, unit length, titles: yes, 256 ids, 74% of passages are cut"; None
+        if the manifest does not say.
+
+    Raises:
+        I3Error: a value in the manifest is not one that encoders know.
+    """
+    settings = EncoderSettings.of_manifest(manifest.encoder)
+    if settings is None:
+        return None
+    line = in_words(settings, manifest.titles is not False)
+    cut = manifest.encoder.cut
+    return line if cut is None else f"{line}, {percent(cut)} of passages are cut"
+
+
+def stock_search(
+    index: Path, manifest: IndexManifest, environment: Mapping[str, str]
+) -> str | None:
+    """The command by which stock Pyserini searches an index as its passages were encoded.
+
+    Args:
+        index: the index.
+        manifest: what is known of it.
+        environment: variables that the command needs here; see `java_environment`.
+
+    Returns:
+        One command; or two, where stock Pyserini cannot encode the queries so and takes vectors
+        that were encoded before. None if the index is none of FAISS's, or its model is unknown.
+
+    Raises:
+        I3Error: a value in the manifest is not one that encoders know.
+    """
+    settings, name = EncoderSettings.of_manifest(manifest.encoder), manifest.encoder.name
+    if settings is None or name is None or not (index / "index").is_file():
+        return None
+    variables = "".join(f"{key}={shlex.quote(value)} " for key, value in environment.items())
+    search = (
+        f"{variables}python -m pyserini.search.faiss --index {shlex.quote(str(index))} "
+        "--topics topics.tsv"
+    )
+    model = f"{name}/{QUERY_ENCODER}" if manifest.encoder.kind == "i3" else name
+    if settings.stock_can_encode and not trap_words(model, ALWAYS):
+        flags = settings.stock_flags()
+        return f"{search} --encoder {shlex.quote(model)} {flags} --hits 1000 --output run.txt"
+    encode = (
+        "python -m i3_pyserini.encode.query --topics topics.tsv "
+        f"--index {shlex.quote(str(index))} --output queries"
+    )
+    return f"{encode} && {search} --encoded-queries queries --hits 1000 --output run.txt"
+
+
+def advice(settings: EncoderSettings) -> list[str]:
+    """What a user should know before encoding with these settings."""
+    found = []
+    if settings.passage_prompt and not settings.query_prompt:
+        found.append(
+            f"passages have the prompt {settings.passage_prompt.strip()!r}, queries have none; "
+            "--query-prefix gives them one (E5 needs 'query:')"
+        )
+    if settings.similarity == "cosine" and not settings.normalize:
+        found.append(
+            "the model declares cosine similarity, but its vectors are not of unit length; "
+            "--l2-norm makes the search by inner product rank as cosine does"
+        )
+    elif settings.similarity in ("euclidean", "manhattan"):
+        found.append(
+            f"the model declares {settings.similarity} distance; the search here is by inner "
+            "product and ranks differently"
+        )
+    return found
+
+
+def percent(share: float) -> str:
+    """A share in percent: 0% only for none, and 100% only for all."""
+    if share in (0, 1) or round(100 * share) not in (0, 100):
+        return f"{100 * share:.0f}%"
+    return f"{min(max(100 * share, 0.01), 99.99):.2f}%"
