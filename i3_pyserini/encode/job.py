@@ -65,8 +65,18 @@ class Job:
         write_part(self._path(number), self.fingerprint, ids, vectors, cut)
 
     def share_cut(self) -> float | None:
-        """The share of passages that were cut, from 0 to 1; None if a part does not say."""
-        cut = [read_cut(self._path(number)) for number in range(len(self.parts))]
+        """The share of passages that were cut, from 0 to 1; None if a part does not say.
+
+        Raises:
+            I3Error: a part is damaged.
+        """
+        cut = []
+        for number in range(len(self.parts)):
+            path = self._path(number)
+            try:
+                cut.append(read_cut(path))
+            except (DamagedPartError, FileNotFoundError) as error:
+                raise _damaged(path) from error
         known = [number for number in cut if number is not None]
         return sum(known) / self.scan.passages if len(known) == len(cut) else None
 
@@ -80,9 +90,7 @@ class Job:
         try:
             block = read_part(path, self.fingerprint)
         except (DamagedPartError, FileNotFoundError) as error:
-            raise I3Error(
-                f"{path}: damaged; run the same command again, and it is encoded again"
-            ) from error
+            raise _damaged(path) from error
         if not with_contents:
             return block
         passages = list(self.passages(number))
@@ -183,6 +191,10 @@ def _load(path: Path) -> tuple[Settings, Scan] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise I3Error(f"{path}: cannot be read ({error}); remove {path.parent}") from error
+
+
+def _damaged(path: Path) -> I3Error:
+    return I3Error(f"{path}: damaged; run the same command again, and it is encoded again")
 
 
 def _clear(folder: Path) -> None:

@@ -90,14 +90,17 @@ def read_cut(path: Path) -> int | None:
     """How many passages of a part were cut; None if the part does not say.
 
     Raises:
-        I3Error: the part is gone or damaged.
+        DamagedPartError: it is damaged.
+        FileNotFoundError: it is not there.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             cut = (file.metadata() or {}).get("cut")
         return None if cut is None else int(cut)
+    except FileNotFoundError:
+        raise
     except (OSError, SafetensorError, ValueError) as error:
-        raise I3Error(f"{path}: damaged ({error}); run the same command again") from error
+        raise DamagedPartError(f"{path}: {error}") from error
 
 
 def _advice(vectors: Array) -> str:

@@ -140,6 +140,11 @@ class I3Config(PreTrainedConfig):
         return self.encoder_config
 
     @property
+    def speaks(self) -> bool:
+        """Whether pseudo-query words mean something: False if nothing ever taught them."""
+        return self.interaction != "none" and self.reconstructor_steps != 0
+
+    @property
     def hidden_size(self) -> int:
         """Dimension of a vector."""
         return LayerSizes.of(self.encoder).hidden_size

@@ -6,7 +6,7 @@ import json
 from itertools import groupby
 from pathlib import Path
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
 from i3_pyserini.formats.passages import Corpus
 
@@ -62,6 +62,8 @@ def main() -> None:
         passage = corpus.find(args.id)
         title, text = passage.title, passage.text
     model, tokenizer = load_model_directory(args.model)
+    if model.has_reconstructor and not model.config.speaks:
+        note(f"{args.model}: its reconstructor was never trained; these words mean nothing")
     words = explain(
         model,
         tokenizer,
@@ -73,6 +75,7 @@ def main() -> None:
     )
     if args.json:
         known = {"id": args.id, "title": title, "text": text, "memory": args.memory}
+        known["trained"] = model.config.speaks
         found = [dataclasses.asdict(word) for word in words]
         print(json.dumps({**known, "words": found}, ensure_ascii=False))
         return

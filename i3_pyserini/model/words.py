@@ -46,8 +46,14 @@ class PseudoQueryWords:
 
 
 def _why_absent(model: str, manifest: IndexManifest) -> str:
-    if not _reconstructs(model):
+    config = _i3_fields(model)
+    if config.get("interaction", "released") == "none":
         return "This model has no query reconstructor, so its vectors hold no pseudo-query words."
+    if config.get("reconstructor_steps") == 0:
+        return (
+            "This model's query reconstructor was never trained: its words would mean nothing and "
+            "are not shown."
+        )
     fields = manifest.corpus.fields or ()
     if not set(fields) <= SHOWN_FIELDS:
         return (
@@ -57,18 +63,18 @@ def _why_absent(model: str, manifest: IndexManifest) -> str:
     return ""
 
 
-def _reconstructs(model: str) -> bool:
+def _i3_fields(model: str) -> dict[str, Any]:
+    """An I³ model's configuration; of any other, that of a model without a reconstructor."""
+    none = {"interaction": "none"}
     if Path(model).is_dir():  # the configuration's own class takes seconds to import
         try:
             fields = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return False
-        if fields.get("model_type") != "i3":
-            return False
-        return str(fields.get("interaction", "released")) != "none"
+            return none
+        return dict(fields) if fields.get("model_type") == "i3" else none
     from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415
 
-    return is_i3_model(model) and load_i3_config(model).interaction != "none"
+    return dict(load_i3_config(model).to_dict()) if is_i3_model(model) else none
 
 
 def load_words(model: str) -> PseudoQueryWords:

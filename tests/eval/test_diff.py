@@ -298,6 +298,7 @@ def test_pseudo_query_words(command: RunModule, folder: Path, tiny_bert: str) ->
     from i3_pyserini.model.pseudo_query import explain
 
     model = I3Retriever.from_backbone(tiny_bert)
+    model.config.reconstructor_steps = 9
     model.eval()
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, folder / "model")
@@ -337,6 +338,15 @@ def test_a_model_without_reconstructor_is_refused(
     done = command("--collection", folder / "corpus", "--model", folder / "plain")
     assert done.returncode == 2
     assert "plain: This model has no query reconstructor" in done.stderr
+
+
+def test_a_reconstructor_that_never_learnt_is_refused(
+    command: RunModule, folder: Path, tiny_bert: str
+) -> None:
+    model = I3Retriever.from_backbone(tiny_bert)
+    save_model_directory(model, I3Tokenizer.from_pretrained(tiny_bert, model.config), folder / "m")
+    done = command("--collection", folder / "corpus", "--model", folder / "m")
+    assert done.returncode == 2 and "never trained" in done.stderr
 
 
 def test_texts_are_one_line_and_harmless() -> None:

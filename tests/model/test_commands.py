@@ -72,6 +72,7 @@ def test_explain(run_module: Run, directory: Path, tmp_path: Path) -> None:
     corpus.write_text('{"id": "7", "title": "boil", "contents": "eggs"}\n')
     done = run_module(*command, "--corpus", corpus, "--id", 7, "--json", "--top", 3, check=True)
     answer = json.loads(done.stdout)
+    assert answer["trained"] is False and "never trained" in done.stderr
     assert (answer["id"], answer["title"], answer["text"]) == ("7", "boil", "eggs")
     assert [word["word"] for word in answer["words"]] == [line.split()[1] for line in lines[1:]]
 

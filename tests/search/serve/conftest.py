@@ -25,6 +25,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path
     folder = tmp_path_factory.mktemp("serve")
     for name, interaction in (("model", "released"), ("plain", "none")):
         model = I3Retriever.from_backbone(tiny_bert, interaction=interaction)
+        model.config.reconstructor_steps = 9
         tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
         save_model_directory(model, tokenizer, folder / name)
     lines = [

@@ -1,5 +1,6 @@
 """The page, asked for as a browser does."""
 
+import json
 import re
 import shutil
 import socket
@@ -133,6 +134,17 @@ def test_a_plain_dual_encoder_has_no_words(collection: Path) -> None:
     page = client.get("/", params={"q": "egg"}).text
     assert "has no query reconstructor" in page and "data-id" not in page
     assert client.get("/words", params={"id": "eggs"}).json() == {"words": []}
+
+
+def test_a_reconstructor_that_never_learnt_has_no_words(collection: Path, tmp_path: Path) -> None:
+    shutil.copytree(collection, tmp_path / "copy")
+    config = tmp_path / "copy" / "model" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "reconstructor_steps": 0}))
+    (tmp_path / "copy" / "index" / "manifest.json").unlink()
+    client = client_of(tmp_path / "copy", model=str(tmp_path / "copy" / "model"))
+    page = client.get("/", params={"q": "egg"}).text
+    assert "never trained" in page and "data-id" not in page
+    assert client.get("/words", params={"id": "evil"}).json() == {"words": []}
 
 
 def test_everything_is_escaped(client: TestClient) -> None:
