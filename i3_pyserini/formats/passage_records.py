@@ -13,6 +13,7 @@ from i3_pyserini.formats.tables import Table, read_rows
 
 # The columns of a table without a header, by their number.
 LAYOUTS = {2: ["id", "text"], 3: ["id", "title", "text"]}
+BLANKS = " \t\r"  # around a cell; a line end stands for an empty field in `contents`
 SEPARATORS = ";\t|,"
 
 
@@ -94,7 +95,7 @@ def _table_records(
                 continue
         if len(cells) not in layouts:
             raise I3Error(f"{place(file, number)}: {len(cells)} fields{_expected(header)}")
-        record = {name: cells[column].strip() for column, name in layouts[len(cells)]}
+        record = {name: cells[column].strip(BLANKS) for column, name in layouts[len(cells)]}
         if header and literal:
             record = {name: _unquoted(cell) for name, cell in record.items()}
         yield number, record

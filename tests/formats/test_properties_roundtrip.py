@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.parts import Block
@@ -67,11 +69,12 @@ PASSAGES = st.lists(
 @examples(80)
 @given(PASSAGES, st.data())
 def test_passages_of_json_lines(passages: list[tuple[str, str | None, str]], data: Any) -> None:
-    name = data.draw(st.sampled_from(("id", "_id", "docid")))
+    name = data.draw(st.sampled_from(("id", "_id", "docid", "pid", "docno")))
     ascii_only = data.draw(st.booleans())
     lines = []
     for docid, title, text in passages:
-        fields = {"url": "x", name: docid, "title": title, "text": text}
+        parent = {"docid": "parent"} if name == "pid" else {}  # as in MS MARCO v2
+        fields = {"url": "x", **parent, name: docid, "title": title, "text": text}
         if title is None and data.draw(st.booleans()):
             del fields["title"]
         lines.append(json.dumps(fields, ensure_ascii=ascii_only))
@@ -79,7 +82,8 @@ def test_passages_of_json_lines(passages: list[tuple[str, str | None, str]], dat
     expected = [(d, (title or "").strip() or None, text.strip()) for d, title, text in passages]
     with tempfile.TemporaryDirectory() as folder:
         for place, some in (("a.jsonl", lines[:cut]), ("b.json", lines[cut:])):
-            write(folder, place, data.draw(layouts(some)))
+            how = data.draw(st.sampled_from(COMPRESSIONS))
+            write(folder, place, compressed(data.draw(layouts(some)), how))
         corpus = Corpus(Path(folder))
         assert [(one.docid, one.title, one.text) for one in corpus] == expected
         with tempfile.TemporaryDirectory() as cache:
@@ -101,8 +105,26 @@ def test_topics(topics: dict[str, str], data: Any) -> None:
     else:
         lines = [f"{qid}\t{text}" for qid, text in topics.items()]
     with tempfile.TemporaryDirectory() as folder:
-        path = write(folder, f"topics{form}", data.draw(layouts(lines)))
+        how = data.draw(st.sampled_from(COMPRESSIONS))
+        path = write(folder, f"topics{form}", compressed(data.draw(layouts(lines)), how))
         assert read_topics(str(path)) == topics
+
+
+@examples(40)
+@given(st.dictionaries(IDS, LINE_TEXTS, min_size=1, max_size=5), st.data())
+def test_a_header_of_topics_is_no_topic_and_a_third_column_is_refused(
+    topics: dict[str, str], data: Any
+) -> None:
+    header = data.draw(st.sampled_from(("query_id\tquery", "qid\ttext", "id\ttext", "_id\tquery")))
+    lines = [f"{qid}\t{text}" for qid, text in topics.items()]
+    wide = data.draw(st.integers(0, len(lines) - 1))
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(folder, "topics.tsv", data.draw(layouts([header, *lines])))
+        assert read_topics(str(path)) == topics
+        lines[wide] += "\tmore"
+        wider = write(folder, "wider.tsv", data.draw(layouts(lines)))
+        with pytest.raises(I3Error, match=r"wider\.tsv, line"):
+            read_topics(str(wider))
 
 
 JUDGED = st.dictionaries(st.tuples(IDS, IDS), st.integers(-2, 4), min_size=1, max_size=12)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import RobertaProcessing, TemplateProcessing
 from transformers import CONFIG_MAPPING, AutoModel, PreTrainedTokenizerFast
@@ -20,6 +21,16 @@ BERT_SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", 
 ROBERTA_SPECIAL = {
     **{"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"},
     **{"cls": "<s>", "sep": "</s>"},
+}
+DENSE = 12  # dimensions behind a dense layer
+# As sentence-transformers' files name them.
+POOLING_MODES = {
+    "cls": "cls_token",
+    "mean": "mean_tokens",
+    "max": "max_tokens",
+    "last": "lasttoken",
+    "weighted_mean": "weightedmean_tokens",
+    "mean_sqrt_len": "mean_sqrt_len_tokens",
 }
 LOWER = {"lower": (True, None), "cased": (False, False), "accents": (True, False)}
 
@@ -39,6 +50,8 @@ def write_model(world: World, folder: Path) -> Path:
     _shake(encoder)
     encoder.save_pretrained(backbone)
     tokenizer.save_pretrained(backbone)
+    if model.declared:
+        _declare(model, backbone)
     if model.kind == "auto":
         return backbone
     settings = {
@@ -57,6 +70,50 @@ def write_model(world: World, folder: Path) -> Path:
         retriever.eval(), I3Tokenizer.from_pretrained(backbone, retriever.config), target
     )
     return target
+
+
+def _declare(model: Model, folder: Path) -> None:
+    """Puts sentence-transformers' files beside an encoder."""
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules += [("2_Dense", "Dense")] if model.dense else []
+    modules += [(f"{len(modules)}_Normalize", "Normalize")] if model.normalize else []
+    types = [f"sentence_transformers.models.{kind}" for _, kind in modules]
+    named = [
+        {"idx": n, "name": str(n), "path": path, "type": kind}
+        for n, ((path, _), kind) in enumerate(zip(modules, types, strict=True))
+    ]
+    mode = POOLING_MODES[model.pooling]
+    files: dict[str, Any] = {
+        "modules.json": named,
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": HIDDEN,
+            **{f"pooling_mode_{name}": name == mode for name in POOLING_MODES.values()},
+            "include_prompt": model.include_prompt,
+        },
+        "sentence_bert_config.json": {
+            "max_seq_length": model.lengths[1],
+            "do_lower_case": model.lowercase,
+        },
+        "config_sentence_transformers.json": {
+            "__version__": {"sentence_transformers": "3.0.0"},
+            "prompts": dict(zip(("query", "document"), map(prompt, model.prefixes), strict=True)),
+        },
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    if model.dense:
+        (folder / "2_Dense").mkdir()
+        config = {"in_features": HIDDEN, "out_features": DENSE, "bias": True}
+        config["activation_function"] = "torch.nn.modules.activation.Tanh"
+        (folder / "2_Dense" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        weights = {"linear.weight": torch.randn(DENSE, HIDDEN), "linear.bias": torch.randn(DENSE)}
+        save_file(weights, folder / "2_Dense" / "model.safetensors")
+
+
+def prompt(prefix: str) -> str:
+    """A prompt, which stands directly before a text, of a prefix."""
+    return f"{prefix} " if prefix else ""
 
 
 def _shake(module: torch.nn.Module) -> None:
@@ -82,6 +139,8 @@ def _config(model: Model, tokenizer: PreTrainedTokenizerFast) -> Any:
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads"):
             sizes.pop(name)
         sizes.pop("intermediate_size")
+    if model.architecture in ("electra", "albert"):
+        sizes["embedding_size"] = HIDDEN if model.kind == "i3" else HIDDEN // 2
     if model.architecture in ("roberta", "xlm-roberta"):
         sizes |= {"type_vocab_size": 1, "bos_token_id": 0, "eos_token_id": 2}
     return CONFIG_MAPPING[model.architecture](**sizes)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from transformers import CONFIG_MAPPING, AutoModel
 from transformers.activations import ACT2FN
 
-from tests.worlds.models import POSITIONS
+from tests.worlds.models import POSITIONS, prompt
 from tests.worlds.world import World
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -56,25 +56,18 @@ class Reference:
 def reference_of(world: World, model: Path) -> Reference:
     """Encodes a world's texts with the model that is written at `model`."""
     passages: list[Tensor]
-    if world.model.kind == "auto":
-        encoder, tokenizer = AutoModel.from_pretrained(model).eval(), _tokenizer(model)
-        passages = [_auto(world, encoder, tokenizer, *pair) for pair in _auto_passages(world)]
-        prefix = world.model.prefixes[0]
-        queries = [
-            _auto(world, encoder, tokenizer, f"{prefix} {text}" if prefix else text, None, 0)
-            for text in world.topics.values()
-        ]
-    else:
+    side = model if world.model.kind == "auto" else model / "query_encoder"
+    encoder, tokenizer = AutoModel.from_pretrained(side).eval(), _tokenizer(world, side)
+    ahead = prompt(world.model.prefixes[0])
+    queries = [
+        _vector(world, side, encoder, tokenizer, (ahead + text, None), 0)
+        for text in world.topics.values()
+    ]
+    if world.model.kind == "i3":
         passages = _i3_passages(world, model)
-        side = model / "query_encoder"
-        encoder, tokenizer = AutoModel.from_pretrained(side).eval(), _tokenizer(side)
-        prefix = world.model.prefixes[0]
-        queries = [
-            _finish(
-                world,
-                _pool(world, _states(encoder, _ids(tokenizer, text, world.model.lengths[0]))),
-            )
-            for text in (f"{prefix} {q}" if prefix else q for q in world.topics.values())
+    else:
+        passages = [
+            _vector(world, side, encoder, tokenizer, text, 1) for text in _auto_passages(world)
         ]
     return Reference(
         [record.docid for record in world.records],
@@ -83,26 +76,46 @@ def reference_of(world: World, model: Path) -> Reference:
     )
 
 
-def _auto_passages(world: World) -> list[tuple[str, str | None, int]]:
-    """Text, its pair and the longest input, as Pyserini's AutoDocumentEncoder makes them."""
-    prefix = world.model.prefixes[1]
-    made: list[tuple[str, str | None, int]] = []
+def _auto_passages(world: World) -> list[tuple[str, str | None]]:
+    """Each passage's text and its pair.
+
+    A prefix is where Pyserini's AutoDocumentEncoder puts it, behind the title; a prompt that the
+    model declares is before both. A title that is not there leaves nothing behind.
+    """
+    ahead, declared = prompt(world.model.prefixes[1]), world.model.declared
+    made: list[tuple[str, str | None]] = []
     for record in world.records:
-        text = f"{prefix} {record.text}" if prefix else record.text
+        title = record.title or ""
         if not world.titles:
-            made.append((text, None, 1))
+            made.append((ahead + record.text, None))
         elif world.model.add_sep:
-            made.append((record.title or "", text, 1))
+            made.append((title, ahead + record.text))
+        elif declared or not title:
+            made.append((f"{ahead}{title} {record.text}" if title else ahead + record.text, None))
         else:
-            made.append((f"{record.title or ''} {text}", None, 1))
+            made.append((f"{title} {ahead}{record.text}", None))
     return made
 
 
-def _auto(
-    world: World, encoder: Any, tokenizer: Tokenizer, text: str, pair: str | None, side: int
+def _vector(
+    world: World,
+    folder: Path,
+    encoder: Any,
+    tokenizer: Tokenizer,
+    text: tuple[str, str | None],
+    side: int,
 ) -> Tensor:
-    ids = _ids(tokenizer, text, min(world.model.lengths[side], POSITIONS), pair)
-    return _finish(world, _pool(world, _states(encoder, ids)))
+    """A text's vector; `side` is 0 for queries and 1 for passages."""
+    model = world.model
+    ids = _ids(tokenizer, text[0], min(model.lengths[side], POSITIONS), text[1])
+    states, skipped = _states(encoder, ids), 0
+    if not model.include_prompt and model.prefixes[side]:
+        skipped = len(tokenizer.encode(prompt(model.prefixes[side])).ids) - 1  # without the end
+    vector = _pool(world, states, skipped)
+    if model.dense:
+        weights = load_file(folder / "2_Dense" / "model.safetensors")
+        vector = torch.tanh(weights["linear.weight"] @ vector + weights["linear.bias"])
+    return _finish(world, vector)
 
 
 def _i3_passages(world: World, model: Path) -> list[Tensor]:
@@ -115,7 +128,7 @@ def _i3_passages(world: World, model: Path) -> list[Tensor]:
     missing = encoder.load_state_dict(state, strict=False)
     assert not missing.unexpected_keys
     assert not [key for key in missing.missing_keys if not key.startswith("pooler.")]
-    tokenizer = _tokenizer(model)
+    tokenizer = _tokenizer(world, model)
     sep = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))["sep_token"]
     parts = _Parts(weights, encoder_config)
     vectors = []
@@ -201,8 +214,12 @@ def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+def _tokenizer(world: World, folder: Path) -> Tokenizer:
+    core = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    if world.model.lowercase:
+        own = [core.normalizer] if core.normalizer else []
+        core.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    return core
 
 
 def _ids(tokenizer: Tokenizer, text: str, length: int, pair: str | None = None) -> list[int]:
@@ -221,8 +238,19 @@ def _states(encoder: Any, ids: list[int]) -> Tensor:
     return states
 
 
-def _pool(world: World, states: Tensor) -> Tensor:
-    return states[0] if world.model.pooling == "cls" else states.mean(dim=0)
+def _pool(world: World, states: Tensor, skipped: int = 0) -> Tensor:
+    """One vector [H] of token vectors [T, H], without the first ones that are skipped."""
+    places = torch.arange(1, len(states) + 1)[:, None].float()
+    states, places = states[skipped:], places[skipped:]
+    pooled = {
+        "cls": lambda: states[0],
+        "mean": lambda: states.mean(dim=0),
+        "max": lambda: states.max(dim=0).values,
+        "last": lambda: states[-1],
+        "weighted_mean": lambda: (states * places).sum(dim=0) / places.sum(),
+        "mean_sqrt_len": lambda: states.sum(dim=0) / len(states) ** 0.5,
+    }
+    return pooled[world.model.pooling]()
 
 
 def _finish(world: World, vector: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """The ways through the package that should agree, and the calls that they are made of."""
 
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,9 @@ from unittest.mock import patch
 import numpy as np
 
 from i3_pyserini.encode import job, query_encoders, runner
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.textstore import open_store
+from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.searcher import Searcher
 from tests.worlds.collection import DECOYS, write_collection, write_judgements, write_topics
 from tests.worlds.commands import attempt, command
@@ -101,25 +105,69 @@ class Place:
     def prefix_words(self) -> list[str]:
         """The flag for the queries' prefix, where the model has no place for it."""
         prefix = self.world.model.prefixes[0]
-        return ["--query-prefix", prefix] if prefix and self._is_auto else []
+        return ["--query-prefix", prefix] if prefix and self._is_told else []
 
     def check_run(self, run: Path, name: str, k: int | None = None) -> None:
         """Compares a run with the reference."""
         check_hits(read_hits(run), list(self.world.topics), self.reference, k or self.world.k, name)
 
     @property
-    def _is_auto(self) -> bool:
-        return self.world.model.kind == "auto"
+    def _is_told(self) -> bool:
+        """Whether flags say what no file of the model declares."""
+        return self.world.model.kind == "auto" and not self.world.model.declared
 
     def _auto_words(self) -> list[object]:
         model = self.world.model
-        if not self._is_auto:
+        if not self._is_told:
             return []
         words: list[object] = ["--encoder-class", "auto", "--pooling", model.pooling]
         words += ["--max-length", model.lengths[1]]
         words += ["--l2-norm"] if model.normalize else []
         words += ["--prefix", model.prefixes[1]] if model.prefixes[1] else []
         return [*words, *(["--add-sep"] if model.add_sep else [])]
+
+
+def readers(place: Place) -> None:
+    """What the readers of the collection and of the topics find, and what a text store keeps."""
+    world = place.world
+    fields = ("title", "text") if world.files.style == "contents" else ()
+    with redirect_stderr(io.StringIO()) as said:
+        corpus = Corpus(place.corpus, fields)
+        passages = [(one.docid, one.title, one.text) for one in corpus]
+        topics = read_topics(str(place.topics))
+        stored = None if fields else open_store(place.corpus, place.root / "store")
+    expected = [(one.docid, one.title or None, one.text) for one in world.records]
+    assert passages == expected, "Corpus: other passages"
+    assert topics == world.topics, f"read_topics: {topics}"
+    if stored is not None:
+        rows = [(one.docid, one.title, one.text) for one in stored.slice(0, len(stored))]
+        assert rows == expected, "open_store: other passages"
+        assert all(stored.get(one.docid) is not None for one in world.records), "open_store: get"
+    if world.files.decoys and world.files.files:
+        for name in DECOYS:
+            assert name in said.getvalue(), f"{name} is left out in silence"
+
+
+def own_vectors(place: Place) -> None:
+    """Vectors of whole numbers, whose products are exact: ties are in descending order of ids."""
+    world, random = place.world, np.random.default_rng(place.world.seed)
+    passages = random.integers(-2, 3, (len(world.records), 4)).astype(np.float32)
+    queries = random.integers(-2, 3, (len(world.topics), 4)).astype(np.float32)
+    folders = [place.folder / "own", place.folder / "own-queries"]
+    qids, docids = list(world.topics), [record.docid for record in world.records]
+    for folder, ids, vectors in zip(folders, (docids, qids), (passages, queries), strict=True):
+        folder.mkdir()
+        np.save(folder / "embeddings.npy", vectors)
+        (folder / "docid").write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
+    source = [folders[0] / "embeddings.npy", "--ids", folders[0] / "docid"]
+    index = place.folder / "own-index"
+    command("i3_pyserini.encode", "import", *source, "--output", index)
+    run = place.search("own.txt", "--encoded-queries", folders[1], index=index)
+    for qid, row in zip(qids, queries, strict=True):
+        scores = (passages @ row).tolist()
+        right = sorted(zip(scores, docids, strict=True), reverse=True)[: world.k]
+        found = [docid for docid, _ in read_hits(run)[qid]]
+        assert found == [docid for _, docid in right], f"search of own vectors, query {qid!r}"
 
 
 def encoding(place: Place) -> None:
@@ -136,7 +184,8 @@ def search(place: Place) -> None:
 
 def evaluation(place: Place) -> None:
     """The run's measures."""
-    check_evaluation(place.world, place.qrels, place.run)
+    with redirect_stderr(io.StringIO()):
+        check_evaluation(place.world, place.qrels, place.run)
 
 
 def other_formats(place: Place) -> None:
@@ -202,7 +251,7 @@ def in_python(place: Place) -> None:
     """`Searcher`, by texts and by vectors; more hits than there are passages."""
     world, reference = place.world, place.reference
     searcher, qids = Searcher(str(place.index)), list(world.topics)
-    prefix = world.model.prefixes[0] if world.model.kind == "auto" else ""
+    prefix = " ".join(place.prefix_words()[1:])
     texts = [f"{prefix} {text}" if prefix else text for text in world.topics.values()]
     for name, queries, k in (
         ("Searcher, texts", texts, world.k),
@@ -277,8 +326,9 @@ def stopping_after(parts: int) -> Iterator[None]:
 
 
 Route = Callable[[Place], None]
-ALWAYS: tuple[Route, ...] = (encoding, search, evaluation)
+ALWAYS: tuple[Route, ...] = (readers, encoding, search, evaluation)
 OTHERS: tuple[Route, ...] = (
+    own_vectors,
     other_formats,
     shards,
     encoded_queries,

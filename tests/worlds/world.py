@@ -21,6 +21,8 @@ ARCHITECTURES = {
     "roberta": ("bytes",),
     "mpnet": ("wordpiece",),
     "xlm-roberta": ("unigram",),
+    "electra": ("wordpiece",),
+    "albert": ("unigram",),
 }
 # What the records of a corpus have, and the formats that can hold it.
 FORMATS = {
@@ -29,6 +31,7 @@ FORMATS = {
     "bare": ("jsonl", "csv", "tsv", "parquet"),
 }
 STYLES = tuple(FORMATS)
+POOLINGS = ("cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len")
 COMPRESSIONS = ("", "", "gzip", "zstd")
 
 
@@ -50,24 +53,33 @@ class Model:
         architecture: one of `ARCHITECTURES`.
         tokenizer: kind of its tokenizer.
         case: what the tokenizer's normalizer does, for those that have a choice.
-        pooling: "cls" or "mean".
+        declared: whether the model's own files declare all of the following, as
+            sentence-transformers writes them; other encoders are told by flags.
+        pooling: one of `POOLINGS`.
         normalize: whether vectors have unit length.
         prefixes: of queries and of passages; "" for none.
         lengths: most ids of a query and of a passage.
         config: further fields of an I³ model's configuration.
         add_sep: title and text as a pair, for other encoders.
+        dense: whether a dense layer comes behind the pooling.
+        include_prompt: whether a prompt's tokens are pooled.
+        lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
     """
 
     kind: Kind
     architecture: str
     tokenizer: str
     case: str
+    declared: bool
     pooling: str
     normalize: bool
     prefixes: tuple[str, str]
     lengths: tuple[int, int]
     config: dict[str, Any]
     add_sep: bool
+    dense: bool
+    include_prompt: bool
+    lowercase: bool
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,7 @@ def random_world(seed: int) -> World:
 
 
 def _model(random: Random) -> Model:
-    kind: Kind = random.choice(("i3", "i3", "auto"))
+    kind: Kind = random.choice(("i3", "i3", "auto", "auto"))
     architecture = random.choice(("bert", "bert", *ARCHITECTURES))
     normalize = random.random() < 0.5
     config: dict[str, Any] = {
@@ -169,17 +181,23 @@ def _model(random: Random) -> Model:
             ("{title} {sep} {text}", "{title} {sep} {text}", "{text}", "{title}: {text}")
         ),
     }
+    declared = kind == "auto" and random.random() < 0.6
+    lengths = (random.choice((4, 12, 32)), random.choice((8, 24, 40)))
     return Model(
         kind,
         architecture,
         random.choice(ARCHITECTURES[architecture]),
         random.choice(("lower", "cased", "accents")),
-        random.choice(("cls", "mean")),
+        declared,
+        random.choice(POOLINGS if declared else POOLINGS[:2]),
         normalize,
         (random.choice(("", "", "query:")), random.choice(("", "passage:"))),
-        (random.choice((4, 12, 32)), random.choice((8, 24, 40))),
+        (lengths[1], lengths[1]) if declared else lengths,
         config if kind == "i3" else {},
-        random.random() < 0.2,
+        not declared and random.random() < 0.2,
+        declared and random.random() < 0.3,
+        not declared or random.random() < 0.7,
+        declared and random.random() < 0.4,
     )
 
 
