@@ -188,7 +188,7 @@ def _kind(path: Path) -> str:
     with open_bytes(path) as file:
         start = file.read(SNIFFED).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     first = start.partition("\n")[0]
-    if first.startswith("{"):
+    if first.startswith("{") and first[1:].lstrip().startswith('"'):  # `{}` may be a query's id
         return "jsonl"
     return "csv" if "\t" not in first and _is_header(first.split(",")) else "tsv"
 

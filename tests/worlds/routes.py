@@ -4,8 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,114 +16,15 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.searcher import Searcher
-from tests.worlds.collection import DECOYS, write_collection, write_judgements, write_topics
+from tests.worlds.collection import DECOYS
 from tests.worlds.commands import attempt, command
 from tests.worlds.compare import check_hits, check_vectors, read_hits, read_index
 from tests.worlds.evaluation import check_evaluation
-from tests.worlds.models import write_model
-from tests.worlds.reference import Reference, reference_of
+from tests.worlds.place import Place
+from tests.worlds.slow_routes import milvus, openvino, ray, stock, two_devices
 from tests.worlds.world import World
 
-INDEX = "index"
 INTERRUPTED = 130  # exit code of Ctrl-C
-
-
-@dataclass
-class Place:
-    """A world on disk, with what routes share.
-
-    Args:
-        world: the world.
-        root: an empty folder.
-    """
-
-    world: World
-    root: Path
-    folder: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.root / self.world.files.folder
-        self.folder.mkdir()
-        self.model = write_model(self.world, self.root)
-        self.corpus = write_collection(self.world, self.folder)
-        self.topics = write_topics(self.world, self.folder)
-        self.qrels = write_judgements(self.world, self.folder)
-
-    @cached_property
-    def reference(self) -> Reference:
-        """What is right."""
-        return reference_of(self.world, self.model)
-
-    @cached_property
-    def index(self) -> Path:
-        """The index of the whole collection."""
-        self.encode(self.folder / INDEX, "--to-faiss")
-        return self.folder / INDEX
-
-    @cached_property
-    def run(self) -> Path:
-        """The run of plain search."""
-        return self.search("run.txt")
-
-    def encode(
-        self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: object = ()
-    ) -> None:
-        """`python -m i3_pyserini.encode` with the world's settings."""
-        words = self.encode_words(target, *output, shard=shard, where=where)
-        done = command("i3_pyserini.encode", *words)
-        if self.world.files.decoys and self.world.files.files:
-            for name in DECOYS:
-                assert name in done.err, f"encode: {name} is left out in silence"
-
-    def encode_words(
-        self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: Any = ()
-    ) -> list[object]:
-        """The command's words."""
-        world = self.world
-        fields = ["--fields", "title", "text"] if world.files.style == "contents" else []
-        asked = ["title", "text"] if world.titles else ["text"]
-        words: list[object] = ["input", "--corpus", self.corpus, *fields]
-        if shard[1] > 1:
-            words += ["--shard-id", shard[0], "--shard-num", shard[1]]
-        words += ["output", "--embeddings", target, *output]
-        words += ["encoder", "--encoder", self.model, "--fields", *asked]
-        words += ["--batch-tokens", world.batch_tokens, *(where or ("--device", "cpu"))]
-        return [*words, *self._auto_words()]
-
-    def search(self, name: str, *words: object, index: Path | None = None) -> Path:
-        """`python -m i3_pyserini.search` with the world's settings; returns the run."""
-        run = self.folder / name
-        prefix = [] if "--encoded-queries" in words else self.prefix_words()
-        command(
-            "i3_pyserini.search",
-            *("--index", index or self.index, "--topics", self.topics, "--output", run),
-            *("--hits", self.world.k, "--threads", 1, *prefix, *words),
-        )
-        return run
-
-    def prefix_words(self) -> list[str]:
-        """The flag for the queries' prefix, where the model has no place for it."""
-        prefix = self.world.model.prefixes[0]
-        return ["--query-prefix", prefix] if prefix and self._is_told else []
-
-    def check_run(self, run: Path, name: str, k: int | None = None) -> None:
-        """Compares a run with the reference."""
-        check_hits(read_hits(run), list(self.world.topics), self.reference, k or self.world.k, name)
-
-    @property
-    def _is_told(self) -> bool:
-        """Whether flags say what no file of the model declares."""
-        return self.world.model.kind == "auto" and not self.world.model.declared
-
-    def _auto_words(self) -> list[object]:
-        model = self.world.model
-        if not self._is_told:
-            return []
-        words: list[object] = ["--encoder-class", "auto", "--pooling", model.pooling]
-        words += ["--max-length", model.lengths[1]]
-        words += ["--l2-norm"] if model.normalize else []
-        words += ["--prefix", model.prefixes[1]] if model.prefixes[1] else []
-        return [*words, *(["--add-sep"] if model.add_sep else [])]
 
 
 def readers(place: Place) -> None:
@@ -262,7 +162,7 @@ def in_python(place: Place) -> None:
             qid: [(hit.docid, hit.score) for hit in of_query]
             for qid, of_query in zip(qids, hits, strict=True)
         }
-        check_hits(found, qids, reference, k, name)
+        check_hits(found, qids, reference, k, name, "by id")
 
 
 def without_numpy(place: Place) -> None:
@@ -336,7 +236,7 @@ OTHERS: tuple[Route, ...] = (
     without_numpy,
     interrupted,
 )
-SLOW: tuple[Route, ...] = ()
+SLOW: tuple[Route, ...] = (two_devices, openvino, milvus, ray, stock)
 
 
 def check_world(world: World, root: Path, routes: Sequence[Route] | None = None) -> None:
