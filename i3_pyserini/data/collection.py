@@ -14,7 +14,7 @@ from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.folder_manifest import Manifest
-from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 
@@ -91,7 +91,8 @@ class CheckedCollection:
         for place, passage in tqdm(located, desc="passages", unit=" passages", delay=2):
             if passage.docid in self._pids:
                 raise I3Error(
-                    f"{place}: passage {passage.docid!r} occurs a second time; ids must be unique"
+                    f"{place}: passage {shortened(passage.docid)} occurs a second time; ids must "
+                    "be unique"
                 )
             self._pids.add(passage.docid)
             self.findings.passages += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passage_fields import shortened
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.unique import SeenIds
 
@@ -149,4 +150,6 @@ def _refuse_empty(corpus: Corpus, shard: Shard) -> None:
 def _refuse_second(corpus: Corpus, shard: Shard, position: int, docid: str) -> None:
     passages = (place for place, line in shard_lines(corpus, shard) if line.strip())
     place = next(place for number, place in enumerate(passages) if number == position)
-    raise I3Error(f"{corpus.name_of(place)}: id {docid!r} occurs a second time; ids must be unique")
+    raise I3Error(
+        f"{corpus.name_of(place)}: id {shortened(docid)} occurs a second time; ids must be unique"
+    )

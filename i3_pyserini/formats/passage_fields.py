@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from i3_pyserini.errors import I3Error
@@ -11,6 +12,7 @@ from i3_pyserini.formats.names import normal
 # document it was cut from in `docid`, so the names of passages come before those of documents.
 ID_FIELDS = ("id", "_id", "pid", "passage_id", "docid", "doc_id", "docno")
 TITLE_FIELDS = ("title",)
+LISTED, SHOWN = 20, 60  # names in a message, and characters of each
 TEXT_FIELDS = ("text", "contents", "passage", "segment", "body")
 
 
@@ -103,7 +105,7 @@ class PassageFields:
         if record.get("contents") is None:
             raise I3Error(
                 f"no field {', '.join(map(repr, absent))} and no 'contents'; it has "
-                f"{_listed(record)}"
+                f"{listed(record)}"
             )
         parts = (_checked_text(record["contents"], "contents") or "").split(self.delimiter)
         if len(parts) == len(self.fields) + 1 and not parts[-1]:
@@ -135,12 +137,19 @@ def _require(names: Iterable[str], wanted: Sequence[str], what: str) -> str:
     found = _find(names, wanted)
     if found is None:
         tried = ", ".join(map(repr, wanted))
-        raise I3Error(f"no {what} (field {tried}); it has {_listed(names)}")
+        raise I3Error(f"no {what} (field {tried}); it has {listed(names)}")
     return found
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names)) or "no field"
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: at most 20 of them, long ones cut."""
+    shown = [shortened(name) for name in islice(names, LISTED + 1)]
+    return ", ".join(shown[:LISTED] + ["…"] * (len(shown) > LISTED)) or "no field"
+
+
+def shortened(text: str) -> str:
+    """A text in quotes for a message, cut if it is long."""
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}…"
 
 
 def _checked_id(value: object) -> str:
@@ -149,7 +158,7 @@ def _checked_id(value: object) -> str:
     docid = str(value)
     if not docid or docid != "".join(docid.split()) or "\0" in docid:
         raise I3Error(
-            f"id {docid!r} is empty or has white space in it, which run files cannot hold"
+            f"id {shortened(docid)} is empty or has white space in it, which run files cannot hold"
         )
     _check_encodable(docid, "the id")
     return docid

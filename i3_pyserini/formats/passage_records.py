@@ -8,7 +8,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.corpus_files import PassageFile
 from i3_pyserini.formats.parquet import read_parquet
-from i3_pyserini.formats.passage_fields import PassageFields, known_names
+from i3_pyserini.formats.passage_fields import PassageFields, known_names, listed, shortened
 from i3_pyserini.formats.tables import Table, read_rows
 
 # The columns of a table without a header, by their number.
@@ -68,7 +68,9 @@ def _header(
         raise I3Error(f"{place(file, number)}: {error}{_advice(names, required)}") from error
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise I3Error(f"{place(file, number)}: two columns are called {twice!r}; rename one")
+        raise I3Error(
+            f"{place(file, number)}: two columns are called {shortened(twice)}; rename one"
+        )
     return names
 
 
@@ -112,7 +114,7 @@ def _layouts(fields: PassageFields, header: list[str] | None) -> dict[int, list[
 
 def _expected(header: list[str] | None) -> str:
     if header:
-        return f", but the header has {len(header)} ({', '.join(header)})"
+        return f", but the header has {len(header)} ({listed(header)})"
     return "; expected pid, title and text, or pid and text (is there a tab in a text?)"
 
 

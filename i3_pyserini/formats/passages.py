@@ -11,7 +11,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
 from i3_pyserini.formats.folder_manifest import named_collection
 from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
-from i3_pyserini.formats.passage_fields import Passage, PassageFields
+from i3_pyserini.formats.passage_fields import Passage, PassageFields, listed, shortened
 from i3_pyserini.formats.passage_records import header_of, json_lines, place
 from i3_pyserini.formats.tables import AS_NAMED, Table
 
@@ -82,7 +82,7 @@ class Corpus:
         if headers:
             file, header = headers[0]
             others = f" (and of {len(headers) - 1} more files)" if len(headers) > 1 else ""
-            note(f"{file.path}: line 1 is read as the header{others}: {', '.join(header)}")
+            note(f"{file.path}: line 1 is read as the header{others}: {listed(header)}")
 
     def __iter__(self) -> Iterator[Passage]:
         """Yields the passages in order; nothing of them is kept.
@@ -126,7 +126,9 @@ class Corpus:
         for passage in self:
             if passage.docid == docid:
                 return passage
-        raise I3Error(f"{self.path}: no passage with id {docid!r} in {len(self.sources)} file(s)")
+        raise I3Error(
+            f"{self.path}: no passage with id {shortened(docid)} in {len(self.sources)} file(s)"
+        )
 
     def lines(self, start: Place) -> Iterator[tuple[Place, bytes]]:
         """Yields the lines, blank ones too, that begin at or after a place; with their ends.

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import replacing
-from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.tsv import read_tsv
 
@@ -214,7 +214,8 @@ def _second(connection: sqlite3.Connection, corpus: Corpus) -> I3Error:
     places = (where for where, passage in corpus.located() if passage.docid == pid)
     first, second = islice(places, 2)
     return I3Error(
-        f"{second}: passage {pid!r} occurs a second time (first in {first}); ids must be unique"
+        f"{second}: passage {shortened(pid)} occurs a second time (first in {first}); ids must be "
+        "unique"
     )
 
 

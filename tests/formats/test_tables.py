@@ -76,7 +76,7 @@ def test_a_header_is_noted_where_it_is_a_choice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert read(tmp_path / "c.tsv", b"pid\ttext\n1\ta\n") == [("1", None, "a")]
-    assert "c.tsv: line 1 is read as the header: pid, text" in capsys.readouterr().err
+    assert "c.tsv: line 1 is read as the header: 'pid', 'text'" in capsys.readouterr().err
     assert read(tmp_path / "c.tsv", b"pid\ttext\n1\ta\n", header=False) == [
         ("pid", None, "text"),
         ("1", None, "a"),
@@ -92,7 +92,7 @@ def test_a_header_is_noted_where_it_is_a_choice(
 @pytest.mark.parametrize(
     ("name", "content", "options", "said"),
     [
-        ("c.csv", b"id,text\n1,a,b\n", {}, "line 2: 3 fields, but the header has 2 (id, text)"),
+        ("c.csv", b"id,text\n1,a,b\n", {}, "line 2: 3 fields, but the header has 2 ('id', 'text')"),
         ("c.csv", b"id,text\n1,a\n2\n", {}, "line 3: 1 fields, but the header has 2"),
         ("c.tsv", b"id\ttext\n1\ta\tb\n", {}, "line 2: 3 fields, but the header has 2"),
         ("c.tsv", b"1\ta\n2\n", {}, "line 2: 1 fields; expected pid, title and text"),
