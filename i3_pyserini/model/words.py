@@ -9,7 +9,6 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
 
 WORDS = 12
-SHOWN_FIELDS = {"title", "text"}  # of a corpus, which the text store has as they were encoded
 
 
 class PseudoQueryWords:
@@ -24,7 +23,7 @@ class PseudoQueryWords:
     """
 
     def __init__(self, model: str, manifest: IndexManifest) -> None:
-        self.absent = _why_absent(model, manifest)
+        self.absent = _why_absent(model)
         self._model, self._with_titles = model, manifest.titles is not False
         self._lock = threading.Lock()
         self._loaded: Any = None
@@ -45,7 +44,7 @@ class PseudoQueryWords:
         return [(word.word, word.weight) for word in words]
 
 
-def _why_absent(model: str, manifest: IndexManifest) -> str:
+def _why_absent(model: str) -> str:
     config = _i3_fields(model)
     if config.get("interaction", "released") == "none":
         return "This model has no query reconstructor, so its vectors hold no pseudo-query words."
@@ -53,12 +52,6 @@ def _why_absent(model: str, manifest: IndexManifest) -> str:
         return (
             "This model's query reconstructor was never trained: its words would mean nothing and "
             "are not shown."
-        )
-    fields = manifest.corpus.fields or ()
-    if not set(fields) <= SHOWN_FIELDS:
-        return (
-            f"The index was encoded from the fields {', '.join(fields)}, not from the texts below: "
-            "the words of its vectors are not shown."
         )
     return ""
 

@@ -444,7 +444,7 @@ def test_too_little_memory(task: Path, teacher: str, monkeypatch: pytest.MonkeyP
         ("n.tsv", "q1\tp2\nq7\tp2\n", r"n\.tsv, line 2: query q7 has no text"),
         ("r.txt", "q1 0 p1 1\n", r"n\.tsv, line 1: query q2 has no positive"),
         ("q.tsv", "q1\t\n", r"q\.tsv, line 1: the query is empty"),
-        ("c.tsv", "p1\n", r"c\.tsv, line 1: 1 tab-separated fields"),
+        ("c.tsv", "p1\n", r"c\.tsv, line 1: 1 fields; expected pid"),
     ],
 )
 def test_bad_files(task: Path, teacher: str, file: str, content: str, said: str) -> None:

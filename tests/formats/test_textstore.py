@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import textstore
 from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.tables import Table
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 
 ROWS = b"p1\ttitle one\ttext one\np2\t\ttext two\np3\ttext three\n"
@@ -230,3 +232,46 @@ def test_a_store_is_read_only(tmp_path: Path) -> None:
     store = TextStore(open_store(written(tmp_path / "c.tsv")).path)
     with pytest.raises(Exception, match="readonly"):
         store._open().execute("DELETE FROM passage")
+
+
+PRICES = {
+    "c.jsonl": b'{"id": "1", "text": "a", "price": 2.5, "tags": ["x"]}\n{"id": "2", "text": "b"}\n',
+    "c.csv": b"id,text,price,tags\n1,a,2.5,x\n2,b,,\n",
+}
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_further_fields_are_kept(tmp_path: Path, name: str) -> None:
+    source = written(tmp_path / name, PRICES[name])
+    store = open_store(source, keep=("price", "tags"))
+    first, second = store.slice(0, 2)
+    expected = {"price": 2.5, "tags": ["x"]} if name == "c.jsonl" else {"price": "2.5", "tags": "x"}
+    assert first == store.get("1") == Passage("1", None, "a", expected)
+    assert not any(second.extra.values())
+    assert open_store(Corpus(source, keep=("price", "tags"))).path == store.path
+    plain = open_store(source)
+    assert plain.get("1") == Passage("1", None, "a")
+    assert open_store(source, keep=("price",)).path not in (store.path, plain.path)
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_a_field_that_no_passage_has_is_not_kept(tmp_path: Path, name: str) -> None:
+    source = written(tmp_path / name, PRICES[name])
+    with pytest.raises(I3Error, match=f"{name}.*'?colour"):
+        open_store(source, keep=("price", "colour"))
+    assert not stores(tmp_path)
+
+
+def test_a_store_is_of_the_options_of_its_corpus(tmp_path: Path) -> None:
+    source = written(tmp_path / "c.csv", b"id,text,body\n1,a,b\n")
+    paths = {
+        open_store(corpus).path
+        for corpus in (
+            Corpus(source),
+            Corpus(source, text_field="body"),
+            Corpus(source, ("text", "body")),
+            Corpus(source, ("text", "body"), table=Table(encoding="cp1252")),
+        )
+    }
+    assert len(paths) == 4
+    assert {text for path in paths for text in [TextStore(path).slice(0, 1)[0].text]} == {"a", "b"}
