@@ -161,13 +161,32 @@ def check_directories(paths: list[Path]) -> Iterator[Finding]:
         yield from check_index(path, models[0] if models else None)
 
 
+def check_tokenizers(paths: list[Path]) -> Iterator[Finding]:
+    """Whether stock Pyserini reads a model's tokenizer as the model's own files say."""
+    models = [path for path in paths if (path / "config.json").is_file()]
+    if not models:
+        return
+    from i3_pyserini.model.tokenizer_check import FIX, check_tokenizer
+
+    for path in models:
+        try:
+            found = check_tokenizer(str(path))
+        except I3Error as error:
+            yield Finding("tokenizer", f"{path}", str(error))
+            continue
+        alike = "transformers reads it as its files say"
+        yield Finding("tokenizer", f"{path}: {found or alike}", FIX if found else None)
+
+
 def main() -> None:
     """Runs all checks; paths on the command line are checked too."""
     if set(sys.argv[1:]) & {"-h", "--help"}:
         print("usage: python -m i3_pyserini.doctor [MODEL] [INDEX] [PATH …]\n")
-        print("Checks this machine; says how a model encodes, how an index was encoded, and the")
-        print("command by which stock Pyserini searches it; and names words in paths that lead")
-        print("stock Pyserini astray.")
+        print("Checks this machine; says how a model encodes, whether transformers reads its")
+        print(
+            "tokenizer as its files say, how an index was encoded, and the command by which stock"
+        )
+        print("Pyserini searches it; and names words in paths that lead stock Pyserini astray.")
         return
     checks: list[Callable[[], Finding]] = [
         check_python,
@@ -179,7 +198,7 @@ def main() -> None:
     ]
     findings = [check() for check in checks]
     paths = [Path(argument) for argument in sys.argv[1:]]
-    findings += [*check_paths(paths), *check_directories(paths)]
+    findings += [*check_paths(paths), *check_directories(paths), *check_tokenizers(paths)]
     for finding in findings:
         mark = "!" if finding.fix else "ok"
         print(f"{mark:<3} {finding.subject:<9} {finding.state}")

@@ -5,6 +5,7 @@ import pytest
 
 from i3_pyserini import doctor, java
 from i3_pyserini.traps import ALWAYS, trap_words
+from tests.model.odd_tokenizers import KINDS, make_odd_model
 
 
 def fake_java(home: Path, version: str, modules: str) -> Path:
@@ -100,3 +101,11 @@ def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     lines = capsys.readouterr().out.splitlines()
     subjects = [line.split()[1] for line in lines if not line.startswith("   ")]
     assert subjects == ["python", "java", "pyserini", "faiss", "torch", "hub", "path"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "accents", "Unigram, no class"])
+def test_tokenizers_that_stock_reads_otherwise(kind: str, tmp_path: Path) -> None:
+    model = Path(make_odd_model(KINDS[kind], tmp_path / "odd"))
+    (found,) = doctor.check_tokenizers([model, tmp_path])
+    assert KINDS[kind].changed in found.state
+    assert bool(found.fix) == bool(KINDS[kind].changed)

@@ -10,7 +10,7 @@ from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.job import Job, open_job
 from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
-from i3_pyserini.encode.spec import EncoderSource
+from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import note
@@ -69,6 +69,10 @@ def encode_corpus(
     if how.ray is None:
         for device in how.devices or (None,):
             source.check(device)  # before minutes of reading
+    if isinstance(source, EncoderSpec):
+        from i3_pyserini.model.tokenizer_check import note_tokenizer  # noqa: PLC0415  (seconds)
+
+        note_tokenizer(source.name)
     with output.work() as folder:
         known = _known(corpus, source, output, how)
         corpus = corpus.staged(folder / STAGE)

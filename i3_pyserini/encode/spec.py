@@ -73,7 +73,9 @@ class EncoderSpec:
         from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
         from i3_pyserini.model.loading import load_config  # noqa: PLC0415
 
-        config: Any = load_i3_config(self.name) if self.kind == "i3" else load_config(self.name)
+        config: Any = (
+            load_i3_config(self.name) if self.kind == "i3" else load_config(self.name, "encoder")
+        )
         settings = self.resolved()
         libraries = ["torch", "transformers", "tokenizers"]
         libraries += ["openvino"] if self.backend == "openvino" else []

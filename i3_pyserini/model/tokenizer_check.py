@@ -13,6 +13,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from i3_pyserini.errors import note
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
@@ -74,6 +75,17 @@ def check_tokenizer(name_or_dir: str) -> str | None:
     return f"transformers {version('transformers')} reads tokenizer.json otherwise: " + "; ".join(
         found
     )
+
+
+def note_tokenizer(name_or_dir: str) -> None:
+    """Notes on stderr what transformers changes about a model's tokenizer, if anything.
+
+    Raises:
+        I3Error: the tokenizer cannot be read.
+    """
+    found = check_tokenizer(name_or_dir)
+    if found is not None:
+        note(f"{name_or_dir}: {found}. The file is followed here, but not by stock Pyserini; {FIX}")
 
 
 def _backbone_config(name_or_dir: str) -> PreTrainedConfig:

@@ -15,15 +15,19 @@ from i3_pyserini.encode.encoders import (
 )
 from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
+from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.settings import EncoderSettings
+from tests.model.odd_tokenizers import KINDS, Kind, make_odd_model
 
 TEXTS, TITLES = ["boil an egg", "hot water"], ["eggs", None]
 
@@ -159,3 +163,23 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="FAISS cannot read it"):
         check_index(tmp_path / "same", encoder)
     assert faiss.read_index(str(tmp_path / "unknown" / "index")).ntotal == 1
+
+
+@pytest.mark.parametrize("kind", ["plain", "accents"])
+def test_a_tokenizer_that_stock_reads_otherwise_is_noted(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_odd_model(KINDS[kind], tmp_path / "odd")
+    (tmp_path / "c.jsonl").write_text('{"id": "d", "text": "Café"}\n')
+    spec = EncoderSpec(model, "auto")
+    encode_corpus(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "index"))
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert sum("strip_accents" in line for line in notes) == bool(KINDS[kind].changed)
+
+
+def test_a_token_without_an_embedding_is_named(tmp_path: Path) -> None:
+    declared = {"added_tokens_decoder": {"999": {"content": "[NEW]", "special": True}}}
+    model = make_odd_model(Kind(config=declared), tmp_path / "odd")
+    assert auto(model).encode(["an egg"]).shape == (1, 32)
+    with pytest.raises(I3Error, match=r"token '\[NEW\]' has id \d+, but the model embeds only"):
+        auto(model).encode(["an egg", "a [NEW] egg"])

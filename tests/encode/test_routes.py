@@ -56,6 +56,7 @@ WAYS = [
     pytest.param("bf16", "openvino", "mean", marks=no_openvino),
 ]
 ODD = ("", " ", "[SEP] [MASK]", "É\u0301 水\t\n", "egg" * 50, "a " * 300, "\u200b", "[PAD] egg")
+Encode = Callable[[list[str]], Any]
 MakeBackbone = Callable[[PreTrainedConfig], str]
 
 
@@ -66,7 +67,7 @@ def random_texts(seed: int, count: int = 20) -> list[str]:
     return [*texts, *ODD, *texts[:3]]
 
 
-def in_random_batches(encode: Callable[[list[str]], Any], texts: list[str], seed: int) -> Any:
+def in_random_batches(encode: Encode, texts: list[str], seed: int) -> Any:
     """Vectors of texts that go through an encoder in random order and random batches."""
     numbers = random.Random(seed)  # noqa: S311  (no secret)
     order = numbers.sample(range(len(texts)), len(texts))
@@ -102,7 +103,7 @@ def test_any_encoder(make_backbone: MakeBackbone, name: str, pooling: str, seed:
     expected = bare(directory, texts, pooling, 50)
     light = load_query_encoder(directory, settings=settings)
     assert isinstance(light, NumpyQueryEncoder) == (name == "bert")
-    routes = {
+    routes: dict[str, Encode] = {
         "passages": AutoDocumentEncoder(directory, "cpu", settings=settings).encode,
         "queries": AutoQueryEncoder(directory, "cpu", settings=settings).encode,
         "search": light.encode,
@@ -138,12 +139,13 @@ def test_i3_models(
         np.testing.assert_allclose(found, queries, atol=TOLERANCE, err_msg=route)
     alone = model_batches(model, tokenizer)
     passages = np.concatenate([alone([text]) for text in texts])
-    for encode in (I3DocumentEncoder(directory, "cpu").encode, alone):
-        found = in_random_batches(encode, texts, seed)
+    both: list[Encode] = [I3DocumentEncoder(directory, "cpu").encode, alone]
+    for one in both:
+        found = in_random_batches(one, texts, seed)
         np.testing.assert_allclose(found, passages, atol=TOLERANCE)
 
 
-def model_batches(model: I3Retriever, tokenizer: I3Tokenizer) -> Callable[[list[str]], Any]:
+def model_batches(model: I3Retriever, tokenizer: I3Tokenizer) -> Encode:
     """Passages as training and explaining encode them: padded by the tokenizer."""
 
     @torch.inference_mode()
