@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from i3_pyserini import I3Retriever, I3Tokenizer
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.formats.index import IndexDirectory
 from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.textstore import open_store
+from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.serve.bm25 import SqliteBm25
 
 WORDS = ("water", "egg", "plant light", "photosynthesis", "how long to boil")
 # Names, and for each one that it stands for as a pattern, or after its escapes are taken away.
@@ -154,3 +159,18 @@ def test_collections_in_a_folder_of_an_odd_name(
     command("i3_pyserini.data.__main__", "check", folder / f"new {name}")
     imported = (folder / f"new {name}" / "corpus" / "corpus.jsonl").read_text()
     assert [json.loads(line)["id"][0] for line in imported.splitlines()] == ["d"] * len(WORDS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_and_stores_in_a_folder_of_an_odd_name(
+    tmp_path: Path, tiny_model: tuple[I3Retriever, I3Tokenizer], tiny_bert: str, name: str
+) -> None:
+    folder, other = tmp_path / name, tmp_path / NAMES[name]
+    fill(folder, tiny_bert, "d")
+    fill(other, tiny_bert, "x")
+    for file in (folder / name, other / NAMES[name]):
+        save_model_directory(*tiny_model, file, overwrite=True)
+    model, _ = load_model_directory(folder / name)
+    assert model.config.hidden_size == load_query_encoder(str(folder / name)).dimension
+    store = open_store(folder / "corpus" / "c.jsonl")
+    assert [docid for docid, _ in SqliteBm25(store).search("water", 3)] == ["d0"]
