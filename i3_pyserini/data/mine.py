@@ -1,7 +1,7 @@
 """Hard negatives: from the hits of a run or an index to the files that training reads.
 
 Texts and scores are read as they are needed, an index is searched batch by batch, and the negatives
-are written query by query; a run is in memory, at about 50 bytes a line. For the collection see
+are written query by query; a run is in memory, at about 100 bytes a line. For the collection see
 `same_text`, for an index `index_hits`.
 """
 

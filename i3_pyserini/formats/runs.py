@@ -125,7 +125,8 @@ def read_run(path: Path) -> Run:
     """Reads a run in TREC's six columns or MS MARCO's three, or with a header.
 
     Args:
-        path: the file; plain, gzip or zstd, by content. Memory is about 50 bytes a line.
+        path: the file; plain, gzip or zstd, by content. While it is read, memory is about 100 bytes
+            a line.
 
     Raises:
         I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
