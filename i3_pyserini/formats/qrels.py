@@ -157,9 +157,9 @@ def note_without_topic(
     judged = qrels["query_id"].unique(maintain_order=True).to_list()
     lacking = [qid for qid in judged if qid not in queries]
     if lacking:
-        queries_are = "query is" if len(lacking) == 1 else "queries are"
+        verb = "is" if len(lacking) == 1 else "are"
         note(
-            f"{judged_in}: {len(lacking):,} of {len(judged):,} judged {queries_are} not in "
+            f"{judged_in}: {len(lacking):,} of {len(judged):,} judged queries {verb} not in "
             f"{topics_in} and left out ({examples(lacking)})"
         )
     return lacking

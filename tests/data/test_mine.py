@@ -419,6 +419,24 @@ def test_ties_and_disorder_by_hand(sources: Sources) -> None:
     assert mined(with_run(sources, "q1\tp7\t3\nq1\tp9\t1\nq1\tp8\t2\n"))["q1"] == ["p9", "p8", "p7"]
 
 
+def test_judgements_and_runs_are_read_as_in_evaluation(
+    sources: Sources, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Compressed, with headers, with a level below zero and a judged query without a topic."""
+    expected = mined(sources)
+    rows = "".join(
+        line.replace(" 0 ", "\t").replace(" ", "\t") + "\n" for line in QRELS.split("\n")
+    )
+    qrels = f"query-id\tcorpus-id\tscore\n{rows.strip()}\nq1\tp9\t-2\nq8\tp1\t1\n"
+    sources.qrels.write_bytes(gzip.compress(qrels.encode()))
+    sources.topics.write_bytes(gzip.compress(f"qid\tquery\n{TOPICS}".encode()))
+    run = f"qid Q0 docno rank score tag\n{trec(HITS)}"
+    assert mined(with_run(sources, gzip.compress(run.encode()))) == expected
+    said = capsys.readouterr().err
+    assert "1 judgement has a level below zero (lowest -2)" in said
+    assert "1 of 4 judged queries is not in" in said and "(q8)" in said
+
+
 def test_a_run_over_more_queries_is_fine_and_said(sources: Sources) -> None:
     run = trec({"x1": ["p1"], **HITS, "x2": ["nowhere"], "q0": ["nowhere"]})
     summary = mine(with_run(sources, run), Selection(), outputs(sources))

@@ -105,7 +105,7 @@ def test_fuse_tunes_with_them(files: Path, capsys: pytest.CaptureFixture[str]) -
     assert tuned.fusion.weights[1] > tuned.fusion.weights[0]
     told = capsys.readouterr().err
     assert "3 judgements have a level below zero" in told
-    assert "1 of 3 judged query is not in the dev runs" in told and "(q3)" in told
+    assert "1 of 3 judged queries is not in the dev runs" in told and "(q3)" in told
 
 
 @pytest.mark.parametrize("least", [-1, 0, 1])

@@ -122,6 +122,21 @@ def test_only_judged_queries_are_encoded(make_recipe: MakeRecipe, parts: Parts, 
     assert ranked(own, parts[0]).keys() == {"q3", "q9"}
 
 
+def test_judgements_are_read_as_in_evaluation(
+    make_recipe: MakeRecipe, parts: Parts, task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A header, floats, levels below zero, and queries without a topic."""
+    qrels = task / "qrels.tsv"
+    qrels.write_text("query-id\tcorpus-id\tscore\nq0\tp0\t1.0\nq1\tp1\t-1\nnobody\tp2\t1\n")
+    recipe = make_recipe(f"validation.qrels={qrels}", "validation.measure=R@1")
+    made = validator(recipe, parts[1])
+    said = capsys.readouterr().err
+    assert "1 judgement has a level below zero" in said
+    assert "1 of 3 judged queries is not in" in said and "(nobody)" in said
+    assert made.qrels.rows() == [("q0", "p0", 1), ("q1", "p1", -1)]
+    assert set(made.queries) == {"q0", "q1"}
+
+
 def test_another_corpus(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
     (task / "small.tsv").write_text("p3\tna\td\np4\tna\te\n")
     own = validator(make_recipe(f"validation.corpus={task}/small.tsv"), parts[1])
