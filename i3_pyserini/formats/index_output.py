@@ -46,13 +46,13 @@ class IndexOutput:
         Raises:
             I3Error: another process is at work there, or it cannot be written.
         """
-        try:
-            with locked(self.folder):
+        with locked(self.folder):
+            try:
                 self._refuse_existing()  # it may just have been completed
                 yield self.folder
-        finally:
-            if not any(self.folder.glob("part-*")):  # nothing that would have to be done again
-                shutil.rmtree(self.folder, ignore_errors=True)
+            finally:  # while the lock is held: the folder may be another process's before and after
+                if not any(self.folder.glob("part-*")):  # nothing that would be done again
+                    shutil.rmtree(self.folder, ignore_errors=True)
 
     def refuse_interrupted(self) -> None:
         """Raises if an encoding was begun here, for work that has no parts; within `work`.
@@ -62,8 +62,8 @@ class IndexOutput:
         """
         if any(self.folder.glob("part-*")) and not self.overwrite:
             raise I3Error(
-                f"{self.target}: an interrupted encoding is to go on here; choose another name, or "
-                "--overwrite"
+                f"{self.target}: an interrupted encoding can be resumed here; choose another "
+                "name, or --overwrite"
             )
 
     def finish(

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import LOCK, cannot_write, locked, publish_folder, unfinished
+from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest, read_manifest
 from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
 
@@ -91,18 +91,17 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
     """
     partial = unfinished(index.resolve())
     texts, made = partial / "texts", partial / "index"
-    try:
-        with locked(partial):
+    with locked(partial):
+        try:
             for folder in (texts, made):
                 shutil.rmtree(folder, ignore_errors=True)
             texts.mkdir()
             yield texts, made
             replace(known, pyserini=version("pyserini")).write(made)
             publish_folder(made, index)
-    except OSError as error:
-        raise cannot_write(index, error) from error
-    finally:
-        if not (partial / LOCK).exists():  # not another process's
+        except OSError as error:
+            raise cannot_write(index, error) from error
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -321,7 +321,7 @@ def test_what_is_there_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
     part = tmp_path / ".new.partial" / "part-00000.safetensors"
     part.parent.mkdir()
     part.touch()
-    with pytest.raises(I3Error, match="new: an interrupted encoding is to go on here"):
+    with pytest.raises(I3Error, match="new: an interrupted encoding can be resumed here"):
         merge(shards, tmp_path / "new")
     assert part.exists()
     merge(shards, tmp_path / "new", overwrite=True)
