@@ -17,7 +17,7 @@ NOT_SATISFIABLE = 416
 
 
 def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -> None:
-    """Downloads a file; what an interrupted call left in `target.part` is gone on with.
+    """Downloads a file; what an interrupted call left in `target.part` is resumed.
 
     The server is asked for the rest only if the file is still the same (its ETag or date), so
     that two versions are never mixed.
@@ -25,7 +25,7 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
     Args:
         url: the address, http or https.
         target: the file; it appears when the download is complete.
-        headers: what the server wants to be told besides.
+        headers: further headers of the request.
 
     Raises:
         I3Error: the server cannot be reached or refuses, or sent less than it announced.
@@ -55,7 +55,7 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
 
 def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> None:
     version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-    # A weak ETag does not promise the same bytes, so that a later call must begin anew.
+    # A weak ETag does not promise the same bytes, so that a later call must start over.
     if version and not version.startswith("W/"):
         tag.write_text(version, encoding="utf-8")
     else:
@@ -89,5 +89,5 @@ def _cause(error: requests.RequestException) -> str:
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke; the same command goes on from there"
+        return "the connection broke; the same command resumes from there"
     return type(error).__name__

@@ -61,7 +61,7 @@ def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> M
     if failed:
         raise I3Error(
             f"{len(failed)} file(s) of {dataset.name} could not be had (see above); put them into "
-            "their places or mend the connection, and run the same command again"
+            "their places or fix the connection, and run the same command again"
         )
     return manifest
 
@@ -227,7 +227,7 @@ def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
 
 
 def _remove_debris(folder: Path) -> None:
-    """Removes what a killed process was making; unfinished downloads stay, to be gone on with."""
+    """Removes what a killed process was making; unfinished downloads stay, to be resumed."""
     for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
         if path.is_dir():
             shutil.rmtree(path)

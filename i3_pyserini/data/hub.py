@@ -19,7 +19,7 @@ from i3_pyserini.formats.atomic import file_hash, publish_file, publish_folder
 
 # RuntimeError: of the hub's large-file client, for whatever goes wrong on the way.
 UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError)
-STAGING = ".hub"  # where unfinished downloads wait to be gone on with
+STAGING = ".hub"  # where unfinished downloads wait to be resumed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Remote:
 
 
 def fetch_from_hub(place: HubFile, target: Path) -> str:
-    """Downloads a file, or all files of a repository; an interrupted download is gone on with.
+    """Downloads a file, or all files of a repository; an interrupted download is resumed.
 
     Args:
         place: repository and file; a file is found by its name in whichever folder it is.

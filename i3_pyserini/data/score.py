@@ -60,7 +60,7 @@ class Scored:
 
 
 def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
-    """Scores all candidates, or goes on where an earlier call was interrupted.
+    """Scores all candidates, or resumes where an earlier call was interrupted.
 
     Queries are scored in blocks of 64, and every block is on the disk before the next begins. An
     output that was interrupted is the same to the byte as one that was not, on the same device
@@ -73,7 +73,7 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
         overwrite: replace an older output, and what an interrupted run with other settings left.
 
     Raises:
-        I3Error: an input is not as it should be, a passage is not in the collection, a score is
+        I3Error: an input is invalid, a passage is not in the collection, a score is
             not finite, or the output is in the way.
     """
     refuse_existing(output, overwrite)

@@ -60,7 +60,7 @@ def encode_parts(
         encoder: the encoder.
         numbers: the parts to encode.
         how: see `Batching`.
-        progress: is told the number of passages of every batch that is done.
+        progress: is called with the number of passages of every batch that is done.
         stopped: asked after each part whether to leave it at that.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A job: what is to be encoded and how, kept beside its parts so that it can be taken up again.
+"""A job: what is to be encoded and how, kept beside its parts so that it can be resumed.
 
 .INDEX.partial/job.json                    settings, corpus and the list of parts
 .INDEX.partial/part-00000.safetensors …    the parts so far
@@ -128,7 +128,7 @@ class Job:
         """The error for a corpus that is not what it was when the encoding began."""
         return I3Error(
             f"{self.corpus.path}: has changed since this encoding began; put the old files back, "
-            "or begin anew with --overwrite"
+            "or start over with --overwrite"
         )
 
     def _path(self, number: int) -> Path:
@@ -142,13 +142,13 @@ def open_job(
     overwrite: bool = False,
     part_passages: int = PART_PASSAGES,
 ) -> Job:
-    """Begins a job, or takes up the one that is there.
+    """Begins a job, or resumes the one that is there.
 
     Args:
         folder: its folder, locked by the caller.
         corpus: the corpus.
         settings: what the vectors depend on, with `shard` (`id`, `number`) among it.
-        overwrite: begin anew if the one that is there is another.
+        overwrite: start over if the one that is there is another.
         part_passages: passages of a part.
 
     Raises:
@@ -168,8 +168,8 @@ def open_job(
             if not changes:
                 raise job.changed()
             raise I3Error(
-                f"{folder}: begun with other options ({'; '.join(changes)}); go on with the same "
-                "ones, or begin anew with --overwrite"
+                f"{folder}: begun with other options ({'; '.join(changes)}); resume with the same "
+                "ones, or start over with --overwrite"
             )
     _clear(folder)
     job = Job(folder, corpus, settings, scan(corpus, shard, folder, part_passages))

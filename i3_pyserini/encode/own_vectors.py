@@ -48,7 +48,7 @@ class OwnVectors:
         """The vectors, in order.
 
         Raises:
-            I3Error: a line is not as it should be.
+            I3Error: a line is invalid.
         """
         if self.array is not None:
             yield from read_array(self.array, self.ids[0].path)

@@ -1,4 +1,4 @@
-"""Encoding a corpus: plan, parts, files; each step is taken up again where it was interrupted."""
+"""Encoding a corpus: plan, parts, files; each step resumes where it was interrupted."""
 
 import sys
 from collections.abc import Sequence
@@ -175,5 +175,5 @@ def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) 
             encode_parts(job, encoder, missing, how.batching, bar.update, stop.asked)
     stop.raise_if_asked(
         f"{bar.n:,} of {job.scan.passages:,} passages are encoded; run the same command again to "
-        "go on"
+        "resume"
     )

@@ -74,7 +74,7 @@ def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> I
     Args:
         output: the file to be; folders above it are made.
         settings: what its content depends on.
-        overwrite: replace an older output, and begin anew if lines so far had other settings.
+        overwrite: replace an older output, and start over if the lines so far had other settings.
 
     Raises:
         I3Error: another process is writing it, the output exists, it was begun with other
@@ -114,7 +114,7 @@ def _compare(file: BinaryIO, output: Path, settings: Settings, overwrite: bool) 
         if not overwrite:
             raise I3Error(
                 f"{partial}: begun with other settings ({'; '.join(changes)}); resume with the "
-                "same ones, or begin anew with --overwrite"
+                "same ones, or start over with --overwrite"
             )
         with _failures(output):
             file.truncate(0)

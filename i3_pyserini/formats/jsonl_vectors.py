@@ -19,7 +19,7 @@ def read_jsonl_vectors(path: Path) -> Iterator[Block]:
     Numbers that float32 cannot hold become infinite.
 
     Raises:
-        I3Error: a line is not as it should be; names file and line.
+        I3Error: a line is invalid; names file and line.
     """
     ids: list[str] = []
     vectors: list[Array] = []
@@ -52,7 +52,7 @@ def first_dimension(path: Path) -> int:
     """Numbers in the first vector; 0 where there is none.
 
     Raises:
-        I3Error: the first line is not as it should be.
+        I3Error: the first line is invalid.
     """
     for number, record in read_jsonl(path):
         return len(_vector(record, f"{path}, line {number}", None))

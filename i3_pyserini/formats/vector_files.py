@@ -157,7 +157,7 @@ def read_array(array: np.ndarray[Any, np.dtype[Any]], docids: Path) -> Iterator[
     """Blocks of an array and of the file with its ids.
 
     Raises:
-        I3Error: there are more ids than vectors, or fewer, or an id is not as it should be.
+        I3Error: there are more ids than vectors, or fewer, or an id is invalid.
     """
     lines = read_docids(docids)
     for start in range(0, len(array), BLOCK):

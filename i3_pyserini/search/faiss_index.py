@@ -36,7 +36,7 @@ def read_index(folder: Path) -> faiss.Index:
     if known is not None and size != known:
         raise I3Error(
             f"{path}: cannot read it: {size:,} bytes where {known:,} are due; it was cut off or "
-            "exchanged; build it again"
+            "replaced; build it again"
         )
     try:
         return faiss.read_index(

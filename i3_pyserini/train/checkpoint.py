@@ -1,4 +1,4 @@
-"""The state that an interrupted run goes on from: one file, complete or not there."""
+"""The state that an interrupted run resumes from: one file, complete or not there."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -135,7 +135,7 @@ class Checkpoint:
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file raises almost anything
             raise I3Error(
-                f"{self.path}: cannot be read ({type(error).__name__}); remove it to begin anew"
+                f"{self.path}: cannot be read ({type(error).__name__}); remove it to start over"
             ) from error
         return state
 
@@ -145,7 +145,7 @@ class Checkpoint:
 
 
 def check_recipe(output: Path, recipe: Recipe) -> None:
-    """Refuses to go on with a run whose recipe was another.
+    """Refuses to resume a run whose recipe was another.
 
     Raises:
         I3Error: names what differs.

@@ -99,7 +99,7 @@ def test_asked_to_stop_it_finishes_the_part(
     assert process.returncode == code, said
     assert "finishing the part in work" in said
     assert "stopped: " in said
-    assert "passages are encoded; run the same command again to go on" in said
+    assert "passages are encoded; run the same command again to resume" in said
     assert "Traceback" not in said
     kept = parts(index)
     assert 2 <= kept < 20

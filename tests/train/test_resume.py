@@ -201,7 +201,7 @@ def test_a_damaged_state(make_recipe: MakeRecipe, damage: str) -> None:
     state = train(recipe) / "state.pt"
     content = {"truncated": state.read_bytes()[:5000], "empty": b"", "text": b"hello"}[damage]
     state.write_bytes(content)
-    with pytest.raises(I3Error, match=r"state.pt: cannot be read \(\w+\); remove it to begin anew"):
+    with pytest.raises(I3Error, match=r"state.pt: cannot be read \(\w+\); remove it to start over"):
         train(recipe)
 
 
