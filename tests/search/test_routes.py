@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, BertConfig
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
@@ -22,7 +22,7 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.passages import Passages
-from tests.conftest import WORDS
+from tests.conftest import WORDS, tiny_bert_config
 from tests.model.st_models import st_model
 
 PASSAGES, TOPICS, HITS = 40, 3, 5
@@ -443,3 +443,19 @@ def test_a_prefix_of_passages_only_is_noted(
     for prefix in ("what is", ""):
         by_command(world, tmp_path, "--query-prefix", prefix, "--overwrite")
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("route", ["engine", "command", "page", "mine"])
+def test_another_model_is_refused(
+    route: str, worlds: Callable[[str], World], tmp_path: Path, make_backbone: Callable[..., str]
+) -> None:
+    world, other = worlds("mean"), make_backbone(one_layer_less())
+    with pytest.raises(I3Error, match="encoded by another model"):
+        ROUTES[route](world, tmp_path, "--encoder", other)
+
+
+def one_layer_less() -> BertConfig:
+    """The tiny backbone's configuration with one layer less."""
+    config = tiny_bert_config()
+    config.num_hidden_layers -= 1
+    return config
