@@ -4,9 +4,12 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
+import faiss
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -17,11 +20,28 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
 from i3_pyserini import I3Retriever, I3Tokenizer
+from tests.worlds.commands import attempt
 
 WORDS = (
     "a b c d e f how long to boil an egg eggs water place the in hot cold what is na : ,".split()
 )
 PIECES = "photo ##syn ##thesis ##s plant light".split()
+# Commands that leave no trace in the process that they run in: no Java, no processes of their own.
+IN_PROCESS = frozenset(
+    {
+        "i3_pyserini.data",
+        "i3_pyserini.encode",
+        "i3_pyserini.encode.query",
+        "i3_pyserini.eval",
+        "i3_pyserini.model.convert",
+        "i3_pyserini.model.explain",
+        "i3_pyserini.search",
+        "i3_pyserini.search.fuse",
+        "i3_pyserini.search.index",
+    }
+)
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *PIECES]
 
 
@@ -125,10 +145,10 @@ def minilm() -> str:
 
 
 @pytest.fixture(scope="session")
-def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_process() -> Run:
     """Runs `python -m MODULE ARGS…` as a user would, offline."""
 
-    def run(module: str, *args: object, check: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(module: str, *args: object, check: bool = False) -> Done:
         return subprocess.run(
             [sys.executable, "-m", module, *map(str, args)],
             capture_output=True,
@@ -136,5 +156,27 @@ def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
             check=check,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_module(run_process: Run) -> Run:
+    """The same, in this process where that makes no difference: a start costs seconds."""
+
+    def run(module: str, *args: object, check: bool = False) -> Done:
+        if module not in IN_PROCESS:
+            return run_process(module, *args, check=check)
+        threads = torch.get_num_threads(), faiss.omp_get_max_threads()
+        with patch("huggingface_hub.constants.HF_HUB_OFFLINE", True), warnings.catch_warnings():
+            # The command's module may have been imported by a test before.
+            warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
+            done = attempt(module, *args)
+        torch.set_num_threads(threads[0])
+        faiss.omp_set_num_threads(threads[1])
+        ran = Done([sys.executable, "-m", module, *map(str, args)], done.code, done.out, done.err)
+        if check:
+            ran.check_returncode()
+        return ran
 
     return run

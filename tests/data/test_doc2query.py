@@ -28,6 +28,7 @@ from i3_pyserini.formats.atomic import LOCK
 from i3_pyserini.formats.textstore import open_query_store
 from tests.conftest import VOCABULARY, WORDS
 
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PARTIAL, SETTINGS = ".queries.partial", ".queries.partial.json"
 FILES = ["generated.tsv", "qrels.train.txt", "topics.train.tsv"]
 
@@ -226,17 +227,21 @@ def test_other_settings_do_not_go_on(
     generate_queries(Job(source, output, min_words=1), Generation(tiny_t5))
 
 
-def test_killed_and_resumed_gives_the_same_bytes(tmp_path: Path, tiny_t5: str) -> None:
+def test_killed_and_resumed_gives_the_same_bytes(
+    tmp_path: Path, tiny_t5: str, run_module: Run
+) -> None:
     source = collection(tmp_path / "c.tsv", 256 * 5 + 40)
 
     def command(name: str) -> list[str]:
-        words = ["queries", source, "--output", tmp_path / name, "--from", "model"]
-        words += ["--model", tiny_t5, "--batch-size", 128, "--per-passage", 2]
-        return [sys.executable, "-m", "i3_pyserini.data", *map(str, words)]
+        words = ["i3_pyserini.data", "queries", source, "--output", tmp_path / name]
+        words += ["--from", "model", "--model", tiny_t5, "--batch-size", 128, "--per-passage", 2]
+        return list(map(str, words))
 
     output = tmp_path / "killed"
-    process = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command("killed")], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 600
     while not (output / PARTIAL).exists() or (output / PARTIAL).stat().st_size == 0:
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -246,8 +251,8 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path: Path, tiny_t5: str) -
     assert sorted(content(output)) == [LOCK, PARTIAL, SETTINGS]
     lines = (output / PARTIAL).read_bytes().count(b"\n")
     assert 512 <= lines < (256 * 5 + 40) * 2
-    resumed = subprocess.run(command("killed"), capture_output=True, text=True, check=True)
-    undisturbed = subprocess.run(command("whole"), capture_output=True, text=True, check=True)
+    resumed = run_module(*command("killed"), check=True)
+    undisturbed = run_module(*command("whole"), check=True)
     assert content(output) == content(tmp_path / "whole")
     assert sorted(content(output)) == FILES
     assert resumed.stdout.split(":")[1] == undisturbed.stdout.split(":")[1]
@@ -347,9 +352,6 @@ def test_outputs_are_checked_before_the_model(tmp_path: Path, tiny_t5: str) -> N
     assert "corpus.jsonl: exists" in refused(Job(source, out, overwrite=True))
     assert "no such collection" in refused(Job(tmp_path / "none.tsv", out))
     assert "cannot be used" in refused(Job(source, Path("/proc/none")))
-
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_command_with_a_model_that_is_none(tmp_path: Path, tiny_bert: str, run_module: Run) -> None:
