@@ -248,7 +248,7 @@ def test_killed_and_resumed_gives_the_same_bytes(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert sorted(content(output)) == [LOCK, PARTIAL, SETTINGS]
+    assert sorted(content(output)) == [LOCK, PARTIAL, SETTINGS, f"{PARTIAL}.lock"]
     lines = (output / PARTIAL).read_bytes().count(b"\n")
     assert 512 <= lines < (256 * 5 + 40) * 2
     resumed = run_module(*command("killed"), check=True)
