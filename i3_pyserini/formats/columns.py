@@ -119,7 +119,7 @@ def _look(path: Path, source: Source, columns: Columns) -> _Found:
     if not first:
         raise I3Error(f"{path}: empty; expected a {columns.what}: {columns}")
     place = f"{path}, line {blank + 1}"
-    commas = next(csv.reader([first])) if "," in first else []
+    commas = _cells(first) if "," in first else []
     words = re.split(f"[{BLANKS}]+", first)
     separator = "\t" if "\t" in first else " "
     for cells, between in ((words, separator), (first.split("\t"), "\t"), (commas, ",")):
@@ -142,6 +142,14 @@ def _first_line(path: Path, source: Source) -> tuple[int, str]:
             if line and line.strip(BLANKS):
                 return number, str(line).strip(BLANKS)
     return 0, ""
+
+
+def _cells(line: str) -> list[str]:
+    """A line's cells as CSV has them; none if it has a quote or line end that CSV has not."""
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error:
+        return []
 
 
 def _numbers(names: Sequence[str], columns: Columns) -> list[str]:

@@ -103,6 +103,7 @@ def test_a_header_names_the_columns(
         ("qid pid index\nq a 1\n", "line 1: is a header, and none of its columns"),
         ("qid,pid,label\nq,a\n", "line 2: 2 columns"),
         ('qid,pid,label\nq,"a,1\n', "line 2: a quote is not closed"),
+        ('q,"d\n', r"line 1: 1 column\(s\)"),
         ("qid pid label\n", "no judgements in this file"),
         ("", "empty; expected a qrels file"),
         (b"q 0 a 1\nq 0 \xff 1\n", "line 2: cannot be read"),
