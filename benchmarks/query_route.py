@@ -163,15 +163,20 @@ def _export(folder: Path) -> bool:
     """Writes the model for ONNX Runtime, in a process of its own; False if that is missing."""
     if not (find_spec("onnxruntime") and find_spec("onnx")):
         return False
-    code = (
-        "import sys, torch; from transformers import AutoModel\n"
-        "model = AutoModel.from_pretrained(sys.argv[1], return_dict=False).eval()\n"
-        "ids = torch.ones(2, 8, dtype=torch.int64)\n"
-        "axes = {0: 'batch', 1: 'length'}\n"
-        "torch.onnx.export(model, (ids, ids), sys.argv[2], input_names=['ids', 'mask'],\n"
-        "    output_names=['states'], dynamo=False, opset_version=17,\n"
-        "    dynamic_axes={name: axes for name in ('ids', 'mask', 'states')})"
-    )
+    code = """import sys, torch
+from transformers import AutoModel
+class States(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = AutoModel.from_pretrained(sys.argv[1]).eval()
+    def forward(self, ids, mask):
+        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+ids = torch.ones(2, 8, dtype=torch.int64)
+axes = {0: "batch", 1: "length"}
+names = {"input_names": ["ids", "mask"], "output_names": ["states"]}
+torch.onnx.export(States(), (ids, ids), sys.argv[2], dynamo=False, opset_version=17, **names,
+    dynamic_axes={name: axes for name in ("ids", "mask", "states")})
+"""
     command = [sys.executable, "-c", code, str(get_model_path()), str(folder / "model.onnx")]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603
     return True

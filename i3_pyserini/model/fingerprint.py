@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from i3_pyserini.model.tokenizer_file import FILE, read_tokenizer_file
+
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -29,13 +31,28 @@ def fingerprint(directory: Path) -> str | None:
 
 
 def tokenizer_fingerprint(directory: Path) -> str | None:
-    """Hash of the files of a model directory's tokenizers; None for a hub name, or without any."""
+    """Hash of what a model directory's tokenizers make of a text.
+
+    Keys of `tokenizer_config.json` that change no id do not count where there is a
+    `tokenizer.json`: a user may name another class there, so that transformers reads the file.
+
+    Returns:
+        None for a hub name, or without a tokenizer.
+
+    Raises:
+        I3Error: a file of a tokenizer is damaged.
+    """
     folders = [directory, *sorted(path for path in directory.glob("*") if path.is_dir())]
-    files = [folder / name for folder in folders for name in TOKENIZER_FILES]
     digest, found = hashlib.sha256(), False
-    for file in files:
-        if file.is_file():
+    for folder in folders:
+        own = read_tokenizer_file(str(folder)) if (folder / FILE).is_file() else None
+        if own is not None:
+            parts = [("tokenizer", own.identity().encode()), (FILE, (folder / FILE).read_bytes())]
+        else:
+            files = [folder / name for name in TOKENIZER_FILES]
+            parts = [(file.name, file.read_bytes()) for file in files if file.is_file()]
+        for name, content in parts:
             found = True
-            digest.update(f"{file.relative_to(directory)}\n".encode())
-            digest.update(file.read_bytes())
+            digest.update(f"{folder.relative_to(directory) / name}\n".encode())
+            digest.update(content)
     return digest.hexdigest() if found else None

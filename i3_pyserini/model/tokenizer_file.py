@@ -46,15 +46,31 @@ class TokenizerFile:
     Attributes:
         core: the tokenizer, without padding or truncation.
         truncation_side: the side on which long texts are cut: "right" or "left".
+        model_max_length: ids of a text at most, where nobody else says; None if not declared.
     """
 
     core: "Tokenizer"
     truncation_side: str = "right"
+    model_max_length: float | None = None
 
     def ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """The ids of N texts, special tokens included, at most `max_length` each."""
         self.core.enable_truncation(max_length, direction=self.truncation_side)
         return [encoding.ids for encoding in self.core.encode_batch(list(texts))]
+
+    def identity(self) -> str:
+        """What decides ids besides `tokenizer.json` itself, as text that versions agree on."""
+        normaliser: Any = self.core.normalizer
+        switches = {
+            switch: getattr(normaliser, switch, None) for switch in sorted(BERT_SWITCHES.values())
+        }
+        tokens = {
+            number: [token.content, token.special]
+            for number, token in sorted(self.core.get_added_tokens_decoder().items())
+        }
+        split = bool(self.core.encode_special_tokens)
+        cut = [self.truncation_side, self.model_max_length]
+        return json.dumps([switches, tokens, cut, split])
 
     @property
     def highest_id(self) -> int:
@@ -94,7 +110,7 @@ def read_tokenizer_file(name_or_dir: str) -> TokenizerFile | None:
     _add_tokens(core, name_or_dir, config)
     if config.get("split_special_tokens"):
         core.encode_special_tokens = True
-    return TokenizerFile(core, side)
+    return TokenizerFile(core, side, config.get("model_max_length"))
 
 
 def _apply_switches(core: "Tokenizer", config: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.model.fingerprint import tokenizer_fingerprint
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.tokenizer_check import PROBES, check_tokenizer
 from i3_pyserini.model.tokenizer_file import CONFIG, FILE, TokenizerFile, read_tokenizer_file
@@ -113,3 +114,37 @@ def test_labels_begin_with_the_query_whatever_side_is_cut(tmp_path: Path) -> Non
     tokenizer = I3Tokenizer.from_pretrained(model, i3.config)
     (labels,) = tokenizer.reconstruction_labels(["how " + "egg " * 50]).tolist()
     assert tokenizer.tokenizer.convert_ids_to_tokens(labels) == ["how", *["egg"] * 7]
+
+
+@kinds
+def test_a_fingerprint_is_of_what_decides_ids(kind: Kind, model: str) -> None:
+    before = tokenizer_fingerprint(Path(model))
+    path = Path(model) / CONFIG
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "clean_up_tokenization_spaces": True}))
+    assert tokenizer_fingerprint(Path(model)) == before
+    side = "left" if read(model).truncation_side == "right" else "right"
+    path.write_text(json.dumps({**fields, "truncation_side": side}))
+    assert tokenizer_fingerprint(Path(model)) != before
+    path.write_text(json.dumps({**fields, "tokenizer_class": "PreTrainedTokenizerFast"}))
+    same = before == tokenizer_fingerprint(Path(model))
+    switched = kind.config.keys() & {"do_lower_case", "strip_accents", "tokenize_chinese_chars"}
+    assert same or (switched and kind.declared)
+
+
+def test_fingerprints_of_other_files(tmp_path: Path) -> None:
+    model = Path(make_odd_model(KINDS["plain"], tmp_path / "odd"))
+    before = tokenizer_fingerprint(model)
+    path = model / FILE
+    path.write_text(
+        path.read_text()
+        .replace('"lowercase":true', '"lowercase":false')
+        .replace('"lowercase": true', '"lowercase": false')
+    )
+    assert tokenizer_fingerprint(model) != before
+    path.unlink()
+    (model / "vocab.txt").write_text("[UNK]")
+    without = tokenizer_fingerprint(model)
+    (model / "vocab.txt").write_text("[PAD]")
+    assert tokenizer_fingerprint(model) != without
+    assert tokenizer_fingerprint(tmp_path / "nowhere") is None
