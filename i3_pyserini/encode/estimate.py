@@ -47,7 +47,7 @@ class Speed:
     Attributes:
         passages: how many went through the model.
         tokens: their ids, padding not counted.
-        seconds: wall time of the model; tokenising goes on beside it.
+        seconds: wall time of the model; tokenising runs beside it.
     """
 
     passages: int
@@ -68,7 +68,7 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
         Lines for the user: speed, hours by number of devices, disk and memory.
 
     Raises:
-        I3Error: a line of the sample is not as it should be, or the model cannot be loaded.
+        I3Error: a line of the sample is invalid, or the model cannot be loaded.
     """
     with tempfile.TemporaryDirectory(prefix="i3-") as folder:
         staged = corpus.staged(Path(folder) / "corpus")
@@ -101,7 +101,7 @@ def take_sample(corpus: Corpus) -> Sample:
     """Reads passages at evenly spaced places of a corpus; all of a small one.
 
     Raises:
-        I3Error: there is none, or a line is not as it should be.
+        I3Error: there is none, or a line is invalid.
     """
     size = size_of(corpus)
     found: dict[Place, bytes] = {}

@@ -71,7 +71,7 @@ def scan(
         part_passages: passages of a part; the last part may have fewer.
 
     Raises:
-        I3Error: a line is not as it should be, an id occurs twice, or there is no passage.
+        I3Error: a line is invalid, an id occurs twice, or there is no passage.
     """
     shard = shard or Shard()
     digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)

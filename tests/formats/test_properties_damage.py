@@ -12,6 +12,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,12 @@ def _vectors_folder(name: str) -> Callable[[Path], object]:
     return read
 
 
+def _parquet() -> bytes:
+    target = io.BytesIO()
+    pl.DataFrame({"id": ["1", "2"], "text": ["a text", "of two"]}).write_parquet(target)
+    return target.getvalue()
+
+
 @dataclass(frozen=True)
 class Reader:
     """A reader, and a file that it reads."""
@@ -82,6 +89,9 @@ READERS = [
     Reader("corpus.json", PASSAGES, lambda path: list(Corpus(path, ("title", "text")))),
     Reader("corpus.jsonl", PASSAGES, lambda path: open_store(path).size),
     Reader("corpus.tsv", b"1\tt\ta text\n2\tt\tof two\n", lambda path: open_store(path).size),
+    Reader("corpus.csv", b'id,title,text\n1,t,"a ""b"""\n2,,"c\nd"\n', lambda p: list(Corpus(p))),
+    Reader("headed.tsv", b"id\ttext\ttitle\n1\ta\tt\n2\tb\t\n", lambda p: list(Corpus(p))),
+    Reader("corpus.parquet", _parquet(), lambda path: list(Corpus(path))),
     Reader("generated.tsv", b"1\ta query\n2\ttwo\n", lambda path: open_query_store(path).size),
     Reader("lines.tsv", b"1\ta\tb\n2\n", lambda path: list(read_tsv(path))),
     Reader("topics.tsv", 'q1\tan egg\nq2\tété, "so"\n'.encode(), lambda p: read_topics(str(p))),
