@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -317,7 +318,8 @@ def test_an_encoder_with_other_settings_is_refused(
     (name, value), *_ = changed.items()
     value = not held.normalize if name == "normalize" else value
     model = str(world.folder / "model")
-    other: EncoderSettings = replace(held, **{name: value})  # type: ignore[arg-type]  (any field)
+    fields: dict[str, Any] = {name: value}
+    other = replace(held, **fields)
     encoder = load_query_encoder(model, settings=other)
     if name == "query_prompt" and not held.query_prompt:  # nobody said what queries begin with
         searcher.use(encoder)
@@ -459,3 +461,15 @@ def one_layer_less() -> BertConfig:
     config = tiny_bert_config()
     config.num_hidden_layers -= 1
     return config
+
+
+@pytest.mark.parametrize("kind", ["cls", "declared"])
+def test_a_search_needs_no_torch(kind: str, worlds: Callable[[str], World]) -> None:
+    index = worlds(kind).folder / "index"
+    code = (
+        "import sys; from i3_pyserini.search.searcher import Searcher\n"
+        f"assert len(Searcher({str(index)!r}).search(['hot eggs'], k=2)[0]) == 2\n"
+        "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
