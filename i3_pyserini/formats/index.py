@@ -9,11 +9,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.docids import IdFile
-from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import (
     KEY,
     MANIFEST,
@@ -24,7 +22,11 @@ from i3_pyserini.formats.records import (
     write_object,
     write_record,
 )
-from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
+
+if TYPE_CHECKING:  # NumPy and polars, which who reads a manifest need not import
+    from i3_pyserini.formats.docids import IdFile
+    from i3_pyserini.formats.parts import Block
+    from i3_pyserini.formats.vector_files import Kind, Shape
 
 FORMAT = 2  # of the manifest; grows when a key that is there already gets another meaning
 
@@ -284,12 +286,12 @@ class IndexDirectory:
     """
 
     path: Path
-    kind: Kind
+    kind: "Kind"
     manifest: IndexManifest
     has_manifest: bool
 
     @classmethod
-    def open(cls, path: Path, kind: Kind | None = None) -> "IndexDirectory":
+    def open(cls, path: Path, kind: "Kind | None" = None) -> "IndexDirectory":
         """Looks into a directory.
 
         Args:
@@ -299,6 +301,8 @@ class IndexDirectory:
         Raises:
             I3Error: it has no vectors, or its manifest is damaged.
         """
+        from i3_pyserini.formats.vector_files import FILES, kind_of  # noqa: PLC0415  (see above)
+
         if kind is None:
             kind = kind_of(path)
         missing = next((name for name in FILES[kind] if not (path / name).is_file()), None)
@@ -308,14 +312,19 @@ class IndexDirectory:
         return cls(path, kind, manifest or IndexManifest(), manifest is not None)
 
     @property
-    def ids(self) -> IdFile:
+    def ids(self) -> "IdFile":
         """The file that has the ids, to be read by itself."""
+        from i3_pyserini.formats.docids import IdFile  # noqa: PLC0415  (see above)
+        from i3_pyserini.formats.vector_files import FILES  # noqa: PLC0415
+
         return IdFile(self.path / FILES[self.kind][-1], self.kind == "jsonl")
 
-    def vectors(self) -> tuple[Shape, Iterator[Block]]:
+    def vectors(self) -> "tuple[Shape, Iterator[Block]]":
         """Number and dimension of the vectors, and all of them with their ids, block by block.
 
         Raises:
             I3Error: they are damaged, or ids and vectors are not as many.
         """
+        from i3_pyserini.formats.vector_files import read_files  # noqa: PLC0415  (see above)
+
         return read_files(self.path)
