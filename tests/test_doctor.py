@@ -4,8 +4,13 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini import doctor, java
+from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.spec import EncoderSpec
+from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.traps import ALWAYS, trap_words
 from tests.model.odd_tokenizers import KINDS, make_odd_model
+from tests.model.st_models import st_model
 
 
 def fake_java(home: Path, version: str, modules: str) -> Path:
@@ -109,3 +114,32 @@ def test_tokenizers_that_stock_reads_otherwise(kind: str, tmp_path: Path) -> Non
     (found,) = doctor.check_tokenizers([model, tmp_path])
     assert KINDS[kind].changed in found.state
     assert bool(found.fix) == bool(KINDS[kind].changed)
+
+
+def test_models_and_indexes_say_what_holds(
+    tiny_bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = st_model(tiny_bert, tmp_path / "m")
+    (tmp_path / "c.jsonl").write_text('{"id": "d", "title": "eggs", "text": "boil an egg"}\n')
+    spec = EncoderSpec(model, "auto", contradicted=("--max-length: 24 declared, 9 given",))
+    encode_corpus(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "ix"))
+    capsys.readouterr()
+    found = list(doctor.check_directories([Path(model), tmp_path / "ix"]))
+    assert [one.subject for one in found] == ["model", "index", "index", "search"]
+    assert "mean pooling, unit length, 24 ids" in found[0].state
+    assert "titles: yes, 24 ids, 0% of passages are cut" in found[1].state
+    assert "--max-length: 24 declared, 9 given" in found[2].state
+    assert "--encoder-class auto --pooling mean --l2-norm" in found[3].state
+    assert not any(one.fix for one in found)
+    (plain,) = doctor.check_directories([Path(tiny_bert)])
+    assert "first token, not normalised, 256 ids" in plain.state and "defaults" in plain.state
+    changed = Path(st_model(tiny_bert, tmp_path / "changed"))
+    (changed / "config.json").write_text((changed / "config.json").read_text() + "\n")
+    other = list(doctor.check_directories([changed, tmp_path / "ix"]))[1]
+    assert other.fix is not None and "another model" in other.fix
+    (tmp_path / "ix" / "manifest.json").write_text("{}")
+    (unknown,) = doctor.check_directories([tmp_path / "ix"])
+    assert unknown.fix is not None
+    refused = st_model(tiny_bert, tmp_path / "r", modules=("sentence_transformers.models.CNN",))
+    (finding,) = doctor.check_directories([Path(refused)])
+    assert finding.fix is not None and "CNN" in finding.fix

@@ -35,7 +35,7 @@ def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 def test_own_collection(tiny_bert: str, tmp_path: Path) -> None:
-    model = I3Retriever.from_backbone(tiny_bert)
+    model = I3Retriever.from_backbone(tiny_bert, pooling="mean", normalize=True)
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, tmp_path / "MODEL")
     texts = ["boil an egg", "hot water", "the eggs"]
@@ -57,6 +57,14 @@ def test_own_collection(tiny_bert: str, tmp_path: Path) -> None:
     assert table[0].split() == ["run", "RR@10", "nDCG@10", "R@1000"]
     assert table[1].split()[0] == "run.txt"
     assert table[1].split()[3] == "1.0000"  # all three passages are retrieved
+    ours = ("--index", "INDEX", "--topics", "topics.tsv", "--output", "ours.txt")
+    command = [sys.executable, "-m", "i3_pyserini.search", *ours]
+    subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
+    theirs, ours_ = (
+        [line.split()[:3] for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("run.txt", "ours.txt")
+    )
+    assert theirs == ours_
 
 
 def test_two_commands() -> None:

@@ -15,6 +15,7 @@ import torch
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.java import find_java, java_environment
 from tests.conftest import WORDS
+from tests.model.st_models import st_model
 
 pytestmark = pytest.mark.skipif(
     find_java()[0] is None, reason="stock Pyserini needs Java: pip install 'i3-pyserini[java]'"
@@ -168,3 +169,40 @@ def test_plugin_refuses_another_model_s_index(
     assert "encoded by another model (model)" in done.stderr
     done = run_module("i3_pyserini.plugin", "pyserini.search.lucene")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "way"), [("mean", "--pooling mean --l2-norm"), ("max", "--encoded-queries")]
+)
+def test_the_command_that_encode_prints_ranks_as_we_do(
+    place: Path, run_module: Run, tiny_bert: str, tmp_path: Path, pooling: str, way: str
+) -> None:
+    length = {"max_seq_length": 64}  # the tokenizer's own, at which stock search cuts queries
+    prompts = {"query": "what : "}
+    model = st_model(tiny_bert, tmp_path / "m", pooling, prompts=prompts, transformer=length)
+    done = run_module(  # without the variables that stock commands need
+        *("i3_pyserini.encode", "input", "--corpus", place / "corpus.jsonl"),
+        *("output", "--embeddings", tmp_path / "ix", "--to-faiss"),
+        *("encoder", "--encoder", model, "--fields", "title", "text", "--device", "cpu"),
+    )
+    said = "search with stock Pyserini: "
+    line = next(line for line in done.stderr.splitlines() if line.startswith(said))
+    assert way in line
+    command = line.removeprefix(said).replace("topics.tsv", str(place / "topics.tsv"))
+    python = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    stock = subprocess.run(
+        ["/bin/bash", "-e", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**python, "HF_HUB_OFFLINE": "1"},
+    )
+    assert stock.returncode == 0, stock.stderr[-2000:]
+    run_module(
+        *("i3_pyserini.search", "--index", tmp_path / "ix", "--topics", place / "topics.tsv"),
+        *("--output", tmp_path / "ours.txt"),
+    )
+    theirs, ours = ranking(tmp_path / "run.txt"), ranking(tmp_path / "ours.txt")
+    assert len(ours) == 5 * 40
+    assert ours == theirs

@@ -142,7 +142,6 @@ def test_a_reconstructor_that_never_learnt_has_no_words(collection: Path, tmp_pa
     shutil.copytree(collection, tmp_path / "copy")
     config = tmp_path / "copy" / "model" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "reconstructor_steps": 0}))
-    (tmp_path / "copy" / "index" / "manifest.json").unlink(missing_ok=True)
     client = client_of(tmp_path / "copy", model=str(tmp_path / "copy" / "model"))
     page = client.get("/", params={"q": "egg"}).text
     assert "never trained" in page and "data-id" not in page
