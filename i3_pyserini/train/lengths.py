@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from i3_pyserini.data.candidates import CandidateSource
+from i3_pyserini.errors import note
 from i3_pyserini.formats.textstore import TextStore
+from i3_pyserini.model.config import is_i3_model
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.query_text import query_texts
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.train.samples import TrainingSet
 
 SAMPLE = 2000  # texts that are looked at, evenly spread: about a second
 
@@ -35,6 +38,23 @@ class Cut:
             f"{self.longer / self.seen:.1%} of {self.kind} are cut at {self.limit} ids "
             f"({'all' if self.seen == self.total else f'{self.seen:,} of'} {self.total:,} counted)"
         )
+
+
+def lengths_sentence(tokenizer: I3Tokenizer, samples: TrainingSet, init: str) -> str:
+    """How many queries and passages are cut; other lengths that a backbone declares are noted.
+
+    Args:
+        tokenizer: of the model to train.
+        samples: the training queries and the collection.
+        init: what training starts from.
+    """
+    if not is_i3_model(init) and (others := other_lengths(init, tokenizer)):
+        note(f"other lengths than those of model.init {init}: {', '.join(others)}")
+    queries, passages = (
+        cut_queries(tokenizer, samples.source),
+        cut_passages(tokenizer, samples.store),
+    )
+    return f"{queries}, {passages}; validation and encoding cut alike"
 
 
 def cut_queries(tokenizer: I3Tokenizer, source: CandidateSource) -> Cut:

@@ -16,13 +16,12 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.model.config import is_i3_model
 from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
-from i3_pyserini.train.lengths import cut_passages, cut_queries, other_lengths
+from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.memory import out_of_memory_is_explained
@@ -31,7 +30,7 @@ from i3_pyserini.train.prepare import load_data, load_model, training_mode, with
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
-from i3_pyserini.train.unused import WITHOUT_RECONSTRUCTOR, settled
+from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -61,7 +60,7 @@ class Trainer:
         self.model, self.tokenizer = load_model(recipe)
         set_seed(recipe.training.seed, device_specific=True)  # for dropout
         if not self.model.has_reconstructor:  # a plain model directory says so, not the recipe
-            self._note_unused()
+            settled_for_plain_model(recipe)
         reconstructs = self.model.has_reconstructor and bool(recipe.loss.reconstruction)
         self.reconstructs, self.earlier_steps = reconstructs, self.model.config.reconstructor_steps
         # The first device of each machine builds the text stores, the very first checks the data.
@@ -130,20 +129,6 @@ class Trainer:
     def _first(self) -> bool:
         return bool(self.accelerator.is_main_process)
 
-    def _note_unused(self) -> None:
-        recipe = self.recipe
-        if not (recipe.loss.contrastive or recipe.loss.distillation):
-            raise I3Error(
-                f"model.init {recipe.model.init} is a plain dual encoder, which learns nothing "
-                "from reconstruction alone"
-            )
-        unused = WITHOUT_RECONSTRUCTOR.asked(recipe)
-        if unused and self._first:
-            note(
-                f"not used with model.init {recipe.model.init}, a plain dual encoder: "
-                f"{', '.join(unused)}"
-            )
-
     def _sampler(self) -> EpochSampler:
         training = self.recipe.training
         seed = training.seed if training.data_seed is None else training.data_seed
@@ -165,7 +150,8 @@ class Trainer:
             f"{trained / 1e6:.1f} of {self.model.num_parameters() / 1e6:.1f}M parameters learn"
         )
         self._say(negatives_sentence(self.recipe, self.accelerator.num_processes))
-        self._say_lengths()
+        if self._first:
+            self._say(lengths_sentence(self.tokenizer, self.data.samples, self.recipe.model.init))
         batch, queries = self.recipe.training.batch_size, len(self.sampler)
         if queries < batch:
             note(
@@ -179,18 +165,6 @@ class Trainer:
             )
         if self.progress.step:
             self._say(f"resumed after step {self.progress.step:,}")
-
-    def _say_lengths(self) -> None:
-        if not self._first:
-            return
-        samples, init = self.data.samples, self.recipe.model.init
-        cuts = (
-            cut_queries(self.tokenizer, samples.source),
-            cut_passages(self.tokenizer, samples.store),
-        )
-        self._say(f"{', '.join(map(str, cuts))}; validation and encoding cut alike")
-        if not is_i3_model(init) and (others := other_lengths(init, self.tokenizer)):
-            note(f"other lengths than those of model.init {init}: {', '.join(others)}")
 
     def _train(self, log: TrainingLog | None) -> None:
         progress, steps = self.progress, self.total_steps

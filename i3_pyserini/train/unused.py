@@ -168,6 +168,22 @@ def settled(recipe: Recipe, overridden: Set[str] = frozenset()) -> Recipe:
     return recipe
 
 
+def settled_for_plain_model(recipe: Recipe) -> None:
+    """Names the settings that have no effect because `model.init` is a plain dual encoder.
+
+    Raises:
+        I3Error: nothing else is left to learn from.
+    """
+    init = recipe.model.init
+    if not (recipe.loss.contrastive or recipe.loss.distillation):
+        raise I3Error(
+            f"model.init {init} is a plain dual encoder, which learns nothing from reconstruction "
+            "alone"
+        )
+    if unused := WITHOUT_RECONSTRUCTOR.asked(recipe):
+        note(f"not used with model.init {init}, a plain dual encoder: {', '.join(unused)}")
+
+
 def _is_set(key: str, overridden: Set[str]) -> bool:
     parts = key.split(".")
     return any(".".join(parts[:size]) in overridden for size in range(1, len(parts) + 1))
