@@ -34,7 +34,7 @@ from i3_pyserini.formats.vector_files import open_index, open_npy, read_files
 from tests.formats.damage import damaged, examples, result_or_one_line, write
 
 IDS, DIMENSION = ["d1", "007", 'say"so"', "日本", "x#1"], 3
-VECTORS = np.arange(15, dtype=np.float32).reshape(5, DIMENSION) / 7
+VECTORS = np.arange(15, dtype=np.float32).reshape(5, DIMENSION) / np.float32(7)
 
 
 def _npy() -> bytes:

@@ -39,7 +39,7 @@ def attempt(module: str, *words: object) -> Done:
             code = end.code
     for stream in (out, err):
         stream.flush()
-    texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, err)]  # type: ignore[attr-defined]
+    texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, err)]
     return Done(code if isinstance(code, int) else 0 if code is None else 1, *texts)
 
 

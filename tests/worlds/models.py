@@ -104,7 +104,7 @@ def _declare(model: Model, folder: Path) -> None:
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
     if model.dense:
         (folder / "2_Dense").mkdir()
-        config = {"in_features": HIDDEN, "out_features": DENSE, "bias": True}
+        config: dict[str, Any] = {"in_features": HIDDEN, "out_features": DENSE, "bias": True}
         config["activation_function"] = "torch.nn.modules.activation.Tanh"
         (folder / "2_Dense" / "config.json").write_text(json.dumps(config), encoding="utf-8")
         weights = {"linear.weight": torch.randn(DENSE, HIDDEN), "linear.bias": torch.randn(DENSE)}
@@ -124,7 +124,7 @@ def _shake(module: torch.nn.Module) -> None:
 
 
 def _config(model: Model, tokenizer: PreTrainedTokenizerFast) -> Any:
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": HIDDEN,
         "num_hidden_layers": LAYERS,

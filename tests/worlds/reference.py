@@ -250,7 +250,8 @@ def _pool(world: World, states: Tensor, skipped: int = 0) -> Tensor:
         "weighted_mean": lambda: (states * places).sum(dim=0) / places.sum(),
         "mean_sqrt_len": lambda: states.sum(dim=0) / len(states) ** 0.5,
     }
-    return pooled[world.model.pooling]()
+    vector: Tensor = pooled[world.model.pooling]()
+    return vector
 
 
 def _finish(world: World, vector: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from i3_pyserini.encode import job, query_encoders, runner
+from i3_pyserini.encode import query_encoders, runner
+from i3_pyserini.formats import parts as parts_module
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.formats.topics import read_topics
@@ -214,14 +215,14 @@ def small_parts(passages: int) -> Iterator[None]:
 @contextmanager
 def stopping_after(parts: int) -> Iterator[None]:
     """Ctrl-C while the next part after so many is written."""
-    real, written = job.write_part, iter(range(parts))
+    real, written = parts_module.write_part, iter(range(parts))
 
     def write(*words: Any) -> None:
         if next(written, None) is None:
             raise KeyboardInterrupt
         real(*words)
 
-    with patch.object(job, "write_part", write):
+    with patch("i3_pyserini.encode.job.write_part", write):
         yield
 
 

@@ -227,7 +227,7 @@ def _files(random: Random) -> Files:
 def _records(random: Random, model: Model, files: Files) -> tuple[Record, ...]:
     ids = odd_ids(random, random.randint(6, 26), "d")
     titled = random.choice((0.0, 0.5, 1.0)) if files.style != "bare" else 0.0
-    records = []
+    records: list[Record] = []
     for docid in ids:
         title = some_text(random, random.randint(1, 6)) if random.random() < titled else None
         if title and random.random() < 0.1:
