@@ -117,7 +117,7 @@ def test_a_header_is_noted_where_it_is_a_choice(
         ("c.csv", b"id,text\n \t,a\n", {}, "line 2: id '' is empty"),
         ("c.csv", b"id,text\na b,a\n", {}, "line 2: id 'a b' is empty or has white space"),
         ("c.csv", b"id,text\na\0b,a\n", {}, "line 2: id 'a\\x00b'"),
-        ("c.tsv", b"1\ta\n\xc2\xa0\tb\n", {}, "line 2: id '' is empty"),
+        ("c.tsv", b"1\ta\n\xc2\xa0\tb\n", {}, "line 2: id '\\xa0' is empty or has white"),
     ],
 )
 def test_mistakes_are_named_with_their_line(
