@@ -9,7 +9,8 @@ from pathlib import Path
 
 from i3_pyserini.encode.summary import holds, stock_search
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.formats.index import MANIFEST, read_manifest
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
@@ -141,11 +142,12 @@ def check_index(path: Path, model: Path | None = None) -> Iterator[Finding]:
         fix = "give --encoder, --pooling and the like as for its passages when you search"
         yield Finding("index", f"{path}: its manifest does not say how it was encoded", fix)
         return
-    made_by, fix = manifest.encoder, None
+    made_by = manifest.encoder
+    other: str | None = None
     known, own = made_by.fingerprint, None if model is None else fingerprint(model)
     if known and own and known != own:
-        fix = f"{model} is another model than {made_by.name}, which encoded it"
-    yield Finding("index", f"{path}: {line}", fix)
+        other = f"{model} is another model than {made_by.name}, which encoded it"
+    yield Finding("index", f"{path}: {line}", other)
     for words in made_by.contradicted or ():
         yield Finding("index", f"{path}: a flag overruled what the model declares ({words})")
     if command:

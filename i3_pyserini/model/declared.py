@@ -129,12 +129,13 @@ def _dense(name: str, folder: str) -> DenseLayer:
 
 def _of_transformer(name: str) -> dict[str, Any]:
     """Lengths and lower-casing."""
-    config = next((found for file in TRANSFORMER_FILES if (found := _read(name, file))), {})
+    file = next((one for one in TRANSFORMER_FILES if path_of(name, one)), TRANSFORMER_FILES[0])
+    config = _optional(name, file)
     task = config.get("transformer_task", "feature-extraction")
     if task != "feature-extraction" or config.get("query_expansion"):
         what = "query expansion" if config.get("query_expansion") else f"the task {task}"
         raise _refused(name, what)
-    text = (config.get("modality_config") or {}).get("text") or {}
+    text = _part(_part(config, "modality_config", name), "text", name)
     if text.get("method", "forward") != "forward" or (
         text.get("method_output_name", "last_hidden_state") != "last_hidden_state"
     ):
@@ -142,21 +143,22 @@ def _of_transformer(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {"lowercase": True} if config.get("do_lower_case") else {}
     length = _length(name, config)
     for side, key in (("query", "query_length"), ("passage", "document_length")):
-        if limit := config.get(key) or length:
-            found[f"{side}_length"] = int(limit)
+        if limit := _number(config, key, name) or length:
+            found[f"{side}_length"] = limit
     return found
 
 
 def _length(name: str, config: Mapping[str, Any]) -> int | None:
     """`max_seq_length`, or what the tokenizer and the positions allow."""
-    arguments = config.get("processor_kwargs") or config.get("tokenizer_args") or {}
-    given = arguments.get("model_max_length") or config.get("max_seq_length")
+    arguments = _part(config, "processor_kwargs", name) or _part(config, "tokenizer_args", name)
+    given = _number(arguments, "model_max_length", name) or _number(config, "max_seq_length", name)
     if given:
-        return int(given)
-    tokenizer, model = (_read(name, f) or {} for f in ("tokenizer_config.json", "config.json"))
-    limits = [tokenizer.get("model_max_length"), model.get("max_position_embeddings")]
-    known = [int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT]
-    return min(known, default=None)
+        return given
+    limits = [
+        _number(_optional(name, "tokenizer_config.json"), "model_max_length", name),
+        _number(_optional(name, "config.json"), "max_position_embeddings", name),
+    ]
+    return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)
 
 
 def _of_prompts(name: str) -> dict[str, Any]:
@@ -165,8 +167,8 @@ def _of_prompts(name: str) -> dict[str, Any]:
     Both look for a prompt of their own name only, which is empty where the model has none: other
     names, and `default_prompt_name`, are for its `encode`.
     """
-    config = _read(name, "config_sentence_transformers.json") or {}
-    prompts = config.get("prompts") or {}
+    config = _optional(name, "config_sentence_transformers.json")
+    prompts = _part(config, "prompts", name)
     found = {
         field: prompts[key]
         for field, key in (("query_prompt", "query"), ("passage_prompt", "document"))
@@ -183,10 +185,31 @@ def _refused(name: str, what: str, remedy: str = "") -> I3Error:
     return I3Error(f"{name}: declares {what}, which is not supported{remedy}")
 
 
+def _optional(name: str, file: str) -> Mapping[str, Any]:
+    """The fields of a file; {} if there is none of this name."""
+    return {} if path_of(name, file) is None else _mapping(name, file)
+
+
+def _part(config: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
+    """An object inside a file; {} if it is absent or null."""
+    value = config.get(key)
+    if value is not None and not isinstance(value, Mapping):
+        raise I3Error(f"{name}: its files declare {key} as {value!r:.40}; expected an object")
+    return value or {}
+
+
+def _number(config: Mapping[str, Any], key: str, name: str) -> int | None:
+    """A length in a file; None if it is absent, null or 0."""
+    value = config.get(key)
+    if value is not None and (not isinstance(value, int | float) or not 0 <= value < float("inf")):
+        raise I3Error(f"{name}: its files declare {key} as {value!r:.40}; expected a length")
+    return int(value) if value else None
+
+
 def _mapping(name: str, file: str) -> Mapping[str, Any]:
     content = _read(name, file)
     if not isinstance(content, Mapping):
-        raise I3Error(f"{name}/{file}: expected a JSON object, which modules.json names")
+        raise I3Error(f"{name}/{file}: expected a JSON object")
     return content
 
 

@@ -19,6 +19,9 @@ def lowercase_first(core: "Tokenizer") -> None:
     from tokenizers import normalizers  # noqa: PLC0415  (not needed by most models)
 
     own: Any = core.normalizer
-    steps = list(own) if isinstance(own, normalizers.Sequence) else [own] if own else []
+    steps: list[Any] = [own] if own else []
+    if isinstance(own, normalizers.Sequence):
+        sequence: Any = own
+        steps = list(sequence)
     if not any(isinstance(step, normalizers.Lowercase) for step in steps):
         core.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])

@@ -86,7 +86,7 @@ class Unshared(LengthEncoder):
     """Its worker writes parts where nobody sees them."""
 
     def load(self, device: str | None) -> "Unshared":
-        Job.write = lambda *_: None  # type: ignore[assignment,method-assign]
+        Job.write = lambda *_: None  # type: ignore[method-assign]
         return self
 
 

@@ -75,8 +75,12 @@ def st_model(
 
 
 def _write_dense(folder: Path, size: int, out: int) -> None:
-    config = {"in_features": size, "out_features": out, "bias": True}
-    config["activation_function"] = "torch.nn.modules.activation.Tanh"
+    config = {
+        "in_features": size,
+        "out_features": out,
+        "bias": True,
+        "activation_function": "torch.nn.modules.activation.Tanh",
+    }
     _write(folder / "config.json", config)
     torch.manual_seed(out)
     weights = {"linear.weight": torch.randn(out, size), "linear.bias": torch.randn(out)}

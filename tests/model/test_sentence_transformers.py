@@ -69,9 +69,12 @@ def theirs(folder: str, queries: Sequence[str], passages: Sequence[str]) -> list
         return [model.encode_query(list(queries)), model.encode_document(list(passages))]
 
 
-@pytest.mark.parametrize("kind", {**KINDS, **ENCODED_ONLY})
+ALL: dict[str, dict[str, Any]] = {**KINDS, **ENCODED_ONLY}
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_encode_takes_all_over(tiny_bert: str, tmp_path: Path, kind: str) -> None:
-    folder = st_model(tiny_bert, tmp_path / "m", **{**KINDS, **ENCODED_ONLY}[kind])
+    folder = st_model(tiny_bert, tmp_path / "m", **ALL[kind])
     queries, passages = theirs(folder, QUERIES, PASSAGES)
     encoder = AutoDocumentEncoder(folder, "cpu")
     np.testing.assert_allclose(encoder.encode(PASSAGES), passages, atol=1e-5)

@@ -89,6 +89,25 @@ def test_damaged_files_are_named(tiny_bert: str, tmp_path: Path, file: str) -> N
         declared(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("sentence_bert_config.json", "[512]"),
+        ("sentence_bert_config.json", '{"max_seq_length": "long"}'),
+        ("sentence_bert_config.json", '{"modality_config": {"text": 3}}'),
+        ("config_sentence_transformers.json", '["query"]'),
+        ("config_sentence_transformers.json", '{"prompts": ["query: "]}'),
+    ],
+)
+def test_values_of_other_types_are_refused(
+    tiny_bert: str, tmp_path: Path, file: str, content: str
+) -> None:
+    folder = Path(st_model(tiny_bert, tmp_path / "m"))
+    (folder / file).write_text(content)
+    with pytest.raises(I3Error, match="expected"):
+        declared(str(folder))
+
+
 def test_one_order_of_settings() -> None:
     found = {"pooling": "mean", "normalize": True, "passage_length": 128}
     settings, against = resolve({"pooling": None}, found, EncoderSettings())
