@@ -14,6 +14,7 @@ from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.jsonl import refuse_surrogates
 from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
@@ -117,7 +118,7 @@ class CheckedCollection:
     def _topics(self, split: str) -> Iterator[Topic]:
         for topic in self.source.topics(split):
             _check_id(topic.qid, topic.place)
-            _check_text(f"{topic.qid}{topic.query}", topic.place)
+            refuse_surrogates(f"{topic.qid}{topic.query}", topic.place)
             yield topic
 
     def _judgements(self, split: str, topics: Mapping[str, str]) -> Judged:
@@ -250,13 +251,6 @@ def record_of(pid: str, title: str, text: str) -> dict[str, str]:
     """A line of `corpus.jsonl`; without `contents`, Anserini would index nothing of it."""
     contents = f"{title}\n{text}" if title else text
     return {"id": pid, "title": title, "text": text, "contents": contents}
-
-
-def _check_text(text: str, place: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!r:.80}") from error
 
 
 def _check_id(identifier: str, place: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from i3_pyserini.data.candidates import Candidates, NegativesFile
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _records(path: Path) -> Iterator[Unscored]:
         if not positives:
             raise I3Error(f"{place}: the query has no positive")
         for text in (query, str(qid), *positives, *negatives):
-            _check_encodable(text, place)
+            refuse_surrogates(text, place)
         yield Unscored(query, positives, negatives, None, None, place, str(qid))
 
 
@@ -135,10 +135,3 @@ def _pids(record: dict[str, Any], name: str, place: str) -> list[str]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())
-
-
-def _check_encodable(text: str, place: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!r:.80}") from error

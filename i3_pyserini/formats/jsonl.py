@@ -60,3 +60,24 @@ def parse_object(line: bytes) -> dict[str, Any]:
             f"found a {type(value).__name__}"
         )
     return value
+
+
+def refuse_surrogates(text: str, what: str) -> None:
+    """Raises for half a UTF-16 pair, which JSON can write but no UTF-8 file can hold.
+
+    Args:
+        text: any text.
+        what: what it is, and where, for the message.
+
+    Raises:
+        I3Error: there is one.
+    """
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise I3Error(
+            f"{what}: a lone surrogate at character {error.start + 1}, which is not valid Unicode: "
+            f"{text!a:.80}"
+        ) from error

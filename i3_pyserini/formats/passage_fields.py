@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.jsonl import refuse_surrogates
 from i3_pyserini.formats.names import normal
 
 # In this order, for all commands. A passage of MS MARCO v2 has its own id in `pid` and that of the
@@ -160,7 +161,7 @@ def _checked_id(value: object) -> str:
         raise I3Error(
             f"id {shortened(docid)} is empty or has white space in it, which run files cannot hold"
         )
-    _check_encodable(docid, "the id")
+    refuse_surrogates(docid, "the id")
     return docid
 
 
@@ -169,19 +170,10 @@ def _checked_text(value: object, name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise I3Error(f"field {name!r} is {_kind(value)}, not a string")
-    _check_encodable(value, f"field {name!r}")
+    refuse_surrogates(value, f"field {name!r}")
     return value if name == "contents" else value.strip()
 
 
 def _kind(value: object) -> str:
     name = "null" if value is None else type(value).__name__
     return name if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _check_encodable(value: str, what: str) -> None:
-    if value.isascii():
-        return
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(f"{what} has half a character (a lone surrogate) at {error.start}") from error

@@ -162,7 +162,7 @@ def _write(path: Path, source: Path, build: Callable[[Path], None]) -> None:
             build(partial)
     except UnicodeEncodeError as error:
         raise I3Error(
-            f"{source}: a text has half a character (a lone surrogate): {error.object!r:.80}"
+            f"{source}: a lone surrogate, which is not valid Unicode: {error.object!a:.80}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
 from i3_pyserini.formats.tables import AS_NAMED, read_rows
 from i3_pyserini.formats.tsv import read_tsv
@@ -97,7 +97,7 @@ def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
     for place, qid, query in read(path):
         if not qid or not query:
             raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
-        _refuse_half_characters(f"{qid} {query}", place)
+        refuse_surrogates(f"{qid} {query}", place)
         yield Topic(place, qid, query)
 
 
@@ -155,14 +155,6 @@ def topic_of(fields: Mapping[str, Any], place: str) -> tuple[str, str]:
     if not isinstance(query, str):
         raise I3Error(f"{place}: field {text_name!r} is {_json(query)}; expected a string")
     return str(qid).strip(), query.strip()
-
-
-def _refuse_half_characters(text: str, place: str) -> None:
-    """Refuses what JSON can write and no file can hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(f"{place}: half a character (a lone surrogate) in {text!a:.80}") from error
 
 
 def _json(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.jsonl import refuse_surrogates
 
 
 def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
@@ -30,14 +31,4 @@ def check_texts(values: Sequence[object], what: str) -> None:
     for number, value in enumerate(values):
         if not isinstance(value, str):
             raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")
-        if not value.isascii():
-            _check_encodable(value, f"{what} {number}")
-
-
-def _check_encodable(value: str, what: str) -> None:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise I3Error(
-            f"{what} has half a character (a lone surrogate) at {error.start}: {value!r:.80}"
-        ) from error
+        refuse_surrogates(value, f"{what} {number}")

@@ -331,7 +331,7 @@ def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
 
 def test_half_a_character_is_named(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text('{"id": "d1", "text": "x \\ud83d y"}\n')
-    with pytest.raises(I3Error, match="line 1: field 'text' has half a character"):
+    with pytest.raises(I3Error, match="line 1: field 'text': a lone surrogate"):
         write_collection(PlainFiles(tmp_path / "corpus.jsonl"), tmp_path / "ours")
 
 

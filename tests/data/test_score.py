@@ -468,8 +468,8 @@ GOOD = {"qid": 7, "query": "a", "positives": {"doc_id": [1]}, "negatives": {"doc
         ({**GOOD, "positives": ["p1"]}, "no field 'positives' with a list 'doc_id' of ids"),
         ({**GOOD, "negatives": {"doc_id": "p1"}}, "no field 'negatives' with a list"),
         ({**GOOD, "negatives": {"doc_id": [None]}}, "no field 'negatives' with a list"),
-        ({**GOOD, "query": "\ud800"}, "half a character"),
-        ({**GOOD, "negatives": {"doc_id": ["\ud800"]}}, "half a character"),
+        ({**GOOD, "query": "\ud800"}, "a lone surrogate"),
+        ({**GOOD, "negatives": {"doc_id": ["\ud800"]}}, "a lone surrogate"),
     ],
 )
 def test_bad_jsonl(tmp_path: Path, record: dict[str, Any], said: str) -> None:

@@ -121,7 +121,7 @@ def test_an_id_may_be_a_number_and_the_querys_own_counts(tmp_path: Path) -> None
         (".jsonl", '{"id": "q1"}\n', "line 1: no field query or text"),
         (".jsonl", '{"text": "fox"}\n', "line 1: no field query_id or qid"),
         (".jsonl", '{"id": "q1", "text": null}\n', "line 1: field 'text' is null"),
-        (".jsonl", '{"id": "q1", "text": "x \\ud83d"}\n', "line 1: half a character"),
+        (".jsonl", '{"id": "q1", "text": "x \\ud83d"}\n', "line 1: a lone surrogate"),
         (".json", '{"id": "q1",\n', "line 1: not valid JSON"),
     ],
 )
