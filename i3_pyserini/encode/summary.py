@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.model.settings import EncoderSettings, in_words
 from i3_pyserini.traps import ALWAYS, trap_words
@@ -40,8 +41,9 @@ def stock_search(
         environment: variables that the command needs here; see `java_environment`.
 
     Returns:
-        One command; or two, where stock Pyserini cannot encode the queries so and takes vectors
-        that were encoded before. None if the index is none of FAISS's, or its model is unknown.
+        One command; or two, where stock Pyserini cannot encode the queries so or reads the
+        model's tokenizer otherwise, and takes vectors that were encoded before. None if the index
+        is none of FAISS's, or its model is unknown.
 
     Raises:
         I3Error: a value in the manifest is not one that encoders know.
@@ -55,7 +57,8 @@ def stock_search(
         "--topics topics.tsv"
     )
     model = f"{name}/{QUERY_ENCODER}" if manifest.encoder.kind == "i3" else name
-    if settings.stock_can_encode and not trap_words(model, ALWAYS):
+    plain = settings.stock_can_encode and not trap_words(model, ALWAYS)
+    if plain and not _other_ids(model):
         flags = settings.stock_flags()
         return f"{search} --encoder {shlex.quote(model)} {flags} --hits 1000 --output run.txt"
     encode = (
@@ -63,6 +66,16 @@ def stock_search(
         f"--index {shlex.quote(str(index))} --output queries"
     )
     return f"{encode} && {search} --encoded-queries queries --hits 1000 --output run.txt"
+
+
+def _other_ids(model: str) -> bool:
+    """Whether stock Pyserini gives texts other ids than this package; False if unknown."""
+    from i3_pyserini.model.tokenizer_check import check_tokenizer  # noqa: PLC0415  (seconds)
+
+    try:
+        return check_tokenizer(model) is not None
+    except I3Error:  # the model is not here; the command is for where it is
+        return False
 
 
 def advice(settings: EncoderSettings) -> list[str]:

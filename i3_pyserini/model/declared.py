@@ -225,16 +225,24 @@ def _read(name: str, file: str) -> Any:
 
 
 def path_of(name: str, file: str) -> Path | None:
-    """A file of a model directory or hub name; None if it has none of this name."""
+    """A file of a model directory or hub name; None if it has none of this name.
+
+    Raises:
+        I3Error: it is neither a directory nor a name that the hub knows.
+    """
     folder = Path(name)
     if folder.is_dir():
         return folder / file if (folder / file).is_file() else None
     from transformers.utils.hub import cached_file  # noqa: PLC0415  (seconds; for hub names only)
 
-    found = cached_file(
-        name,
-        file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
+    try:
+        found = cached_file(
+            name,
+            file,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise I3Error(f"{name}: no such directory, and no model on the hub ({reason})") from error
     return Path(found) if found else None
