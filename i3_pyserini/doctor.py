@@ -100,13 +100,13 @@ def check_paths(paths: list[Path]) -> Iterator[Finding]:
     """Paths in which stock Pyserini would find another encoder's name."""
     for path in paths:
         found = ", ".join(trap_words(path))
+        state = f"{path} contains {found}" if found else f"{path}"
+        state += "" if path.exists() else " (does not exist)"
         if trap_words(path, ALWAYS):
             fix = "rename it: stock Pyserini changes the vectors, whatever --encoder-class says"
         else:
             fix = "always give --encoder-class auto, or stock Pyserini takes another class"
-        yield Finding(
-            "path", f"{path} contains {found}" if found else f"{path}", fix if found else None
-        )
+        yield Finding("path", state, fix if found else None)
 
 
 def check_model(path: Path) -> Finding:

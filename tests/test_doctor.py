@@ -80,6 +80,11 @@ def test_openai(
     assert (doctor.check_openai().fix is not None) == needs_fix
 
 
+def test_paths_that_do_not_exist_are_named(tmp_path: Path) -> None:
+    here, gone = doctor.check_paths([tmp_path, tmp_path / "gone"])
+    assert "does not exist" in gone.state and "does not exist" not in here.state
+
+
 def test_paths() -> None:
     fine, other, worse = doctor.check_paths([Path("model"), Path("balance/q"), Path("eclipse")])
     assert fine.fix is None

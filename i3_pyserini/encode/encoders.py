@@ -22,7 +22,7 @@ from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.pooling import VectorHead
 from i3_pyserini.model.query_text import check_texts
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.settings import EncoderSettings, resolve
+from i3_pyserini.model.settings import EncoderSettings, check_length, resolve
 from i3_pyserini.model.token_ids import TokenIds, token_ids
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
@@ -269,7 +269,9 @@ class AutoDocumentEncoder(_PassageEncoder):
     def _longest(self, length: int | None, positions: int | None) -> int:
         limits = [length or self.tokenizer.model_max_length, positions or NO_LIMIT]
         longest = min(limits)
-        return longest if longest < NO_LIMIT else UNKNOWN_LENGTH
+        pair = self.settings.add_sep and not self.of_queries
+        special = self.tokenizer.num_special_tokens_to_add(pair=pair)
+        return check_length(longest if longest < NO_LIMIT else UNKNOWN_LENGTH, special, self.name)
 
     def _ids_of_prompt(self) -> int:
         """How many ids a prompt begins a text with; a special token at its end is not counted."""

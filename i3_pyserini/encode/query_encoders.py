@@ -17,7 +17,7 @@ from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
-from i3_pyserini.model.settings import EncoderSettings, resolve
+from i3_pyserini.model.settings import EncoderSettings, check_length, resolve
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
@@ -220,9 +220,11 @@ def _light_encoder(
     tokenizer = read_tokenizer_file(str(folder)) if bert else None
     if bert is None or tokenizer is None or tokenizer.highest_id >= bert.vocabulary:
         return None
-    if not tokenizer.core.num_special_tokens_to_add(is_pair=False):
+    special = tokenizer.core.num_special_tokens_to_add(is_pair=False)
+    if not special:
         return None  # an empty query would have no token
     length = min(settings.query_length or _tokenizer_length(folder) or NO_LIMIT, bert.positions)
+    check_length(length, special, name)
     if settings.lowercase:
         lowercase_first(tokenizer.core)
     return NumpyQueryEncoder(name, bert, tokenizer, length, settings, threads)

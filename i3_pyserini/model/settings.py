@@ -197,6 +197,25 @@ class Contradiction(NamedTuple):
         return f"{self.name} {shown(self.given)} (the model declares {shown(self.declared)})"
 
 
+def check_length(length: int, special: int, name: str) -> int:
+    """The length, if a text's special tokens fit in it; tokenizers cut nothing where they do not.
+
+    Args:
+        length: most ids of a text.
+        special: how many special tokens its tokenizer adds.
+        name: the model, for the message.
+
+    Raises:
+        I3Error: names both numbers.
+    """
+    if length < special:
+        raise I3Error(
+            f"{name}: texts of at most {length} ids have no room for the {special} special tokens "
+            "that its tokenizer adds; raise the length"
+        )
+    return length
+
+
 def resolve(
     flags: Mapping[str, Any], declared: Mapping[str, Any], defaults: EncoderSettings
 ) -> tuple[EncoderSettings, list[Contradiction]]:

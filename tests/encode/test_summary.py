@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.encoders import AutoDocumentEncoder
+from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoQueryEncoder
+from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.runner import Encoding, encode_corpus
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.encode.summary import advice, holds, percent, stock_search
-from i3_pyserini.errors import StoppedError
+from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.formats.index import CorpusRecord, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.model.token_ids import token_ids
+from i3_pyserini.model.tokenizer_check import check_tokenizer
+from tests.model.odd_tokenizers import KINDS, make_odd_model
 from tests.model.st_models import st_model
 
 Run = Callable[..., Any]
@@ -143,6 +146,36 @@ def test_stock_command(tmp_path: Path, settings: EncoderSettings, flags: str | N
         stock_search(index, IndexManifest(encoder=EncoderRecord(), corpus=CorpusRecord()), {})
         is None
     )
+
+
+@pytest.mark.parametrize("kind", ["plain", "accents"])
+def test_stock_command_where_transformers_reads_the_tokenizer_otherwise(
+    kind: str, tmp_path: Path
+) -> None:
+    model = make_odd_model(KINDS[kind], tmp_path / "m")
+    (tmp_path / "index").touch()
+    command = stock_search(tmp_path, manifest(EncoderSettings("mean"), name=model), {})
+    assert ("--encoded-queries" in str(command)) == (check_tokenizer(model) is not None)
+    assert (f"--encoder {model} " in str(command)) == (kind == "plain")
+
+
+def test_a_model_that_is_not_here_leaves_the_stock_command(tmp_path: Path) -> None:
+    (tmp_path / "index").touch()
+    gone = str(tmp_path / "gone")
+    command = stock_search(tmp_path, manifest(EncoderSettings(), name=gone), {})
+    assert f"--encoder {gone} " in str(command)
+
+
+def test_lengths_without_room_for_special_tokens_are_refused(tiny_bert: str) -> None:
+    with pytest.raises(I3Error, match="2 special tokens"):
+        AutoDocumentEncoder(tiny_bert, "cpu", settings=EncoderSettings(passage_length=1))
+    short = EncoderSettings(query_length=1)
+    with pytest.raises(I3Error, match="2 special tokens"):
+        load_query_encoder(tiny_bert, settings=short)
+    with pytest.raises(I3Error, match="2 special tokens"):
+        AutoQueryEncoder(tiny_bert, "cpu", settings=short)
+    ids = AutoDocumentEncoder(tiny_bert, "cpu", settings=EncoderSettings(passage_length=2)).ids
+    assert len(ids([LONG])[0]) == 2
 
 
 def test_percentages_say_none_and_all_only_where_it_is_so() -> None:
