@@ -174,13 +174,13 @@ def examples(ids: Iterable[str]) -> str:
 def as_pandas(qrels: pl.DataFrame) -> "pd.DataFrame":
     """The same columns in pandas, as ir-measures' providers take them.
 
-    pytrec_eval crashes on a query whose highest level is below -1. Its levels are -1 here, of which
-    all measures make the same: there is nothing relevant to find.
+    pytrec_eval corrupts memory (it crashes, or never returns) on a query without a level of at
+    least 0. Such levels are 0 here, of which all measures make the same: judged, not relevant.
     """
     import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
 
     level = pl.col("relevance")
-    safe = qrels.select(pl.when(level.max().over("query_id") < -1).then(-1).otherwise(level))
+    safe = qrels.select(pl.when(level.max().over("query_id") < 0).then(0).otherwise(level))
     columns = {name: qrels[name].to_list() for name in PAIR}
     return pd.DataFrame({**columns, "relevance": safe.to_series().to_numpy()})
 

@@ -126,12 +126,16 @@ def write_object(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two JSON objects, as `name: before -> now`, in order of name."""
+    """What differs between two JSON objects, as `name: before -> now`, in order of name.
+
+    An object that only one side has is compared key by key, too.
+    """
     found = []
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{prefix}{name}.")
+        objects = [one for one in (old, new) if isinstance(one, dict)]
+        if objects and all(one is None or isinstance(one, dict) for one in (old, new)):
+            found += differences(old or {}, new or {}, f"{prefix}{name}.")
         elif old != new:
             found.append(f"{prefix}{name}: {old} -> {new}")
     return found
