@@ -154,8 +154,9 @@ class CheckedCollection:
             )
         lost = set(found.table["query_id"]) & set(topics) - {qid for qid, _, _ in kept}
         if lost:
+            queries_have = "query has" if len(lost) == 1 else "queries have"
             note(
-                f"{found.source}: {len(lost):,} queries have no judgement left "
+                f"{found.source}: {len(lost):,} {queries_have} no judgement left "
                 f"({examples(sorted(lost))})"
             )
         return kept
@@ -164,7 +165,8 @@ class CheckedCollection:
         for what, ids in unknown.items():
             if ids:
                 named = examples(dict.fromkeys(ids))
-                note(f"{source}: {len(ids):,} judgements of an absent {what} left out ({named})")
+                judgements = "judgement" if len(ids) == 1 else "judgements"
+                note(f"{source}: {len(ids):,} {judgements} of an absent {what} left out ({named})")
         self.findings.unknown += len(unknown["passage"])
         self.findings.unknown_queries += len(unknown["query"])
 

@@ -45,8 +45,8 @@ input
   --encoding      of CSV and TSV, as --column-delimiter and --no-header (see docs/formats.md)
   --shard-id      encode only this one of --shard-num ranges of the corpus's bytes; join with merge
 output
-  --embeddings    the directory; it is there when it is complete. The same command again goes on
-                  with one that was interrupted
+  --embeddings    the directory; it appears when it is complete. The same command again resumes
+                  one that was interrupted
   --to-faiss      {index, docid} for pyserini.search.faiss; otherwise JSON lines for Anserini
   --to-npy        embeddings.npy and docid
   --store-dtype   of the parts on the way and of embeddings.npy (an index is always float32)

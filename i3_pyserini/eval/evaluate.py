@@ -121,22 +121,28 @@ def _by_others(
 ) -> dict[str, Values]:
     """What ir-measures' own providers compute.
 
+    They are given numbers for query ids: gdeval (`ERR@k`) takes no others, and of `a-1` and `b-1`
+    makes one query.
+
     Raises:
-        I3Error: they cannot: some of them take no other query ids than numbers, for example.
+        I3Error: a provider cannot compute a measure.
     """
-    qrels, place = as_pandas(judgements), {query: row for row, query in enumerate(queries)}
-    known = run.frame[run.frame["query_id"].isin(place.keys())]
-    names = {measure: str(measure) for measure in measures}
-    values = {name: np.full(len(queries), np.nan) for name in names.values()}
-    try:
-        for measure in measures:  # one by one: together, gains of one are taken for another
+    place = {query: row for row, query in enumerate(queries)}
+    qrels, known = as_pandas(judgements), run.frame[run.frame["query_id"].isin(place.keys())]
+    qrels, known = (
+        frame.assign(query_id=[str(place[query]) for query in frame["query_id"]])
+        for frame in (qrels, known)
+    )
+    values = {str(measure): np.full(len(queries), np.nan) for measure in measures}
+    for measure in measures:  # one by one: together, gains of one are taken for another
+        try:
             for metric in ir_measures.iter_calc([measure], qrels, known):
-                values[names[measure]][place[metric.query_id]] = metric.value
-    except Exception as error:  # programs that fail, ids that they change, and whatever else
-        raise I3Error(
-            f"{run.name}: ir-measures cannot compute {', '.join(names.values())} of it "
-            f"({type(error).__name__}: {error})"
-        ) from error
+                values[str(measure)][int(metric.query_id)] = metric.value
+        except Exception as error:  # programs that fail, ids that they change, and whatever else
+            raise I3Error(
+                f"{run.name}: ir-measures cannot compute {measure} of it "
+                f"({type(error).__name__}: {error})"
+            ) from error
     return values
 
 

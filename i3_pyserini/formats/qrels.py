@@ -290,7 +290,8 @@ def _once(judgements: Judgements, duplicates: Duplicates) -> pl.DataFrame:
         )
     again = int((pairs["times"] - 1).sum())
     twice = pairs.filter(pl.col("times") > 1).row(0)
-    differing = f", {len(differ):,} pairs with different levels: the highest" if len(differ) else ""
+    pair = "pair" if len(differ) == 1 else "pairs"
+    differing = f", {len(differ):,} {pair} with two levels: the higher" if len(differ) else ""
     lines = "line repeats a judgement" if again == 1 else "lines repeat judgements"
     note(
         f"{judgements.source}: {again:,} {lines} (passage {twice[1]} of query {twice[0]}"

@@ -191,15 +191,15 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _read_tsv(path: Path) -> Iterator[Row]:
-    return _read_columns((place, cells) for _, place, cells in read_tsv(path))
+    return _read_columns(((place, cells) for _, place, cells in read_tsv(path)), "tab")
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
     rows = read_rows(path, "csv", AS_NAMED)
-    return _read_columns((f"{path}, line {number}", cells) for number, cells in rows)
+    return _read_columns(((f"{path}, line {number}", cells) for number, cells in rows), "comma")
 
 
-def _read_columns(rows: Iterable[tuple[str, list[str]]]) -> Iterator[Row]:
+def _read_columns(rows: Iterable[tuple[str, list[str]]], separator: str) -> Iterator[Row]:
     """Ids and queries of rows of cells; a header says which columns they are."""
     header: list[str] = []
     for number, (place, raw) in enumerate(rows):
@@ -208,7 +208,9 @@ def _read_columns(rows: Iterable[tuple[str, list[str]]]) -> Iterator[Row]:
             header = _header(cells, place)
             continue
         if len(cells) == 1:
-            raise I3Error(f"{place}: no tab; expected a query id, a tab and the query")
+            raise I3Error(
+                f"{place}: no {separator}; expected a query id, a {separator} and the query"
+            )
         while len(cells) > max(PAIR, len(header)) and not cells[-1]:
             cells.pop()
         yield place, *_columns(cells, header, place)

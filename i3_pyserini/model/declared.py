@@ -228,13 +228,16 @@ def path_of(name: str, file: str) -> Path | None:
     """A file of a model directory or hub name; None if it has none of this name.
 
     Raises:
-        I3Error: it is neither a directory nor a name that the hub knows.
+        I3Error: there is no such directory, and no such name on the hub.
     """
     folder = Path(name)
     if folder.is_dir():
         return folder / file if (folder / file).is_file() else None
     from transformers.utils.hub import cached_file  # noqa: PLC0415  (seconds; for hub names only)
 
+    from i3_pyserini.model.loading import check_name, unreadable  # noqa: PLC0415  (likewise)
+
+    check_name(name, "encoder")
     try:
         found = cached_file(
             name,
@@ -242,7 +245,6 @@ def path_of(name: str, file: str) -> Path | None:
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
         )
-    except OSError as error:
-        reason = str(error).splitlines()[0]
-        raise I3Error(f"{name}: no such directory, and no model on the hub ({reason})") from error
+    except OSError as error:  # such as a name with a blank in it, or a model that needs a login
+        raise unreadable(name, "encoder", file, error) from error
     return Path(found) if found else None

@@ -88,7 +88,7 @@ def test_absent_queries_and_passages_are_dropped_and_named(run_module: Run, tmp_
     done = run_module(*command, "--drop-unknown", check=True)
     assert "2 judgements of an absent query left out (q9, q8)" in done.stderr
     assert "2 judgements of an absent passage left out (d9, d8)" in done.stderr
-    assert "1 queries have no judgement left (q2)" in done.stderr
+    assert "1 query has no judgement left (q2)" in done.stderr
     assert written(tmp_path / "ours") == [("q1", "d1", 1)]
     assert set(read_topics(str(tmp_path / "ours" / "topics.test.tsv"))) == {"q1", "q2"}
 

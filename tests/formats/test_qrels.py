@@ -162,7 +162,7 @@ def test_a_judgement_with_two_levels_is_refused_or_the_highest(
     with pytest.raises(I3Error, match=rf"line {second}: .*'d1' .* 2 .*'q1'.* 0 in line {first};"):
         read_qrels(path)
     assert list(read_qrels(path, "max").iter_rows()) == ROWS
-    assert "1 pairs with different levels: the highest" in capsys.readouterr().err
+    assert "1 pair with two levels: the higher" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

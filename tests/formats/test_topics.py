@@ -109,6 +109,7 @@ def test_an_id_may_be_a_number_and_the_querys_own_counts(tmp_path: Path) -> None
     ("suffix", "content", "said"),
     [
         (".tsv", "q1\ta\nq2 b\n", "line 2: no tab"),
+        (".csv", "qid;query\nq1;fox\n", "line 1: no comma"),
         (".tsv", "q1\ta\n\nq1\tb\n", "line 3: query id 'q1' occurs a second time"),
         (".tsv", b"q1\ta\nq2\t\xff\n", "line 2: not valid UTF-8"),
         (".tsv", "q1\t \n", "line 1: the query is empty"),

@@ -90,6 +90,22 @@ def test_damaged_files_are_named(tiny_bert: str, tmp_path: Path, file: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent", "no such directory"),
+        ("a/b/c", "no such directory"),
+        ("two words", "no such directory"),
+        ("a.jsonl", "is a file"),
+    ],
+)
+def test_a_model_that_is_not_there(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "a.jsonl").touch()
+    path = name if name in ("a/b/c", "two words") else str(tmp_path / name)
+    with pytest.raises(I3Error, match=f"encoder {path}: {said}"):
+        declared(path)
+
+
+@pytest.mark.parametrize(
     ("file", "content"),
     [
         ("sentence_bert_config.json", "[512]"),
