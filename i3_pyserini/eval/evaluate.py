@@ -12,7 +12,7 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider, measure_values
 from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
-from i3_pyserini.formats.qrels import as_pandas, as_polars
+from i3_pyserini.formats.qrels import as_pandas, as_polars, numbered
 from i3_pyserini.formats.runs import Run
 
 if TYPE_CHECKING:
@@ -121,18 +121,12 @@ def _by_others(
 ) -> dict[str, Values]:
     """What ir-measures' own providers compute.
 
-    They are given numbers for query ids: gdeval (`ERR@k`) takes no others, and of `a-1` and `b-1`
-    makes one query.
-
     Raises:
         I3Error: a provider cannot compute a measure.
     """
     place = {query: row for row, query in enumerate(queries)}
-    qrels, known = as_pandas(judgements), run.frame[run.frame["query_id"].isin(place.keys())]
-    qrels, known = (
-        frame.assign(query_id=[str(place[query]) for query in frame["query_id"]])
-        for frame in (qrels, known)
-    )
+    qrels = numbered(as_pandas(judgements), place)
+    known = numbered(run.frame[run.frame["query_id"].isin(place.keys())], place)
     values = {str(measure): np.full(len(queries), np.nan) for measure in measures}
     for measure in measures:  # one by one: together, gains of one are taken for another
         try:

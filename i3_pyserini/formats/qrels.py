@@ -185,6 +185,18 @@ def as_pandas(qrels: pl.DataFrame) -> "pd.DataFrame":
     return pd.DataFrame({**columns, "relevance": safe.to_series().to_numpy()})
 
 
+def numbered(table: "pd.DataFrame", queries: Mapping[str, int]) -> "pd.DataFrame":
+    """A table for ir-measures' providers, with numbers for query ids.
+
+    gdeval (`ERR@k`) takes no other ids, and of `a-1` and `b-1` makes one query.
+
+    Args:
+        table: judgements or a ranking, with a column query_id.
+        queries: the number of each id in it.
+    """
+    return table.assign(query_id=[str(queries[qid]) for qid in table["query_id"]])
+
+
 def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
     """The same columns in polars."""
     if isinstance(qrels, pl.DataFrame):

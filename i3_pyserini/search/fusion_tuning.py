@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.measures import choose_measures
-from i3_pyserini.formats.qrels import as_pandas, as_polars, note_without_topic
+from i3_pyserini.formats.qrels import as_pandas, as_polars, note_without_topic, numbered
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.search.fusion import (
     Fusion,
@@ -124,13 +124,15 @@ class _Value:
     """A measure's mean over the judged queries, of rankings with nothing after their depth."""
 
     def __init__(self, measure: Measure, qrels: pl.DataFrame) -> None:
-        self._evaluator = ir_measures.evaluator([measure], as_pandas(qrels))
-        self._queries = set(qrels["query_id"])
+        self._queries = {qid: number for number, qid in enumerate(sorted(set(qrels["query_id"])))}
+        judged = numbered(as_pandas(qrels), self._queries)
+        self._evaluator = ir_measures.evaluator([measure], judged)
 
     def __call__(self, ranking: pd.DataFrame) -> float:
         places = ranking.groupby("query_id", sort=False).cumcount()
         strict = ranking.assign(score=-places.astype(float))
-        found = self._evaluator.iter_calc(strict[strict["query_id"].isin(self._queries)])
+        known = strict[strict["query_id"].isin(self._queries.keys())]
+        found = self._evaluator.iter_calc(numbered(known, self._queries))
         return sum(metric.value for metric in found) / len(self._queries)
 
 

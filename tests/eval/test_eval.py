@@ -119,6 +119,19 @@ def test_what_other_providers_cannot_compute(tmp_path: Path) -> None:
         scores(tmp_path, "q1 Q0 a 1 1 t\n", "Accuracy", qrels="q1 0 a 1\n")
 
 
+@pytest.mark.parametrize("ids", [("q1", "q2"), ("a-1", "b-1"), ("1", "x-1"), ("Q#ü", "2")])
+def test_query_ids_may_be_any_words_for_every_measure(tmp_path: Path, ids: tuple[str, str]) -> None:
+    """gdeval (`ERR@k`) takes numbers only, and what stands before a `-` for nothing."""
+
+    def values(first: str, second: str) -> dict[str, float]:
+        run = f"{first} Q0 a 1 1 t\n{second} Q0 b 1 2 t\n{second} Q0 c 2 1 t\n"
+        qrels = f"{first} 0 a 2\n{second} 0 c 1\n{second} 0 b -1\n"
+        return scores(tmp_path, run, "ERR@2", "infAP", qrels=qrels).means
+
+    assert values(*ids) == values("7", "8")
+    assert values(*ids)["ERR@2"] > 0
+
+
 def test_queries_of_which_a_measure_says_nothing(tmp_path: Path) -> None:
     """Accuracy needs a relevant passage in the run; the others do not count, as in ir-measures."""
     run = "q1 Q0 a 1 2 t\nq1 Q0 b 2 1 t\nq2 Q0 x 1 1 t\nq2 Q0 y 2 0 t\n"

@@ -219,6 +219,16 @@ def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: 
             assert other.means[name] <= tuned.value + 1e-12
 
 
+def test_tuning_for_a_measure_whose_program_takes_only_numbers_as_query_ids() -> None:
+    dev = [
+        as_run({"q-1": {"a": 2.0, "b": 1.0}, "x-1": {"a": 1.0, "b": 2.0}}, name) for name in "ab"
+    ]
+    judged = [("q-1", "a", 1), ("x-1", "b", 1)]
+    qrels = pd.DataFrame(judged, columns=["query_id", "doc_id", "relevance"])
+    tuned = tune(dev, qrels, Fusion("interpolation", (1, 1)), "ERR@2")
+    assert tuned.value == pytest.approx(1 / 16, abs=1e-5)  # (2**1 - 1) / 2**4 at the first rank
+
+
 def test_command(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..., Any]) -> None:
     test = (runs["test-wrong"], runs["test-right"])
     tuning = ("--tune", runs["qrels"], "--tune-runs", runs["dev-wrong"], runs["dev-right"])
