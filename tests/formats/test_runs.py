@@ -1,4 +1,4 @@
-"""Reading runs: quick and careful reading agree, and what is odd is told by line."""
+"""Reading runs: quick and careful reading agree, and what is invalid is named with its line."""
 
 import gzip
 import os

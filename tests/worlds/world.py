@@ -38,7 +38,7 @@ COMPRESSIONS = ("", "", "gzip", "zstd")
 
 @dataclass(frozen=True)
 class Record:
-    """A passage as it should be read: texts without surrounding blanks, None for no title."""
+    """A passage as expected: texts without surrounding blanks, None for no title."""
 
     docid: str
     title: str | None
