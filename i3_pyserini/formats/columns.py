@@ -15,6 +15,7 @@ import polars as pl
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import GZIP, ZSTD, open_bytes
 from i3_pyserini.formats.names import roles_of
+from i3_pyserini.formats.tables import csv_rows
 
 Source = Path | bytes
 LINE, MORE = "line", "more"
@@ -147,7 +148,7 @@ def _first_line(path: Path, source: Source) -> tuple[int, str]:
 def _cells(line: str) -> list[str]:
     """A line's cells as CSV has them; none if it has a quote or line end that CSV has not."""
     try:
-        return next(csv.reader([line], strict=True))
+        return next(csv_rows([line]))
     except csv.Error:
         return []
 
@@ -295,7 +296,7 @@ def _read_commas(path: Path, source: Source, found: _Found, what: str) -> pl.Dat
     """The same for commas, with quotes as usual in CSV."""
     text = "\n".join(_lines(path, source).fill_null("").to_list())
     rows: list[list[str | int]] = []
-    start, reader = 1, csv.reader(StringIO(text), strict=True)
+    start, reader = 1, csv_rows(StringIO(text))
     try:
         for cells in reader:
             line, start = start, reader.line_num + 1

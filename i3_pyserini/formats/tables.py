@@ -3,13 +3,16 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import open_bytes
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 LONGEST = 1 << 24  # characters of a field; more are a quote that is never closed
 BYTE_ORDER_MARK = "\ufeff"
@@ -101,11 +104,16 @@ def _decoded(file: BinaryIO, path: Path, encoding: str) -> Iterator[str]:
         raise I3Error(f"{path}: not valid {encoding.upper()} ({error})") from error
 
 
+def csv_rows(lines: Iterable[str], delimiter: str = ",", strict: bool = True) -> "Reader":
+    """A `csv.reader` that takes fields of up to `LONGEST` characters, whoever read before it."""
+    csv.field_size_limit(LONGEST)  # the process has only one
+    return csv.reader(lines, delimiter=delimiter, strict=strict)
+
+
 def _quoted_rows(
     lines: Iterator[str], path: Path, delimiter: str
 ) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))  # the process has only one
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv_rows(lines, delimiter)
     start = 1
     try:
         for cells in reader:

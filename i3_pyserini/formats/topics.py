@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,7 +14,7 @@ from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
-from i3_pyserini.formats.tables import AS_NAMED, read_rows
+from i3_pyserini.formats.tables import AS_NAMED, csv_rows, read_rows
 from i3_pyserini.formats.tsv import read_tsv
 
 # Names of Pyserini's and their ir_datasets counterparts.
@@ -26,6 +27,7 @@ PYSERINI_NAMES = {
 }
 SUFFIXES = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
 SNIFFED = 4096  # bytes of a file whose name does not say what it is
+END = "\x00end"  # a row after the last one: it shows whether a quote is still open
 PAIR = 2  # columns: an id and a query
 
 Row = tuple[str, str, str]  # "FILE, line N", an id and a query
@@ -253,15 +255,18 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
 
 
 def _read_quoted(path: Path) -> Iterator[Topic]:
+    """Quotes as pandas takes them: `"a"b` is ab, and one that is never closed is an error."""
     with open_bytes(path) as file:
         content = file.read()
     try:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        rows = [row for row in csv.reader(text, delimiter="\t") if row]
+        rows = [row for row in csv_rows(chain(text, ["\n", END]), "\t", strict=False) if row]
     except UnicodeDecodeError as error:
         raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
-    except csv.Error as error:  # an unbalanced quote
+    except csv.Error as error:
         raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
+    if rows.pop() != [END]:
+        raise I3Error(f"{path}: cannot be read with quotes (one is never closed)")
     for row in rows:
         if len(row) != PAIR:
             raise I3Error(f"{path}: {len(row)} fields in {row!r:.80}; expected query id and query")

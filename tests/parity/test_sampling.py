@@ -17,7 +17,7 @@ from i3_pyserini.train.samples import Batch, Collator, EpochSampler, TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
 from .conftest import Golden
-from .training import original_recipe
+from .training import DISTILL_RECIPE, RECIPE, original_recipe
 
 EMPTY = "what"  # the original's generated query of a passage that has none
 TRAIN, DISTILL = "DualEncoderTrainDataset", "DualEncoderDistillWithScoresDataset"
@@ -40,15 +40,16 @@ def stores(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> tuple[Te
 def recipe_of(golden: Golden, dataset: str) -> Recipe:
     data = golden.path / "data"
     if dataset == DISTILL:
-        files = ["negatives=null", f"teacher={data / 'kd_train.jsonl'}"]
+        recipe, files = DISTILL_RECIPE, [f"teacher={data / 'kd_train.jsonl'}"]
     else:
+        recipe = RECIPE
         files = [
             f"queries={data / 'train.query.txt'}",
             f"qrels={data / 'qrels.tsv'}",
             f"negatives={data / 'train_negs.tsv'}",
         ]
     size = f"--training.passages_per_query={golden.args.sample_num}"
-    return original_recipe(*(f"--data.{file}" for file in files), size)
+    return original_recipe(*(f"--data.{file}" for file in files), size, recipe=recipe)
 
 
 def training_set(golden: Golden, dataset: str, stores: tuple[TextStore, TextStore]) -> TrainingSet:
@@ -215,4 +216,4 @@ def test_the_right_passage_for_each_id(golden: Golden, stores: tuple[TextStore, 
     for pid, title, text in golden.rows("collection.tsv"):
         entry = stores[0].get(pid)
         assert entry is not None
-        assert (entry.title, entry.text) == (title, text)
+        assert (entry.title or "", entry.text) == (title, text)

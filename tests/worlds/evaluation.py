@@ -41,9 +41,7 @@ TREC_EVAL = {
 
 def check_evaluation(world: World, qrels: Path, run: Path) -> None:
     """Compares measures of the run, and of one with ties, query by query."""
-    judged: Judgements = {}
-    for qid, docid, level in world.judgements:
-        judged.setdefault(qid, {})[docid] = level
+    judged = _judged(world)
     ranked = {qid: dict(hits) for qid, hits in read_hits(run).items()}
     if not judged.keys() & ranked.keys():
         return
@@ -56,23 +54,28 @@ def check_evaluation(world: World, qrels: Path, run: Path) -> None:
     _check_trec_eval(judged, tied, qrels, path)
 
 
-def _check_ir_measures(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
-    measures = [ir_measures.parse_measure(name) for name in MEASURES]
-    safe = {
+def _judged(world: World) -> Judgements:
+    """Levels by query; 0 where all are below 0, because pytrec_eval corrupts memory on these."""
+    judged: Judgements = {}
+    for qid, docid, level in world.judgements:
+        judged.setdefault(qid, {})[docid] = level
+    return {
         qid: levels if max(levels.values()) >= 0 else dict.fromkeys(levels, 0)
         for qid, levels in judged.items()
     }
+
+
+def _check_ir_measures(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
+    measures = [ir_measures.parse_measure(name) for name in MEASURES]
     right = dict.fromkeys(((str(m), q) for m in measures for q in judged), 0.0)
     for measure in measures:  # one by one: together, its providers mix some of them up
-        for metric in ir_measures.iter_calc([measure], safe, ranked):
+        for metric in ir_measures.iter_calc([measure], judged, ranked):
             right[str(measure), metric.query_id] = metric.value
     same_values(_ours(measures, qrels, run), right, "eval against ir-measures")
 
 
 def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
-    # Without a level of at least 0 for a query it corrupts memory; every measure is 0 there.
-    sound = {qid: levels for qid, levels in judged.items() if max(levels.values()) >= 0}
-    evaluator = pytrec_eval.RelevanceEvaluator(sound, set(TREC_EVAL))
+    evaluator = pytrec_eval.RelevanceEvaluator(judged, set(TREC_EVAL))
     measures = [ir_measures.parse_measure(name) for name in TREC_EVAL.values()]
     names = {name: str(measure) for name, measure in zip(TREC_EVAL, measures, strict=True)}
     right = dict.fromkeys(((name, qid) for name in names.values() for qid in judged), 0.0)
