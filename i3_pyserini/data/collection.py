@@ -18,6 +18,7 @@ from i3_pyserini.formats.jsonl import refuse_surrogates
 from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
+from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
 # What a collection's folder holds; text stores are made beside the corpus by training.
 OWN = (
@@ -40,6 +41,9 @@ class Findings:
     Attributes:
         passages: number of passages.
         empty: passages without text.
+        longer: passages of more words than `I3_PASSAGE_LENGTH`; a word is one id or more, so that
+            models with that length cut at least as many.
+        longer_topics: topics of more words than `I3_QUERY_LENGTH`.
         topics: number of topics by split.
         judgements: number of judgements by split.
         unknown: judgements of absent passages that were left out.
@@ -48,6 +52,8 @@ class Findings:
 
     passages: int = 0
     empty: int = 0
+    longer: int = 0
+    longer_topics: int = 0
     topics: dict[str, int] = field(default_factory=dict)
     judgements: dict[str, int] = field(default_factory=dict)
     unknown: int = 0
@@ -59,6 +65,16 @@ class Findings:
             for split, count in self.topics.items()
         ]
         notes = [f"{self.empty:,} passages without text"] if self.empty else []
+        if self.longer:
+            share = self.longer / self.passages
+            notes.append(
+                f"at least {self.longer:,} passages ({share:.1%}) are longer than "
+                f"{I3_PASSAGE_LENGTH} ids, I³'s default length, and would be cut"
+            )
+        if self.longer_topics:
+            notes.append(
+                f"at least {self.longer_topics:,} topics would be cut at {I3_QUERY_LENGTH} ids"
+            )
         if self.unknown:
             notes.append(f"{self.unknown:,} judgements of absent passages left out")
         if self.unknown_queries:
@@ -97,6 +113,8 @@ class CheckedCollection:
                 )
             self._pids.add(passage.docid)
             self.findings.passages += 1
+            words = len(passage.text.split()) + len((passage.title or "").split())
+            self.findings.longer += words > I3_PASSAGE_LENGTH
             self.findings.empty += not (passage.text.strip() or (passage.title or "").strip())
             yield passage
         if not self._pids:
@@ -112,6 +130,9 @@ class CheckedCollection:
         topics = by_id(self._topics(name), f"{self.source.origin}, split {name!r}")
         judgements = self._judgements(name, topics)
         self.findings.topics[name] = len(topics)
+        self.findings.longer_topics += sum(
+            len(query.split()) > I3_QUERY_LENGTH for query in topics.values()
+        )
         self.findings.judgements[name] = len(judgements)
         return topics, judgements
 

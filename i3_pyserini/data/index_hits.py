@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from i3_pyserini.data.same_text import TextHashes
+from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.searcher import Searcher
 
@@ -51,6 +52,7 @@ class IndexHits:
         """
         qids = list(topics)
         vectors = self._encoder.encode(list(topics.values()))
+        note_cut(self._encoder, len(topics))
         for start in range(0, len(qids), SEARCHED):
             some = slice(start, start + SEARCHED)
             found = self._searcher.search(vectors[some], last)

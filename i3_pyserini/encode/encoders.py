@@ -30,6 +30,7 @@ CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help,
 NO_LIMIT, UNKNOWN_LENGTH = 1 << 20, 512  # ids: more than the first means that nobody says
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
+Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class DocumentEncoder(Protocol):
@@ -97,9 +98,7 @@ class _PassageEncoder:
         self._pad_id = padding_id(tokenizer)
         self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
-    def ids(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
-    ) -> list[list[int]]:
+    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
         """The ids of N passages, with special tokens, cut to the model's length."""
         raise NotImplementedError
 
@@ -109,12 +108,7 @@ class _PassageEncoder:
         Padding is on the right, whatever the tokenizer declares. On the left, it would shift the
         positions of a text by the length of its neighbours.
         """
-        width = max(len(one) for one in ids)
-        padded = np.full((len(ids), width), self._pad_id, dtype=np.int64)
-        mask = np.zeros_like(padded)
-        for row, one in enumerate(ids):
-            padded[row, : len(one)], mask[row, : len(one)] = one, 1
-        return self._run(padded, mask)
+        return self._run(*_padded(ids, self._pad_id))
 
     def encode(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None, **_: Any
@@ -162,9 +156,7 @@ class I3DocumentEncoder(_PassageEncoder):
         dtype = "fp16" if fp16 else dtype
         super().__init__(module, hf_tokenizer, self.device, dtype, backend)
 
-    def ids(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
-    ) -> list[list[int]]:
+    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
         """The ids of N passages through the model's template; see `DocumentEncoder`."""
         return self.tokenizer.passage_ids(texts, titles)
 
@@ -214,9 +206,7 @@ class AutoDocumentEncoder(_PassageEncoder):
         module = _Pooled(encoder, VectorHead(settings, model_name, skip))
         super().__init__(module, self.tokenizer, self.device, dtype, backend)
 
-    def ids(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None = None
-    ) -> list[list[int]]:
+    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
         """The ids of N passages; see `DocumentEncoder`.
 
         Raises:
@@ -336,17 +326,36 @@ class I3QueryEncoder:
         self.model, self.tokenizer = load_model_directory(self.name)
         self.half = fp16 and self.device.type == "cuda"
         self.model.to(self.device, torch.float16 if self.half else torch.float32)  # type: ignore[arg-type]
+        self.dimension, self.settings = self.model.config.hidden_size, self.model.config.settings()
 
     def encode(self, query: str, **_: Any) -> Vectors:
         """Encodes one query to float32 [H]."""
         vector: Vectors = self.encode_batch([query])[0]
         return vector
 
-    @torch.inference_mode()
     def encode_batch(self, queries: Sequence[str], **_: Any) -> Vectors:
         """Encodes Q queries to float32 [Q, H]."""
-        batch = self.tokenizer.queries(list(queries)).to(self.device)
-        return _to_numpy(self.model.encode_queries(**batch))
+        return self.vectors(self.ids(queries))
+
+    def ids(self, queries: Sequence[str]) -> TokenIds:
+        """The ids of Q queries, with special tokens, cut to the model's length."""
+        return self.tokenizer.query_ids(queries)
+
+    @torch.inference_mode()
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encodes Q queries of ids, together, to float32 [Q, H]."""
+        padded, mask = _padded(ids, padding_id(self.tokenizer.tokenizer))
+        batch = (torch.from_numpy(array).to(self.device) for array in (padded, mask))
+        return _to_numpy(self.model.encode_queries(*batch))
+
+
+def _padded(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
+    """Ids [B, T], padded on the right, and their mask."""
+    padded = np.full((len(ids), max(map(len, ids))), pad_id, dtype=np.int64)
+    mask = np.zeros_like(padded)
+    for row, one in enumerate(ids):
+        padded[row, : len(one)], mask[row, : len(one)] = one, 1
+    return padded, mask
 
 
 def _to_numpy(vectors: Tensor) -> Vectors:

@@ -38,6 +38,7 @@ def main() -> None:
         quickest_device,
         record_of,
     )
+    from i3_pyserini.encode.query_encoders import note_cut
     from i3_pyserini.formats.encoded_queries import save_queries
     from i3_pyserini.formats.index import EncoderRecord, read_manifest
     from i3_pyserini.formats.topics import read_topics
@@ -56,6 +57,7 @@ def main() -> None:
     if args.index is not None:
         check_index(args.index, encoder)
     vectors = encoder.encode(list(topics.values()))
+    note_cut(encoder, len(topics))
     save_queries(args.output, topics, vectors, args.overwrite, record_of(encoder))
     print(f"wrote {args.output}: {len(topics):,} queries of {vectors.shape[1]} dimensions")
 

@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
@@ -19,6 +19,9 @@ from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
 from i3_pyserini.model.settings import EncoderSettings, check_length, resolve
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
+
+if TYPE_CHECKING:
+    from i3_pyserini.encode.encoders import AutoQueryEncoder, I3QueryEncoder
 
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
 TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
@@ -35,12 +38,14 @@ class QueryEncoder(Protocol):
         fingerprint: of the model; None for a hub name.
         dimension: numbers in a vector, H.
         settings: how it makes vectors.
+        cut: how many queries of the last call were longer than the model takes.
     """
 
     name: str
     fingerprint: str | None
     dimension: int
     settings: EncoderSettings
+    cut: int
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H]."""
@@ -134,7 +139,7 @@ class NumpyQueryEncoder:
         settings: EncoderSettings,
         threads: int,
     ) -> None:
-        self._threads = threads
+        self._threads, self.cut = threads, 0
         self.name, self.dimension = name, bert.hidden_size
         self.fingerprint = fingerprint(Path(name))
         self._bert, self.settings = bert, settings
@@ -144,6 +149,7 @@ class NumpyQueryEncoder:
         """Encodes Q queries to float32 [Q, H], those of like length together."""
         texts = query_texts(queries, self.settings.query_prompt)
         ids = self._tokenizer.ids(texts, self._length)
+        self.cut = ids.cut
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
 
         def encode(rows: Sequence[int]) -> None:
@@ -189,25 +195,33 @@ class TransformersQueryEncoder:
     ) -> None:
         from i3_pyserini.encode import encoders  # noqa: PLC0415  (seconds)
 
-        self.name, self.fingerprint = name, fingerprint(Path(name))
-        self._encode: Any
+        self.name, self.fingerprint, self.cut = name, fingerprint(Path(name)), 0
+        self._encoder: I3QueryEncoder | AutoQueryEncoder
         if kind == "i3":
-            i3 = encoders.I3QueryEncoder(name, device or "cpu")
-            self.dimension, self._encode = i3.model.config.hidden_size, i3.encode_batch
-            self.settings = i3.model.config.settings()
-            return
-        auto = encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
-        self.dimension, self._encode = auto.dimension, auto.encode
-        self.settings = auto.settings
+            self._encoder = encoders.I3QueryEncoder(name, device or "cpu")
+        else:
+            self._encoder = encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
+        self.dimension, self.settings = self._encoder.dimension, self._encoder.settings
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], those of like length together."""
         order = sorted(range(len(queries)), key=lambda row: len(queries[row]))
         vectors = np.empty((len(queries), self.dimension), dtype=np.float32)
+        self.cut = 0
         for start in range(0, len(order), TRANSFORMERS_BATCH):
             rows = order[start : start + TRANSFORMERS_BATCH]
-            vectors[rows] = self._encode([queries[row] for row in rows])
+            ids = self._encoder.ids([queries[row] for row in rows])
+            vectors[rows] = self._encoder.vectors(ids)
+            self.cut += ids.cut
         return vectors
+
+
+def note_cut(encoder: QueryEncoder, queries: int) -> None:
+    """Notes how many of the queries that were encoded last were cut, if any were."""
+    if encoder.cut:
+        length = encoder.settings.query_length
+        limit = f"{length} ids" if length else "what the tokenizer takes"
+        note(f"{encoder.cut:,} of {queries:,} queries are cut to {limit}")
 
 
 def _light_encoder(

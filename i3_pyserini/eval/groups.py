@@ -9,6 +9,7 @@ import polars as pl
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluate import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
+from i3_pyserini.formats.qrels import note_without_topic
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.formats.tsv import read_tsv
 
@@ -32,19 +33,19 @@ def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
 
 
 def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
-    """Groups the qrels' queries by their number of words.
+    """Groups the qrels' queries by their number of words; those without a topic are noted.
 
     Raises:
-        I3Error: a query has no topic.
+        I3Error: no query has a topic.
     """
-    queries = sorted(set(qrels["query_id"]))
-    lacking = [query for query in queries if query not in topics]
-    if lacking:
+    judged = sorted(set(qrels["query_id"]))
+    lengths = {query: len(topics[query].split()) for query in judged if query in topics}
+    if not lengths:
         raise I3Error(
-            f"{len(lacking)} of the qrels' queries have no topic ({lacking[0]}); are the topics of "
-            "another set?"
+            f"none of the qrels' queries has a topic ({judged[0]}); are the topics of another set?"
         )
-    return _by_number({query: len(topics[query].split()) for query in queries}, LENGTHS, "words")
+    note_without_topic(qrels, topics, "--group-by length", "the topics")
+    return _by_number(lengths, LENGTHS, "words")
 
 
 def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:

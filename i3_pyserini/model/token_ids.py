@@ -1,9 +1,10 @@
 """The ids of texts, and how many of the texts were too long."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 
 class TokenIds(list[list[int]]):
@@ -19,7 +20,7 @@ class TokenIds(list[list[int]]):
 
 
 def token_ids(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: "PreTrainedTokenizerBase",
     texts: Sequence[str],
     max_length: int,
     second: Sequence[str] | None = None,

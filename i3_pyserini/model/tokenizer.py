@@ -97,10 +97,15 @@ class I3Tokenizer:
         Raises:
             I3Error: a query is not text.
         """
-        texts = query_texts(
-            queries, self.config.query_prompt or prompt_of(self.config.query_prefix)
-        )
-        return self._encode(texts, self.config.query_length)
+        return self._encode(self._query_texts(queries), self.config.query_length)
+
+    def query_ids(self, queries: Sequence[str]) -> TokenIds:
+        """The ids of each query, as `queries` has them but for the padding.
+
+        Raises:
+            I3Error: see `queries`.
+        """
+        return token_ids(self.tokenizer, self._query_texts(queries), self.config.query_length)
 
     def passages(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
@@ -186,6 +191,10 @@ class I3Tokenizer:
             backend.no_padding()
         own.save_pretrained(directory)
         read_as_written(directory, self.config.encoder)
+
+    def _query_texts(self, queries: Sequence[str]) -> list[str]:
+        prompt = self.config.query_prompt or prompt_of(self.config.query_prefix)
+        return query_texts(queries, prompt)
 
     def _encode(self, texts: list[str], length: int) -> BatchEncoding:
         batch: BatchEncoding = self.tokenizer(

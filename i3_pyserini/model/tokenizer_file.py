@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.declared import path_of
+from i3_pyserini.model.token_ids import TokenIds
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer
@@ -53,10 +54,11 @@ class TokenizerFile:
     truncation_side: str = "right"
     model_max_length: float | None = None
 
-    def ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    def ids(self, texts: Sequence[str], max_length: int) -> TokenIds:
         """The ids of N texts, special tokens included, at most `max_length` each."""
         self.core.enable_truncation(max_length, direction=self.truncation_side)
-        return [encoding.ids for encoding in self.core.encode_batch(list(texts))]
+        found = self.core.encode_batch(list(texts))
+        return TokenIds((one.ids for one in found), sum(bool(one.overflowing) for one in found))
 
     def identity(self) -> str:
         """What decides ids besides `tokenizer.json` itself, as text that versions agree on."""

@@ -9,6 +9,7 @@ import faiss
 from tqdm import tqdm
 
 from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_encoder
+from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.docids import Docids
@@ -135,7 +136,9 @@ def _vectors(job: SearchJob, topics: Mapping[str, str], searcher: Searcher) -> t
         vectors, name = _encoded(job.queries.encoded, topics, searcher.made_by, str(searcher.path))
         return searcher.vectors_of(vectors), name
     encoder = searcher.load_encoder(job.queries.flags, job.threads)
-    return searcher.vectors_of(list(topics.values())), encoder.name
+    vectors = searcher.vectors_of(list(topics.values()))
+    note_cut(encoder, len(topics))
+    return vectors, encoder.name
 
 
 def _encoded(
@@ -170,6 +173,7 @@ def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collect
     else:
         encoder = encoder_for(made_by, place, job.queries.flags, job.threads)
         vectors, name = encoder.encode(list(topics.values())), encoder.name
+        note_cut(encoder, len(topics))
 
     def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
         for start in range(0, len(vectors), job.batch_size):

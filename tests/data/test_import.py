@@ -15,6 +15,7 @@ from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFile
 from i3_pyserini.data.sources.named import HubDataset, IrDataset
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passages import Corpus, collection_name
+from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Row = tuple[str, str, int]
@@ -87,6 +88,21 @@ def test_a_beir_folder_keeps_its_splits(tmp_path: Path) -> None:
     assert contents(tmp_path / "ours") == EXPECTED
     assert read_queries(tmp_path / "ours" / "topics.train.tsv") == {"q3": "where"}
     assert read_positives(tmp_path / "ours" / "qrels.train.txt") == {"q3": ["d2"]}
+
+
+def test_long_texts_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(
+            json.dumps({"id": f"d{words}", "title": "a b", "text": "word " * words}) + "\n"
+            for words in (I3_PASSAGE_LENGTH - 2, I3_PASSAGE_LENGTH - 1, 500)
+        )
+    )
+    topics = tmp_path / "topics.tsv"
+    topics.write_text(f"q1\t{'a ' * I3_QUERY_LENGTH}\nq2\t{'a ' * (I3_QUERY_LENGTH + 1)}\n")
+    source = PlainFiles(tmp_path / "corpus.jsonl", {"test": topics}, {}, {})
+    findings = write_collection(source, tmp_path / "ours")
+    assert (findings.longer, findings.longer_topics) == (2, 1)
+    assert "at least 2 passages (66.7%) are longer than 140 ids" in str(findings)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])

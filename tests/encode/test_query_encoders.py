@@ -15,6 +15,7 @@ from i3_pyserini.encode.query_encoders import (
     TransformersQueryEncoder,
     kind_of,
     load_query_encoder,
+    note_cut,
 )
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import I3Config
@@ -44,6 +45,20 @@ def test_i3_queries_are_those_of_the_model(place: Path) -> None:
     torch = load_query_encoder(model, device="cpu:0")
     assert isinstance(torch, TransformersQueryEncoder)
     np.testing.assert_allclose(torch.encode(TEXTS), expected, atol=1e-5)
+    assert encoder.cut == torch.cut == 1
+
+
+@pytest.mark.parametrize("device", [None, "cpu:0"])
+def test_queries_that_are_cut_are_counted(
+    minilm: str, device: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = load_query_encoder(minilm, device=device, settings=EncoderSettings(query_length=5))
+    encoder.encode(["a b", "a b c", "a b c d", "a b c d e"])
+    note_cut(encoder, 4)
+    assert "2 of 4 queries are cut to 5 ids" in capsys.readouterr().err
+    encoder.encode(["a b"])
+    note_cut(encoder, 1)
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_cut_is_what_is_longer_than_allowed(tiny_bert: str, length: int, add_sep
     found = AutoDocumentEncoder(tiny_bert, "cpu", settings=settings).ids(texts, titles)
     whole = EncoderSettings(passage_length=150, add_sep=add_sep)
     lengths = map(len, AutoDocumentEncoder(tiny_bert, "cpu", settings=whole).ids(texts, titles))
-    assert found.cut == sum(one > length for one in lengths)  # type: ignore[attr-defined]
+    assert found.cut == sum(one > length for one in lengths)
 
 
 def test_tokenizers_without_encodings_count_alike(tiny_tokenizer: Any) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import Difference, compare
 from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.groups import by_length
 from i3_pyserini.eval.tables import Table
 
 RANDOM = np.random.default_rng(5)
@@ -237,6 +239,16 @@ def test_runs_of_one_name_are_called_by_their_paths(run_module: Any, files: Path
     header, *rows = csv.reader(done.stdout.splitlines())
     assert {len(row) for row in rows} == {len(header)}
     assert {row[0] for row in rows} == {str(files / "c"), str(files / "sub" / "c")}
+
+
+def test_queries_without_a_topic_are_in_no_group(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    qrels = pl.DataFrame({"query_id": ["q1", "q2"], "doc_id": ["d", "d"], "relevance": [1, 1]})
+    assert by_length(qrels, {"q1": "one two", "q3": "x"}) == {"up to 3 words": ["q1"]}
+    assert "1 of 2 judged queries is not in the topics" in capsys.readouterr().err
+    with pytest.raises(I3Error, match="none of the qrels' queries has a topic"):
+        by_length(qrels, {"q3": "x"})
 
 
 @pytest.mark.parametrize(
