@@ -103,7 +103,7 @@ def _fuse(collection: Path, work: Path, output: Path, flags: tuple[str, ...]) ->
     dev = [str(work / f"run.{name}.dev.txt") for name in SYSTEMS]
     tuning = (str(collection / "qrels.dev.txt"), "--tune-runs", *dev) if "--tune" in flags else ()
     runs = [str(work / f"run.{name}.test.txt") for name in SYSTEMS]
-    _run("i3_pyserini.search.fuse", *runs, "--output", str(output), "--overwrite", *flags, *tuning)
+    _run("i3_pyserini", "fuse", *runs, "--output", str(output), "--overwrite", *flags, *tuning)
 
 
 def _run(module: str, *arguments: str) -> None:

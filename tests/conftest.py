@@ -29,6 +29,7 @@ PIECES = "photo ##syn ##thesis ##s plant light".split()
 # Commands that leave no trace in the process that they run in: no Java, no processes of their own.
 IN_PROCESS = frozenset(
     {
+        "i3_pyserini",
         "i3_pyserini.data",
         "i3_pyserini.encode",
         "i3_pyserini.encode.query",
@@ -36,7 +37,6 @@ IN_PROCESS = frozenset(
         "i3_pyserini.model.convert",
         "i3_pyserini.model.explain",
         "i3_pyserini.search",
-        "i3_pyserini.search.fuse",
         "i3_pyserini.search.index",
     }
 )

@@ -110,7 +110,7 @@ def test_every_step_in_a_folder_of_an_odd_name(
     command(*search, runs[0])
     command(*search, runs[1], "--encoded-queries", queries)
     assert runs[0].read_bytes() == runs[1].read_bytes()
-    command("i3_pyserini.search.fuse", *runs[:2], "--output", runs[2])
+    command("i3_pyserini.__main__", "fuse", *runs[:2], "--output", runs[2])
     for run in runs:
         assert ids_of(run) == {"d"}
         assert "1.0000" in command("i3_pyserini.eval.__main__", qrels, run, "--measures", "R@5")

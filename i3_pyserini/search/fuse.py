@@ -1,123 +1,146 @@
-"""`python -m i3_pyserini.search.fuse RUN RUN…`: one run of several."""
+"""Fusing run files: one run of several."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.errors import I3Error, note, run_command
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.written import WrittenRun
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.runs import Run
+    from i3_pyserini.search.fusion import Fusion
     from i3_pyserini.search.fusion_file import Stored
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m i3_pyserini.search.fuse",
-        description="Fuse run files of the same queries.",
-        epilog="How the runs were fused is stored beside the output, as OUTPUT.fusion.json, which "
-        "--weights reads.",
-    )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="run")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--method", choices=("rrf", "interpolation", "combmnz"), default="rrf")
-    parser.add_argument("--k", type=float, default=60, help="constant of rrf (default 60)")
-    parser.add_argument(
-        "--normalization",
-        choices=("min-max", "z-score", "none"),
-        default="min-max",
-        help="of scores, for all methods but rrf (default min-max)",
-    )
-    parser.add_argument("--hits", type=int, default=1000)
-    parser.add_argument("--tag", default="fused")
-    parser.add_argument("--overwrite", action="store_true")
-    parser.add_argument(
-        "--weights", nargs="+", metavar="W", help="a number a run, or a file of stored weights"
-    )
-    tuning = parser.add_argument_group("weights, and rrf's constant, that are best on dev queries")
-    tuning.add_argument("--tune", metavar="QRELS", help="judgements of the dev queries")
-    tuning.add_argument(
-        "--tune-runs", type=Path, nargs="+", default=[], metavar="RUN", help="in the runs' order"
-    )
-    tuning.add_argument("--measure", default="nDCG@10", help="to tune for (default nDCG@10)")
-    tuning.add_argument("--step", type=float, help="of weights (default 0.05; 0.1 for 3 or more)")
-    return parser
+STORED = ".fusion.json"  # behind the run's name: how it was fused
 
 
-def main() -> None:
-    """Parses the command line, fuses, and says what was written."""
-    args = _parser().parse_args()
-    _check(args)
+def fuse_runs(
+    runs: Sequence[Path | str],
+    *,
+    output: Path | str,
+    method: Literal["rrf", "interpolation", "combmnz"] = "rrf",
+    k: float = 60,
+    normalization: Literal["min-max", "z-score", "none"] = "min-max",
+    weights: Sequence[float] = (),
+    stored: Path | str | None = None,
+    tune: str | Path | None = None,
+    tune_runs: Sequence[Path | str] = (),
+    measure: str = "nDCG@10",
+    step: float | None = None,
+    hits: int = 1000,
+    tag: str = "fused",
+    overwrite: bool = False,
+) -> WrittenRun:
+    """Fuses runs of the same queries into one.
+
+    How the runs were fused is stored beside the output, as OUTPUT.fusion.json.
+
+    Args:
+        runs: the run files, two or more.
+        output: the run file to write.
+        method: "rrf" sums weight / (k + rank); "interpolation" sums normalized scores, and
+            "combmnz" multiplies that by the number of runs that have the passage.
+        k: constant of "rrf".
+        normalization: of the scores of a run for a query, except with "rrf".
+        weights: one number per run; equal by default.
+        stored: a file OUTPUT.fusion.json from before, to fuse in the same way.
+        tune: judgements of dev queries; chooses the weights, and k of "rrf", on them.
+        tune_runs: runs of the dev queries, in the order of `runs`.
+        measure: what `tune` maximizes, as ir-measures names it.
+        step: of the weights that `tune` tries; 0.05, or 0.1 for three runs or more.
+        hits: most hits of a query.
+        tag: last column of the run.
+        overwrite: replace an older run.
+
+    Returns:
+        The run that was written.
+
+    Raises:
+        I3Error: a file cannot be read or is no run, runs have no query in common, dev queries are
+            among those to fuse, or options do not go together.
+    """
+    paths, dev_paths = [Path(run) for run in runs], [Path(run) for run in tune_runs]
+    _check(paths, tune, dev_paths, weights, stored)
+    _check_numbers(hits, k, step, tag)
     from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.formats.runs import read_run
-    from i3_pyserini.search.fusion import fuse, hits_of
-    from i3_pyserini.search.fusion_file import as_json
+    from i3_pyserini.search.fusion import Fusion, fuse, hits_of
+    from i3_pyserini.search.fusion_file import Stored, as_json, read_fusion
     from i3_pyserini.search.fusion_tuning import refuse_overlap
 
-    stored_in = args.output.with_name(f"{args.output.name}.fusion.json")
-    refuse_inputs([args.output, stored_in], [*args.runs, *args.tune_runs])
-    for path in (args.output, stored_in):
-        refuse_existing(path, args.overwrite)
-    runs = [read_run(path) for path in args.runs]
-    stored = _stored(args, runs)
-    refuse_overlap(stored.queries, runs)
-    qids, hits, docids = hits_of(fuse(runs, stored.fusion, args.hits))
-    _note_missing(runs, len(qids))
-    with new_file(stored_in, args.overwrite) as file:
-        file.write(as_json(stored, args.runs))
-    write_run(args.output, qids, hits, docids, tag=args.tag, overwrite=args.overwrite)
-    if stored.tuned:
-        value, count = stored.tuned["value"], len(stored.queries)
-        print(f"tuned on {count:,} dev queries: {stored.tuned['measure']} {value:.4f}")
-    for path, weight in zip(args.runs, stored.fusion.weights, strict=True):
-        print(f"  {weight:<5g} {path}")
-    constant = f", k {stored.fusion.k:g}" if stored.fusion.method == "rrf" else ""
-    print(f"wrote {args.output}: {len(qids):,} queries, {stored.fusion.method}{constant}")
+    output = Path(output)
+    stored_in = output.with_name(output.name + STORED)
+    refuse_inputs([output, stored_in], [*paths, *dev_paths])
+    for written in (output, stored_in):
+        refuse_existing(written, overwrite)
+    read = [read_run(path) for path in paths]
+    fusion = Fusion(method, tuple(weights) or (1.0,) * len(paths), k, normalization)
+    if stored is not None:
+        how = read_fusion(Path(stored))
+    elif tune is not None:
+        how = _tuned(fusion, read, str(tune), dev_paths, measure, hits, step)
+    else:
+        how = Stored(fusion)
+    refuse_overlap(how.queries, read)
+    qids, found, docids = hits_of(fuse(read, how.fusion, hits))
+    _note_missing(read, len(qids))
+    with new_file(stored_in, overwrite) as file:
+        file.write(as_json(how, paths))
+    write_run(output, qids, found, docids, tag=tag, overwrite=overwrite)
+    summary = f"{len(qids):,} queries, {_in_words(how, paths)}"
+    return WrittenRun(output, summary, len(qids))
 
 
-def _check(args: argparse.Namespace) -> None:
-    if len(args.runs) < 2:  # noqa: PLR2004
+def _check(
+    runs: list[Path],
+    tune: str | Path | None,
+    tune_runs: list[Path],
+    weights: Sequence[float],
+    stored: Path | str | None,
+) -> None:
+    if len(runs) < 2:  # noqa: PLR2004
         raise I3Error("name two runs or more")
-    for paths in (args.runs, args.tune_runs):
+    for paths in (runs, tune_runs):
         for path in paths:
             if sum(path.resolve() == other.resolve() for other in paths) > 1:
                 raise I3Error(f"{path}: is named twice")
-    if args.hits < 1 or not args.k >= 0 or args.k == float("inf"):
-        raise I3Error("--hits must be at least 1, --k a number from 0 on")
-    if args.step is not None and not 0 < args.step <= 1:
-        raise I3Error(f"--step {args.step:g}: must be above 0, and at most 1")
-    if args.tune and args.weights:
-        raise I3Error("--tune finds the weights: leave --weights out")
-    if bool(args.tune) != bool(args.tune_runs) or len(args.tune_runs) not in (0, len(args.runs)):
-        raise I3Error("--tune needs --tune-runs: one dev run for each run, in the same order")
-    if not args.tag or args.tag != "".join(args.tag.split()):
-        raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
+    if sum((tune is not None, bool(weights), stored is not None)) > 1:
+        raise I3Error("weights are given, stored or tuned: name one of weights, stored and tune")
+    if (tune is None) != (not tune_runs) or len(tune_runs) not in (0, len(runs)):
+        raise I3Error("tune needs tune_runs: one dev run for each run, in the same order")
 
 
-def _stored(args: argparse.Namespace, runs: "list[Run]") -> "Stored":
-    """The fusion that is asked for: tuned, read, or named."""
+def _check_numbers(hits: int, k: float, step: float | None, tag: str) -> None:
+    if hits < 1:
+        raise I3Error(f"hits is {hits}, must be at least 1")
+    if not 0 <= k < float("inf"):
+        raise I3Error(f"k is {k:g}, must be 0 or more")
+    if step is not None and not 0 < step <= 1:
+        raise I3Error(f"step is {step:g}, must be above 0 and at most 1")
+    if tag.split() != [tag]:
+        raise I3Error(f"tag {tag!r} is empty or has white space in it")
+
+
+def _tuned(
+    fusion: "Fusion",
+    runs: "list[Run]",
+    qrels: str,
+    dev_runs: list[Path],
+    measure: str,
+    hits: int,
+    step: float | None,
+) -> "Stored":
     from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.runs import read_run
-    from i3_pyserini.search.fusion import Fusion
-    from i3_pyserini.search.fusion_file import Stored, of_tuned, read_fusion
+    from i3_pyserini.search.fusion_file import of_tuned
     from i3_pyserini.search.fusion_tuning import refuse_overlap, tune
 
-    if args.weights and len(args.weights) == 1 and Path(args.weights[0]).is_file():
-        return read_fusion(Path(args.weights[0]))
-    given = args.weights or ["1"] * len(runs)
-    try:
-        weights = tuple(map(float, given))
-    except ValueError as error:
-        raise I3Error(f"--weights {' '.join(given)}: neither numbers nor a file") from error
-    fusion = Fusion(args.method, weights, args.k, args.normalization)
-    if not args.tune:
-        return Stored(fusion)
-    dev = [read_run(path) for path in args.tune_runs]
+    dev = [read_run(path) for path in dev_runs]
     queries = {qid for run in dev for qid in run.queries}
     refuse_overlap(sorted(queries), runs)  # before the work
-    tuned = tune(dev, read_qrels(args.tune), fusion, args.measure, args.hits, args.step)
-    return of_tuned(tuned, args.tune, args.tune_runs)
+    return of_tuned(tune(dev, read_qrels(qrels), fusion, measure, hits, step), qrels, dev_runs)
 
 
 def _note_missing(runs: "list[Run]", queries: int) -> None:
@@ -127,5 +150,13 @@ def _note_missing(runs: "list[Run]", queries: int) -> None:
             note(f"{run.name}: {missing:,} of {queries:,} queries missing")
 
 
-if __name__ == "__main__":
-    run_command(main)
+def _in_words(how: "Stored", runs: list[Path]) -> str:
+    constant = f", k {how.fusion.k:g}" if how.fusion.method == "rrf" else ""
+    weights = ", ".join(
+        f"{path} {weight:g}" for path, weight in zip(runs, how.fusion.weights, strict=True)
+    )
+    chosen = ""
+    if how.tuned:
+        value, count = how.tuned["value"], len(how.queries)
+        chosen = f"; tuned on {count:,} dev queries: {how.tuned['measure']} {value:.4f}"
+    return f"{how.fusion.method}{constant}, weights {weights}{chosen}"

@@ -71,7 +71,7 @@ def read_fusion(path: Path) -> Stored:
         tuned = dict(fields.get("tuned", {}))
         queries = [str(qid) for qid in tuned.get("queries", [])]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise I3Error(f"{path}: not stored weights of i3_pyserini.search.fuse ({error})") from error
+        raise I3Error(f"{path}: not stored weights of fuse ({error})") from error
     if fusion.method not in get_args(Method):
         raise I3Error(f"{path}: method {fusion.method!r} is unknown")
     if fusion.normalization not in get_args(Normalization) or not fusion.k >= 0:

@@ -232,7 +232,7 @@ def test_tuning_for_a_measure_whose_program_takes_only_numbers_as_query_ids() ->
 def test_command(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..., Any]) -> None:
     test = (runs["test-wrong"], runs["test-right"])
     tuning = ("--tune", runs["qrels"], "--tune-runs", runs["dev-wrong"], runs["dev-right"])
-    command = ("i3_pyserini.search.fuse", *test, "--output", tmp_path / "fused.txt")
+    command = ("i3_pyserini", "fuse", *test, "--output", tmp_path / "fused.txt")
     done = run_module(*command, "--method", "interpolation", *tuning)
     assert done.returncode == 0, done.stderr
     assert "tuned on 2 dev queries: nDCG@10 1.0000" in done.stdout
@@ -242,11 +242,11 @@ def test_command(runs: dict[str, Path], tmp_path: Path, run_module: Callable[...
     assert read_fusion(stored).fusion.method == "interpolation"
     known = json.loads(stored.read_text())
     assert known["tuned"]["queries"] == ["1", "2"] and known["tuned"]["value"] == 1
-    again = ("i3_pyserini.search.fuse", *test, "--output", tmp_path / "again.txt")
-    assert run_module(*again, "--weights", stored).returncode == 0
+    again = ("i3_pyserini", "fuse", *test, "--output", tmp_path / "again.txt")
+    assert run_module(*again, "--stored", stored).returncode == 0
     assert (tmp_path / "again.txt").read_text() == (tmp_path / "fused.txt").read_text()
-    dev = ("i3_pyserini.search.fuse", runs["dev-wrong"], runs["dev-right"])
-    done = run_module(*dev, "--output", tmp_path / "dev.txt", "--weights", stored)
+    dev = ("i3_pyserini", "fuse", runs["dev-wrong"], runs["dev-right"])
+    done = run_module(*dev, "--output", tmp_path / "dev.txt", "--stored", stored)
     assert done.returncode == 2 and "query '1' and 1 others are in the dev runs" in done.stderr
 
 
@@ -258,18 +258,18 @@ def test_mistakes(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..
         ((one,), "name two runs or more"),
         ((one, two, "--weights", "1"), "1 weights for 2 runs"),
         ((one, two, "--weights", "1", "-2"), "must be 0 or more"),
-        ((one, two, "--weights", "a", "b"), "neither numbers nor a file"),
-        ((one, two, "--tune", runs["qrels"]), "--tune needs --tune-runs"),
+        ((one, two, "--weights", "a", "b"), "unable to convert"),
+        ((one, two, "--tune", runs["qrels"]), "tune needs tune_runs"),
         ((one, runs["qrels"]), "a run has"),
         ((one, one), "is named twice"),
         ((one, runs["dev-right"]), "in another run"),
         ((one, ranks, "--method", "interpolation"), "has ranks only"),
-        ((one, two, "--k", "nan"), "--k a number from 0 on"),
-        ((one, two, "--hits", "0"), "--hits must be at least 1"),
+        ((one, two, "--k", "nan"), "k is nan"),
+        ((one, two, "--hits", "0"), "hits is 0"),
         ((one, two, "--tune", runs["qrels"], "--tune-runs", one, two), "in the dev runs"),
-        ((one, two, "--weights", one), "not stored weights"),
+        ((one, two, "--stored", one), "not stored weights"),
     ):
-        done = run_module("i3_pyserini.search.fuse", "--output", output, *arguments)
+        done = run_module("i3_pyserini", "fuse", *arguments, "--output", output)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
         assert said in done.stderr
         assert list(tmp_path.glob("*fused*")) == []

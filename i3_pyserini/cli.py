@@ -1,0 +1,98 @@
+"""The command line: a table of public functions. `i3-pyserini NAME …` calls one of them."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from i3_pyserini import __version__
+from i3_pyserini.errors import I3Error, run_command
+
+PROGRAM = "i3-pyserini"
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+        function: "MODULE:FUNCTION" below the package; its signature is the command's grammar.
+        purpose: one line for the list of commands.
+    """
+
+    function: str
+    purpose: str
+
+
+COMMANDS = {
+    "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
+}
+
+
+def main() -> None:
+    """Runs the command that the command line names, and exits."""
+    run_command(lambda: run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> None:
+    """Runs a command, and prints what it returns.
+
+    Args:
+        words: the command's name, one word or two, and its arguments.
+
+    Raises:
+        I3Error: there is no such command, or the arguments are not those of its function.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+    elif words[0] == "--version":
+        print(f"{PROGRAM} {__version__}")
+    elif len(words) > 1 and words[0] in groups() and words[1] in ("-h", "--help"):
+        print(overview(words[0]))
+    else:
+        name = find(words)
+        from i3_pyserini.command import call  # noqa: PLC0415  (a list needs no parser)
+
+        call(f"{PROGRAM} {name}", COMMANDS[name].function, words[len(name.split()) :])
+
+
+def find(words: Sequence[str]) -> str:
+    """The command that stands at the beginning of a command line.
+
+    Raises:
+        I3Error: there is none; names those that are alike.
+    """
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name
+    group = words[0] in groups()
+    if group and len(words) == 1:
+        raise I3Error(f"{words[0]}: which command? {', '.join(_members(words[0]))}")
+    known = _members(words[0]) if group else [*COMMANDS, *groups()]
+    wanted = words[1] if group else " ".join(words[:1])
+    close = get_close_matches(wanted, known, n=3, cutoff=0.5)
+    advice = f"did you mean {' or '.join(close)}?" if close else f"see {PROGRAM} --help"
+    raise I3Error(f"{' '.join(words[: 1 + group])}: no such command; {advice}")
+
+
+def groups() -> list[str]:
+    """The first words of commands of two words."""
+    return list(dict.fromkeys(name.split(" ")[0] for name in COMMANDS if " " in name))
+
+
+def overview(group: str | None = None) -> str:
+    """The list of commands; those of a group if one is named."""
+    names = [name for name in COMMANDS if group is None or name.startswith(f"{group} ")]
+    width = max(map(len, names))
+    lines = [f"{PROGRAM} {__version__}. Every command is a function of the package and has --help."]
+    last = None
+    for name in names:
+        first = name.split(" ")[0] if " " in name else ""
+        lines += [""] if first != last else []
+        lines.append(f"  {name:<{width}}  {COMMANDS[name].purpose}")
+        last = first
+    return "\n".join(lines)
+
+
+def _members(group: str) -> list[str]:
+    return [name.removeprefix(f"{group} ") for name in COMMANDS if name.startswith(f"{group} ")]

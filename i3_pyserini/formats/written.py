@@ -1,0 +1,48 @@
+"""What functions that write files return: a path that says what is in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file or folder that was written; usable wherever a path is.
+
+    Attributes:
+        path: the file or folder.
+        summary: what is in it, in words.
+    """
+
+    path: Path
+    summary: str
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return f"wrote {self.path}: {self.summary}"
+
+
+@dataclass(frozen=True)
+class WrittenRun(Written):
+    """A run file that was written.
+
+    Attributes:
+        queries: how many queries it ranks passages for.
+    """
+
+    queries: int
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Columns query_id, doc_id and score, in the order of the ranks.
+
+        Raises:
+            I3Error: the file cannot be read any more.
+        """
+        from i3_pyserini.formats.runs import read_run  # noqa: PLC0415  (polars)
+
+        return read_run(self.path).frame
