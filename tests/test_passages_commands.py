@@ -42,7 +42,7 @@ def test_an_unusual_table(run_module: Run, tiny_bert: str, faq: Path, tmp_path: 
     assert "the same 2 ids in the same order" in verified.stdout
     done = run_module("i3_pyserini.data", "import", faq, "--output", tmp_path / "no")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--column-delimiter" in done.stderr
+    assert "column_delimiter" in done.stderr
 
 
 def test_import_of_an_unusual_table(run_module: Run, faq: Path, tmp_path: Path) -> None:

@@ -1,12 +1,61 @@
-"""The options of commands that read passages: names of fields, and how a table is read."""
+"""The options of functions that read passages: names of fields, and how a table is read."""
 
 import argparse
 import codecs
+from dataclasses import dataclass
 from typing import Any
 
 from i3_pyserini.formats.tables import Table
 
 FIELDS = ("docid_field", "title_field", "text_field")
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """How a corpus is read, where that is unusual.
+
+    Attributes:
+        docid_field: field of the passage ids; by default `id`, `_id`, `pid`, `docid`, …
+        title_field: field of the titles; by default `title`.
+        text_field: field of the texts; by default `text`, `contents`, `passage`, …
+        encoding: of a CSV or TSV file, such as cp1252.
+        column_delimiter: of a CSV or TSV file, such as ";"; a comma in .csv and a tab in .tsv and
+            .txt by default.
+        header: whether the first row of a CSV or TSV file has the columns' names; if not, it is a
+            passage: id, title and text, or id and text. By default yes in .csv, and in others if
+            it has names of an id and of a text.
+    """
+
+    docid_field: str | None = None
+    title_field: str | None = None
+    text_field: str | None = None
+    encoding: str = "utf-8"
+    column_delimiter: str | None = None
+    header: bool | None = None
+
+    def reading(self) -> dict[str, Any]:
+        """What differs from the default, for `Corpus.from_options`.
+
+        Raises:
+            I3Error: there is no such encoding, or the delimiter is not one character.
+        """
+        fields = {name: getattr(self, name) for name in FIELDS if getattr(self, name) is not None}
+        table = self.table().options()
+        return {**fields, "table": table} if table else fields
+
+    def table(self) -> Table:
+        """How a CSV or TSV file is read.
+
+        Raises:
+            I3Error: there is no such encoding, or the delimiter is not one character.
+        """
+        delimiter = self.column_delimiter
+        if delimiter is not None and delimiter.startswith("\\"):
+            delimiter = codecs.decode(delimiter, "unicode_escape")
+        return Table(delimiter, self.encoding, self.header)
+
+
+USUAL = CorpusOptions()
 
 
 def add_corpus_options(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +89,7 @@ def corpus_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         I3Error: there is no such encoding, or the delimiter is not one character.
     """
-    fields = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
-    table = table_of(args).options()
-    return {**fields, "table": table} if table else fields
+    return _options(args).reading()
 
 
 def table_of(args: argparse.Namespace) -> Table:
@@ -51,7 +98,10 @@ def table_of(args: argparse.Namespace) -> Table:
     Raises:
         I3Error: there is no such encoding, or the delimiter is not one character.
     """
-    delimiter = args.column_delimiter
-    if delimiter is not None and delimiter.startswith("\\"):
-        delimiter = codecs.decode(delimiter, "unicode_escape")
-    return Table(delimiter, args.encoding, False if args.no_header else None)
+    return _options(args).table()
+
+
+def _options(args: argparse.Namespace) -> CorpusOptions:
+    fields = [getattr(args, name, None) for name in FIELDS]
+    header = False if args.no_header else None
+    return CorpusOptions(*fields, args.encoding, args.column_delimiter, header)

@@ -77,10 +77,9 @@ def _header(
 def _advice(names: list[str], required: bool | None) -> str:
     """What to do about a first row that is no usable header."""
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
-        return f"; are columns separated by {found!r}? Name it by --column-delimiter"
-    if required:
-        return "; name the fields that are there, or say --no-header if this is a passage"
-    return "; rename the columns, or say --no-header if this is a passage"
+        return f"; are columns separated by {found!r}? Name it by column_delimiter"
+    what = "name the fields that are there" if required else "rename the columns"
+    return f"; {what}, or say --no-header (header=False) if this is a passage"
 
 
 def _table_records(

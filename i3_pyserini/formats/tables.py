@@ -43,10 +43,10 @@ class Table:
         try:
             codecs.lookup(self.encoding)
         except LookupError as error:
-            raise I3Error(f"--encoding {self.encoding}: no such encoding") from error
+            raise I3Error(f"encoding {self.encoding}: no such encoding") from error
         delimiter = self.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-            raise I3Error(f"--column-delimiter {delimiter!r}: expected one character, such as ';'")
+            raise I3Error(f"column_delimiter {delimiter!r}: expected one character, such as ';'")
 
     def options(self) -> dict[str, Any]:
         """What differs from the default, for manifests."""
@@ -98,7 +98,7 @@ def _decoded(file: BinaryIO, path: Path, encoding: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise I3Error(
             f"{path}, line {number}: not valid {encoding.upper()} at byte {error.start + 1}; name "
-            "the file's encoding by --encoding, or re-encode it as UTF-8"
+            "the file's encoding (encoding=…), or re-encode it as UTF-8"
         ) from error
     except UnicodeError as error:  # UTF-16 without a byte order mark
         raise I3Error(f"{path}: not valid {encoding.upper()} ({error})") from error

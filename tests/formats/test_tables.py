@@ -109,9 +109,9 @@ def test_a_header_is_noted_where_it_is_a_choice(
         ("c.csv", b"sku,body\n1,a\n", {}, "line 1: no id (field 'id', '_id', 'pid'"),
         ("c.csv", b"sku,body\n1,a\n", {}, "it has 'sku', 'body'"),
         ("c.csv", b"1,a\n", {}, "--no-header"),
-        ("c.csv", b"id;text\n1;a\n", {}, "are columns separated by ';'? Name it by --column-del"),
+        ("c.csv", b"id;text\n1;a\n", {}, "are columns separated by ';'? Name it by column_del"),
         ("c.tsv", b"sku\tbody\n1\ta\n", {}, "line 1: no id"),
-        ("c.tsv", b"sku\tbody\n1\ta\n", {}, "--no-header if this is a passage"),
+        ("c.tsv", b"sku\tbody\n1\ta\n", {}, "--no-header (header=False) if this is a passage"),
         ("c.csv", b"id,text,text\n1,a,b\n", {}, "line 1: two columns are called 'text'"),
         ("c.csv", b"id,text\n,a\n", {}, "line 2: id '' is empty"),
         ("c.csv", b"id,text\n \t,a\n", {}, "line 2: id '' is empty"),
@@ -131,10 +131,10 @@ def test_mistakes_are_named_with_their_line(
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(I3Error, match="--encoding klingon: no such encoding"):
+    with pytest.raises(I3Error, match="encoding klingon: no such encoding"):
         Table(encoding="klingon")
     for delimiter in ("", ";;", "\n", '"'):
-        with pytest.raises(I3Error, match="--column-delimiter"):
+        with pytest.raises(I3Error, match="column_delimiter"):
             Table(delimiter)
 
 
