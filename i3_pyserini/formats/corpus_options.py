@@ -102,6 +102,6 @@ def table_of(args: argparse.Namespace) -> Table:
 
 
 def _options(args: argparse.Namespace) -> CorpusOptions:
-    fields = [getattr(args, name, None) for name in FIELDS]
+    docid, title, text = (getattr(args, name, None) for name in FIELDS)
     header = False if args.no_header else None
-    return CorpusOptions(*fields, args.encoding, args.column_delimiter, header)
+    return CorpusOptions(docid, title, text, args.encoding, args.column_delimiter, header)
