@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from cyclopts import App, CycloptsError, Group, Parameter
+from docstring_parser import parse
 
 from i3_pyserini.errors import I3Error
 
@@ -55,8 +56,10 @@ def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, of words of a command line, to what is printed."""
     signature = inspect.signature(function)
     names = _Names(function.__globals__)
+    described = parse(function.__doc__ or "")
+    helps = {one.arg_name: one.description for one in described.params}
     parameters = [
-        _of_words(parameter, _evaluated(parameter.annotation, names))
+        _of_words(parameter, _evaluated(parameter.annotation, names), helps.get(parameter.name))
         for parameter in signature.parameters.values()
     ]
     result = _evaluated(signature.return_annotation, names)
@@ -72,7 +75,7 @@ def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
             return str(getattr(found, f"to_{chosen[0]}")())
         return None if found is None else str(found)
 
-    command.__doc__ = function.__doc__
+    command.__doc__ = described.description
     kept = [parameter for parameter in parameters if parameter is not None]
     command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in kept}
@@ -99,8 +102,13 @@ def _evaluated(annotation: Any, names: _Names) -> Any:
     return eval(annotation, {}, names) if isinstance(annotation, str) else annotation  # noqa: S307
 
 
-def _of_words(parameter: inspect.Parameter, kind: Any) -> inspect.Parameter | None:
-    """The parameter as one of a command line; None if no word can be its value."""
+def _of_words(
+    parameter: inspect.Parameter, kind: Any, described: str | None
+) -> inspect.Parameter | None:
+    """The parameter as one of a command line; None if no word can be its value.
+
+    A dataclass's fields have descriptions of their own, which one of the parameter would hide.
+    """
     words = _type_of_words(kind)
     if words is None:
         return None
@@ -108,6 +116,8 @@ def _of_words(parameter: inspect.Parameter, kind: Any) -> inspect.Parameter | No
     says_nothing = any(default is one or default == one for one in NOTHING)
     negative = "" if words is bool and default is False else None
     how = Parameter(show_default=False if says_nothing else None, negative=negative)
+    if get_origin(words) is not Annotated:
+        how = Parameter.combine(how, Parameter(help=described))
     return parameter.replace(annotation=Annotated[words, how])
 
 
