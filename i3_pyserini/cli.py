@@ -24,6 +24,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "search": Command("search.topics:search_topics", "search an index, for queries of a file"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
 }
 

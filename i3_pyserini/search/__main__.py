@@ -1,26 +1,27 @@
 """`python -m i3_pyserini.search`: the command line of `pyserini.search.faiss`, without Java."""
 
 import argparse
-import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.subcommand import run_subcommand
+from i3_pyserini.search.options import Feedback, QueryOptions, SearchParameters
+from i3_pyserini.search.topics import search_topics
 
-if TYPE_CHECKING:
-    from i3_pyserini.search.job import SearchJob
-
-COMMANDS = {"serve": "a local page to search an index from"}
 HITS = 1000
+GROUPS: dict[str, Any] = {
+    "queries": QueryOptions,
+    "parameters": SearchParameters,
+    "feedback": Feedback,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.search",
         description="Search an index, as pyserini.search.faiss does; needs neither Java nor torch.",
-        epilog="python -m i3_pyserini.search serve: a local page to search from. More commands are "
-        "modules: i3_pyserini.search.index, .bm25, .fuse, .engines.",
+        epilog="i3-pyserini search is the same with --model in place of --encoder.",
     )
     parser.add_argument("--index", type=Path, help="directory with index and docid")
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
@@ -43,13 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     feedback.add_argument("--rocchio-topk", type=int, default=3)
     feedback.add_argument("--rocchio-bottomk", type=int, default=0)
     engine = parser.add_argument_group("a vector engine in place of --index")
-    engine.add_argument("--engine", metavar="ADDRESS", help="see i3_pyserini.search.engines")
+    engine.add_argument(
+        "--engine", metavar="ADDRESS", help="milvus:FILE.db or milvus:http://HOST:19530"
+    )
     engine.add_argument("--collection", metavar="NAME", help="what was loaded into it")
     return parser
 
 
 def _add_queries(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--encoder", help="model (default: the one that the index's manifest names)")
+    group.add_argument(
+        "--encoder", dest="model", help="model (default: the one that the index's manifest names)"
+    )
     group.add_argument("--encoder-class", choices=("i3", "auto"))
     group.add_argument("--encoded-queries", type=Path, help="what i3_pyserini.encode.query wrote")
     group.add_argument("--device", help="such as cuda:0 (default: the CPU)")
@@ -73,88 +78,15 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 def main() -> None:
     """Parses the command line, searches, and says what was written."""
-    words = sys.argv[1:]
-    if words and words[0] in COMMANDS:
-        run_subcommand("i3_pyserini.search", words[0], COMMANDS[words[0]], words[1:])
-        return
-    args = _parser().parse_args()
-    _check(args)
-    from i3_pyserini.search.job import run
-
-    summary = run(_job(args))
-    print(f"wrote {args.output}: {summary}")
-
-
-def _check(args: argparse.Namespace) -> None:
-    """Raises for numbers and combinations that cannot be.
-
-    Raises:
-        I3Error: names the option.
-    """
-    for name in ("hits", "batch_size", "threads", "nprobe", "ef_search", "refine"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise I3Error(f"--{name.replace('_', '-')} is {value}, must be at least 1")
-    if args.max_passage_hits < 1 or args.prf_depth < 0 or not args.max_passage_delimiter:
-        raise I3Error("--max-passage-hits, --max-passage-delimiter or --prf-depth is out of range")
-    if (args.index is None) == (args.engine is None):
+    args = vars(_parser().parse_args())
+    index, engine = args.pop("index"), args.pop("engine")
+    if (index is None) == (engine is None):
         raise I3Error("name what to search: --index, or --engine and --collection")
-    if args.engine and (not args.collection or args.prf_depth or args.nprobe or args.ef_search):
-        raise I3Error("--engine needs --collection, and has no --prf-depth, --nprobe, --ef-search")
-    if args.encoded_queries and (args.encoder or args.query_prefix):
-        raise I3Error("--encoded-queries are encoded already: leave --encoder and its options out")
-    if args.tag is not None and args.tag.split() != [args.tag]:
-        raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
-
-
-def _job(args: argparse.Namespace) -> "SearchJob":
-    from i3_pyserini.encode.index_encoder import QueryFlags
-    from i3_pyserini.search.feedback import Feedback
-    from i3_pyserini.search.job import Queries, Results, SearchJob
-
-    parameters = {
-        name: getattr(args, option)
-        for name, option in (("nprobe", "nprobe"), ("efSearch", "ef_search"), ("refine", "refine"))
-        if getattr(args, option) is not None
+    groups = {
+        name: kind(**{field.name: args.pop(field.name) for field in fields(kind)})
+        for name, kind in GROUPS.items()
     }
-    feedback = Feedback(
-        args.prf_depth,
-        args.prf_method,
-        args.rocchio_alpha,
-        args.rocchio_beta,
-        args.rocchio_gamma,
-        args.rocchio_topk,
-        args.rocchio_bottomk,
-    )
-    return SearchJob(
-        index=args.index,
-        engine=(args.engine, args.collection) if args.engine else None,
-        queries=Queries(
-            args.topics,
-            args.encoded_queries,
-            QueryFlags(
-                args.encoder,
-                args.encoder_class,
-                args.device,
-                args.pooling,
-                args.l2_norm,
-                args.query_prefix,
-            ),
-        ),
-        results=Results(
-            args.output,
-            args.hits,
-            args.output_format,
-            args.tag,
-            args.overwrite,
-            args.remove_query,
-            (args.max_passage_delimiter, args.max_passage_hits) if args.max_passage else None,
-        ),
-        parameters=parameters,
-        feedback=feedback if args.prf_depth else None,
-        batch_size=args.batch_size,
-        threads=args.threads,
-    )
+    print(search_topics(index or engine, args.pop("topics"), **args, **groups))
 
 
 if __name__ == "__main__":

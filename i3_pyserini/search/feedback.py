@@ -4,37 +4,11 @@ Source: pyserini 1.6.0, `search/faiss/_prf.py` (Li et al., Pseudo Relevance Feed
 Language Models and Dense Retrievers, TOIS 2023).
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
-from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import NO_HIT, Scores
+from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """How queries are moved; the defaults are Pyserini's.
-
-    Attributes:
-        depth: first hits that are looked at.
-        method: "avg": the mean of query and hits. "rocchio": weighted.
-        alpha: the query's weight.
-        beta: weight of the mean of the first `top` hits.
-        gamma: weight, taken away, of the mean of the last `bottom` hits of these.
-        top: see `beta`.
-        bottom: see `gamma`; 0 for none.
-    """
-
-    depth: int
-    method: Literal["avg", "rocchio"] = "avg"
-    alpha: float = 0.9
-    beta: float = 0.1
-    gamma: float = 0.1
-    top: int = 3
-    bottom: int = 0
 
 
 def moved(queries: Scores, searcher: Searcher, feedback: Feedback) -> Scores:
@@ -49,25 +23,19 @@ def moved(queries: Scores, searcher: Searcher, feedback: Feedback) -> Scores:
         float32 [Q, H].
 
     Raises:
-        I3Error: depth, `top` or `bottom` do not fit each other, or the index cannot give its
-            vectors back.
+        I3Error: the index cannot give its vectors back.
     """
-    if min(feedback.top, feedback.depth) < 1 or not 0 <= feedback.bottom <= feedback.depth:
-        raise I3Error(
-            f"feedback of depth {feedback.depth}: needs 1 or more hits for --rocchio-topk, and not "
-            "more than these for --rocchio-bottomk"
-        )
-    hits = searcher.search_arrays(queries, feedback.depth)
+    hits = searcher.search_arrays(queries, feedback.prf_depth)
     vectors, found = searcher.passages(hits.rows), hits.rows != NO_HIT
-    if feedback.method == "avg":
+    if feedback.prf_method == "avg":
         sums = queries + vectors.sum(axis=1)
         new: Scores = sums / (1 + found.sum(axis=1, keepdims=True)).astype(np.float32)
         return new
-    top = _mean(vectors[:, : feedback.top], found[:, : feedback.top])
-    new = np.float32(feedback.alpha) * queries + np.float32(feedback.beta) * top
-    if feedback.bottom:
-        last = _mean(vectors[:, -feedback.bottom :], found[:, -feedback.bottom :])
-        new -= np.float32(feedback.gamma) * last
+    top = _mean(vectors[:, : feedback.rocchio_topk], found[:, : feedback.rocchio_topk])
+    new = np.float32(feedback.rocchio_alpha) * queries + np.float32(feedback.rocchio_beta) * top
+    if feedback.rocchio_bottomk:
+        last = _mean(vectors[:, -feedback.rocchio_bottomk :], found[:, -feedback.rocchio_bottomk :])
+        new -= np.float32(feedback.rocchio_gamma) * last
     return new
 
 

@@ -1,7 +1,7 @@
 """A search from topics to a run file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.search.feedback import Feedback, moved
+from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.search.feedback import moved
 from i3_pyserini.search.filters import best_passages, without_query
+from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.searcher import Searcher
 
 DEFAULT_HITS = 1000
@@ -62,37 +64,41 @@ class Results:
     remove_query: bool = False
     max_passage: tuple[str, int] | None = None
 
+    def of_documents(self, delimiter: str, most: int) -> "Results":
+        """The same with documents in place of passages."""
+        return replace(self, max_passage=(delimiter, most))
+
 
 @dataclass(frozen=True)
 class SearchJob:
     """A search.
 
     Attributes:
-        index: the index directory; None for an engine.
-        engine: an engine's address, and the name of what was loaded into it.
+        index: the index directory, or an engine's address.
         queries: see `Queries`.
         results: see `Results`.
+        collection: what was loaded into an engine; None for a directory.
         parameters: of an approximate index.
-        feedback: None for none.
+        feedback: see `Feedback`.
         batch_size: queries that are searched together.
         threads: None for all cores.
     """
 
-    index: Path | None
+    index: str
     queries: Queries
     results: Results
-    engine: tuple[str, str] | None = None
+    collection: str | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
-    feedback: Feedback | None = None
+    feedback: Feedback = NO_FEEDBACK
     batch_size: int = 4096
     threads: int | None = None
 
 
-def run(job: SearchJob) -> str:
+def run(job: SearchJob) -> WrittenRun:
     """Searches, and writes the run; nothing is there under its name if anything is wrong.
 
     Returns:
-        What was done, as words for the user.
+        The run that was written.
 
     Raises:
         I3Error: an input is invalid or does not fit the others, or the run cannot be written.
@@ -107,9 +113,8 @@ def run(job: SearchJob) -> str:
         )
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
-    if job.engine:
-        return _run_engine(job, topics, *job.engine)
-    assert job.index is not None  # noqa: S101  (the one or the other)
+    if job.collection:
+        return _run_engine(job, topics, job.index, job.collection)
     searcher = Searcher(job.index, parameters=job.parameters)
     if job.results.hits and job.results.hits > searcher.count:
         note(f"{job.index} has {searcher.count:,} passages, so that many hits of each query")
@@ -155,12 +160,14 @@ def _index_hits(
     for start in range(0, len(vectors), job.batch_size):
         some = slice(start, start + job.batch_size)
         queries = vectors[some]
-        if job.feedback:
+        if job.feedback.prf_depth:
             queries = moved(queries, searcher, job.feedback)
         yield some, searcher.search_arrays(queries, job.results.hits or DEFAULT_HITS)
 
 
-def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collection: str) -> str:
+def _run_engine(
+    job: SearchJob, topics: Mapping[str, str], address: str, collection: str
+) -> WrittenRun:
     from i3_pyserini.search.engines.milvus import Milvus  # noqa: PLC0415  (an extra)
     from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415
 
@@ -180,9 +187,9 @@ def _run_engine(job: SearchJob, topics: Mapping[str, str], address: str, collect
             some = slice(start, start + job.batch_size)
             yield some, search_engine(engine, collection, vectors[some], hits)
 
-    summary = _write(job, topics, name, found(), None)
+    written = _write(job, topics, name, found(), None)
     engine.close()
-    return summary
+    return written
 
 
 def _write(
@@ -191,7 +198,7 @@ def _write(
     name: str,
     found: Iterator[tuple[slice, Any]],
     docids: Docids | None,
-) -> str:
+) -> WrittenRun:
     results, qids, count = job.results, list(topics), 0
     with (
         new_run(
@@ -208,7 +215,7 @@ def _write(
             write(qids[some], hits, ids)
             count += int((hits.rows >= 0).sum())
             bar.update(len(hits))
-    return f"{len(qids):,} queries, {count:,} hits"
+    return WrittenRun(results.path, f"{len(qids):,} queries, {count:,} hits", len(qids))
 
 
 def _filtered(

@@ -1,0 +1,114 @@
+"""Options of a search that belong together; read before anything that takes time is imported."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    from i3_pyserini.encode.index_encoder import QueryFlags
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """How queries are encoded; what is not given is taken from the index, then from the model.
+
+    Attributes:
+        encoder_class: "i3", or "auto" for any other Hugging Face encoder.
+        device: such as cuda:0; the CPU by default, which needs no torch.
+        pooling: of the token vectors, such as mean; as the passages' by default.
+        l2_norm: scale vectors to unit length; as the passages' by default.
+        query_prefix: put before every query; as the index's manifest says by default.
+    """
+
+    encoder_class: Literal["i3", "auto"] | None = None
+    device: str | None = None
+    pooling: str | None = None
+    l2_norm: bool | None = None
+    query_prefix: str | None = None
+
+    def flags(self, model: str | None) -> "QueryFlags":
+        """The same with a model's directory or hub name; None for the index's."""
+        from i3_pyserini.encode.index_encoder import QueryFlags
+
+        how = (self.encoder_class, self.device, self.pooling, self.l2_norm, self.query_prefix)
+        return QueryFlags(model, *how)
+
+
+@dataclass(frozen=True)
+class SearchParameters:
+    """Parameters of an approximate index; as built or tuned by default.
+
+    Attributes:
+        nprobe: lists that are searched, of IVF types.
+        ef_search: breadth of the search, of HNSW.
+        refine: candidates that are scored again, as a multiple of the hits.
+
+    Raises:
+        I3Error: a number is below 1.
+    """
+
+    nprobe: int | None = None
+    ef_search: int | None = None
+    refine: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least_1(**vars(self))
+
+    def given(self) -> dict[str, int]:
+        """Those that are given, by the names of an index's manifest."""
+        values = {"nprobe": self.nprobe, "efSearch": self.ef_search, "refine": self.refine}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Pseudo-relevance feedback: queries are moved towards their first hits, as in Pyserini.
+
+    Attributes:
+        prf_depth: first hits that are looked at; 0 for no feedback.
+        prf_method: "avg" is the mean of query and hits, "rocchio" a weighted one.
+        rocchio_alpha: the query's weight.
+        rocchio_beta: weight of the mean of the first `rocchio_topk` hits.
+        rocchio_gamma: weight, taken away, of the mean of the last `rocchio_bottomk` of these hits.
+        rocchio_topk: see `rocchio_beta`.
+        rocchio_bottomk: see `rocchio_gamma`; 0 for none.
+
+    Raises:
+        I3Error: the numbers of hits do not fit each other.
+    """
+
+    prf_depth: int = 0
+    prf_method: Literal["avg", "rocchio"] = "avg"
+    rocchio_alpha: float = 0.9
+    rocchio_beta: float = 0.1
+    rocchio_gamma: float = 0.1
+    rocchio_topk: int = 3
+    rocchio_bottomk: int = 0
+
+    def __post_init__(self) -> None:
+        depth, bottom = self.prf_depth, self.rocchio_bottomk
+        if depth < 0:
+            raise I3Error(f"prf_depth is {depth}, must be 0 or more")
+        if depth and (self.rocchio_topk < 1 or not 0 <= bottom <= depth):
+            raise I3Error(
+                f"feedback of depth {depth}: needs 1 or more hits for rocchio_topk, and not more "
+                "than these for rocchio_bottomk"
+            )
+
+
+AS_PASSAGES, AS_BUILT, NO_FEEDBACK = QueryOptions(), SearchParameters(), Feedback()
+
+
+def at_least_1(**values: int | None) -> None:
+    """Raises for a number below 1.
+
+    Args:
+        values: by the parameter's name; None is not looked at.
+
+    Raises:
+        I3Error: names the parameter.
+    """
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise I3Error(f"{name} is {value}, must be at least 1")
