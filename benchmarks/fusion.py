@@ -93,7 +93,7 @@ def _make_runs(collection: Path, work: Path) -> None:
         runs = {name: work / f"run.{name}.{split}.txt" for name in SYSTEMS}
         if not runs["bm25"].exists():
             lucene = ("--index", str(work / "lucene"), "--output", str(runs["bm25"]))
-            _run("i3_pyserini.search.bm25", "--corpus", corpus, *topics, *lucene)
+            _run("i3_pyserini", "bm25", "--corpus", corpus, *topics, *lucene)
         if not runs["minilm"].exists():
             output = ("--index", str(index), "--output", str(runs["minilm"]))
             _run("i3_pyserini.search", *topics, *output, "--encoder", model, *POOLING)

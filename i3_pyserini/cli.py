@@ -25,7 +25,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "search": Command("search.topics:search_topics", "search an index, for queries of a file"),
+    "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
+    "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
 }
 
 

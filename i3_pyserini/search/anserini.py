@@ -120,13 +120,13 @@ def is_same_index(index: Path, kind: str, sha256: str) -> bool:
         return False
     found = read_manifest(index)
     if found.pyserini is None:
-        raise I3Error(f"{index}: exists, but is no Lucene index of ours; name another --index")
+        raise I3Error(f"{index}: exists, but is no Lucene index of ours; name another index")
     before = found.corpus.sha256 or found.extra.get("sha256")  # where it was in format 1
     for name, old, new in (("type", found.built.type, kind), ("sha256", before, sha256)):
         if old != new:
             raise I3Error(
                 f"{index}: was made of something else ({name} is {old}, not {new}); remove it, or "
-                "name another --index"
+                "name another index"
             )
     return True
 

@@ -1,6 +1,5 @@
-"""`python -m i3_pyserini.search.bm25`: a BM25 run, with the stock Lucene of Pyserini."""
+"""A BM25 run, with the stock Lucene of Pyserini."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -12,8 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from i3_pyserini.errors import I3Error, note, run_command
-from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.search.options import at_least_1
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,57 +28,68 @@ GENERAL = "corpus"  # a file's name that says nothing: the folder's name does
 GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m i3_pyserini.search.bm25",
-        description="Index titles and texts of a corpus with Lucene, once, and search with BM25.",
-    )
-    parser.add_argument("--corpus", type=Path, required=True, help="its file or folder")
-    parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
-    parser.add_argument("--output", type=Path, required=True, help="the run file")
-    parser.add_argument(
-        "--index",
-        type=Path,
-        help="made here, or used again (default: lucene-CORPUS-HASH beside the run)",
-    )
-    parser.add_argument("--hits", type=int, default=1000)
-    parser.add_argument("--k1", type=float, default=0.9, help="default 0.9")
-    parser.add_argument("--b", type=float, default=0.4, help="default 0.4")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--tag", default="bm25")
-    parser.add_argument("--overwrite", action="store_true", help="replace an older run")
-    add_corpus_options(parser)
-    return parser
+def search_bm25(
+    corpus: Path | str,
+    topics: str | Path,
+    *,
+    output: Path | str,
+    index: Path | str | None = None,
+    hits: int = 1000,
+    k1: float = 0.9,
+    b: float = 0.4,
+    threads: int | None = None,
+    tag: str = "bm25",
+    overwrite: bool = False,
+    reading: CorpusOptions = USUAL,
+) -> WrittenRun:
+    """Indexes titles and texts of a corpus with Pyserini's Lucene, once, and searches with BM25.
 
+    Args:
+        corpus: its file or folder.
+        topics: a TSV or JSONL file, or a data set's name.
+        output: the run file to write.
+        index: made here, or used again; lucene-CORPUS-HASH beside the run by default.
+        hits: most hits of a query.
+        k1: how much a word's repetition counts.
+        b: how much long passages are held back, from 0 to 1.
+        threads: all cores by default.
+        tag: last column of the run.
+        overwrite: replace an older run.
+        reading: how the corpus is read, where that is unusual.
 
-def main() -> None:
-    """Parses the command line, makes what is missing, and says what was written."""
-    args = _parser().parse_args()
-    if args.hits < 1 or args.threads < 1 or not args.k1 >= 0 or not 0 <= args.b <= 1:
-        raise I3Error("--hits and --threads must be at least 1, --k1 at least 0, --b from 0 to 1")
-    if not args.tag or args.tag != "".join(args.tag.split()):
-        raise I3Error(f"--tag {args.tag!r} is empty or has white space in it")
+    Returns:
+        The run that was written.
+
+    Raises:
+        I3Error: an input cannot be read, the index is of another corpus, there is no Java, or
+            Pyserini failed.
+    """
+    at_least_1(hits=hits, threads=threads)
+    if not k1 >= 0 or not 0 <= b <= 1:
+        raise I3Error(f"k1 is {k1:g} and b {b:g}; k1 must be at least 0, b from 0 to 1")
+    if tag.split() != [tag]:
+        raise I3Error(f"tag {tag!r} is empty or has white space in it")
     from i3_pyserini.formats.atomic import refuse_existing
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.fusion import hits_of
 
-    refuse_existing(args.output, args.overwrite)
-    topics = read_topics(args.topics)
-    corpus, sha256 = Corpus.from_options(args.corpus, corpus_options(args)), None
-    if args.index is None:
-        sha256 = corpus_hash(corpus)
-        args.index = index_beside(args.output, args.corpus, sha256)
-    index = args.index
-    made = make_index(corpus, index, args.threads, sha256)
+    output, threads = Path(output), threads or os.cpu_count() or 1
+    refuse_existing(output, overwrite)
+    queries = read_topics(str(topics))
+    passages, sha256 = Corpus.from_options(Path(corpus), reading.reading()), None
+    if index is None:
+        sha256 = corpus_hash(passages)
+        index = index_beside(output, Path(corpus), sha256)
+    made = make_index(passages, Path(index), threads, sha256)
     print(f"{'wrote' if made else 'found'} {index}", file=sys.stderr)
-    found = search(index, topics, args.hits, (args.k1, args.b), args.threads)
-    qids, hits, docids = hits_of(found)
-    if len(qids) < len(topics):
-        note(f"{len(topics) - len(qids)} queries have no hit")
-    write_run(args.output, qids, hits, docids, tag=args.tag, overwrite=args.overwrite)
-    print(f"wrote {args.output}: {len(qids):,} queries, BM25 with k1 {args.k1:g} and b {args.b:g}")
+    qids, found, docids = hits_of(search(Path(index), queries, hits, (k1, b), threads))
+    if len(qids) < len(queries):
+        note(f"{len(queries) - len(qids)} queries have no hit")
+    write_run(output, qids, found, docids, tag=tag, overwrite=overwrite)
+    summary = f"{len(qids):,} queries, BM25 with k1 {k1:g} and b {b:g}"
+    return WrittenRun(output, summary, len(qids))
 
 
 def corpus_hash(corpus: "Corpus") -> str:
@@ -243,7 +255,3 @@ def _write_contents(corpus: "Corpus", folder: Path, files: int) -> int:
 def _open_all(paths: list[Path]) -> Iterator[list[TextIO]]:
     with ExitStack() as stack:
         yield [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -97,9 +97,6 @@ class Feedback:
             )
 
 
-AS_PASSAGES, AS_BUILT, NO_FEEDBACK = QueryOptions(), SearchParameters(), Feedback()
-
-
 def at_least_1(**values: int | None) -> None:
     """Raises for a number below 1.
 
@@ -112,3 +109,6 @@ def at_least_1(**values: int | None) -> None:
     for name, value in values.items():
         if value is not None and value < 1:
             raise I3Error(f"{name} is {value}, must be at least 1")
+
+
+AS_PASSAGES, AS_BUILT, NO_FEEDBACK = QueryOptions(), SearchParameters(), Feedback()

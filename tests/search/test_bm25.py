@@ -56,7 +56,7 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages))
     (tmp_path / "topics.tsv").write_text("007\teggs\nnone\tzebra\n7\tlight minutes\n")
-    made = ("i3_pyserini.search.bm25", "--corpus", corpus, "--index", tmp_path / "lucene")
+    made = ("i3_pyserini", "bm25", "--corpus", corpus, "--index", tmp_path / "lucene")
     command = (*made, "--topics", tmp_path / "topics.tsv")
     done = run_module(*command, "--output", tmp_path / "run.txt")
     assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     assert done.returncode == 0, done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "lucene").iterdir()}
     assert (tmp_path / "again.txt").read_text() == (tmp_path / "run.txt").read_text()
-    done = run_module(*made[:3], *command[5:], "--output", tmp_path / "named.txt")
+    done = run_module(*made[:4], *command[6:], "--output", tmp_path / "named.txt")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "named.txt").read_text() == (tmp_path / "run.txt").read_text()
     assert len(list(tmp_path.glob(f"lucene-{tmp_path.name}-*"))) == 1
@@ -77,7 +77,7 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     for arguments, said in (
         (("--output", tmp_path / "more.txt"), "was made of something else (sha256 is "),
         (("--output", tmp_path / "run.txt"), "exists; choose another name"),
-        (("--output", tmp_path / "more.txt", "--b", 2), "--b from 0 to 1"),
+        (("--output", tmp_path / "more.txt", "--b", 2), "b from 0 to 1"),
     ):
         done = run_module(*command, *arguments)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.feedback import Feedback, moved
+from i3_pyserini.search.feedback import moved
+from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
 from tests.search.test_searcher import random_vectors, write_index
 
@@ -20,8 +21,7 @@ def test_feedback_is_pyserini_s(tmp_path: Path) -> None:
     np.testing.assert_allclose(moved(queries, searcher, feedback), rocchio, atol=1e-5)
 
 
-def test_depths_that_cannot_be(tmp_path: Path) -> None:
-    searcher = Searcher(write_index(tmp_path / "index", random_vectors(20)))
-    for feedback in (Feedback(5, top=0), Feedback(5, bottom=6), Feedback(5, bottom=-1)):
-        with pytest.raises(I3Error, match="feedback of depth 5"):
-            moved(random_vectors(2), searcher, feedback)
+@pytest.mark.parametrize(("depth", "top", "bottom"), [(5, 0, 0), (5, 3, 6), (5, 3, -1), (-1, 3, 0)])
+def test_depths_that_cannot_be(depth: int, top: int, bottom: int) -> None:
+    with pytest.raises(I3Error, match=r"feedback of depth 5|prf_depth is -1"):
+        Feedback(depth, rocchio_topk=top, rocchio_bottomk=bottom)

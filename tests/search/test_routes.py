@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
+from i3_pyserini import cli
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
@@ -69,6 +70,9 @@ KINDS = {
 
 def call(module: str, *arguments: object) -> None:
     """What `python -m MODULE ARGUMENTS` does, in this process."""
+    if module == "i3_pyserini":
+        cli.run([str(argument) for argument in arguments])
+        return
     package = importlib.util.find_spec(module)
     is_folder = package is not None and package.submodule_search_locations is not None
     run = import_module(f"{module}.__main__" if is_folder else module)
@@ -203,9 +207,9 @@ def by_page(world: World, scratch: Path, *flags: str) -> Ranking:
 
     with mock.patch("i3_pyserini.search.serve.server.serve", serve):
         call(
-            "i3_pyserini.search",
-            *("serve", "--index", world.folder / "index", "--no-bm25", "--port", 0),
-            *("--collection", world.folder / "corpus.jsonl", "--cache", scratch, *flags),
+            "i3_pyserini",
+            *("serve", world.folder / "index", world.folder / "corpus.jsonl", "--no-bm25"),
+            *("--port", 0, "--cache", scratch, *in_our_words(flags)),
         )
     return shown
 
@@ -232,6 +236,11 @@ def by_tuned_index(world: World, scratch: Path, *flags: str) -> Ranking:
     topics = ("--topics", world.folder / "topics.tsv", "--output", scratch / "run.txt")
     call("i3_pyserini.search", "--index", scratch / "lists", *topics, *flags)
     return _run_of(scratch / "run.txt")
+
+
+def in_our_words(flags: Iterable[str]) -> list[str]:
+    """Flags of Pyserini's as `i3-pyserini` has them."""
+    return ["--model" if flag == "--encoder" else flag for flag in flags]
 
 
 ROUTES = {

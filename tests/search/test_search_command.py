@@ -15,6 +15,8 @@ from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.job import tag_of
+from i3_pyserini.search.options import Feedback
+from i3_pyserini.search.topics import search_topics
 from tests.search.conftest import PASSAGES
 from tests.search.conftest import QUERIES as TOPICS
 
@@ -38,6 +40,22 @@ def search(place: Path, tmp_path: Path, run_module: Run) -> Callable[..., tuple[
         return 0, text
 
     return run
+
+
+def test_a_function_and_two_commands(place: Path, tmp_path: Path, run_module: Run) -> None:
+    index, topics, model = place / "index", place / "topics.tsv", place / "model"
+    names = [tmp_path / name for name in ("drop-in.txt", "ours.txt", "function.txt")]
+    more = ("--hits", 5, "--prf-depth", 2, "--remove-query", "--output")
+    old = ("--index", index, "--topics", topics, "--encoder", model)
+    assert "queries, " in run_module(SEARCH, *old, *more, names[0], check=True).stdout
+    new = ("search", index, topics, "--model", model)
+    assert "queries, " in run_module("i3_pyserini", *new, *more, names[1], check=True).stdout
+    feedback = Feedback(prf_depth=2)
+    run = search_topics(
+        index, topics, output=names[2], model=model, hits=5, feedback=feedback, remove_query=True
+    )
+    assert (run.queries, len(run.to_pandas())) == (TOPICS, TOPICS * 5)
+    assert len({name.read_text() for name in names}) == 1
 
 
 def ranking(text: str) -> list[tuple[str, str, float]]:
@@ -168,7 +186,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
     blank.write_text("a b\tboil an egg\n")
     bad.write_text("1\tone\nno tab\n")
     for arguments, topics, said in (
-        (("--index", index, "--hits", 0), None, "--hits is 0, must be at least 1"),
+        (("--index", index, "--hits", 0), None, "hits is 0, must be at least 1"),
         (("--index", index, "--nprobe", 3), None, "nprobe"),
         (("--index", index), empty, "empty.tsv: no topics"),
         (("--index", index), bad, "bad.tsv, line 2: no tab"),
@@ -181,8 +199,9 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         (("--index", index, "--encoded-queries", tmp_path), None, "no encoded queries here"),
         (("--index", index, "--prf-depth", 3, "--rocchio-topk", 0), None, "feedback of depth 3"),
         ((), None, "name what to search"),
-        (("--engine", "milvus:x.db"), None, "--engine needs --collection"),
+        (("--engine", "milvus:x.db"), None, "a vector engine needs collection"),
         (("--index", index, "--tag", "a b"), None, "has white space in it"),
+        (("--index", index, "--collection", "a"), None, "collection is of a vector engine"),
     ):
         code, stderr = search(*arguments, topics=topics or place / "topics.tsv")
         assert code == 2

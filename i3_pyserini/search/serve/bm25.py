@@ -80,7 +80,7 @@ def stop_words() -> frozenset[str]:
 
 
 def _build(store: TextStore, path: Path) -> None:
-    advice = "name another folder with --cache, or leave BM25 out with --no-bm25"
+    advice = "name another folder as cache, or leave bm25 out"
     with replacing(path, sqlite3.Error, advice=advice) as partial:
         _fill(store, partial)
 

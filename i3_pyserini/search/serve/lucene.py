@@ -11,11 +11,11 @@ from typing import IO, Any
 from i3_pyserini.errors import I3Error
 from i3_pyserini.java import FIX, find_java
 
-K1, B = 0.9, 0.4  # Pyserini's, and those of `i3_pyserini.search.bm25`
+K1, B = 0.9, 0.4  # Pyserini's, and those of `search_bm25`
 
 
 class LuceneBm25:
-    """Ranks passages as `i3_pyserini.search.bm25` does, with the index that it has made.
+    """Ranks passages as `search_bm25` does, with the index that it has made.
 
     Pyserini is in a process of its own, since it starts a Java virtual machine; that ends when we
     do, in whatever way.
@@ -31,11 +31,9 @@ class LuceneBm25:
 
     def __init__(self, index: Path) -> None:
         if not any(index.glob("segments_*")):
-            raise I3Error(
-                f"{index}: no Lucene index here; i3_pyserini.search.bm25 --index makes one"
-            )
+            raise I3Error(f"{index}: no Lucene index here; i3-pyserini bm25 --index makes one")
         if find_java()[0] is None:
-            raise I3Error(f"--bm25-index needs Java: {FIX}")
+            raise I3Error(f"bm25_index needs Java: {FIX}")
         self._index, self._lock = index, threading.Lock()
         self._errors: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (as long as the process)
             "w+", encoding="utf-8", errors="replace"

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
+from i3_pyserini.search.corpus import corpus_of
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.search.serve.lucene import LuceneBm25
@@ -24,15 +23,15 @@ class Sources:
     """Where passages come from besides the index.
 
     Attributes:
-        collection: the corpus that was encoded.
-        cache: folder for the text store; None for the one that the collection is in.
+        corpus: what was encoded; None for what the index's manifest names.
+        cache: folder for the text store; None for the one that the corpus is in.
         bm25: whether to search by words, too.
         bm25_index: a Lucene index for that; None for SQLite's.
-        reading: how the collection is read, where the index's manifest does not say; see
+        reading: how the corpus is read, where the index's manifest does not say; see
             `Corpus.from_options`.
     """
 
-    collection: Path
+    corpus: Path | None = None
     cache: Path | None = None
     bm25: bool = True
     bm25_index: Path | None = None
@@ -47,7 +46,7 @@ class Shown:
         docid: its id.
         score: of the search that found it.
         title: its title; None if it has none.
-        text: its text; None if it is not in the collection.
+        text: its text; None if it is not in the corpus.
         other: its rank in the other search; None if it is not among that one's hits.
     """
 
@@ -66,15 +65,14 @@ class Passages:
         sources: see `Sources`.
 
     Raises:
-        I3Error: a passage of the index is not in the collection, or BM25 cannot be had.
+        I3Error: a passage of the index is not in the corpus, or BM25 cannot be had.
     """
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
         self.searcher, self.model = searcher, searcher.encoder.name
-        known = write_record(searcher.manifest.corpus)
-        corpus = Corpus.from_options(sources.collection, {**known, **sources.reading})
+        corpus = corpus_of(searcher, sources.corpus, sources.reading)
         self.store = open_store(corpus, sources.cache)
-        self._check(sources.collection)
+        self._check(corpus.path)
         self.bm25: Bm25 | None = None
         if sources.bm25:
             lucene = sources.bm25_index
@@ -126,12 +124,12 @@ class Passages:
             shown.append(Shown(docid, score, title, text, ranks.get(docid)))
         return shown
 
-    def _check(self, collection: Path) -> None:
+    def _check(self, corpus: Path) -> None:
         """Looks ids of the index up, evenly spread; all of 8.8 million would take minutes."""
         docids, count = self.searcher.docids, self.searcher.count
         for row in (*range(0, count, max(1, count // CHECKED)), count - 1):
             if self.store.get(docids[row]) is None:
                 raise I3Error(
-                    f"{self.searcher.path}: passage {docids[row]!r} is not in {collection}; name "
-                    "the collection that was encoded"
+                    f"{self.searcher.path}: passage {docids[row]!r} is not in {corpus}; name "
+                    "the corpus that was encoded"
                 )

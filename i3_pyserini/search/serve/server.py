@@ -2,9 +2,68 @@
 
 import socket
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.serve.passages import Passages
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.search.options import QueryOptions, at_least_1
+
+if TYPE_CHECKING:
+    from i3_pyserini.search.serve.passages import Passages
+
+PORTS = 65_535
+
+
+def serve_index(
+    index: Path | str,
+    corpus: Path | str | None = None,
+    *,
+    model: str | Path | None = None,
+    encoder_class: Literal["i3", "auto"] | None = None,
+    bm25: bool = True,
+    bm25_index: Path | str | None = None,
+    hits: int = 10,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    cache: Path | str | None = None,
+    reading: CorpusOptions = USUAL,
+) -> None:
+    """Serves a page to search an index from, until it is interrupted.
+
+    Args:
+        index: the index directory.
+        corpus: the corpus that was encoded, a file or folder; the one that the index's manifest
+            names by default.
+        model: directory or hub name of the model that encodes queries; the one that the index's
+            manifest names by default.
+        encoder_class: "i3", or "auto" for any other Hugging Face encoder.
+        bm25: search by words too, in a second column.
+        bm25_index: a Lucene index for that, as `search_bm25` makes it; SQLite's BM25, which needs
+            no Java, by default.
+        hits: passages shown of each search.
+        host: address to listen at; others than this machine's let anybody search.
+        port: 0 for any free one.
+        cache: folder for the text store; the one that the corpus is in by default.
+        reading: how the corpus is read, where the index's manifest does not say.
+
+    Raises:
+        I3Error: a number is out of range, an input does not fit the others, or the port is taken.
+    """
+    at_least_1(hits=hits)
+    if not 0 <= port <= PORTS:
+        raise I3Error(f"port is {port}, must be from 0 to {PORTS}")
+    if bm25_index is not None and not bm25:
+        raise I3Error("bm25_index is for bm25, which is off")
+    listening = listen(host, port)
+    from i3_pyserini.search.searcher import Searcher
+    from i3_pyserini.search.serve.passages import Passages, Sources
+
+    searcher = Searcher(index)
+    searcher.load_encoder(QueryOptions(encoder_class).flags(None if model is None else str(model)))
+    paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
+    sources = Sources(paths[0], paths[1], bm25, paths[2], reading.reading())
+    serve(Passages(searcher, sources), listening, host, hits)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,13 +84,13 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise I3Error(
-            f"{host}:{port}: cannot listen here ({error.strerror or error}); choose another --port "
-            "or --host"
+            f"{host}:{port}: cannot listen here ({error.strerror or error}); choose another port "
+            "or host"
         ) from error
     return listening
 
 
-def serve(passages: Passages, listening: socket.socket, host: str, hits: int) -> None:
+def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) -> None:
     """Serves until it is interrupted.
 
     Args:
@@ -40,9 +99,9 @@ def serve(passages: Passages, listening: socket.socket, host: str, hits: int) ->
         host: what the user asked for.
         hits: passages shown of each search.
     """
-    import uvicorn  # noqa: PLC0415  (an extra)
+    import uvicorn  # an extra
 
-    from i3_pyserini.search.serve.app import make_app  # noqa: PLC0415
+    from i3_pyserini.search.serve.app import make_app
 
     app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
     port = listening.getsockname()[1]

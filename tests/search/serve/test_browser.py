@@ -22,9 +22,9 @@ DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
 @pytest.fixture(scope="module")
 def address(collection: Path) -> Iterator[str]:
     """Of the real command, in a process of its own."""
-    command = [sys.executable, "-m", "i3_pyserini.search", "serve", "--port", "0"]
-    command += ["--index", str(collection / "index"), "--encoder", str(collection / "model")]
-    command += ["--collection", str(collection / "corpus.jsonl")]
+    command = [sys.executable, "-m", "i3_pyserini", "serve", "--port", "0"]
+    command += ["--index", str(collection / "index"), "--model", str(collection / "model")]
+    command += ["--corpus", str(collection / "corpus.jsonl")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()

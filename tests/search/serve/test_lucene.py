@@ -27,7 +27,7 @@ def lucene(
     lines = [f"{qid}\t{text}\n" for qid, text in TOPICS.items()]
     (folder / "topics.tsv").write_text("".join(lines))
     run_module(
-        *("i3_pyserini.search.bm25", "--corpus", collection / "corpus.jsonl"),
+        *("i3_pyserini", "bm25", "--corpus", collection / "corpus.jsonl"),
         *("--topics", folder / "topics.tsv", "--index", folder / "index"),
         *("--output", folder / "run.txt"),
         check=True,

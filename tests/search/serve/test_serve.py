@@ -260,19 +260,19 @@ def test_a_damaged_index_of_words(collection: Path, tmp_path: Path) -> None:
 def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> None:
     def mistake(*arguments: object) -> str:
         defaults: dict[object, object]
-        defaults = {"--index": collection / "index", "--encoder": collection / "model"}
-        defaults |= {"--collection": collection / "corpus.jsonl", "--port": 0}
+        defaults = {"--index": collection / "index", "--model": collection / "model"}
+        defaults |= {"--corpus": collection / "corpus.jsonl", "--port": 0}
         given = defaults | dict(zip(arguments[::2], arguments[1::2], strict=True))
         words = [word for pair in given.items() for word in pair]
-        done = run_module("i3_pyserini.search", "serve", *words)
+        done = run_module("i3_pyserini", "serve", *words)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
         return str(done.stderr)
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = mistake("--port", taken.getsockname()[1])
     assert "cannot listen here (Address already in use)" in said
-    assert "--port is from 0 to" in mistake("--port", 99_999)
-    assert "no such file or folder" in mistake("--collection", collection / "absent")
+    assert "must be from 0 to" in mistake("--port", 99_999)
+    assert "no such file or folder" in mistake("--corpus", collection / "absent")
     assert "no Lucene index here" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
     shutil.copytree(collection / "index", index)
@@ -281,7 +281,7 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
 
 
 def test_help_answers_at_once(run_module: Callable[..., Any]) -> None:
-    done = run_module("i3_pyserini.search", "serve", "--help")
+    done = run_module("i3_pyserini", "serve", "--help")
     assert done.returncode == 0 and "--bm25-index" in done.stdout
 
 
