@@ -10,7 +10,7 @@ third of its deviation), and scaled to unit length. So they lie between and arou
 as many directions as these.
 Queries are the first 300 of the topics. Real vectors are encoded once, and kept in the folder.
 
-Every type gets the parameters that `search.index build` stores, the index is read from its file as
+Every type gets the parameters that `index build` stores, the index is read from its file as
 a search reads it, all queries are searched at once, with all cores; the quickest of three
 counts. Memory is the index's size; what a process needs besides does not depend on the type. Rows
 of a JSON file that were measured before stay there, unless they are measured again.
@@ -48,7 +48,7 @@ BLOCK = 10_000
 
 
 def main() -> None:
-    """Runs the benchmark, prints its tables, and writes them for `search.index advise`."""
+    """Runs the benchmark, prints its tables, and writes them for `index advise`."""
     parser = argparse.ArgumentParser(description="Types of index against exact search.")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--real", type=int, default=12_288, help="passages that are encoded")

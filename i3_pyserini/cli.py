@@ -28,6 +28,13 @@ COMMANDS = {
     "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
     "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
+    "index build": Command(
+        "search.index.approximate:build_index", "build an approximate index from vectors"
+    ),
+    "index tune": Command(
+        "search.index.approximate:tune_index", "find an index's cheapest parameters for a recall"
+    ),
+    "index advise": Command("search.index.advise:advise_index", "which type of index to build"),
 }
 
 

@@ -57,7 +57,7 @@ def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
     names = _Names(function.__globals__)
     described = parse(function.__doc__ or "")
-    helps = {one.arg_name: one.description for one in described.params}
+    helps = {one.arg_name: _lines(one.description) for one in described.params}
     parameters = [
         _of_words(parameter, _evaluated(parameter.annotation, names), helps.get(parameter.name))
         for parameter in signature.parameters.values()
@@ -75,11 +75,17 @@ def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
             return str(getattr(found, f"to_{chosen[0]}")())
         return None if found is None else str(found)
 
-    command.__doc__ = described.description
+    command.__doc__ = _lines(described.description)
     kept = [parameter for parameter in parameters if parameter is not None]
     command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in kept}
     return command
+
+
+def _lines(text: str | None) -> str | None:
+    """A paragraph a line, for a terminal to break."""
+    paragraphs = (text or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
 
 
 class _Names(dict[str, Any]):

@@ -37,7 +37,6 @@ IN_PROCESS = frozenset(
         "i3_pyserini.model.convert",
         "i3_pyserini.model.explain",
         "i3_pyserini.search",
-        "i3_pyserini.search.index",
     }
 )
 Done = subprocess.CompletedProcess[str]

@@ -116,8 +116,8 @@ def test_every_step_in_a_folder_of_an_odd_name(
         assert "1.0000" in command("i3_pyserini.eval.__main__", qrels, run, "--measures", "R@5")
 
     command(
-        "i3_pyserini.search.index.__main__",
-        *("build", index, "--output", folder / f"{name}.sq8", "--type", "sq8"),
+        "i3_pyserini.__main__",
+        *("index", "build", index, "--output", folder / f"{name}.sq8", "--type", "sq8"),
     )
     command(*search[:1], "--index", folder / f"{name}.sq8", *search[3:], folder / "sq8.run")
     assert ids_of(folder / "sq8.run") == {"d"}

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from cyclopts import App
 
+from i3_pyserini import cli
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.java import find_java
@@ -30,7 +32,6 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(__file__).parents[2] / "shared" / "collections"
 NAMES = list(find_conditions())
 PATHS = {"output": "out", "collections": "collections", "minilm": "MODEL"}
-FILES = {"bm25", "fuse"}  # commands that are a module, not a package
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -81,6 +82,17 @@ def _parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
     if module == "i3_pyserini.train":
         load_recipe(Path(arguments[0]), arguments[1:])
         raise Parsed
+    if module == "i3_pyserini":
+        parse_words = App.parse_args
+
+        def parse_words_only(self: App, *args: Any, **kwargs: Any) -> Any:
+            parse_words(self, *args, **kwargs)
+            raise Parsed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(App, "parse_args", parse_words_only)
+            cli.run(arguments)
+        return
     parse = argparse.ArgumentParser.parse_args
 
     def parse_only(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> Any:
@@ -92,8 +104,7 @@ def _parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "argv", [module, *arguments])
     with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
-        main = module if module.rpartition(".")[2] in FILES else f"{module}.__main__"
-        import_module(main).main()
+        import_module(f"{module}.__main__").main()
 
 
 TINY_PLAN = f"""

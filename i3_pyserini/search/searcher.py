@@ -28,7 +28,7 @@ SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
 
 
 class Searcher:
-    """Searches an index that `i3_pyserini.encode` or stock Pyserini made, or `search.index build`.
+    """Searches an index that `i3_pyserini.encode` or stock Pyserini made, or `index build`.
 
     A flat index is mapped rather than read, and searched exactly. Hits are in trec_eval's order.
 

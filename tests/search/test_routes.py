@@ -227,11 +227,11 @@ def by_engine(world: World, scratch: Path, *flags: str) -> Ranking:
 def by_tuned_index(world: World, scratch: Path, *flags: str) -> Ranking:
     """Tuned for all hits of exact search; its parameters are then those of a full search."""
     build = ("build", world.folder / "index", "--output", scratch / "lists", "--type", "IVF4,Flat")
-    call("i3_pyserini.search.index", *build)
+    call("i3_pyserini", "index", *build)
     call(
-        "i3_pyserini.search.index",
-        *("tune", scratch / "lists", "--topics", world.folder / "topics.tsv"),
-        *("--target-recall", 1, "--k", PASSAGES, *flags),
+        "i3_pyserini",
+        *("index", "tune", scratch / "lists", "--topics", world.folder / "topics.tsv"),
+        *("--target-recall", 1, "--k", PASSAGES, *in_our_words(flags)),
     )
     topics = ("--topics", world.folder / "topics.tsv", "--output", scratch / "run.txt")
     call("i3_pyserini.search", "--index", scratch / "lists", *topics, *flags)
@@ -376,11 +376,21 @@ def test_encoded_queries_of_another_index_are_refused(
         by_command(cls, tmp_path, *queries, "--overwrite")
     lists = tmp_path / "lists"
     build = ("build", cls.folder / "index", "--output", lists, "--type", "IVF4,Flat")
-    call("i3_pyserini.search.index", *build)
+    call("i3_pyserini", "index", *build)
     with pytest.raises(I3Error, match=r"manifest says pooling cls, but the queries of .* mean"):
         call(
-            "i3_pyserini.search.index",
-            *("tune", lists, "--queries", tmp_path / "queries", "--target-recall", 0.5, "--k", 5),
+            "i3_pyserini",
+            *(
+                "index",
+                "tune",
+                lists,
+                "--queries",
+                tmp_path / "queries",
+                "--target-recall",
+                0.5,
+                "--k",
+                5,
+            ),
         )
 
 

@@ -110,7 +110,7 @@ class Milvus:
             self._client.alter_collection_properties(name, {COMPLETE: "yes"})
         if is_graph:
             place = f"{self.address}, collection {name}"
-            note_skewed(norms, place, "--type IVF_FLAT or FLAT")
+            note_skewed(norms, place, "type IVF_FLAT or FLAT")
         return Loaded(found, shape.passages - start)
 
     def search(

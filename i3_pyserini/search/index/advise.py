@@ -11,13 +11,21 @@ type: seven seconds at most of 6,980 queries, of whose hits some would then be m
 
 import json
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.search.options import at_least_1
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUICK = 1.0  # milliseconds a query
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)I?B?")
 SPARE = 1.1  # times the index: ids, queries, hits, and the process itself
 
 
@@ -40,50 +48,122 @@ class Estimate:
     measured_at: int
 
 
-def advise(passages: int, dimension: int, memory: int, k: int, recall: float) -> str:
-    """A table of all types, and the quickest that fits; flat where that is quick enough.
+@dataclass(frozen=True)
+class Advice:
+    """Which type of index for a collection.
+
+    Attributes:
+        k: of recall@k.
+        gigabytes: of memory that there are.
+        estimates: of all types.
+        recommended: the type to take.
+        exact: whether that is because exact search is quick enough.
+        measured: of what, and where, the estimates come from.
+    """
+
+    k: int
+    gigabytes: float
+    estimates: Sequence[Estimate]
+    recommended: str
+    exact: bool
+    measured: str
+
+    def __str__(self) -> str:
+        recall = f"recall@{self.k}"
+        lines = [f"{'type':<10} {recall:>12} {'memory':>10} {'ms/query':>9} {'measured at':>12}"]
+        for one in self.estimates:
+            mark = "  <- recommended" if one.name == self.recommended else ""
+            mark = "  does not fit" if one.gigabytes > self.gigabytes else mark
+            lines.append(
+                f"{one.name:<10} {one.recall:>12.4f} {one.gigabytes:>8.1f}GB "
+                f"{one.milliseconds:>9.2f} {one.measured_at:>12,}{mark}"
+            )
+        lines += [
+            "",
+            f"From measurements with {self.measured}. Recall is as measured, not extrapolated: "
+            "tune on your queries.",
+            "Memory is scaled with passages and dimensions, time too (a graph's with the logarithm "
+            "of passages).",
+        ]
+        if self.exact:
+            lines.append(f"So few passages are searched exactly in less than {QUICK:g} ms a query.")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The recommended type, and the estimates."""
+        return json.dumps(asdict(self), indent=2)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row for each type: the fields of its estimate, and whether it is recommended."""
+        import pandas as pd
+
+        rows = [asdict(one) for one in self.estimates]
+        frame = pd.DataFrame(rows).rename(columns={"name": "type"})
+        return frame.assign(recommended=frame["type"] == self.recommended)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_pandas().to_html(index=False))
+
+
+def advise_index(
+    *,
+    passages: int,
+    dim: int,
+    memory: str | int,
+    k: Literal[10, 1000] = 1000,
+    recall: float = 0.95,
+) -> Advice:
+    """Recommends a type of index, from measurements.
 
     Args:
         passages: of the collection.
-        dimension: of its vectors.
-        memory: bytes that there are.
+        dim: dimensions of its vectors.
+        memory: such as 32G; a number is bytes.
         k: hits of a query.
         recall: recall@k that is needed.
 
+    Returns:
+        Estimates for all types, and the quickest that fits; flat where that is quick enough.
+
     Raises:
-        I3Error: no type fits.
+        I3Error: a number is out of range, or no type fits.
     """
+    at_least_1(passages=passages, dim=dim)
+    return advise(passages, dim, bytes_of(memory), k, recall)
+
+
+def bytes_of(size: str | int) -> int:
+    """A size in words as bytes.
+
+    Args:
+        size: such as "32G" or "800M"; a number is bytes.
+
+    Raises:
+        I3Error: it is no size.
+    """
+    found = SIZE.fullmatch(str(size).upper().replace(" ", ""))
+    if found is None:
+        raise I3Error(f"memory {size!r}: expected a size such as 32G or 800M")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def advise(passages: int, dimension: int, memory: int, k: int, recall: float) -> Advice:
+    """The same for memory in bytes."""
     table = _measured()
     estimates = [
         _estimate(rows, passages, dimension, k) for rows in _by_type(table["rows"]).values()
     ]
     gigabytes = memory / 1e9
     good = [one for one in estimates if one.gigabytes <= gigabytes and one.recall >= recall]
-    lines = [f"{'type':<10} {f'recall@{k}':>12} {'memory':>10} {'ms/query':>9} {'measured at':>12}"]
     exact = next((one for one in good if one.name == "flat" and one.milliseconds < QUICK), None)
     best = exact or min(good, key=lambda one: one.milliseconds, default=None)
-    for one in estimates:
-        mark = "  <- recommended" if one is best else ""
-        mark = "  does not fit" if one.gigabytes > gigabytes else mark
-        lines.append(
-            f"{one.name:<10} {one.recall:>12.4f} {one.gigabytes:>8.1f}GB {one.milliseconds:>9.2f} "
-            f"{one.measured_at:>12,}{mark}"
-        )
-    lines += [
-        "",
-        f"From measurements with {table['dimension']} dimensions ({table['machine']}). Recall is "
-        "as measured, not extrapolated: tune on your queries.",
-        "Memory is scaled with passages and dimensions, time too (a graph's with the logarithm of "
-        "passages).",
-    ]
-    if exact:
-        lines.append(f"So few passages are searched exactly in less than {QUICK:g} ms a query.")
     if best is None:
         raise I3Error(
             f"no type has recall@{k} {recall} in {gigabytes:.1f} GB; closest: "
             + _closest(estimates, gigabytes)
         )
-    return "\n".join(lines)
+    measured = f"{table['dimension']} dimensions ({table['machine']})"
+    return Advice(k, gigabytes, estimates, best.name, exact is not None, measured)
 
 
 def _closest(estimates: list[Estimate], gigabytes: float) -> str:

@@ -45,7 +45,7 @@ def is_graph(index: faiss.Index) -> bool:
     return False
 
 
-def note_skewed(norms: Norms, name: str, instead: str = "--type ivf-flat or flat") -> None:
+def note_skewed(norms: Norms, name: str, instead: str = "type ivf-flat or flat") -> None:
     """Notes that a graph will find less than it seems, if the lengths of its vectors differ much.
 
     Args:

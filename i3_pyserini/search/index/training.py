@@ -32,7 +32,7 @@ def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise I3Error(
-            f"--type {factory}: cannot be trained with {len(vectors):,} vectors ({reason:.160}); "
+            f"type {factory}: cannot be trained with {len(vectors):,} vectors ({reason:.160}); "
             "take a smaller type, or flat"
         ) from error
     wanted = [int(found[1]) for line in said if (found := FEW.search(line))]
@@ -41,7 +41,7 @@ def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
             print(line, file=sys.stderr)
     if wanted:
         note(
-            f"--type {factory} was trained with {len(vectors):,} vectors where FAISS wants at "
+            f"type {factory} was trained with {len(vectors):,} vectors where FAISS wants at "
             f"least {max(wanted):,}; it will find less: take flat, which is exact, and quick with "
             "so few passages"
         )

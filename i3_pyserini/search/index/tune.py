@@ -1,8 +1,8 @@
 """Finding the cheapest parameters of an index that reach a recall, by trying them."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -15,26 +15,12 @@ from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
 from i3_pyserini.search.faiss_index import apply_parameters, lists_of, parameters_of, read_index
+from i3_pyserini.search.index.results import Trial, in_words
 from i3_pyserini.search.searcher import Searcher
 
 REFINE = (1, 2, 4, 8, 16)
 STEPS = 3  # halvings between two values, one of which was too little
 REPEATS = 3  # the quickest counts: the others were disturbed
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What was measured.
-
-    Attributes:
-        parameters: what was set.
-        recall: share of the exact search's first k hits that were found, on average.
-        milliseconds: of wall time a query, all queries at once.
-    """
-
-    parameters: dict[str, int]
-    recall: float
-    milliseconds: float
 
 
 def tune(
@@ -70,7 +56,7 @@ def tune(
         best = max(trials, key=lambda trial: trial.recall)
         raise I3Error(
             f"{index}: recall@{k} {target} is not reached; the best is {best.recall:.4f} with "
-            f"{_words(best.parameters)}; lower --target-recall, or build a more exact type"
+            f"{in_words(best.parameters)}; lower target_recall, or build a more exact type"
         )
     best = min(good, key=lambda trial: trial.milliseconds)
     apply_parameters(searched, best.parameters, str(index))
@@ -86,10 +72,10 @@ def _exact_hits(
     if path is None or not path.is_dir():
         raise I3Error(
             f"{index}: the vectors that it was built from are not "
-            f"{f'at {path}' if path else 'known'}; name a flat index of them with --against"
+            f"{f'at {path}' if path else 'known'}; name a flat index of them as against"
         )
     if kind_of(path) != "faiss":
-        raise I3Error(f"{path}: not a flat index; name one of the same vectors with --against")
+        raise I3Error(f"{path}: not a flat index; name one of the same vectors as against")
     flat, own = Searcher(path), Searcher(index)
     same = len(flat.docids) == len(own.docids) and flat.docids[0] == own.docids[0]
     if not same or flat.docids[-1] != own.docids[-1]:
@@ -132,7 +118,7 @@ def _hopeless(trials: list[Trial], target: float) -> bool:
 
 def _try(index: faiss.Index, parameters: dict[str, int], queries: Scores, exact: Rows) -> Trial:
     seconds = []
-    for _ in tqdm(range(REPEATS), desc=_words(parameters), delay=2, leave=False):
+    for _ in tqdm(range(REPEATS), desc=in_words(parameters), delay=2, leave=False):
         start = time.perf_counter()
         _, rows = index.search(queries, exact.shape[1])
         seconds.append(time.perf_counter() - start)
@@ -166,7 +152,3 @@ def _store(
         faiss.write_index(index, str(partial))
         built = replace(built, bytes=partial.stat().st_size)
     replace(manifest, built=built).write(folder)
-
-
-def _words(parameters: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in parameters.items())

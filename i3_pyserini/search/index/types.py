@@ -57,7 +57,7 @@ class Plan:
             I3Error: see `plan`.
         """
         index = _made(self.factory, dimension)
-        apply_parameters(index, self.parameters, f"--type {self.factory}")
+        apply_parameters(index, self.parameters, f"type {self.factory}")
         return index
 
 
@@ -94,7 +94,7 @@ def lists_for(passages: int) -> int:
 
 
 def _made(factory: str, dimension: int) -> faiss.Index:
-    place = f"--type {factory}"
+    place = f"type {factory}"
     try:
         index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:

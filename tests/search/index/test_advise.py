@@ -9,12 +9,12 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.index import advise as module
-from i3_pyserini.search.index.advise import advise
+from i3_pyserini.search.index.advise import Advice, advise, advise_index
 from i3_pyserini.search.index.types import TYPES
 
 
-def lines_of(text: str) -> dict[str, list[str]]:
-    table = text.split("\n\n", maxsplit=1)[0].splitlines()[1:]
+def lines_of(advice: Advice) -> dict[str, list[str]]:
+    table = str(advice).split("\n\n", maxsplit=1)[0].splitlines()[1:]
     return {line.split()[0]: line.split() for line in table}
 
 
@@ -61,19 +61,23 @@ def test_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("passages", "dimension"), [(1, 16), (300, 384), (50_000, 768)])
 def test_few_passages_are_searched_exactly(passages: int, dimension: int, k: int) -> None:
     for recall in (0.5, 0.99):
-        text = advise(passages, dimension, 10**9, k, recall)
-        assert re.findall(r"^(\S+) .*<- recommended$", text, re.MULTILINE) == ["flat"]
+        advice = advise(passages, dimension, 10**9, k, recall)
+        found = re.findall(r"^(\S+) .*<- recommended$", str(advice), re.MULTILINE)
+        assert found == ["flat"] == [advice.recommended] and advice.exact
     assert lines_of(advise(10**7, dimension, 10**12, k, 0.5))["flat"][-1] != "recommended"
 
 
 def test_the_quickest_that_fits() -> None:
-    text = advise(8_841_823, 768, 32 * 10**9, 1000, 0.9)
+    advice = advise_index(passages=8_841_823, dim=768, memory="32G", recall=0.9)
+    assert advice == advise(8_841_823, 768, 32 * 10**9, 1000, 0.9)
+    table = advice.to_pandas()
+    assert table.set_index("type")["recommended"].sum() == 1
     good = {
         name: float(line[3])
-        for name, line in lines_of(text).items()
+        for name, line in lines_of(advice).items()
         if float(line[1]) >= 0.9 and float(line[2].removesuffix("GB")) <= 32
     }
-    chosen = re.search(r"^(\S+) .*<- recommended$", text, re.MULTILINE)
-    assert chosen and chosen[1] == min(good, key=lambda name: good[name])
-    assert "does not fit" not in advise(8_841_823, 768, 10**12, 1000, 0.9)
-    assert " does not fit" in advise(8_841_823, 768, 20 * 10**9, 1000, 0.9)
+    chosen = re.search(r"^(\S+) .*<- recommended$", str(advice), re.MULTILINE)
+    assert chosen and chosen[1] == advice.recommended == min(good, key=lambda name: good[name])
+    assert "does not fit" not in str(advise(8_841_823, 768, 10**12, 1000, 0.9))
+    assert " does not fit" in str(advise(8_841_823, 768, 20 * 10**9, 1000, 0.9))

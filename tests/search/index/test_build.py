@@ -181,7 +181,7 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
     manifest = json.loads(path.read_text())
     manifest["index"]["of"] = str(tmp_path / "gone")
     path.write_text(json.dumps(manifest))
-    with pytest.raises(I3Error, match="name a flat index of them with --against"):
+    with pytest.raises(I3Error, match="name a flat index of them as against"):
         tune(tmp_path / "pq", queries, 0.9, 10)
 
 

@@ -39,7 +39,7 @@ def test_lengths_that_differ_are_said_of_graphs(
     said = capfd.readouterr().err.splitlines()
     if skewed and kind != "sq8":
         assert len(said) == 1 and said[0].startswith(f"note: {tmp_path / 'index'}: ")
-        assert "coefficient of variation" in said[0] and "--type ivf-flat or flat" in said[0]
+        assert "coefficient of variation" in said[0] and "type ivf-flat or flat" in said[0]
     else:
         assert said == []
 

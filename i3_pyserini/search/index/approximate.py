@@ -1,0 +1,104 @@
+"""Building and tuning approximate indexes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.written import Written
+from i3_pyserini.search.index.results import Tuned, in_words
+from i3_pyserini.search.options import at_least_1
+
+if TYPE_CHECKING:
+    from i3_pyserini.formats.hits import Scores
+
+
+def build_index(
+    vectors: Path | str,
+    *,
+    output: Path | str,
+    type: str,  # noqa: A002  (the option's name)
+    training: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Written:
+    """Builds an index of another type from encoded vectors.
+
+    Args:
+        vectors: a directory of encoded vectors, such as a flat index.
+        output: the directory to write.
+        type: flat, fp16, sq8, hnsw, ivf-flat, ivf-sq8, ivf-pq or rabitq, or a string of FAISS's
+            index_factory.
+        training: vectors to train with; by default as many as suit the type.
+        seed: of their choice.
+        overwrite: replace an older index.
+
+    Returns:
+        The directory that was written.
+
+    Raises:
+        I3Error: the vectors are damaged or not finite, the type is unknown or cannot be trained
+            with so few vectors, or the output cannot be written.
+    """
+    at_least_1(training=training)
+    from i3_pyserini.formats.index_output import IndexOutput
+    from i3_pyserini.search.index.build import build
+
+    folder = Path(output)
+    built = build(Path(vectors), IndexOutput(folder, "faiss", overwrite), type, training, seed)
+    size, parameters = (folder / "index").stat().st_size, in_words(built.plan.parameters)
+    summary = f"{built.plan.factory} of {built.shape.passages:,} passages, {size / 1e6:,.1f} MB"
+    return Written(folder, f"{summary}; {parameters}" if parameters else summary)
+
+
+def tune_index(
+    index: Path | str,
+    topics: str | Path | None = None,
+    *,
+    target_recall: float,
+    k: int = 1000,
+    queries: Path | str | None = None,
+    against: Path | str | None = None,
+) -> Tuned:
+    """Finds the cheapest parameters for a recall, and stores them in the index.
+
+    Args:
+        index: a directory of an approximate index.
+        topics: queries, not those to be reported: a TSV or JSONL file, or a data set's name.
+        target_recall: recall@k to reach, against exact search.
+        k: of recall@k.
+        queries: folder of encoded queries, in place of `topics`.
+        against: a flat index of the same passages; the one that it was built from by default.
+
+    Returns:
+        What was tried, and what is stored.
+
+    Raises:
+        I3Error: the index has no parameters, or is not of the same passages or model as the
+            other inputs, or the target cannot be reached.
+    """
+    at_least_1(k=k)
+    if not 0 < target_recall <= 1:
+        raise I3Error(f"target_recall is {target_recall:g}, must be above 0 and at most 1")
+    if (topics is None) == (queries is None):
+        raise I3Error("name the queries to tune with: one of topics and queries")
+    from i3_pyserini.search.index.tune import tune
+
+    vectors = _vectors(Path(index), topics, None if queries is None else Path(queries))
+    flat = None if against is None else Path(against)
+    best, trials = tune(Path(index), vectors, target_recall, k, flat)
+    return Tuned(Path(index), k, best, trials)
+
+
+def _vectors(index: Path, topics: str | Path | None, queries: Path | None) -> "Scores":
+    """The vectors of the queries to tune with, compared with what encoded the index."""
+    from i3_pyserini.encode.index_encoder import refuse_other_encoder
+    from i3_pyserini.formats.encoded_queries import read_encoded_queries
+    from i3_pyserini.formats.topics import read_topics
+    from i3_pyserini.search.searcher import Searcher
+
+    searcher = Searcher(index)
+    if queries is None:
+        return searcher.vectors_of(list(read_topics(str(topics)).values()))
+    encoded = read_encoded_queries(queries)
+    refuse_other_encoder(encoded.made_by, str(encoded.path), searcher.made_by, str(index))
+    return searcher.vectors_of(encoded.vectors)
