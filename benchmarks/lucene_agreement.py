@@ -3,7 +3,7 @@
     python -m benchmarks.lucene_agreement --index INDEX --topics topics.tsv --encoder MODEL
 
 INDEX is a flat one that `i3_pyserini.encode` made. Queries are encoded once. Each Lucene index is
-made by `i3_pyserini.search.lucene` and searched by `pyserini.search.lucene --dense`, 1,000 hits.
+made by `i3-pyserini index lucene` and searched by `pyserini.search.lucene --dense`, 1,000 hits.
 """
 
 import argparse

@@ -35,6 +35,13 @@ COMMANDS = {
         "search.index.approximate:tune_index", "find an index's cheapest parameters for a recall"
     ),
     "index advise": Command("search.index.advise:advise_index", "which type of index to build"),
+    "index lucene": Command(
+        "search.lucene:build_lucene_index", "vectors for stock Pyserini's dense Lucene search"
+    ),
+    "index lucene-topics": Command(
+        "search.lucene:write_lucene_topics", "encoded queries for the same"
+    ),
+    "index load": Command("search.engines.loading:load_index", "an index into a vector engine"),
 }
 
 

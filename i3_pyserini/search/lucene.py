@@ -1,53 +1,72 @@
-"""`python -m i3_pyserini.search.lucene`: our vectors for stock Pyserini's dense Lucene search."""
+"""Our vectors for stock Pyserini's dense Lucene search."""
 
-import argparse
 import os
 from pathlib import Path
+from typing import Literal
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.formats.written import Written
+from i3_pyserini.search.options import at_least_1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m i3_pyserini.search.lucene",
-        description="Put vectors into a Lucene index, for pyserini.search.lucene --dense.",
+def build_lucene_index(
+    vectors: Path | str,
+    *,
+    output: Path | str,
+    type: Literal["flat", "hnsw"] = "flat",  # noqa: A002  (the option's name)
+    m: int = 16,
+    ef_construction: int = 100,
+    threads: int | None = None,
+) -> Written:
+    """Puts vectors into a Lucene index, for `python -m pyserini.search.lucene --dense`.
+
+    Args:
+        vectors: a directory of encoded vectors, in any form.
+        output: the Lucene index to write.
+        type: "flat" is exact, "hnsw" a graph.
+        m: neighbours in the graph.
+        ef_construction: breadth of the search when the graph is built.
+        threads: all cores by default.
+
+    Returns:
+        The index that was written.
+
+    Raises:
+        I3Error: the vectors are damaged, something is in the way, there is no Java, or Anserini
+            failed.
+    """
+    at_least_1(m=m, ef_construction=ef_construction, threads=threads)
+    from i3_pyserini.search.lucene_files import index_vectors
+
+    folder, parameters = Path(output), {"M": m, "efC": ef_construction} if type == "hnsw" else {}
+    cores = threads or os.cpu_count() or 1
+    passages = index_vectors(Path(vectors), folder, type, parameters, cores)
+    return Written(
+        folder,
+        f"{passages:,} passages; search it with python -m pyserini.search.lucene --dense --{type} "
+        f"--index {folder}",
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    index = commands.add_parser("index", help="vectors of passages to a Lucene index")
-    index.add_argument("vectors", type=Path, help="what i3_pyserini.encode wrote, in any form")
-    index.add_argument("--output", type=Path, required=True, help="the Lucene index")
-    index.add_argument("--type", choices=("flat", "hnsw"), default="flat", help="default: flat")
-    index.add_argument("--m", type=int, default=16, help="of hnsw: neighbours (default 16)")
-    index.add_argument("--ef-construction", type=int, default=100, help="of hnsw (default 100)")
-    index.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    queries = commands.add_parser("queries", help="encoded queries to a topics file")
-    queries.add_argument("queries", type=Path, help="what i3_pyserini.encode.query wrote")
-    queries.add_argument("--output", type=Path, required=True, help="a .jsonl file")
-    queries.add_argument("--overwrite", action="store_true")
-    return parser
 
 
-def main() -> None:
-    """Parses the command line, does one of the two, and says what to do with it."""
-    args = _parser().parse_args()
-    if args.command == "index" and min(args.m, args.ef_construction, args.threads) < 1:
-        raise I3Error("--m, --ef-construction and --threads must be at least 1")
-    # Not before the arguments are sound, so that --help and a mistyped flag answer at once.
-    from i3_pyserini.formats.encoded_queries import read_encoded_queries  # noqa: PLC0415
-    from i3_pyserini.search.lucene_files import index_vectors, write_topics  # noqa: PLC0415
+def write_lucene_topics(
+    queries: Path | str, *, output: Path | str, overwrite: bool = False
+) -> Written:
+    """Writes encoded queries as topics for `python -m pyserini.search.lucene --dense`.
 
-    if args.command == "queries":
-        queries = read_encoded_queries(args.queries)
-        write_topics(queries, args.output, args.overwrite)
-        print(f"wrote {args.output}: {len(queries.rows):,} queries")
-        return
-    hnsw = {"M": args.m, "efC": args.ef_construction} if args.type == "hnsw" else {}
-    passages = index_vectors(args.vectors, args.output, args.type, hnsw, args.threads)
-    print(
-        f"wrote {args.output}: {passages:,} passages; search it with python -m "
-        f"pyserini.search.lucene --dense --{args.type} --index {args.output}"
-    )
+    Args:
+        queries: folder of encoded queries.
+        output: the .jsonl file to write.
+        overwrite: replace an older file.
 
+    Returns:
+        The file that was written.
 
-if __name__ == "__main__":
-    run_command(main)
+    Raises:
+        I3Error: there are no encoded queries, or stock Pyserini would misread the file's name or
+            a query's id.
+    """
+    from i3_pyserini.formats.encoded_queries import read_encoded_queries
+    from i3_pyserini.search.lucene_files import write_topics
+
+    encoded = read_encoded_queries(Path(queries))
+    write_topics(encoded, Path(output), overwrite)
+    return Written(Path(output), f"{len(encoded.rows):,} queries")

@@ -228,7 +228,7 @@ def test_a_server_over_the_network(
         assert engine.load(index, "passages", batch=64).sent == PASSAGES
         assert_exact(engine, "passages", index)
         done = run_module(
-            *("i3_pyserini.search.engines", "load", index, "--collection", "passages"),
+            *("i3_pyserini", "index", "load", index, "--collection", "passages"),
             *("--engine", f"milvus:{data}"),
         )
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
@@ -258,7 +258,7 @@ def test_a_killed_load_goes_on(tmp_path: Path, run_module: Callable[..., Any], a
     command = ("load", index, "--engine", f"milvus:{data}", "--collection", "p")
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "i3_pyserini.search.engines", *map(str, command)),
+            *(sys.executable, "-m", "i3_pyserini", "index", *map(str, command)),
             *("--batch-size", "50"),
         ],
         stdout=subprocess.DEVNULL,
@@ -271,7 +271,7 @@ def test_a_killed_load_goes_on(tmp_path: Path, run_module: Callable[..., Any], a
     with pytest.raises(I3Error, match="'p' is not completely loaded"):
         search_engine(engine, "p", random_vectors(1, 256), 3)
     engine.close()
-    done = run_module("i3_pyserini.search.engines", *command)
+    done = run_module("i3_pyserini", "index", *command)
     assert done.returncode == 0, done.stderr
     said = re.search(r"has 15,000 passages, ([\d,]+) of them sent now", done.stdout)
     assert said, done.stdout
@@ -291,7 +291,7 @@ def _size(folder: Path) -> int:
 
 def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., Any]) -> None:
     engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
-    done = run_module("i3_pyserini.search.engines", "load", place / "index", *engine)
+    done = run_module("i3_pyserini", "index", "load", place / "index", *engine)
     assert done.returncode == 0, done.stderr
     search = ("i3_pyserini.search", "--topics", place / "topics.tsv")
     output = ("--output", tmp_path / "engine.txt")
@@ -319,7 +319,7 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
     encoder = EncoderSpec(tiny_bert, "auto", settings=EncoderSettings("mean", True))
     encode_corpus(Corpus(tmp_path / "corpus.jsonl"), encoder, IndexOutput(tmp_path / "index"))
     engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
-    done = run_module("i3_pyserini.search.engines", "load", tmp_path / "index", *engine)
+    done = run_module("i3_pyserini", "index", "load", tmp_path / "index", *engine)
     assert done.returncode == 0, done.stderr
     runs = []
     for where in (engine, ("--index", tmp_path / "index")):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.encoded_queries import QUERIES, EncodedQueries, queries_as_bytes
+from i3_pyserini.formats.encoded_queries import QUERIES, EncodedQueries, encodedas_bytes
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.runs import read_run
@@ -33,7 +33,7 @@ def queries(tmp_path: Path) -> Vectors:
     vectors = np.random.default_rng(1).normal(size=(12, DIMENSION)).astype(np.float32)
     topics = {f"q{number}": f"text {number}" for number in range(len(vectors))}
     (tmp_path / "queries").mkdir()
-    (tmp_path / "queries" / QUERIES).write_bytes(queries_as_bytes(topics, vectors))
+    (tmp_path / "queries" / QUERIES).write_bytes(encodedas_bytes(topics, vectors))
     return vectors
 
 
@@ -63,7 +63,7 @@ def test_stock_search_finds_what_faiss_finds(
     for name, value in java_environment().items():
         monkeypatch.setenv(name, value)
     source, index = write(tmp_path / "vectors", stored, passages), tmp_path / "lucene"
-    command = ("i3_pyserini.search.lucene", "index", source, "--type", kind, "--output", index)
+    command = ("i3_pyserini", "index", "lucene", source, "--type", kind, "--output", index)
     done = run_module(*command)
     assert done.returncode == 0, done.stderr
     assert "500 passages" in done.stdout and "not all vectors are of unit length" in done.stderr
@@ -71,7 +71,7 @@ def test_stock_search_finds_what_faiss_finds(
     assert not list(tmp_path.glob(".lucene*"))
     topics = tmp_path / "topics.jsonl"
     done = run_module(
-        "i3_pyserini.search.lucene", "queries", tmp_path / "queries", "--output", topics
+        "i3_pyserini", "index", "lucene-topics", tmp_path / "queries", "--output", topics
     )
     assert done.returncode == 0, done.stderr
     stock = run_module(
@@ -98,7 +98,7 @@ def test_an_index_is_there_when_it_is_complete(
     lines = (source / "embeddings.jsonl").read_text().splitlines()
     damaged = [*lines[:-1], lines[-1][:40]]
     (source / "embeddings.jsonl").write_text("\n".join(damaged))
-    done = run_module("i3_pyserini.search.lucene", "index", source, "--output", index)
+    done = run_module("i3_pyserini", "index", "lucene", source, "--output", index)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "embeddings.jsonl, line 500" in done.stderr
     assert not index.exists() and not list(tmp_path.glob(".lucene*"))
@@ -106,14 +106,15 @@ def test_an_index_is_there_when_it_is_complete(
 
 def test_mistakes(queries: Vectors, tmp_path: Path, run_module: Callable[..., Any]) -> None:
     (tmp_path / "there").mkdir()
-    command, topics = ("i3_pyserini.search.lucene",), tmp_path / "topics.jsonl"
+    command, topics = ("i3_pyserini", "index"), tmp_path / "topics.jsonl"
+    encoded, new = tmp_path / "queries", tmp_path / "new"
     for arguments, said in (
-        (("index", tmp_path, "--output", tmp_path / "there"), "exists; remove it"),
-        (("index", tmp_path, "--output", tmp_path / "new"), "no vectors here"),
-        (("index", tmp_path, "--output", tmp_path / "new", "--m", 0), "must be at least 1"),
-        (("queries", tmp_path, "--output", topics), "no encoded queries here"),
-        (("queries", tmp_path / "queries", "--output", tmp_path / "t.tsv"), "must end with .jsonl"),
-        (("queries", tmp_path / "queries", "--output", tmp_path / "beir.jsonl"), "neither beir"),
+        (("lucene", tmp_path, "--output", tmp_path / "there"), "exists; remove it"),
+        (("lucene", tmp_path, "--output", new), "no vectors here"),
+        (("lucene", tmp_path, "--output", new, "--m", 0), "m is 0, must be at least 1"),
+        (("lucene-topics", tmp_path, "--output", topics), "no encoded queries here"),
+        (("lucene-topics", encoded, "--output", tmp_path / "t.tsv"), "must end with .jsonl"),
+        (("lucene-topics", encoded, "--output", tmp_path / "beir.jsonl"), "neither beir"),
     ):
         done = run_module(*command, *arguments)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr

@@ -218,7 +218,7 @@ def by_engine(world: World, scratch: Path, *flags: str) -> Ranking:
     if any(importlib.util.find_spec(name) is None for name in ("pymilvus", "milvus_lite")):
         pytest.skip("needs an engine: pip install 'i3-pyserini[engine]'")
     engine = ("--engine", f"milvus:{scratch / 'engine.db'}", "--collection", "passages")
-    call("i3_pyserini.search.engines", "load", world.folder / "index", *engine)
+    call("i3_pyserini", "index", "load", world.folder / "index", *engine)
     topics = ("--topics", world.folder / "topics.tsv", "--output", scratch / "run.txt")
     call("i3_pyserini.search", *engine, *topics, "--hits", PASSAGES, *flags)
     return _run_of(scratch / "run.txt")

@@ -48,7 +48,7 @@ def milvus(place: Place) -> None:
         return
     address = f"milvus:{place.root / 'lite.db'}"
     where = ("--engine", address, "--collection", "world")
-    command("i3_pyserini.search.engines", "load", place.index, *where)
+    command("i3_pyserini", "index", "load", place.index, *where)
     run = place.folder / "milvus.txt"
     command(
         "i3_pyserini.search",

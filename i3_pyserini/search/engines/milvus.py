@@ -41,7 +41,7 @@ CALL = 600  # seconds until a call counts as lost
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Held:
     """What a collection holds.
 
     Attributes:
@@ -69,7 +69,7 @@ class Milvus:
         self.address = address
         self._client = connect(address, create)
 
-    def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Loaded:
+    def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Held:
         """Copies an encoded directory; what is there already is not sent again.
 
         A load that was interrupted at any moment resumes with the first row that is missing.
@@ -111,7 +111,7 @@ class Milvus:
         if is_graph:
             place = f"{self.address}, collection {name}"
             note_skewed(norms, place, "type IVF_FLAT or FLAT")
-        return Loaded(found, shape.passages - start)
+        return Held(found, shape.passages - start)
 
     def search(
         self,
@@ -174,7 +174,7 @@ class Milvus:
         if known["properties"].get(COMPLETE) != "yes":
             raise I3Error(
                 f"{self.address}: collection {name!r} is not completely loaded; run "
-                "i3_pyserini.search.engines load again"
+                "i3-pyserini index load again"
             )
         if dimension is not None and known["dimension"] != dimension:
             raise I3Error(
