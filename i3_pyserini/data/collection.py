@@ -14,7 +14,6 @@ from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.folder_manifest import Manifest
-from i3_pyserini.formats.jsonl import refuse_surrogates
 from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
@@ -139,7 +138,6 @@ class CheckedCollection:
     def _topics(self, split: str) -> Iterator[Topic]:
         for topic in self.source.topics(split):
             _check_id(topic.qid, topic.place)
-            refuse_surrogates(f"{topic.qid}{topic.query}", topic.place)
             yield topic
 
     def _judgements(self, split: str, topics: Mapping[str, str]) -> Judged:
@@ -252,7 +250,7 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     for split in source.splits():
         topics, judgements = checked.split(split)
         with new_file(folder / f"topics.{split}.tsv") as file:
-            write_topics(file, topics)
+            write_topics(file, topics.items())
         if judgements:
             with new_file(folder / f"qrels.{split}.txt") as file:
                 write_qrels(file, judgements)

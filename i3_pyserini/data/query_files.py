@@ -225,8 +225,8 @@ def write_queries(
             stack.enter_context(new_file(job.output / name, job.overwrite))
             for name in (TOPICS, QRELS, GENERATED)
         )
-        for qid, query, pids in pairs.topics(store):
-            write_topics(topics, {qid: query})
+        write_topics(topics, ((qid, query) for qid, query, _ in pairs.topics(store)))
+        for qid, _, pids in pairs.topics(store):
             write_qrels(qrels, ((qid, pid, 1) for pid in pids))
         generated.writelines(f"{pid}\t{query}\n" for pid, query in pairs.passages())
         if extract is not None:

@@ -41,7 +41,7 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
     for split, parts in SPLITS.items():
         chosen = [entry for entry in collection if _part(entry) in parts]
         with new_file(directory / f"topics.{split}.tsv", overwrite=True) as file:
-            write_topics(file, {entry.name: entry.summary for entry in chosen})
+            write_topics(file, ((entry.name, entry.summary) for entry in chosen))
         with new_file(directory / f"qrels.{split}.txt", overwrite=True) as file:
             write_qrels(file, ((entry.name, entry.name, 1) for entry in chosen))
         counts[split] = len(chosen)

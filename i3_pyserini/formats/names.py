@@ -15,7 +15,7 @@ LEVEL = ("relevance", "relevancy", "rel", "score", "label", "grade", "level", "j
 SCORE = ("score", "sim", "similarity")
 RANK = ("rank", "position")
 # Fields of a topic, where an id can be of nothing but the query.
-TOPIC_ID = (*QUERY_ID, "id", "_id")
+TOPIC_ID = (*QUERY_ID, "id", "_id", "query_number", "number", "num")
 QUERY = ("query", "text", "query_text", "question", "title", "contents", "body")
 
 

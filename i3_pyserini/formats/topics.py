@@ -41,11 +41,20 @@ class Topic:
         place: where it is written, for messages ("FILE, line N").
         qid: its id.
         query: its text, without surrounding blanks.
+
+    Raises:
+        I3Error: the id or the text is empty, or not valid Unicode.
     """
 
     place: str
     qid: str
     query: str
+
+    def __post_init__(self) -> None:
+        for what, value in (("query id", self.qid), ("query", self.query)):
+            if not value.strip():
+                raise I3Error(f"{self.place}: the {what} is empty")
+            refuse_surrogates(value, self.place)
 
 
 def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
@@ -69,13 +78,13 @@ def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if any(suffix in (*SUFFIXES, ".txt", *COMPRESSED) for suffix in suffixes):
         raise I3Error(f"{name_or_path}: no such topics file")
-    return from_ir_datasets(
+    found = from_ir_datasets(
         PYSERINI_NAMES.get(name_or_path, name_or_path),
-        lambda data: {
-            query.query_id: query.default_text().strip() for query in data.queries_iter()
-        },
+        lambda data: [(query.query_id, query.default_text()) for query in data.queries_iter()],
         "Put the topics into a TSV file (query id, tab, query) and name that",
     )
+    topics = (Topic(f"{name_or_path}, query {qid}", qid, query.strip()) for qid, query in found)
+    return by_id(topics, name_or_path)
 
 
 def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
@@ -92,15 +101,10 @@ def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
         I3Error: it cannot be read, a line is not UTF-8, has no id or text or a third column, or an
             id is neither a string nor an integer.
     """
-    if quoted:
-        yield from _read_quoted(path)
-        return
-    read = {"tsv": _read_tsv, "csv": _read_csv, "jsonl": _read_jsonl}[_kind(path)]
-    for place, qid, query in read(path):
-        if not qid or not query:
-            raise I3Error(f"{place}: the {'query' if qid else 'query id'} is empty")
-        refuse_surrogates(f"{qid} {query}", place)
-        yield Topic(place, qid, query)
+    read_tabs = _read_quoted if quoted else _read_tsv
+    read = {"tsv": read_tabs, "csv": _read_csv, "jsonl": _read_jsonl}[_kind(path)]
+    for row in read(path):
+        yield Topic(*row)
 
 
 def by_id(topics: Iterable[Topic], source: str) -> dict[str, str]:
@@ -123,14 +127,20 @@ def by_id(topics: Iterable[Topic], source: str) -> dict[str, str]:
     return queries
 
 
-def write_topics(file: TextIO, topics: Mapping[str, str]) -> None:
-    """Writes topics as TSV, each on one line.
+def write_topics(file: TextIO, topics: Iterable[tuple[str, str]]) -> None:
+    """Writes topics as TSV, each on one line, so that `read_topics` gives them back.
+
+    A header is written only if the first topic would be read as one.
 
     Args:
         file: as `atomic.new_file` gives it.
-        topics: queries by id.
+        topics: ids and texts of the queries.
     """
-    file.writelines(f"{qid}\t{' '.join(query.split())}\n" for qid, query in topics.items())
+    for number, (qid, query) in enumerate(topics):
+        cells = [qid, " ".join(query.split())]
+        if number == 0 and (normal(qid) in TOPIC_ID or _is_header(cells)):
+            file.write("query_id\tquery\n")
+        file.write("\t".join(cells) + "\n")
 
 
 def topic_of(fields: Mapping[str, Any], place: str) -> tuple[str, str]:
@@ -184,12 +194,14 @@ def _kind(path: Path) -> str:
     first = start.partition("\n")[0]
     if first.startswith("{") and first[1:].lstrip().startswith('"'):  # `{}` may be a query's id
         return "jsonl"
-    return "csv" if "\t" not in first and _is_header(first.split(",")) else "tsv"
+    cells = [cell.strip().strip('"') for cell in first.split(",")]
+    return "csv" if "\t" not in first and _is_header(cells) else "tsv"
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Whether a line is a header: its first column is called as an id is."""
-    return len(cells) > 1 and normal(cells[0].strip().strip('"')) in TOPIC_ID
+    """Whether columns are called as ids and queries are, or the first of them as ids are."""
+    both = find(TOPIC_ID, cells) is not None and find(QUERY, cells) is not None
+    return both or (len(cells) > 1 and normal(cells[0]) in TOPIC_ID)
 
 
 def _read_tsv(path: Path) -> Iterator[Row]:
@@ -254,20 +266,27 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
         yield place, *topic_of(record, place)
 
 
-def _read_quoted(path: Path) -> Iterator[Topic]:
+def _read_quoted(path: Path) -> Iterator[Row]:
     """Quotes as pandas takes them: `"a"b` is ab, and one that is never closed is an error."""
+    return _read_columns(_quoted_rows(path), "tab")
+
+
+def _quoted_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     with open_bytes(path) as file:
         content = file.read()
+    rows: list[tuple[str, list[str]]] = []
     try:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        rows = [row for row in csv_rows(chain(text, ["\n", END]), "\t", strict=False) if row]
+        reader = csv_rows(chain(text, ["\n", END]), "\t", strict=False)
+        start = 1
+        for cells in reader:
+            rows.append((f"{path}, line {start}", cells))
+            start = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise I3Error(f"{path}: not valid UTF-8 at byte {error.start + 1}") from error
     except csv.Error as error:
-        raise I3Error(f"{path}: cannot be read with quotes ({error})") from error
-    if rows.pop() != [END]:
-        raise I3Error(f"{path}: cannot be read with quotes (one is never closed)")
-    for row in rows:
-        if len(row) != PAIR:
-            raise I3Error(f"{path}: {len(row)} fields in {row!r:.80}; expected query id and query")
-        yield Topic(str(path), *row)
+        raise I3Error(f"{path}, line {start}: cannot be read with quotes ({error})") from error
+    place, last = rows.pop()
+    if last != [END]:
+        raise I3Error(f"{place}: cannot be read with quotes (one is never closed)")
+    yield from ((place, cells) for place, cells in rows if any(map(str.strip, cells)))

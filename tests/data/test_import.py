@@ -188,11 +188,10 @@ def test_an_ir_dataset_is_imported_with_its_parts(
     assert IrDataset("we/ours/test").splits() == ["test"]
 
 
-def test_a_hugging_face_dataset_is_imported(tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "ours"
+def write_hub(folder: Path, queries: list[tuple[str, str]]) -> Path:
     tables: dict[str, list[dict[str, Any]]] = {
         "corpus": [{"_id": pid, "title": title, "text": text} for pid, title, text in PASSAGES],
-        "queries": [{"_id": qid, "text": query} for qid, query in QUERIES],
+        "queries": [{"_id": qid, "text": query} for qid, query in queries],
         "default": [{"query-id": q, "corpus-id": p, "score": grade} for q, p, grade in TEST],
     }
     for config, rows in tables.items():
@@ -204,8 +203,26 @@ def test_a_hugging_face_dataset_is_imported(tmp_path: Path) -> None:
         for name, split in (("corpus", "corpus"), ("queries", "queries"), ("default", "test"))
     )
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    return folder
+
+
+def test_a_hugging_face_dataset_is_imported(tmp_path: Path) -> None:
+    folder = write_hub(tmp_path / "hub" / "ours", QUERIES)
     write_collection(HubDataset(str(folder)), tmp_path / "ours")
     assert contents(tmp_path / "ours") == EXPECTED
+
+
+def test_queries_that_no_reader_takes_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_hub(tmp_path / "hub" / "ours", [("q1", " "), *QUERIES[1:]])
+    monkeypatch.setattr(IrDataset, "_load", lambda *_: FakeIrDataset("test"))
+    monkeypatch.setattr(
+        FakeIrDataset, "queries_iter", lambda _: [_Row(query_id="q1", default_text=str)]
+    )
+    for source in (HubDataset(str(folder)), IrDataset("we/ours/test")):
+        with pytest.raises(I3Error, match=r"(row 1|query q1): the query is empty"):
+            write_collection(source, tmp_path / "ours")
 
 
 def test_a_hugging_face_dataset_of_another_form_is_refused(tmp_path: Path) -> None:

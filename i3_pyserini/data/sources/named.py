@@ -51,9 +51,8 @@ class IrDataset(Source):
     def topics(self, split: str) -> Iterator[Topic]:
         """See `Source`."""
         for query in self._stream(self.parts[split].queries_iter):
-            yield Topic(
-                f"{self.origin}, query {query.query_id}", query.query_id, query.default_text()
-            )
+            place = f"{self.origin}, query {query.query_id}"
+            yield Topic(place, query.query_id, query.default_text().strip())
 
     def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
