@@ -23,11 +23,17 @@ def fingerprint(directory: Path) -> str | None:
     if not directory.is_dir():
         return None
     digest = hashlib.sha256((directory / "config.json").read_bytes())
-    for file in sorted([*directory.glob("*.safetensors"), *directory.glob("*/*.safetensors")]):
+    folders = [directory, *(path for path in directory.glob("*") if path.is_dir())]
+    for file in sorted(file for folder in folders for file in _weights(folder)):
         with file.open("rb") as content:
             while block := content.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The weight files that transformers reads in a folder: PyTorch's own only without others."""
+    return [*folder.glob("*.safetensors")] or [*folder.glob("pytorch_model*.bin")]
 
 
 def tokenizer_fingerprint(directory: Path) -> str | None:

@@ -94,6 +94,25 @@ def test_fingerprint_is_of_config_and_weights(directory: str, tiny_bert: str) ->
     assert fingerprint(Path("some/hub-name")) is None
 
 
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "2_Dense/pytorch_model.bin"]
+)
+def test_fingerprint_is_of_pytorchs_own_weights_too(tmp_path: Path, name: str) -> None:
+    def changed(file: Path) -> bool:
+        before = fingerprint(tmp_path)
+        file.write_text(file.name)
+        return fingerprint(tmp_path) != before
+
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    weights = tmp_path / name
+    assert changed(weights)
+    assert not changed(weights.with_name("training_args.bin"))
+    assert changed(weights.with_name("model.safetensors"))  # which is read, and the other is not
+    weights.write_text("of another model")
+    assert not changed(weights)
+
+
 def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
     import pandas as pd
 
