@@ -1,6 +1,6 @@
 """Collections in folders or single files: our own layout, BEIR's, and plain files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,23 +11,39 @@ from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import Judgements, read_judgements
 from i3_pyserini.formats.tables import AS_NAMED, Table
-from i3_pyserini.formats.topics import Topic, topics_of_file
+from i3_pyserini.formats.topics import SUFFIXES, Topic, topics_of_file
+
+TOPICS = (*SUFFIXES, ".txt")
+QRELS = (".txt", ".tsv", ".csv")
 
 
 class LayoutFolder(Source):
     """Our own layout: a folder `corpus`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt`.
 
+    Files of topics and judgements may end as those readers know them, and be compressed.
+
     Args:
         folder: the folder.
 
     Raises:
-        I3Error: it has no corpus.
+        I3Error: it has no corpus, a split has two files, or judgements but no topics.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
         if not (folder / "corpus").is_dir():
             raise I3Error(f"{folder}: no folder 'corpus' in this folder")
+        self.topic_files = _split_files(folder, "topics.", TOPICS)
+        self.qrels_files = _split_files(folder, "qrels.", QRELS)
+        if extra := sorted({*self.qrels_files} - {*self.topic_files}):
+            name = self.qrels_files[extra[0]].name
+            raise I3Error(f"{folder / name}: no topics of this split (topics.{extra[0]}.tsv)")
+        read = {
+            file.name for files in (self.topic_files, self.qrels_files) for file in files.values()
+        }
+        named = [name for name in _names(folder) if name.startswith(("topics.", "qrels."))]
+        if unread := [name for name in named if name not in read]:
+            note(f"{folder}: not read: {', '.join(unread)}")
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
@@ -35,15 +51,15 @@ class LayoutFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        return list(_split_files(self.folder, "topics.", ".tsv"))
+        return list(self.topic_files)
 
     def topics(self, split: str) -> Iterator[Topic]:
         """See `Source`."""
-        return topics_of_file(_split_files(self.folder, "topics.", ".tsv")[split])
+        return topics_of_file(self.topic_files[split])
 
     def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
-        file = _split_files(self.folder, "qrels.", ".txt").get(split)
+        file = self.qrels_files.get(split)
         return read_judgements(file, self.duplicates) if file else None
 
 
@@ -68,7 +84,7 @@ class BeirFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        files = _split_files(self.folder / "qrels", "", ".tsv")
+        files = _split_files(self.folder / "qrels", "", (".tsv",))
         if not files:
             raise I3Error(f"{self.folder / 'qrels'}: no SPLIT.tsv here, so no topics would be left")
         unread = sorted({*_names(self.folder / "qrels")} - {file.name for file in files.values()})
@@ -86,7 +102,7 @@ class BeirFolder(Source):
     def judgements(self, split: str) -> Judgements:
         """See `Source`."""
         if split not in self._judgements:
-            file = _split_files(self.folder / "qrels", "", ".tsv")[split]
+            file = _split_files(self.folder / "qrels", "", (".tsv",))[split]
             self._judgements[split] = read_judgements(file, self.duplicates)
         return self._judgements[split]
 
@@ -149,8 +165,8 @@ class PlainFiles(Source):
         return read_judgements(file, self.duplicates) if file else None
 
 
-def _split_files(folder: Path, prefix: str, suffix: str) -> dict[str, Path]:
-    """Files by split, sorted: those called as said, or so and compressed.
+def _split_files(folder: Path, prefix: str, suffixes: Collection[str]) -> dict[str, Path]:
+    """Files by split, sorted: those that begin and end as given, or so and compressed.
 
     Raises:
         I3Error: a split has two files.
@@ -160,8 +176,9 @@ def _split_files(folder: Path, prefix: str, suffix: str) -> dict[str, Path]:
         plain = name
         while Path(plain).suffix.lower() in COMPRESSED:
             plain = Path(plain).stem
-        split = plain.removeprefix(prefix).removesuffix(suffix)
-        if plain != f"{prefix}{split}{suffix}" or not split:
+        stem, suffix = Path(plain).stem, Path(plain).suffix
+        split = stem.removeprefix(prefix)
+        if suffix.lower() not in suffixes or stem != prefix + split or not split:
             continue
         if split in found:
             raise I3Error(f"{folder / name}: {found[split].name} is of the same split; remove one")
