@@ -1,1 +1,62 @@
 """Searching an index: exact or approximate, by vectors, words or both."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from i3_pyserini.search.bm25 import search_bm25
+    from i3_pyserini.search.engines.loading import load_index
+    from i3_pyserini.search.fuse import fuse_runs
+    from i3_pyserini.search.index.advise import advise_index
+    from i3_pyserini.search.index.approximate import build_index, tune_index
+    from i3_pyserini.search.lucene import build_lucene_index, write_lucene_topics
+    from i3_pyserini.search.opened import Index, PassageHit, open_index
+    from i3_pyserini.search.options import Feedback, QueryOptions, SearchParameters
+    from i3_pyserini.search.serve.server import serve_index
+    from i3_pyserini.search.topics import search_topics
+
+# Public name -> module; resolved on first use.
+_PUBLIC = {
+    "Feedback": "options",
+    "Index": "opened",
+    "PassageHit": "opened",
+    "QueryOptions": "options",
+    "SearchParameters": "options",
+    "advise_index": "index.advise",
+    "build_index": "index.approximate",
+    "build_lucene_index": "lucene",
+    "fuse_runs": "fuse",
+    "load_index": "engines.loading",
+    "open_index": "opened",
+    "search_bm25": "bm25",
+    "search_topics": "topics",
+    "serve_index": "serve.server",
+    "tune_index": "index.approximate",
+    "write_lucene_topics": "lucene",
+}
+
+__all__ = [
+    "Feedback",
+    "Index",
+    "PassageHit",
+    "QueryOptions",
+    "SearchParameters",
+    "advise_index",
+    "build_index",
+    "build_lucene_index",
+    "fuse_runs",
+    "load_index",
+    "open_index",
+    "search_bm25",
+    "search_topics",
+    "serve_index",
+    "tune_index",
+    "write_lucene_topics",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first asked for (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'i3_pyserini.search' has no attribute {name!r}")
+    return getattr(import_module(f"i3_pyserini.search.{_PUBLIC[name]}"), name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.encoded_queries import QUERIES, EncodedQueries, encodedas_bytes
+from i3_pyserini.formats.encoded_queries import QUERIES, EncodedQueries, queries_as_bytes
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.runs import read_run
@@ -33,7 +33,7 @@ def queries(tmp_path: Path) -> Vectors:
     vectors = np.random.default_rng(1).normal(size=(12, DIMENSION)).astype(np.float32)
     topics = {f"q{number}": f"text {number}" for number in range(len(vectors))}
     (tmp_path / "queries").mkdir()
-    (tmp_path / "queries" / QUERIES).write_bytes(encodedas_bytes(topics, vectors))
+    (tmp_path / "queries" / QUERIES).write_bytes(queries_as_bytes(topics, vectors))
     return vectors
 
 
