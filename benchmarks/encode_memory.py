@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--wide", type=Path, help=argparse.SUPPRESS)  # the second table's process
     args = parser.parse_args()
     if args.wide:
-        encode_corpus(
+        run_encoding(
             Corpus(args.wide / "wide.jsonl"), WideEncoder(), IndexOutput(args.wide / "wide")
         )
         return

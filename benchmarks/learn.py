@@ -2,7 +2,7 @@
 
     python -m benchmarks.learn --output learn-output [--shared ../shared/collections]
 
-Each run trains with `python -m i3_pyserini.train`, ranks the test queries by exact search, and
+Each run trains with `i3-pyserini train`, ranks the test queries by exact search, and
 leaves a file of scores; an interrupted benchmark goes on with the next run. The tables are printed
 from the files (`learn_table.py`). Collections that are not there are left out.
 """
@@ -223,7 +223,7 @@ def train(fields: dict[str, Any], folder: Path, warmup: bool) -> Path:
     path.write_text(yaml.safe_dump(fields), encoding="utf-8")
     log = path.with_suffix(".log")
     with log.open("w", encoding="utf-8") as stream:
-        command = [sys.executable, "-m", "i3_pyserini.train", str(path)]
+        command = [sys.executable, "-m", "i3_pyserini", "train", str(path)]
         done = subprocess.run(  # noqa: S603  (our own command)
             command, stdout=stream, stderr=stream, check=False
         )

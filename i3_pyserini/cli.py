@@ -24,10 +24,30 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "encode": Command("encode.corpus:encode_corpus", "encode a corpus into an index"),
+    "encode-topics": Command("encode.topics:encode_topics", "encode topics once"),
     "search": Command("search.topics:search_topics", "search an index, for queries of a file"),
     "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
+    "train": Command("train.train_model:train_model", "train a model as a recipe says"),
     "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
+    "model create": Command(
+        "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
+    ),
+    "model convert": Command(
+        "model.convert:convert_model", "convert an original .p checkpoint, or back to one"
+    ),
+    "model explain": Command(
+        "model.explain:explain_passage", "print the words that a model imagines for a passage"
+    ),
+    "index estimate": Command(
+        "encode.corpus:estimate_encoding", "estimate hours, disk and memory of an encoding"
+    ),
+    "index import": Command("encode.indexes:import_vectors", "make an index of your own vectors"),
+    "index merge": Command("encode.indexes:merge_shards", "join shards into one index"),
+    "index verify": Command(
+        "encode.indexes:verify_index", "check an index, and encode a sample again"
+    ),
     "index build": Command(
         "search.index.approximate:build_index", "build an approximate index from vectors"
     ),
@@ -45,9 +65,18 @@ COMMANDS = {
 }
 
 
+def program() -> None:
+    """The console script: runs the command that the command line names, and exits."""
+    run_command(main)
+
+
 def main() -> None:
-    """Runs the command that the command line names, and exits."""
-    run_command(lambda: run(sys.argv[1:]))
+    """Runs the command that the command line names.
+
+    Raises:
+        I3Error: see `run`.
+    """
+    run(sys.argv[1:])
 
 
 def run(words: Sequence[str]) -> None:

@@ -2,9 +2,11 @@
 
 import builtins
 import inspect
+import os
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -17,6 +19,7 @@ from i3_pyserini.errors import I3Error
 WORDS = (bool, int, float, str, Path)  # what a word of a command line can be
 STYLES = ("json", "csv", "markdown", "latex")  # of what a result prints: `to_json` and so on
 OPTIONS = Group("Options", sort_key=2)
+OVERRIDES = "overrides"  # a parameter that takes all options which are no other parameter
 NOTHING = (None, False, (), "")  # defaults that say nothing
 
 
@@ -32,8 +35,6 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
     Raises:
         I3Error: they are not those of the function, or it says so.
     """
-    module, _, attribute = function.partition(":")
-    target = getattr(import_module(f"i3_pyserini.{module}"), attribute)
     app = App(
         name=name,
         help_format="plaintext",
@@ -42,26 +43,70 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         group_parameters=OPTIONS,
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     )
-    app.default(_as_command(target))
+    parsed = as_command(function_of(function))
+    app.default(parsed)
+    options = inspect.signature(parsed).parameters
+    given = with_overrides(words, options) if OVERRIDES in options else list(words)
     try:
-        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise I3Error(f"{' '.join(str(error).split()).rstrip('.')}; see {name} --help") from error
     printed = command(*bound.args, **bound.kwargs)
-    if isinstance(printed, str):
+    if isinstance(printed, str) and os.environ.get("RANK", "0") == "0":  # torchrun's first process
         print(printed)
 
 
-def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
+    """Gathers `--section.key=value` and `--section.key value` behind `--overrides`.
+
+    Args:
+        words: of a command line.
+        options: the function's own parameters, which have no value among the words.
+
+    Raises:
+        I3Error: an override has no value.
+    """
+    own = {"--help", "-h", *(f"--{name.replace('_', '-')}" for name in options)}
+    others: list[str] = []
+    overrides: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--") or word in own:
+            others.append(word)
+        elif "=" in word:
+            overrides.append(word.removeprefix("--"))
+        else:
+            value = next(rest, None)
+            if value is None or value.startswith("--"):
+                raise I3Error(f"{word}: expected a value, as in {word}=VALUE")
+            overrides.append(f"{word.removeprefix('--')}={value}")
+    return [*others, f"--{OVERRIDES}", *overrides] if overrides else others
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """The function that "MODULE:FUNCTION" names, below the package."""
+    module, _, attribute = name.partition(":")
+    function: Callable[..., Any] = getattr(import_module(f"i3_pyserini.{module}"), attribute)
+    return function
+
+
+def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, of words of a command line, to what is printed."""
     signature = inspect.signature(function)
     names = _Names(function.__globals__)
-    described = parse(function.__doc__ or "")
-    helps = {one.arg_name: _lines(one.description) for one in described.params}
-    parameters = [
-        _of_words(parameter, _evaluated(parameter.annotation, names), helps.get(parameter.name))
+    kinds = {
+        parameter.name: _evaluated(parameter.annotation, names)
         for parameter in signature.parameters.values()
+    }
+    groups = {name: group for name, kind in kinds.items() if (group := _dataclass_of(kind))}
+    helps = _helps(function.__doc__)
+    parameters = [
+        _of_words(parameter, kinds[parameter.name], helps.get(parameter.name, ""), OPTIONS)
+        for parameter in signature.parameters.values()
+        if parameter.name not in groups
     ]
+    for group in groups.values():
+        parameters += _of_fields(group)
     result = _evaluated(signature.return_annotation, names)
     styles = [style for style in STYLES if hasattr(result, f"to_{style}")]
     parameters += [_style(style) for style in styles]
@@ -69,23 +114,53 @@ def _as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     def command(*args: Any, **kwargs: Any) -> str | None:
         chosen = [style for style in styles if kwargs.pop(style, False)]
         if len(chosen) > 1:
-            raise I3Error(f"--{chosen[0]} and --{chosen[1]}: one of them, please")
+            raise I3Error(f"--{chosen[0]} and --{chosen[1]} exclude each other")
+        for name, group in groups.items():
+            given = {field.name for field in fields(group)} & kwargs.keys()
+            kwargs[name] = group(**{field: kwargs.pop(field) for field in given})
         found = function(*args, **kwargs)
         if chosen:
             return str(getattr(found, f"to_{chosen[0]}")())
         return None if found is None else str(found)
 
-    command.__doc__ = _lines(described.description)
     kept = [parameter for parameter in parameters if parameter is not None]
+    command.__doc__ = _description(function.__doc__)
     command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in kept}
     return command
 
 
-def _lines(text: str | None) -> str | None:
-    """A paragraph a line, for a terminal to break."""
-    paragraphs = (text or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
+def _helps(docstring: str | None) -> dict[str, str]:
+    """What a docstring says of each parameter or attribute, on one line."""
+    found = parse(docstring or "").params
+    return {one.arg_name: " ".join((one.description or "").split()) for one in found}
+
+
+def _description(docstring: str | None) -> str:
+    """The paragraphs of a docstring before its sections, a line each."""
+    found = parse(docstring or "")
+    paragraphs = [found.short_description or "", *(found.long_description or "").split("\n\n")]
+    return "\n\n".join(" ".join(text.split()) for text in paragraphs)
+
+
+def _dataclass_of(kind: Any) -> Any:
+    """The dataclass whose fields are options; None if the parameter is another."""
+    alternatives = get_args(kind) or (kind,)
+    return next((one for one in alternatives if is_dataclass(one)), None)
+
+
+def _of_fields(group: Any) -> list[inspect.Parameter | None]:
+    names, helps = _Names(vars(sys.modules[group.__module__])), _helps(group.__doc__)
+    title = Group(_description(group.__doc__).split("\n")[0].rstrip("."), sort_key=3)
+    found = []
+    for field in fields(group):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        parameter = inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
+        )
+        kind = _evaluated(field.type, names)
+        found.append(_of_words(parameter, kind, helps.get(field.name, ""), title))
+    return found
 
 
 class _Names(dict[str, Any]):
@@ -109,21 +184,20 @@ def _evaluated(annotation: Any, names: _Names) -> Any:
 
 
 def _of_words(
-    parameter: inspect.Parameter, kind: Any, described: str | None
+    parameter: inspect.Parameter, kind: Any, text: str, group: Group
 ) -> inspect.Parameter | None:
-    """The parameter as one of a command line; None if no word can be its value.
-
-    A dataclass's fields have descriptions of their own, which one of the parameter would hide.
-    """
+    """The parameter as one of a command line; None if no word can be its value."""
     words = _type_of_words(kind)
     if words is None:
         return None
     default = parameter.default
     says_nothing = any(default is one or default == one for one in NOTHING)
-    negative = "" if words is bool and default is False else None
-    how = Parameter(show_default=False if says_nothing else None, negative=negative)
-    if get_origin(words) is not Annotated:
-        how = Parameter.combine(how, Parameter(help=described))
+    how = Parameter(
+        group=group,
+        help=text,
+        show_default=False if says_nothing else None,
+        negative="" if words is bool and default is False else None,
+    )
     return parameter.replace(annotation=Annotated[words, how])
 
 
@@ -136,14 +210,12 @@ def _type_of_words(kind: Any) -> Any:
     if origin in (Sequence, Iterable, list, tuple):
         item = _type_of_words(get_args(kind)[0])
         return None if item is None else types.GenericAlias(list, (item,))
-    if is_dataclass(kind):  # its fields are options of the command
-        return Annotated[kind, Parameter(name="*")]
     return kind if kind in WORDS or origin in (Literal, Annotated) else None
 
 
 def _style(style: str) -> inspect.Parameter:
     words = "JSON" if style == "json" else "CSV" if style == "csv" else f"a {style} table"
-    how = Parameter(help=f"print {words}", negative="", show_default=False)
+    how = Parameter(group=OPTIONS, help=f"print {words}", negative="", show_default=False)
     return inspect.Parameter(
         style, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, how]
     )

@@ -32,10 +32,7 @@ IN_PROCESS = frozenset(
         "i3_pyserini",
         "i3_pyserini.data",
         "i3_pyserini.encode",
-        "i3_pyserini.encode.query",
         "i3_pyserini.eval",
-        "i3_pyserini.model.convert",
-        "i3_pyserini.model.explain",
         "i3_pyserini.search",
     }
 )

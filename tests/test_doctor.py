@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini import doctor, java
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
@@ -127,7 +127,7 @@ def test_models_and_indexes_say_what_holds(
     model = st_model(tiny_bert, tmp_path / "m")
     (tmp_path / "c.jsonl").write_text('{"id": "d", "title": "eggs", "text": "boil an egg"}\n')
     spec = EncoderSpec(model, "auto", contradicted=("--max-length: 24 declared, 9 given",))
-    encode_corpus(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "ix"))
+    run_encoding(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "ix"))
     capsys.readouterr()
     found = list(doctor.check_directories([Path(model), tmp_path / "ix"]))
     assert [one.subject for one in found] == ["model", "index", "index", "search"]

@@ -1,6 +1,8 @@
 """What the package promises about itself: quick imports, one door to pyserini, its commands."""
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import i3_pyserini
-from i3_pyserini.__main__ import COMMANDS
+from i3_pyserini.cli import COMMANDS, run
+from i3_pyserini.command import as_command, function_of
+from i3_pyserini.errors import I3Error
 
 PACKAGE = Path(i3_pyserini.__file__).parent
 HEAVY = ("torch", "transformers", "pyserini", "pandas", "faiss")
@@ -48,15 +52,56 @@ def test_public_names() -> None:
         _ = i3_pyserini.I4
 
 
-def test_list_of_commands() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "i3_pyserini"], capture_output=True, text=True, check=True
-    )
-    wrong = subprocess.run(
-        [sys.executable, "-m", "i3_pyserini", "bogus"], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_every_option_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run([*name.split(), "--help"])
+    text = capsys.readouterr().out
+    function = function_of(COMMANDS[name].function)
+    assert f"Usage: i3-pyserini {name}" in text
+    for option, parameter in inspect.signature(as_command(function)).parameters.items():
+        assert option.replace("_", "-") in text.lower()
+        assert parameter.annotation.__metadata__[0].help, f"{option} is not documented"
+
+
+def test_functions_of_commands_import_nothing_heavy() -> None:
+    modules = {command.function.partition(":")[0] for command in COMMANDS.values()}
+    code = "; ".join(f"import i3_pyserini.{module}" for module in sorted(modules))
+    check = f"import sys; {code}; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["model", "--help"]])
+def test_list_of_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run(words)
+    text = capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        if len(words) < 2 or name.startswith("model "):
+            assert f"  {name} " in text and command.purpose in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fuze"], "did you mean fuse?"),
+        (["model", "explian"], "model explian: no such command; did you mean explain?"),
+        (["model"], "model: which command? create"),
+        (["xyzzy"], "see i3-pyserini --help"),
+        (["fuse", "a", "b", "--output", "c", "--metod", "rrf"], "Did you mean --method?"),
+        (["fuse", "a", "b", "--output", "c", "--method", "rff"], 'Did you mean "rrf"?'),
+        (["fuse", "a", "b", "--output", "c", "--hits", "many"], "--hits"),
+        (["fuse"], "see i3-pyserini fuse --help"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], said: str) -> None:
+    with pytest.raises(I3Error, match=re.escape(said)) as raised:
+        run(words)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_command_line_is_a_program() -> None:
+    command = [sys.executable, "-m", "i3_pyserini"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"i3-pyserini {i3_pyserini.__version__}\n"
+    wrong = subprocess.run([*command, "bogus"], capture_output=True, text=True, check=False)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
-    for module in COMMANDS:
-        assert f"python -m {module}" in done.stdout
-        path = PACKAGE.parent / Path(*module.split("."))
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()

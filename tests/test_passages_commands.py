@@ -38,7 +38,7 @@ def test_an_unusual_table(run_module: Run, tiny_bert: str, faq: Path, tmp_path: 
     assert (index / "docid").read_text() == "7\nb\n"
     known = json.loads((index / "manifest.json").read_text())["corpus"]
     assert known["table"] == {"delimiter": ";", "encoding": "cp1252"}
-    verified = run_module("i3_pyserini.encode", "verify", index, "--collection", faq, check=True)
+    verified = run_module("i3_pyserini", "index", "verify", index, "--corpus", faq, check=True)
     assert "the same 2 ids in the same order" in verified.stdout
     done = run_module("i3_pyserini.data", "import", faq, "--output", tmp_path / "no")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -83,7 +83,9 @@ def test_a_beir_folder_and_a_dangling_link(run_module: Run, tiny_bert: str, tmp_
     assert f"note: {folder}: not read: qrels/, queries.jsonl" in said
     (folder / "corpus.jsonl").unlink()
     (folder / "corpus.jsonl").symlink_to(tmp_path / "gone")
-    refused = run_module("i3_pyserini.model.explain", tiny_bert, "--corpus", folder, "--id", "a")
+    refused = run_module(
+        "i3_pyserini", "model", "explain", tiny_bert, "--corpus", folder, "--docid", "a"
+    )
     assert refused.returncode == 2
     assert refused.stderr == (
         f"error: {folder / 'corpus.jsonl'}: cannot be read (No such file or directory)\n"

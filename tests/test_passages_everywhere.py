@@ -11,7 +11,7 @@ from i3_pyserini.data.collection import write_collection
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.sources.folders import PlainFiles
 from i3_pyserini.encode.reference import Flags, reference_of
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.verify import verify
 from i3_pyserini.eval.diff_texts import PassageTexts
@@ -41,7 +41,7 @@ class Recording(LengthEncoder):
 def encoded(path: Path, scratch: Path) -> list[tuple[str, str | None, str]]:
     encoder = Recording()
     how = Encoding(part_passages=2)
-    encode_corpus(Corpus(path), encoder, IndexOutput(scratch / "index"), how)
+    run_encoding(Corpus(path), encoder, IndexOutput(scratch / "index"), how)
     docids = (scratch / "index" / "docid").read_text().splitlines()
     assert not (scratch / ".index.partial").exists()
     return [(docid, *given) for docid, given in zip(docids, encoder.given, strict=True)]
@@ -52,7 +52,7 @@ def encoded_in_shards(path: Path, scratch: Path) -> list[tuple[str, str | None, 
     for one in range(2):
         encoder, index = Recording(), scratch / f"shard-{one}"
         how = Encoding(shard=Shard(one, 2), part_passages=1)
-        encode_corpus(Corpus(path), encoder, IndexOutput(index), how)
+        run_encoding(Corpus(path), encoder, IndexOutput(index), how)
         docids = (index / "docid").read_text().splitlines()
         found += [(docid, *given) for docid, given in zip(docids, encoder.given, strict=True)]
     return found
@@ -111,7 +111,7 @@ def test_diff_and_mining_find_what_was_encoded(tmp_path: Path, form: Form) -> No
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_verify_reads_what_encode_read(tmp_path: Path, form: Form) -> None:
     path, index, how = form.write(tmp_path), tmp_path / "index", Encoding(shard=Shard(1, 2))
-    encode_corpus(Corpus(path), LengthEncoder(), IndexOutput(index), how)
+    run_encoding(Corpus(path), LengthEncoder(), IndexOutput(index), how)
     lines = list(verify(index, reference_of(index, Flags(collection=path, passages=0))))
     assert any(line.startswith("collection") for line in lines)
 
@@ -120,7 +120,7 @@ def test_verify_reads_what_encode_read(tmp_path: Path, form: Form) -> None:
 def test_unusual_names_stand_in_the_manifest(tmp_path: Path, suffix: str) -> None:
     path, index = Form(suffix, ("sku", "name", "body")).write(tmp_path), tmp_path / "index"
     corpus = Corpus(path, docid_field="sku", title_field="name", text_field="body")
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(index))
+    run_encoding(corpus, LengthEncoder(), IndexOutput(index))
     known = json.loads((index / "manifest.json").read_text())["corpus"]
     assert (known["docid_field"], known["text_field"]) == ("sku", "body")
     assert known["files"] == [path.name]
@@ -140,12 +140,12 @@ def test_an_interrupted_encoding_resumes(tmp_path: Path, how: str, suffix: str) 
             return super().vectors(ids)
 
     with pytest.raises(KeyboardInterrupt):
-        encode_corpus(Corpus(path), Interrupted(), IndexOutput(tmp_path / "index"), options)
+        run_encoding(Corpus(path), Interrupted(), IndexOutput(tmp_path / "index"), options)
     assert len(list((tmp_path / ".index.partial").glob("part-*"))) == 1
     encoder = LengthEncoder()
-    encode_corpus(Corpus(path), encoder, IndexOutput(tmp_path / "index"), options)
+    run_encoding(Corpus(path), encoder, IndexOutput(tmp_path / "index"), options)
     assert len(encoder.batches) == len(PASSAGES) - 1
-    encode_corpus(Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "whole"), options)
+    run_encoding(Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "whole"), options)
     for name in ("index", "docid"):
         one, other = (tmp_path / folder / name for folder in ("index", "whole"))
         assert one.read_bytes() == other.read_bytes()
@@ -162,16 +162,16 @@ def test_a_corpus_that_changed_is_refused_to_an_interrupted_encoding(tmp_path: P
 
     options = Encoding(part_passages=1)
     with pytest.raises(KeyboardInterrupt):
-        encode_corpus(Corpus(path), Interrupted(), IndexOutput(tmp_path / "index"), options)
+        run_encoding(Corpus(path), Interrupted(), IndexOutput(tmp_path / "index"), options)
     path.write_bytes(Form(".csv")._content().replace(b"Boil", b"boil"))
     with pytest.raises(ValueError, match="has changed since this encoding began"):
-        encode_corpus(Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "index"), options)
+        run_encoding(Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "index"), options)
 
 
 def test_vectors_do_not_depend_on_the_form(tmp_path: Path) -> None:
     found = []
     for number, form in enumerate([Form(".jsonl"), Form(".csv", compression="zstd")]):
         output = IndexOutput(tmp_path / str(number), "npy")
-        encode_corpus(Corpus(form.write(tmp_path)), LengthEncoder(), output)
+        run_encoding(Corpus(form.write(tmp_path)), LengthEncoder(), output)
         found.append(np.load(tmp_path / str(number) / "embeddings.npy"))
     assert np.array_equal(*found)

@@ -91,13 +91,13 @@ def test_every_step_in_a_folder_of_an_odd_name(
     encode(command, other, other / NAMES[name])
     assert list(Searcher(index).docids) == [f"d{number}" for number in range(len(WORDS))]
     assert IndexDirectory.open(index).manifest.corpus.path == str(folder / "corpus")
-    assert "none twice" in command("i3_pyserini.encode.__main__", "verify", index)
+    assert "none twice" in command("i3_pyserini.__main__", "index", "verify", index)
 
     for shard in range(2):
         flags = ("--shard-id", shard, "--shard-num", 2)
         encode(command, folder, folder / f"{name}-{shard}", *flags)
     shards = [folder / f"{name}-{shard}" for shard in range(2)]
-    command("i3_pyserini.encode.__main__", "merge", *shards, "--output", folder / "merged")
+    command("i3_pyserini.__main__", "index", "merge", *shards, "--output", folder / "merged")
     for file in ("index", "docid"):
         assert (folder / "merged" / file).read_bytes() == (index / file).read_bytes()
 
@@ -105,7 +105,7 @@ def test_every_step_in_a_folder_of_an_odd_name(
     runs = [folder / f"{name}.run", folder / "second.run", folder / "fused.run"]
     queries = folder / f"queries {name}"
     named = ("--topics", topics, "--index", index, "--output", queries)
-    command("i3_pyserini.encode.query", *named)
+    command("i3_pyserini.__main__", "encode-topics", *named)
     search = ("i3_pyserini.search.__main__", "--index", index, "--topics", topics, "--output")
     command(*search, runs[0])
     command(*search, runs[1], "--encoded-queries", queries)

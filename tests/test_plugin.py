@@ -56,7 +56,7 @@ def test_i3_models(place: Path) -> None:
 def test_encoded_queries(worlds: Callable[[str], World], tmp_path: Path) -> None:
     mean, cls = worlds("mean").folder, worlds("cls").folder
     topics = ("--topics", mean / "topics.tsv", "--output", tmp_path)
-    call("i3_pyserini.encode.query", "--index", mean / "index", *topics)
+    call("i3_pyserini", "encode-topics", "--index", mean / "index", *topics)
     check_search(["--index", str(mean / "index"), "--encoded-queries", str(tmp_path)])
     with pytest.raises(I3Error, match="its manifest says pooling cls"):
         check_search(["--index", str(cls / "index"), "--encoded-queries", str(tmp_path)])

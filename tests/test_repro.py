@@ -260,7 +260,7 @@ def test_the_list_has_all_and_a_name_has_its_commands(run_module: Run) -> None:
     done = run_module("i3_pyserini.repro", "list", check=True)
     assert all(f"\n{name}: " in f"\n{done.stdout}" for name in NAMES)
     done = run_module("i3_pyserini.repro", "list", "msmarco-i3-contrastive", check=True)
-    assert "i3_pyserini.train recipes/msmarco-contrastive.yaml" in done.stdout
+    assert "i3_pyserini train recipes/msmarco-contrastive.yaml" in done.stdout
     assert "0.393" in done.stdout
 
 

@@ -81,7 +81,8 @@ def _train(data: Path, minilm: str, output: Path, settings: list[str]) -> None:
         shutil.rmtree(output)
     here = Path.cwd()
     _run(
-        "i3_pyserini.train",
+        "i3_pyserini",
+        "train",
         str(RECIPE.relative_to(here) if RECIPE.is_relative_to(here) else RECIPE),
         f"--output={output}",
         f"--model.init={minilm}",

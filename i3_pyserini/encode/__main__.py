@@ -1,27 +1,22 @@
-"""`python -m i3_pyserini.encode`: the command line of `pyserini.encode`, and more."""
+"""`python -m i3_pyserini.encode`: the command line of `pyserini.encode`, with its defaults.
+
+`i3-pyserini encode` is `i3_pyserini.encode.corpus.encode_corpus`.
+"""
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from i3_pyserini.encode.flags import add_flags, overruled, settings_of
-from i3_pyserini.errors import I3Error, note, run_command
+from i3_pyserini.encode.flags import add_flags, options_of
+from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.formats.corpus_options import add_table_options, table_of
-from i3_pyserini.subcommand import run_subcommand
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
     from i3_pyserini.encode.spec import EncoderSpec
-    from i3_pyserini.model.settings import EncoderSettings
 
-COMMANDS = {
-    "merge": "shards that were encoded one by one, to one index",
-    "import": "an index of one's own vectors",
-    "verify": "look into an index, and encode a sample of it again",
-}
 SECTIONS = ("input", "output", "encoder")
 # Take no value:
 SWITCHES = {
@@ -36,8 +31,7 @@ USAGE = """python -m i3_pyserini.encode
   encoder --encoder MODEL [--encoder-class i3|auto] [--device D | --devices D,D… | --ray ADDRESS]
           [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
           [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
-          [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]
-   or: python -m i3_pyserini.encode merge|import|verify --help"""
+          [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]"""
 HELP = """Encode a corpus into the files that Pyserini reads.
 
 input
@@ -130,24 +124,21 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
 def main() -> None:
     """Parses the command line, encodes, and says what was written."""
     words = sys.argv[1:]
-    if words and words[0] in COMMANDS:
-        run_subcommand("i3_pyserini.encode", words[0], COMMANDS[words[0]], words[1:])
-        return
     if not words or set(words) & {"-h", "--help"}:
-        commands = "\n".join(f"  {name:<16}{what}" for name, what in COMMANDS.items())
-        print(f"usage: {USAGE}\n\n{HELP}\n\n{commands}")
+        print(f"usage: {USAGE}\n\n{HELP}")
         return
     parsers = _parsers()
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
     _check_numbers(given, encoder)
+    from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.index_output import IndexOutput
     from i3_pyserini.formats.passages import Corpus
 
     delimiter = given.delimiter.replace("\\n", "\n")
     table = table_of(given)
     corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter, table=table)
-    spec = _spec(encoder)
+    spec = spec_of(encoder.encoder, options_of(encoder), encoder.dtype or "fp32", encoder.backend)
     how = _encoding(given, output, encoder, spec)
     target = IndexOutput(output.embeddings, output.kind or "jsonl", output.overwrite)
     if encoder.estimate:
@@ -155,26 +146,9 @@ def main() -> None:
 
         print(estimate(corpus, spec, target, how))
         return
-    from i3_pyserini.encode.runner import encode_corpus
-    from i3_pyserini.encode.summary import advice
+    from i3_pyserini.encode.corpus import encode_and_say
 
-    for line in advice(spec.resolved()):
-        note(line)
-    shape = encode_corpus(corpus, spec, target, how)
-    print(f"wrote {output.embeddings}: {shape.passages:,} passages of {shape.dimension} dimensions")
-    _print_stock_search(output.embeddings)
-
-
-def _print_stock_search(index: Path) -> None:
-    from i3_pyserini.encode.summary import stock_search
-    from i3_pyserini.formats.index import read_manifest
-    from i3_pyserini.java import java_environment
-
-    if not (index / "index").is_file():
-        return
-    command = stock_search(index, read_manifest(index), java_environment())
-    if command:
-        print(f"search with stock Pyserini: {command}", file=sys.stderr)
+    print(encode_and_say(corpus, spec, target, how, output.embeddings))
 
 
 def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> None:
@@ -186,40 +160,6 @@ def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> No
         value = getattr(encoder, name)
         if value is not None and value < 1:
             raise I3Error(f"--{name.replace('_', '-')} is {value}, must be at least 1")
-
-
-def _spec(args: argparse.Namespace) -> "EncoderSpec":
-    from i3_pyserini.encode.spec import EncoderSpec
-    from i3_pyserini.model.config import is_i3_model
-    from i3_pyserini.model.declared import declared
-    from i3_pyserini.model.settings import EncoderSettings, resolve
-
-    dtype, flags = args.dtype or "fp32", settings_of(args)
-    if args.encoder_class == "i3" or (not args.encoder_class and is_i3_model(args.encoder)):
-        spec = EncoderSpec(args.encoder, "i3", dtype, args.backend)
-        _refuse_contradictions(args.encoder, flags, spec.resolved())
-        return spec
-    settings, against = resolve(flags, declared(args.encoder), EncoderSettings())
-    contradicted = tuple(overruled(against))
-    if contradicted:
-        note(f"{args.encoder}: flags overrule what it declares ({'; '.join(contradicted)})")
-    return EncoderSpec(args.encoder, "auto", dtype, args.backend, settings, contradicted)
-
-
-def _refuse_contradictions(name: str, flags: Mapping[str, Any], own: "EncoderSettings") -> None:
-    """Raises for flags that an I³ model's configuration decides otherwise.
-
-    Raises:
-        I3Error: names the first.
-    """
-    from i3_pyserini.model.settings import resolve
-
-    _, against = resolve(flags, asdict(own), own)
-    if against:
-        raise I3Error(
-            f"{name}: an I³ model's config.json decides its vectors ({overruled(against)[0]}); "
-            "leave the flag out"
-        )
 
 
 def _encoding(

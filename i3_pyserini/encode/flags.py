@@ -1,9 +1,11 @@
-"""The flags of a command line that say how an encoder makes vectors."""
+"""The options that say how an encoder makes vectors."""
 
 import argparse
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.model.settings import POOLINGS, Contradiction, prompt_of, shown
 
 OPTIONS = {  # by field of `EncoderSettings`
@@ -16,6 +18,46 @@ OPTIONS = {  # by field of `EncoderSettings`
 }
 
 
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How a model encodes, where its own files should not decide.
+
+    Attributes:
+        encoder_class: "i3", or "auto" for any other Hugging Face encoder.
+        pooling: of the token vectors; "cls" if nobody says.
+        l2_norm: scale vectors to unit length.
+        prefix: put before every passage, with a blank between.
+        query_prefix: put before every query, likewise; stored in the index's manifest.
+        max_length: most ids of a passage.
+        add_sep: make title and text two segments.
+    """
+
+    encoder_class: Literal["i3", "auto"] | None = None
+    pooling: Literal["cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len"] | None = None
+    l2_norm: bool | None = None
+    prefix: str | None = None
+    query_prefix: str | None = None
+    max_length: int | None = None
+    add_sep: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length < 1:
+            raise I3Error(f"max_length is {self.max_length}, must be at least 1")
+
+    def settings(self) -> dict[str, Any]:
+        """What is given, by field of `EncoderSettings`."""
+        values = {
+            "pooling": self.pooling,
+            "normalize": self.l2_norm,
+            "passage_prompt": None if self.prefix is None else prompt_of(self.prefix),
+            "prompt_behind_title": True if self.prefix else None,  # where Pyserini puts it
+            "query_prompt": None if self.query_prefix is None else prompt_of(self.query_prefix),
+            "passage_length": self.max_length,
+            "add_sep": self.add_sep,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
 def add_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Adds Pyserini's flags of its class `auto`, and ours; None for those that are not given."""
     parser.add_argument("--pooling", choices=POOLINGS)
@@ -26,18 +68,10 @@ def add_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
     parser.add_argument("--add-sep", action="store_true", default=None)
 
 
-def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that are given, by field of `EncoderSettings`."""
-    values = {
-        "pooling": args.pooling,
-        "normalize": args.l2_norm,
-        "passage_prompt": None if args.prefix is None else prompt_of(args.prefix),
-        "prompt_behind_title": True if args.prefix else None,  # where Pyserini puts it
-        "query_prompt": None if args.query_prefix is None else prompt_of(args.query_prefix),
-        "passage_length": args.max_length,
-        "add_sep": args.add_sep,
-    }
-    return {name: value for name, value in values.items() if value is not None}
+def options_of(args: argparse.Namespace) -> EncoderOptions:
+    """What the flags of `add_flags` and `--encoder-class` say."""
+    names = EncoderOptions.__dataclass_fields__
+    return EncoderOptions(**{name: getattr(args, name) for name in names})
 
 
 def names_of(flags: Mapping[str, Any]) -> list[str]:

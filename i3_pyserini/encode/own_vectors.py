@@ -92,7 +92,7 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
     return _find_in_folder(path)
 
 
-def import_vectors(source: OwnVectors, output: IndexOutput, name: str | None = None) -> Shape:
+def write_own_vectors(source: OwnVectors, output: IndexOutput, name: str | None = None) -> Shape:
     """Writes an index of own vectors.
 
     Float32 is what is written; a float16 array stays one in a `.npy` file.

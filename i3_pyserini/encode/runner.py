@@ -41,7 +41,7 @@ class Encoding:
     part_passages: int = PART_PASSAGES
 
 
-def encode_corpus(
+def run_encoding(
     corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding | None = None
 ) -> Shape:
     """Encodes a corpus into an output directory.

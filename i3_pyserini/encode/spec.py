@@ -1,11 +1,12 @@
 """Which encoder is meant: known before its weights are read, and by every process that needs it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.encode.flags import EncoderOptions, overruled
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
@@ -121,6 +122,33 @@ class EncoderSpec:
         if self.kind == "i3":
             return I3DocumentEncoder(self.name, device, **how)
         return AutoDocumentEncoder(self.name, device, **how, settings=self.settings)
+
+
+def spec_of(
+    model: str, options: EncoderOptions, dtype: str = "fp32", backend: str = "torch"
+) -> EncoderSpec:
+    """The encoder of a model; options that overrule what it declares are noted.
+
+    Raises:
+        I3Error: there is no such model, or an option contradicts an I³ model's configuration.
+    """
+    from i3_pyserini.model.config import is_i3_model  # noqa: PLC0415  (seconds)
+
+    given, kind = options.settings(), options.encoder_class
+    if kind == "i3" or (kind is None and is_i3_model(model)):
+        spec = EncoderSpec(model, "i3", dtype, backend)
+        own = spec.resolved()
+        if overrules := overruled(resolve(given, asdict(own), own)[1]):
+            raise I3Error(
+                f"{model}: an I³ model's config.json decides its vectors ({overrules[0]}); leave "
+                "the option out"
+            )
+        return spec
+    settings, against = resolve(given, declared(model), EncoderSettings())
+    contradicted = tuple(overruled(against))
+    if contradicted:
+        note(f"{model}: options overrule what it declares ({'; '.join(contradicted)})")
+    return EncoderSpec(model, "auto", dtype, backend, settings, contradicted)
 
 
 def _version(library: str) -> str:

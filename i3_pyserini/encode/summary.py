@@ -62,8 +62,7 @@ def stock_search(
         flags = settings.stock_flags()
         return f"{search} --encoder {shlex.quote(model)} {flags} --hits 1000 --output run.txt"
     encode = (
-        "python -m i3_pyserini.encode.query --topics topics.tsv "
-        f"--index {shlex.quote(str(index))} --output queries"
+        f"i3-pyserini encode-topics topics.tsv --index {shlex.quote(str(index))} --output queries"
     )
     return f"{encode} && {search} --encoded-queries queries --hits 1000 --output run.txt"
 

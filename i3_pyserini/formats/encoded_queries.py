@@ -47,7 +47,7 @@ class EncodedQueries:
         if missing is not None:
             raise I3Error(
                 f"{self.path}: no vector of query {missing!r}; encode these topics with "
-                "i3_pyserini.encode.query"
+                "i3-pyserini encode-topics"
             )
         return self.vectors[[self.rows[qid] for qid in topics]]
 
@@ -110,7 +110,7 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
     """Reads encoded queries.
 
     Args:
-        folder: what `i3_pyserini.encode.query` wrote; or vectors in one of the formats of
+        folder: what `encode-topics` wrote; or vectors in one of the formats of
             `vector_files`, whose ids are query ids.
 
     Raises:
@@ -122,7 +122,7 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
     if (folder / PICKLE).is_file():
         raise I3Error(
             f"{folder}: only {PICKLE} is here, and reading a pickle runs what is in it; encode the "
-            "topics again with i3_pyserini.encode.query, or search with stock Pyserini"
+            "topics again with i3-pyserini encode-topics, or search with stock Pyserini"
         )
     if any((folder / names[0]).is_file() for names in FILES.values()):
         made_by = _encoder_of_vectors(folder)
@@ -131,7 +131,7 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
         vectors = np.concatenate([block.vectors for block in blocks]).astype(np.float32)
         return EncodedQueries(folder, _rows(ids, folder), vectors, made_by)
     state = "no encoded queries here" if folder.is_dir() else "no such folder"
-    raise I3Error(f"{folder}: {state}; see i3_pyserini.encode.query")
+    raise I3Error(f"{folder}: {state}; see i3-pyserini encode-topics")
 
 
 def _read(folder: Path, path: Path) -> EncodedQueries:
@@ -166,7 +166,7 @@ def _encoder_of_vectors(folder: Path) -> EncoderRecord:
     if made_by.kind == "i3":
         raise I3Error(
             f"{folder}: vectors of passages, and an I³ model encodes queries otherwise; encode "
-            "the topics with i3_pyserini.encode.query"
+            "the topics with i3-pyserini encode-topics"
         )
     return replace(made_by, query_prompt=made_by.passage_prompt)
 

@@ -1,41 +1,49 @@
-"""`python -m i3_pyserini.model.convert`: original `.p` files to model directories and back."""
+"""Original `.p` checkpoints to model directories, and back."""
 
-import argparse
 from pathlib import Path
 
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.written import Written
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m i3_pyserini.model.convert",
-        description="Turn an original .p checkpoint into a model directory, or back (--reverse).",
-        epilog="The defaults are the settings of the released III_finetuned.p and III_distilled.p.",
-    )
-    parser.add_argument("source", type=Path, help="a .p file; with --reverse, a model directory")
-    parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="what to write")
-    parser.add_argument("--backbone", help="directory or hub name of the BERT it was trained from")
-    parser.add_argument(
-        "--reverse", action="store_true", help="from a model directory to a .p file"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-    trained = parser.add_argument_group("how the checkpoint was trained, if not as released")
-    for flag, default, original in (
-        ("--query-length", 32, "--q_max_seq_len"),
-        ("--passage-length", 140, "--p_max_seq_len"),
-        ("--generated-query-length", 32, "--generated_query_len"),
-    ):
-        meaning = f"the original's {original} (default {default})"
-        trained.add_argument(flag, type=int, default=default, metavar="N", help=meaning)
-    trained.add_argument("--normalize", action="store_true", help="the original's --l2_normalize")
-    return parser.parse_args()
+def convert_model(
+    source: Path | str,
+    *,
+    output: Path | str,
+    backbone: str | Path | None = None,
+    reverse: bool = False,
+    query_length: int = 32,
+    passage_length: int = 140,
+    generated_query_length: int = 32,
+    normalize: bool = False,
+    overwrite: bool = False,
+) -> Written:
+    """Converts an original .p checkpoint to a model directory, or back.
 
+    The defaults are the settings of the released III_finetuned.p and III_distilled.p.
 
-def main() -> None:
-    """Parses the command line, converts, and says what to do with the result."""
-    args = _arguments()
-    if not args.reverse and not args.backbone:
-        raise I3Error("--backbone is needed: the .p file holds neither configuration nor tokenizer")
+    Args:
+        source: a .p file; with `reverse`, a model directory.
+        output: what to write.
+        backbone: directory or hub name of the BERT that the checkpoint was trained from.
+        reverse: from a model directory to a .p file.
+        query_length: the original's --q_max_seq_len, in ids.
+        passage_length: the original's --p_max_seq_len, in ids.
+        generated_query_length: the original's --generated_query_len, in ids.
+        normalize: the original's --l2_normalize.
+        overwrite: replace the output if it exists.
+
+    Returns:
+        What was written. With `reverse`, it names the settings that a .p file does not hold;
+        otherwise the options by which stock Pyserini encodes queries.
+
+    Raises:
+        I3Error: the source cannot be read or is no such checkpoint, the backbone is missing, or
+            the output exists or cannot be written.
+    """
+    source, output = Path(source), Path(output)
+    if not reverse and not backbone:
+        raise I3Error("backbone is needed: a .p file holds neither configuration nor tokenizer")
     from i3_pyserini.model.export import (
         QUERY_ENCODER,
         check_target,
@@ -44,30 +52,24 @@ def main() -> None:
     )
     from i3_pyserini.model.original import OriginalSettings, from_original, save_original
 
-    if args.reverse:
-        model, _ = load_model_directory(args.source)
-        save_original(model, args.output, args.overwrite)
+    if reverse:
+        model, _ = load_model_directory(source)
+        save_original(model, output, overwrite)
         config = model.config
-        print(f"wrote {args.output}; what it does not say, for the way back:")
-        print(
+        return Written(
+            output,
+            "what it does not say, for the way back: "
             f"--query-length {config.query_length} --passage-length {config.passage_length} "
             f"--generated-query-length {config.training_pseudo_query_length}"
-            + (" --normalize" if config.normalize else "")
+            + (" --normalize" if config.normalize else ""),
         )
-        return
-    check_target(args.output, args.overwrite)
-    settings = OriginalSettings(
-        args.query_length, args.passage_length, args.generated_query_length, args.normalize
-    )
-    model, tokenizer = from_original(args.source, args.backbone, settings)
-    save_model_directory(model, tokenizer, args.output, args.overwrite)
+    check_target(output, overwrite)
+    settings = OriginalSettings(query_length, passage_length, generated_query_length, normalize)
+    model, tokenizer = from_original(source, str(backbone), settings)
+    save_model_directory(model, tokenizer, output, overwrite)
     kind = "I³ model" if model.has_reconstructor else "plain dual encoder (no decoder in the file)"
-    print(f"wrote {args.output}: {kind}, {model.num_parameters():,} parameters")
-    print(
-        f"queries with stock Pyserini: --encoder {args.output / QUERY_ENCODER} "
-        f"{model.config.settings().stock_flags()}"
+    return Written(
+        output,
+        f"{kind}, {model.num_parameters():,} parameters\nqueries with stock Pyserini: --encoder "
+        f"{output / QUERY_ENCODER} {model.config.settings().stock_flags()}",
     )
-
-
-if __name__ == "__main__":
-    run_command(main)

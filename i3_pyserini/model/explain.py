@@ -1,88 +1,130 @@
-"""`python -m i3_pyserini.model.explain`: the pseudo-query words of a passage."""
+"""The words of the query that a model imagines for a passage."""
 
-import argparse
-import dataclasses
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.errors import I3Error, note, run_command
-from i3_pyserini.formats.corpus_options import add_corpus_options, corpus_options
-from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.corpus_options import CorpusOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from i3_pyserini.model.pseudo_query import PseudoQueryWord
 
 
-def _ranges(positions: list[int]) -> str:
+@dataclass(frozen=True)
+class Explanation:
+    """Words of a pseudo-query; printed, a table.
+
+    Attributes:
+        words: the words, by descending weight.
+        text: the passage's text.
+        title: its title; None for none.
+        docid: its id; None if it was given as a text.
+        memory: what the reconstructor saw.
+        trained: whether the model's reconstructor was ever trained; if not, the words are random.
+    """
+
+    words: "Sequence[PseudoQueryWord]"
+    text: str
+    title: str | None
+    docid: str | None
+    memory: str
+    trained: bool
+
+    def __str__(self) -> str:
+        lines = [f"{'rank':>4}  {'word':<24} {'weight':>8}  positions"]
+        for rank, word in enumerate(self.words, start=1):
+            where = _ranges(word.positions)
+            lines.append(f"{rank:>4}  {word.word:<24} {word.weight:>8.4f}  {where}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """One JSON object with all attributes."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Columns word, weight and positions."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(word) for word in self.words])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(word.word)}</td><td>{word.weight:.4f}</td></tr>"
+            for word in self.words
+        )
+        return f"<table><tr><th>word</th><th>weight</th></tr>{rows}</table>"
+
+
+def explain_passage(
+    model: str | Path,
+    *,
+    text: str | None = None,
+    title: str | None = None,
+    corpus: Path | str | None = None,
+    docid: str | None = None,
+    top: int = 20,
+    memory: Literal["tokens", "vector"] = "tokens",
+    stop_words: bool = False,
+    options: CorpusOptions | None = None,
+) -> Explanation:
+    """Prints the words of the query that a model imagines for a passage.
+
+    Args:
+        model: a model directory or hub name.
+        text: the passage's text.
+        title: its title, with `text`.
+        corpus: a file or folder that has the passage.
+        docid: the passage's id in `corpus`.
+        top: how many words.
+        memory: what the reconstructor sees: "tokens", all token vectors, as the original's
+            decode_passage; or "vector", the passage vector alone, as when a released model encodes.
+        stop_words: show stop words too.
+        options: how the corpus is read.
+
+    Returns:
+        The words and their weights.
+
+    Raises:
+        I3Error: the passage is given twice or not at all, cannot be found, or the model is no I³
+            model with a reconstructor.
+    """
+    if (text is None) == (corpus is None) or (corpus is None) != (docid is None):
+        raise I3Error("give the passage either as text (and title) or as corpus and docid")
+    if corpus is not None and title is not None:
+        raise I3Error("title goes with text; in a corpus, the passage has its own")
+    if top < 1:
+        raise I3Error(f"top is {top}, must be at least 1")
+    from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.model.export import load_model_directory
+    from i3_pyserini.model.pseudo_query import explain
+
+    if corpus is not None:
+        passage = Corpus.from_options(Path(corpus), (options or CorpusOptions()).reading()).find(
+            str(docid)
+        )
+        title, text = passage.title, passage.text
+    assert text is not None  # noqa: S101  (the one or the other)
+    loaded, tokenizer = load_model_directory(model)
+    trained = loaded.config.speaks
+    if loaded.has_reconstructor and not trained:
+        note(f"{model}: its reconstructor was never trained; these words mean nothing")
+    words = explain(
+        loaded, tokenizer, text, title, top=top, keep_stop_words=stop_words, memory=memory
+    )
+    return Explanation(words, text, title, docid, memory, trained)
+
+
+def _ranges(positions: Sequence[int]) -> str:
     """[1, 2, 3, 7] as "1-3 7"."""
     runs = [
         [position for _, position in run]
         for _, run in groupby(enumerate(positions), key=lambda pair: pair[1] - pair[0])
     ]
     return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m i3_pyserini.model.explain",
-        description="Print the words of the query that a model imagines for a passage.",
-    )
-    parser.add_argument("model", help="model directory or hub name")
-    parser.add_argument("--text", help="the passage's text")
-    parser.add_argument("--title", help="its title")
-    parser.add_argument("--corpus", type=Path, help="file or folder that has the passage")
-    parser.add_argument("--id", help="the passage's id in --corpus")
-    parser.add_argument("--top", type=int, default=20, metavar="N", help="words (default 20)")
-    parser.add_argument(
-        "--memory",
-        choices=("tokens", "vector"),
-        default="tokens",
-        help="what the reconstructor sees: all token vectors, as the original's decode_passage "
-        "(default), or the passage vector alone, as when a released model encodes",
-    )
-    parser.add_argument("--stop-words", action="store_true", help="show stop words too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    add_corpus_options(parser)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Parses the command line and prints a table or JSON."""
-    args = _arguments()
-    if (args.text is None) == (args.corpus is None) or (args.corpus is None) != (args.id is None):
-        raise I3Error("give the passage either as --text (and --title) or as --corpus and --id")
-    if args.corpus is not None and args.title is not None:
-        raise I3Error("--title goes with --text; with --corpus the passage has its own")
-    if args.top < 1:
-        raise I3Error(f"--top is {args.top}, must be at least 1")
-    from i3_pyserini.model.export import load_model_directory
-    from i3_pyserini.model.pseudo_query import explain
-
-    title, text = args.title, args.text
-    if args.corpus is not None:
-        corpus = Corpus.from_options(args.corpus, corpus_options(args))
-        passage = corpus.find(args.id)
-        title, text = passage.title, passage.text
-    model, tokenizer = load_model_directory(args.model)
-    if model.has_reconstructor and not model.config.speaks:
-        note(f"{args.model}: its reconstructor was never trained; these words mean nothing")
-    words = explain(
-        model,
-        tokenizer,
-        text,
-        title,
-        top=args.top,
-        keep_stop_words=args.stop_words,
-        memory=args.memory,
-    )
-    if args.json:
-        known = {"id": args.id, "title": title, "text": text, "memory": args.memory}
-        known["trained"] = model.config.speaks
-        found = [dataclasses.asdict(word) for word in words]
-        print(json.dumps({**known, "words": found}, ensure_ascii=False))
-        return
-    print(f"{'rank':>4}  {'word':<24} {'weight':>8}  positions")
-    for rank, word in enumerate(words, start=1):
-        print(f"{rank:>4}  {word.word:<24} {word.weight:>8.4f}  {_ranges(word.positions)}")
-
-
-if __name__ == "__main__":
-    run_command(main)

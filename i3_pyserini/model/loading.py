@@ -22,7 +22,7 @@ def check_name(name_or_dir: str, what: str) -> None:
         return
     if path.exists():
         hint = (
-            "; turn a .p file into one with i3_pyserini.model.convert"
+            "; turn a .p file into one with i3-pyserini model convert"
             if path.suffix == ".p"
             else ""
         )

@@ -56,7 +56,7 @@ def _add_queries(group: argparse._ArgumentGroup) -> None:
         "--encoder", dest="model", help="model (default: the one that the index's manifest names)"
     )
     group.add_argument("--encoder-class", choices=("i3", "auto"))
-    group.add_argument("--encoded-queries", type=Path, help="what i3_pyserini.encode.query wrote")
+    group.add_argument("--encoded-queries", type=Path, help="what encode-topics wrote")
     group.add_argument("--device", help="such as cuda:0 (default: the CPU)")
     group.add_argument("--pooling", help="cls, mean, max, … (default: as the passages)")
     group.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)

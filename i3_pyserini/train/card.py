@@ -86,7 +86,7 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
 
 # {kind}
 
-Trained by `python -m i3_pyserini.train` from `{recipe.model.init}`. Encode with
+Trained by `i3-pyserini train` from `{recipe.model.init}`. Encode with
 `python -m i3_pyserini.encode … encoder --encoder THIS_DIRECTORY`; search with stock Pyserini and
 `--encoder THIS_DIRECTORY/query_encoder {model.config.settings().stock_flags()}`.
 

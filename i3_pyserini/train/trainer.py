@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -123,7 +124,6 @@ class Trainer:
                 "query by its text: that of one of its positives, or of another passage of the "
                 "batch (negatives.exclude_duplicates)"
             )
-        self._say(self._summary())
 
     @property
     def _first(self) -> bool:
@@ -321,7 +321,8 @@ class Trainer:
             )
         self.accelerator.wait_for_everyone()
 
-    def _summary(self) -> str:
+    def summary(self) -> str:
+        """What was written, in words."""
         progress = self.progress
         if progress.best is None or self.recipe.validation is None:
             return f"wrote {self.output / 'last'} (no validation in this recipe)"
@@ -360,11 +361,29 @@ def _accelerator(precision: str) -> Accelerator:
         raise I3Error(f"training.precision {precision}: {error}") from error
 
 
-def train(recipe: Recipe) -> Path:
-    """Trains as a recipe says.
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training wrote.
 
-    Returns:
-        The recipe's output folder.
+    Attributes:
+        output: the recipe's output folder.
+        best: the model directory with the best validation; the last one without validation.
+        summary: what was written, with the best validation, in words.
+    """
+
+    output: Path
+    best: Path
+    summary: str
+
+    def __fspath__(self) -> str:
+        return str(self.best)
+
+    def __str__(self) -> str:
+        return self.summary
+
+
+def train(recipe: Recipe) -> TrainedModel:
+    """Trains as a recipe says.
 
     Raises:
         I3Error: see `Trainer`.
@@ -373,4 +392,5 @@ def train(recipe: Recipe) -> Path:
         trainer = Trainer(recipe)
         trainer.run()
     trainer.accelerator.end_training()
-    return recipe.output
+    best = "last" if trainer.progress.best is None else "best"
+    return TrainedModel(recipe.output, recipe.output / best, trainer.summary())

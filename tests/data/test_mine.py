@@ -21,7 +21,7 @@ from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index_output import IndexOutput
@@ -528,7 +528,7 @@ def index(tiny_model: tuple[I3Retriever, I3Tokenizer], sources: Sources, tmp_pat
             json.dumps(dict(zip(("id", "title", "text"), row, strict=True))) + "\n" for row in rows
         )
     )
-    encode_corpus(
+    run_encoding(
         Corpus(corpus),
         EncoderSpec(str(tmp_path / "model")),
         IndexOutput(tmp_path / "index"),

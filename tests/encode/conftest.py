@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import slow_encoding
@@ -34,7 +34,7 @@ def hundred(tmp_path: Path) -> Corpus:
 @pytest.fixture
 def undisturbed(hundred: Corpus, tmp_path: Path) -> dict[str, bytes]:
     """The bytes of an encoding that nothing interrupted."""
-    encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "undisturbed"), slow_encoding())
+    run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "undisturbed"), slow_encoding())
     return bytes_of(tmp_path / "undisturbed")
 
 

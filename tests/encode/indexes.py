@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
@@ -42,7 +42,7 @@ def encode(
     encoder: LengthEncoder | None = None,
 ) -> Path:
     how = Encoding(Batching(store_dtype=store_dtype), Shard(*shard), part_passages=8)
-    encode_corpus(corpus, encoder or LengthEncoder(), IndexOutput(target, kind), how)
+    run_encoding(corpus, encoder or LengthEncoder(), IndexOutput(target, kind), how)
     return target
 
 

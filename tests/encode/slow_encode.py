@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.errors import run_command
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
@@ -41,7 +41,7 @@ def main() -> None:
     """Encodes."""
     corpus, output, seconds, *devices = sys.argv[1:]
     how: Any = slow_encoding(devices)
-    shape = encode_corpus(
+    shape = run_encoding(
         Corpus(Path(corpus)), SlowEncoder(float(seconds)), IndexOutput(Path(output)), how
     )
     print(f"wrote {shape.passages}")

@@ -17,7 +17,7 @@ import pytest
 
 from i3_pyserini.encode import cluster as cluster_module
 from i3_pyserini.encode.job import Job
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.errors import I3Error, StoppedError
@@ -42,12 +42,12 @@ from dataclasses import replace
 from pathlib import Path
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.index_output import IndexOutput
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.errors import run_command
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
 how = replace(slow_encoding(), ray="local")
 output = IndexOutput(Path(sys.argv[2]))
-run_command(lambda: encode_corpus(Corpus(Path(sys.argv[1])), SlowEncoder(0.2), output, how))
+run_command(lambda: run_encoding(Corpus(Path(sys.argv[1])), SlowEncoder(0.2), output, how))
 """
 
 
@@ -143,7 +143,7 @@ def test_node_that_is_killed_costs_nothing_but_its_parts(
         thread = threading.Thread(target=kill, daemon=True)
         thread.start()
         how = replace(slow_encoding(), ray=cluster.address)
-        encode_corpus(hundred, SlowEncoder(0.1), IndexOutput(tmp_path / "index"), how)
+        run_encoding(hundred, SlowEncoder(0.1), IndexOutput(tmp_path / "index"), how)
         thread.join(timeout=30)
     assert killed, "the encoding was over before the node was killed"
     assert killed[0] < 18
@@ -156,7 +156,7 @@ def test_workers_keep_their_encoder_and_their_gpu(
     (notes := tmp_path / "notes").mkdir()
     with started(num_cpus=2, num_gpus=2) as cluster:  # Ray believes what it is told of GPUs
         how = replace(slow_encoding(), ray=cluster.address)
-        encode_corpus(hundred, Noted(notes), IndexOutput(tmp_path / "index"), how)
+        run_encoding(hundred, Noted(notes), IndexOutput(tmp_path / "index"), how)
     loads = [path.name.split()[:2] for path in notes.iterdir()]
     assert len(loads) <= 4, "20 tasks should not have made more encoders than there are workers"
     assert {device for _, device in loads} == {"cuda:0", "cuda:1"}
@@ -170,7 +170,7 @@ def test_mistakes_and_stops_come_through(
     corpus, how = Corpus(Path("corpus")), replace(slow_encoding(), ray=address)
     said = rf"passage 'd4': its vector is not finite.* \(on machine {socket.gethostname()} of the"
     with pytest.raises(I3Error, match=said):
-        encode_corpus(corpus, LengthEncoder(bad="x" * 5), IndexOutput(tmp_path / "index"), how)
+        run_encoding(corpus, LengthEncoder(bad="x" * 5), IndexOutput(tmp_path / "index"), how)
     (notes := tmp_path / "notes").mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(StopRequest, "asked", lambda stop: len(list(notes.iterdir())) > 1)
@@ -180,7 +180,7 @@ def test_mistakes_and_stops_come_through(
 
         patch.setattr(StopRequest, "raise_if_asked", stop)
         with pytest.raises(StoppedError, match=r"^[1-5]\d of 100 passages are encoded"):
-            encode_corpus(corpus, Begun(0.4, notes), IndexOutput(tmp_path / "stopped"), how)
+            run_encoding(corpus, Begun(0.4, notes), IndexOutput(tmp_path / "stopped"), how)
     parts = list(tmp_path.glob(".stopped.partial/part-*"))
     assert len(parts) == len(list(notes.iterdir())), "a part was left in work"
     assert not (tmp_path / "stopped").exists()
@@ -196,7 +196,7 @@ def test_machines_that_do_not_fit_are_told_of(
         (OtherThere(), r"other libraries here \(model\.fingerprint: \d+ -> \d+\) \(on machine "),
     ):
         with pytest.raises(I3Error, match=said):
-            encode_corpus(hundred, source, IndexOutput(tmp_path / "index"), how)
+            run_encoding(hundred, source, IndexOutput(tmp_path / "index"), how)
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
@@ -205,7 +205,7 @@ def test_machine_without_this_package(hundred: Corpus, tmp_path: Path) -> None:
     with started(f"{tmp_path}{os.pathsep}{ROOT}") as cluster:
         how = replace(slow_encoding(), ray=cluster.address)
         with pytest.raises(I3Error, match=r"lacks a package \(.*'i3_pyserini'\); install i3-py"):
-            encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+            run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
 
 
 def test_cluster_of_another_ray(
@@ -215,7 +215,7 @@ def test_cluster_of_another_ray(
     monkeypatch.setattr(cluster_module, "PROBE", probe)
     how = replace(slow_encoding(), ray=address)
     with pytest.raises(I3Error, match=r"Version mismatch: .* Ray: 2\.1\.0 Python: 3\.\S+\)$"):
-        encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+        run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
 
 
 def test_sigterm_finishes_the_part_in_work(hundred: Corpus, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_cluster_that_is_not_there(
 ) -> None:
     how = replace(slow_encoding(), ray=address)
     with pytest.raises(I3Error, match=f"--ray {address}: {said}"):
-        encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+        run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
     assert not list(tmp_path.glob(".index*"))
 
 
@@ -280,7 +280,7 @@ def test_another_server_than_a_cluster(
     with socket.create_server(("127.0.0.1", 0)) as server:
         how = replace(slow_encoding(), ray=f"127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(I3Error, match=r"from here \(no answer in 3 s\)$"):
-            encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+            run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
 
 
 def test_model_directory_is_found_from_any_working_directory(
@@ -297,4 +297,4 @@ def test_ray_is_an_extra(hundred: Corpus, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "ray", None)
     how = replace(slow_encoding(), ray="auto")
     with pytest.raises(I3Error, match="--ray needs Ray: pip install ray"):
-        encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+        run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)

@@ -94,4 +94,4 @@ def test_estimate_says_what_the_whole_will_cost(
 
 def test_help_needs_no_model(run_module: Run) -> None:
     assert "--to-faiss" in run_module("i3_pyserini.encode", "--help").stdout
-    assert run_module("i3_pyserini.encode.query", "--help").returncode == 0
+    assert run_module("i3_pyserini", "encode-topics", "--help").returncode == 0

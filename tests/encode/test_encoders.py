@@ -15,7 +15,7 @@ from i3_pyserini.encode.encoders import (
 )
 from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.encoded_queries import save_queries
@@ -191,7 +191,7 @@ def test_a_tokenizer_that_stock_reads_otherwise_is_noted(
     model = make_odd_model(KINDS[kind], tmp_path / "odd")
     (tmp_path / "c.jsonl").write_text('{"id": "d", "text": "Café"}\n')
     spec = EncoderSpec(model, "auto")
-    encode_corpus(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "index"))
+    run_encoding(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "index"))
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert sum("strip_accents" in line for line in notes) == bool(KINDS[kind].changed)
 

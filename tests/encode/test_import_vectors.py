@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
+from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import jsonl_vectors, vector_files
 from i3_pyserini.formats.index import EncoderRecord, SourceRecord, read_manifest
@@ -50,7 +50,7 @@ def jsonl(path: Path, rows: slice = slice(None), **more: Any) -> Path:
 def load(
     vectors: Path, target: Path, ids: Path | None = None, kind: Kind = "faiss", **how: Any
 ) -> Shape:
-    return import_vectors(find_vectors(vectors, ids), IndexOutput(target, kind), **how)
+    return write_own_vectors(find_vectors(vectors, ids), IndexOutput(target, kind), **how)
 
 
 def check_index(target: Path) -> None:
@@ -226,7 +226,7 @@ def test_the_source_is_not_overwritten(tmp_path: Path, ids: Path) -> None:
     for vectors in (folder, folder / "embeddings.jsonl"):
         source = find_vectors(vectors)
         with pytest.raises(I3Error, match="stock: is named twice"):
-            import_vectors(source, IndexOutput(folder, overwrite=True))
+            write_own_vectors(source, IndexOutput(folder, overwrite=True))
     assert (folder / "embeddings.jsonl").exists()
     load(npy(tmp_path), tmp_path / "index", ids)
     with pytest.raises(I3Error, match="index: exists and is not empty"):
@@ -237,7 +237,7 @@ def test_import_on_the_command_line(
     tmp_path: Path, ids: Path, run_module: "Callable[..., subprocess.CompletedProcess[str]]"
 ) -> None:
     output = ("--output", tmp_path / "out", "--name", "mine")
-    command = ("i3_pyserini.encode", "import", npy(tmp_path), *output)
+    command = ("i3_pyserini", "index", "import", npy(tmp_path), *output)
     done = run_module(*command)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -247,14 +247,14 @@ def test_import_on_the_command_line(
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {tmp_path / 'out'}: 9 vectors of 4 dimensions\n"
     check_index(tmp_path / "out")
-    done = run_module(*command, "--ids", ids, "--overwrite", "--to-npy")
+    done = run_module(*command, "--ids", ids, "--overwrite", "--kind", "npy")
     assert done.returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "docid",
         "embeddings.npy",
         "manifest.json",
     ]
-    done = run_module("i3_pyserini.encode", "verify", tmp_path / "out")
+    done = run_module("i3_pyserini", "index", "verify", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "mine, not compared" in done.stdout
     assert done.stdout.endswith("\nok\n")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.merge import merge
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard, scan
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord, ShardRecord, read_manifest
@@ -186,7 +186,7 @@ def test_unfinished_shards_are_named(corpus: Corpus, tmp_path: Path) -> None:
         merge(shards, tmp_path / "merged")
     with pytest.raises(I3Error, match="power cut"):
         how = Encoding(shard=Shard(1, 2), part_passages=8)
-        encode_corpus(corpus, Interrupted(), IndexOutput(shards[1]), how)
+        run_encoding(corpus, Interrupted(), IndexOutput(shards[1]), how)
     assert not shards[1].exists()
     with pytest.raises(I3Error, match=r"shard-1: unfinished \(see .*\.shard-1\.partial\); run"):
         merge(shards, tmp_path / "merged")
@@ -334,11 +334,11 @@ def test_merge_on_the_command_line(
     run_module: "Callable[..., subprocess.CompletedProcess[str]]",
 ) -> None:
     shards = encode_shards(corpus, tmp_path)
-    done = run_module("i3_pyserini.encode", "merge", *shards[:2], "--output", tmp_path / "m")
+    done = run_module("i3_pyserini", "index", "merge", *shards[:2], "--output", tmp_path / "m")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "error: shards missing (of 3, from 0): 2; encode them, and name their directories too"
     ]
-    done = run_module("i3_pyserini.encode", "merge", *shards, "--output", tmp_path / "m")
+    done = run_module("i3_pyserini", "index", "merge", *shards, "--output", tmp_path / "m")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {tmp_path / 'm'}: 60 passages of 2 dimensions, from 3 shards\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
@@ -45,7 +45,7 @@ class FailingEncoder(LengthEncoder):
 def begun(hundred: Corpus, tmp_path: Path) -> Path:
     """The hidden folder of an encoding that was interrupted after some parts."""
     with pytest.raises(MemoryError):
-        encode_corpus(hundred, FailingEncoder(30), IndexOutput(tmp_path / "index"), slow_encoding())
+        run_encoding(hundred, FailingEncoder(30), IndexOutput(tmp_path / "index"), slow_encoding())
     folder = tmp_path / ".index.partial"
     assert 5 < len(parts_in(folder)) < 15
     assert not (tmp_path / "index").exists()
@@ -64,7 +64,7 @@ def go_on(corpus: Corpus, folder: Path, how: Encoding | None = None, **options: 
     """Takes the encoding up again; the number of passages that were encoded for that."""
     encoder = LengthEncoder()
     output = IndexOutput(folder.parent / "index", **options)
-    encode_corpus(corpus, encoder, output, how or slow_encoding())
+    run_encoding(corpus, encoder, output, how or slow_encoding())
     return passages_of(encoder)
 
 
@@ -77,9 +77,9 @@ def test_only_what_is_missing_is_encoded(hundred: Corpus, begun: Path, same_byte
 
 @pytest.mark.parametrize("kind", ["jsonl", "npy"])
 def test_every_kind_of_output_goes_on(hundred: Corpus, tmp_path: Path, kind: Kind) -> None:
-    encode_corpus(hundred, LengthEncoder(), IndexOutput(tmp_path / "whole", kind), slow_encoding())
+    run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "whole", kind), slow_encoding())
     with pytest.raises(MemoryError):
-        encode_corpus(
+        run_encoding(
             hundred, FailingEncoder(30), IndexOutput(tmp_path / "index", kind), slow_encoding()
         )
     assert 0 < go_on(hundred, tmp_path / ".index.partial", kind=kind) < 100
@@ -113,7 +113,7 @@ def test_part_that_is_gone_or_of_another_job_is_made_again(
     first.unlink()
     how = replace(slow_encoding(), batching=Batching(tokens=40, with_titles=False))
     with pytest.raises(MemoryError):
-        encode_corpus(hundred, FailingEncoder(30), IndexOutput(tmp_path / "other"), how)
+        run_encoding(hundred, FailingEncoder(30), IndexOutput(tmp_path / "other"), how)
     second.write_bytes((tmp_path / ".other.partial" / second.name).read_bytes())
     assert go_on(hundred, begun) == 100 - 5 * (before - 2)
     assert same_bytes(begun.parent / "index")
@@ -154,9 +154,9 @@ def test_other_options_are_refused_by_name(
 ) -> None:
     how, before = replace(slow_encoding(), **changes), len(parts_in(begun))
     with pytest.raises(I3Error, match=f"begun with other options .{said}.; .* --overwrite"):
-        encode_corpus(hundred, encoder, IndexOutput(begun.parent / "index", kind), how)
+        run_encoding(hundred, encoder, IndexOutput(begun.parent / "index", kind), how)
     assert len(parts_in(begun)) == before
-    encode_corpus(hundred, encoder, IndexOutput(begun.parent / "index", kind, overwrite=True), how)
+    run_encoding(hundred, encoder, IndexOutput(begun.parent / "index", kind, overwrite=True), how)
     assert (begun.parent / "index").is_dir()
 
 
@@ -228,7 +228,7 @@ def test_part_that_is_damaged_while_finishing_is_said(
         return [number for number in range(PARTS) if not self.has(number)]
 
     with pytest.raises(MemoryError):
-        encode_corpus(hundred, FailingEncoder(30), IndexOutput(tmp_path / "index"), slow_encoding())
+        run_encoding(hundred, FailingEncoder(30), IndexOutput(tmp_path / "index"), slow_encoding())
     with monkeypatch.context() as patch:
         patch.setattr("i3_pyserini.encode.job.Job.missing", missing)
         with pytest.raises(I3Error, match=r"part-00003\.safetensors: damaged; run the same"):
@@ -254,7 +254,7 @@ def test_too_small_a_disk_is_said_before_anything_is_encoded(
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     encoder = LengthEncoder()
     with pytest.raises(I3Error, match=r"needs 4\.80kB of disk .* only 4\.00kB are free"):
-        encode_corpus(hundred, encoder, IndexOutput(tmp_path / "index"), slow_encoding())
+        run_encoding(hundred, encoder, IndexOutput(tmp_path / "index"), slow_encoding())
     assert encoder.batches == []
 
 

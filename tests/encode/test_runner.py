@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.encode.batches import Batching, token_batches
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard, scan
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest, read_manifest
@@ -37,7 +37,7 @@ def expected(start: int = 0, end: int = 100) -> np.ndarray[Any, np.dtype[np.floa
 
 def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> None:
     target = tmp_path / "index"
-    assert encode_corpus(corpus, LengthEncoder(), IndexOutput(target), SMALL) == Shape(100, 2)
+    assert run_encoding(corpus, LengthEncoder(), IndexOutput(target), SMALL) == Shape(100, 2)
     index = faiss.read_index(str(target / "index"))
     assert (index.ntotal, index.d, index.metric_type) == (100, 2, faiss.METRIC_INNER_PRODUCT)
     np.testing.assert_array_equal(index.reconstruct_n(0, 100), expected())
@@ -52,7 +52,7 @@ def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> 
 
 
 def test_index_is_the_file_that_faiss_writes(corpus: Corpus, tmp_path: Path) -> None:
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), SMALL)
+    run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), SMALL)
     index = faiss.IndexFlatIP(2)
     index.add(expected())
     faiss.write_index(index, str(tmp_path / "by-faiss"))
@@ -60,7 +60,7 @@ def test_index_is_the_file_that_faiss_writes(corpus: Corpus, tmp_path: Path) -> 
 
 
 def test_jsonl_is_pyserini_s(corpus: Corpus, tmp_path: Path) -> None:
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "vectors", "jsonl"), SMALL)
+    run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "vectors", "jsonl"), SMALL)
     lines = (tmp_path / "vectors" / "embeddings.jsonl").read_text().splitlines()
     assert json.loads(lines[4]) == {"id": "d4", "contents": "t\nxxxxx", "vector": [5.0, 1.0]}
     assert [json.loads(line)["id"] for line in lines] == [f"d{number}" for number in range(100)]
@@ -69,7 +69,7 @@ def test_jsonl_is_pyserini_s(corpus: Corpus, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_npy_is_numpy_s(corpus: Corpus, tmp_path: Path, dtype: str) -> None:
     how = Encoding(Batching(store_dtype=dtype), part_passages=8)
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "vectors", "npy"), how)
+    run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "vectors", "npy"), how)
     array = np.load(tmp_path / "vectors" / "embeddings.npy", allow_pickle=False)
     assert array.dtype == dtype
     np.testing.assert_array_equal(array, expected())
@@ -78,7 +78,7 @@ def test_npy_is_numpy_s(corpus: Corpus, tmp_path: Path, dtype: str) -> None:
 
 def test_titles_can_be_left_out(corpus: Corpus, tmp_path: Path) -> None:
     how = Encoding(Batching(with_titles=False))
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "i"), how)
+    run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "i"), how)
     index = faiss.read_index(str(tmp_path / "i" / "index"))
     assert (index.reconstruct_n(0, 100)[:, 1] == -1).all()
 
@@ -89,7 +89,7 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
     for shard in range(number):
         target = tmp_path / f"shard-{shard}"
         how = Encoding(shard=Shard(shard, number))
-        encode_corpus(corpus, LengthEncoder(), IndexOutput(target), how)
+        run_encoding(corpus, LengthEncoder(), IndexOutput(target), how)
         ids += (target / "docid").read_text().splitlines()
         index = faiss.read_index(str(target / "index"))
         vectors.append(index.reconstruct_n(0, index.ntotal))
@@ -101,7 +101,7 @@ def test_shard_without_a_line_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
     path.write_text(json.dumps({"id": "1", "text": "x" * 100}) + '\n{"id": "2", "text": ""}\n')
     with pytest.raises(I3Error, match="no passage begins in shard 1 of 4; use fewer shards"):
-        encode_corpus(
+        run_encoding(
             Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "i"), Encoding(shard=Shard(1, 4))
         )
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
@@ -116,7 +116,7 @@ def test_batches_are_as_large_as_allowed_and_of_like_length() -> None:
 
 def test_passages_are_batched_by_tokens(corpus: Corpus, tmp_path: Path) -> None:
     encoder = LengthEncoder()
-    encode_corpus(corpus, encoder, IndexOutput(tmp_path / "i"), Encoding(Batching(tokens=60)))
+    run_encoding(corpus, encoder, IndexOutput(tmp_path / "i"), Encoding(Batching(tokens=60)))
     assert sum(len(batch) for batch in encoder.batches) == 100
     assert all(len(batch) * max(batch) <= 60 for batch in encoder.batches)
     assert max(len(batch) for batch in encoder.batches) > 10
@@ -125,7 +125,7 @@ def test_passages_are_batched_by_tokens(corpus: Corpus, tmp_path: Path) -> None:
 def test_vector_that_is_not_finite_is_named(corpus: Corpus, tmp_path: Path) -> None:
     bad = LengthEncoder(bad="x" * 5)
     with pytest.raises(I3Error, match="passage 'd4': its vector is not finite"):
-        encode_corpus(corpus, bad, IndexOutput(tmp_path / "index"))
+        run_encoding(corpus, bad, IndexOutput(tmp_path / "index"))
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
 
 
@@ -133,7 +133,7 @@ def test_vector_too_large_for_fp16_is_named(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": "long", "text": "x" * 70_000}) + "\n")
     how = Encoding(Batching(store_dtype="float16"))
     with pytest.raises(I3Error, match=r"passage 'long': its vector is not finite; .* fp32"):
-        encode_corpus(
+        run_encoding(
             Corpus(tmp_path / "corpus.jsonl"), LengthEncoder(), IndexOutput(tmp_path / "index"), how
         )
 
@@ -149,20 +149,20 @@ def test_failure_while_finishing_can_be_taken_up(
     with monkeypatch.context() as patch:
         patch.setattr("i3_pyserini.formats.index_output.write_files", disk_full)
         with pytest.raises(I3Error, match=r"index: cannot be written \(No space left on device\)"):
-            encode_corpus(corpus, LengthEncoder(), output, SMALL)
+            run_encoding(corpus, LengthEncoder(), output, SMALL)
     assert not (tmp_path / "index").exists()
     encoder = LengthEncoder()
-    encode_corpus(corpus, encoder, output, SMALL)
+    run_encoding(corpus, encoder, output, SMALL)
     assert encoder.batches == []
     assert read_manifest(tmp_path / "index").passages == 100
 
 
 def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> None:
     target = tmp_path / "index"
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(target))
+    run_encoding(corpus, LengthEncoder(), IndexOutput(target))
     with pytest.raises(I3Error, match="exists and is not empty"):
         IndexOutput(target)
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(target, "jsonl", overwrite=True))
+    run_encoding(corpus, LengthEncoder(), IndexOutput(target, "jsonl", overwrite=True))
     assert sorted(path.name for path in target.iterdir()) == ["embeddings.jsonl", "manifest.json"]
     (target / "notes.txt").write_text("mine")
     with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):

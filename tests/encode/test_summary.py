@@ -11,7 +11,7 @@ import pytest
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.encode.summary import advice, holds, percent, stock_search
@@ -54,7 +54,7 @@ def test_the_line_and_the_share_that_is_cut(
 ) -> None:
     model = st_model(tiny_bert, tmp_path / "m", transformer={"max_seq_length": 20})
     how = Encoding(Batching(with_titles=False), part_passages=4)
-    encode_corpus(corpus, EncoderSpec(model, "auto"), IndexOutput(tmp_path / "ix"), how)
+    run_encoding(corpus, EncoderSpec(model, "auto"), IndexOutput(tmp_path / "ix"), how)
     said = capsys.readouterr().err
     assert "mean pooling, unit length, titles: no, 20 ids, 30% of passages are cut" in said
     assert "3 of 10 passages have a title" in said and "--fields title text" in said
@@ -76,9 +76,9 @@ def test_the_share_survives_an_interruption(
             "raise_if_asked",
             lambda _, message: (_ for _ in ()).throw(StoppedError(15, message)),
         )
-        encode_corpus(corpus, spec, IndexOutput(tmp_path / "ix"), how)
+        run_encoding(corpus, spec, IndexOutput(tmp_path / "ix"), how)
     assert len(list((tmp_path / ".ix.partial").glob("part-*"))) in (1, 2)
-    encode_corpus(corpus, spec, IndexOutput(tmp_path / "ix"), how)
+    run_encoding(corpus, spec, IndexOutput(tmp_path / "ix"), how)
     assert read_manifest(tmp_path / "ix").encoder.cut == pytest.approx(0.3)
 
 
@@ -134,7 +134,7 @@ def test_stock_command(tmp_path: Path, settings: EncoderSettings, flags: str | N
     assert search.startswith("JAVA_HOME='/opt/a b' python -m pyserini.search.faiss --index ")
     assert str(index) in shlex.split(search)
     if flags is None:
-        assert "i3_pyserini.encode.query" in command and "--encoded-queries queries" in search
+        assert "encode-topics" in command and "--encoded-queries queries" in search
     else:
         assert f"--encoder M {flags} " in command and "&&" not in command
     of_i3 = stock_search(index, manifest(EncoderSettings(), "i3", "some/MODEL"), {})

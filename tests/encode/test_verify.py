@@ -13,7 +13,7 @@ from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.merge import merge
 from i3_pyserini.encode.reference import Flags, Reference, reference_of
-from i3_pyserini.encode.runner import Encoding, encode_corpus
+from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.verify import look_through, spread, verify
@@ -260,7 +260,7 @@ def test_a_vector_of_zeros_can_be_right(tmp_path: Path) -> None:
 
 def test_titles_are_given_to_the_encoder_as_they_were(corpus: Corpus, tmp_path: Path) -> None:
     how = Encoding(Batching(with_titles=False))
-    encode_corpus(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
+    run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
     assert len(check(tmp_path / "index", corpus, with_titles=False)) == 6
     with pytest.raises(I3Error, match="have a cosine of"):
         check(tmp_path / "index", corpus, with_titles=True)
@@ -302,7 +302,7 @@ def test_real_models_make_their_vectors_again(
         for with_titles in (True, False):
             index = tmp_path / f"{name}-{with_titles}"
             how = Encoding(Batching(with_titles=with_titles, store_dtype=store_dtype))
-            encode_corpus(eggs, spec, IndexOutput(index, "npy"), how)
+            run_encoding(eggs, spec, IndexOutput(index, "npy"), how)
             reference = reference_of(index, Flags(eggs.path))
             assert reference.with_titles == with_titles
             assert reference.source == replace(spec, dtype="fp32")
@@ -314,7 +314,7 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
 ) -> None:
     index = tmp_path / "index"
     named = Corpus(eggs.path, ("title", "text"), "id", "||")
-    encode_corpus(named, EncoderSpec(tiny_bert, "auto"), IndexOutput(index))
+    run_encoding(named, EncoderSpec(tiny_bert, "auto"), IndexOutput(index))
     assert reference_of(index, Flags(eggs.path)).corpus == named
     assert reference_of(index, Flags()).unit_tolerance is None
     for flags, said in (
@@ -376,7 +376,7 @@ def test_a_scaled_index_in_bf16_is_allowed_its_rounding(
     for dtype, tolerance in (("fp32", 1e-3), ("bf16", 1e-2)):
         index = tmp_path / dtype
         spec = EncoderSpec(tiny_bert, "auto", dtype, settings=settings)
-        encode_corpus(eggs, spec, IndexOutput(index))
+        run_encoding(eggs, spec, IndexOutput(index))
         assert reference_of(index, Flags()).unit_tolerance == tolerance
 
 
@@ -384,7 +384,7 @@ def test_an_i3_model_that_scales_vectors(tiny_bert: str, tmp_path: Path, eggs: C
     model = I3Retriever.from_backbone(tiny_bert, normalize=True)
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, tmp_path / "model")
-    encode_corpus(eggs, EncoderSpec(str(tmp_path / "model")), IndexOutput(tmp_path / "index"))
+    run_encoding(eggs, EncoderSpec(str(tmp_path / "model")), IndexOutput(tmp_path / "index"))
     assert reference_of(tmp_path / "index", Flags()).unit_tolerance == 1e-3
 
 
@@ -408,8 +408,8 @@ def test_verify_on_the_command_line(
     eggs: Corpus, i3_model: str, tmp_path: Path, run_module: Run
 ) -> None:
     index = tmp_path / "index"
-    encode_corpus(eggs, EncoderSpec(i3_model), IndexOutput(index))
-    command = ("i3_pyserini.encode", "verify", index, "--collection", eggs.path)
+    run_encoding(eggs, EncoderSpec(i3_model), IndexOutput(index))
+    command = ("i3_pyserini", "index", "verify", index, "--corpus", eggs.path)
     done = run_module(*command, "--check", 7)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
@@ -417,8 +417,8 @@ def test_verify_on_the_command_line(
     ]
     assert "7 passages encoded again" in done.stdout
     for flags, said in (
-        (("--check", -1), "--check is -1, must be at least 0"),
-        (("--max-length", 0), "--max-length is 0, must be at least 1"),
+        (("--check", -1), "check is -1, must be at least 0"),
+        (("--max-length", 0), "max_length is 0, must be at least 1"),
         (("--add-sep",), f"--add-sep: the manifest of {index} says it; leave it out"),
     ):
         done = run_module(*command, *flags)
@@ -439,7 +439,7 @@ def test_a_tokenizer_that_transformers_changes_is_named(
 ) -> None:
     model = make_odd_model(KINDS[kind], tmp_path / "odd")
     spec = EncoderSpec(model, "auto")
-    encode_corpus(eggs, spec, IndexOutput(tmp_path / "index"))
+    run_encoding(eggs, spec, IndexOutput(tmp_path / "index"))
     found = list(verify(tmp_path / "index", reference_of(tmp_path / "index", Flags(eggs.path))))
     (line,) = (line for line in found if line.startswith("tokenizer"))
     assert KINDS[kind].changed in line

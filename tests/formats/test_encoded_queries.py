@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.own_vectors import find_vectors, import_vectors
+from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.encoded_queries import QUERIES, read_encoded_queries, save_queries
 from i3_pyserini.formats.index import EncoderRecord
@@ -38,7 +38,7 @@ def test_vectors_of_queries_from_elsewhere(tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", VECTORS)
     (tmp_path / "ids.txt").write_text("q1\nq2\n")
     source = find_vectors(tmp_path / "own.npy", tmp_path / "ids.txt")
-    import_vectors(source, IndexOutput(tmp_path / "queries", "npy"))
+    write_own_vectors(source, IndexOutput(tmp_path / "queries", "npy"))
     encoded = read_encoded_queries(tmp_path / "queries")
     np.testing.assert_array_equal(encoded.of({"q2": ""}), VECTORS[1:])
     assert encoded.made_by.fingerprint is None

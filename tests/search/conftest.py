@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     queries = [" ".join(random.choice(WORDS, 5)) for _ in range(QUERIES - 1)] + ["hot eggs " * 40]
     topics = [f"q{n}\t{query}\n" for n, query in enumerate(queries)]
     (folder / "topics.tsv").write_text("".join(topics))
-    encode_corpus(
+    run_encoding(
         Corpus(folder / "corpus.jsonl"),
         EncoderSpec(str(folder / "model"), "i3"),
         IndexOutput(folder / "index"),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from i3_pyserini.encode.runner import encode_corpus
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
@@ -317,7 +317,7 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
     (tmp_path / "corpus.jsonl").write_text("".join(lines))
     (tmp_path / "topics.tsv").write_text("q1\thow long to boil an egg\n")
     encoder = EncoderSpec(tiny_bert, "auto", settings=EncoderSettings("mean", True))
-    encode_corpus(Corpus(tmp_path / "corpus.jsonl"), encoder, IndexOutput(tmp_path / "index"))
+    run_encoding(Corpus(tmp_path / "corpus.jsonl"), encoder, IndexOutput(tmp_path / "index"))
     engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
     done = run_module("i3_pyserini", "index", "load", tmp_path / "index", *engine)
     assert done.returncode == 0, done.stderr

@@ -173,7 +173,8 @@ def by_encoded_queries(world: World, scratch: Path, *flags: str) -> Ranking:
 
 def _encode_queries(world: World, scratch: Path, *flags: str) -> None:
     topics = ("--topics", world.folder / "topics.tsv", "--output", scratch / "queries")
-    call("i3_pyserini.encode.query", "--index", world.folder / "index", *topics, *flags)
+    flags = tuple("--model" if flag == "--encoder" else flag for flag in flags)
+    call("i3_pyserini", "encode-topics", "--index", world.folder / "index", *topics, *flags)
 
 
 def by_searcher(world: World, scratch: Path, *flags: str) -> Ranking:

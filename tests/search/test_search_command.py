@@ -122,8 +122,9 @@ def test_a_tag_is_the_model_s_name(name: str, tag: str) -> None:
 
 def test_encoded_queries(place: Path, tmp_path: Path, run_module: Run, search: Any) -> None:
     run_module(
-        "i3_pyserini.encode.query",
-        *("--topics", place / "topics.tsv", "--encoder", place / "model"),
+        "i3_pyserini",
+        "encode-topics",
+        *("--topics", place / "topics.tsv", "--model", place / "model"),
         *("--output", tmp_path / "queries"),
         check=True,
     )

@@ -9,8 +9,8 @@ import torch
 import yaml
 from transformers import PreTrainedConfig
 
+from i3_pyserini.cli import main
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.train.__main__ import main
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.trainer import Trainer, train
 from tests.conftest import tiny_bert_config
@@ -25,7 +25,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture, *args: object
 ) -> tuple[Any, str, str]:
     """Exit code, standard output and standard error of the command, run in this process."""
-    monkeypatch.setattr("sys.argv", ["i3_pyserini.train", *map(str, args)])
+    monkeypatch.setattr("sys.argv", ["i3_pyserini", "train", *map(str, args)])
     with pytest.raises(SystemExit) as exit_:
         run_command(main)
     said = capsys.readouterr()
@@ -33,7 +33,7 @@ def command(
 
 
 def process(*args: object, devices: int = 1) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "i3_pyserini.train", *map(str, args)]
+    command = [sys.executable, "-m", "i3_pyserini", "train", *map(str, args)]
     if devices > 1:  # standalone: on a port that is free
         options = ["--standalone", f"--nproc-per-node={devices}"]
         command[1:1] = ["-m", "torch.distributed.run", *options]
@@ -132,7 +132,9 @@ def test_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capt
 
 
 def test_missing_libraries(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setattr("i3_pyserini.train.__main__.find_spec", lambda name: name == "yaml" or None)
+    monkeypatch.setattr(
+        "i3_pyserini.train.train_model.find_spec", lambda name: name == "yaml" or None
+    )
     code, _, error = command(monkeypatch, capsys, task / "recipe.yaml", "--show")
     assert code == 2
     assert "training needs accelerate, pydantic, pytorch_optimizer, tensorboard: pip inst" in error
@@ -204,7 +206,7 @@ def test_two_devices_are_one_with_a_batch_twice_as_large(
         "--training.max_steps=2",
         "--training.workers=1",
     ]
-    one = train(make_recipe(*common, f"output={task}/one"))
+    one = train(make_recipe(*common, f"output={task}/one")).output
     own = ["--training.batch_size=4", "--training.chunk_passages=5"]
     done = process(task / "recipe.yaml", *common, *own, devices=2)
     assert done.returncode == 0, done.stderr

@@ -55,13 +55,13 @@ def assert_same_models(one: Path, other: Path) -> None:
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
-    undisturbed = train(make_recipe(*COMMON, *WAYS[way], f"output={tmp_path}/undisturbed"))
+    undisturbed = train(make_recipe(*COMMON, *WAYS[way], f"output={tmp_path}/undisturbed")).output
     recipe = make_recipe(*COMMON, *WAYS[way])
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt_after(patch, 10)
         train(recipe)
     assert not (recipe.output / "last").exists()
-    output = train(recipe)
+    output = train(recipe).output
     assert log_lines(output) == log_lines(undisturbed)
     assert_same_models(output, undisturbed)
 
@@ -77,7 +77,7 @@ KILLED = (
 def start(task: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "i3_pyserini.train", str(task / "recipe.yaml")),
+            *(sys.executable, "-m", "i3_pyserini", "train", str(task / "recipe.yaml")),
             *(f"--{flag}" for flag in KILLED),
         ],
         stdout=subprocess.PIPE,
@@ -93,7 +93,7 @@ def lines_in(log: Path) -> int:
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(task: Path, make_recipe: MakeRecipe) -> None:
     output, killed = task / "output", start(task)
-    undisturbed = train(make_recipe(*KILLED, f"output={task}/undisturbed"))
+    undisturbed = train(make_recipe(*KILLED, f"output={task}/undisturbed")).output
     deadline = time.monotonic() + 600
     while lines_in(output / "log.jsonl") < 12 and killed.poll() is None:
         assert time.monotonic() < deadline
@@ -119,7 +119,7 @@ def test_a_finished_run_says_so(
     make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe()
-    output = train(recipe)
+    output = train(recipe).output
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
     capsys.readouterr()
     monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
@@ -129,7 +129,7 @@ def test_a_finished_run_says_so(
 
 
 def test_a_changed_recipe_is_refused(make_recipe: MakeRecipe) -> None:
-    output = train(make_recipe("validation=null"))
+    output = train(make_recipe("validation=null")).output
     for flag, said in (
         ("training.batch_size=4", r"training.batch_size: 8 -> 4\)"),
         ("optimizer.learning_rate=0.1", r"optimizer.learning_rate: 0.003 -> 0.1\)"),
@@ -146,7 +146,7 @@ def test_speed_may_change(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPat
         interrupt_after(patch, 3)
         train(make_recipe(*common))
     changed = ("training.workers=1", "training.logging_steps=2", "training.checkpoint_steps=3")
-    output = train(make_recipe("validation=null", *changed))
+    output = train(make_recipe("validation=null", *changed)).output
     assert [line["step"] for line in log_lines(output)] == [1, 2, 4]
 
 
@@ -162,7 +162,7 @@ def test_patience_goes_on(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt_after(patch, 2)
         train(make_recipe(*flags))
-    output = train(make_recipe(*flags))
+    output = train(make_recipe(*flags)).output
     assert [line["RR@10"] for line in log_lines(output) if "RR@10" in line] == [0.5, 0.4, 0.3, 0.2]
     assert "RR@10 0.5000 at step 0" in (output / "last" / "README.md").read_text()
 
@@ -178,7 +178,7 @@ def test_progress_survives(make_recipe: MakeRecipe) -> None:
 
 def test_another_number_of_devices(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe("validation=null")
-    state = train(recipe) / "state.pt"
+    state = train(recipe).output / "state.pt"
     content = torch.load(state)
     torch.save({**content, "devices": 2}, state)
     with pytest.raises(I3Error, match=r"of a run on 2 device\(s\), but this one has 1; resume"):
@@ -198,7 +198,7 @@ def test_changed_data_are_refused(make_recipe: MakeRecipe) -> None:
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
 def test_a_damaged_state(make_recipe: MakeRecipe, damage: str) -> None:
     recipe = make_recipe("validation=null")
-    state = train(recipe) / "state.pt"
+    state = train(recipe).output / "state.pt"
     content = {"truncated": state.read_bytes()[:5000], "empty": b"", "text": b"hello"}[damage]
     state.write_bytes(content)
     with pytest.raises(I3Error, match=r"state.pt: cannot be read \(\w+\); remove it to start over"):

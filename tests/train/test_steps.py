@@ -114,8 +114,10 @@ def test_steps_of_accumulated_batches(make_recipe: MakeRecipe) -> None:
 
 def test_logged_losses_are_means(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     common = ("validation=null", "training.max_steps=7")
-    every = values(train(make_recipe(*common)), "loss")
-    some = train(make_recipe(*common, "training.logging_steps=3", f"output={tmp_path}/other"))
+    every = values(train(make_recipe(*common)).output, "loss")
+    some = train(
+        make_recipe(*common, "training.logging_steps=3", f"output={tmp_path}/other")
+    ).output
     assert [line["step"] for line in log_lines(some)] == [3, 6, 7]
     means = [sum(every[:3]) / 3, sum(every[3:6]) / 3, every[6]]
     assert values(some, "loss") == pytest.approx(means)
@@ -141,7 +143,7 @@ def test_norm_of_the_gradient(make_recipe: MakeRecipe, monkeypatch: pytest.Monke
 def test_the_weight_of_reconstruction_falls(make_recipe: MakeRecipe) -> None:
     output = train(
         make_recipe("loss.reconstruction=10^-epoch", "training.max_steps=6", "validation=null")
-    )
+    ).output
     for line in log_lines(output):
         weight = 0.1 if line["epoch"] == 1 else 0.01
         expected = line["contrastive"] + weight * line["reconstruction"]
@@ -151,7 +153,7 @@ def test_the_weight_of_reconstruction_falls(make_recipe: MakeRecipe) -> None:
 def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
     """Whatever ran in the same process before."""
     common = ("training.max_steps=2", "loss.reconstruction=0.1")
-    single = values(train(make_recipe(*common)), "loss")
+    single = values(train(make_recipe(*common)).output, "loss")
     for chunks in ("null", "5"):
         half = make_recipe(
             *common,
@@ -159,7 +161,7 @@ def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
             f"training.chunk_passages={chunks}",
             f"output={task}/{chunks}",
         )
-        losses = values(train(half), "loss")
+        losses = values(train(half).output, "loss")
         assert losses[0] == pytest.approx(single[0], rel=0.2)  # chunks have other dropout
         assert losses[0] != single[0]
         model, _ = load_model_directory(half.output / "last")
@@ -171,7 +173,7 @@ def test_auto_is_the_precision_of_the_hardware(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, in_hardware: bool, precision: str
 ) -> None:
     monkeypatch.setattr("i3_pyserini.train.prepare.computes_bf16", lambda device: in_hardware)
-    output = train(make_recipe("training.precision=auto", "training.max_steps=1"))
+    output = train(make_recipe("training.precision=auto", "training.max_steps=1")).output
     assert load_recipe(output / "recipe.yaml").training.precision == precision
 
 

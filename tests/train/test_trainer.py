@@ -25,7 +25,7 @@ def weights(model: I3Retriever) -> Weights:
 @pytest.mark.parametrize("interaction", ["released", "none"])
 def test_an_easy_task_is_learnt(make_recipe: MakeRecipe, interaction: str) -> None:
     recipe = make_recipe(*LEARN, "validation.every_steps=45", f"model.interaction={interaction}")
-    output = train(recipe)
+    output = train(recipe).output
     losses = values(output, "loss")
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] - 0.5
@@ -40,13 +40,13 @@ def test_distillation_learns_the_teachers_order(make_recipe: MakeRecipe, task: P
     recipe = make_recipe(
         *LEARN, *teacher_flags(task), "loss.contrastive=0", "loss.distillation=1", "validation=null"
     )
-    losses = values(train(recipe), "distillation")
+    losses = values(train(recipe).output, "distillation")
     assert losses[-1] < 0.7 * losses[0]
 
 
 def test_what_a_run_leaves(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe("training.epochs=2", "training.max_steps=null", "data.name=the pairs")
-    output = train(recipe)
+    output = train(recipe).output
     assert output == recipe.output
     assert sorted(path.name for path in output.iterdir()) == [
         "best",
@@ -82,7 +82,7 @@ def test_what_a_run_leaves(make_recipe: MakeRecipe) -> None:
 def test_tensorboard_has_what_the_log_has(make_recipe: MakeRecipe) -> None:
     from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
-    output = train(make_recipe())
+    output = train(make_recipe()).output
     board = event_accumulator.EventAccumulator(str(output / "tensorboard"))
     board.Reload()
     for name in ("loss", "contrastive", "reconstruction", "learning_rate", "RR@10"):
@@ -132,7 +132,7 @@ def test_the_best_model_is_kept(make_recipe: MakeRecipe, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("i3_pyserini.train.validation.Validator.measure", measure)
     recipe = make_recipe("validation.every_steps=1")
-    output = train(recipe)
+    output = train(recipe).output
     best = load_model_directory(output / "best")[0].state_dict()
     agree = [all(torch.equal(state[name], best[name]) for name in best) for state in seen]
     assert agree == [False, True, False, False, False]  # a draw goes to the earlier one
@@ -146,14 +146,14 @@ def test_patience(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> N
     recipe = make_recipe(
         "training.max_steps=50", "validation.every_steps=2", "validation.patience=2"
     )
-    output = train(recipe)
+    output = train(recipe).output
     assert values(output, "RR@10") == [0.5, 0.4, 0.6, 0.6, 0.5]
     assert log_lines(output)[-1]["step"] == 8
     assert "| steps | 8 |" in (output / "last" / "README.md").read_text()
 
 
 def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str]) -> None:
-    output = train(make_recipe("validation=null"))
+    output = train(make_recipe("validation=null")).output
     assert not (output / "best").exists()
     assert (
         "| best validation of the run | not validated |"
@@ -173,20 +173,22 @@ def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixtu
 def test_card_and_config_know_the_reconstructor(
     make_recipe: MakeRecipe, flag: str, said: str, steps: int
 ) -> None:
-    output = train(make_recipe(flag, "validation=null", "training.max_steps=2"))
+    output = train(make_recipe(flag, "validation=null", "training.max_steps=2")).output
     assert f"| reconstructor | {said} |" in (output / "last" / "README.md").read_text()
     assert load_model_directory(output / "last")[0].config.reconstructor_steps == steps
 
 
 def test_steps_of_the_reconstructor_add_up(make_recipe: MakeRecipe, task: Path) -> None:
     common = ("validation=null", "training.max_steps=2")
-    first = train(make_recipe(*common))
+    first = train(make_recipe(*common)).output
     start = f"--model={{init: {first}/last}}"
-    second = train(make_recipe(*common, start, f"output={task}/second"))
+    second = train(make_recipe(*common, start, f"output={task}/second")).output
     assert load_model_directory(second / "last")[0].config.reconstructor_steps == 4
     said = "trained for 2 steps on generated queries, after 2 steps of earlier runs"
     assert said in (second / "last" / "README.md").read_text()
-    third = train(make_recipe(*common, start, f"output={task}/third", "loss.reconstruction=0"))
+    third = train(
+        make_recipe(*common, start, f"output={task}/third", "loss.reconstruction=0")
+    ).output
     assert load_model_directory(third / "last")[0].config.reconstructor_steps == 2
     assert "in this run, for 2 steps before" in (third / "last" / "README.md").read_text()
 

@@ -62,7 +62,7 @@ def own_vectors(place: Place) -> None:
         (folder / "docid").write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
     source = [folders[0] / "embeddings.npy", "--ids", folders[0] / "docid"]
     index = place.folder / "own-index"
-    command("i3_pyserini.encode", "import", *source, "--output", index)
+    command("i3_pyserini", "index", "import", *source, "--output", index)
     run = place.search("own.txt", "--encoded-queries", folders[1], index=index)
     for qid, row in zip(qids, queries, strict=True):
         scores = (passages @ row).tolist()
@@ -108,7 +108,7 @@ def other_formats(place: Place) -> None:
     again = place.folder / "imported"
     npy = target / "embeddings.npy"
     source = [npy, "--ids", target / "docid"] if npy.exists() else [target]
-    command("i3_pyserini.encode", "import", *source, "--output", again)
+    command("i3_pyserini", "index", "import", *source, "--output", again)
     check_vectors(*read_index(again), reference, "encode import")
 
 
@@ -130,7 +130,7 @@ def shards(place: Place) -> None:
         assert number > 1, "no number of shards has passages in all of them"
     merged = place.folder / "merged"
     order = [*folders[1:], folders[0]]
-    command("i3_pyserini.encode", "merge", *order, "--output", merged)
+    command("i3_pyserini", "index", "merge", *order, "--output", merged)
     check_vectors(*read_index(merged), place.reference, "encode merge")
     place.check_run(place.search("merged.txt", index=merged), "search of merged shards")
 
@@ -140,7 +140,8 @@ def encoded_queries(place: Place) -> None:
     target = place.folder / "queries"
     with without_light_route():
         command(
-            "i3_pyserini.encode.query",
+            "i3_pyserini",
+            "encode-topics",
             *("--topics", place.topics, "--index", place.index, "--output", target),
             *("--device", "cpu", *place.prefix_words()),
         )
@@ -203,12 +204,12 @@ def without_light_route() -> Iterator[None]:
 @contextmanager
 def small_parts(passages: int) -> Iterator[None]:
     """Encodings have parts of so many passages, where they would have thousands."""
-    real = runner.encode_corpus
+    real = runner.run_encoding
 
     def encode(corpus: Any, source: Any, output: Any, how: Any) -> Any:
         return real(corpus, source, output, replace(how, part_passages=passages))
 
-    with patch.object(runner, "encode_corpus", encode):
+    with patch.object(runner, "run_encoding", encode):
         yield
 
 

@@ -74,7 +74,8 @@ def stock(place: Place) -> None:
         words += ["--query-prefix", model.prefixes[0]] if model.prefixes[0] else []
     else:
         command(
-            "i3_pyserini.encode.query",
+            "i3_pyserini",
+            "encode-topics",
             *("--topics", topics, "--index", place.index, "--output", queries),
         )
         words = ["--encoded-queries", queries]

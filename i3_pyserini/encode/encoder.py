@@ -1,0 +1,187 @@
+"""An encoder: a model and its tokenizer together, which takes texts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from i3_pyserini.encode.flags import EncoderOptions
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from i3_pyserini.encode.encoders import DocumentEncoder
+    from i3_pyserini.encode.query_encoders import QueryEncoder
+    from i3_pyserini.encode.spec import EncoderSpec
+    from i3_pyserini.model.explain import Explanation
+    from i3_pyserini.model.settings import EncoderSettings
+
+Passage = str | Mapping[str, Any]
+
+
+class Encoder:
+    """A model with its tokenizer; made by `load` and `create`.
+
+    Its vectors are those of `encode_corpus` and `search_topics`. Query side and passage side are
+    read when they are first asked for.
+
+    Attributes:
+        model: the model directory or hub name.
+        settings: how it makes vectors.
+    """
+
+    def __init__(self, spec: "EncoderSpec", device: str | None = None) -> None:
+        self._spec, self._device = spec, device
+        self.model: str = spec.name
+        self.settings: EncoderSettings = spec.resolved()
+        self._queries: QueryEncoder | None = None
+        self._passages: DocumentEncoder | None = None
+
+    def encode_queries(self, queries: Sequence[str]) -> "NDArray[np.float32]":
+        """Encodes Q queries to float32 [Q, H].
+
+        Raises:
+            I3Error: a query is no text, or the model cannot be read.
+        """
+        from i3_pyserini.encode.query_encoders import load_query_encoder
+
+        _refuse_one_text(queries, "queries")
+        if self._queries is None:
+            settings = self.settings if self._spec.kind == "auto" else None
+            self._queries = load_query_encoder(self.model, self._spec.kind, self._device, settings)
+        return self._queries.encode(list(queries))
+
+    def encode_passages(self, passages: Sequence[Passage]) -> "NDArray[np.float32]":
+        """Encodes N passages to float32 [N, H], those of similar length together.
+
+        Args:
+            passages: texts, or mappings with `text` and, optionally, `title`.
+
+        Raises:
+            I3Error: a passage has no text, or the model cannot be read.
+        """
+        from i3_pyserini.encode.batches import Batching, encode_ids
+
+        _refuse_one_text(passages, "passages")
+        if self._passages is None:
+            self._passages = self._spec.load(self._device)
+        texts, titles = _texts_and_titles(passages)
+        ids = self._passages.ids(texts, titles)
+        return encode_ids(self._passages, ids, Batching())
+
+    def explain(self, text: str, title: str | None = None, *, top: int = 20) -> "Explanation":
+        """The words of the query that an I³ model imagines for a passage.
+
+        Args:
+            text: the passage's text.
+            title: its title.
+            top: how many words.
+
+        Raises:
+            I3Error: the model is no I³ model with a reconstructor.
+        """
+        from i3_pyserini.model.explain import explain_passage
+
+        return explain_passage(self.model, text=text, title=title, top=top)
+
+    def __repr__(self) -> str:
+        from i3_pyserini.model.settings import in_words
+
+        return f"Encoder({self.model!r}: {in_words(self.settings)})"
+
+
+def load(
+    model: str | Path,
+    *,
+    device: str | None = None,
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
+    backend: Literal["torch", "openvino"] = "torch",
+    encoder: EncoderOptions | None = None,
+) -> Encoder:
+    """Loads a model and its tokenizer.
+
+    Args:
+        model: a directory or hub name of an I³ model or of any other Hugging Face encoder.
+        device: such as "cuda:0". By default, queries are encoded on the CPU without torch where
+            the model allows it, and passages on the first GPU or else the CPU.
+        dtype: of passages; "bf16" and "fp16" are for devices that have them.
+        backend: of passages; "openvino" is faster on many CPUs.
+        encoder: how the model encodes, where its own files should not decide.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        I3Error: there is no such model, or it cannot be used.
+    """
+    from i3_pyserini.encode.query_encoders import kind_of
+    from i3_pyserini.encode.spec import spec_of
+
+    kind_of(str(model))  # refuses a directory that is none
+    return Encoder(spec_of(str(model), encoder or EncoderOptions(), dtype, backend), device)
+
+
+def create(
+    backbone: str | Path,
+    *,
+    output: Path | str,
+    interaction: Literal["released", "paper", "none"] | None = None,
+    query_length: int | None = None,
+    passage_length: int | None = None,
+    overwrite: bool = False,
+) -> Encoder:
+    """Creates an I³ model on a backbone; until it is trained it ranks exactly as the backbone.
+
+    Args:
+        backbone: directory or hub name of a Hugging Face encoder. What it declares (pooling,
+            normalization, prompts, lengths, casing) is taken over.
+        output: the model directory to write.
+        interaction: of passage and pseudo-query; "none" makes a plain dual encoder.
+        query_length: most ids of a query; the backbone's or I³'s default.
+        passage_length: most ids of a passage, likewise.
+        overwrite: replace an older model.
+
+    Returns:
+        The encoder of the new model.
+
+    Raises:
+        I3Error: the backbone cannot be used, or the output exists or cannot be written.
+    """
+    from i3_pyserini.model.export import check_target, save_model_directory
+    from i3_pyserini.model.retriever import I3Retriever
+    from i3_pyserini.model.tokenizer import I3Tokenizer
+
+    check_target(Path(output), overwrite)
+    given = {
+        "interaction": interaction,
+        "query_length": query_length,
+        "passage_length": passage_length,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    model = I3Retriever.from_backbone(str(backbone), **settings)
+    tokenizer = I3Tokenizer.from_pretrained(str(backbone), model.config)
+    save_model_directory(model, tokenizer, output, overwrite)
+    return load(output)
+
+
+def _refuse_one_text(texts: object, what: str) -> None:
+    if isinstance(texts, str | Mapping):
+        raise I3Error(f"expected a list of {what}, got a single one: {texts!r:.60}")
+
+
+def _texts_and_titles(passages: Sequence[Passage]) -> tuple[list[str], list[str | None]]:
+    texts: list[str] = []
+    titles: list[str | None] = []
+    for number, passage in enumerate(passages):
+        if isinstance(passage, str):
+            texts.append(passage)
+            titles.append(None)
+            continue
+        unknown = sorted(set(passage) - {"text", "title", "id", "docid"})
+        if "text" not in passage or unknown:
+            said = f"unknown {', '.join(unknown)}" if unknown else "no text"
+            raise I3Error(f"passage {number}: {said}; expected a text, or text and title")
+        texts.append(passage["text"])
+        titles.append(passage.get("title"))
+    return texts, titles

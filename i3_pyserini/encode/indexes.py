@@ -1,0 +1,134 @@
+"""Work on whole indexes: join shards, import vectors, write another kind of files, verify."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from i3_pyserini.encode.flags import EncoderOptions
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.written import Written
+
+Kind = Literal["faiss", "npy", "jsonl"]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An index that passed all checks.
+
+    Attributes:
+        checks: a line for each.
+    """
+
+    checks: Sequence[str]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.checks, "ok"])
+
+
+def merge_shards(
+    shards: Sequence[Path | str], *, output: Path | str, overwrite: bool = False
+) -> Written:
+    """Joins shards that were encoded one by one into one index.
+
+    Args:
+        shards: the directories of all shards, in any order.
+        output: the directory to write.
+        overwrite: replace an older index.
+
+    Returns:
+        The index that one encoding of the whole corpus would have written.
+
+    Raises:
+        I3Error: a shard is missing, given twice, unfinished, or of another encoding.
+    """
+    from i3_pyserini.encode.merge import merge
+
+    paths = [Path(shard) for shard in shards]
+    shape = merge(paths, Path(output), overwrite)
+    found = f"{shape.passages:,} passages of {shape.dimension} dimensions"
+    return Written(Path(output), f"{found}, from {len(paths)} shards")
+
+
+def import_vectors(
+    vectors: Path | str,
+    *,
+    output: Path | str,
+    ids: Path | str | None = None,
+    kind: Kind = "faiss",
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Makes an index of vectors that something else has computed.
+
+    Args:
+        vectors: a .npy file [passages, dimensions], JSON lines with id and vector (a file or a
+            folder), or a folder {index, docid} of pyserini.encode.
+        output: the directory to write.
+        ids: one id per line, for a .npy file.
+        kind: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl" (for Anserini).
+        name: the model that made the vectors, for the manifest.
+        overwrite: replace an older index.
+
+    Returns:
+        The index.
+
+    Raises:
+        I3Error: ids and vectors do not fit, an id occurs twice, or a vector is not finite.
+    """
+    from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
+    from i3_pyserini.formats.index_output import IndexOutput
+
+    found = find_vectors(Path(vectors), None if ids is None else Path(ids))
+    shape = write_own_vectors(found, IndexOutput(Path(output), kind, overwrite), name)
+    return Written(Path(output), f"{shape.passages:,} vectors of {shape.dimension} dimensions")
+
+
+def verify_index(
+    index: Path | str,
+    *,
+    corpus: Path | str | None = None,
+    model: str | Path | None = None,
+    check: int = 100,
+    seed: int = 0,
+    fields: Sequence[str] = (),
+    encoder: EncoderOptions | None = None,
+    reading: CorpusOptions | None = None,
+) -> Verified:
+    """Checks an index's files and ids, and encodes a sample of its passages again.
+
+    Args:
+        index: a directory of vectors, or of one shard.
+        corpus: compare ids with those of this corpus, and encode a sample of it.
+        model: the model to encode with; the one that the manifest names by default.
+        check: passages of the corpus to encode again.
+        seed: of the choice of these.
+        fields: the corpus's fields, for an index without a manifest; titles are encoded if "title"
+            is one of them.
+        encoder: how the model encodes, for an index without a manifest.
+        reading: how the corpus is read.
+
+    Returns:
+        A line for each check that was passed.
+
+    Raises:
+        I3Error: a check fails.
+    """
+    if check < 0:
+        raise I3Error(f"check is {check}, must be at least 0")
+    from i3_pyserini.encode.reference import Flags, reference_of
+    from i3_pyserini.encode.verify import verify
+
+    options = encoder or EncoderOptions()
+    flags = Flags(
+        None if corpus is None else Path(corpus),
+        None if model is None else str(model),
+        check,
+        seed,
+        options.encoder_class,
+        tuple(fields),
+        options.settings(),
+        (reading or CorpusOptions()).reading(),
+    )
+    return Verified(list(verify(Path(index), reference_of(Path(index), flags))))

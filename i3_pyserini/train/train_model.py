@@ -1,0 +1,54 @@
+"""Training a model as a recipe says."""
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    from i3_pyserini.train.trainer import TrainedModel
+
+NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
+
+
+def train_model(
+    recipe: Path | str,
+    *,
+    show: bool = False,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+) -> "TrainedModel | str":
+    """Trains a model as a recipe says; the same command resumes an interrupted run.
+
+    Any key of the recipe is an option too: --training.batch_size 32 --output=runs/mine. Several
+    devices: torchrun --nproc-per-node 8 -m i3_pyserini train RECIPE.yaml.
+
+    Args:
+        recipe: a YAML file; see recipes/.
+        show: return the recipe with all defaults, and do not train.
+        overrides: values that win over the recipe's, as "section.key=value"; in Python also a
+            mapping, such as {"training.batch_size": 32}.
+
+    Returns:
+        The model, a path to its directory that says what was written. With `show`, the recipe.
+
+    Raises:
+        I3Error: the recipe is invalid, or its files, model or output cannot be used.
+        StoppedError: SIGTERM or Ctrl-C came; the same call resumes.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise I3Error(f"training needs {', '.join(missing)}: pip install 'i3-pyserini[train]'")
+    from i3_pyserini.train.recipe_file import load_recipe
+
+    if isinstance(overrides, Mapping):
+        overrides = [f"{key}={value}" for key, value in overrides.items()]
+    read = load_recipe(Path(recipe), [f"--{one}" for one in overrides])
+    if show:
+        return read.as_yaml().rstrip("\n")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # batches are made by forked workers
+    from i3_pyserini.train.trainer import train
+
+    return train(read)
