@@ -1,38 +1,67 @@
-"""The I³ Retriever for Pyserini: see README.md and `python -m i3_pyserini`."""
+"""The I³ Retriever for Pyserini: `import i3_pyserini as i3`; see README.md."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from i3_pyserini.lazy import lazy_names
+
 if TYPE_CHECKING:
+    from i3_pyserini.encode.corpus import encode_corpus
+    from i3_pyserini.encode.encoder import Encoder, create, load
+    from i3_pyserini.encode.topics import encode_topics
     from i3_pyserini.errors import I3Error
     from i3_pyserini.model.config import I3Config
     from i3_pyserini.model.export import save_model_directory
     from i3_pyserini.model.retriever import I3Retriever
     from i3_pyserini.model.tokenizer import I3Tokenizer
+    from i3_pyserini.search.bm25 import search_bm25
+    from i3_pyserini.search.fuse import fuse_runs
+    from i3_pyserini.search.opened import Index, open_index
+    from i3_pyserini.search.serve.server import serve_index
+    from i3_pyserini.search.topics import search_topics
+    from i3_pyserini.train.train_model import train_model
 
 __version__ = "0.1.0"
 
-# Public name -> module. Resolved on first use, so that `import i3_pyserini` loads no torch.
-_PUBLIC = {
-    "I3Config": "i3_pyserini.model.config",
-    "I3Error": "i3_pyserini.errors",
-    "I3Retriever": "i3_pyserini.model.retriever",
-    "I3Tokenizer": "i3_pyserini.model.tokenizer",
-    "save_model_directory": "i3_pyserini.model.export",
-}
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Encoder": "encode.encoder",
+        "I3Config": "model.config",
+        "I3Error": "errors",
+        "I3Retriever": "model.retriever",
+        "I3Tokenizer": "model.tokenizer",
+        "Index": "search.opened",
+        "create": "encode.encoder",
+        "encode_corpus": "encode.corpus",
+        "encode_topics": "encode.topics",
+        "fuse_runs": "search.fuse",
+        "load": "encode.encoder",
+        "open_index": "search.opened",
+        "save_model_directory": "model.export",
+        "search_bm25": "search.bm25",
+        "search_topics": "search.topics",
+        "serve_index": "search.serve.server",
+        "train_model": "train.train_model",
+    },
+)
 
 __all__ = [
+    "Encoder",
     "I3Config",
     "I3Error",
     "I3Retriever",
     "I3Tokenizer",
+    "Index",
     "__version__",
+    "create",
+    "encode_corpus",
+    "encode_topics",
+    "fuse_runs",
+    "load",
+    "open_index",
     "save_model_directory",
+    "search_bm25",
+    "search_topics",
+    "serve_index",
+    "train_model",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Imports a public name when it is first asked for (PEP 562)."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'i3_pyserini' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)

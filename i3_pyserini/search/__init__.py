@@ -1,7 +1,8 @@
 """Searching an index: exact or approximate, by vectors, words or both."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from i3_pyserini.lazy import lazy_names
 
 if TYPE_CHECKING:
     from i3_pyserini.search.bm25 import search_bm25
@@ -15,25 +16,27 @@ if TYPE_CHECKING:
     from i3_pyserini.search.serve.server import serve_index
     from i3_pyserini.search.topics import search_topics
 
-# Public name -> module; resolved on first use.
-_PUBLIC = {
-    "Feedback": "options",
-    "Index": "opened",
-    "PassageHit": "opened",
-    "QueryOptions": "options",
-    "SearchParameters": "options",
-    "advise_index": "index.advise",
-    "build_index": "index.approximate",
-    "build_lucene_index": "lucene",
-    "fuse_runs": "fuse",
-    "load_index": "engines.loading",
-    "open_index": "opened",
-    "search_bm25": "bm25",
-    "search_topics": "topics",
-    "serve_index": "serve.server",
-    "tune_index": "index.approximate",
-    "write_lucene_topics": "lucene",
-}
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Feedback": "options",
+        "Index": "opened",
+        "PassageHit": "opened",
+        "QueryOptions": "options",
+        "SearchParameters": "options",
+        "advise_index": "index.advise",
+        "build_index": "index.approximate",
+        "build_lucene_index": "lucene",
+        "fuse_runs": "fuse",
+        "load_index": "engines.loading",
+        "open_index": "opened",
+        "search_bm25": "bm25",
+        "search_topics": "topics",
+        "serve_index": "serve.server",
+        "tune_index": "index.approximate",
+        "write_lucene_topics": "lucene",
+    },
+)
 
 __all__ = [
     "Feedback",
@@ -53,10 +56,3 @@ __all__ = [
     "tune_index",
     "write_lucene_topics",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Imports a public name when it is first asked for (PEP 562)."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'i3_pyserini.search' has no attribute {name!r}")
-    return getattr(import_module(f"i3_pyserini.search.{_PUBLIC[name]}"), name)
