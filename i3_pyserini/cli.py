@@ -31,6 +31,7 @@ COMMANDS = {
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
     "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
+    "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
     ),

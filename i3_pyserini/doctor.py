@@ -1,14 +1,15 @@
-"""`python -m i3_pyserini.doctor`: one line for each thing that bites, with its fix."""
+"""What often goes wrong with a machine, a model or an index: a line for each, with its fix."""
 
 import importlib.metadata
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from i3_pyserini.encode.summary import holds, stock_search
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
@@ -33,6 +34,30 @@ class Finding:
     subject: str
     state: str
     fix: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What all checks found.
+
+    Attributes:
+        findings: one for each.
+    """
+
+    findings: Sequence[Finding]
+
+    def __str__(self) -> str:
+        lines = []
+        for finding in self.findings:
+            mark = "!" if finding.fix else "ok"
+            lines.append(f"{mark:<3} {finding.subject:<9} {finding.state}")
+            if finding.fix:
+                lines.append(f"{'':<13} fix: {finding.fix}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """A list of objects with subject, state and fix."""
+        return json.dumps([asdict(finding) for finding in self.findings], ensure_ascii=False)
 
 
 def check_python() -> Finding:
@@ -180,16 +205,19 @@ def check_tokenizers(paths: list[Path]) -> Iterator[Finding]:
         yield Finding("tokenizer", f"{path}: {found or alike}", FIX if found else None)
 
 
-def main() -> None:
-    """Runs all checks; paths on the command line are checked too."""
-    if set(sys.argv[1:]) & {"-h", "--help"}:
-        print("usage: python -m i3_pyserini.doctor [MODEL] [INDEX] [PATH …]\n")
-        print("Checks this machine; says how a model encodes, whether transformers reads its")
-        print(
-            "tokenizer as its files say, how an index was encoded, and the command by which stock"
-        )
-        print("Pyserini searches it; and names words in paths that lead stock Pyserini astray.")
-        return
+def diagnose(paths: Sequence[Path | str] = ()) -> Diagnosis:
+    """Checks this machine, and what models and indexes declare.
+
+    Says how a model encodes, whether transformers reads its tokenizer as its files say, how an
+    index was encoded and by which command stock Pyserini searches it, and names words in paths that
+    lead stock Pyserini astray.
+
+    Args:
+        paths: models, indexes, and names that you mean to give to models.
+
+    Returns:
+        What was found; printed, a line for each check, with its fix.
+    """
     checks: list[Callable[[], Finding]] = [
         check_python,
         check_java,
@@ -199,13 +227,9 @@ def main() -> None:
         check_network,
     ]
     findings = [check() for check in checks]
-    paths = [Path(argument) for argument in sys.argv[1:]]
-    findings += [*check_paths(paths), *check_directories(paths), *check_tokenizers(paths)]
-    for finding in findings:
-        mark = "!" if finding.fix else "ok"
-        print(f"{mark:<3} {finding.subject:<9} {finding.state}")
-        if finding.fix:
-            print(f"{'':<13} fix: {finding.fix}")
+    named = [Path(path) for path in paths]
+    findings += [*check_paths(named), *check_directories(named), *check_tokenizers(named)]
+    return Diagnosis(findings)
 
 
 def _version(package: str) -> str | None:
@@ -217,7 +241,3 @@ def _version(package: str) -> str | None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,9 +1,11 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from i3_pyserini import doctor, java
+from i3_pyserini.cli import run
 from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
@@ -105,12 +107,13 @@ def test_models_are_not_written_where_stock_pyserini_goes_astray(
         save_model_directory(*tiny_model, tmp_path / "eclipse")  # type: ignore[arg-type]
 
 
-def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["doctor", "balance"])
-    doctor.main()
+def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["doctor", "balance"])
     lines = capsys.readouterr().out.splitlines()
     subjects = [line.split()[1] for line in lines if not line.startswith("   ")]
     assert subjects == ["python", "java", "pyserini", "faiss", "torch", "hub", "path"]
+    run(["doctor", "balance", "--json"])
+    assert [one["subject"] for one in json.loads(capsys.readouterr().out)] == subjects
 
 
 @pytest.mark.parametrize("kind", ["plain", "accents", "Unigram, no class"])

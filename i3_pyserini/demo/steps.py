@@ -33,7 +33,7 @@ def run_demo(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise I3Error(f"{output}: is a file; name a folder")
     if find_java()[0] is None:
-        raise I3Error("stock Pyserini needs Java: see python -m i3_pyserini.doctor")
+        raise I3Error("stock Pyserini needs Java: see i3-pyserini doctor")
     if not RECIPE.is_file():
         raise I3Error(f"{RECIPE}: not here; run the demo from a checkout of the repository")
     data = output / "collection"
