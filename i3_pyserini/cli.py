@@ -63,6 +63,16 @@ COMMANDS = {
         "search.lucene:write_lucene_topics", "encoded queries for the same"
     ),
     "index load": Command("search.engines.loading:load_index", "an index into a vector engine"),
+    "data list": Command("data.get:list_data", "list the published data sets, or the files of one"),
+    "data get": Command("data.get:get_data", "download and prepare a published data set"),
+    "data check": Command("data.check:check_collection", "verify a folder of data"),
+    "data import": Command(
+        "data.importing:import_collection",
+        "import a collection: BEIR, ir_datasets, Hugging Face, files",
+    ),
+    "data queries": Command("data.make:make_queries", "make training queries out of passages"),
+    "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
+    "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),
 }
 
 

@@ -30,7 +30,6 @@ PIECES = "photo ##syn ##thesis ##s plant light".split()
 IN_PROCESS = frozenset(
     {
         "i3_pyserini",
-        "i3_pyserini.data",
         "i3_pyserini.encode",
         "i3_pyserini.eval",
         "i3_pyserini.search",

@@ -135,9 +135,9 @@ def test_collections_in_a_folder_of_an_odd_name(
     topics, qrels, corpus = folder / "topics.tsv", folder / "qrels.txt", folder / "corpus"
     mined = folder / f"{name}.tsv"
     command(
-        "i3_pyserini.data.__main__",
-        *("mine", "--index", folder / name, "--topics", topics, "--qrels", qrels),
-        *("--collection", corpus, "--output", mined, "--depth", "1-3", "--device", "cpu"),
+        "i3_pyserini.__main__",
+        *("data", "mine", "--index", folder / name, "--topics", topics, "--qrels", qrels),
+        *("--corpus", corpus, "--output", mined, "--depth", "1-3", "--device", "cpu"),
     )
     assert "d" in mined.read_text() and "x" not in mined.read_text()
     run = folder / f"{name}.run"
@@ -152,11 +152,11 @@ def test_collections_in_a_folder_of_an_odd_name(
     )
     assert shown
     command(
-        "i3_pyserini.data.__main__",
-        *("import", corpus / "c.jsonl", "--topics", f"dev={topics}", "--qrels", f"dev={qrels}"),
-        *("--output", folder / f"new {name}"),
+        "i3_pyserini.__main__",
+        *("data", "import", corpus / "c.jsonl", "--topics", f"dev={topics}"),
+        *("--qrels", f"dev={qrels}", "--output", folder / f"new {name}"),
     )
-    command("i3_pyserini.data.__main__", "check", folder / f"new {name}")
+    command("i3_pyserini.__main__", "data", "check", folder / f"new {name}")
     imported = (folder / f"new {name}" / "corpus" / "corpus.jsonl").read_text()
     assert [json.loads(line)["id"][0] for line in imported.splitlines()] == ["d"] * len(WORDS)
 

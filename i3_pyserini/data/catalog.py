@@ -55,7 +55,7 @@ class CatalogFile:
 
     Attributes:
         path: where it belongs in the data set's folder.
-        group: what `--only` calls it.
+        group: the part that it belongs to, as `get_data` calls it.
         licence: in short.
         purpose: what it is for.
         url: its address.

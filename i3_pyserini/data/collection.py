@@ -162,7 +162,7 @@ class CheckedCollection:
                 if absent == "passage":
                     which = f"passage {pid!r} is not in the collection"
                 raise I3Error(
-                    f"{found.place(row)}: {which}; import with --drop-unknown leaves such "
+                    f"{found.place(row)}: {which}; drop_unknown (--drop-unknown) leaves such "
                     "judgements out"
                 )
         self._note_unknown(found.source, unknown)
@@ -228,7 +228,7 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def check_collection(source: Source) -> Findings:
+def check_source(source: Source) -> Findings:
     """Reads a whole collection.
 
     Raises:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from i3_pyserini.data.make_queries import choose
+from i3_pyserini.data.own_words import choose
 from i3_pyserini.data.query_files import (
     Job,
     Pairs,
@@ -212,7 +212,7 @@ def _load_model(how: Generation) -> Any:
         )
     longest = getattr(config, "max_position_embeddings", None)
     if longest and how.max_length > longest:
-        raise I3Error(f"--max-length is {how.max_length}, but {how.model} reads at most {longest}")
+        raise I3Error(f"max_length is {how.max_length}, but {how.model} reads at most {longest}")
     try:
         with quiet_transformers():
             model, report = AutoModelForSeq2SeqLM.from_pretrained(

@@ -1,246 +1,150 @@
-"""`data get`: a data set of the catalogue, brought into one folder and verified."""
+"""Getting a published data set, and listing those that there are."""
 
-import os
-import shutil
-import sys
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+from i3_pyserini.data.catalog import CATALOG, CatalogFile, find_dataset, load_catalog
+from i3_pyserini.errors import note
+from i3_pyserini.formats.written import Written
 
-from i3_pyserini.data.catalog import CatalogFile, Dataset, load_catalog
-from i3_pyserini.data.convert import UNPACKED, make
-from i3_pyserini.data.download import download
-from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, locked, replacing
-from i3_pyserini.formats.folder_manifest import Manifest
-from i3_pyserini.formats.records import MANIFEST
+if TYPE_CHECKING:
+    import pandas as pd
 
-ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
-BY_HAND = "by hand"
+FOLDER = Path("data")  # data sets are folders in it, unless another is named
 
 
-def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> Manifest:
-    """Downloads, makes and verifies what is not there yet.
+@dataclass(frozen=True)
+class Complete(Written):
+    """A data set's folder in which nothing is missing."""
 
-    Files that someone put into their places are verified and accepted. What cannot be had is
-    said in one line a file, and does not keep the others from coming.
+    def __str__(self) -> str:
+        return f"{self.path}: complete, {self.summary}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Data sets, or the files of one.
+
+    Attributes:
+        text: for reading.
+        rows: one for each part of a data set, or for each file.
+    """
+
+    text: str
+    rows: tuple[dict[str, Any], ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_json(self) -> str:
+        """The rows, as a list of objects."""
+        return json.dumps(self.rows, indent=2)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The rows, as a frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+
+def get_data(
+    name: str,
+    *,
+    output: Path | str | None = None,
+    only: Sequence[str] = (),
+    catalog: Path | str | None = None,
+) -> Complete:
+    """Downloads and prepares a data set; the same call resumes what was interrupted.
+
+    Files that are there are verified and kept. What cannot be had is named, with where to get it.
 
     Args:
-        dataset: a data set of the catalogue.
-        folder: where it belongs.
-        groups: parts of it; all if empty.
+        name: a data set, such as msmarco-passage; `list_data` knows them.
+        output: folder; data/NAME by default.
+        only: parts of it; all by default.
+        catalog: another catalogue.
 
     Returns:
-        The folder's manifest.
+        The folder.
 
     Raises:
-        I3Error: a file is missing or wrong, there is too little room, or another process is at it.
+        I3Error: there is no such data set or part, a file cannot be had or is wrong, or there is
+            too little room.
     """
-    with locked(folder):
-        _remove_debris(folder)
-        manifest = open_manifest(dataset, folder)
-        files = still_needed(dataset, manifest, groups)
-        _check_room(files, folder)
-        failed: list[str] = []
-        for file in files:
-            if file.made and {file.made.source, file.made.also} & set(failed):
-                continue  # what it waits for was reported
-            try:
-                source = _bring(file, folder)
-                record(manifest, file, source)
-            except I3Error as error:
-                failed.append(file.path)
-                _report(file, folder, error)
-            except OSError as error:
-                reason = error.strerror or error
-                raise I3Error(f"{folder / file.path}: cannot be written ({reason})") from error
-        if not failed:
-            shutil.rmtree(folder / STAGING, ignore_errors=True)
-    if failed:
-        raise I3Error(
-            f"{len(failed)} file(s) of {dataset.name} could not be had (see above); put them into "
-            "their places or fix the connection, and run the same command again"
+    dataset = find_dataset(name, Path(catalog or CATALOG))
+    dataset.choose(only)  # a mistyped part is said before anything else
+    note(f"{dataset.name}: {dataset.terms}")
+    from i3_pyserini.data.dataset import get_dataset
+
+    folder = Path(output or FOLDER / dataset.name)
+    manifest = get_dataset(dataset, folder, only)
+    size = sum(record.size for record in manifest.files.values())
+    return Complete(folder, f"{len(manifest.files)} files, {size / 1e9:.1f} GB")
+
+
+def list_data(
+    name: str | None = None,
+    *,
+    output: Path | str | None = None,
+    catalog: Path | str | None = None,
+) -> Listing:
+    """Lists the data sets that `get_data` knows, or the files of one.
+
+    Args:
+        name: a data set, to list its files.
+        output: its folder; data/NAME by default.
+        catalog: another catalogue.
+
+    Raises:
+        I3Error: there is no such data set.
+    """
+    path = Path(catalog or CATALOG)
+    return _datasets(path) if name is None else _files(name, output, path)
+
+
+def _datasets(catalog: Path) -> Listing:
+    lines, rows = [], []
+    for dataset in load_catalog(catalog).values():
+        lines.append(f"{dataset.name}: {dataset.about}\n  {dataset.terms}")
+        for part, purpose in dataset.groups.items():
+            size = sum(_size(file) for file in dataset.choose([part]))
+            lines.append(f"  {part:<12} {_shown(size):>9}  {purpose}")
+            rows.append({"name": dataset.name, "part": part, "size": size, "purpose": purpose})
+    return Listing("\n".join(lines), tuple(rows))
+
+
+def _files(name: str, output: Path | str | None, catalog: Path) -> Listing:
+    from i3_pyserini.data.dataset import open_manifest
+
+    dataset = find_dataset(name, catalog)
+    folder = Path(output or FOLDER / dataset.name)
+    manifest = open_manifest(dataset, folder)
+    lines, rows = [f"{dataset.name} in {folder}: {dataset.terms}\n"], []
+    width = max(len(file.path) for file in dataset.files)
+    for file in dataset.files:
+        state = "there" if manifest.has(file.path) else _state(folder / file.path)
+        lines.append(
+            f"{file.path:<{width}}  {_shown(_size(file)):>9}  {file.group:<11}  {state:<8}  "
+            f"{file.purpose} ({file.licence}; from {file.origin})"
         )
-    return manifest
+        known = {"file": file.path, "part": file.group, "size": _size(file), "state": state}
+        of_file = {"purpose": file.purpose, "licence": file.licence, "origin": file.origin}
+        rows.append({**known, **of_file})
+    return Listing("\n".join(lines), tuple(rows))
 
 
-def open_manifest(dataset: Dataset, folder: Path) -> Manifest:
-    """The folder's manifest, or a new one.
-
-    Raises:
-        I3Error: the folder is another data set's.
-    """
-    if not (folder / MANIFEST).exists():
-        return Manifest(folder, dataset.name)
-    manifest = Manifest.load(folder)
-    if manifest.dataset != dataset.name:
-        raise I3Error(f"{folder}: holds {manifest.dataset}; name another folder with --output")
-    return manifest
-
-
-def still_needed(
-    dataset: Dataset, manifest: Manifest, groups: Sequence[str] = ()
-) -> list[CatalogFile]:
-    """The files that are to be had; archives only while something is still to be made of them."""
-    missing = [file for file in dataset.choose(groups) if not manifest.has(file.path)]
-    sources = {file.made.source for file in dataset.files if file.made}
-    wanted = {file.made.source for file in missing if file.made}
-    return [file for file in missing if file.path not in sources or file.path in wanted]
-
-
-def unneeded(manifest: Manifest) -> set[str]:
-    """Downloads of a data set that may be removed, since all that is made of them is there."""
-    files = _of_catalog(manifest)
-    sources = {file.made.source for file in files if file.made}
-    wanted = {file.made.source for file in files if file.made and not manifest.has(file.path)}
-    return sources - wanted
-
-
-def never_had(manifest: Manifest) -> list[str]:
-    """Paths of a data set's files that the folder never had."""
-    known = manifest.files
-    return [
-        file.path
-        for file in _of_catalog(manifest)
-        if not any(name == file.path or name.startswith(f"{file.path}/") for name in known)
-    ]
-
-
-def _of_catalog(manifest: Manifest) -> tuple[CatalogFile, ...]:
-    catalog = load_catalog()
-    return catalog[manifest.dataset].files if manifest.dataset in catalog else ()
-
-
-def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
-    """Writes down a file that is complete and verified."""
-    path = manifest.folder / file.path
-    if path.is_dir():
-        names = sorted(str(part.relative_to(manifest.folder)) for part in path.rglob("*"))
-        for name in names:
-            if (manifest.folder / name).is_file():
-                manifest.add(name, source, file.licence)
-    else:
-        manifest.add(file.path, source, file.licence, file.collection)
-    if file.collection:  # `corpus/corpus.jsonl` names its collection to whoever encodes it
-        above = path.parents[1]
-        own = Manifest(above, manifest.dataset, file.collection)
-        own.files[str(path.relative_to(above))] = manifest.files[file.path]
-        own.save()
-    manifest.save()  # last: what is recorded here is not looked at again
-
-
-def _bring(file: CatalogFile, folder: Path) -> str:
-    """Brings one file to its place, unless it is there; returns where it came from."""
-    path = folder / file.path
+def _state(path: Path) -> str:
     if path.exists():
-        known = verify(file, path)
-        if file.hub:
-            known = check_with_hub(file.hub, path) or known
-        return BY_HAND if known else f"{BY_HAND}, not verified"
-    if file.made:
-        make(file, folder)
-        return file.made.source
-    if file.hub:
-        return fetch_from_hub(file.hub, path)
-    if _from_ir_datasets(file, path):
-        return f"{file.url} (from ir_datasets' folder)"
-    assert file.url is not None  # noqa: S101  (the catalogue's tests see to it)
-    download(file.url, path, file.headers)
-    try:
-        verify(file, path)
-    except I3Error:
-        path.unlink()
-        raise
-    return file.url
+        return "unverified"
+    return "partial" if path.with_name(f"{path.name}.part").exists() else "missing"
 
 
-def verify(file: CatalogFile, path: Path) -> bool:
-    """Compares a file with what the catalogue knows of it.
-
-    Returns:
-        Whether that is enough to know its bytes: its checksum, exact size or number of lines.
-
-    Raises:
-        I3Error: it is empty or not of the right kind, or has another size, checksum or number of
-            lines.
-    """
-    if path.is_dir():
-        if file.hub is None or file.hub.file is not None:
-            raise I3Error("is a folder, must be a file")
-        weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
-        if not (path / "config.json").is_file() or not weights:
-            raise I3Error("has no config.json or no weights; is it a model?")
-        return False
-    size = path.stat().st_size
-    if not size:
-        raise I3Error("is empty")
-    if file.size is not None and size != file.size:
-        raise I3Error(f"has {size:,} bytes, must have {file.size:,}; is it half a download?")
-    if file.about_size and not file.made and abs(size / file.about_size - 1) > ROUGHLY:
-        raise I3Error(
-            f"has {size:,} bytes, should have about {file.about_size:,}; is it half a download?"
-        )
-    if file.md5 is not None and file_hash(path, "md5") != file.md5:
-        raise I3Error("wrong checksum (md5); remove it and get it again")
-    if file.lines is not None and (lines := _count_lines(path)) != file.lines:
-        raise I3Error(f"has {lines:,} lines, must have {file.lines:,}")
-    return any(known is not None for known in (file.size, file.md5, file.lines))
+def _size(file: CatalogFile) -> int:
+    return file.size or file.about_size or 0
 
 
-def _count_lines(path: Path) -> int:
-    with path.open("rb") as content:
-        return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
-
-
-def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
-    """Takes a file from ir_datasets' folder, if it has it, to save the download."""
-    if file.ir_datasets is None:
-        return False
-    home = Path(os.environ.get("IR_DATASETS_HOME", Path.home() / ".ir_datasets"))
-    known = home / file.ir_datasets
-    if not known.is_file() or known.stat().st_size != file.size:
-        return False
-    try:
-        with replacing(path) as partial:
-            shutil.copyfile(known, partial)
-            verify(file, partial)
-    except I3Error:
-        return False
-    return True
-
-
-def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
-    """Raises unless the disk has room for the files, and for the largest archive unpacked."""
-    files = [file for file in files if not (folder / file.path).exists()]
-    sizes = [file.size or file.about_size or 0 for file in files]
-    unpacked = max((size for size, file in zip(sizes, files, strict=True) if file.made), default=0)
-    unfinished = [*folder.rglob("*.part"), *(folder / STAGING).rglob("*")]
-    there = sum(path.stat().st_size for path in unfinished if path.is_file())
-    needed, free = sum(sizes) + unpacked - there, shutil.disk_usage(folder).free
-    if needed > free:
-        raise I3Error(
-            f"{folder}: needs {needed / 1e9:.1f} GB, but the disk has {free / 1e9:.1f} GB free; "
-            "name another folder with --output, or parts of the data set with --only"
-        )
-
-
-def _remove_debris(folder: Path) -> None:
-    """Removes what a killed process was making; unfinished downloads stay, to be resumed."""
-    for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _report(file: CatalogFile, folder: Path, error: I3Error) -> None:
-    path = folder / file.path
-    if path.exists():
-        advice = f"; replace it with the file from {file.origin}"
-    elif file.made:
-        advice = ""
-    else:
-        advice = f"; by hand: get {file.origin} and put it at {path}"
-    tqdm.write(f"missing: {path}: {error}{advice}", file=sys.stderr)
+def _shown(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size else "?"

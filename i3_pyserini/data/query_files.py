@@ -187,7 +187,7 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
     if job.collection.resolve() in {
         path.resolve() for path in (job.output, corpus, corpus.parent, job.output / GENERATED)
     }:
-        raise I3Error(f"{job.output}: holds the collection itself; choose another --output")
+        raise I3Error(f"{job.output}: holds the collection itself; choose another output")
     for name in (TOPICS, QRELS, GENERATED):
         refuse_existing(job.output / name, job.overwrite)
     refuse_existing(corpus, job.overwrite and with_corpus)
@@ -218,7 +218,7 @@ def write_queries(
     if not queries:
         raise I3Error(
             f"{job.collection}: no query could be made (left out: {pairs.reasons()}); choose "
-            "another --from, or a lower --min-words"
+            "another source, or a lower min_words"
         )
     with ExitStack() as stack:
         topics, qrels, generated = (

@@ -1,190 +1,95 @@
-"""A teacher's scores of all candidates, in the original's `kd_train.jsonl`; can be interrupted."""
+"""Scoring queries and passages with a cross-encoder, for distillation."""
 
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from tqdm import tqdm
-
-from i3_pyserini.data.known import BLOCK as CHECKED
-from i3_pyserini.data.known import KnownPassages, blocks
-from i3_pyserini.data.teacher import Teacher, TeacherOptions
-from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, refuse_existing, refuse_inputs
-from i3_pyserini.formats.journal import Journal, open_journal
-from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.formats.textstore import TextStore, open_store
-
-BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.written import Written
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """What is scored, and with what.
+def score_pairs(
+    negatives: Path | str,
+    corpus: Path | str,
+    *,
+    teacher: str | Path,
+    output: Path | str,
+    topics: Path | str | None = None,
+    qrels: Path | str | None = None,
+    min_relevance: int = 1,
+    max_positives: int | None = None,
+    max_negatives: int | None = None,
+    template: str = "{title} {text}",
+    max_length: int = 512,
+    batch_size: int = 64,
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
+    device: str | None = None,
+    cache: Path | str | None = None,
+    overwrite: bool = False,
+    corpus_options: CorpusOptions = USUAL,
+) -> Written:
+    """Scores queries with their positives and negatives; the same call resumes an interrupted one.
 
-    Attributes:
-        teacher: a cross-encoder's directory or hub name.
-        options: how it reads and computes.
-        mined: the queries and their candidates.
-        collection: their texts.
-        cache: folder for the text store; None for the collection's.
-        reading: how the collection is read; see `Corpus.from_options`.
-    """
-
-    teacher: str
-    options: TeacherOptions
-    mined: Mined
-    collection: Path
-    cache: Path | None = None
-    reading: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What was done.
-
-    Attributes:
-        queries: number of queries in the output.
-        pairs: number of scores in it.
-        resumed: how many of the queries an interrupted run had scored before.
-    """
-
-    queries: int
-    pairs: int
-    resumed: int
-
-
-def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
-    """Scores all candidates, or resumes where an earlier call was interrupted.
-
-    Queries are scored in blocks of 64, and every block is on the disk before the next begins. An
-    output that was interrupted is the same to the byte as one that was not, on the same device
-    and with the same batch size; another of these changes the last bits of the scores.
+    Scores are raw (logits). The file is the original's kd_train.jsonl.
 
     Args:
-        scoring: what is scored, and with what.
-        output: the file to write. A line has `qid`, `query`, and `positives` and `negatives` with
-            their `doc_id` and `score`, in the order of the input.
-        overwrite: replace an older output, and what an interrupted run with other settings left.
+        negatives: what `mine_negatives` writes: `qid<TAB>pid,pid,…`, or its .jsonl.
+        corpus: the passages, a file or folder.
+        teacher: a cross-encoder, a directory or hub name.
+        output: the file to write, such as kd_train.jsonl.
+        topics: the queries, `qid<TAB>query`; only for TSV negatives.
+        qrels: their judgements; only for TSV negatives.
+        min_relevance: from which level on a passage is a positive.
+        max_positives: only the first so many of each query.
+        max_negatives: only the first so many of each query.
+        template: a passage's text; may have {title} and {sep} besides {text}.
+        max_length: most ids of a pair.
+        batch_size: pairs that are scored together.
+        dtype: of the weights and of the computation.
+        device: such as cuda:0; the first GPU or else the CPU by default.
+        cache: folder for the text store; the corpus's own by default.
+        overwrite: replace an older file, and an interrupted one that had other settings.
+        corpus_options: how the corpus is read.
+
+    Returns:
+        The file of scores.
 
     Raises:
-        I3Error: an input is invalid, a passage is not in the collection, a score is
-            not finite, or the output is in the way.
+        I3Error: sentence-transformers is not installed, an input is invalid, a passage is not in
+            the corpus, a score is not finite, or the file exists.
     """
-    refuse_existing(output, overwrite)
-    refuse_inputs([output], [*scoring.mined.files.values(), scoring.collection])
-    queries = UnscoredQueries(scoring.mined)
-    teacher = Teacher(scoring.teacher, scoring.options)
-    corpus = Corpus.from_options(scoring.collection, scoring.reading)
-    settings = _settings(scoring, corpus, teacher)
-    with open_journal(output, settings, overwrite) as journal:
-        store = open_store(corpus, scoring.cache)
-        total, pairs = _check(queries, store)
-        done = _resume(journal, queries, total)
-        with tqdm(total=total, initial=done, desc="score", unit=" queries") as progress:
-            for block in blocks(queries.skip(done), BLOCK):
-                journal.append("".join(_score(block, teacher, store)))
-                progress.update(len(block))
-        journal.finish()
-    return Scored(total, pairs, done)
-
-
-def _settings(scoring: Scoring, corpus: Corpus, teacher: Teacher) -> dict[str, str | int | None]:
-    """What the output depends on; files by their content, so that they may be moved."""
-    mined = scoring.mined
-    return {
-        **teacher.describe(),
-        **{name: _content([path]) for name, path in mined.files.items()},
-        "collection": _content(corpus.files),
-        **{f"collection {name}": str(value) for name, value in scoring.reading.items()},
-        "min relevance": mined.min_relevance if mined.qrels else None,
-        "max positives": mined.max_positives,
-        "max negatives": mined.max_negatives,
-        "block": BLOCK,
+    numbers = {
+        "batch_size": batch_size,
+        "max_length": max_length,
+        "max_positives": max_positives,
+        "max_negatives": max_negatives,
     }
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise I3Error(f"{name} is {value}, must be at least 1")
+    if find_spec("sentence_transformers") is None:
+        raise I3Error("scoring needs sentence-transformers: pip install 'i3-pyserini[score]'")
+    from i3_pyserini.data.scoring import Scoring, score
+    from i3_pyserini.data.teacher import TeacherOptions
+    from i3_pyserini.data.unscored import Mined
 
-
-def _content(files: Iterable[Path]) -> str:
-    """Short hashes of files."""
-    return " ".join(file_hash(file)[:16] for file in files)
-
-
-def _check(queries: UnscoredQueries, store: TextStore) -> tuple[int, int]:
-    """Reads all queries and looks up all passages; counts queries and pairs."""
-    known = KnownPassages(store)
-    total = pairs = 0
-    with tqdm(desc="check candidates", unit=" queries", delay=2) as progress:
-        for block in blocks(queries, CHECKED):
-            known.check(block)
-            total += len(block)
-            pairs += sum(len(one.positives) + len(one.negatives) for one in block)
-            progress.update(len(block))
-    return total, pairs
-
-
-def _resume(journal: Journal, queries: UnscoredQueries, total: int) -> int:
-    """Keeps the blocks that are complete, and says how many queries they have.
-
-    A block in which a line is torn, or is not what its query makes it, is scored again: scores
-    depend on the block that they are made in.
-    """
-    done = size = kept = 0
-    with tqdm(journal.lines(), desc="read what is done", unit=" queries", delay=2) as lines:
-        for number, (line, query) in enumerate(zip(lines, queries, strict=False), start=1):
-            if not _is_of(line, query):
-                break
-            size += len(line)
-            if number % BLOCK == 0 or number == total:
-                done, kept = number, size
-    journal.cut(kept)
-    return done
-
-
-def _is_of(line: bytes, query: Unscored) -> bool:
-    """Whether a line is what would be written for a query, whatever its scores."""
-    try:
-        record = json.loads(line)
-        scores = [*record["positives"]["score"], *record["negatives"]["score"]]
-        return _line(query, scores).encode("utf-8") == line
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
-def _score(block: list[Unscored], teacher: Teacher, store: TextStore) -> Iterator[str]:
-    """The lines of a block, all of whose pairs are scored together."""
-    named = [(one, pid) for one in block for pid in (*one.positives, *one.negatives)]
-    scores = teacher.score([(one.query, _text(one, pid, teacher, store)) for one, pid in named])
-    for (one, pid), value in zip(named, scores, strict=True):
-        if not math.isfinite(value):
-            hint = "; use --dtype bf16 or fp32" if teacher.options.dtype == "fp16" else ""
-            raise I3Error(
-                f"{one.place}: the teacher's score of query {one.qid} and passage {pid} is "
-                f"{value}{hint}"
-            )
-    rest = iter(scores)
-    for one in block:
-        yield _line(one, list(islice(rest, len(one.positives) + len(one.negatives))))
-
-
-def _text(query: Unscored, pid: str, teacher: Teacher, store: TextStore) -> str:
-    passage = store.get(pid)
-    if passage is None:  # two ids with one hash
-        raise I3Error(f"{query.place}: {pid} is not in the collection")
-    return teacher.text(passage)
-
-
-def _line(query: Unscored, scores: list[float]) -> str:
-    """A line of the output; `scores` has those of the positives first."""
-    count = len(query.positives)
-    record = {
-        "qid": query.qid,
-        "query": query.query,
-        "positives": {"doc_id": query.positives, "score": scores[:count]},
-        "negatives": {"doc_id": query.negatives, "score": scores[count:]},
-    }
-    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    mined = Mined(
+        Path(negatives),
+        None if topics is None else Path(topics),
+        None if qrels is None else Path(qrels),
+        min_relevance,
+        max_positives,
+        max_negatives,
+    )
+    scoring = Scoring(
+        str(teacher),
+        TeacherOptions(template, max_length, batch_size, dtype, device),
+        mined,
+        Path(corpus),
+        None if cache is None else Path(cache),
+        corpus_options.reading(),
+    )
+    done = score(scoring, Path(output), overwrite)
+    resumed = f" ({done.resumed:,} were scored before)" if done.resumed else ""
+    return Written(Path(output), f"{done.queries:,} queries{resumed}, {done.pairs:,} scores")

@@ -72,7 +72,7 @@ class Teacher:
         self.encoder = _load(name, options, device)
         self.sep = self.encoder.tokenizer.sep_token
         if self.sep is None and "{sep}" in options.template:
-            raise I3Error(f"teacher {name}: has no separator; leave {{sep}} out of --template")
+            raise I3Error(f"teacher {name}: has no separator; leave {{sep}} out of template")
         self._check_lengths()
         self._check_probe()
 
@@ -138,7 +138,7 @@ class Teacher:
         )
         if limit and 0 < limit < self.options.max_length:  # XLNet says -1 for none
             raise I3Error(
-                f"--max-length is {self.options.max_length}, but teacher {self.name} has only "
+                f"max_length is {self.options.max_length}, but teacher {self.name} has only "
                 f"{limit} positions"
             )
 
@@ -222,11 +222,11 @@ def _check_template(template: str) -> None:
     try:
         parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
-        raise I3Error(f"--template {template!r} is malformed ({error})") from error
+        raise I3Error(f"template {template!r} is malformed ({error})") from error
     fields = {name for _, name, _, _ in parts}
     plain = not any(spec or conversion for _, _, spec, conversion in parts)
     if not plain or "text" not in fields or not fields <= {"title", "sep", "text"}:
         raise I3Error(
-            f"--template {template!r} must use {{text}} and may use {{title}} and {{sep}}, nothing "
+            f"template {template!r} must use {{text}} and may use {{title}} and {{sep}}, nothing "
             "else"
         )

@@ -26,7 +26,7 @@ class Scores:
 
 
 class TeacherScores:
-    """Scores of a file as `data score` writes it, or the original's `kd_train.jsonl`.
+    """Scores of a file as `score_pairs` writes it, or the original's `kd_train.jsonl`.
 
     A line belongs to the query of its `qid`; one without, to all queries of its text. Memory is
     that of the query ids or texts.

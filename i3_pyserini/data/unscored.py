@@ -28,7 +28,7 @@ class Mined:
     """The files that say what is to be scored.
 
     Attributes:
-        negatives: what `data mine` writes: `train_negs.tsv`, or its `--jsonl` (told by `.jsonl`).
+        negatives: what `mine_negatives` writes: `train_negs.tsv`, or its `.jsonl`.
         queries: query texts, `qid<TAB>query`; only for TSV, which has none.
         qrels: their positives; likewise.
         min_relevance: from which relevance on a passage is a positive.
@@ -65,8 +65,8 @@ class UnscoredQueries:
         self._listed = None if mined.negatives.suffix == ".jsonl" else _listed(mined)
         if self._listed is None and (mined.queries or mined.qrels):
             raise I3Error(
-                f"{mined.negatives}: has queries and positives of its own; leave out --queries and "
-                "--qrels"
+                f"{mined.negatives}: has queries and positives of its own; leave out topics and "
+                "qrels"
             )
         if next(iter(self), None) is None:
             raise I3Error(f"{mined.negatives}: empty")
@@ -101,8 +101,8 @@ class _ListedNegatives(NegativesFile):
 def _listed(mined: Mined) -> _ListedNegatives:
     if mined.queries is None or mined.qrels is None:
         raise I3Error(
-            f"{mined.negatives}: has ids only, so that --queries and --qrels are needed; or name "
-            "the .jsonl file of `data mine --jsonl`"
+            f"{mined.negatives}: has ids only, so that topics and qrels are needed; or name "
+            "the jsonl file of `mine_negatives`"
         )
     queries, positives = read_judged_queries(mined.queries, mined.qrels, mined.min_relevance)
     return _ListedNegatives(mined.negatives, queries, positives)

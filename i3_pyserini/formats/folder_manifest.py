@@ -71,10 +71,10 @@ class Manifest:
             content = _read(folder)
         except FileNotFoundError as error:
             raise I3Error(
-                f"{folder}: no {MANIFEST}; was it made by `i3_pyserini.data get` or `import`?"
+                f"{folder}: no {MANIFEST}; was it made by `data get` or `data import`?"
             ) from error
         except I3Error as error:
-            raise I3Error(f"{error}; remove it and run `get` again") from error
+            raise I3Error(f"{error}; remove it and run `data get` again") from error
         if content.dataset is None or content.files is None:
             raise I3Error(
                 f"{folder / MANIFEST}: damaged (no 'dataset' or no 'files'); remove it and run "

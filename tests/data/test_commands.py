@@ -1,41 +1,65 @@
-"""The command lines in the documentation, against the commands' own arguments."""
+"""The command lines in the documentation, against the commands' own options."""
 
-import argparse
 import re
 import shlex
-from importlib import import_module
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from i3_pyserini.data.__main__ import COMMANDS, MODULE
+from i3_pyserini import data
+from i3_pyserini.cli import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/data.md", "docs/own-collection.md", "docs/reproduce.md")
+HEAVY = ("torch", "transformers", "faiss", "pandas", "polars", "numpy")
+NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]
 
 
 def command_lines() -> list[list[str]]:
-    """The words behind `python -m i3_pyserini.data` in all code blocks."""
+    """The words behind `i3-pyserini data` in all code blocks."""
     text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
     blocks = re.split(r"^```.*$", text, flags=re.MULTILINE)[1::2]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    start = "python -m i3_pyserini.data "
-    return [shlex.split(line.removeprefix(start)) for line in lines if line.startswith(start)]
+    start = "i3-pyserini data "
+    return [
+        shlex.split(line.removeprefix(start), comments=True)
+        for line in lines
+        if line.startswith(start)
+    ]
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(exit_on_error=False)
-    import_module(f"{MODULE}.{name}_command").add_arguments(made)
-    return made
+def options(name: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    run(["data", name, "--help"])
+    return set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
 
 
 @pytest.mark.parametrize("words", command_lines(), ids=" ".join)
-def test_documented_command_lines_have_known_flags(words: list[str]) -> None:
+def test_documented_command_lines_have_known_flags(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     flags = {flag for word in words if (flag := word.lstrip("[")).startswith("--")}
-    assert flags <= set(parser(words[0])._option_string_actions)
+    assert flags <= options(words[0], capsys)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_documented_and_has_help(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_is_documented_and_has_help(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert name in {words[0] for words in command_lines()}
-    assert parser(name).format_help()
+    assert options(name, capsys)
+
+
+def test_public_names_are_functions_and_light() -> None:
+    names = ", ".join(data.__all__)
+    code = (
+        f"import sys; from i3_pyserini.data import {names}\n"
+        "import i3_pyserini.data.importing, i3_pyserini.data.mine, i3_pyserini.data.score\n"
+        f"assert all(map(callable, ({names},)))\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'mine_positives'"):
+        _ = data.mine_positives

@@ -233,8 +233,8 @@ def test_killed_and_resumed_gives_the_same_bytes(
     source = collection(tmp_path / "c.tsv", 256 * 5 + 40)
 
     def command(name: str) -> list[str]:
-        words = ["i3_pyserini.data", "queries", source, "--output", tmp_path / name]
-        words += ["--from", "model", "--model", tiny_t5, "--batch-size", 128, "--per-passage", 2]
+        words = ["i3_pyserini", "data", "queries", source, "--output", tmp_path / name]
+        words += ["--source", "model", "--model", tiny_t5, "--batch-size", 128, "--per-passage", 2]
         return list(map(str, words))
 
     output = tmp_path / "killed"
@@ -315,7 +315,7 @@ def test_a_model_with_few_positions(
     BartForConditionalGeneration(config).save_pretrained(tmp_path / "bart")
     tiny_tokenizer.save_pretrained(tmp_path / "bart")
     job = Job(collection(tmp_path / "c.tsv", 5), tmp_path / "out")
-    with pytest.raises(I3Error, match=r"--max-length is 384, but .* reads at most 80"):
+    with pytest.raises(I3Error, match=r"max_length is 384, but .* reads at most 80"):
         generate_queries(job, Generation(str(tmp_path / "bart")))
     assert generate_queries(job, Generation(str(tmp_path / "bart"), max_length=80)).queries == 4
 
@@ -356,8 +356,8 @@ def test_outputs_are_checked_before_the_model(tmp_path: Path, tiny_t5: str) -> N
 
 def test_command_with_a_model_that_is_none(tmp_path: Path, tiny_bert: str, run_module: Run) -> None:
     source = collection(tmp_path / "c.tsv", 5)
-    words = (source, "--output", tmp_path / "o", "--from", "model", "--model", tiny_bert)
-    done = run_module("i3_pyserini.data", "queries", *words)
+    words = (source, "--output", tmp_path / "o", "--source", "model", "--model", tiny_bert)
+    done = run_module("i3_pyserini", "data", "queries", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: model {tiny_bert}: 'bert' is no sequence-to-sequence")
     assert done.stderr.count("\n") == 1

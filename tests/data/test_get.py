@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from i3_pyserini.data import list_data
 from i3_pyserini.data.catalog import Dataset, find_dataset, load_catalog
 from i3_pyserini.data.convert import MAKERS
-from i3_pyserini.data.get import get_dataset
+from i3_pyserini.data.dataset import get_dataset
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.passages import Corpus, collection_name
@@ -314,21 +315,28 @@ def test_the_command_gets_lists_and_checks(
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     data = tmp_path / "data"
     given = ("small", "--output", data, "--catalog", catalog_file)
-    offline = run_module("i3_pyserini.data", "get", *given)  # run_module sets HF_HUB_OFFLINE
+    offline = run_module("i3_pyserini", "data", "get", *given)  # run_module sets HF_HUB_OFFLINE
     assert offline.returncode == 2
     assert "HF_HUB_OFFLINE is set" in offline.stderr
-    assert offline.stdout.startswith("small: No terms.")
+    assert offline.stderr.startswith("note: small: No terms.")
     assert "Traceback" not in offline.stderr
-    listed = run_module("i3_pyserini.data", "list", *given).stdout
+    listed = run_module("i3_pyserini", "data", "list", *given).stdout
     assert "official/corpus/corpus.jsonl" in listed
     assert [line.split()[0] for line in listed.splitlines() if "missing" in line] == [
         "train_negs.tsv",
         "backbone",
     ]
+    rows = json.loads(run_module("i3_pyserini", "data", "list", *given, "--json").stdout)
+    assert [row["file"] for row in rows if row["state"] == "missing"] == [
+        "train_negs.tsv",
+        "backbone",
+    ]
+    frame = list_data(catalog=catalog_file).to_pandas()
+    assert set(frame["name"]) == {"small"} and list(frame["part"]) == list(frame["part"].unique())
     (data / "qrels.txt").write_text("changed")
-    checked = run_module("i3_pyserini.data", "check", data)
+    checked = run_module("i3_pyserini", "data", "check", data)
     assert checked.returncode == 2
-    assert "qrels.txt: has 7 bytes" in checked.stdout
+    assert "qrels.txt: has 7 bytes" in checked.stderr
 
 
 def test_bytes_that_changed_are_found_even_at_the_same_size(
@@ -489,14 +497,14 @@ def test_what_a_killed_process_left_is_removed(dataset: Dataset, tmp_path: Path)
 def test_check_tells_what_may_be_missing_from_what_may_not(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from i3_pyserini.data import get
+    from i3_pyserini.data import dataset as module
 
-    monkeypatch.setattr(get, "load_catalog", lambda: {"small": dataset})
+    monkeypatch.setattr(module, "load_catalog", lambda: {"small": dataset})
     manifest = get_dataset(dataset, tmp_path / "data", ["text"])
-    assert get.unneeded(manifest) == {
+    assert module.unneeded(manifest) == {
         "downloads/official.tar.gz",
         "downloads/titled.tar.gz",
     }
-    assert "qrels.txt" in get.never_had(manifest)
+    assert "qrels.txt" in module.never_had(manifest)
     (tmp_path / "data" / "official" / "corpus" / "corpus.jsonl").unlink()
-    assert get.unneeded(manifest) == {"downloads/titled.tar.gz"}
+    assert module.unneeded(manifest) == {"downloads/titled.tar.gz"}

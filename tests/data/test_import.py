@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.data.collection import check_collection, write_collection
+from i3_pyserini.data import check_collection, import_collection
+from i3_pyserini.data.collection import check_source, write_collection
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
 from i3_pyserini.data.sources.named import HubDataset, IrDataset
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import CorpusOptions
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
@@ -51,7 +53,7 @@ def write_plain(folder: Path, suffix: str, end: str = "\n") -> PlainFiles:
         rows = [
             json.dumps({"id": pid, "title": title, "text": text}) for pid, title, text in PASSAGES
         ]
-    fields = {"id": "docno", "text": "body", "title": "name"} if suffix == ".csv" else {}
+    options = CorpusOptions("docno", "name", "body") if suffix == ".csv" else CorpusOptions()
     files = {
         f"corpus{suffix}": rows,
         "topics.tsv": [f"{qid}\t{query}" for qid, query in QUERIES[:2]],
@@ -63,7 +65,7 @@ def write_plain(folder: Path, suffix: str, end: str = "\n") -> PlainFiles:
         folder / f"corpus{suffix}",
         {"test": folder / "topics.tsv"},
         {"test": folder / "qrels.txt"},
-        fields,
+        options,
     )
 
 
@@ -99,7 +101,7 @@ def test_long_texts_are_counted(tmp_path: Path) -> None:
     )
     topics = tmp_path / "topics.tsv"
     topics.write_text(f"q1\t{'a ' * I3_QUERY_LENGTH}\nq2\t{'a ' * (I3_QUERY_LENGTH + 1)}\n")
-    source = PlainFiles(tmp_path / "corpus.jsonl", {"test": topics}, {}, {})
+    source = PlainFiles(tmp_path / "corpus.jsonl", {"test": topics})
     findings = write_collection(source, tmp_path / "ours")
     assert (findings.longer, findings.longer_topics) == (2, 1)
     assert "at least 2 passages (66.7%) are longer than 140 ids" in str(findings)
@@ -293,13 +295,13 @@ def test_bad_lines_are_named(tmp_path: Path, name: str, text: str, said: str) ->
 def test_bad_csv_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "corpus.csv").write_text(text)
     with pytest.raises(I3Error) as caught:
-        check_collection(PlainFiles(tmp_path / "corpus.csv"))
+        check_source(PlainFiles(tmp_path / "corpus.csv"))
     assert said in str(caught.value)
 
 
 def test_a_quote_in_a_tsv_swallows_no_lines(tmp_path: Path) -> None:
     (tmp_path / "corpus.tsv").write_text('d1\t"open\nd2\tclosed"\nd3\t"\n')
-    assert check_collection(PlainFiles(tmp_path / "corpus.tsv")).passages == 3
+    assert check_source(PlainFiles(tmp_path / "corpus.tsv")).passages == 3
 
 
 def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
@@ -317,25 +319,25 @@ def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
 def test_the_commands_say_what_they_did(run_module: Run, tmp_path: Path) -> None:
     source = write_plain(tmp_path / "plain", ".csv")
     done = run_module(
-        "i3_pyserini.data",
-        *("import", source.corpus, "--output", tmp_path / "ours", "--name", "eggs"),
-        *("--fields", "id=docno", "text=body", "title=name"),
+        "i3_pyserini",
+        *("data", "import", source.corpus, "--output", tmp_path / "ours", "--name", "eggs"),
+        *("--docid-field", "docno", "--text-field", "body", "--title-field", "name"),
         *("--topics", f"test={tmp_path}/plain/topics.tsv"),
         *("--qrels", f"test={tmp_path}/plain/qrels.txt"),
         check=True,
     )
     assert done.stdout == (f"wrote {tmp_path}/ours: 3 passages; test: 2 topics, 3 judgements\n")
     assert collection_name(tmp_path / "ours" / "corpus") == "eggs"
-    checked = run_module("i3_pyserini.data", "check", tmp_path / "ours", check=True)
+    checked = run_module("i3_pyserini", "data", "check", tmp_path / "ours", check=True)
     assert "3 passages; test: 2 topics, 3 judgements" in checked.stdout
     (tmp_path / "ours" / "topics.test.tsv").unlink()
-    broken = run_module("i3_pyserini.data", "check", tmp_path / "ours")
+    broken = run_module("i3_pyserini", "data", "check", tmp_path / "ours")
     assert broken.returncode == 2
-    assert "topics.test.tsv: missing" in broken.stdout
+    assert "topics.test.tsv: missing" in broken.stderr
 
 
 def test_a_folder_that_is_no_collection_is_refused(run_module: Run, tmp_path: Path) -> None:
-    refused = run_module("i3_pyserini.data", "import", tmp_path, "--output", tmp_path / "ours")
+    refused = run_module("i3_pyserini", "data", "import", tmp_path, "--output", tmp_path / "ours")
     assert refused.returncode == 2
     assert "neither a folder 'corpus'" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -344,13 +346,11 @@ def test_a_folder_that_is_no_collection_is_refused(run_module: Run, tmp_path: Pa
 def test_a_header_of_unusual_names_is_no_passage(tmp_path: Path) -> None:
     (tmp_path / "corpus.tsv").write_text("Docno\twords\nd1\tBoil\n")
     with pytest.raises(I3Error, match=r"line 1: no text \(field 'text'"):
-        check_collection(PlainFiles(tmp_path / "corpus.tsv"))
-    assert (
-        check_collection(PlainFiles(tmp_path / "corpus.tsv", fields={"text": "words"})).passages
-        == 1
-    )
+        check_source(PlainFiles(tmp_path / "corpus.tsv"))
+    named, wrong = CorpusOptions(text_field="words"), CorpusOptions(text_field="bodi")
+    assert check_source(PlainFiles(tmp_path / "corpus.tsv", options=named)).passages == 1
     with pytest.raises(I3Error, match=r"no text \(field 'bodi'\)"):
-        check_collection(PlainFiles(tmp_path / "corpus.tsv", fields={"text": "bodi"}))
+        check_source(PlainFiles(tmp_path / "corpus.tsv", options=wrong))
 
 
 def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
@@ -377,3 +377,40 @@ def test_queries_that_no_judgement_would_be_left_for_are_an_error(tmp_path: Path
         file.unlink()
     with pytest.raises(I3Error, match="no topics would be left"):
         write_collection(BeirFolder(beir), tmp_path / "ours")
+
+
+def test_splits_as_a_mapping_and_as_words(tmp_path: Path) -> None:
+    source = write_plain(tmp_path / "plain", ".tsv")
+    topics, qrels = tmp_path / "plain" / "topics.tsv", tmp_path / "plain" / "qrels.txt"
+    one = import_collection(
+        source.corpus, output=tmp_path / "one", topics={"test": topics}, qrels={"test": qrels}
+    )
+    other = import_collection(
+        str(source.corpus),
+        output=tmp_path / "other",
+        topics=[f"test={topics}"],
+        qrels=[f"test={qrels}"],
+    )
+    assert one.summary == other.summary == "3 passages; test: 2 topics, 3 judgements"
+    assert str(one) == f"wrote {tmp_path}/one: {one.summary}"
+    assert contents(Path(one)) == contents(other.path)
+    assert str(check_collection(one.path)).endswith(f"{tmp_path}/one: {one.summary}")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"topics": ["test"]}, "topics test: expected SPLIT=FILE"),
+        ({"qrels": ["test=a", "test=b"]}, "qrels test=b: split 'test' is named twice"),
+        ({"topics": {"no split": topics}}, "topics no split=…"),
+    ]
+    for more, said in wrong:
+        with pytest.raises(I3Error, match=said):
+            import_collection(source.corpus, output=tmp_path / "no", **more)
+
+
+def test_a_folder_takes_no_files_and_no_options(tmp_path: Path) -> None:
+    write_collection(write_plain(tmp_path / "plain", ".tsv"), tmp_path / "ours")
+    wrong: list[dict[str, Any]] = [
+        {"topics": {"test": tmp_path / "plain" / "topics.tsv"}},
+        {"corpus_options": CorpusOptions(encoding="cp1252")},
+    ]
+    for more in wrong:
+        with pytest.raises(I3Error, match=f"{tmp_path}/ours: is no file"):
+            import_collection(tmp_path / "ours", output=tmp_path / "no", **more)

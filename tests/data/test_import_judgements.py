@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.data.collection import check_collection, write_collection
+from i3_pyserini.data.collection import check_source, write_collection
 from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
 from i3_pyserini.data.sources.named import HubDataset
 from i3_pyserini.errors import I3Error
@@ -48,7 +48,7 @@ def test_compressed_folders(tmp_path: Path, compression: str, named: bool) -> No
         content = path.read_bytes()
         path.unlink()
         write(path.with_name(name + end), content, compression)
-    assert check_collection(LayoutFolder(tmp_path / "ours")).judgements == {"test": 1}
+    assert check_source(LayoutFolder(tmp_path / "ours")).judgements == {"test": 1}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_path_is_a_path(tmp_path: Path, name: str) -> None:
     beir(tmp_path / "other", f"{HEADER}q1\td3\t1\n")
     write_collection(BeirFolder(folder), tmp_path / f"{name} ours")
     assert written(tmp_path / f"{name} ours") == [("q1", "d1", 1)]
-    assert check_collection(LayoutFolder(tmp_path / f"{name} ours")).passages == 4
+    assert check_source(LayoutFolder(tmp_path / f"{name} ours")).passages == 4
     topics = write(tmp_path / name / f"{name}.t", "q1\tone\n")
     qrels = write(tmp_path / name / f"{name}.q", "q1 0 d2 1\n")
     source = PlainFiles(folder / "corpus.jsonl", {"test": topics}, {"test": qrels})
@@ -102,7 +102,7 @@ def test_a_path_is_a_path(tmp_path: Path, name: str) -> None:
 def test_absent_queries_and_passages_are_dropped_and_named(run_module: Run, tmp_path: Path) -> None:
     rows = "q1\td1\t1\nq9\td1\t1\nq8\td2\t1\nq1\td9\t1\nq2\td8\t1\n"
     folder = beir(tmp_path / "beir", HEADER + rows)
-    command = ("i3_pyserini.data", "import", folder, "--output", tmp_path / "ours")
+    command = ("i3_pyserini", "data", "import", folder, "--output", tmp_path / "ours")
     refused = run_module(*command)
     assert refused.returncode == 2 and "--drop-unknown" in refused.stderr
     assert "line 3: query 'q9' is not in the topics" in refused.stderr
@@ -116,7 +116,7 @@ def test_absent_queries_and_passages_are_dropped_and_named(run_module: Run, tmp_
 
 def test_pairs_that_are_judged_twice(run_module: Run, tmp_path: Path) -> None:
     folder = beir(tmp_path / "beir", f"{HEADER}q1\td1\t0\nq1\td2\t1\nq1\td2\t1.0\nq1\td1\t2\n")
-    command = ("i3_pyserini.data", "import", folder, "--output", tmp_path / "ours")
+    command = ("i3_pyserini", "data", "import", folder, "--output", tmp_path / "ours")
     refused = run_module(*command)
     assert refused.returncode == 2
     assert "line 5" in refused.stderr and "line 2" in refused.stderr

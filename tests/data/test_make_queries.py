@@ -2,10 +2,12 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from i3_pyserini.data.make_queries import choose, extract_queries, first_sentence
+from i3_pyserini.data import make_queries
+from i3_pyserini.data.own_words import choose, extract_queries, first_sentence
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.query_files import MAX_POSITIVES, Job, Pairs, Summary, enough_room
 from i3_pyserini.errors import I3Error
@@ -14,6 +16,7 @@ from i3_pyserini.formats.textstore import open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+MODEL = {"source": "model", "model": "x"}
 PASSAGES = [
     {"id": "p1", "title": "How to\tboil\n  an egg", "text": "Place the egg in water. Wait."},
     {"id": "p2", "title": "", "text": "No title here. None at all."},
@@ -261,7 +264,7 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
             "p1\ttext one\np2\t\ttext two\n",
             "titles",
             "c.tsv: no query could be made (left out: passages without a title (2)); choose "
-            "another --from",
+            "another source",
         ),
         ("p1\tone two\n", "first-sentences", "left out: passages with nothing besides (1)"),
         ("p1\ta b c\td\np1\te f g\th\n", "titles", "line 2: passage 'p1' occurs a second time"),
@@ -315,18 +318,19 @@ def test_a_full_disk_is_explained() -> None:
 
 def test_command(tmp_path: Path, run_module: Run) -> None:
     source = jsonl(tmp_path / "c.jsonl", PASSAGES)
+    words = ("data", "queries", source, "--output", tmp_path / "o")
 
     def queries(*args: object) -> "subprocess.CompletedProcess[str]":
-        return run_module("i3_pyserini.data", "queries", source, "--output", tmp_path / "o", *args)
+        return run_module("i3_pyserini", *words, *args)
 
-    done = queries("--from", "titles", "--min-words", 2, "--cache", tmp_path / "cache")
+    done = queries("--source", "titles", "--min-words", 2, "--cache", tmp_path / "cache")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         f"wrote {tmp_path}/o: 3 queries with 4 positives; left out: passages without a title "
         "(2), passages with nothing besides (1)\n"
     )
     assert len(list((tmp_path / "cache").iterdir())) == 1
-    again = queries("--from", "titles")
+    again = queries("--source", "titles")
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == (
         f"error: {tmp_path}/o/topics.train.tsv: exists; choose another name, or --overwrite\n"
@@ -336,25 +340,19 @@ def test_command(tmp_path: Path, run_module: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("titles", "--limit", "0"), "--limit is 0, must be at least 1"),
-        (("titles", "--min-words", "0"), "--min-words is 0, must be at least 1"),
-        (("titles", "--seed", "-1"), "--seed is -1, must be at least 0"),
-        (("titles", "--per-passage", "2"), "--per-passage is for --from model"),
-        (("titles", "--model", "x"), "--model is for --from model, not for --from titles"),
-        (("model",), "--from model needs --model, a directory or hub name"),
-        (("model", "--model", "x", "--per-passage", "0"), "--per-passage is 0, must be at least 1"),
-        (("model", "--model", "x", "--batch-size", "0"), "--batch-size is 0, must be at least 1"),
-        (("model", "--model", "x", "--batch-size", "257"), "--batch-size is 257, must be at most"),
-        (("model", "--model", "x", "--max-length", "0"), "--max-length is 0, must be at least 1"),
+        ({"limit": 0}, "limit is 0, must be at least 1"),
+        ({"min_words": 0}, "min_words is 0, must be at least 1"),
+        ({"seed": -1}, "seed is -1, must be at least 0"),
+        ({"per_passage": 2}, "per_passage is for source model"),
+        ({"model": "x"}, "model is for source model, not for source titles"),
+        ({"source": "model"}, "source model needs model, a directory or hub name"),
+        ({**MODEL, "per_passage": 0}, "per_passage is 0, must be at least 1"),
+        ({**MODEL, "batch_size": 0}, "batch_size is 0, must be at least 1"),
+        ({**MODEL, "batch_size": 257}, "batch_size is 257, must be at most"),
+        ({**MODEL, "max_length": 0}, "max_length is 0, must be at least 1"),
     ],
 )
-def test_bad_arguments_are_refused(args: tuple[str, ...], said: str) -> None:
-    import argparse
-
-    from i3_pyserini.data.commands.queries_command import add_arguments, run
-
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
+def test_bad_arguments_are_refused(args: dict[str, Any], said: str) -> None:
     with pytest.raises(I3Error) as error:
-        run(parser.parse_args(["c.tsv", "--output", "o", "--from", *args]))
+        make_queries("c.tsv", output="o", **{"source": "titles", **args})
     assert said in str(error.value)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini import I3Retriever, I3Tokenizer, cli, save_model_directory
 from i3_pyserini.data.candidates import Candidates, NegativesFile
-from i3_pyserini.data.mine import Index, Outputs, Sources, Summary, mine
+from i3_pyserini.data.mining import Index, Outputs, Sources, Summary, mine
 from i3_pyserini.data.negatives import Reason, Selection
 from i3_pyserini.data.queries import read_positives, read_queries
 from i3_pyserini.data.same_text import TextHashes
@@ -689,7 +689,7 @@ def test_outputs_in_the_way_or_out_of_reach(sources: Sources, tmp_path: Path) ->
 def test_outputs_are_opened_before_the_run_is_read(
     sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3_pyserini.data.mine.read_run", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("i3_pyserini.data.mining.read_run", lambda *_: pytest.fail("read"))
     with pytest.raises(I3Error, match="cannot be written"):
         mine(sources, Selection(), Outputs(Path("/proc/none/negs.tsv")))
 
@@ -718,8 +718,8 @@ def test_a_full_disk_leaves_both_old_files(
 
 def command(sources: Sources, *more: object) -> tuple[object, ...]:
     return (
-        *("i3_pyserini.data", "mine", "--run", sources.hits, "--topics", sources.topics),
-        *("--qrels", sources.qrels, "--collection", sources.collection),
+        *("i3_pyserini", "data", "mine", "--run", sources.hits, "--topics", sources.topics),
+        *("--qrels", sources.qrels, "--corpus", sources.collection),
         *("--output", outputs(sources).negatives, *more),
     )
 
@@ -744,28 +744,22 @@ def test_the_command_mines(sources: Sources, run_module: Run) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--depth", "5-2"), "--depth is '5-2', must be a range of ranks from 1 on"),
-        (("--depth", "0-10"), "--depth is '0-10'"),
-        (("--depth", "10"), "--depth is '10'"),
-        (("--depth", "1-x"), "--depth is '1-x'"),
-        (("--depth=-1-5",), "--depth is '-1-5'"),
-        (("--per-query", "0"), "--per-query is 0, must be at least 1"),
-        (("--encoder", "m"), "--encoder and --device are for --index"),
-        (("--margin", "1"), "--teacher and --margin go together"),
-        (("--teacher", "t"), "--teacher and --margin go together"),
-        (("--teacher", "t", "--margin=-1"), "--margin is -1.0, must be a number from 0 on"),
-        (("--teacher", "t", "--margin", "nan"), "--margin is nan"),
+        (("--depth", "5-2"), "depth is '5-2', must be a range of ranks from 1 on"),
+        (("--depth", "0-10"), "depth is '0-10'"),
+        (("--depth", "10"), "depth is '10'"),
+        (("--depth", "1-x"), "depth is '1-x'"),
+        (("--depth=-1-5",), "depth is '-1-5'"),
+        (("--per-query", "0"), "per_query is 0, must be at least 1"),
+        (("--model", "m"), "model and device are for index"),
+        (("--margin", "1"), "teacher and margin go together"),
+        (("--teacher", "t"), "teacher and margin go together"),
+        (("--teacher", "t", "--margin=-1"), "margin is -1.0, must be a number from 0 on"),
+        (("--teacher", "t", "--margin", "nan"), "margin is nan"),
     ],
 )
-def test_arguments_out_of_range(
-    flags: tuple[str, ...], said: str, sources: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from i3_pyserini.data.__main__ import main
-
-    argv = [str(part) for part in command(sources, *flags)]
-    monkeypatch.setattr("sys.argv", argv)
+def test_arguments_out_of_range(flags: tuple[str, ...], said: str, sources: Sources) -> None:
     with pytest.raises(I3Error, match=said):
-        main()
+        cli.run([str(part) for part in command(sources, *flags)[1:]])
     assert left(sources) == []
 
 
@@ -789,12 +783,12 @@ def test_a_mistake_is_one_line(sources: Sources, run_module: Run) -> None:
 
 def test_help_and_a_run_need_no_torch(sources: Sources) -> None:
     code = (
-        "import sys; from i3_pyserini.data.__main__ import main\n"
+        "import sys; from i3_pyserini.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'transformers', 'faiss'} & set(sys.modules)))"
     )
-    for arguments in (("mine", "--help"), command(sources)[1:]):
+    for arguments in (("data", "mine", "--help"), command(sources)[1:]):
         words = [sys.executable, "-c", code, *map(str, arguments)]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "[]"

@@ -25,9 +25,9 @@ from transformers import (
     Qwen2Tokenizer,
 )
 
+from i3_pyserini.data import score_pairs
 from i3_pyserini.data.candidates import TeacherFile
-from i3_pyserini.data.commands import score_command
-from i3_pyserini.data.score import BLOCK, Scoring, score
+from i3_pyserini.data.scoring import BLOCK, Scoring, score
 from i3_pyserini.data.teacher import Teacher, TeacherOptions
 from i3_pyserini.data.unscored import Mined, UnscoredQueries
 from i3_pyserini.errors import I3Error
@@ -284,7 +284,7 @@ def test_templates(teacher: str) -> None:
     assert text("{title}{sep}{text}", "t") == "t[SEP]a {b}"
     assert text("{text}", "t") == "a {b}"
     for template in ("{title}", "{text} {url}", "{text!r}", "{text", "{text:5}", "{}"):
-        with pytest.raises(I3Error, match=r"--template .*(must use|malformed)"):
+        with pytest.raises(I3Error, match=r"template .*(must use|malformed)"):
             text(template, "t")
 
 
@@ -338,8 +338,8 @@ def test_a_killed_command_goes_on(task: Path, teacher: str) -> None:
     whole, output = task / "whole", task / "kd.jsonl"
     score(scoring(task, teacher, options), whole)
     flags = f"--teacher {teacher} --max-length 24 --batch-size 1 --device cpu --output {output}"
-    files = f"--negatives {task}/n.tsv --queries {task}/q.tsv --qrels {task}/r.txt"
-    command = f"-m i3_pyserini.data score {flags} {files} --collection {task}/c.tsv"
+    files = f"--negatives {task}/n.tsv --topics {task}/q.tsv --qrels {task}/r.txt"
+    command = f"-m i3_pyserini data score {flags} {files} --corpus {task}/c.tsv"
     partial = task / ".kd.jsonl.partial"
     with subprocess.Popen([sys.executable, *command.split()], stderr=subprocess.PIPE) as process:
         while not (partial.exists() and partial.stat().st_size):
@@ -413,7 +413,7 @@ def test_overwrite_begins_anew_with_other_settings(task: Path, teacher: str) -> 
 def test_scores_that_are_not_finite(task: Path, make_teacher: Make) -> None:
     large = make_teacher(bias=70000.0)  # more than fp16 can hold
     half = scoring(task, large, replace(OPTIONS, dtype="fp16"))
-    said = r"n.tsv, line 1: .* query q2 and passage p3 is inf; use --dtype bf16 or fp32"
+    said = r"n.tsv, line 1: .* query q2 and passage p3 is inf; use dtype bf16 or fp32"
     with pytest.raises(I3Error, match=said):
         score(half, task / "kd.jsonl")
     assert leftovers(task) == []
@@ -483,10 +483,10 @@ def test_bad_jsonl(tmp_path: Path, record: dict[str, Any], said: str) -> None:
 
 
 def test_files_that_do_not_belong_together(task: Path) -> None:
-    with pytest.raises(I3Error, match=r"n\.tsv: has ids only, so that --queries and --qrels are n"):
+    with pytest.raises(I3Error, match=r"n\.tsv: has ids only, so that topics and qrels are n"):
         UnscoredQueries(Mined(task / "n.tsv", task / "q.tsv"))
     (task / "n.jsonl").write_text(json.dumps(GOOD))
-    with pytest.raises(I3Error, match=r"n\.jsonl: has queries and .* leave out --queries"):
+    with pytest.raises(I3Error, match=r"n\.jsonl: has queries and .* leave out topics"):
         UnscoredQueries(Mined(task / "n.jsonl", task / "q.tsv", task / "r.txt"))
     (task / "n.jsonl").write_text("\n")
     with pytest.raises(I3Error, match=r"n\.jsonl: empty"):
@@ -521,7 +521,7 @@ def test_teachers_that_cannot_be(make_teacher: Make, tmp_path: Path, teacher: st
     ):
         with pytest.raises(I3Error, match=said):
             Teacher(name, OPTIONS)
-    with pytest.raises(I3Error, match=r"--max-length is 161, but .* has only 160 positions"):
+    with pytest.raises(I3Error, match=r"max_length is 161, but .* has only 160 positions"):
         Teacher(teacher, replace(OPTIONS, max_length=161))
     with pytest.raises(I3Error, match="--device cuda:99 is not usable here"):
         Teacher(teacher, replace(OPTIONS, device="cuda:99"))
@@ -539,11 +539,11 @@ def test_teachers_that_cannot_be(make_teacher: Make, tmp_path: Path, teacher: st
 
 def test_the_command(run_module: Run, task: Path, teacher: str, tiny_bert: str) -> None:
     def command(*flags: object, model: str = teacher) -> "subprocess.CompletedProcess[str]":
-        files = ["--negatives", task / "n.tsv", "--collection", task / "c.tsv"]
+        files = ["--negatives", task / "n.tsv", "--corpus", task / "c.tsv"]
         own = ["--output", task / "kd.jsonl", "--teacher", model, "--max-length", 24]
-        return run_module("i3_pyserini.data", "score", *files, *own, *flags)
+        return run_module("i3_pyserini", "data", "score", *files, *own, *flags)
 
-    judged = ("--queries", task / "q.tsv", "--qrels", task / "r.txt")
+    judged = ("--topics", task / "q.tsv", "--qrels", task / "r.txt")
     good = command(*judged)
     assert (good.returncode, good.stdout) == (
         0,
@@ -562,22 +562,14 @@ def test_the_command(run_module: Run, task: Path, teacher: str, tiny_bert: str) 
     assert offline.stderr.count("\n") == 1
 
 
-def parsed(*flags: str) -> Any:
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    score_command.add_arguments(parser)
-    needed = "--teacher t --negatives n.tsv --collection c.tsv --output o".split()
-    return parser.parse_args([*needed, *flags])
-
-
-@pytest.mark.parametrize("flag", ["--batch-size", "--max-length", "--max-negatives"])
-def test_numbers_out_of_range(flag: str) -> None:
-    with pytest.raises(I3Error, match=f"{flag} is 0, must be at least 1"):
-        score_command.run(parsed(flag, "0"))
+@pytest.mark.parametrize("name", ["batch_size", "max_length", "max_negatives"])
+def test_numbers_out_of_range(name: str) -> None:
+    numbers: dict[str, Any] = {name: 0}
+    with pytest.raises(I3Error, match=f"{name} is 0, must be at least 1"):
+        score_pairs("n.tsv", "c.tsv", teacher="t", output="o", **numbers)
 
 
 def test_sentence_transformers_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3_pyserini.data.commands.score_command.find_spec", lambda _: None)
+    monkeypatch.setattr("i3_pyserini.data.score.find_spec", lambda _: None)
     with pytest.raises(I3Error, match=r"pip install 'i3-pyserini\[score\]'"):
-        score_command.run(parsed())
+        score_pairs("n.tsv", "c.tsv", teacher="t", output="o")

@@ -189,10 +189,11 @@ def by_torch(world: World, scratch: Path, *flags: str) -> Ranking:
 
 def by_mining(world: World, scratch: Path, *flags: str) -> Ranking:
     """Negatives are the hits but for the positive and passages of equal text."""
+    flags = tuple("--model" if flag == "--encoder" else flag for flag in flags)
     call(
-        "i3_pyserini.data",
-        *("mine", "--index", world.folder / "index", "--topics", world.folder / "topics.tsv"),
-        *("--qrels", world.folder / "qrels.txt", "--collection", world.folder / "corpus.jsonl"),
+        "i3_pyserini",
+        *("data", "mine", world.folder / "topics.tsv", world.folder / "qrels.txt"),
+        *(world.folder / "corpus.jsonl", "--index", world.folder / "index"),
         *("--output", scratch / "negatives.tsv", "--device", "cpu", "--cache", scratch, *flags),
     )
     lines = (scratch / "negatives.tsv").read_text().splitlines()

@@ -7,10 +7,10 @@ from pathlib import Path
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import Judgements, read_judgements
-from i3_pyserini.formats.tables import AS_NAMED, Table
 from i3_pyserini.formats.topics import SUFFIXES, Topic, topics_of_file
 
 TOPICS = (*SUFFIXES, ".txt")
@@ -115,15 +115,13 @@ class PlainFiles(Source):
         corpus: what `Corpus` reads.
         topic_files: by split.
         qrels_files: by split.
-        fields: names of the fields `id`, `title` and `text`, where they are not the usual ones.
-        table: how CSV and TSV files are to be read.
+        options: how the corpus is read.
     """
 
     corpus: Path
     topic_files: Mapping[str, Path] = field(default_factory=dict)
     qrels_files: Mapping[str, Path] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
-    table: Table = AS_NAMED
+    options: CorpusOptions = USUAL
 
     def __post_init__(self) -> None:
         """Names the collection, and sees whether splits and files fit.
@@ -133,23 +131,16 @@ class PlainFiles(Source):
         """
         self.name, self.origin = bare_name(self.corpus), str(self.corpus)
         if odd := next((name for name in self.topic_files if not name.isidentifier()), None):
-            raise I3Error(f"--topics {odd}=…: a split's name has letters, digits and _ only")
+            raise I3Error(f"topics {odd}=…: a split's name has letters, digits and _ only")
         for split, path in (*self.topic_files.items(), *self.qrels_files.items()):
             if not path.is_file():
                 raise I3Error(f"{path}: no such file (split {split!r})")
         if extra := [split for split in self.qrels_files if split not in self.topic_files]:
-            raise I3Error(f"--qrels {extra[0]}=…: give the topics of this split, too")
+            raise I3Error(f"qrels {extra[0]}=…: give the topics of this split, too")
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        corpus = Corpus(
-            self.corpus,
-            docid_field=self.fields.get("id"),
-            title_field=self.fields.get("title"),
-            text_field=self.fields.get("text"),
-            table=self.table,
-        )
-        return corpus.located()
+        return Corpus.from_options(self.corpus, self.options.reading()).located()
 
     def splits(self) -> list[str]:
         """See `Source`."""

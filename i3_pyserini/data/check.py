@@ -1,0 +1,87 @@
+"""Verifying a folder of data: its recorded files, and the collection in it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    from i3_pyserini.formats.folder_manifest import Manifest
+
+SHOWN = 5  # files that an error names
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in a folder in which nothing is wrong.
+
+    Attributes:
+        folder: the folder.
+        files: what is said of each recorded file, by its path; empty without a manifest.
+        not_had: files of the data set that the folder never had.
+        collection: what the collection holds, in words; "" if there is none.
+    """
+
+    folder: Path
+    files: dict[str, str] = field(default_factory=dict)
+    not_had: tuple[str, ...] = ()
+    collection: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {state}" for name, state in self.files.items()]
+        lines += [f"{name}: not downloaded yet; `data get` brings it" for name in self.not_had]
+        return "\n".join([*lines, *([f"{self.folder}: {self.collection}"] * bool(self.collection))])
+
+
+def check_collection(folder: Path | str) -> Checked:
+    """Verifies every recorded file of a folder, and reads the collection if there is one.
+
+    Args:
+        folder: what `get_data` or `import_collection` made, or any folder in our layout.
+
+    Returns:
+        What is in it.
+
+    Raises:
+        I3Error: a file is missing or has changed, or a line is invalid.
+    """
+    from i3_pyserini.data.collection import check_source
+    from i3_pyserini.data.dataset import never_had
+    from i3_pyserini.data.sources.folders import LayoutFolder
+    from i3_pyserini.formats.folder_manifest import Manifest
+    from i3_pyserini.formats.records import MANIFEST
+
+    folder = Path(folder)
+    has_corpus = (folder / "corpus").is_dir()
+    files: dict[str, str] = {}
+    not_had: tuple[str, ...] = ()
+    if (folder / MANIFEST).exists() or not has_corpus:
+        manifest = Manifest.load(folder)
+        files, not_had = _verified(manifest), tuple(never_had(manifest))
+    collection = str(check_source(LayoutFolder(folder))) if has_corpus else ""
+    return Checked(folder, files, not_had, collection)
+
+
+def _verified(manifest: "Manifest") -> dict[str, str]:
+    from tqdm import tqdm
+
+    from i3_pyserini.data.dataset import unneeded
+
+    done_with = unneeded(manifest)
+    files, wrong = {}, []
+    for name, state in tqdm(manifest.check(), "check", len(manifest.files), delay=2):
+        if state == "missing" and name in done_with:
+            files[name] = "removed (all that is made of it is here)"
+            continue
+        files[name] = state
+        if state != "ok":
+            wrong.append(f"{name}: {state}")
+    if wrong:
+        more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise I3Error(
+            f"{manifest.folder}: {len(wrong):,} of {len(files):,} files are missing or not as "
+            f"recorded ({'; '.join(wrong[:SHOWN])}{more}); remove those that changed, and run "
+            "`data get` or `data import` again"
+        )
+    return files

@@ -1,0 +1,246 @@
+"""`data get`: a data set of the catalogue, brought into one folder and verified."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from i3_pyserini.data.catalog import CatalogFile, Dataset, load_catalog
+from i3_pyserini.data.convert import UNPACKED, make
+from i3_pyserini.data.download import download
+from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import file_hash, locked, replacing
+from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.records import MANIFEST
+
+ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
+BY_HAND = "by hand"
+
+
+def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> Manifest:
+    """Downloads, makes and verifies what is not there yet.
+
+    Files that someone put into their places are verified and accepted. What cannot be had is
+    said in one line a file, and does not keep the others from coming.
+
+    Args:
+        dataset: a data set of the catalogue.
+        folder: where it belongs.
+        groups: parts of it; all if empty.
+
+    Returns:
+        The folder's manifest.
+
+    Raises:
+        I3Error: a file is missing or wrong, there is too little room, or another process is at it.
+    """
+    with locked(folder):
+        _remove_debris(folder)
+        manifest = open_manifest(dataset, folder)
+        files = still_needed(dataset, manifest, groups)
+        _check_room(files, folder)
+        failed: list[str] = []
+        for file in files:
+            if file.made and {file.made.source, file.made.also} & set(failed):
+                continue  # what it waits for was reported
+            try:
+                source = _bring(file, folder)
+                record(manifest, file, source)
+            except I3Error as error:
+                failed.append(file.path)
+                _report(file, folder, error)
+            except OSError as error:
+                reason = error.strerror or error
+                raise I3Error(f"{folder / file.path}: cannot be written ({reason})") from error
+        if not failed:
+            shutil.rmtree(folder / STAGING, ignore_errors=True)
+    if failed:
+        raise I3Error(
+            f"{len(failed)} file(s) of {dataset.name} could not be had (see above); put them into "
+            "their places or fix the connection, and run the same command again"
+        )
+    return manifest
+
+
+def open_manifest(dataset: Dataset, folder: Path) -> Manifest:
+    """The folder's manifest, or a new one.
+
+    Raises:
+        I3Error: the folder is another data set's.
+    """
+    if not (folder / MANIFEST).exists():
+        return Manifest(folder, dataset.name)
+    manifest = Manifest.load(folder)
+    if manifest.dataset != dataset.name:
+        raise I3Error(f"{folder}: holds {manifest.dataset}; name another folder as output")
+    return manifest
+
+
+def still_needed(
+    dataset: Dataset, manifest: Manifest, groups: Sequence[str] = ()
+) -> list[CatalogFile]:
+    """The files that are to be had; archives only while something is still to be made of them."""
+    missing = [file for file in dataset.choose(groups) if not manifest.has(file.path)]
+    sources = {file.made.source for file in dataset.files if file.made}
+    wanted = {file.made.source for file in missing if file.made}
+    return [file for file in missing if file.path not in sources or file.path in wanted]
+
+
+def unneeded(manifest: Manifest) -> set[str]:
+    """Downloads of a data set that may be removed, since all that is made of them is there."""
+    files = _of_catalog(manifest)
+    sources = {file.made.source for file in files if file.made}
+    wanted = {file.made.source for file in files if file.made and not manifest.has(file.path)}
+    return sources - wanted
+
+
+def never_had(manifest: Manifest) -> list[str]:
+    """Paths of a data set's files that the folder never had."""
+    known = manifest.files
+    return [
+        file.path
+        for file in _of_catalog(manifest)
+        if not any(name == file.path or name.startswith(f"{file.path}/") for name in known)
+    ]
+
+
+def _of_catalog(manifest: Manifest) -> tuple[CatalogFile, ...]:
+    catalog = load_catalog()
+    return catalog[manifest.dataset].files if manifest.dataset in catalog else ()
+
+
+def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
+    """Writes down a file that is complete and verified."""
+    path = manifest.folder / file.path
+    if path.is_dir():
+        names = sorted(str(part.relative_to(manifest.folder)) for part in path.rglob("*"))
+        for name in names:
+            if (manifest.folder / name).is_file():
+                manifest.add(name, source, file.licence)
+    else:
+        manifest.add(file.path, source, file.licence, file.collection)
+    if file.collection:  # `corpus/corpus.jsonl` names its collection to whoever encodes it
+        above = path.parents[1]
+        own = Manifest(above, manifest.dataset, file.collection)
+        own.files[str(path.relative_to(above))] = manifest.files[file.path]
+        own.save()
+    manifest.save()  # last: what is recorded here is not looked at again
+
+
+def _bring(file: CatalogFile, folder: Path) -> str:
+    """Brings one file to its place, unless it is there; returns where it came from."""
+    path = folder / file.path
+    if path.exists():
+        known = verify(file, path)
+        if file.hub:
+            known = check_with_hub(file.hub, path) or known
+        return BY_HAND if known else f"{BY_HAND}, not verified"
+    if file.made:
+        make(file, folder)
+        return file.made.source
+    if file.hub:
+        return fetch_from_hub(file.hub, path)
+    if _from_ir_datasets(file, path):
+        return f"{file.url} (from ir_datasets' folder)"
+    assert file.url is not None  # noqa: S101  (the catalogue's tests see to it)
+    download(file.url, path, file.headers)
+    try:
+        verify(file, path)
+    except I3Error:
+        path.unlink()
+        raise
+    return file.url
+
+
+def verify(file: CatalogFile, path: Path) -> bool:
+    """Compares a file with what the catalogue knows of it.
+
+    Returns:
+        Whether that is enough to know its bytes: its checksum, exact size or number of lines.
+
+    Raises:
+        I3Error: it is empty or not of the right kind, or has another size, checksum or number of
+            lines.
+    """
+    if path.is_dir():
+        if file.hub is None or file.hub.file is not None:
+            raise I3Error("is a folder, must be a file")
+        weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
+        if not (path / "config.json").is_file() or not weights:
+            raise I3Error("has no config.json or no weights; is it a model?")
+        return False
+    size = path.stat().st_size
+    if not size:
+        raise I3Error("is empty")
+    if file.size is not None and size != file.size:
+        raise I3Error(f"has {size:,} bytes, must have {file.size:,}; is it half a download?")
+    if file.about_size and not file.made and abs(size / file.about_size - 1) > ROUGHLY:
+        raise I3Error(
+            f"has {size:,} bytes, should have about {file.about_size:,}; is it half a download?"
+        )
+    if file.md5 is not None and file_hash(path, "md5") != file.md5:
+        raise I3Error("wrong checksum (md5); remove it and get it again")
+    if file.lines is not None and (lines := _count_lines(path)) != file.lines:
+        raise I3Error(f"has {lines:,} lines, must have {file.lines:,}")
+    return any(known is not None for known in (file.size, file.md5, file.lines))
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as content:
+        return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
+
+
+def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
+    """Takes a file from ir_datasets' folder, if it has it, to save the download."""
+    if file.ir_datasets is None:
+        return False
+    home = Path(os.environ.get("IR_DATASETS_HOME", Path.home() / ".ir_datasets"))
+    known = home / file.ir_datasets
+    if not known.is_file() or known.stat().st_size != file.size:
+        return False
+    try:
+        with replacing(path) as partial:
+            shutil.copyfile(known, partial)
+            verify(file, partial)
+    except I3Error:
+        return False
+    return True
+
+
+def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
+    """Raises unless the disk has room for the files, and for the largest archive unpacked."""
+    files = [file for file in files if not (folder / file.path).exists()]
+    sizes = [file.size or file.about_size or 0 for file in files]
+    unpacked = max((size for size, file in zip(sizes, files, strict=True) if file.made), default=0)
+    unfinished = [*folder.rglob("*.part"), *(folder / STAGING).rglob("*")]
+    there = sum(path.stat().st_size for path in unfinished if path.is_file())
+    needed, free = sum(sizes) + unpacked - there, shutil.disk_usage(folder).free
+    if needed > free:
+        raise I3Error(
+            f"{folder}: needs {needed / 1e9:.1f} GB, but the disk has {free / 1e9:.1f} GB free; "
+            "name another folder as output, or parts of the data set as only"
+        )
+
+
+def _remove_debris(folder: Path) -> None:
+    """Removes what a killed process was making; unfinished downloads stay, to be resumed."""
+    for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _report(file: CatalogFile, folder: Path, error: I3Error) -> None:
+    path = folder / file.path
+    if path.exists():
+        advice = f"; replace it with the file from {file.origin}"
+    elif file.made:
+        advice = ""
+    else:
+        advice = f"; by hand: get {file.origin} and put it at {path}"
+    tqdm.write(f"missing: {path}: {error}{advice}", file=sys.stderr)

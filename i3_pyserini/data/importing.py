@@ -1,0 +1,91 @@
+"""Importing a collection into our layout."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.written import Written
+
+if TYPE_CHECKING:
+    from i3_pyserini.data.sources.base import Source
+
+HUB = "hf:"
+
+
+def import_collection(
+    source: str | Path,
+    *,
+    output: Path | str,
+    name: str | None = None,
+    topics: Mapping[str, Path | str] | Sequence[str] = (),
+    qrels: Mapping[str, Path | str] | Sequence[str] = (),
+    drop_unknown: bool = False,
+    duplicates: Literal["refuse", "max"] = "refuse",
+    overwrite: bool = False,
+    corpus_options: CorpusOptions = USUAL,
+) -> Written:
+    """Imports a collection: passages, and topics and judgements by split, all of them checked.
+
+    Args:
+        source: a BEIR folder, a folder in our layout, a corpus file (JSONL, CSV, TSV or Parquet;
+            plain, gzip or zstd), an ir_datasets id, or hf:NAME for a Hugging Face dataset.
+        output: the folder to write.
+        name: of the collection, in manifests and model cards; by default that of the source.
+        topics: files by split, as a mapping or as words SPLIT=FILE; only with a corpus file.
+        qrels: likewise the judgements.
+        drop_unknown: leave out judgements of absent passages and queries, and count them.
+        duplicates: what to do with a passage that is judged twice for a query with different
+            levels: refuse the judgements, or take the highest level.
+        overwrite: replace an older folder.
+        corpus_options: how the corpus is read; only with a corpus file.
+
+    Returns:
+        The folder.
+
+    Raises:
+        I3Error: the source cannot be read or something in it is invalid, or the folder exists.
+    """
+    splits = _by_split("topics", topics), _by_split("qrels", qrels)
+    found = _source(str(source), *splits, corpus_options)
+    from i3_pyserini.data.collection import write_collection
+
+    found.name, found.duplicates = name or found.name, duplicates
+    folder = Path(output)
+    return Written(folder, str(write_collection(found, folder, overwrite, drop_unknown)))
+
+
+def _source(
+    source: str, topics: dict[str, Path], qrels: dict[str, Path], options: CorpusOptions
+) -> "Source":
+    from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
+    from i3_pyserini.data.sources.named import HubDataset, IrDataset
+
+    path = Path(source)
+    if path.is_file():
+        return PlainFiles(path, topics, qrels, options)
+    if topics or qrels or options != USUAL:
+        raise I3Error(
+            f"{source}: is no file; topics, qrels and how a corpus is read are for a corpus in a "
+            "file"
+        )
+    if source.startswith(HUB):
+        return HubDataset(source.removeprefix(HUB))
+    if (path / "corpus").is_dir():
+        return LayoutFolder(path)
+    return BeirFolder(path) if path.is_dir() else IrDataset(source)
+
+
+def _by_split(option: str, files: Mapping[str, Path | str] | Sequence[str]) -> dict[str, Path]:
+    if isinstance(files, Mapping):
+        return {name: Path(path) for name, path in files.items()}
+    found: dict[str, Path] = {}
+    for word in files:
+        name, _, path = word.partition("=")
+        if not (name and path):
+            raise I3Error(f"{option} {word}: expected SPLIT=FILE, such as train=FILE")
+        if name in found:
+            raise I3Error(f"{option} {word}: split {name!r} is named twice")
+        found[name] = Path(path)
+    return found
