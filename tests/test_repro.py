@@ -126,7 +126,7 @@ steps: [run]
 files:
   topics: ["{collections}/tiny/topics.tsv"]
   qrels: ["{collections}/tiny/none.txt", "{collections}/tiny/qrels.txt"]
-get: python -m i3_pyserini.data import tiny --output {collections}/tiny
+get: python -m i3_pyserini data import tiny --output {collections}/tiny
 scores:
   - run: "{output}/run.txt"
     qrels: "{qrels}"

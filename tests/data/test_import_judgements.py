@@ -64,7 +64,7 @@ def test_files_of_a_split_may_end_as_readers_know_them(
     (tmp_path / topics).write_text(f"{line}\n")
     (tmp_path / qrels).write_text("query_id,doc_id,relevance\nq1,d1,1\n")
     (tmp_path / "topics.old").touch()
-    findings = check_collection(LayoutFolder(tmp_path))
+    findings = check_source(LayoutFolder(tmp_path))
     assert (findings.topics, findings.judgements) == ({"train": 1}, {"train": 1})
     assert "not read: topics.old" in capsys.readouterr().err
     (tmp_path / "qrels.dev.txt").write_text("q1 0 d1 1\n")
