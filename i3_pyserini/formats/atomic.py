@@ -8,15 +8,20 @@
 | what lies complete under another name      | `publish_file`, `publish_folder`                 |
 | a folder or file, alone among processes    | `locked`, `exclusive`                            |
 
-Everything is written under a hidden name beside the target (`.NAME.partial-PID`), put on the disk,
-and renamed.
+Everything is written under a hidden name beside the target (`.NAME.partial-MACHINE-PID-RANDOM`),
+put on the disk, and renamed. What a killed process left goes when its target is written again.
 """
 
 import hashlib
 import os
+import platform
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -26,6 +31,9 @@ from i3_pyserini.errors import I3Error
 
 BLOCK = 1 << 20
 LOCK = ".lock"
+# The end of a hidden name, and of SQLite's files beside it; earlier versions had only the process.
+WRITER = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]+)(?:-[0-9a-f]{8})?(?:-(?:journal|wal|shm))?")
+FORGOTTEN = 7 * 24 * 3600  # seconds without a change, after which another machine's are removed
 LONGEST_NAME = 200  # bytes of a target's name that a hidden name repeats; file systems take 255
 
 
@@ -80,6 +88,7 @@ def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Itera
     expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_over(path)
         yield partial
         publish_file(partial, path)
     except expected as error:
@@ -105,6 +114,7 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
     expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         partial.mkdir(parents=True)
+        remove_left_over(target)
         yield partial
         publish_folder(partial, target)
     except expected as error:
@@ -143,10 +153,8 @@ def publish_folder(partial: Path, target: Path) -> None:
             old.rename(target)
         raise
     sync(target.parent)
-    everyones = old.name.removesuffix(str(os.getpid()))
-    for left in target.parent.iterdir():  # also what a process left that was killed here
-        if left.name.startswith(everyones) and left.name.removeprefix(everyones).isdigit():
-            shutil.rmtree(left, ignore_errors=True)
+    for left, _ in _hidden_names(target, "old"):  # also what a process left that was killed here
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
@@ -159,11 +167,69 @@ def sync(path: Path) -> None:
 
 
 def hidden(path: Path, kind: str = "partial") -> Path:
-    """The name beside a file or folder under which this process writes it."""
+    """A new name beside a file or folder, under which this process writes it."""
+    writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return path.with_name(f"{_start(path, kind)}{writer}")
+
+
+def remove_left_over(path: Path) -> None:
+    """Removes what processes that have ended left of a file or folder.
+
+    Of other machines, that is what has not changed for a week.
+
+    Args:
+        path: the file or folder.
+    """
+    for left, writer in _hidden_names(path, "partial"):
+        with suppress(OSError):  # such as one that its process removes now
+            here = writer[1] == _machine() and not _is_running(int(writer[2]))
+            if here or _last_change(left) < time.time() - FORGOTTEN:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _start(path: Path, kind: str) -> str:
+    """What the hidden names of a file or folder start with."""
     name = path.name
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return path.with_name(f".{name}.{kind}-{os.getpid()}")
+    return f".{name}.{kind}-"
+
+
+def _hidden_names(path: Path, kind: str) -> list[tuple[Path, re.Match[str]]]:
+    """The hidden names of a file or folder, of all processes, and which process each is of."""
+    start = _start(path, kind)
+    there: list[Path] = []
+    with suppress(OSError):  # such as a folder that may not be listed
+        there = [one for one in path.parent.iterdir() if one.name.startswith(start)]
+    found = [(one, WRITER.fullmatch(one.name.removeprefix(start))) for one in there]
+    return [(one, writer) for one, writer in found if writer]
+
+
+@cache
+def _machine() -> str:
+    """Eight digits of this machine since it started, or of this container."""
+    known = [platform.node()]
+    with suppress(OSError):  # Linux only
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # such as another user's
+        return True
+    return True
+
+
+def _last_change(path: Path) -> float:
+    """When a file was last changed, or anything in a folder."""
+    inside = path.rglob("*") if path.is_dir() else ()
+    return max(one.stat().st_mtime for one in (path, *inside))
 
 
 def unfinished(path: Path) -> Path:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import (
+    FORGOTTEN,
     exclusive,
+    hidden,
     locked,
     new_bytes,
     new_file,
@@ -134,6 +137,36 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> No
     with new_folder(tmp_path / "out"):
         pass
     assert names(tmp_path) == [".out.old-x", ".out2.old-4711", "out"]
+
+
+@pytest.mark.parametrize("write", [text, new_folder])
+@pytest.mark.parametrize("suffix", ["", "-journal"])
+def test_only_what_no_process_writes_any_more_is_removed(
+    tmp_path: Path, write: Write, suffix: str
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    machine, running, gone = hidden(tmp_path / "out").name.split("-")[1], os.getpid(), ended.pid
+    long_ago = time.time() - FORGOTTEN - 60
+    for name, age, stays in (
+        (f"{machine}-{running}-00000000", long_ago + 120, True),
+        (f"{machine}-{gone}-00000000", time.time(), False),
+        (f"ffffffff-{gone}-00000000", long_ago + 120, True),
+        (f"ffffffff-{gone}-00000000", long_ago, False),
+        (f"{gone}", long_ago + 120, True),  # of an earlier version
+        (f"{gone}", long_ago, False),
+        ("notes", long_ago, True),
+    ):
+        left = tmp_path / f".out.partial-{name}{suffix}"
+        left.mkdir(exist_ok=True) if write is new_folder else left.touch()
+        os.utime(left, (age, age))
+        with write(tmp_path / "out"):
+            assert left.exists() == stays, name
+        assert left.exists() == stays, name
+
+
+def test_names_are_new_each_time(tmp_path: Path) -> None:
+    assert hidden(tmp_path / "out") != hidden(tmp_path / "out")
 
 
 def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
