@@ -221,6 +221,9 @@ def resolve(
 ) -> tuple[EncoderSettings, list[Contradiction]]:
     """Settings in the one order: explicit flags, the model's declarations, defaults.
 
+    A flag's prompt stands behind the title unless the model declares the same one, or prompts that
+    are not pooled, which begin a text.
+
     Args:
         flags: values by field of `EncoderSettings`; None for a flag that is not given.
         declared: what the model's files declare, by field; see `i3_pyserini.model.declared`.
@@ -233,6 +236,9 @@ def resolve(
         I3Error: a value is not one that encoders know.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    pooled = {"include_prompt": defaults.include_prompt, **declared, **given}["include_prompt"]
+    if given.get("passage_prompt") == declared.get("passage_prompt") or not pooled:
+        given.pop("prompt_behind_title", None)
     settings = replace(defaults, **{**declared, **given})
     against = [
         Contradiction(name, value, declared[name])
@@ -279,8 +285,9 @@ def in_words(settings: EncoderSettings, titles: bool | None = None) -> str:
             repr(prompt) if prompt else "none"
             for prompt in (settings.query_prompt, settings.passage_prompt)
         )
+        where = ", behind the title" if settings.prompt_behind_title and titles else ""
         left_out = "" if settings.include_prompt else ", not pooled"
-        parts.append(f"prompts: query {query}, passage {passage}{left_out}")
+        parts.append(f"prompts: query {query}, passage {passage}{where}{left_out}")
     if settings.lowercase:
         parts.append("lower-cased")
     return ", ".join(parts)

@@ -139,6 +139,23 @@ def test_one_order_of_settings() -> None:
         resolve({"pooling": "median"}, {}, EncoderSettings())
 
 
+@pytest.mark.parametrize(
+    ("declares", "behind"),
+    [
+        ({}, True),
+        ({"passage_prompt": "other: "}, True),
+        ({"passage_prompt": "p: "}, False),
+        ({"include_prompt": False}, False),
+    ],
+)
+def test_where_a_flags_prompt_stands(declares: dict[str, Any], behind: bool) -> None:
+    flags = {"passage_prompt": "p: ", "prompt_behind_title": True}
+    settings, against = resolve(flags, declares, EncoderSettings())
+    assert (settings.passage_prompt, settings.prompt_behind_title) == ("p: ", behind)
+    assert bool(against) == (declares.get("passage_prompt") == "other: ")
+    assert ("behind the title" in in_words(settings, True)) == behind
+
+
 def test_manifests_of_earlier_versions() -> None:
     old = {"class": "auto", "pooling": "mean", "l2_norm": True, "prefix": "p:", "max_length": 99}
     settings = EncoderSettings.of_manifest(EncoderRecord.from_json({**old, "add_sep": True}, "m"))
