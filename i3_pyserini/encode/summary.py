@@ -7,6 +7,7 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.model.settings import EncoderSettings, in_words
+from i3_pyserini.model.tokenizer_file import read_tokenizer_file
 from i3_pyserini.traps import ALWAYS, trap_words
 
 QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
@@ -41,9 +42,9 @@ def stock_search(
         environment: variables that the command needs here; see `java_environment`.
 
     Returns:
-        One command; or two, where stock Pyserini cannot encode the queries so or reads the
-        model's tokenizer otherwise, and takes vectors that were encoded before. None if the index
-        is none of FAISS's, or its model is unknown.
+        One command; or two, where stock Pyserini cannot encode the queries so, reads the
+        model's tokenizer otherwise or cuts queries at another length, and takes vectors that were
+        encoded before. None if the index is none of FAISS's, or its model is unknown.
 
     Raises:
         I3Error: a value in the manifest is not one that encoders know.
@@ -58,7 +59,7 @@ def stock_search(
     )
     model = f"{name}/{QUERY_ENCODER}" if manifest.encoder.kind == "i3" else name
     plain = settings.stock_can_encode and not trap_words(model, ALWAYS)
-    if plain and not _other_ids(model):
+    if plain and not _other_ids(model, settings.query_length):
         flags = settings.stock_flags()
         return f"{search} --encoder {shlex.quote(model)} {flags} --hits 1000 --output run.txt"
     encode = (
@@ -67,11 +68,14 @@ def stock_search(
     return f"{encode} && {search} --encoded-queries queries --hits 1000 --output run.txt"
 
 
-def _other_ids(model: str) -> bool:
-    """Whether stock Pyserini gives texts other ids than this package; False if unknown."""
+def _other_ids(model: str, query_length: int | None) -> bool:
+    """Whether stock Pyserini gives queries other ids than this package; False if unknown."""
     from i3_pyserini.model.tokenizer_check import check_tokenizer  # noqa: PLC0415  (seconds)
 
     try:
+        own = read_tokenizer_file(model)
+        if own and query_length and own.model_max_length != query_length:  # where stock cuts
+            return True
         return check_tokenizer(model) is not None
     except I3Error:  # the model is not here; the command is for where it is
         return False

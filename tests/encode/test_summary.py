@@ -49,6 +49,12 @@ def manifest(settings: EncoderSettings, kind: str = "auto", name: str = "M") -> 
     return IndexManifest(encoder=encoder, corpus=CorpusRecord(), titles=True)
 
 
+def cut_at(model: str, length: int) -> None:
+    """Makes stock Pyserini cut a model's queries at a length."""
+    file = Path(model) / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_max_length": length}))
+
+
 def test_the_line_and_the_share_that_is_cut(
     tiny_bert: str, corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +165,17 @@ def test_stock_command_where_transformers_reads_the_tokenizer_otherwise(
     assert (f"--encoder {model} " in str(command)) == (kind == "plain")
 
 
+@pytest.mark.parametrize("length", [None, 20, 64])
+def test_stock_command_where_stock_cuts_queries_at_another_length(
+    tiny_bert: str, tmp_path: Path, length: int | None
+) -> None:
+    (tmp_path / "index").touch()
+    cut_at(tiny_bert, 64)
+    settings = EncoderSettings("mean", query_length=length)
+    command = stock_search(tmp_path, manifest(settings, name=tiny_bert), {})
+    assert ("--encoded-queries" in str(command)) == (length == 20)
+
+
 def test_a_model_that_is_not_here_leaves_the_stock_command(tmp_path: Path) -> None:
     (tmp_path / "index").touch()
     gone = str(tmp_path / "gone")
@@ -205,6 +222,7 @@ def test_encode_says_what_flags_overrule(
     tiny_bert: str, corpus: Corpus, tmp_path: Path, run_module: Run
 ) -> None:
     model = st_model(tiny_bert, tmp_path / "m", prompts={"document": "place : "})
+    cut_at(model, 24)
     command = ("i3_pyserini.encode", "input", "--corpus", corpus.path, "output", "--embeddings")
     done = run_module(
         *command,
