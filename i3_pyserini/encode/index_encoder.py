@@ -77,13 +77,25 @@ def encoder_for(
         raise I3Error(
             f"{place}: its manifest names no model; name the one that encoded it with --encoder"
         )
-    kind = flags.kind or kind_of(name)
+    kind = flags.kind or _kind(name, made_by)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
     settings = None if kind == "i3" else _settings(name, made_by, place, flags)
     encoder = load_query_encoder(name, kind, flags.device, settings, threads)
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, place or "")
     return encoder
+
+
+def _kind(name: str, made_by: EncoderRecord) -> Kind:
+    """As the manifest says of its own model, which for a hub name nobody else knows.
+
+    Raises:
+        I3Error: there is no such model.
+    """
+    seen = kind_of(name)
+    if name == made_by.name and made_by.kind in ("i3", "auto"):
+        return "i3" if made_by.kind == "i3" else "auto"
+    return seen
 
 
 def record_of(encoder: QueryEncoder) -> EncoderRecord:

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from transformers import DistilBertConfig, PreTrainedConfig
 
 from i3_pyserini.encode.encoders import I3QueryEncoder
+from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for
 from i3_pyserini.encode.query_encoders import (
     NumpyQueryEncoder,
     TransformersQueryEncoder,
@@ -18,6 +20,7 @@ from i3_pyserini.encode.query_encoders import (
     note_cut,
 )
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.settings import EncoderSettings
 from tests.conftest import VOCABULARY
@@ -120,6 +123,35 @@ def test_a_token_without_an_embedding_is_left_to_transformers(tmp_path: Path) ->
     declared = {"added_tokens_decoder": {"999": {"content": "[NEW]", "special": True}}}
     model = make_odd_model(Kind(config=declared), tmp_path / "odd")
     assert isinstance(load_query_encoder(model), TransformersQueryEncoder)
+
+
+@pytest.mark.parametrize(
+    ("named", "made_by", "flag", "kind"),
+    [
+        ("some/model", "i3", None, "i3"),
+        ("some/model", "auto", None, "auto"),
+        ("some/model", "i3", "auto", "auto"),
+        ("another/model", "i3", None, "auto"),
+        ("some/model", None, None, "auto"),
+    ],
+)
+def test_the_manifest_says_of_which_kind_its_model_is(
+    monkeypatch: pytest.MonkeyPatch, named: str, made_by: str | None, flag: Any, kind: str
+) -> None:
+    asked: list[Any] = []
+
+    def load(*words: Any) -> None:
+        asked.extend(words)
+        raise I3Error("not loaded")
+
+    monkeypatch.setattr("i3_pyserini.encode.index_encoder.load_query_encoder", load)
+    with pytest.raises(I3Error, match="not loaded"):
+        encoder_for(
+            EncoderRecord(name="some/model", kind=made_by, **EncoderSettings().as_manifest()),
+            "index",
+            QueryFlags(named, flag),
+        )
+    assert asked[:2] == [named, kind]
 
 
 def test_names_that_are_nothing(place: Path, tmp_path: Path) -> None:
