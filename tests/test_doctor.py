@@ -127,15 +127,15 @@ def test_tokenizers_that_stock_reads_otherwise(kind: str, tmp_path: Path) -> Non
 def test_models_and_indexes_say_what_holds(
     tiny_bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = st_model(tiny_bert, tmp_path / "m")
+    model = st_model(tiny_bert, tmp_path / "m", transformer={"max_seq_length": 64})
     (tmp_path / "c.jsonl").write_text('{"id": "d", "title": "eggs", "text": "boil an egg"}\n')
     spec = EncoderSpec(model, "auto", contradicted=("--max-length: 24 declared, 9 given",))
     run_encoding(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "ix"))
     capsys.readouterr()
     found = list(doctor.check_directories([Path(model), tmp_path / "ix"]))
     assert [one.subject for one in found] == ["model", "index", "index", "search"]
-    assert "mean pooling, unit length, 24 ids" in found[0].state
-    assert "titles: yes, 24 ids, 0% of passages are cut" in found[1].state
+    assert "mean pooling, unit length, 64 ids" in found[0].state
+    assert "titles: yes, 64 ids, 0% of passages are cut" in found[1].state
     assert "--max-length: 24 declared, 9 given" in found[2].state
     assert "--encoder-class auto --pooling mean --l2-norm" in found[3].state
     assert not any(one.fix for one in found)

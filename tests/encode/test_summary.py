@@ -49,12 +49,6 @@ def manifest(settings: EncoderSettings, kind: str = "auto", name: str = "M") -> 
     return IndexManifest(encoder=encoder, corpus=CorpusRecord(), titles=True)
 
 
-def cut_at(model: str, length: int) -> None:
-    """Makes stock Pyserini cut a model's queries at a length."""
-    file = Path(model) / "tokenizer_config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "model_max_length": length}))
-
-
 def test_the_line_and_the_share_that_is_cut(
     tiny_bert: str, corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +164,6 @@ def test_stock_command_where_stock_cuts_queries_at_another_length(
     tiny_bert: str, tmp_path: Path, length: int | None
 ) -> None:
     (tmp_path / "index").touch()
-    cut_at(tiny_bert, 64)
     settings = EncoderSettings("mean", query_length=length)
     command = stock_search(tmp_path, manifest(settings, name=tiny_bert), {})
     assert ("--encoded-queries" in str(command)) == (length == 20)
@@ -221,13 +214,14 @@ def test_advice(settings: EncoderSettings, named: list[str]) -> None:
 def test_encode_says_what_flags_overrule(
     tiny_bert: str, corpus: Corpus, tmp_path: Path, run_module: Run
 ) -> None:
-    model = st_model(tiny_bert, tmp_path / "m", prompts={"document": "place : "})
-    cut_at(model, 24)
+    length = {"max_seq_length": 64}  # the tokenizer's own, at which stock search cuts queries
+    prompts = {"document": "place : "}
+    model = st_model(tiny_bert, tmp_path / "m", prompts=prompts, transformer=length)
     command = ("i3_pyserini.encode", "input", "--corpus", corpus.path, "output", "--embeddings")
     done = run_module(
         *command,
         *(tmp_path / "ix", "--to-faiss", "encoder", "--encoder", model, "--pooling", "cls"),
-        *("--no-l2-norm", "--max-length", 24, "--query-prefix", "what :", "--device", "cpu"),
+        *("--no-l2-norm", "--max-length", 64, "--query-prefix", "what :", "--device", "cpu"),
     )
     assert done.returncode == 0, done.stderr
     note = next(line for line in done.stderr.splitlines() if "overrule" in line)
