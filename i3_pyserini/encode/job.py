@@ -52,7 +52,9 @@ class Job:
     @property
     def fingerprint(self) -> str:
         """Hash of settings and corpus; every part carries it."""
-        text = json.dumps([self.settings, asdict(self.scan)], sort_keys=True)
+        known = asdict(self.scan)
+        del known["empty"]  # which earlier versions did not count
+        text = json.dumps([self.settings, known], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -186,7 +188,8 @@ def _load(path: Path) -> tuple[Settings, Scan] | None:
         parts = tuple(
             Part(Place(**part["start"]), int(part["passages"])) for part in known["parts"]
         )
-        return content["settings"], Scan(known["passages"], known["sha256"], parts, known["titled"])
+        counts = known["titled"], known.get("empty", 0)
+        return content["settings"], Scan(known["passages"], known["sha256"], parts, *counts)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

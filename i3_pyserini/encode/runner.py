@@ -79,7 +79,7 @@ def run_encoding(
         job = open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
         shape = Shape(job.scan.passages, known.encoder.dimension or 0)
         missing = job.missing()
-        _note_titles(job, how)
+        _note_passages(job, how)
         _check_space(output, job, shape, missing, how)
         if missing:
             _encode(job, source, missing, how)
@@ -124,12 +124,14 @@ def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
     return replace(known, corpus=corpus, encoder=replace(known.encoder, cut=job.share_cut()))
 
 
-def _note_titles(job: Job, how: Encoding) -> None:
+def _note_passages(job: Job, how: Encoding) -> None:
     if job.scan.titled and not how.batching.with_titles:
         note(
             f"{job.scan.titled:,} of {job.scan.passages:,} passages have a title that is not "
             "encoded; encoder --fields title text takes titles in"
         )
+    if job.scan.empty:
+        note(f"{job.scan.empty:,} of {job.scan.passages:,} passages have no text")
 
 
 def _check_space(

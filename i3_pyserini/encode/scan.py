@@ -48,12 +48,14 @@ class Scan:
         sha256: hash of all bytes of its lines, in order.
         parts: its parts, in order.
         titled: number of passages with a title.
+        empty: number of passages without text.
     """
 
     passages: int
     sha256: str
     parts: tuple[Part, ...]
     titled: int = 0
+    empty: int = 0
 
 
 def scan(
@@ -75,13 +77,14 @@ def scan(
     """
     shard = shard or Shard()
     digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)
-    start, count, titled = Place(), 0, 0
+    start, count, titled, empty = Place(), 0, 0, 0
     for place, line in _bar(shard_lines(corpus, shard), corpus):
         digest.update(line)
         if line.strip():
             passage = corpus.passage(line, place)
             seen.add(passage.docid)
             titled += bool(passage.title)
+            empty += not passage.text
             start = start if count else place
             count += 1
             if count == part_passages:
@@ -95,7 +98,8 @@ def scan(
         lines = ((p, line) for p, line in shard_lines(corpus, shard) if line.strip())
         if second := repeated.second(corpus.passage(line, p).docid for p, line in lines):
             _refuse_second(corpus, shard, *second)
-    return Scan(sum(part.passages for part in parts), digest.hexdigest(), tuple(parts), titled)
+    passages = sum(part.passages for part in parts)
+    return Scan(passages, digest.hexdigest(), tuple(parts), titled, empty)
 
 
 def hash_of(corpus: Corpus, shard: Shard) -> str:

@@ -87,17 +87,23 @@ class PassageFields:
     def _id_name(self, names: Iterable[str]) -> str:
         return _require(names, (self.docid,) if self.docid else ID_FIELDS, "id")
 
-    def _title_and_text(self, names: Iterable[str]) -> tuple[str | None, str]:
+    def _title_and_text(
+        self, names: Iterable[str], filled: str | None = None
+    ) -> tuple[str | None, str]:
+        """Their names; of several fields for a text, `filled` is the first that is not null."""
         if self.title:
             title: str | None = _require(names, (self.title,), "title")
         else:
             title = _find(names, TITLE_FIELDS)
+        if filled and not self.text:
+            return title, filled
         return title, _require(names, (self.text,) if self.text else TEXT_FIELDS, "text")
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, str | None]:
         """Values by `title`, `text` or the names asked for, in that order, without outer blanks."""
         if not self.fields:
-            title, text = self._title_and_text(record)
+            filled = [name for name, value in record.items() if value is not None]
+            title, text = self._title_and_text(record, _find(filled, TEXT_FIELDS))
             values = {} if title is None else {"title": _checked_text(record[title], title)}
             return {**values, "text": _checked_text(record[text], text)}
         if all(name in record for name in self.fields):

@@ -34,7 +34,7 @@ def corpus(tmp_path: Path) -> Corpus:
     lines = [
         {
             "id": f"d{n}",
-            "text": LONG if n % 4 == 0 else SHORT,
+            "text": LONG if n % 4 == 0 else None if n == 9 else SHORT,
             **({"title": "eggs"} if n < 3 else {}),
         }
         for n in range(10)
@@ -58,6 +58,7 @@ def test_the_line_and_the_share_that_is_cut(
     said = capsys.readouterr().err
     assert "mean pooling, unit length, titles: no, 20 ids, 30% of passages are cut" in said
     assert "3 of 10 passages have a title" in said and "--fields title text" in said
+    assert "1 of 10 passages have no text" in said
     found = read_manifest(tmp_path / "ix")
     assert found.encoder.cut == pytest.approx(0.3)
     assert EncoderSettings.of_manifest(found.encoder) == EncoderSpec(model, "auto").resolved()

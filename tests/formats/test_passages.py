@@ -29,6 +29,9 @@ def test_title_and_text_by_themselves(tmp_path: Path) -> None:
             {"_id": 2, "title": None, "text": "fry"},
             {"docid": "3", "contents": "one\ntwo"},
             {"id": "4", "title": "", "text": None},
+            {"id": "5", "text": None, "contents": "real words"},
+            {"id": "6", "text": "", "contents": "others"},
+            {"id": "7", "text": None, "body": None},
         )
     )
     assert passages == [
@@ -36,6 +39,9 @@ def test_title_and_text_by_themselves(tmp_path: Path) -> None:
         ("2", None, "fry", "\nfry"),
         ("3", None, "one\ntwo", "one\ntwo"),
         ("4", None, "", "\n"),
+        ("5", None, "real words", "real words"),
+        ("6", None, "", ""),
+        ("7", None, "", ""),
     ]
 
 
