@@ -229,7 +229,8 @@ def _is_running(process: int) -> bool:
 def _last_change(path: Path) -> float:
     """When a file was last changed, or anything in a folder."""
     inside = path.rglob("*") if path.is_dir() else ()
-    return max(one.stat().st_mtime for one in (path, *inside))
+    times: list[float] = [one.stat().st_mtime for one in (path, *inside)]
+    return max(times)
 
 
 def unfinished(path: Path) -> Path:
