@@ -11,6 +11,7 @@ from pathlib import Path
 from i3_pyserini.encode.summary import holds, stock_search
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
 from i3_pyserini.model.declared import declared
@@ -205,7 +206,7 @@ def check_tokenizers(paths: list[Path]) -> Iterator[Finding]:
         yield Finding("tokenizer", f"{path}: {found or alike}", FIX if found else None)
 
 
-def diagnose(paths: Sequence[Path | str] = ()) -> Diagnosis:
+def diagnose(paths: Sequence[AnyPath] = ()) -> Diagnosis:
     """Checks this machine, and what models and indexes declare.
 
     Says how a model encodes, whether transformers reads its tokenizer as its files say, how an

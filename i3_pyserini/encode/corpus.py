@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 if TYPE_CHECKING:
@@ -78,10 +80,10 @@ class ComputeOptions:
 
 
 def encode_corpus(
-    corpus: Path | str,
+    corpus: AnyPath,
     *,
-    model: str | Path,
-    output: Path | str,
+    model: NameOrPath,
+    output: AnyPath,
     kind: Literal["faiss", "npy", "jsonl"] = "faiss",
     titles: bool = True,
     overwrite: bool = False,
@@ -123,10 +125,10 @@ def encode_corpus(
 
 
 def estimate_encoding(
-    corpus: Path | str,
+    corpus: AnyPath,
     *,
-    model: str | Path,
-    output: Path | str = "index",
+    model: NameOrPath,
+    output: AnyPath = "index",
     kind: Literal["faiss", "npy", "jsonl"] = "faiss",
     titles: bool = True,
     encoder: EncoderOptions | None = None,
@@ -186,8 +188,8 @@ def encode_and_say(
 
 
 def _planned(
-    corpus: Path | str,
-    model: str | Path,
+    corpus: AnyPath,
+    model: NameOrPath,
     target: "IndexOutput",
     titles: bool,
     encoder: EncoderOptions | None,
@@ -199,5 +201,5 @@ def _planned(
 
     compute = compute or ComputeOptions()
     read = Corpus.from_options(Path(corpus), (reading or CorpusOptions()).reading())
-    spec = spec_of(str(model), encoder or EncoderOptions(), compute.dtype, compute.backend)
+    spec = spec_of(fspath(model), encoder or EncoderOptions(), compute.dtype, compute.backend)
     return read, spec, target, compute.encoding(titles)

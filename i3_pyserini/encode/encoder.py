@@ -1,11 +1,13 @@
 """An encoder: a model and its tokenizer together, which takes texts."""
 
 from collections.abc import Mapping, Sequence
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +94,7 @@ class Encoder:
 
 
 def load(
-    model: str | Path,
+    model: NameOrPath,
     *,
     device: str | None = None,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
@@ -118,14 +120,14 @@ def load(
     from i3_pyserini.encode.query_encoders import kind_of
     from i3_pyserini.encode.spec import spec_of
 
-    kind_of(str(model))  # refuses a directory that is none
-    return Encoder(spec_of(str(model), encoder or EncoderOptions(), dtype, backend), device)
+    kind_of(fspath(model))  # refuses a directory that is none
+    return Encoder(spec_of(fspath(model), encoder or EncoderOptions(), dtype, backend), device)
 
 
 def create(
-    backbone: str | Path,
+    backbone: NameOrPath,
     *,
-    output: Path | str,
+    output: AnyPath,
     interaction: Literal["released", "paper", "none"] | None = None,
     query_length: int | None = None,
     passage_length: int | None = None,
@@ -159,9 +161,9 @@ def create(
         "passage_length": passage_length,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    model = I3Retriever.from_backbone(str(backbone), **settings)
-    tokenizer = I3Tokenizer.from_pretrained(str(backbone), model.config)
-    save_model_directory(model, tokenizer, output, overwrite)
+    model = I3Retriever.from_backbone(fspath(backbone), **settings)
+    tokenizer = I3Tokenizer.from_pretrained(fspath(backbone), model.config)
+    save_model_directory(model, tokenizer, Path(output), overwrite)
     return load(output)
 
 

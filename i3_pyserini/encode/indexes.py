@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import fspath
 from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 Kind = Literal["faiss", "npy", "jsonl"]
@@ -27,9 +29,7 @@ class Verified:
         return "\n".join([*self.checks, "ok"])
 
 
-def merge_shards(
-    shards: Sequence[Path | str], *, output: Path | str, overwrite: bool = False
-) -> Written:
+def merge_shards(shards: Sequence[AnyPath], *, output: AnyPath, overwrite: bool = False) -> Written:
     """Joins shards that were encoded one by one into one index.
 
     Args:
@@ -52,10 +52,10 @@ def merge_shards(
 
 
 def import_vectors(
-    vectors: Path | str,
+    vectors: AnyPath,
     *,
-    output: Path | str,
-    ids: Path | str | None = None,
+    output: AnyPath,
+    ids: AnyPath | None = None,
     kind: Kind = "faiss",
     name: str | None = None,
     overwrite: bool = False,
@@ -86,10 +86,10 @@ def import_vectors(
 
 
 def verify_index(
-    index: Path | str,
+    index: AnyPath,
     *,
-    corpus: Path | str | None = None,
-    model: str | Path | None = None,
+    corpus: AnyPath | None = None,
+    model: NameOrPath | None = None,
     check: int = 100,
     seed: int = 0,
     fields: Sequence[str] = (),
@@ -123,7 +123,7 @@ def verify_index(
     options = encoder or EncoderOptions()
     flags = Flags(
         None if corpus is None else Path(corpus),
-        None if model is None else str(model),
+        None if model is None else fspath(model),
         check,
         seed,
         options.encoder_class,

@@ -1,18 +1,20 @@
 """Encoding topics once, for searches without a model."""
 
+from os import fspath
 from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 
 def encode_topics(
-    topics: str | Path,
+    topics: NameOrPath,
     *,
-    output: Path | str,
-    model: str | Path | None = None,
-    index: Path | str | None = None,
+    output: AnyPath,
+    model: NameOrPath | None = None,
+    index: AnyPath | None = None,
     encoder_class: Literal["i3", "auto"] | None = None,
     pooling: str | None = None,
     l2_norm: bool | None = None,
@@ -55,11 +57,11 @@ def encode_topics(
     from i3_pyserini.formats.index import EncoderRecord, read_manifest
     from i3_pyserini.formats.topics import read_topics
 
-    queries = read_topics(str(topics))
-    name = None if model is None else str(model)
+    queries = read_topics(fspath(topics))
+    name = None if model is None else fspath(model)
     flags = QueryFlags(name, encoder_class, quickest_device(device), pooling, l2_norm, query_prefix)
     made_by = read_manifest(Path(index)).encoder if index else EncoderRecord()
-    encoder = encoder_for(made_by, str(index) if index else None, flags)
+    encoder = encoder_for(made_by, fspath(index) if index else None, flags)
     if index is not None:
         check_index(Path(index), encoder)
     vectors = encoder.encode(list(queries.values()))

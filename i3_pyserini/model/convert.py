@@ -1,16 +1,18 @@
 """Original `.p` checkpoints to model directories, and back."""
 
+from os import fspath
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 
 def convert_model(
-    source: Path | str,
+    source: AnyPath,
     *,
-    output: Path | str,
-    backbone: str | Path | None = None,
+    output: AnyPath,
+    backbone: NameOrPath | None = None,
     reverse: bool = False,
     query_length: int = 32,
     passage_length: int = 140,
@@ -42,7 +44,7 @@ def convert_model(
             the output exists or cannot be written.
     """
     source, output = Path(source), Path(output)
-    if not reverse and not backbone:
+    if not reverse and backbone is None:
         raise I3Error("backbone is needed: a .p file holds neither configuration nor tokenizer")
     from i3_pyserini.model.export import (
         QUERY_ENCODER,
@@ -65,7 +67,8 @@ def convert_model(
         )
     check_target(output, overwrite)
     settings = OriginalSettings(query_length, passage_length, generated_query_length, normalize)
-    model, tokenizer = from_original(source, str(backbone), settings)
+    assert backbone is not None  # noqa: S101  (checked above)
+    model, tokenizer = from_original(source, fspath(backbone), settings)
     save_model_directory(model, tokenizer, output, overwrite)
     kind = "I³ model" if model.has_reconstructor else "plain dual encoder (no decoder in the file)"
     return Written(

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,11 +65,11 @@ class Explanation:
 
 
 def explain_passage(
-    model: str | Path,
+    model: NameOrPath,
     *,
     text: str | None = None,
     title: str | None = None,
-    corpus: Path | str | None = None,
+    corpus: AnyPath | None = None,
     docid: str | None = None,
     top: int = 20,
     memory: Literal["tokens", "vector"] = "tokens",
@@ -111,7 +113,7 @@ def explain_passage(
         )
         title, text = passage.title, passage.text
     assert text is not None  # noqa: S101  (the one or the other)
-    loaded, tokenizer = load_model_directory(model)
+    loaded, tokenizer = load_model_directory(fspath(model))
     trained = loaded.config.speaks
     if loaded.has_reconstructor and not trained:
         note(f"{model}: its reconstructor was never trained; these words mean nothing")

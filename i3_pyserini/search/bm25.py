@@ -8,11 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
 from i3_pyserini.search.options import at_least_1
 
@@ -29,11 +31,11 @@ GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocu
 
 
 def search_bm25(
-    corpus: Path | str,
-    topics: str | Path,
+    corpus: AnyPath,
+    topics: NameOrPath,
     *,
-    output: Path | str,
-    index: Path | str | None = None,
+    output: AnyPath,
+    index: AnyPath | None = None,
     hits: int = 1000,
     k1: float = 0.9,
     b: float = 0.4,
@@ -77,7 +79,7 @@ def search_bm25(
 
     output, threads = Path(output), threads or os.cpu_count() or 1
     refuse_existing(output, overwrite)
-    queries = read_topics(str(topics))
+    queries = read_topics(fspath(topics))
     passages, sha256 = Corpus.from_options(Path(corpus), reading.reading()), None
     if index is None:
         sha256 = corpus_hash(passages)

@@ -1,10 +1,12 @@
 """Fusing run files: one run of several."""
 
 from collections.abc import Sequence
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
 
 if TYPE_CHECKING:
@@ -16,16 +18,16 @@ STORED = ".fusion.json"  # behind the run's name: how it was fused
 
 
 def fuse_runs(
-    runs: Sequence[Path | str],
+    runs: Sequence[AnyPath],
     *,
-    output: Path | str,
+    output: AnyPath,
     method: Literal["rrf", "interpolation", "combmnz"] = "rrf",
     k: float = 60,
     normalization: Literal["min-max", "z-score", "none"] = "min-max",
     weights: Sequence[float] = (),
-    stored: Path | str | None = None,
-    tune: str | Path | None = None,
-    tune_runs: Sequence[Path | str] = (),
+    stored: AnyPath | None = None,
+    tune: NameOrPath | None = None,
+    tune_runs: Sequence[AnyPath] = (),
     measure: str = "nDCG@10",
     step: float | None = None,
     hits: int = 1000,
@@ -80,7 +82,7 @@ def fuse_runs(
     if stored is not None:
         how = read_fusion(Path(stored))
     elif tune is not None:
-        how = _tuned(fusion, read, str(tune), dev_paths, measure, hits, step)
+        how = _tuned(fusion, read, fspath(tune), dev_paths, measure, hits, step)
     else:
         how = Stored(fusion)
     refuse_overlap(how.queries, read)
@@ -95,10 +97,10 @@ def fuse_runs(
 
 def _check(
     runs: list[Path],
-    tune: str | Path | None,
+    tune: NameOrPath | None,
     tune_runs: list[Path],
     weights: Sequence[float],
-    stored: Path | str | None,
+    stored: AnyPath | None,
 ) -> None:
     if len(runs) < 2:  # noqa: PLR2004
         raise I3Error("name two runs or more")

@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.written import Written
 from i3_pyserini.search.options import at_least_1
 
 
 def build_lucene_index(
-    vectors: Path | str,
+    vectors: AnyPath,
     *,
-    output: Path | str,
+    output: AnyPath,
     type: Literal["flat", "hnsw"] = "flat",  # noqa: A002  (the option's name)
     m: int = 16,
     ef_construction: int = 100,
@@ -47,9 +48,7 @@ def build_lucene_index(
     )
 
 
-def write_lucene_topics(
-    queries: Path | str, *, output: Path | str, overwrite: bool = False
-) -> Written:
+def write_lucene_topics(queries: AnyPath, *, output: AnyPath, overwrite: bool = False) -> Written:
     """Writes encoded queries as topics for `python -m pyserini.search.lucene --dense`.
 
     Args:

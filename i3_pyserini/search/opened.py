@@ -1,6 +1,7 @@
 """An index opened for searching from Python: hits with titles and texts."""
 
 from collections.abc import Sequence
+from os import fspath
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -9,6 +10,7 @@ import numpy as np
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Hit, Scores
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.corpus import corpus_of
@@ -35,13 +37,13 @@ class PassageHit(NamedTuple):
 
 
 def open_index(
-    index: Path | str,
+    index: AnyPath,
     *,
-    model: str | Path | None = None,
+    model: NameOrPath | None = None,
     queries: QueryOptions = AS_PASSAGES,
     parameters: SearchParameters = AS_BUILT,
-    corpus: Path | str | None = None,
-    cache: Path | str | None = None,
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
     texts: bool = True,
 ) -> "Index":
     """Opens an index for searching.
@@ -75,9 +77,9 @@ def open_index(
         I3Error: there is no index, it is damaged or not of inner products, it is of another model,
             or it has not these parameters; or a corpus that is named cannot be read.
     """
-    searcher = Searcher(index, parameters=parameters.given())
+    searcher = Searcher(Path(index), parameters=parameters.given())
     if model is not None or queries != AS_PASSAGES:
-        searcher.load_encoder(queries.flags(None if model is None else str(model)))
+        searcher.load_encoder(queries.flags(None if model is None else fspath(model)))
     texts_of = _Texts(
         searcher,
         None if corpus is None else Path(corpus),

@@ -1,9 +1,11 @@
 """Searching an index for the queries of a topics file."""
 
+from os import fspath
 from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
 from i3_pyserini.search.options import (
     AS_BUILT,
@@ -19,13 +21,13 @@ ENGINE = "milvus:"  # how a vector engine's address begins
 
 
 def search_topics(
-    index: str | Path,
-    topics: str | Path,
+    index: NameOrPath,
+    topics: NameOrPath,
     *,
-    output: Path | str,
-    model: str | Path | None = None,
+    output: AnyPath,
+    model: NameOrPath | None = None,
     queries: QueryOptions = AS_PASSAGES,
-    encoded_queries: Path | str | None = None,
+    encoded_queries: AnyPath | None = None,
     hits: int | None = None,
     parameters: SearchParameters = AS_BUILT,
     feedback: Feedback = NO_FEEDBACK,
@@ -81,7 +83,7 @@ def search_topics(
         raise I3Error(f"tag {tag!r} is empty or has white space in it")
     if encoded_queries is not None and (model is not None or queries.query_prefix):
         raise I3Error("encoded_queries are encoded already: leave model and its options out")
-    if str(index).startswith(ENGINE):
+    if fspath(index).startswith(ENGINE):
         if not collection or feedback.prf_depth or parameters.given():
             raise I3Error(
                 f"{index}: a vector engine needs collection, and has no prf_depth, nprobe, "
@@ -98,10 +100,10 @@ def search_topics(
     if max_passage:
         results = results.of_documents(max_passage_delimiter, max_passage_hits)
     encoded = None if encoded_queries is None else Path(encoded_queries)
-    flags = queries.flags(None if model is None else str(model))
+    flags = queries.flags(None if model is None else fspath(model))
     job = SearchJob(
-        index=str(index),
-        queries=Queries(str(topics), encoded, flags),
+        index=fspath(index),
+        queries=Queries(fspath(topics), encoded, flags),
         results=results,
         collection=collection,
         parameters=parameters.given(),

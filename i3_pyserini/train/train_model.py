@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath
 
 if TYPE_CHECKING:
     from i3_pyserini.train.trainer import TrainedModel
@@ -15,7 +16,7 @@ NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
 
 
 def train_model(
-    recipe: Path | str,
+    recipe: AnyPath,
     *,
     show: bool = False,
     overrides: Sequence[str] | Mapping[str, Any] = (),

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.search.options import at_least_1
 
 
@@ -36,7 +37,7 @@ class Loaded:
 
 
 def load_index(
-    index: Path | str,
+    index: AnyPath,
     *,
     engine: str,
     collection: str,

@@ -1,9 +1,11 @@
 """Building and tuning approximate indexes."""
 
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 from i3_pyserini.search.index.results import Tuned, in_words
 from i3_pyserini.search.options import at_least_1
@@ -13,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def build_index(
-    vectors: Path | str,
+    vectors: AnyPath,
     *,
-    output: Path | str,
+    output: AnyPath,
     type: str,  # noqa: A002  (the option's name)
     training: int | None = None,
     seed: int = 0,
@@ -51,13 +53,13 @@ def build_index(
 
 
 def tune_index(
-    index: Path | str,
-    topics: str | Path | None = None,
+    index: AnyPath,
+    topics: NameOrPath | None = None,
     *,
     target_recall: float,
     k: int = 1000,
-    queries: Path | str | None = None,
-    against: Path | str | None = None,
+    queries: AnyPath | None = None,
+    against: AnyPath | None = None,
 ) -> Tuned:
     """Finds the cheapest parameters for a recall, and stores them in the index.
 
@@ -89,7 +91,7 @@ def tune_index(
     return Tuned(Path(index), k, best, trials)
 
 
-def _vectors(index: Path, topics: str | Path | None, queries: Path | None) -> "Scores":
+def _vectors(index: Path, topics: NameOrPath | None, queries: Path | None) -> "Scores":
     """The vectors of the queries to tune with, compared with what encoded the index."""
     from i3_pyserini.encode.index_encoder import refuse_other_encoder
     from i3_pyserini.formats.encoded_queries import read_encoded_queries
@@ -97,8 +99,9 @@ def _vectors(index: Path, topics: str | Path | None, queries: Path | None) -> "S
     from i3_pyserini.search.searcher import Searcher
 
     searcher = Searcher(index)
-    if queries is None:
-        return searcher.vectors_of(list(read_topics(str(topics)).values()))
+    if topics is not None:
+        return searcher.vectors_of(list(read_topics(fspath(topics)).values()))
+    assert queries is not None  # noqa: S101  (the one or the other)
     encoded = read_encoded_queries(queries)
     refuse_other_encoder(encoded.made_by, str(encoded.path), searcher.made_by, str(index))
     return searcher.vectors_of(encoded.vectors)

@@ -2,11 +2,13 @@
 
 import socket
 from importlib.util import find_spec
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.search.options import QueryOptions, at_least_1
 
 if TYPE_CHECKING:
@@ -16,17 +18,17 @@ PORTS = 65_535
 
 
 def serve_index(
-    index: Path | str,
-    corpus: Path | str | None = None,
+    index: AnyPath,
+    corpus: AnyPath | None = None,
     *,
-    model: str | Path | None = None,
+    model: NameOrPath | None = None,
     encoder_class: Literal["i3", "auto"] | None = None,
     bm25: bool = True,
-    bm25_index: Path | str | None = None,
+    bm25_index: AnyPath | None = None,
     hits: int = 10,
     host: str = "127.0.0.1",
     port: int = 8080,
-    cache: Path | str | None = None,
+    cache: AnyPath | None = None,
     reading: CorpusOptions = USUAL,
 ) -> None:
     """Serves a page to search an index from, until it is interrupted.
@@ -59,8 +61,9 @@ def serve_index(
     from i3_pyserini.search.searcher import Searcher
     from i3_pyserini.search.serve.passages import Passages, Sources
 
-    searcher = Searcher(index)
-    searcher.load_encoder(QueryOptions(encoder_class).flags(None if model is None else str(model)))
+    searcher = Searcher(Path(index))
+    name = None if model is None else fspath(model)
+    searcher.load_encoder(QueryOptions(encoder_class).flags(name))
     paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
     sources = Sources(paths[0], paths[1], bm25, paths[2], reading.reading())
     serve(Passages(searcher, sources), listening, host, hits)
