@@ -29,6 +29,7 @@ COMMANDS = {
     "search": Command("search.topics:search_topics", "search an index, for queries of a file"),
     "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
+    "rerank": Command("search.rerank:rerank_run", "score a run's first hits with a cross-encoder"),
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
     "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),

@@ -71,8 +71,8 @@ def score_pairs(
     if find_spec("sentence_transformers") is None:
         raise I3Error("scoring needs sentence-transformers: pip install 'i3-pyserini[score]'")
     from i3_pyserini.data.scoring import Scoring, score
-    from i3_pyserini.data.teacher import TeacherOptions
     from i3_pyserini.data.unscored import Mined
+    from i3_pyserini.search.pair_scorer import PairOptions
 
     mined = Mined(
         Path(negatives),
@@ -84,7 +84,7 @@ def score_pairs(
     )
     scoring = Scoring(
         str(teacher),
-        TeacherOptions(template, max_length, batch_size, dtype, device),
+        PairOptions(template, max_length, batch_size, dtype, device),
         mined,
         Path(corpus),
         None if cache is None else Path(cache),

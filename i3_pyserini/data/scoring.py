@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from i3_pyserini.data.known import BLOCK as CHECKED
 from i3_pyserini.data.known import KnownPassages, blocks
-from i3_pyserini.data.teacher import Teacher, TeacherOptions
 from i3_pyserini.data.unscored import Mined, Unscored, UnscoredQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_existing, refuse_inputs
 from i3_pyserini.formats.journal import Journal, open_journal
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import TextStore, open_store
+from i3_pyserini.search.pair_scorer import PairOptions, PairScorer
 
 BLOCK = 64  # queries: enough pairs to sort them by length, few enough to lose
 
@@ -37,7 +37,7 @@ class Scoring:
     """
 
     teacher: str
-    options: TeacherOptions
+    options: PairOptions
     mined: Mined
     collection: Path
     cache: Path | None = None
@@ -79,7 +79,7 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
     refuse_existing(output, overwrite)
     refuse_inputs([output], [*scoring.mined.files.values(), scoring.collection])
     queries = UnscoredQueries(scoring.mined)
-    teacher = Teacher(scoring.teacher, scoring.options)
+    teacher = PairScorer(scoring.teacher, scoring.options)
     corpus = Corpus.from_options(scoring.collection, scoring.reading)
     settings = _settings(scoring, corpus, teacher)
     with open_journal(output, settings, overwrite) as journal:
@@ -94,7 +94,7 @@ def score(scoring: Scoring, output: Path, overwrite: bool = False) -> Scored:
     return Scored(total, pairs, done)
 
 
-def _settings(scoring: Scoring, corpus: Corpus, teacher: Teacher) -> dict[str, str | int | None]:
+def _settings(scoring: Scoring, corpus: Corpus, teacher: PairScorer) -> dict[str, str | int | None]:
     """What the output depends on; files by their content, so that they may be moved."""
     mined = scoring.mined
     return {
@@ -155,7 +155,7 @@ def _is_of(line: bytes, query: Unscored) -> bool:
         return False
 
 
-def _score(block: list[Unscored], teacher: Teacher, store: TextStore) -> Iterator[str]:
+def _score(block: list[Unscored], teacher: PairScorer, store: TextStore) -> Iterator[str]:
     """The lines of a block, all of whose pairs are scored together."""
     named = [(one, pid) for one in block for pid in (*one.positives, *one.negatives)]
     scores = teacher.score([(one.query, _text(one, pid, teacher, store)) for one, pid in named])
@@ -171,7 +171,7 @@ def _score(block: list[Unscored], teacher: Teacher, store: TextStore) -> Iterato
         yield _line(one, list(islice(rest, len(one.positives) + len(one.negatives))))
 
 
-def _text(query: Unscored, pid: str, teacher: Teacher, store: TextStore) -> str:
+def _text(query: Unscored, pid: str, teacher: PairScorer, store: TextStore) -> str:
     passage = store.get(pid)
     if passage is None:  # two ids with one hash
         raise I3Error(f"{query.place}: {pid} is not in the collection")

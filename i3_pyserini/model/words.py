@@ -3,10 +3,13 @@
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
+
+if TYPE_CHECKING:
+    from i3_pyserini.model.pseudo_query import PseudoQueryWord
 
 WORDS = 12
 
@@ -30,8 +33,10 @@ class PseudoQueryWords:
 
     def of(self, text: str, title: str | None) -> list[tuple[str, float]]:
         """Words and weights, the weightiest first; nothing where they are absent."""
-        if self.absent:
-            return []
+        return [] if self.absent else [(one.word, one.weight) for one in self.found(text, title)]
+
+    def found(self, text: str, title: str | None) -> "list[PseudoQueryWord]":
+        """The words as the model gives them, where they are not absent."""
         from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415  (seconds)
         from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
 
@@ -40,8 +45,7 @@ class PseudoQueryWords:
                 self._loaded = load_model_directory(self._model)
             model, tokenizer = self._loaded
             title = title if self._with_titles else None
-            words = explain(model, tokenizer, text, title, top=WORDS, memory="vector")
-        return [(word.word, word.weight) for word in words]
+            return explain(model, tokenizer, text, title, top=WORDS, memory="vector")
 
 
 def _why_absent(model: str) -> str:

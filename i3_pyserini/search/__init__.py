@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from i3_pyserini.search.lucene import build_lucene_index, write_lucene_topics
     from i3_pyserini.search.opened import Index, PassageHit, open_index
     from i3_pyserini.search.options import Feedback, QueryOptions, SearchParameters
+    from i3_pyserini.search.rerank import rerank_run
     from i3_pyserini.search.serve.server import serve_index
     from i3_pyserini.search.topics import search_topics
 
@@ -30,6 +31,7 @@ __getattr__, __dir__ = lazy_names(
         "fuse_runs": "fuse",
         "load_index": "engines.loading",
         "open_index": "opened",
+        "rerank_run": "rerank",
         "search_bm25": "bm25",
         "search_topics": "topics",
         "serve_index": "serve.server",
@@ -50,6 +52,7 @@ __all__ = [
     "fuse_runs",
     "load_index",
     "open_index",
+    "rerank_run",
     "search_bm25",
     "search_topics",
     "serve_index",

@@ -42,7 +42,7 @@ def search_bm25(
     threads: int | None = None,
     tag: str = "bm25",
     overwrite: bool = False,
-    reading: CorpusOptions = USUAL,
+    corpus_options: CorpusOptions = USUAL,
 ) -> WrittenRun:
     """Indexes titles and texts of a corpus with Pyserini's Lucene, once, and searches with BM25.
 
@@ -57,7 +57,7 @@ def search_bm25(
         threads: all cores by default.
         tag: last column of the run.
         overwrite: replace an older run.
-        reading: how the corpus is read, where that is unusual.
+        corpus_options: how the corpus is read, where that is unusual.
 
     Returns:
         The run that was written.
@@ -80,7 +80,7 @@ def search_bm25(
     output, threads = Path(output), threads or os.cpu_count() or 1
     refuse_existing(output, overwrite)
     queries = read_topics(fspath(topics))
-    passages, sha256 = Corpus.from_options(Path(corpus), reading.reading()), None
+    passages, sha256 = Corpus.from_options(Path(corpus), corpus_options.reading()), None
     if index is None:
         sha256 = corpus_hash(passages)
         index = index_beside(output, Path(corpus), sha256)

@@ -12,6 +12,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Hit, Scores
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.textstore import TextStore, open_store
+from i3_pyserini.model.explain import Explanation
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.corpus import corpus_of
 from i3_pyserini.search.options import AS_BUILT, AS_PASSAGES, QueryOptions, SearchParameters
@@ -137,7 +138,7 @@ class Index:
             queries = list(queries)
         return [self._with_texts(hits) for hits in self.searcher.search(queries, k)]
 
-    def explain(self, docid: str) -> list[tuple[str, float]]:
+    def explain(self, docid: str) -> Explanation:
         """The words of the pseudo-query that a passage's vector was mixed with, by their weight.
 
         The model's passage side is read when they are first asked for, with torch.
@@ -146,7 +147,7 @@ class Index:
             docid: the passage's id.
 
         Returns:
-            Words and weights, the weightiest first.
+            The words, by descending weight; printed, a table.
 
         Raises:
             I3Error: the model that encoded the index has no pseudo-queries, or the passage is not
@@ -162,7 +163,8 @@ class Index:
         passage = self._texts.store.get(docid)
         if passage is None:
             raise I3Error(f"{self.path}: no passage {docid!r} in its corpus")
-        return self._words.of(passage.text, passage.title)
+        words = self._words.found(passage.text, passage.title)
+        return Explanation(words, passage.text, passage.title, docid, "vector", trained=True)
 
     def _with_texts(self, hits: Sequence[Hit]) -> list[PassageHit]:
         found = []

@@ -28,10 +28,10 @@ from transformers import (
 from i3_pyserini.data import score_pairs
 from i3_pyserini.data.candidates import TeacherFile
 from i3_pyserini.data.scoring import BLOCK, Scoring, score
-from i3_pyserini.data.teacher import Teacher, TeacherOptions
 from i3_pyserini.data.unscored import Mined, UnscoredQueries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.search.pair_scorer import PairOptions, PairScorer
 from tests.conftest import tiny_bert_config
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -50,7 +50,7 @@ READ = {  # what the teacher is to read of them, by the default template
     "p4": "None a b c d e f a b c d e f a b c d e f a b c d e f a b c d e f",
 }
 QUERIES = {"q1": "how long to boil an egg", "q2": "what is photosynthesis"}
-OPTIONS = TeacherOptions(max_length=24, batch_size=3, device="cpu")
+OPTIONS = PairOptions(max_length=24, batch_size=3, device="cpu")
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +100,7 @@ def task(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def scoring(task: Path, teacher: str, options: TeacherOptions = OPTIONS, **mined: Any) -> Scoring:
+def scoring(task: Path, teacher: str, options: PairOptions = OPTIONS, **mined: Any) -> Scoring:
     named = {"negatives": task / "n.tsv", "queries": task / "q.tsv", "qrels": task / "r.txt"}
     return Scoring(teacher, options, Mined(**{**named, **mined}), task / "c.tsv")
 
@@ -188,12 +188,12 @@ def test_a_causal_model_gives_the_log_odds_of_yes_against_no(tmp_path: Path) -> 
             logits = model(**batch).logits[0, -1]
         expected.append(float(logits[ids["yes"]] - logits[ids["no"]]))
     options = replace(OPTIONS, max_length=50)
-    teacher = Teacher(str(tmp_path), options)
+    teacher = PairScorer(str(tmp_path), options)
     assert teacher.score(pairs) == pytest.approx(expected, abs=1e-5)
     teacher.encoder.save_pretrained(str(tmp_path / "saved"))  # with modules, in their folders
-    saved = Teacher(str(tmp_path / "saved"), options)
+    saved = PairScorer(str(tmp_path / "saved"), options)
     assert saved.score(pairs) == pytest.approx(expected, abs=1e-5)
-    assert "teacher 1_LogitScore/config.json" in saved.describe()
+    assert "model 1_LogitScore/config.json" in saved.describe()
 
 
 def test_the_training_reader_reads_it(task: Path, teacher: str) -> None:
@@ -275,7 +275,7 @@ def test_min_relevance(task: Path, teacher: str) -> None:
 
 def test_templates(teacher: str) -> None:
     def text(template: str, title: str | None) -> str:
-        return Teacher(teacher, replace(OPTIONS, template=template)).text(
+        return PairScorer(teacher, replace(OPTIONS, template=template)).text(
             Passage("", title, "a {b}")
         )
 
@@ -379,7 +379,7 @@ def test_other_settings_do_not_resume(task: Path, teacher: str, make_teacher: Ma
     assert "(max negatives: None -> 2)" in refused(scoring(task, teacher, max_negatives=2))
     assert "(min relevance: 1 -> 0)" in refused(scoring(task, teacher, min_relevance=0))
     other = refused(replace(same, teacher=make_teacher(bias=0.5)))
-    assert "(teacher model.safetensors: " in other
+    assert "(model model.safetensors: " in other
     for name, kind in (("n.tsv", "negatives"), ("q.tsv", "queries"), ("c.tsv", "collection")):
         content = (task / name).read_bytes()
         (task / name).write_bytes(content + b"\n")
@@ -429,7 +429,7 @@ def test_too_little_memory(task: Path, teacher: str, monkeypatch: pytest.MonkeyP
     def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    model = Teacher(teacher, OPTIONS)
+    model = PairScorer(teacher, OPTIONS)
     monkeypatch.setattr(model.encoder, "predict", full)
     with pytest.raises(I3Error, match=r"not enough memory for --batch-size 3; repeat .* smaller"):
         model.score([("a", "b")])
@@ -508,7 +508,7 @@ def test_no_classification_head(
     module = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
     (bi_encoder / "modules.json").write_text(json.dumps([module]))
     with pytest.raises(I3Error, match=said):
-        Teacher(str(bi_encoder), OPTIONS)
+        PairScorer(str(bi_encoder), OPTIONS)
     assert caplog.messages == []  # one line is all that a user sees
 
 
@@ -520,21 +520,21 @@ def test_teachers_that_cannot_be(make_teacher: Make, tmp_path: Path, teacher: st
         ("tiny-teacher", "no such directory"),
     ):
         with pytest.raises(I3Error, match=said):
-            Teacher(name, OPTIONS)
+            PairScorer(name, OPTIONS)
     with pytest.raises(I3Error, match=r"max_length is 161, but .* has only 160 positions"):
-        Teacher(teacher, replace(OPTIONS, max_length=161))
+        PairScorer(teacher, replace(OPTIONS, max_length=161))
     with pytest.raises(I3Error, match="--device cuda:99 is not usable here"):
-        Teacher(teacher, replace(OPTIONS, device="cuda:99"))
+        PairScorer(teacher, replace(OPTIONS, device="cuda:99"))
     broken = Path(make_teacher())
     (broken / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(I3Error, match="model cannot be read"):
-        Teacher(str(broken), OPTIONS)
+        PairScorer(str(broken), OPTIONS)
     larger = Path(make_teacher())
     tokenizer = AutoTokenizer.from_pretrained(larger)
     tokenizer.add_tokens([f"a{number}" for number in range(99)] + ["h", "g"])
     tokenizer.save_pretrained(larger)
     with pytest.raises(I3Error, match="cannot score a pair of texts: index out of range"):
-        Teacher(str(larger), OPTIONS)
+        PairScorer(str(larger), OPTIONS)
 
 
 def test_the_command(run_module: Run, task: Path, teacher: str, tiny_bert: str) -> None:

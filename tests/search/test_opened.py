@@ -93,9 +93,11 @@ def test_words_of_a_pseudo_query(index: Index, place: Path, tmp_path: Path) -> N
     known = json.loads((tmp_path / "index" / "manifest.json").read_text())
     edit_manifest(tmp_path / "index", model={**known["model"], "name": str(tmp_path / "model")})
     trained = open_index(tmp_path / "index", cache=tmp_path)
-    words = trained.explain("d0")
-    assert words and [weight for _, weight in words] == sorted((w for _, w in words), reverse=True)
-    assert trained.explain("d50") == words  # the same passage again
+    found = trained.explain("d0")
+    weights = [word.weight for word in found.words]
+    assert weights and weights == sorted(weights, reverse=True)
+    assert (found.docid, found.title, found.memory) == ("d0", "eggs", "vector")
+    assert trained.explain("d50").words == found.words  # the same passage again
     with pytest.raises(I3Error, match="no passage 'absent'"):
         trained.explain("absent")
 

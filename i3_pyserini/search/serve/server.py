@@ -29,7 +29,7 @@ def serve_index(
     host: str = "127.0.0.1",
     port: int = 8080,
     cache: AnyPath | None = None,
-    reading: CorpusOptions = USUAL,
+    corpus_options: CorpusOptions = USUAL,
 ) -> None:
     """Serves a page to search an index from, until it is interrupted.
 
@@ -47,7 +47,7 @@ def serve_index(
         host: address to listen at; others than this machine's let anybody search.
         port: 0 for any free one.
         cache: folder for the text store; the one that the corpus is in by default.
-        reading: how the corpus is read, where the index's manifest does not say.
+        corpus_options: how the corpus is read, where the index's manifest does not say.
 
     Raises:
         I3Error: a number is out of range, an input does not fit the others, or the port is taken.
@@ -65,7 +65,7 @@ def serve_index(
     name = None if model is None else fspath(model)
     searcher.load_encoder(QueryOptions(encoder_class).flags(name))
     paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
-    sources = Sources(paths[0], paths[1], bm25, paths[2], reading.reading())
+    sources = Sources(paths[0], paths[1], bm25, paths[2], corpus_options.reading())
     serve(Passages(searcher, sources), listening, host, hits)
 
 

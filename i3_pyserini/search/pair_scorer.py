@@ -1,4 +1,4 @@
-"""The teacher: a cross-encoder that reads query and passage together and scores them."""
+"""A cross-encoder that reads query and passage together and scores them."""
 
 import logging
 import string
@@ -28,12 +28,12 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class TeacherOptions:
-    """How a teacher reads and computes.
+class PairOptions:
+    """How a cross-encoder reads and computes.
 
     Attributes:
         template: a passage's text; may use `{title}` (nothing where there is none) and `{sep}`
-            (the teacher's separator token) besides `{text}`.
+            (the model's separator token) besides `{text}`.
         max_length: ids of query and passage together at most; the longer of them is cut.
         batch_size: pairs that go through the model together.
         dtype: of the weights and of the computation.
@@ -47,7 +47,7 @@ class TeacherOptions:
     device: str | None = None
 
 
-class Teacher:
+class PairScorer:
     """A cross-encoder of sentence-transformers, with raw scores.
 
     With one label the score is its logit, with two the log odds of the second (logit 1 - logit 0,
@@ -63,21 +63,21 @@ class Teacher:
             something else would score at random), or it scores no pairs.
     """
 
-    def __init__(self, name: str, options: TeacherOptions) -> None:
+    def __init__(self, name: str, options: PairOptions) -> None:
         _check_template(options.template)
-        check_name(name, "teacher")
+        check_name(name, "cross-encoder")
         self.name, self.options = name, options
         device = torch_device(options.device)
         note_slow_bf16(options.dtype, device)
         self.encoder = _load(name, options, device)
         self.sep = self.encoder.tokenizer.sep_token
         if self.sep is None and "{sep}" in options.template:
-            raise I3Error(f"teacher {name}: has no separator; leave {{sep}} out of template")
+            raise I3Error(f"model {name}: has no separator; leave {{sep}} out of template")
         self._check_lengths()
         self._check_probe()
 
     def text(self, passage: Passage) -> str:
-        """What the teacher reads of a passage."""
+        """What the model reads of a passage."""
         title = passage.title or ""
         return self.options.template.format(title=title, sep=self.sep, text=passage.text).strip()
 
@@ -123,9 +123,9 @@ class Teacher:
         directory = Path(self.name)
         if not directory.is_dir():
             commit = getattr(self.encoder.config, "_commit_hash", None)
-            return {**how, "teacher": f"{self.name}@{commit}"}
+            return {**how, "model": f"{self.name}@{commit}"}
         files = sorted(file for file in _files(directory) if file.suffix in MODEL_FILES)
-        hashes = {f"teacher {file.relative_to(directory)}": file_hash(file)[:16] for file in files}
+        hashes = {f"model {file.relative_to(directory)}": file_hash(file)[:16] for file in files}
         return {**how, **hashes}
 
     def _check_lengths(self) -> None:
@@ -138,7 +138,7 @@ class Teacher:
         )
         if limit and 0 < limit < self.options.max_length:  # XLNet says -1 for none
             raise I3Error(
-                f"max_length is {self.options.max_length}, but teacher {self.name} has only "
+                f"max_length is {self.options.max_length}, but model {self.name} has only "
                 f"{limit} positions"
             )
 
@@ -147,21 +147,21 @@ class Teacher:
         labels = self.encoder.num_labels
         if labels not in (1, 2):
             raise I3Error(
-                f"teacher {self.name}: has {labels} labels; a cross-encoder that scores relevance "
+                f"model {self.name}: has {labels} labels; a cross-encoder that scores relevance "
                 "has one or two"
             )
         try:
             self.score(PROBE)
         except Exception as error:  # whatever a model and tokenizer that do not fit raise
             detail = next(iter(str(error).splitlines()), type(error).__name__)
-            raise I3Error(f"teacher {self.name}: cannot score a pair of texts: {detail}") from error
+            raise I3Error(f"model {self.name}: cannot score a pair of texts: {detail}") from error
 
 
-def _load(name: str, options: TeacherOptions, device: torch.device) -> CrossEncoder:
+def _load(name: str, options: PairOptions, device: torch.device) -> CrossEncoder:
     directory = Path(name)
     if directory.is_dir() and not any(file.name in VOCABULARY_FILES for file in _files(directory)):
         raise I3Error(
-            f"teacher {name}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); name the "
+            f"model {name}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); name the "
             "directory of a cross-encoder"
         )
     try:
@@ -176,10 +176,10 @@ def _load(name: str, options: TeacherOptions, device: torch.device) -> CrossEnco
             )
             missing = _missing_weights(encoder)
     except Exception as error:  # a damaged file raises almost anything
-        raise unreadable(name, "teacher", "model", error) from error
+        raise unreadable(name, "cross-encoder", "model", error) from error
     if missing:
         raise I3Error(
-            f"teacher {name}: weights are missing ({', '.join(missing)}), so that its scores would "
+            f"model {name}: weights are missing ({', '.join(missing)}), so that its scores would "
             "be random; name a cross-encoder, not a bi-encoder or a pre-trained model"
         )
     return encoder
