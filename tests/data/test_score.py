@@ -554,7 +554,7 @@ def test_the_command(run_module: Run, task: Path, teacher: str, tiny_bert: str) 
     (task / "kd.jsonl").unlink()
     headless = command(*judged, model=tiny_bert)
     assert headless.returncode == 2
-    assert headless.stderr.startswith(f"error: teacher {tiny_bert}: weights are missing")
+    assert headless.stderr.startswith(f"error: model {tiny_bert}: weights are missing")
     assert headless.stderr.count("\n") == 1
     offline = command(*judged, model="nobody/nothing")
     assert offline.returncode == 2
