@@ -184,7 +184,7 @@ def load_i3_config(name_or_dir: str) -> I3Config:
     if fields.get("model_type") != I3Config.model_type:
         raise I3Error(
             f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; make one of "
-            "it with I3Retriever.from_backbone or i3-pyserini model convert"
+            "it with i3-pyserini model create or model convert"
         )
     try:
         config: I3Config = I3Config.from_dict(fields)
