@@ -10,7 +10,11 @@ import i3_pyserini as i3
 from i3_pyserini.encode import EncoderOptions
 from i3_pyserini.formats.vector_files import open_index
 
-PASSAGES: list[str | dict[str, str]] = ["Boil eggs.", {"title": "Light", "text": "Plants need light."}, "roads " * 300]
+PASSAGES: list[str | dict[str, str]] = [
+    "Boil eggs.",
+    {"title": "Light", "text": "Plants need light."},
+    "roads " * 300,
+]
 QUERIES = ["how long to boil an egg", "", "Photosynthesis ÉGGS 水"]
 
 
