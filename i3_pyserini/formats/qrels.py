@@ -198,11 +198,19 @@ def numbered(table: "pd.DataFrame", queries: Mapping[str, int]) -> "pd.DataFrame
 
 
 def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
-    """The same columns in polars."""
+    """The same columns in polars.
+
+    Raises:
+        I3Error: a level is no whole number.
+    """
     if isinstance(qrels, pl.DataFrame):
         return qrels
-    columns = {name: qrels[name].to_list() for name in SCHEMA}
-    return pl.DataFrame(columns, schema=SCHEMA, strict=False)
+    levels = enumerate(qrels["relevance"].to_list(), start=1)
+    columns = {name: qrels[name].to_list() for name in PAIR}
+    columns["relevance"] = [_number(level, f"judgements, row {row}") for row, level in levels]
+    table = pl.DataFrame(columns, schema=SCHEMA | {"relevance": pl.Float64}, strict=False)
+    numbered_rows = table.with_row_index(LINE, offset=1)
+    return _whole_levels(Judgements(numbered_rows, "judgements", "row")).select(*SCHEMA)
 
 
 def repeated(table: pl.DataFrame) -> bool:
@@ -253,8 +261,12 @@ def _refuse_no_passages(table: pl.DataFrame, path: Path) -> None:
         )
 
 
-def _checked(judgements: Judgements, duplicates: Duplicates) -> Judgements:
-    """Whole levels, each pair once; what is odd but taken is noted."""
+def _whole_levels(judgements: Judgements) -> pl.DataFrame:
+    """The table with levels as integers.
+
+    Raises:
+        I3Error: one is no whole number, or too high.
+    """
     levels = judgements.table["relevance"]
     for wrong, what, advice in (
         (levels != levels.round(), "is no whole number", "round it, or give levels"),
@@ -263,7 +275,12 @@ def _checked(judgements: Judgements, duplicates: Duplicates) -> Judgements:
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise I3Error(f"{judgements.place(row)}: relevance {levels[row]:g} {what}; {advice}")
-    table = judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)
+    return judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)
+
+
+def _checked(judgements: Judgements, duplicates: Duplicates) -> Judgements:
+    """Whole levels, each pair once; what is odd but taken is noted."""
+    table = _whole_levels(judgements)
     if repeated(table):
         table = _once(Judgements(table, judgements.source, judgements.unit), duplicates)
     below = table["relevance"].filter(table["relevance"] < 0).sort().to_list()

@@ -12,6 +12,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID
 from i3_pyserini.formats.qrels import (
     as_pandas,
+    as_polars,
     judgements_of,
     note_without_topic,
     read_judgements,
@@ -196,6 +197,17 @@ def test_ids_of_data_sets(missing: object) -> None:
     for row in ((missing, "a", 1), ("q", missing, 1)):
         with pytest.raises(I3Error, match=r"row 1: the (query|passage) id is"):
             judgements_of([row], "set", "row")
+
+
+@pytest.mark.parametrize("level", [0.7, float("nan"), None, "high", True, 1e300])
+def test_levels_of_a_frame_are_whole(level: object) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"query_id": ["q"] * 2, "doc_id": ["a", "b"], "relevance": [1.0, 2]})
+    assert as_polars(frame)["relevance"].to_list() == [1, 2]
+    frame["relevance"] = pd.Series([1, level], dtype=object)
+    with pytest.raises(I3Error, match="judgements, row 2: relevance"):
+        as_polars(frame)
 
 
 def test_judged_queries_without_a_topic_are_named(
