@@ -86,29 +86,32 @@ def _table_records(
     file: PassageFile, fields: PassageFields, table: Table
 ) -> Iterator[tuple[int, dict[str, str]]]:
     header: list[str] | None = None
-    layouts: dict[int, list[tuple[int, str]]] = {}
+    layouts: dict[int, list[tuple[int, str]]] = {}  # by the number of columns of a row
     literal = file.format == "tsv" and not table.quoted
-    for number, cells in read_rows(file.path, _kind(file), table):
-        if not layouts:
-            header = _header(file, number, cells, fields, table)
-            layouts = _layouts(fields, header)
-            if header:
-                continue
+    for row, (number, cells) in enumerate(read_rows(file.path, _kind(file), table)):
+        if row == 0 and (header := _header(file, number, cells, fields, table)):
+            continue
         if len(cells) not in layouts:
-            raise I3Error(f"{place(file, number)}: {len(cells)} fields{_expected(header)}")
+            try:
+                layouts[len(cells)] = _layout(fields, header, len(cells))
+            except I3Error as error:
+                raise I3Error(f"{place(file, number)}: {error}") from error
         record = {name: cells[column].strip(BLANKS) for column, name in layouts[len(cells)]}
         if header and literal:
             record = {name: _unquoted(cell) for name, cell in record.items()}
         yield number, record
 
 
-def _layouts(fields: PassageFields, header: list[str] | None) -> dict[int, list[tuple[int, str]]]:
-    """Columns that are read, with their names, by the number of columns of a row."""
-    names_by_width = {len(header): header} if header else LAYOUTS
-    return {
-        width: [(names.index(name), name) for name in fields.columns(names)]
-        for width, names in names_by_width.items()
-    }
+def _layout(fields: PassageFields, header: list[str] | None, width: int) -> list[tuple[int, str]]:
+    """Columns that are read of a row with so many, and their names.
+
+    Raises:
+        I3Error: rows have more or fewer, or it lacks one that is needed.
+    """
+    names = header or LAYOUTS.get(width, [])
+    if len(names) != width:
+        raise I3Error(f"{width} fields{_expected(header)}")
+    return [(names.index(name), name) for name in fields.columns(names)]
 
 
 def _expected(header: list[str] | None) -> str:

@@ -89,6 +89,16 @@ def test_a_header_is_noted_where_it_is_a_choice(
     assert not capsys.readouterr().err
 
 
+def test_named_fields_of_rows_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text("1\tt\ta\n2\tu\tb\n")
+    found = Corpus(path, ("title", "text"))
+    assert [(one.docid, one.title, one.text) for one in found] == [("1", "t", "a"), ("2", "u", "b")]
+    path.write_text("1\tt\ta\n2\tb\n")
+    with pytest.raises(I3Error, match=r"c\.tsv, line 2: no title or text"):
+        list(Corpus(path, ("title", "text")))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "said"),
     [
@@ -96,6 +106,7 @@ def test_a_header_is_noted_where_it_is_a_choice(
         ("c.csv", b"id,text\n1,a\n2\n", {}, "line 3: 1 fields, but the header has 2"),
         ("c.tsv", b"id\ttext\n1\ta\tb\n", {}, "line 2: 3 fields, but the header has 2"),
         ("c.tsv", b"1\ta\n2\n", {}, "line 2: 1 fields; expected pid, title and text"),
+        ("c.tsv", b"1\ta\n2\t\t\tb\n", {}, "line 2: 4 fields; expected pid, title and text"),
         ("c.csv", b'id,text\n1,"a\n2,b\n', {}, "line 2: a quote is not closed"),
         ("c.csv", b'id,text\n1,a\n2,"a"b\n', {}, "line 3: a quote is not closed"),
         (
