@@ -27,7 +27,7 @@ from i3_pyserini.formats.parts import (
 )
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, Place
-from i3_pyserini.formats.records import differences
+from i3_pyserini.formats.records import differences, read_object
 
 JOB = "job.json"
 Settings = Mapping[str, Any]
@@ -183,7 +183,7 @@ def open_job(
 def _load(path: Path) -> tuple[Settings, Scan] | None:
     """None where there is no job, or one that was cut off before its first part."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_object(path)
         known = content["scan"]
         parts = tuple(
             Part(Place(**part["start"]), int(part["passages"])) for part in known["parts"]
@@ -192,7 +192,9 @@ def _load(path: Path) -> tuple[Settings, Scan] | None:
         return content["settings"], Scan(known["passages"], known["sha256"], parts, *counts)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except I3Error as error:
+        raise I3Error(f"{error}; remove {path.parent}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise I3Error(f"{path}: cannot be read ({error}); remove {path.parent}") from error
 
 

@@ -1,17 +1,17 @@
 """Query encoders for searching: BERT in NumPy where the model is one, transformers otherwise."""
 
-import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.lowercase import lowercase_first
@@ -114,7 +114,7 @@ def settings_of_model(name: str) -> EncoderSettings:
     """
     folder = _i3_directory(Path(name))
     if folder is not None:
-        return EncoderSettings.of_i3(_json(folder / "config.json"))
+        return EncoderSettings.of_i3(read_object(folder / "config.json"))
     return resolve({}, declared(name), EncoderSettings())[0]
 
 
@@ -263,23 +263,17 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
 def _i3_directory(folder: Path) -> Path | None:
     """The I³ model directory that a folder is, or is the query encoder of."""
     for directory in (folder, *([folder.parent] if folder.name == QUERY_ENCODER else [])):
-        if _json(directory / "config.json").get("model_type") == "i3":
+        config = directory / "config.json"
+        if config.is_file() and read_object(config).get("model_type") == "i3":
             return directory
     return None
 
 
 def _tokenizer_length(folder: Path) -> int | None:
     """What stock Pyserini cuts queries to; None if the tokenizer does not say."""
-    length = _json(folder / "tokenizer_config.json").get("model_max_length")
+    file = folder / "tokenizer_config.json"
+    length = read_object(file).get("model_max_length") if file.is_file() else None
     return int(length) if isinstance(length, (int, float)) and length < NO_LIMIT else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _is_hub_name(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import codecs
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +51,9 @@ class CorpusOptions:
             I3Error: there is no such encoding, or the delimiter is not one character.
         """
         delimiter = self.column_delimiter
-        if delimiter is not None and delimiter.startswith("\\"):
-            delimiter = codecs.decode(delimiter, "unicode_escape")
+        if delimiter is not None and delimiter.startswith("\\") and len(delimiter) > 1:
+            with suppress(UnicodeError):  # no escape sequence: several characters, as they are
+                delimiter = codecs.decode(delimiter, "unicode_escape")
         return Table(delimiter, self.encoding, self.header)
 
 

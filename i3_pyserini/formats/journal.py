@@ -21,7 +21,7 @@ from i3_pyserini.formats.atomic import (
     refuse_existing,
     unfinished,
 )
-from i3_pyserini.formats.records import differences
+from i3_pyserini.formats.records import differences, read_object
 
 Settings = Mapping[str, str | int | None]
 
@@ -125,12 +125,9 @@ def _compare(file: BinaryIO, output: Path, settings: Settings, overwrite: bool) 
 
 def _changes(noted: Path, settings: Settings) -> list[str]:
     try:
-        before = json.loads(noted.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = None
-    if not isinstance(before, dict):
+        return differences(read_object(noted), settings)
+    except (FileNotFoundError, I3Error):
         return [f"{noted.name} cannot be read"]
-    return differences(before, settings)
 
 
 @contextmanager

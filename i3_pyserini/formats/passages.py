@@ -244,7 +244,7 @@ class Corpus:
             options.get("delimiter") or "\n",
             options.get("title_field"),
             options.get("text_field"),
-            table=Table(**(options.get("table") or {})),
+            table=Table.of_options(options.get("table") or {}),
         )
 
     @cached_property

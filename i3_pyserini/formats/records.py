@@ -104,15 +104,25 @@ def read_object(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         I3Error: it cannot be read, or is not one JSON object in UTF-8.
     """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise I3Error(f"{path}: cannot be read (expected a JSON object, got {_short(found)})")
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """Reads a file that holds one JSON value.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        I3Error: it cannot be read, or is not JSON in UTF-8.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise I3Error(f"{path}: cannot be read ({error})") from error
-    if not isinstance(found, dict):
-        raise I3Error(f"{path}: cannot be read (expected a JSON object, got {_short(found)})")
-    return found
 
 
 def write_object(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """Rows of CSV and TSV files, as a stream, each with the line that it begins on."""
 
-import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -41,12 +40,24 @@ class Table:
 
     def __post_init__(self) -> None:
         try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
-            raise I3Error(f"encoding {self.encoding}: no such encoding") from error
+            "\n".encode(self.encoding)
+        except (LookupError, ValueError) as error:  # unknown, not of text, or no name at all
+            raise I3Error(f"encoding {self.encoding!a}: no such encoding of text") from error
         delimiter = self.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise I3Error(f"column_delimiter {delimiter!r}: expected one character, such as ';'")
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, Any]) -> "Table":
+        """The table whose `options` are known.
+
+        Raises:
+            I3Error: one is unknown, as of a newer version, or its value has another type.
+        """
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise I3Error(f"options of a table cannot be read ({error})") from error
 
     def options(self) -> dict[str, Any]:
         """What differs from the default, for manifests."""

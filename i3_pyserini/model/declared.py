@@ -1,11 +1,11 @@
 """What a model's own files declare of how it encodes: those of sentence-transformers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.records import read_json
 from i3_pyserini.model.settings import DenseLayer
 
 OWN_MODULES = "sentence_transformers."  # others are code that comes with the model
@@ -216,12 +216,7 @@ def _mapping(name: str, file: str) -> Mapping[str, Any]:
 def _read(name: str, file: str) -> Any:
     """A JSON file of a model; None if it has none of this name."""
     path = path_of(name, file)
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise I3Error(f"{name}: {file} cannot be read ({error})") from error
+    return None if path is None else read_json(path)
 
 
 def path_of(name: str, file: str) -> Path | None:

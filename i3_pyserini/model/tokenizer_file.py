@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import path_of
 from i3_pyserini.model.token_ids import TokenIds
 
@@ -145,6 +146,8 @@ def _declared_tokens(name: str, config: Mapping[str, Any]) -> "Iterator[AddedTok
     """
     numbered = config.get("added_tokens_decoder")
     if isinstance(numbered, Mapping):
+        if odd := next((key for key in numbered if not str(key).isdecimal()), None):
+            raise I3Error(f"{name}/{CONFIG}: a token has the id {odd!r:.80}; expected a number")
         for _, token in sorted(numbered.items(), key=lambda item: int(item[0])):
             yield _token(name, token, special=False)
         fields = config
@@ -175,12 +178,4 @@ def _token(name: str, value: Any, special: bool = True) -> "AddedToken":
 def _fields(name: str, file: str) -> Mapping[str, Any]:
     """A JSON object of the model's; {} if it has no such file."""
     path = path_of(name, file)
-    if path is None:
-        return {}
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    if not isinstance(fields, dict):
-        raise I3Error(f"{path}: expected a JSON object, got {type(fields).__name__}")
-    return fields
+    return {} if path is None else read_object(path)

@@ -1,12 +1,12 @@
 """The pseudo-query words behind a passage's vector."""
 
-import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
+from i3_pyserini.formats.records import read_object
 
 if TYPE_CHECKING:
     from i3_pyserini.model.pseudo_query import PseudoQueryWord
@@ -65,10 +65,10 @@ def _i3_fields(model: str) -> dict[str, Any]:
     none = {"interaction": "none"}
     if Path(model).is_dir():  # the configuration's own class takes seconds to import
         try:
-            fields = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+            fields = read_object(Path(model) / "config.json")
         except FileNotFoundError:
             return none
-        return dict(fields) if fields.get("model_type") == "i3" else none
+        return fields if fields.get("model_type") == "i3" else none
     from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415
 
     return dict(load_i3_config(model).to_dict()) if is_i3_model(model) else none

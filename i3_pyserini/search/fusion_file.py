@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.records import read_object
 from i3_pyserini.search.fusion import Fusion, Method, Normalization
 from i3_pyserini.search.fusion_tuning import Tuned
 
@@ -65,7 +66,7 @@ def read_fusion(path: Path) -> Stored:
         I3Error: the file cannot be read, or is no fusion.
     """
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_object(path)
         weights = tuple(float(weight) for weight in fields["weights"])
         fusion = Fusion(fields["method"], weights, float(fields["k"]), fields["normalization"])
         tuned = dict(fields.get("tuned", {}))

@@ -23,6 +23,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.settings import EncoderSettings
+from i3_pyserini.model.words import load_words
 from tests.conftest import VOCABULARY
 from tests.model.odd_tokenizers import KINDS, Kind, make_odd_model
 from tests.model.odd_tokenizers import TEXTS as ODD_TEXTS
@@ -161,6 +162,17 @@ def test_names_that_are_nothing(place: Path, tmp_path: Path) -> None:
             load_query_encoder(name)
     with pytest.raises(I3Error, match="not an I³ model directory"):
         load_query_encoder(str(place), "i3")
+
+
+def test_a_damaged_configuration_is_no_other_kind_of_model(place: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(place / "model", model)
+    config = model / "config.json"
+    for content in ("", '{"model_type": "i3"', "[]"):
+        config.write_text(content)
+        for read in (kind_of, load_query_encoder, load_words):
+            with pytest.raises(I3Error, match=r"config\.json: cannot be read"):
+                read(str(model))
 
 
 def test_starting_needs_no_torch(place: Path) -> None:

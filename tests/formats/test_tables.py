@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_options import CorpusOptions
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.tables import Table, read_rows
 from tests.formats.damage import compressed
@@ -142,11 +143,25 @@ def test_mistakes_are_named_with_their_line(
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(I3Error, match="encoding klingon: no such encoding"):
-        Table(encoding="klingon")
+    for encoding in ("klingon", "base64", "hex", "rot13", "undefined", "", "a\0b"):
+        with pytest.raises(I3Error, match=r"encoding '.*': no such encoding"):
+            Table(encoding=encoding)
     for delimiter in ("", ";;", "\n", '"'):
         with pytest.raises(I3Error, match="column_delimiter"):
             Table(delimiter)
+    for options in ({"quotes": True}, {"delimiter": 7}, {"encoding": None}):
+        with pytest.raises(I3Error, match="options of a table"):
+            Corpus.from_options(Path(), {"table": options})
+
+
+@pytest.mark.parametrize(
+    ("given", "delimiter"), [("\\t", "\t"), ("\\", "\\"), (";", ";"), ("\\x7c", "|")]
+)
+def test_a_delimiter_may_be_written_as_an_escape(given: str, delimiter: str) -> None:
+    assert CorpusOptions(column_delimiter=given).table().delimiter == delimiter
+    for damaged in ("\\x", "\\N{nothing}"):
+        with pytest.raises(I3Error, match="column_delimiter"):
+            CorpusOptions(column_delimiter=damaged).table()
 
 
 def test_a_long_field_is_read(tmp_path: Path) -> None:

@@ -95,10 +95,11 @@ def test_only_a_vocabulary(tmp_path: Path) -> None:
     [
         (FILE, "{", "tokenizer cannot be read"),
         (CONFIG, "{", "cannot be read"),
-        (CONFIG, "[]", "expected a JSON object, got list"),
+        (CONFIG, "[]", "expected a JSON object"),
         (CONFIG, '{"truncation_side": "up"}', "truncation_side is 'up'"),
         (CONFIG, '{"cls_token": 7}', "a special token is declared as 7"),
         (CONFIG, '{"added_tokens_decoder": {"0": {"rstrip": 1}}}', "a special token is declared"),
+        (CONFIG, '{"added_tokens_decoder": {"zero": "[PAD]"}}', "a token has the id 'zero'"),
     ],
 )
 def test_damaged_files_are_one_line(tmp_path: Path, file: str, content: str, said: str) -> None:
