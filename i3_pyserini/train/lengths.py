@@ -1,6 +1,5 @@
 """How many texts are longer than the model reads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from i3_pyserini.data.candidates import CandidateSource
@@ -8,7 +7,6 @@ from i3_pyserini.errors import note
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.model.config import is_i3_model
 from i3_pyserini.model.declared import declared
-from i3_pyserini.model.query_text import query_texts
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.samples import TrainingSet
 
@@ -59,17 +57,15 @@ def lengths_sentence(tokenizer: I3Tokenizer, samples: TrainingSet, init: str) ->
 
 def cut_queries(tokenizer: I3Tokenizer, source: CandidateSource) -> Cut:
     """How many training queries are cut, by the model's own tokenizer."""
-    texts = [source[row].query for row in _spread(len(source))]
-    config = tokenizer.config
-    texts = query_texts(texts, config.query_prefix)
-    return _cut("queries", tokenizer, texts, config.query_length, len(source))
+    ids = tokenizer.query_ids([source[row].query for row in _spread(len(source))])
+    return Cut("queries", tokenizer.config.query_length, ids.cut, len(ids), len(source))
 
 
 def cut_passages(tokenizer: I3Tokenizer, store: TextStore) -> Cut:
     """How many passages of the collection are cut, titles and template included."""
     found = [store.slice(row, row + 1)[0] for row in _spread(len(store))]
-    texts = tokenizer.passage_texts([one.text for one in found], [one.title for one in found])
-    return _cut("passages", tokenizer, texts, tokenizer.config.passage_length, len(store))
+    ids = tokenizer.passage_ids([one.text for one in found], [one.title for one in found])
+    return Cut("passages", tokenizer.config.passage_length, ids.cut, len(ids), len(store))
 
 
 def other_lengths(backbone: str, tokenizer: I3Tokenizer) -> list[str]:
@@ -91,17 +87,6 @@ def other_lengths(backbone: str, tokenizer: I3Tokenizer) -> list[str]:
         for name in ("query_length", "passage_length")
         if theirs.get(name, getattr(tokenizer.config, name)) != getattr(tokenizer.config, name)
     ]
-
-
-def _cut(kind: str, tokenizer: I3Tokenizer, texts: Sequence[str], limit: int, total: int) -> Cut:
-    ids = tokenizer.tokenizer(
-        list(texts),
-        truncation=False,
-        verbose=False,  # of texts that are too long, which is what is asked here
-        return_token_type_ids=False,
-        return_attention_mask=False,
-    )["input_ids"]
-    return Cut(kind, limit, sum(len(one) > limit for one in ids), len(texts), total)
 
 
 def _spread(total: int) -> range:

@@ -11,14 +11,14 @@ from i3_pyserini.train.trainer import train
 from tests.train.conftest import MakeRecipe
 
 
-@pytest.fixture
-def tokenizer(tiny_bert: str) -> I3Tokenizer:
+@pytest.fixture(params=[{"query_prefix": "what"}, {"query_prompt": "what "}])
+def tokenizer(tiny_bert: str, request: pytest.FixtureRequest) -> I3Tokenizer:
     model = I3Retriever.from_backbone(
         tiny_bert,
         query_length=5,
         passage_length=8,
-        query_prefix="what ",
         passage_template="{title} {text}",
+        **request.param,
     )
     return I3Tokenizer.from_pretrained(tiny_bert, model.config)
 
