@@ -3,7 +3,6 @@
 The files are as large as the collection, so that only the place of each line is kept.
 """
 
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.compression import is_compressed
+from i3_pyserini.formats.jsonl import parse_object, refuse_surrogates
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class _Lines(CandidateSource):
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise I3Error(f"{path}: no such file")
+        if is_compressed(path):
+            raise I3Error(f"{path}: is compressed; decompress it, since its lines are read singly")
         self.path = path
         starts, numbers, start = [], [], 0
         with path.open("rb") as lines:
@@ -206,30 +209,53 @@ class TeacherFile(_Lines):
 
     def _parse(self, line: str, place: str) -> Candidates:
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise I3Error(f"{place}: not valid JSON ({error})") from error
-        query = record.get("query") if isinstance(record, dict) else None
+            record = parse_object(line.encode())
+        except I3Error as error:
+            raise I3Error(f"{place}: {error}") from error
+        query = record.get("query")
         if not isinstance(query, str) or not query.strip():
             raise I3Error(f"{place}: no field 'query' with a text")
         positives, positive_scores = _scored(record, "positives", place)
         negatives, negative_scores = _scored(record, "negatives", place)
         if not positives:
             raise I3Error(f"{place}: the query has no positive")
+        for text in (query, *positives, *negatives):
+            refuse_surrogates(text, place)
         return Candidates(query, positives, negatives, positive_scores, negative_scores, place)
 
 
-def _scored(record: dict[str, Any], name: str, place: str) -> tuple[list[str], list[float]]:
+def pids_of(record: Mapping[str, Any], name: str, place: str) -> list[str]:
+    """The passage ids of a field of mined or scored candidates.
+
+    Args:
+        record: a line of their file.
+        name: "positives" or "negatives".
+        place: file and line, for messages.
+
+    Raises:
+        I3Error: there is no such field, or one is no id.
+    """
     part = record.get(name)
-    if not isinstance(part, dict) or not all(
-        isinstance(part.get(key), list) for key in ("doc_id", "score")
-    ):
-        raise I3Error(f"{place}: no field {name!r} with lists 'doc_id' and 'score'")
-    pids, scores = [str(pid) for pid in part["doc_id"]], part["score"]
+    pids = part.get("doc_id") if isinstance(part, dict) else None
+    if not isinstance(pids, list) or not all(map(is_id, pids)):
+        raise I3Error(f"{place}: no field {name!r} with a list 'doc_id' of ids")
+    return [str(pid) for pid in pids]
+
+
+def is_id(value: object) -> bool:
+    """Whether a JSON value is an id: a string or an integer."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())
+
+
+def _scored(record: dict[str, Any], name: str, place: str) -> tuple[list[str], list[float]]:
+    pids, scores = pids_of(record, name, place), record[name].get("score")
+    if not isinstance(scores, list):
+        raise I3Error(f"{place}: no field {name!r} with a list 'score'")
     if len(pids) != len(scores):
         raise I3Error(f"{place}: {len(pids)} {name} but {len(scores)} scores")
     for pid, score in zip(pids, scores, strict=True):
         # Not math.isfinite, which fails for whole numbers that no float holds.
-        if not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
+        number = isinstance(score, int | float) and not isinstance(score, bool)
+        if not number or not abs(score) <= sys.float_info.max:
             raise I3Error(f"{place}: the teacher's score of passage {pid} is {score!r:.40}")
     return pids, [float(score) for score in scores]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from i3_pyserini.data.candidates import Candidates, NegativesFile
+from i3_pyserini.data.candidates import Candidates, NegativesFile, is_id, pids_of
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
 
 
@@ -62,7 +63,8 @@ class UnscoredQueries:
 
     def __init__(self, mined: Mined) -> None:
         self.mined = mined
-        self._listed = None if mined.negatives.suffix == ".jsonl" else _listed(mined)
+        kinds = [suffix for suffix in mined.negatives.suffixes if suffix not in COMPRESSED]
+        self._listed = None if kinds[-1:] == [".jsonl"] else _listed(mined)
         if self._listed is None and (mined.queries or mined.qrels):
             raise I3Error(
                 f"{mined.negatives}: has queries and positives of its own; leave out topics and "
@@ -115,23 +117,11 @@ def _records(path: Path) -> Iterator[Unscored]:
         if not isinstance(query, str) or not query.strip():
             raise I3Error(f"{place}: no field 'query' with a text")
         qid = record.get("qid")
-        if not _is_id(qid):
+        if not is_id(qid):
             raise I3Error(f"{place}: no field 'qid' with the query's id")
-        positives, negatives = (_pids(record, name, place) for name in ("positives", "negatives"))
+        positives, negatives = (pids_of(record, name, place) for name in ("positives", "negatives"))
         if not positives:
             raise I3Error(f"{place}: the query has no positive")
         for text in (query, str(qid), *positives, *negatives):
             refuse_surrogates(text, place)
         yield Unscored(query, positives, negatives, None, None, place, str(qid))
-
-
-def _pids(record: dict[str, Any], name: str, place: str) -> list[str]:
-    part = record.get(name)
-    pids = part.get("doc_id") if isinstance(part, dict) else None
-    if not isinstance(pids, list) or not all(map(_is_id, pids)):
-        raise I3Error(f"{place}: no field {name!r} with a list 'doc_id' of ids")
-    return [str(pid) for pid in pids]
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())

@@ -13,6 +13,7 @@ from i3_pyserini.data.candidates import (
     TeacherFile,
 )
 from i3_pyserini.errors import I3Error
+from tests.formats.damage import compressed
 
 QUERIES = {"q1": "boil eggs", "q2": "hot water", "q3": "unjudged"}
 POSITIVES = {"q1": ["p1", "p5"], "q2": ["p2"], "q9": ["p3"]}
@@ -121,14 +122,14 @@ def test_teacher_file(tmp_path: Path, end: str) -> None:
     [
         ("{", r"not valid JSON \("),
         ("[" * 100_000, "not (valid|usable) JSON"),
-        ("[]", "no field 'query' with a text"),
+        ("[]", "expected a JSON object"),
         (changed(query=" "), "no field 'query' with a text"),
         (changed(query=7), "no field 'query' with a text"),
-        (changed(positives=None), "no field 'positives' with lists 'doc_id' and 'score'"),
-        (changed(negatives={"doc_id": []}), "no field 'negatives' with lists"),
-        (changed(negatives=scored(doc_id=5)), "no field 'negatives' with lists"),
-        (changed(negatives=scored(doc_id="p1")), "no field 'negatives' with lists"),
-        (changed(negatives=scored(score=5)), "no field 'negatives' with lists"),
+        (changed(positives=None), "no field 'positives' with a list 'doc_id' of ids"),
+        (changed(negatives={"doc_id": []}), "no field 'negatives' with a list 'score'"),
+        (changed(negatives=scored(doc_id=5)), "no field 'negatives' with a list 'doc_id' of"),
+        (changed(negatives=scored(doc_id="p1")), "no field 'negatives' with a list 'doc_id' of"),
+        (changed(negatives=scored(score=5)), "no field 'negatives' with a list 'score'"),
         (changed(positives=scored(score=[1.0])), "2 positives but 1 scores"),
         (changed(negatives=scored(score=[1, 2, 3])), "2 negatives but 3 scores"),
         (changed(positives={"doc_id": [], "score": []}), "the query has no positive"),
@@ -142,6 +143,12 @@ def test_teacher_file(tmp_path: Path, end: str) -> None:
         ),
         (changed(negatives=scored(score=[1, None])), "the teacher's score of passage p2 is None"),
         (changed(negatives=scored(score=["1", 2])), "the teacher's score of passage p1 is '1'"),
+        (changed(negatives=scored(score=[1, True])), "the teacher's score of passage p2 is True"),
+        *(
+            (changed(negatives=scored(doc_id=["p1", odd])), "no field 'negatives' with a list 'doc")
+            for odd in (None, True, 1.5, " ", ["p1"])
+        ),
+        (changed(query="\ud83d"), "a lone surrogate"),
         (changed(negatives=scored(score=[10**400, 2])), "the teacher's score of passage p1 is 1"),
     ],
 )
@@ -150,6 +157,14 @@ def test_bad_teacher_lines(tmp_path: Path, line: str, said: str) -> None:
     assert len(source) == 2
     with pytest.raises(I3Error, match=f"t.jsonl, line 2: {said}"):
         source[1]
+
+
+@pytest.mark.parametrize("kind", ["negatives", "teacher"])
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_compressed_files_are_named(tmp_path: Path, kind: str, how: str) -> None:
+    path = written(tmp_path / "t.jsonl.gz", compressed(json.dumps(RECORD).encode(), how))
+    with pytest.raises(I3Error, match=r"t\.jsonl\.gz: is compressed"):
+        NegativesFile(path, QUERIES, POSITIVES) if kind == "negatives" else TeacherFile(path)
 
 
 def test_judged_queries(tmp_path: Path) -> None:

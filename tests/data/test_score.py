@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 import os
@@ -240,9 +241,11 @@ def test_mined_jsonl_gives_the_same_as_tsv(task: Path, teacher: str) -> None:
         + json.dumps({**second, "negatives": {"doc_id": ["p2", "p4"], "rank": [1, 2]}})
     )
     score(scoring(task, teacher), task / "tsv")
-    mined = scoring(task, teacher, negatives=task / "n.jsonl", queries=None, qrels=None)
-    score(mined, task / "jsonl")
-    assert (task / "jsonl").read_bytes() == (task / "tsv").read_bytes()
+    (task / "n.jsonl.gz").write_bytes(gzip.compress((task / "n.jsonl").read_bytes()))
+    for name in ("n.jsonl", "n.jsonl.gz"):
+        mined = scoring(task, teacher, negatives=task / name, queries=None, qrels=None)
+        score(mined, task / f"of {name}")
+        assert (task / f"of {name}").read_bytes() == (task / "tsv").read_bytes()
 
 
 def test_only_the_first_negatives(task: Path, teacher: str) -> None:
