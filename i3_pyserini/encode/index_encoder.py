@@ -75,11 +75,11 @@ def encoder_for(
     name = flags.encoder or made_by.name
     if not name or (not flags.encoder and made_by.kind == "imported"):
         raise I3Error(
-            f"{place}: its manifest names no model; name the one that encoded it with --encoder"
+            f"{place}: its manifest names no model; name the one that encoded it as model"
         )
     kind = flags.kind or _kind(name, made_by)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
-        raise I3Error("--pooling, --l2-norm and --query-prefix are in an I³ model's configuration")
+        raise I3Error("pooling, l2_norm and query_prefix are in an I³ model's configuration")
     settings = None if kind == "i3" else _settings(name, made_by, place, flags)
     encoder = load_query_encoder(name, kind, flags.device, settings, threads)
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, place or "")
@@ -170,7 +170,7 @@ def _settings(
     if known.passage_prompt and not known.query_prompt and given["query_prompt"] is None:
         note(
             f"the passages of {place} have the prefix {known.passage_prompt!r}, the queries none; "
-            "--query-prefix gives them one"
+            "query_prefix gives them one"
         )
     prompt = given["query_prompt"]
     return known if prompt is None else replace(known, query_prompt=str(prompt))

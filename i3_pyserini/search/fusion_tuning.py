@@ -72,7 +72,7 @@ def tune(
     """
     measures, _ = choose_measures([measure])
     if len(measures) != 1:
-        raise I3Error(f"--measure {measure}: {len(measures)} measures; name one")
+        raise I3Error(f"measure {measure}: {len(measures)} measures; name one")
     refuse_unscored(runs, fusion.method)
     pool = pool_runs(runs)
     queries = [str(qid) for qid in pool.qids]
@@ -83,7 +83,7 @@ def tune(
             f"none of the {len(queries)} queries of the dev runs is judged ({min(queries)!r} "
             f"against {qrels['query_id'].min()!r}); are these qrels of another set?"
         )
-    note_without_topic(qrels, dict.fromkeys(queries), "--tune", "the dev runs")
+    note_without_topic(qrels, dict.fromkeys(queries), "tune", "the dev runs")
     value_of = _Value(measures[0], judged)
     depth = min(depth, measures[0].params.get("cutoff", depth))
     weights = list(_weights(len(runs), step))
@@ -145,10 +145,10 @@ def _weights(runs: int, step: float | None) -> Iterator[tuple[float, ...]]:
     step = step or (STEP if runs == 2 else STEP_OF_MORE)  # noqa: PLR2004
     steps = round(1 / step)
     if steps < 1 or not np.isclose(steps * step, 1):
-        raise I3Error(f"--step {step:g}: must divide 1, as 0.05 does")
+        raise I3Error(f"step {step:g}: must divide 1, as 0.05 does")
     points = comb(steps + runs - 1, runs - 1)
     if points > MOST:
-        raise I3Error(f"--step {step:g}: {points:,} points with {runs} runs; take a larger one")
+        raise I3Error(f"step {step:g}: {points:,} points with {runs} runs; take a larger one")
     grid = [
         (*parts, steps - sum(parts))
         for parts in itertools.product(range(steps + 1), repeat=runs - 1)

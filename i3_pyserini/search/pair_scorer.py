@@ -101,8 +101,8 @@ class PairScorer:
             )
         except torch.OutOfMemoryError as error:
             raise I3Error(
-                f"the device has not enough memory for --batch-size {self.options.batch_size}; "
-                "repeat the command with a smaller one, it goes on where it is"
+                f"the device has not enough memory for batch_size {self.options.batch_size}; "
+                "repeat the call with a smaller one: it resumes"
             ) from error
         one_each = np.asarray(scores, dtype=np.float32)
         if one_each.ndim > 1:

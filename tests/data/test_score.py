@@ -434,7 +434,7 @@ def test_too_little_memory(task: Path, teacher: str, monkeypatch: pytest.MonkeyP
 
     model = PairScorer(teacher, OPTIONS)
     monkeypatch.setattr(model.encoder, "predict", full)
-    with pytest.raises(I3Error, match=r"not enough memory for --batch-size 3; repeat .* smaller"):
+    with pytest.raises(I3Error, match=r"not enough memory for batch_size 3; repeat .* smaller"):
         model.score([("a", "b")])
 
 

@@ -21,7 +21,7 @@ from i3_pyserini.encode.encoder import load
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.search import rerank_run, reranking
+from i3_pyserini.search import rerank_run, reranking, search_topics
 from i3_pyserini.search.pair_scorer import PairOptions, PairScorer
 from tests.conftest import WORDS, tiny_bert_config
 
@@ -140,6 +140,29 @@ def test_exact_scores_are_those_of_the_vectors(task: Path, tiny_bert: str) -> No
         scores = encoder.encode_passages([TEXTS[docid] for docid in first]) @ query
         np.testing.assert_allclose([score for _, score in hits[:6]], scores, atol=1e-4)
         assert all(np.diff(scores) <= 1e-5)
+
+
+def test_exact_scores_of_the_index_s_own_model_change_nothing(place: Path, tmp_path: Path) -> None:
+    topics, runs = place / "topics.tsv", [tmp_path / "searched.txt", tmp_path / "exact.txt"]
+    searched = search_topics(place / "index", topics, output=runs[0], hits=20)
+    rerank_run(
+        searched,
+        topics,
+        place / "corpus.jsonl",
+        model=place / "model",
+        exact=True,
+        depth=15,
+        device="cpu",
+        cache=tmp_path,
+        output=runs[1],
+    )
+    before, after = map(hits_of, runs)
+    for qid, hits in before.items():
+        np.testing.assert_allclose(
+            [score for _, score in after[qid][:15]], [score for _, score in hits[:15]], atol=1e-4
+        )
+        assert after[qid][15][1] < after[qid][14][1]
+        assert [docid for docid, _ in after[qid][15:]] == [docid for docid, _ in hits[15:]]
 
 
 @pytest.fixture

@@ -462,7 +462,7 @@ def test_a_prefix_of_passages_only_is_noted(
     by_command(world, tmp_path)
     said = capsys.readouterr().err
     assert said.count("note: ") == 1
-    assert "have the prefix 'hot water : ', the queries none; --query-prefix" in said
+    assert "have the prefix 'hot water : ', the queries none; query_prefix" in said
     for prefix in ("what is", ""):
         by_command(world, tmp_path, "--query-prefix", prefix, "--overwrite")
         assert capsys.readouterr().err == ""
