@@ -26,12 +26,12 @@ class Command(NamedTuple):
 COMMANDS = {
     "encode": Command("encode.corpus:encode_corpus", "encode a corpus into an index"),
     "encode-topics": Command("encode.topics:encode_topics", "encode topics once"),
-    "search": Command("search.topics:search_topics", "search an index, for queries of a file"),
+    "search": Command("search.topics:search_topics", "search an index for topics"),
     "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
     "rerank": Command("search.rerank:rerank_run", "score a run's first hits with a cross-encoder"),
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
-    "serve": Command("search.serve.server:serve_index", "a local page to search an index from"),
+    "serve": Command("search.serve.server:serve_index", "serve a page to search an index from"),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
@@ -56,14 +56,17 @@ COMMANDS = {
     "index tune": Command(
         "search.index.approximate:tune_index", "find an index's cheapest parameters for a recall"
     ),
-    "index advise": Command("search.index.advise:advise_index", "which type of index to build"),
+    "index advise": Command("search.index.advise:advise_index", "recommend a type of index"),
     "index lucene": Command(
-        "search.lucene:build_lucene_index", "vectors for stock Pyserini's dense Lucene search"
+        "search.lucene:build_lucene_index",
+        "put vectors into Lucene, for stock Pyserini's dense search",
     ),
     "index lucene-topics": Command(
-        "search.lucene:write_lucene_topics", "encoded queries for the same"
+        "search.lucene:write_lucene_topics", "write encoded queries for the same search"
     ),
-    "index load": Command("search.engines.loading:load_index", "an index into a vector engine"),
+    "index load": Command(
+        "search.engines.loading:load_index", "load an index into a vector engine"
+    ),
     "data list": Command("data.get:list_data", "list the published data sets, or the files of one"),
     "data get": Command("data.get:get_data", "download and prepare a published data set"),
     "data check": Command("data.check:check_collection", "verify a folder of data"),
