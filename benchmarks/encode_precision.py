@@ -24,7 +24,7 @@ from ir_measures import nDCG
 from scipy.stats import ttest_rel
 
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.model.settings import EncoderSettings
@@ -104,7 +104,7 @@ def _scores(
             "score": scores.ravel().astype(np.float64),
         }
     )
-    evaluation = evaluate(qrels, Run.of("run", frame), [nDCG @ 10])
+    evaluation = evaluate_run(qrels, Run.of("run", frame), [nDCG @ 10])
     values: np.ndarray[Any, np.dtype[np.float64]] = evaluation.per_query["value"].to_numpy()
     return values
 

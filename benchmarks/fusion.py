@@ -20,7 +20,7 @@ from ir_measures import R, nDCG
 from scipy.stats import ttest_rel
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.fusion_file import read_fusion
@@ -59,7 +59,7 @@ def main() -> None:
     print("| | weights | nDCG@10 | R@100 | p (BM25) | p (MiniLM) |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, path in files.items():
-        evaluation = evaluate(qrels, read_run(path), [nDCG @ 10, R @ 100])
+        evaluation = evaluate_run(qrels, read_run(path), [nDCG @ 10, R @ 100])
         table = evaluation.per_query.pivot(index="query_id", columns="measure", values="value")
         found[name] = table["nDCG@10"].to_numpy()
         chances = [_chance(found[name], found.get(other)) for other in SYSTEMS]

@@ -27,7 +27,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.learn_table import print_tables
 from i3_pyserini.demo.collection import write_collection
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels, write_qrels
@@ -257,7 +257,7 @@ def test(model_directory: Path, collection: Path, cache: Path, split: str) -> di
     if run is None:
         raise ValueError("this must be the only process")
     measures, _ = choose_measures(MEASURES)
-    values = evaluate(validator.qrels, run, measures).per_query
+    values = evaluate_run(validator.qrels, run, measures).per_query
     return {
         name: {row.query_id: round(row.value, 6) for row in group.itertuples()}
         for name, group in values.groupby("measure")

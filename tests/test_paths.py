@@ -147,8 +147,8 @@ def test_collections_in_a_folder_of_an_odd_name(
     )
     (other / "run").write_text("q0 Q0 d1 1 2.0 t\n")
     shown = command(
-        "i3_pyserini.eval.__main__",
-        *("diff", qrels, run, other / "run", "--topics", topics, "--collection", corpus),
+        "i3_pyserini.__main__",
+        *("diff", qrels, run, other / "run", "--topics", topics, "--corpus", corpus),
     )
     assert shown
     command(

@@ -19,7 +19,7 @@ from i3_pyserini.data.candidates import TeacherFile
 from i3_pyserini.data.queries import read_positives
 from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
@@ -284,7 +284,7 @@ def test_the_complete_loop_runs_on_a_small_collection(
     measures, _ = choose_measures(["RR@10"])
     qrels = read_qrels(str(tmp_path / "data" / "small" / "qrels.test.txt"))
     for name in ("bm25", "backbone", "contrastive", "distil"):
-        evaluation = evaluate(qrels, read_run(runs / f"run.{name}.txt"), measures)
+        evaluation = evaluate_run(qrels, read_run(runs / f"run.{name}.txt"), measures)
         assert evaluation.means["RR@10"] > 0.3  # a random ranking has about 0.03
 
 

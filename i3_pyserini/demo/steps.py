@@ -64,7 +64,7 @@ def run_demo(output: Path) -> None:
     )
     _show_examples(data, topics, output / "run.i3.txt", output / "i3" / "best")
     page = ("--output", str(output / "report.html"), "--title", "Docstrings of Python and NumPy")
-    _run("i3_pyserini.eval", "report", str(qrels), *runs, *measures, *page)
+    _run("i3_pyserini", "report", str(qrels), *runs, *measures, *page, "--overwrite")
 
 
 def _minilm() -> str:

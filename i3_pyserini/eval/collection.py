@@ -39,7 +39,7 @@ def collection_notes(presets: list[str], index: Path | None) -> list[str]:
     if index is None:
         return [
             "what was searched is not known: official and titled MS MARCO, or a part of it, give "
-            "other scores; name the index with --index"
+            "other scores; name the index (--index)"
         ]
     name, count = searched_collection(index)
     return [

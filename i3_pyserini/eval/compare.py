@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import Evaluation, Values
+from i3_pyserini.eval.evaluation import Evaluation, Values
 
 RESAMPLES = 9999
 BATCH = 1 << 22  # numbers that a test holds at a time
@@ -79,7 +79,7 @@ def compare(baseline: Evaluation, others: Sequence[Evaluation]) -> list[Differen
     """
     queries = baseline.queries
     if len(queries) < LEAST_QUERIES:
-        raise I3Error(f"{len(queries)} query is too few to compare runs; leave out --baseline")
+        raise I3Error(f"{len(queries)} query is too few to compare runs; leave out baseline")
     return [
         difference
         for measure in baseline.values

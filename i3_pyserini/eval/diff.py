@@ -1,291 +1,172 @@
-"""What a second run does differently: the queries that changed most, the passages that moved."""
+"""Where two runs differ: the queries that changed most, and the passages that moved."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import polars as pl
-from ir_measures import Judged
-from ir_measures.measures import Measure
-from tqdm import tqdm
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.compare import EQUAL
-from i3_pyserini.eval.evaluate import Evaluation, Values, evaluate
-from i3_pyserini.formats.runs import Run
+from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 
-DECIMALS = 9  # changes that agree to so many are equal, as in `compare`
-UNEVEN = 0.1  # difference of two shares that is worth a note
-NAMED = 3  # ids that a note names
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
+    from i3_pyserini.eval.diff_texts import PassageTexts, WordsOf
+    from i3_pyserini.eval.diffing import Diff
+    from i3_pyserini.eval.inputs import Frame, RunLike
 
-@dataclass(frozen=True)
-class Choice:
-    """What to look at.
-
-    Attributes:
-        measure: what tells better from worse.
-        queries: how many that lost, and how many that gained.
-        depth: how many passages of each run's top.
-    """
-
-    measure: Measure
-    queries: int = 10
-    depth: int = 10
+STYLES = {".json": "json", ".md": "markdown", ".markdown": "markdown"}  # by the output's name
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A passage in readable form.
+@dataclass(frozen=True, repr=False)
+class RunDiff:
+    """How a second run differs from a first.
 
     Attributes:
-        text: its title and first words, on one line.
-        words: of its pseudo-query, the weightiest first; empty if nobody asked for them.
+        found: all figures, and the queries that changed most.
+        output: the file that was written; None for none.
     """
 
-    text: str
-    words: list[str]
+    found: "Diff"
+    output: Path | None = None
+
+    def __str__(self) -> str:
+        from i3_pyserini.eval.diff_page import as_text
+
+        return as_text(self.found) if self.output is None else f"wrote {self.output}"
+
+    __repr__ = __str__
+
+    def to_json(self) -> str:
+        """All there is, with all digits."""
+        from i3_pyserini.eval.diff_page import as_json
+
+        return as_json(self.found)
+
+    def to_markdown(self) -> str:
+        """GitHub's Markdown."""
+        from i3_pyserini.eval.diff_page import as_markdown
+
+        return as_markdown(self.found)
+
+    def to_pandas(self) -> "DataFrame":
+        """The queries that changed most: query_id, text, value_a, value_b and change."""
+        import pandas as pd
+
+        columns = ("query_id", "text", "value_a", "value_b", "change")
+        queries = [*self.found.lost, *self.found.gained]
+        return pd.DataFrame({name: [getattr(one, name) for one in queries] for name in columns})
 
 
-@dataclass(frozen=True)
-class Moved:
-    """A passage in the top of either run.
-
-    Attributes:
-        passage: its id.
-        rank_a: its rank in run A, from 1 on; None if A does not rank it.
-        rank_b: likewise in run B.
-        relevance: as it was judged; None if it was not.
-        shown: what it says; None without a collection.
-    """
-
-    passage: str
-    rank_a: int | None
-    rank_b: int | None
-    relevance: int | None
-    shown: Shown | None
-
-    @property
-    def better_rank(self) -> int:
-        """The better one of its ranks."""
-        return min(rank for rank in (self.rank_a, self.rank_b) if rank is not None)
-
-
-@dataclass(frozen=True)
-class ChangedQuery:
-    """A query whose value changed.
-
-    Attributes:
-        query_id: its id.
-        text: None if the topics lack it.
-        value_a: the measure's value in run A.
-        value_b: in run B.
-        change: B's value less A's.
-        judged_a: share of judged passages in A's top.
-        judged_b: in B's.
-        passages: of both tops, by the better of their ranks.
-    """
-
-    query_id: str
-    text: str | None
-    value_a: float
-    value_b: float
-    change: float
-    judged_a: float
-    judged_b: float
-    passages: list[Moved]
-
-
-@dataclass(frozen=True)
-class Diff:
-    """Run B against run A, over all queries of the qrels.
-
-    Attributes:
-        run_a: A's name.
-        run_b: B's.
-        measure: the measure.
-        depth: how many passages a top has.
-        queries: how many queries the qrels have.
-        mean_a: mean over the queries of the measure in A.
-        mean_b: in B.
-        mean_change: of B's values less A's.
-        wins: queries where B is better.
-        ties: where both are equal.
-        losses: where B is worse.
-        judged_a: mean share of judged passages in A's tops.
-        judged_b: in B's.
-        notes: what a reader must know.
-        lost: the queries that lost most, the largest change first, equal ones by id.
-        gained: those that gained most.
-    """
-
-    run_a: str
-    run_b: str
-    measure: str
-    depth: int
-    queries: int
-    mean_a: float
-    mean_b: float
-    mean_change: float
-    wins: int
-    ties: int
-    losses: int
-    judged_a: float
-    judged_b: float
-    notes: list[str]
-    lost: list[ChangedQuery]
-    gained: list[ChangedQuery]
-
-
-def diff(
-    qrels: pl.DataFrame,
-    runs: tuple[Run, Run],
-    choice: Choice,
-    topics: Mapping[str, str],
-    show: Callable[[str], Shown] | None = None,
-) -> Diff:
-    """Compares two runs query by query, and the tops of those that changed most.
+def diff_runs(
+    qrels: "str | Path | Frame",
+    run_a: "Path | RunLike",
+    run_b: "Path | RunLike",
+    *,
+    topics: str | Path | Mapping[str, str],
+    measure: str = "nDCG@10",
+    queries: int = 10,
+    depth: int = 10,
+    corpus: Path | str | None = None,
+    cache: Path | str | None = None,
+    model: str | Path | None = None,
+    output: Path | str | None = None,
+    overwrite: bool = False,
+    corpus_options: CorpusOptions = USUAL,
+) -> RunDiff:
+    """Finds the queries that differ most between two runs, and the passages that moved.
 
     Args:
-        qrels: as `qrels.read_qrels` gives them.
-        runs: A and B.
-        choice: what to look at.
-        topics: query texts by query id.
-        show: says what a passage is, by its id; None to give ids alone.
+        qrels: a file of judgements, or the name of a preset or of a data set of ir_datasets.
+        run_a: the run to start from.
+        run_b: the run that may be better or worse.
+        topics: the queries, a file or a name as for search; in Python also texts by query id.
+        measure: a measure, or a preset, which means its first.
+        queries: how many that lost most, and as many that gained most.
+        depth: passages of a run's top.
+        corpus: show texts of this corpus.
+        cache: folder for the corpus's text store.
+        model: an I³ model that reconstructs: show pseudo-query words.
+        output: a file to write, as JSON (.json), Markdown (.md) or text.
+        overwrite: replace an older file.
+        corpus_options: how the corpus is read.
 
     Returns:
-        The differences; a query that a run lacks counts as zero, as in `evaluate`.
+        The differences.
 
     Raises:
-        I3Error: topics or a run have none of the qrels' queries, or `show` knows no such passage.
+        I3Error: options do not go together, a file cannot be read, or the runs, topics and qrels
+            have no query in common.
     """
-    judged = Judged @ choice.depth
-    _check_topics(qrels, topics)
-    a, b = (evaluate(qrels, run, [choice.measure, judged]) for run in runs)
-    before, after = (one.values[str(choice.measure)] for one in (a, b))
-    judged_a, judged_b = (one.values[str(judged)] for one in (a, b))
-    changes = np.where(np.abs(after - before) < EQUAL, 0.0, after - before)
-    # Queries are sorted, and so is what a stable sort leaves of equal changes.
-    order = np.argsort(-np.abs(changes).round(DECIMALS), kind="stable").tolist()
-    lost = [row for row in order if changes[row] < 0][: choice.queries]
-    gained = [row for row in order if changes[row] > 0][: choice.queries]
-    tops = _Tops(qrels, runs, {a.queries[row] for row in lost + gained}, choice.depth, show)
+    given = (qrels, run_a, run_b, topics, corpus)
+    files = [Path(one) for one in given if isinstance(one, str | PathLike)]
+    output = None if output is None else Path(output)
+    corpus = None if corpus is None else Path(corpus)
+    _check_numbers(queries, depth)
+    _check_files(run_a, run_b, corpus, {"model": model, "cache": cache})
+    if output is not None:
+        refuse_inputs([output], files)
+        refuse_existing(output, overwrite)
+    from i3_pyserini.eval.diffing import Choice, diff
+    from i3_pyserini.eval.inputs import Runs, judgements
+    from i3_pyserini.eval.measures import graded_note
+    from i3_pyserini.formats.measures import choose_measures
+    from i3_pyserini.formats.topics import read_topics
 
-    def changed(row: int) -> ChangedQuery:
-        query = a.queries[row]
-        return ChangedQuery(
-            query,
-            topics.get(query),
-            float(before[row]),
-            float(after[row]),
-            float(changes[row]),
-            float(judged_a[row]),
-            float(judged_b[row]),
-            tops.of(query),
-        )
-
-    rows = tqdm(lost + gained, desc="passages", unit=" queries", delay=2, leave=False)
-    queries = [changed(row) for row in rows]
-    wins, losses = int((changes > 0).sum()), int((changes < 0).sum())
-    return Diff(
-        run_a=a.run,
-        run_b=b.run,
-        measure=str(choice.measure),
-        depth=choice.depth,
-        queries=len(changes),
-        mean_a=float(before.mean()),
-        mean_b=float(after.mean()),
-        mean_change=float(changes.mean()),
-        wins=wins,
-        ties=len(changes) - wins - losses,
-        losses=losses,
-        judged_a=float(judged_a.mean()),
-        judged_b=float(judged_b.mean()),
-        notes=_notes((a, b), (judged_a, judged_b), topics, choice.depth),
-        lost=queries[: len(lost)],
-        gained=queries[len(lost) :],
-    )
+    measures, of_preset = choose_measures([measure])
+    texts = topics if isinstance(topics, Mapping) else read_topics(str(topics))
+    judged = judgements(qrels)
+    a, b = Runs([run_a, run_b]).read()
+    passages = _passages(corpus, cache, model, corpus_options)
+    choice = Choice(measures[0], queries, depth)
+    found = diff(judged, (a, b), choice, texts, passages.show if passages else None)
+    notes = [*([of_preset] if of_preset else [])]
+    notes += graded_note(measures[:1], max(judged["relevance"]))
+    result = RunDiff(replace(found, notes=[*found.notes, *notes]))
+    if output is None:
+        return result
+    style = STYLES.get(output.suffix.lower())
+    with new_file(output, overwrite) as file:
+        file.write(f"{getattr(result, f'to_{style}')() if style else result}\n")
+    return RunDiff(result.found, output)
 
 
-class _Tops:
-    """The tops of both runs, side by side.
-
-    Args:
-        qrels: the judgements.
-        runs: A and B.
-        queries: those that will be asked for.
-        depth: how many passages a top has.
-        show: see `diff`.
-    """
-
-    def __init__(
-        self,
-        qrels: pl.DataFrame,
-        runs: tuple[Run, Run],
-        queries: set[str],
-        depth: int,
-        show: Callable[[str], Shown] | None,
-    ) -> None:
-        self._ranked = [_ranked(run, queries) for run in runs]
-        judged = qrels.filter(pl.col("query_id").is_in(queries))
-        rows = judged.select("query_id", "doc_id", "relevance").iter_rows()
-        self._relevance = {(query, passage): level for query, passage, level in rows}
-        self._depth, self._show = depth, show
-
-    def of(self, query: str) -> list[Moved]:
-        """The passages in the top of either run, by the better of their ranks."""
-        first, second = (ranked.get(query, []) for ranked in self._ranked)
-        ranks_a, ranks_b = (
-            {passage: rank for rank, passage in enumerate(ranked, start=1)}
-            for ranked in (first, second)
-        )
-        union = dict.fromkeys([*first[: self._depth], *second[: self._depth]])
-        moved = [
-            Moved(
-                passage,
-                ranks_a.get(passage),
-                ranks_b.get(passage),
-                self._relevance.get((query, passage)),
-                self._show(passage) if self._show else None,
-            )
-            for passage in union
-        ]
-        # Two passages may share their better rank, one in A and one in B: A's comes first then.
-        return sorted(moved, key=lambda one: one.better_rank)
+def _check_numbers(queries: int, depth: int) -> None:
+    for name, value in (("queries", queries), ("depth", depth)):
+        if value < 1:
+            raise I3Error(f"{name} is {value}, must be at least 1")
 
 
-def _ranked(run: Run, queries: set[str]) -> dict[str, list[str]]:
-    """Passages by rank, for these queries."""
-    rows = run.table.filter(pl.col("query_id").is_in(queries))
-    grouped = rows.group_by("query_id", maintain_order=True).agg("doc_id")
-    return dict(grouped.iter_rows())
+def _check_files(a: object, b: object, corpus: Path | None, needs: dict[str, object]) -> None:
+    """Refuses one run under two names, and what needs a corpus without one."""
+    if isinstance(a, str | PathLike) and isinstance(b, str | PathLike):
+        first, second = Path(a), Path(b)
+        if first.exists() and second.exists() and first.samefile(second):
+            raise I3Error(f"{second}: is the same file as {first}; name two runs")
+    for option, value in needs.items():
+        if value is not None and corpus is None:
+            raise I3Error(f"{option} is for the texts of passages: give corpus, too")
+    if corpus is not None and not corpus.exists():
+        raise I3Error(f"{corpus}: no such corpus")
 
 
-def _check_topics(qrels: pl.DataFrame, topics: Mapping[str, str]) -> None:
-    judged = set(qrels["query_id"].unique())
-    if not judged & set(topics):
-        raise I3Error(
-            f"none of the {len(topics)} topics is among the {len(judged)} queries of the qrels "
-            f"({min(topics, default='')!r} against {min(judged)!r}); are they of another set?"
-        )
+def _passages(
+    corpus: Path | None, cache: Path | str | None, model: str | Path | None, options: CorpusOptions
+) -> "PassageTexts | None":
+    if corpus is None:
+        return None
+    from i3_pyserini.eval.diff_texts import PassageTexts
+    from i3_pyserini.formats.passages import Corpus
+
+    words = None if model is None else _words(str(model))
+    where = None if cache is None else Path(cache)
+    return PassageTexts(Corpus.from_options(corpus, options.reading()), where, words)
 
 
-def _notes(
-    evaluations: Sequence[Evaluation],
-    judged: tuple[Values, Values],
-    topics: Mapping[str, str],
-    depth: int,
-) -> list[str]:
-    notes = [f"{one.run}: {told}" for one in evaluations for told in one.warnings]
-    queries = evaluations[0].queries
-    without = [query for query in queries if query not in topics]
-    if without:
-        examples = ", ".join(without[:NAMED]) + (", …" if len(without) > NAMED else "")
-        notes.append(f"{len(without)} of {len(queries)} queries have no text ({examples})")
-    a, b = (float(share.mean()) for share in judged)
-    if abs(a - b) > UNEVEN:
-        notes.append(
-            f"of the top {depth}, {1 - a:.1%} of A's passages and {1 - b:.1%} of B's are unjudged; "
-            "the measure counts these as not relevant"
-        )
-    return notes
+def _words(model: str) -> "WordsOf":
+    from i3_pyserini.model.words import load_words
+
+    found = load_words(model)
+    return lambda text, title: [word for word, _ in found.of(text, title)]

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from i3_pyserini.eval.diff import ChangedQuery, Diff, Moved
 from i3_pyserini.eval.diff_texts import one_line
+from i3_pyserini.eval.diffing import ChangedQuery, Diff, Moved
 
 QUERY_LENGTH = 200  # characters
 MARKS = re.compile(r"([\\`*_{}\[\]<|~&$#])")  # what Markdown would not print as it stands

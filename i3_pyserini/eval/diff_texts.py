@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.diff import Shown
+from i3_pyserini.eval.diffing import Shown
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import TextStore, open_store
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.formats.qrels import note_without_topic
 from i3_pyserini.formats.runs import Run
@@ -44,7 +44,7 @@ def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
         raise I3Error(
             f"none of the qrels' queries has a topic ({judged[0]}); are the topics of another set?"
         )
-    note_without_topic(qrels, topics, "--group-by length", "the topics")
+    note_without_topic(qrels, topics, "group_by length", "the topics")
     return _by_number(lengths, LENGTHS, "words")
 
 

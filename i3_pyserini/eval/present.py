@@ -3,12 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from html import escape
 from math import isfinite, isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.eval.compare import Difference
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SMALLEST_P = 0.001
 HOW = (
@@ -42,25 +46,58 @@ def render(sections: Sequence[Section], style: str, collection: str | None = Non
 
     Args:
         sections: all queries first, then groups of them.
-        style: "text", "markdown", "latex" or "csv".
+        style: "text", "markdown", "latex", "html" or "csv".
         collection: what was searched, if it is known.
     """
     if style == "csv":
         return _csv(sections, collection)
     parts = []
     if collection:
-        parts.append(f"{'% ' if style == 'latex' else ''}collection: {collection}")
+        parts.append(_line(f"collection: {collection}", style))
     for section in sections:
         if section.name:
             title = f"{section.name} ({_count(section.queries)})"
-            parts.append({"markdown": f"### {title}", "latex": f"% {title}"}.get(style, title))
+            parts.append(f"### {title}" if style == "markdown" else _line(title, style))
         parts.append(getattr(means_table(section.evaluations), style)())
         if section.differences:
             base = section.differences[0].baseline
-            told = f"against {base}, {_count(section.queries)}; {HOW}"
-            parts.append(f"% {told}" if style == "latex" else told)
+            parts.append(_line(f"against {base}, {_count(section.queries)}; {HOW}", style))
             parts.append(getattr(comparison_table(section.differences), style)())
     return ("\n" if len(parts) == 2 else "\n\n").join(parts)  # noqa: PLR2004  (a line and a table)
+
+
+def _line(text: str, style: str) -> str:
+    return {"latex": f"% {text}", "html": f"<p>{escape(text)}</p>"}.get(style, text)
+
+
+def per_query_table(evaluations: Sequence[Evaluation]) -> Table:
+    """A run, query and measure a row, with all digits."""
+    rows = [
+        [one.run, row.query_id, row.measure, repr(row.value)]
+        for one in evaluations
+        for row in one.per_query.itertuples()
+    ]
+    return Table(["run", "query_id", "measure", "value"], rows)
+
+
+def as_pandas(sections: Sequence[Section], per_query: bool) -> "pd.DataFrame":
+    """Columns run, measure and value; also query_id if `per_query`, and group if there are any.
+
+    Args:
+        sections: all queries first, then groups of them.
+        per_query: with every query's values.
+    """
+    import pandas as pd  # noqa: PLC0415  (slow, and not always needed)
+
+    frames = []
+    for section in sections:
+        for one in section.evaluations:
+            values = {"measure": list(one.means), "value": list(one.means.values())}
+            frame = one.per_query if per_query else pd.DataFrame(values)
+            known = {"group": section.name or "all"} if len(sections) > 1 else {}
+            frames.append(frame.assign(**known, run=one.run))
+    leading = [name for name in ("group", "run", "query_id", "measure") if name in frames[0]]
+    return pd.concat(frames, ignore_index=True)[[*leading, "value"]]
 
 
 def means_table(evaluations: Sequence[Evaluation]) -> Table:

@@ -38,6 +38,14 @@ class Table:
         csv.writer(lines, lineterminator="\n").writerows([self.header, *self.rows])
         return lines.getvalue().removesuffix("\n")
 
+    def tsv(self) -> str:
+        """Values with tabs between them, as they are."""
+        return "\n".join(map("\t".join, [self.header, *self.rows]))
+
+    def html(self) -> str:
+        """A table of HTML, its words escaped."""
+        return self._as("html")
+
     def _as(self, style: str, rows: Sequence[Sequence[str]] | None = None) -> str:
         align = ["left"] + ["right"] * (len(self.header) - 1)
         return tabulate(

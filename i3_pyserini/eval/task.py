@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from ir_measures.measures import Measure
 
 from i3_pyserini.eval.collection import collection_notes
+from i3_pyserini.eval.inputs import judgements
 from i3_pyserini.eval.measures import graded_note
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.presets import PRESETS
-from i3_pyserini.formats.qrels import Duplicates, read_qrels
+from i3_pyserini.formats.qrels import Duplicates
+
+if TYPE_CHECKING:
+    from i3_pyserini.eval.inputs import Frame
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,15 @@ class Task:
 
 
 def read_task(
-    qrels: str, names: Sequence[str], index: Path | None, duplicates: Duplicates = "refuse"
+    qrels: "str | Path | Frame",
+    names: Sequence[str],
+    index: Path | None,
+    duplicates: Duplicates = "refuse",
 ) -> Task:
     """Reads qrels and chooses measures.
 
     Args:
-        qrels: a file's name, or a preset's, which then chooses the measures, too.
+        qrels: a file, a preset's name, which then chooses the measures too, or a frame.
         names: presets and measures; empty for those of the qrels' preset, or a general set.
         index: the index that was searched, if it is known.
         duplicates: of judgements; see `qrels.read_judgements`.
@@ -43,10 +51,11 @@ def read_task(
     Raises:
         I3Error: one of them is invalid, or they do not go together.
     """
-    names = names or ([qrels] if qrels in PRESETS else [])
+    preset = qrels if isinstance(qrels, str) and qrels in PRESETS else None
+    names = names or ([preset] if preset else [])
     measures, note = choose_measures(names)
     notes = [note] if note else []
     notes += collection_notes([name for name in names if name in PRESETS], index)
-    judgements = read_qrels(qrels, duplicates)
-    notes += graded_note(measures, max(judgements["relevance"]))
-    return Task(judgements, measures, notes)
+    judged = judgements(qrels, duplicates)
+    notes += graded_note(measures, max(judged["relevance"]))
+    return Task(judged, measures, notes)

@@ -230,7 +230,7 @@ def _data_set(name: str) -> str:
     """
     preset = PRESETS.get(name)
     if preset and not preset.dataset:
-        raise I3Error(f"{name} is for many collections: name the qrels, and --measures {name}")
+        raise I3Error(f"{name} is for many collections: name the qrels, and {name} as measures")
     close = difflib.get_close_matches(name, PRESETS, n=1)
     if close and not preset:
         raise I3Error(f"{name}: no such file; did you mean {close[0]}?")

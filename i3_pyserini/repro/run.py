@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.eval.tables import Table
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
@@ -97,7 +97,7 @@ def table(checks: Sequence[Check]) -> str:
 def _checks(scores: RunScores) -> Iterator[Check]:
     measures, _ = choose_measures(list(scores.measures))
     run = read_run(Path(scores.run))
-    evaluation = evaluate(read_qrels(scores.qrels), run, measures)
+    evaluation = evaluate_run(read_qrels(scores.qrels), run, measures)
     for told in evaluation.warnings:
         print(f"note: {run.name}: {told}", file=sys.stderr)
     means = evaluation.means

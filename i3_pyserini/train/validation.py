@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from i3_pyserini.data.queries import read_queries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import note_without_topic, read_qrels
@@ -82,7 +82,7 @@ class Validator:
         values = [0.0]
         if run is not None:
             measures, _ = choose_measures([self.recipe.measure])
-            values = [evaluate(self.qrels, run, measures).means[str(measures[0])]]
+            values = [evaluate_run(self.qrels, run, measures).means[str(measures[0])]]
         value = accelerator.reduce(torch.tensor(values, dtype=torch.float64).to(accelerator.device))
         return float(value[0])
 

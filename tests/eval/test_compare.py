@@ -13,7 +13,7 @@ from scipy import stats
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import Difference, compare
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.groups import by_length
 from i3_pyserini.eval.tables import Table
 
@@ -254,19 +254,19 @@ def test_queries_without_a_topic_are_in_no_group(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--group-by", "length"), "--group-by length needs --topics"),
-        (("--group-by", "words"), "--group-by words: neither length, relevants, bm25 nor a file"),
-        (("--topics", "@topics.tsv"), "--topics is for --group-by length"),
+        (("--group-by", "length"), "group_by length needs topics"),
+        (("--group-by", "words"), "group_by words: neither length, relevants, bm25 nor a file"),
+        (("--topics", "@topics.tsv"), "topics is for group_by length"),
         (("--group-by", "length", "--topics", "@one"), "no tab"),
         (("--group-by", "@one"), "one, line 1: 'q1'; expected a query id and a group"),
         (("--group-by", "bm25", "--bm25", "@strange"), "strange: has none of the qrels' queries"),
-        (("--per-query", "--latex"), "take --csv or --json"),
+        (("--per-query", "--latex"), "take CSV or JSON"),
         (("--group-by", "@more"), "more: has none of the qrels' queries"),
         (("--group-by", "@many"), "many: 60 groups; is this a file of query ids and groups?"),
         (("--measures", "ndcg@10"), "did you mean nDCG@10?"),
         (("--measures", "nDCG@10,R@100"), "separate measures by blanks"),
         (("--baseline", "@none"), "none: neither a file nor one of the runs"),
-        (("--per-query", "--baseline", "@c"), "take --json"),
+        (("--per-query", "--baseline", "@c", "--csv"), "take JSON"),
     ],
 )
 def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.eval.diff import Choice, diff
 from i3_pyserini.eval.diff_page import as_json, as_markdown, as_text
 from i3_pyserini.eval.diff_texts import LENGTH, one_line
+from i3_pyserini.eval.diffing import Choice, diff
 from i3_pyserini.formats.runs import Run
 
 RunModule = Callable[..., CompletedProcess[str]]
@@ -161,19 +161,23 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(folder: Path, run_module: RunModule) -> Callable[..., CompletedProcess[str]]:
-    """Runs it with the folder's files; of an option that comes twice the later one counts."""
+    """Runs it with the folder's files."""
 
     def run(
-        *options: object, a: str = "a", b: str = "b", check: bool = False
+        *options: object,
+        a: str = "a",
+        b: str = "b",
+        topics: str = "topics.tsv",
+        check: bool = False,
     ) -> CompletedProcess[str]:
-        given = (folder / "qrels", folder / a, folder / b, "--topics", folder / "topics.tsv")
+        given = (folder / "qrels", folder / a, folder / b, "--topics", folder / topics)
         return run_module("i3_pyserini.eval", "diff", *given, *options, check=check)
 
     return run
 
 
 def test_text(command: RunModule, folder: Path) -> None:
-    shown = command("--measure", "RR@10", "--collection", folder / "corpus", check=True).stdout
+    shown = command("--measure", "RR@10", "--corpus", folder / "corpus", check=True).stdout
     text = one_line(f"Eggs: {TEXTS['a']['text']}", LENGTH)
     assert text.startswith("Eggs: boil in [31mwater egg")
     assert shown.splitlines() == [
@@ -205,7 +209,7 @@ def test_text(command: RunModule, folder: Path) -> None:
 
 
 def test_json_has_the_same(command: RunModule, folder: Path) -> None:
-    given = ("--measure", "RR@10", "--depth", 1, "--collection", folder / "corpus", "--json")
+    given = ("--measure", "RR@10", "--depth", 1, "--corpus", folder / "corpus", "--json")
     found = json.loads(command(*given, check=True).stdout)
     assert [found[name] for name in ("wins", "ties", "losses", "queries")] == [1, 1, 1, 3]
     assert (found["measure"], found["depth"]) == ("RR@10", 1)
@@ -231,7 +235,7 @@ def test_json_has_the_same(command: RunModule, folder: Path) -> None:
 
 def test_markdown_in_a_file(command: RunModule, folder: Path) -> None:
     output = folder / "new" / "diff.md"
-    given = ("--collection", folder / "corpus", "--markdown", "--output", output)
+    given = ("--corpus", folder / "corpus", "--output", output)
     done = command(*given, check=True)
     assert done.stdout == f"wrote {output}\n"
     lines = output.read_text().splitlines()
@@ -276,14 +280,14 @@ def test_mistakes_are_told_in_one_line(command: RunModule, folder: Path) -> None
         ((), {"b": "linked"}, "linked: is the same file as"),
         ((), {"b": "none"}, "none: "),
         ((), {"b": "other"}, "other: none of its 1 queries is among the 3 of the qrels"),
-        (("--topics", folder / "other.tsv"), {}, "none of the 1 topics is among the 3 queries"),
-        (("--queries", 0), {}, "--queries is 0, must be at least 1"),
-        (("--depth", -1), {}, "--depth is -1, must be at least 1"),
+        ((), {"topics": "other.tsv"}, "none of the 1 topics is among the 3 queries"),
+        (("--queries", 0), {}, "queries is 0, must be at least 1"),
+        (("--depth", -1), {}, "depth is -1, must be at least 1"),
         (("--measure", "nonsense"), {}, "neither a preset"),
-        (("--model", "m"), {}, "--model is for the texts of passages: give --collection, too"),
-        (("--collection", folder / "none"), {}, "none: no such collection"),
-        (("--collection", part), {}, "part.tsv: no passage 'b', which a run ranks"),
-        (("--collection", part, "--model", folder / "corpus"), {}, "corpus: no config.json"),
+        (("--model", "m"), {}, "model is for the texts of passages: give corpus, too"),
+        (("--corpus", folder / "none"), {}, "none: no such corpus"),
+        (("--corpus", part), {}, "part.tsv: no passage 'b', which a run ranks"),
+        (("--corpus", part, "--model", folder / "corpus"), {}, "corpus: no config.json"),
         (("--output", folder / "a"), {}, "a: is named twice"),
     ):
         done = command(*options, **files)
@@ -302,7 +306,7 @@ def test_pseudo_query_words(command: RunModule, folder: Path, tiny_bert: str) ->
     model.eval()
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, folder / "model")
-    given = ("--collection", folder / "corpus", "--model", folder / "model")
+    given = ("--corpus", folder / "corpus", "--model", folder / "model")
     found = json.loads(command(*given, "--json", check=True).stdout)
     shown = {
         moved["passage"]: moved["shown"]["words"]
@@ -335,7 +339,7 @@ def test_a_model_without_reconstructor_is_refused(
     model = I3Retriever.from_backbone(tiny_bert, interaction="none")
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, folder / "plain")
-    done = command("--collection", folder / "corpus", "--model", folder / "plain")
+    done = command("--corpus", folder / "corpus", "--model", folder / "plain")
     assert done.returncode == 2
     assert "plain: This model has no query reconstructor" in done.stderr
 
@@ -345,7 +349,7 @@ def test_a_reconstructor_that_never_learnt_is_refused(
 ) -> None:
     model = I3Retriever.from_backbone(tiny_bert)
     save_model_directory(model, I3Tokenizer.from_pretrained(tiny_bert, model.config), folder / "m")
-    done = command("--collection", folder / "corpus", "--model", folder / "m")
+    done = command("--corpus", folder / "corpus", "--model", folder / "m")
     assert done.returncode == 2 and "never trained" in done.stderr
 
 

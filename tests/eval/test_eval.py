@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import Evaluation, evaluate
+from i3_pyserini.eval.evaluation import Evaluation, evaluate_run
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
@@ -23,7 +23,7 @@ def scores(tmp_path: Path, run: str | bytes, *measures: str, qrels: str = QRELS)
     path = tmp_path / ("run.gz" if isinstance(run, bytes) else "run.txt")
     path.write_bytes(run if isinstance(run, bytes) else run.encode())
     chosen, _ = choose_measures(measures or ("RR@10", "R@1000"))
-    return evaluate(read_qrels(str(tmp_path / "qrels.txt")), read_run(path), chosen)
+    return evaluate_run(read_qrels(str(tmp_path / "qrels.txt")), read_run(path), chosen)
 
 
 def test_missing_queries_count_as_zero_and_are_reported(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from i3_pyserini.data.queries import read_positives
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import as_pandas, read_qrels
 from i3_pyserini.formats.runs import Run, read_run
@@ -54,7 +54,7 @@ def test_values_are_those_of_ir_measures(kind: str, seed: int) -> None:
     rows = pl.DataFrame({"query_id": queries, "doc_id": docids, "score": scores})
     run = Run.of("run", rows)
     measures, _ = choose_measures(MEASURES[kind])
-    ours = evaluate(qrels, run, measures)
+    ours = evaluate_run(qrels, run, measures)
     found = {
         (query, name): value
         for name, values in ours.values.items()
@@ -75,7 +75,7 @@ def test_unjudged_and_negative_passages_are_told_apart_where_measures_do() -> No
     run = Run.of("run", pl.DataFrame(rows))
     measures, _ = choose_measures(["Judged@3", "Bpref", "nDCG@3"])
     values = {
-        level: evaluate(judgements({("q", "a"): level, ("q", "b"): 1}), run, measures).means
+        level: evaluate_run(judgements({("q", "a"): level, ("q", "b"): 1}), run, measures).means
         for level in (-1, 0)
     }
     assert values[-1]["Judged@3"] == values[0]["Judged@3"] == pytest.approx(2 / 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
@@ -36,7 +36,7 @@ def test_trec_dl(run: str, year: int) -> None:
     qrels = SHARED / f"collections/msmarco-passage-official/qrels.dl{year}-passage.txt"
     measures, _ = choose_measures([f"trec-dl-20{year}"])
     path = SHARED / f"runs/rank_llm-first-stage/{run}.dl{year}.trec"
-    means = evaluate(read_qrels(str(qrels)), read_run(path), measures).means
+    means = evaluate_run(read_qrels(str(qrels)), read_run(path), measures).means
     assert round(means["nDCG@10"], 4) == DL[run][year - 19]
 
 
@@ -45,6 +45,6 @@ def test_ms_marco_dev_subset(run: str) -> None:
     folder = SHARED / "runs/pygaggle-msmarco-ans-small"
     measures, _ = choose_measures(list(DEV[run]))
     qrels = read_qrels(str(folder / "qrels.dev.small.tsv"))
-    means = evaluate(qrels, read_run(folder / f"{run}.tsv"), measures).means
+    means = evaluate_run(qrels, read_run(folder / f"{run}.tsv"), measures).means
     for measure, published in DEV[run].items():
         assert means[measure] == pytest.approx(published, abs=5e-6)

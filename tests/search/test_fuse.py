@@ -191,7 +191,7 @@ def test_of_equal_weights_the_most_even_are_taken(tmp_path: Path) -> None:
 
 
 def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: Path) -> None:
-    from i3_pyserini.eval.evaluate import evaluate
+    from i3_pyserini.eval.evaluation import evaluate_run
     from i3_pyserini.formats.measures import choose_measures
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
@@ -207,7 +207,7 @@ def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: 
         tuned = tune(dev, qrels, Fusion("interpolation", (1, 1)), name)
         ranking = fuse(dev, tuned.fusion)
         write_run(tmp_path / name, *hits_of(ranking))
-        found = evaluate(qrels, read_run(tmp_path / name), choose_measures([name])[0])
+        found = evaluate_run(qrels, read_run(tmp_path / name), choose_measures([name])[0])
         assert found.means[name] == pytest.approx(tuned.value)
         for weights in ((0.0, 1.0), (1.0, 0.0), (0.5, 0.5)):
             write_run(
@@ -215,7 +215,7 @@ def test_value_of_tuning_is_that_of_evaluation(runs: dict[str, Path], tmp_path: 
                 *hits_of(fuse(dev, Fusion("interpolation", weights))),
                 overwrite=True,
             )
-            other = evaluate(qrels, read_run(tmp_path / "w"), choose_measures([name])[0])
+            other = evaluate_run(qrels, read_run(tmp_path / "w"), choose_measures([name])[0])
             assert other.means[name] <= tuned.value + 1e-12
 
 

@@ -7,7 +7,7 @@ import ir_measures
 import pytrec_eval
 from ir_measures.measures import Measure
 
-from i3_pyserini.eval.evaluate import evaluate
+from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from tests.worlds.compare import read_hits, same_values
@@ -85,7 +85,7 @@ def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path)
 
 
 def _ours(measures: list[Measure], qrels: Path, run: Path) -> dict[tuple[str, str], float]:
-    found = evaluate(read_qrels(str(qrels)), read_run(run), measures)
+    found = evaluate_run(read_qrels(str(qrels)), read_run(run), measures)
     return {
         (measure, qid): value
         for measure, values in found.values.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.ranking import JudgedRanks
 from i3_pyserini.eval.tables import Table
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from i3_pyserini.eval.compare import Difference
-from i3_pyserini.eval.evaluate import Evaluation
+from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.present import HOW, comparison_table, means_table
 from i3_pyserini.eval.report.costs import Cost
 from i3_pyserini.eval.report.data import (
@@ -87,8 +87,8 @@ def counted(queries: int) -> str:
     return f"{queries:,} {'query' if queries == 1 else 'queries'}"
 
 
-def write_page(report: Report, figures: Sequence[Drawing], path: Path) -> None:
-    """Writes the page; an older one is replaced when the new one is complete.
+def write_page(report: Report, figures: Sequence[Drawing], path: Path, overwrite: bool) -> None:
+    """Writes the page; an older one stays until the new one is complete.
 
     Raises:
         I3Error: it cannot be written.
@@ -111,7 +111,7 @@ def write_page(report: Report, figures: Sequence[Drawing], path: Path) -> None:
         ],
         versions=f"i3_pyserini {version('i3_pyserini')}, ir-measures {version('ir-measures')}",
     )
-    with new_file(path, overwrite=True) as file:
+    with new_file(path, overwrite) as file:
         file.write(page)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.evaluate import Evaluation, evaluate
+from i3_pyserini.eval.evaluation import Evaluation, evaluate_run
 from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.eval.report.costs import read_costs
 from i3_pyserini.eval.report.data import (
@@ -42,7 +42,7 @@ def test_recall_and_first_ranks(folder: Path, name: str, level: int) -> None:
     assert sum(bins.values()) == len(ranks.queries)
     for depth in (1, 2, 10, 25, 1000):  # the curve is ir-measures' recall
         measures, _ = choose_measures([f"R(rel={level})@{depth}"])
-        means = evaluate(qrels, run, measures).means
+        means = evaluate_run(qrels, run, measures).means
         assert curve[depth - 1] == pytest.approx(next(iter(means.values())))
 
 

@@ -25,7 +25,7 @@ def page(folder: Path, run_module: Any) -> Path:
         f"run\tqueries_per_second\tindex_bytes\nrun.a\t10\t1000\n{ODD}\t20\t3000\nrun.c\t5\t2000\n"
     )
     done = run_module(*command(folder, "report.html"), "--costs", folder / "costs.tsv", check=True)
-    assert done.stdout == f"wrote {folder / 'report.html'}\n"
+    assert done.stdout == f"wrote {folder / 'report.html'}: 3 runs, 6 figures\n"
     return folder / "report.html"
 
 

@@ -58,7 +58,9 @@ class Evaluation:
         )
 
 
-def evaluate(qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Measure]) -> Evaluation:
+def evaluate_run(
+    qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Measure]
+) -> Evaluation:
     """Computes measures with ir-measures: what it can by the ranks of judged passages.
 
     Args:

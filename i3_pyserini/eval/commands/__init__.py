@@ -1,1 +1,0 @@
-"""Commands beside the measures: one module each."""

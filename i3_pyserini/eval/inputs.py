@@ -1,0 +1,127 @@
+"""Judgements and runs as they are handed in: files, names of data sets, or data frames."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.qrels import Duplicates, judgements_of, read_qrels, repeated
+from i3_pyserini.formats.runs import SCHEMA, Run, place_of, read_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Frame: TypeAlias = pl.DataFrame | pd.DataFrame
+    RunLike: TypeAlias = Path | str | PathLike[str] | Frame | Run
+
+QRELS = ("query_id", "doc_id", "relevance")
+
+
+def judgements(qrels: "str | Path | Frame", duplicates: Duplicates = "refuse") -> pl.DataFrame:
+    """Judgements as `read_qrels` gives them.
+
+    Args:
+        qrels: a file, a name, or a frame with columns query_id, doc_id and relevance.
+        duplicates: see `qrels.read_judgements`.
+
+    Raises:
+        I3Error: see `read_qrels`; or the frame lacks a column.
+    """
+    if isinstance(qrels, str | Path):
+        return read_qrels(qrels, duplicates)
+    rows = zip(*(_column(qrels, name, "the qrels") for name in QRELS), strict=True)
+    table = judgements_of(rows, "the qrels", "row", duplicates).table.select(*QRELS)
+    if table.is_empty():
+        raise I3Error("the qrels: no judgements in this frame")
+    return table
+
+
+class Runs:
+    """Runs, those of files not yet read.
+
+    Args:
+        given: files or frames, one or several; or by their names.
+
+    Raises:
+        I3Error: there is none, or a frame is no run.
+
+    Attributes:
+        entries: files, and runs that were frames.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self.entries: list[Path | Run]
+        if isinstance(given, Mapping):
+            self.entries = [_named(str(name), one) for name, one in given.items()]
+        else:
+            several = isinstance(given, Sequence) and not isinstance(given, str)
+            items = list(given) if several else [given]
+            self.entries = [_entry(f"run {n}", one) for n, one in enumerate(items, start=1)]
+        if not self.entries:
+            raise I3Error("name a run")
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files; of a frame its name."""
+        return [one if isinstance(one, Path) else Path(one.name) for one in self.entries]
+
+    @property
+    def files(self) -> list[Path]:
+        """The files alone."""
+        return [one for one in self.entries if isinstance(one, Path)]
+
+    def place_of(self, run: Any) -> int | None:
+        """Where a run is among these, by its file or name; None if it is not."""
+        return place_of(Path(run), self.paths)
+
+    def read(self) -> list[Run]:
+        """All runs, read; files that share a name are called by their paths.
+
+        Raises:
+            I3Error: see `read_run`; or two frames share a name.
+        """
+        read = iter(read_runs(self.files))
+        runs = [next(read) if isinstance(one, Path) else one for one in self.entries]
+        names = [run.name for run in runs]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise I3Error(f"two runs are called {twice}; give them different names")
+        return runs
+
+
+def _named(name: str, given: Any) -> Run:
+    entry = _entry(name, given)
+    if isinstance(entry, Path):
+        (entry,) = read_runs([entry])
+    entry.name = name
+    return entry
+
+
+def _entry(name: str, given: Any) -> Path | Run:
+    if isinstance(given, Run):
+        return given
+    if isinstance(given, str | PathLike):
+        return Path(given)
+    columns = {column: _column(given, column, name) for column in SCHEMA}
+    for column in ("query_id", "doc_id"):
+        for row, value in enumerate(columns[column], start=1):
+            if value is None or isinstance(value, bool | float):  # NaN, or numbers once beside it
+                raise I3Error(f"{name}, row {row}: {column} is {value!r}; expected a string")
+        columns[column] = list(map(str, columns[column]))
+    run = Run.of(name, pl.DataFrame(columns, schema=SCHEMA, strict=False))
+    if run.lines.is_empty():
+        raise I3Error(f"{name}: no hits in this frame")
+    if repeated(run.lines):
+        raise I3Error(f"{name}: a passage is ranked twice for a query")
+    return run
+
+
+def _column(frame: Any, column: str, name: str) -> list[Any]:
+    known = list(getattr(frame, "columns", ()))
+    if column not in known:
+        has = f"it has {', '.join(map(str, known))}" if known else f"got {type(frame).__name__}"
+        raise I3Error(f"{name}: no column {column!r}; {has}")
+    values: list[Any] = frame[column].to_list()
+    return values

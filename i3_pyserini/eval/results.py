@@ -1,0 +1,118 @@
+"""What `evaluate` returns: the measures of runs, to print, to export, or as a data frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from i3_pyserini.eval.compare import Difference
+    from i3_pyserini.eval.present import Section
+    from i3_pyserini.eval.tables import Table
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """Measures of runs over the queries of the qrels, and over groups of them.
+
+    Attributes:
+        sections: all queries first, then the groups.
+        collection: what was searched; None if it is not known.
+        notes: what a reader must know.
+        per_query: whether tables have a row for each query.
+    """
+
+    sections: "Sequence[Section]"
+    collection: str | None = None
+    notes: Sequence[str] = ()
+    per_query: bool = False
+
+    @property
+    def means(self) -> dict[str, dict[str, float]]:
+        """Values by run and measure, over all queries."""
+        return {one.run: dict(one.means) for one in self.sections[0].evaluations}
+
+    @property
+    def differences(self) -> "Sequence[Difference]":
+        """Each run against the baseline, over all queries; empty without a baseline."""
+        return self.sections[0].differences
+
+    def __str__(self) -> str:
+        from i3_pyserini.eval.present import render
+
+        table = render(self.sections, "text", self.collection)
+        if not self.per_query:
+            return table
+        lines = self._per_query_table().tsv()
+        return f"{table}\n\n{lines}" if self._compared else lines
+
+    __repr__ = __str__
+
+    def to_json(self) -> str:
+        """All there is, with all digits; the queries' values if `per_query`."""
+        from i3_pyserini.eval.present import as_json
+
+        return as_json(self.sections, self.collection, self.notes, self.per_query)
+
+    def to_csv(self) -> str:
+        """A run a row, or with a baseline a run and measure a row; or a query and measure.
+
+        Raises:
+            I3Error: one table cannot have values per query and a comparison or groups.
+        """
+        from i3_pyserini.eval.present import render
+
+        if not self.per_query:
+            return render(self.sections, "csv", self.collection)
+        if self._compared:
+            raise I3Error("per_query with baseline or group_by is no single table: take JSON")
+        return self._per_query_table().csv()
+
+    def to_markdown(self) -> str:
+        """Tables in GitHub's Markdown.
+
+        Raises:
+            I3Error: they would have values per query.
+        """
+        return self._for_readers("markdown")
+
+    def to_latex(self) -> str:
+        """Tables of LaTeX's package booktabs.
+
+        Raises:
+            I3Error: they would have values per query.
+        """
+        return self._for_readers("latex")
+
+    def to_pandas(self) -> "DataFrame":
+        """Columns run, measure and value.
+
+        With `per_query` also query_id; with groups also group, which is "all" for all queries.
+        """
+        from i3_pyserini.eval.present import as_pandas
+
+        return as_pandas(self.sections, self.per_query)
+
+    def _repr_html_(self) -> str:
+        from i3_pyserini.eval.present import render
+
+        return render(self.sections, "html", self.collection)
+
+    @property
+    def _compared(self) -> bool:
+        return len(self.sections) > 1 or bool(self.differences)
+
+    def _for_readers(self, style: str) -> str:
+        from i3_pyserini.eval.present import render
+
+        if self.per_query:
+            raise I3Error(f"per_query is for programs: take CSV or JSON, not {style}")
+        return render(self.sections, style, self.collection)
+
+    def _per_query_table(self) -> "Table":
+        from i3_pyserini.eval.present import per_query_table
+
+        return per_query_table(self.sections[0].evaluations)

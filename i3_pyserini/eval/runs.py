@@ -1,0 +1,151 @@
+"""Evaluating runs: measures through ir-measures, comparisons with a baseline, groups of queries."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.eval.results import Results
+
+if TYPE_CHECKING:
+    from ir_measures.measures import Measure
+    from polars import DataFrame as PolarsFrame
+
+    from i3_pyserini.eval.evaluation import Evaluation
+    from i3_pyserini.eval.groups import Groups
+    from i3_pyserini.eval.inputs import Frame, RunLike, Runs
+    from i3_pyserini.eval.present import Section
+
+GROUPINGS = ("length", "relevants", "bm25")
+
+
+def evaluate(
+    qrels: "str | Path | Frame",
+    runs: "Sequence[Path | RunLike] | Mapping[str, RunLike] | RunLike",
+    *,
+    measures: Sequence[str] = (),
+    index: Path | str | None = None,
+    baseline: Path | str | None = None,
+    group_by: str | Path | None = None,
+    topics: str | Path | None = None,
+    bm25: Path | str | None = None,
+    duplicates: Literal["refuse", "max"] = "refuse",
+    per_query: bool = False,
+) -> Results:
+    """Evaluates runs.
+
+    Measures are those of ir-measures, such as nDCG@10 or R(rel=2)@1000, or presets:
+    msmarco-passage-dev, trec-dl-2019 to trec-dl-2022, beir, miracl.
+
+    Args:
+        qrels: a file of judgements, the name of a preset or of a data set of ir_datasets, or a
+            frame with columns query_id, doc_id and relevance.
+        runs: run files in the format of TREC or MS MARCO (plain, gzip or zstd), or frames with
+            columns query_id, doc_id and score; frames may be given by their names.
+        measures: measures and presets; by default those of the qrels' preset, or nDCG@10, RR@10,
+            R@100 and R@1000.
+        index: the index that was searched: the table says of what collection.
+        baseline: the run to compare the others with, by its file or name.
+        group_by: evaluate groups of queries too: length, relevants, bm25, or a file with a query
+            id and a group a line.
+        topics: the queries, to group by length.
+        bm25: a run of BM25, to group by where it has the first relevant passage.
+        duplicates: what to do with a passage that is judged twice for a query with different
+            levels: refuse the qrels, or take the highest level.
+        per_query: list each query's values.
+
+    Returns:
+        The measures; a query that a run lacks counts as zero.
+
+    Raises:
+        I3Error: a file cannot be read, a run has none of the qrels' queries, there is no such
+            measure, or options do not go together.
+    """
+    _check(group_by, topics, bm25)
+    from i3_pyserini.eval.collection import searched_collection
+    from i3_pyserini.eval.evaluation import evaluate_run
+    from i3_pyserini.eval.inputs import Runs
+    from i3_pyserini.eval.task import read_task
+
+    given = Runs(runs)
+    place = None if baseline is None else _place(given, Path(baseline))
+    index = None if index is None else Path(index)
+    task = read_task(qrels, measures, index, duplicates)
+    groups, of_groups = _groups(group_by, topics, bm25, task.qrels, task.measures)
+    notes = [*task.notes, *of_groups]
+    evaluations = [evaluate_run(task.qrels, run, task.measures) for run in given.read()]
+    for evaluation in evaluations:
+        for warning in evaluation.warnings:
+            note(f"{evaluation.run}: {warning}")
+    for one in notes:
+        note(one)
+    collection = "{} ({} passages)".format(*searched_collection(index)) if index else None
+    if collection and per_query:
+        note(f"collection: {collection}")
+    return Results(_sections(evaluations, groups, place), collection, notes, per_query)
+
+
+def _check(group_by: str | Path | None, topics: str | Path | None, bm25: Path | str | None) -> None:
+    """Refuses arguments that do not go together, before anything is read."""
+    if group_by and group_by not in GROUPINGS and not Path(group_by).is_file():
+        raise I3Error(f"group_by {group_by}: neither {', '.join(GROUPINGS)} nor a file")
+    for grouping, option, value in (("length", "topics", topics), ("bm25", "bm25", bm25)):
+        if group_by == grouping and not value:
+            raise I3Error(f"group_by {grouping} needs {option}")
+        if group_by != grouping and value:
+            raise I3Error(f"{option} is for group_by {grouping}")
+
+
+def _place(runs: "Runs", baseline: Path) -> int:
+    """Where the baseline is among the runs; it is put in front if it is another file."""
+    place = runs.place_of(baseline)
+    if place is None:
+        if not baseline.exists():
+            raise I3Error(f"baseline {baseline}: neither a file nor one of the runs")
+        place = 0
+        runs.entries.insert(0, baseline)
+    if len(runs.entries) == 1:
+        raise I3Error(f"{baseline}: name another run to compare the baseline with")
+    return place
+
+
+def _sections(
+    evaluations: "list[Evaluation]", groups: "Groups", place: int | None
+) -> "list[Section]":
+    """All queries, then the groups that were asked for."""
+    from i3_pyserini.eval.compare import LEAST_QUERIES, compare
+    from i3_pyserini.eval.groups import restrict
+    from i3_pyserini.eval.present import Section
+
+    sections = []
+    for name, queries in [("", None), *groups.items()]:
+        runs = [restrict(one, queries) if queries else one for one in evaluations]
+        differences = []
+        if place is not None and (not queries or len(queries) >= LEAST_QUERIES):
+            differences = compare(runs[place], [*runs[:place], *runs[place + 1 :]])
+        sections.append(Section(name, runs, differences))
+    return sections
+
+
+def _groups(
+    group_by: str | Path | None,
+    topics: str | Path | None,
+    bm25: Path | str | None,
+    qrels: "PolarsFrame",
+    measures: "list[Measure]",
+) -> "tuple[Groups, list[str]]":
+    if not group_by:
+        return {}, []
+    from i3_pyserini.eval import groups
+    from i3_pyserini.eval.measures import relevance_level
+    from i3_pyserini.formats.runs import read_run
+    from i3_pyserini.formats.topics import read_topics
+
+    level = relevance_level(measures)
+    if group_by == "length":
+        return groups.by_length(qrels, read_topics(str(topics))), []
+    if group_by == "relevants":
+        return groups.by_relevants(qrels, level), []
+    if group_by == "bm25":
+        return groups.by_first_hit(qrels, read_run(Path(bm25 or "")), level), []
+    return groups.read_groups(Path(group_by), qrels)
