@@ -82,7 +82,7 @@ def _parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
     if module == "i3_pyserini.train":
         load_recipe(Path(arguments[0]), arguments[1:])
         raise Parsed
-    if module == "i3_pyserini":
+    if module in ("i3_pyserini", "i3_pyserini.eval"):
         parse_words = App.parse_args
 
         def parse_words_only(self: App, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +91,7 @@ def _parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
 
         with monkeypatch.context() as patch:
             patch.setattr(App, "parse_args", parse_words_only)
-            cli.run(arguments)
+            cli.run(arguments if module == "i3_pyserini" else ["eval", *arguments])
         return
     parse = argparse.ArgumentParser.parse_args
 
