@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,21 +13,15 @@ from tqdm import tqdm
 from i3_pyserini.data.sources.base import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
+from i3_pyserini.formats.corpus_files import OWN_STORE
 from i3_pyserini.formats.folder_manifest import Manifest
-from i3_pyserini.formats.passage_fields import Passage, shortened
+from i3_pyserini.formats.passage_fields import Passage, checked_id, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
-# What a collection's folder holds; text stores are made beside the corpus by training.
-OWN = (
-    "manifest.json",
-    "corpus/*.jsonl",
-    "topics.*.tsv",
-    "qrels.*.txt",
-    "*.store",
-    "corpus/*.store",
-)
+# What a collection's folder holds besides what other commands write beside a corpus (`OWN_STORE`).
+OWN = ("manifest.json", "corpus/*.jsonl", "topics.*.tsv", "qrels.*.txt")
 
 
 Judged = list[tuple[str, str, int]]  # query id, passage id and level
@@ -137,8 +131,10 @@ class CheckedCollection:
 
     def _topics(self, split: str) -> Iterator[Topic]:
         for topic in self.source.topics(split):
-            _check_id(topic.qid, topic.place)
-            yield topic
+            try:
+                yield replace(topic, qid=checked_id(topic.qid))
+            except I3Error as error:
+                raise I3Error(f"{topic.place}: {error}") from error
 
     def _judgements(self, split: str, topics: Mapping[str, str]) -> Judged:
         """The judgements of topics and passages that are there; the others are refused or counted.
@@ -221,7 +217,8 @@ def _refuse_foreign(folder: Path) -> None:
     """Raises if a folder holds anything but a collection in our layout."""
     Manifest.load(folder)
     own = {path for pattern in OWN for path in folder.glob(pattern)}
-    foreign = [path for path in folder.rglob("*") if path.is_file() and path not in own]
+    others = (path for path in folder.rglob("*") if path.is_file() and path not in own)
+    foreign = [path for path in others if not OWN_STORE.fullmatch(path.name)]
     if foreign:
         raise I3Error(
             f"{folder}: holds {foreign[0].relative_to(folder)} too; it is not overwritten"
@@ -272,11 +269,3 @@ def record_of(pid: str, title: str, text: str) -> dict[str, str]:
     """A line of `corpus.jsonl`; without `contents`, Anserini would index nothing of it."""
     contents = f"{title}\n{text}" if title else text
     return {"id": pid, "title": title, "text": text, "contents": contents}
-
-
-def _check_id(identifier: str, place: str) -> None:
-    if not identifier or identifier != "".join(identifier.split()):
-        raise I3Error(
-            f"{place}: id {identifier!r} is empty or has white space in it, which run files cannot "
-            "hold"
-        )

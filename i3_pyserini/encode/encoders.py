@@ -16,18 +16,24 @@ from i3_pyserini.encode.compute import passage_function
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_encoder, position_limit
 from i3_pyserini.model.declared import declared
-from i3_pyserini.model.export import QUERY_ENCODER, load_model_directory
+from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.pooling import VectorHead
 from i3_pyserini.model.query_text import check_texts
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.settings import EncoderSettings, check_length, resolve
+from i3_pyserini.model.settings import (
+    NO_LIMIT,
+    QUERY_ENCODER,
+    EncoderSettings,
+    check_length,
+    resolve,
+)
 from i3_pyserini.model.token_ids import TokenIds, token_ids
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
-NO_LIMIT, UNKNOWN_LENGTH = 1 << 20, 512  # ids: more than the first means that nobody says
+UNKNOWN_LENGTH = 512  # ids, where neither tokenizer nor positions have a limit
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Ids = np.ndarray[Any, np.dtype[np.int64]]

@@ -17,16 +17,20 @@ from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.query_text import query_texts
-from i3_pyserini.model.settings import EncoderSettings, check_length, resolve
+from i3_pyserini.model.settings import (
+    NO_LIMIT,
+    QUERY_ENCODER,
+    EncoderSettings,
+    check_length,
+    resolve,
+)
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import AutoQueryEncoder, I3QueryEncoder
 
-QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
 TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
 TRANSFORMERS_BATCH = 64
-NO_LIMIT = 1 << 20  # ids: tokenizers without a longest input say something like 1e30
 Kind = Literal["i3", "auto"]
 
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
-from i3_pyserini.model.settings import EncoderSettings, in_words
+from i3_pyserini.model.settings import QUERY_ENCODER, EncoderSettings, in_words
 from i3_pyserini.model.tokenizer_file import read_tokenizer_file
 from i3_pyserini.traps import ALWAYS, trap_words
-
-QUERY_ENCODER = "query_encoder"  # folder of a model directory; see i3_pyserini.model.export
 
 
 def holds(manifest: IndexManifest) -> str | None:

@@ -59,7 +59,7 @@ class PassageFields:
             I3Error: a field is missing or not a string, or the id cannot stand in a run file; the
                 message does not say where.
         """
-        docid = _checked_id(record[self._id_name(record)])
+        docid = checked_id(record[self._id_name(record)])
         values = self._values(record)
         title = values.get("title")
         parts = [value for name, value in values.items() if name != "title" and value]
@@ -159,7 +159,13 @@ def shortened(text: str) -> str:
     return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}…"
 
 
-def _checked_id(value: object) -> str:
+def checked_id(value: object) -> str:
+    """An id of a passage or query, as a string.
+
+    Raises:
+        I3Error: it is neither a string nor an integer, or run files cannot hold it; the message
+            does not say where.
+    """
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise I3Error(f"the id is {_kind(value)}, not a string or an integer")
     docid = str(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
+from i3_pyserini.model.settings import QUERY_ENCODER
 
 
 def convert_model(
@@ -46,12 +47,7 @@ def convert_model(
     source, output = Path(source), Path(output)
     if not reverse and backbone is None:
         raise I3Error("backbone is needed: a .p file holds neither configuration nor tokenizer")
-    from i3_pyserini.model.export import (
-        QUERY_ENCODER,
-        check_target,
-        load_model_directory,
-        save_model_directory,
-    )
+    from i3_pyserini.model.export import check_target, load_model_directory, save_model_directory
     from i3_pyserini.model.original import OriginalSettings, from_original, save_original
 
     if reverse:

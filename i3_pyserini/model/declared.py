@@ -6,7 +6,7 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import read_json
-from i3_pyserini.model.settings import DenseLayer
+from i3_pyserini.model.settings import NO_LIMIT, DenseLayer
 
 OWN_MODULES = "sentence_transformers."  # others are code that comes with the model
 # Pooling modes of sentence-transformers, before and since version 6, by their names here.
@@ -23,7 +23,6 @@ TRANSFORMER_FILES = tuple(
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 ACTIVATIONS = "torch.nn."
-NO_LIMIT = 1 << 20  # tokenizers without a longest input say something like 1e30
 VECTOR = "sentence_embedding"
 
 

@@ -30,10 +30,10 @@ from i3_pyserini.formats.atomic import new_folder
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.settings import QUERY_ENCODER
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.traps import ALWAYS, trap_words
 
-QUERY_ENCODER = "query_encoder"
 PASSAGE_WEIGHTS = "model-passages.safetensors"
 INDEX = "model.safetensors.index.json"
 

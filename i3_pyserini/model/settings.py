@@ -23,6 +23,8 @@ POOLING_WORDS = {
 }
 STOCK_POOLINGS = ("cls", "mean")  # what pyserini.search.faiss can do
 LENGTHS = ("query_length", "passage_length")
+NO_LIMIT = 1 << 20  # ids: tokenizers without a longest input say something like 1e30
+QUERY_ENCODER = "query_encoder"  # folder of an I³ model's directory; see i3_pyserini.model.export
 
 
 @dataclass(frozen=True)

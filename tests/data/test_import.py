@@ -17,7 +17,9 @@ from i3_pyserini.data.sources.named import HubDataset, IrDataset
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import CorpusOptions
 from i3_pyserini.formats.passages import Corpus, collection_name
+from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
+from i3_pyserini.search.serve.bm25 import SqliteBm25
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Row = tuple[str, str, int]
@@ -257,6 +259,7 @@ BAD = {
     "topics.tsv": [
         ("q1\thow\tlong\n", "topics.tsv, line 1: 3 columns"),
         ("q1\t \n", "topics.tsv, line 1: the query is empty"),
+        ("q\0\ta\n", "topics.tsv, line 1: id 'q\\x00' is empty or has white space"),
         ("q1\ta\nq1\tb\n", "topics.tsv, line 2: query id 'q1' occurs a second time"),
         ("\n", "split 'test': no topics"),
     ],
@@ -356,6 +359,8 @@ def test_a_header_of_unusual_names_is_no_passage(tmp_path: Path) -> None:
 def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
     source = write_plain(tmp_path / "plain", ".tsv")
     write_collection(source, tmp_path / "ours")
+    SqliteBm25(open_store(tmp_path / "ours" / "corpus"))  # as training and `serve` do
+    write_collection(source, tmp_path / "ours", overwrite=True)
     (tmp_path / "ours" / "notes.txt").write_text("mine")
     with pytest.raises(I3Error, match=r"holds notes.txt too"):
         write_collection(source, tmp_path / "ours", overwrite=True)
