@@ -23,7 +23,7 @@ class IndexHits:
     """
 
     def __init__(self, searcher: Searcher) -> None:
-        self.path, self._searcher, self._encoder = searcher.path, searcher, searcher.encoder
+        self.path, self.searcher, self._encoder = searcher.path, searcher, searcher.encoder
 
     def check_passages(self, texts: TextHashes) -> None:
         """Looks all the index's passages up, since a search may take hours.
@@ -34,7 +34,7 @@ class IndexHits:
         Raises:
             I3Error: a passage is not in the collection.
         """
-        docids = self._searcher.docids
+        docids = self.searcher.docids
         _, known = texts.look_up(list(docids))
         if not known.all():
             line = int(np.argmin(known))
@@ -55,6 +55,6 @@ class IndexHits:
         note_cut(self._encoder, len(topics))
         for start in range(0, len(qids), SEARCHED):
             some = slice(start, start + SEARCHED)
-            found = self._searcher.search(vectors[some], last)
+            found = self.searcher.search(vectors[some], last)
             for qid, hits in zip(qids[some], found, strict=True):
                 yield qid, [hit.docid for hit in hits]

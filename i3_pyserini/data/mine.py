@@ -52,7 +52,7 @@ def mine_negatives(
         cache: folder for the text store; the corpus's own by default.
         device: to encode queries on, such as cuda:0; the first GPU or else the CPU by default.
         overwrite: replace older files.
-        corpus_options: how the corpus is read.
+        corpus_options: how the corpus is read, where the index's manifest does not say.
 
     Returns:
         The file of negatives.

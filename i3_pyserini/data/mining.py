@@ -56,7 +56,8 @@ class Sources:
         collection: what `open_store` takes.
         teacher: a file of scores as `score_pairs` writes it, for `Selection.margin`.
         cache: folder for the text store; None for the collection's.
-        reading: how the collection is read; see `Corpus.from_options`.
+        reading: how the collection is read, where the index's manifest does not say; see
+            `Corpus.from_options`.
     """
 
     hits: Path | Index
@@ -158,8 +159,7 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
         queries = _with_hits(hits, topics, judged, sources, summary)
         teacher = TeacherScores(sources.teacher, queries) if sources.teacher else None
         summary.unscored = 0 if teacher else None
-        corpus = Corpus.from_options(sources.collection, sources.reading)
-        texts = TextHashes(open_store(corpus, sources.cache))
+        texts = TextHashes(open_store(_corpus(sources, hits), sources.cache))
         _check_passages(hits, queries, positives, texts, sources)
         selector = Selector(texts, selection, str(hits_path), teacher)
         shown = tqdm(hits.hits(queries, selection.last), total=len(queries), desc="mine", delay=2)
@@ -209,6 +209,15 @@ def _opened(source: Path | Index) -> "Run | IndexHits":
     searcher = Searcher(source.path)
     searcher.load_encoder(QueryFlags(source.encoder, device=quickest_device(source.device)))
     return IndexHits(searcher)
+
+
+def _corpus(sources: Sources, hits: "Run | IndexHits") -> Corpus:
+    """The collection, read as it was for the index."""
+    if isinstance(hits, Run):
+        return Corpus.from_options(sources.collection, sources.reading)
+    from i3_pyserini.search.corpus import corpus_of  # noqa: PLC0415  (see `_opened`)
+
+    return corpus_of(hits.searcher, sources.collection, sources.reading)
 
 
 def _with_hits(

@@ -27,6 +27,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.tables import Table
 from i3_pyserini.formats.textstore import open_store
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -345,7 +346,7 @@ def test_several_lines_of_a_query_count_together(sources: Sources) -> None:
     ("records", "said"),
     [
         ((scored("boil eggs", {"p1": 1}, {}), "{"), r"kd_train.jsonl, line 2: not valid JSON"),
-        (('{"query": "boil eggs"}',), "line 1: no field 'positives' with lists"),
+        (('{"query": "boil eggs"}',), "line 1: no field 'positives' with a list"),
         ((scored("boil eggs", {}, {"p3": 1}),), "line 1: the query has no positive"),
         ((scored("boil eggs", {"p1": float("nan")}, {}),), "line 1: .*passage p1 is nan"),
         ((scored("fry eggs", {"p1": 1}, {}),), "none of the 2 queries is scored here"),
@@ -559,6 +560,25 @@ def test_an_index_is_searched_with_the_models_queries(
     assert (summary.without_hits, summary.without_positive, summary.unknown) == (0, 1, 0)
     more = mine(replace(sources, hits=index), Selection(last=500), where)  # than there are
     assert more.negatives + sum(more.left_out.values()) == 3 * 9
+
+
+def test_the_corpus_is_read_as_it_was_encoded(
+    index: Index, sources: Sources, tmp_path: Path
+) -> None:
+    expected = mined(replace(sources, hits=index))
+    rows = [line.replace("\t", ";") for line in COLLECTION.splitlines()]
+    (tmp_path / "c.csv").write_text("\n".join(["sku;name;words", *rows]), encoding="utf-8")
+    corpus = Corpus(
+        tmp_path / "c.csv",
+        docid_field="sku",
+        title_field="name",
+        text_field="words",
+        table=Table(";"),
+    )
+    spec, output = EncoderSpec(str(tmp_path / "model")), IndexOutput(tmp_path / "of csv")
+    run_encoding(corpus, spec, output, Encoding())
+    of_csv = replace(sources, hits=replace(index, path=output.target), collection=corpus.path)
+    assert mined(of_csv) == expected
 
 
 def test_hits_of_an_index_are_searched_in_parts(
