@@ -12,7 +12,7 @@ EXAMPLES ?= 5000
 .PHONY: demo test lint types bench soak clean install data train distil evaluate
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m i3_pyserini.demo
+	$(BIN)/python -m i3_pyserini demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
@@ -37,8 +37,8 @@ bench: $(VENV)/.installed
 install: $(VENV)/.installed
 
 data train distil evaluate: $(VENV)/.installed
-	$(BIN)/python -m i3_pyserini.reproduce recipes/reproduce/msmarco.yaml $@ \
-		$(if $(DRY_RUN),--dry-run) $(if $(SET),--set $(SET))
+	$(BIN)/i3-pyserini experiment steps msmarco $@ \
+		$(if $(DRY_RUN),--dry-run) $(if $(SET),--values $(SET))
 
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(VENV)/.installed: pyproject.toml constraints.txt

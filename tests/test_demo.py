@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.demo.collection import write_collection
-from i3_pyserini.demo.docstrings import Docstring
+from i3_pyserini.experiments.demo import collection
+from i3_pyserini.experiments.demo.collection import write_collection
+from i3_pyserini.experiments.demo.docstrings import Docstring
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.topics import read_topics
@@ -14,7 +15,7 @@ def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     entries = [
         Docstring(f"a.b{number}", f"summary {number}", f"body\t{number}") for number in range(50)
     ]
-    monkeypatch.setattr("i3_pyserini.demo.collection.collect_docstrings", lambda packages: entries)
+    monkeypatch.setattr(collection, "collect_docstrings", lambda packages: entries)
     counts = write_collection(tmp_path)
     assert counts["passages"] == 50
     assert sum(counts[split] for split in ("train", "dev", "test")) == 50

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import records
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.shipped import find_shipped
 from i3_pyserini.train.recipe import ModelRecipe, Recipe
 from i3_pyserini.train.unused import settled
 
@@ -31,13 +32,14 @@ MAY_CHANGE = frozenset(
 )
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Reads a recipe.
 
     What the file asks for and an override turns off is named in a note; see `unused.settled`.
 
     Args:
-        path: a YAML file. Paths in it are relative to the working directory.
+        path: a YAML file, or the name of a recipe that comes with the package. Paths in it are
+            relative to the working directory.
         overrides: `--section.key=value`, which win over the file. A value is YAML, but a path or
             a name is what stands there.
 
@@ -45,6 +47,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         I3Error: it cannot be read, a key or value is not one that is known, or a setting has no
             effect.
     """
+    path = find_shipped("recipe", path)
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -52,7 +55,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except yaml.YAMLError as error:
         raise I3Error(f"{path}: not valid YAML: {error}") from error
     if not isinstance(fields, dict):
-        raise I3Error(f"{path}: expected keys and values, such as those in recipes/")
+        raise I3Error(f"{path}: expected keys and values, as in `train small-contrastive --show`")
     overridden = frozenset(_override(fields, override) for override in overrides)
     try:
         return settled(Recipe.model_validate(fields), overridden)

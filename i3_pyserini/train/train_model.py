@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
+from os import fspath
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import AnyPath
+from i3_pyserini.formats.paths import NameOrPath
 
 if TYPE_CHECKING:
     from i3_pyserini.train.trainer import TrainedModel
@@ -16,7 +16,7 @@ NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
 
 
 def train_model(
-    recipe: AnyPath,
+    recipe: NameOrPath,
     *,
     show: bool = False,
     overrides: Sequence[str] | Mapping[str, Any] = (),
@@ -27,7 +27,8 @@ def train_model(
     devices: torchrun --nproc-per-node 8 -m i3_pyserini train RECIPE.yaml.
 
     Args:
-        recipe: a YAML file; see recipes/.
+        recipe: a YAML file, or the name of a recipe of this package, such as
+            "msmarco-contrastive".
         show: return the recipe with all defaults, and do not train.
         overrides: values that win over the recipe's, as "section.key=value"; in Python also a
             mapping, such as {"training.batch_size": 32}.
@@ -46,7 +47,7 @@ def train_model(
 
     if isinstance(overrides, Mapping):
         overrides = [f"{key}={value}" for key, value in overrides.items()]
-    read = load_recipe(Path(recipe), [f"--{one}" for one in overrides])
+    read = load_recipe(fspath(recipe), [f"--{one}" for one in overrides])
     if show:
         return read.as_yaml().rstrip("\n")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # batches are made by forked workers

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from i3_pyserini import I3Retriever
 from i3_pyserini.model.original import HEAD_BIAS, HEAD_BIAS_AGAIN, original_name
+from i3_pyserini.shipped import RECIPES
 from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.prepare import training_mode
@@ -18,7 +19,7 @@ from i3_pyserini.train.samples import Batch, Inputs
 
 from .conftest import Golden
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "original-exact.yaml"
+RECIPE = RECIPES / "original-exact.yaml"
 DISTILL_RECIPE = RECIPE.with_name("original-exact-distill.yaml")
 IN_CHUNKS = ("--training.chunk_passages=5", "--training.length_buckets=2")
 TINY = 1e-6  # gradients whose norm is below are rounding noise

@@ -5,10 +5,11 @@ import pytest
 
 from i3_pyserini import I3Config
 from i3_pyserini.errors import I3Error
+from i3_pyserini.shipped import RECIPES
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_file import MAY_CHANGE, differences, load_recipe, save_recipe
 
-SHIPPED = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+SHIPPED = sorted(RECIPES.glob("*.yaml"))
 MINIMAL = """
 output: runs/a
 model: {init: bert}

@@ -1,0 +1,178 @@
+"""Experiments: the demo, named ones with expected scores, and plans step by step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
+
+if TYPE_CHECKING:
+    from i3_pyserini.experiments.check import Check
+
+OUTPUT = "experiment-output"
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """The experiments that come with the package.
+
+    Attributes:
+        lines: for each, its name, what it is, what it needs, and what has been published.
+    """
+
+    lines: Sequence[str]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.lines, "", "experiment run NAME --dry-run prints the commands"])
+
+
+@dataclass(frozen=True)
+class ExperimentScores:
+    """Observed scores beside the expected ones.
+
+    Attributes:
+        checks: all scores.
+    """
+
+    checks: "Sequence[Check]"
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a score is out of tolerance."""
+        return int(any(check.failed for check in self.checks))
+
+    def __str__(self) -> str:
+        from i3_pyserini.experiments.check import table
+
+        return f"\n{table(self.checks).text()}"
+
+
+def list_experiments(*, folder: AnyPath | None = None) -> Experiments:
+    """Lists the experiments, and what they need.
+
+    Args:
+        folder: another folder of experiments.
+
+    Returns:
+        A line or more for each.
+
+    Raises:
+        I3Error: a file cannot be read.
+    """
+    _require_yaml()
+    from i3_pyserini.experiments.experiment import load_experiment
+    from i3_pyserini.shipped import shipped
+
+    place = None if folder is None else Path(folder)
+    lines = []
+    for name in shipped("experiment", place):
+        experiment = load_experiment(name, place)
+        lines.append(f"{name}: {experiment.about}\n  needs: {experiment.needs}")
+        lines += [f"  published: {line}" for line in experiment.published]
+    return Experiments(lines)
+
+
+def run_experiment(
+    name: NameOrPath,
+    *,
+    output: AnyPath | None = None,
+    collections: AnyPath = "data",
+    values: Sequence[str] = (),
+    dry_run: bool = False,
+    folder: AnyPath | None = None,
+) -> ExperimentScores | None:
+    """Runs what is not there yet of an experiment, and compares its scores with the expected ones.
+
+    Args:
+        name: of an experiment of this package, or a file.
+        output: folder for what is made; experiment-output by default.
+        collections: folder with a folder for each collection.
+        values: other values for settings, as NAME=VALUE.
+        dry_run: print the commands and the expected scores, and run nothing.
+        folder: another folder of experiments.
+
+    Returns:
+        The scores; on a command line, the exit code is 1 if one is out of tolerance. None with
+        `dry_run`.
+
+    Raises:
+        I3Error: a file or a GPU is missing, or a command failed.
+    """
+    _require_yaml()
+    from i3_pyserini.experiments.check import expected_scores, run_and_check, weights
+    from i3_pyserini.experiments.experiment import load_experiment, prepare
+    from i3_pyserini.experiments.plan import read_settings
+    from i3_pyserini.experiments.runner import run_plan
+
+    experiment = load_experiment(fspath(name), None if folder is None else Path(folder))
+    paths = {"output": fspath(output or OUTPUT), "collections": fspath(collections)}
+    prepared = prepare(experiment, {**paths, **weights()}, read_settings(values))
+    if output and "output" not in prepared.plan.settings:
+        raise I3Error(
+            f"{name} works in data/ and runs/ of the current folder: leave output out, or cd "
+            f"{output}"
+        )
+    if not dry_run:
+        scores = ExperimentScores(run_and_check(experiment, prepared))
+        failed = sum(check.failed for check in scores.checks)
+        if failed:
+            note(
+                f"{failed} of {len(scores.checks)} scores are out of tolerance; what was there "
+                "already was used: another output begins anew"
+            )
+        return scores
+    print(f"{experiment.about}\nneeds: {experiment.needs}\n")
+    run_plan(prepared.plan, prepared.steps, dry_run=True)
+    print(f"\n{expected_scores(prepared).text()}")
+    print("".join(f"\npublished: {line}" for line in experiment.published))
+    return None
+
+
+def run_plan_steps(
+    plan: NameOrPath,
+    steps: Sequence[str] = (),
+    *,
+    values: Sequence[str] = (),
+    dry_run: bool = False,
+) -> None:
+    """Runs the steps of a plan; what is done is skipped, so that the same command resumes.
+
+    Args:
+        plan: the name of a plan of this package, such as "msmarco", or a YAML file.
+        steps: names of steps; all by default.
+        values: other values for settings, as NAME=VALUE.
+        dry_run: print the commands, and run nothing.
+
+    Raises:
+        I3Error: the plan cannot be read, or a command failed.
+    """
+    _require_yaml()
+    from i3_pyserini.experiments.plan import load_plan, read_settings
+    from i3_pyserini.experiments.runner import run_plan
+
+    run_plan(load_plan(fspath(plan), read_settings(values)), steps, dry_run)
+
+
+def run_demo(*, output: AnyPath = "demo-output") -> None:
+    """Trains I³ and a plain dual encoder alike, and searches Python's documentation.
+
+    Each step prints the command that a user would type. Nothing is downloaded.
+
+    Args:
+        output: folder for everything that is made; files of an earlier run are replaced.
+
+    Raises:
+        I3Error: the weights' package or a suitable Java is missing.
+    """
+    from i3_pyserini.experiments.demo.steps import run_steps
+
+    run_steps(Path(output))
+
+
+def _require_yaml() -> None:
+    if find_spec("pydantic") is None or find_spec("yaml") is None:
+        raise I3Error("experiments need pydantic and pyyaml: pip install 'i3-pyserini[train]'")

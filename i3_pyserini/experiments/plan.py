@@ -1,0 +1,220 @@
+"""A plan: an experiment's commands, as data (`recipes/plans/*.yaml`)."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.shipped import find_shipped
+
+OUT = "{out}"
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Part of a file that may have no other keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CommandPlan(Section):
+    """One command.
+
+    Attributes:
+        run: as a user would type it; `{name}` stands for a setting (which stays one word with
+            what it touches) or for flags (which become words of their own), `{out}` for `makes`.
+        makes: the file or folder that is there when it is done; null to run it every time. With
+            `{out}` in `run`, the command writes to another name first, for commands that would
+            leave half a file under the final one.
+    """
+
+    run: str
+    makes: str | None = None
+
+
+class StepPlan(Section):
+    """Commands that belong together.
+
+    Attributes:
+        about: what they do.
+        needs: hardware, hours and disk.
+        each: settings by which the commands are repeated; null for once.
+        commands: the commands.
+    """
+
+    about: str
+    needs: str = ""
+    each: list[dict[str, str]] | None = None
+    commands: list[CommandPlan]
+
+
+class Plan(Section):
+    """An experiment.
+
+    Attributes:
+        about: what it is.
+        settings: names in the commands, with their values if `--set` gives no other; a value may
+            name others.
+        flags: the same, for words of their own such as more options.
+        steps: by name, in order.
+    """
+
+    about: str
+    settings: dict[str, str] = {}
+    flags: dict[str, str] = {}
+    steps: dict[str, StepPlan]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command with every setting filled in.
+
+    Attributes:
+        words: program and arguments.
+        makes: what is there when it is done.
+        writes: what `{out}` in the command was filled with; None without `{out}`.
+    """
+
+    words: tuple[str, ...]
+    makes: Path | None
+    writes: Path | None
+
+    @property
+    def done(self) -> bool:
+        """Whether what it makes is there."""
+        return self.makes is not None and self.makes.exists()
+
+    def __str__(self) -> str:
+        text = shlex.join(self.words)
+        return text.replace(str(self.writes), str(self.makes)) if self.writes else text
+
+
+def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
+    """Reads a plan.
+
+    Args:
+        path: a YAML file, or the name of a plan that comes with the package.
+        settings: other values for its settings.
+
+    Raises:
+        I3Error: it cannot be read or is no plan, or has no such setting.
+    """
+    path = find_shipped("plan", path)
+    plan = read_yaml(path, Plan, "a plan")
+    known = {**plan.settings, **plan.flags}
+    if unknown := [name for name in settings if name not in known]:
+        raise I3Error(f"{path}: no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    parts = {
+        part: {name: settings.get(name, value) for name, value in before.items()}
+        for part, before in (("settings", plan.settings), ("flags", plan.flags))
+    }
+    return plan.model_copy(update=parts)
+
+
+def read_yaml(path: Path, form: type[Form], what: str) -> Form:
+    """Reads a YAML file of one form.
+
+    Args:
+        path: the file.
+        form: its model.
+        what: it, in words, with an article.
+
+    Raises:
+        I3Error: it cannot be read, or is of another form.
+    """
+    try:
+        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise I3Error(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise I3Error(f"{path}: not {what}: {where}: {problem['msg']}") from error
+
+
+def read_settings(words: Sequence[str]) -> dict[str, str]:
+    """Settings of a command line, each `NAME=VALUE`.
+
+    Raises:
+        I3Error: a word is of another form.
+    """
+    settings = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise I3Error(f"--set {word}: expected NAME=VALUE")
+        settings[name] = value
+    return settings
+
+
+def commands(plan: Plan, step: str) -> Iterator[Command]:
+    """The commands of a step, filled in.
+
+    Raises:
+        I3Error: a command names a setting that there is not.
+    """
+    for values in plan.steps[step].each or [{}]:
+        settings = {**plan.settings, **values}
+        place = f"step {step!r}"
+        settings = {name: fill(value, settings, place) for name, value in settings.items()}
+        for command in plan.steps[step].commands:
+            makes = fill(command.makes, settings, place) if command.makes else None
+            writes = f"{makes}.partial" if OUT in command.run else None
+            words = _words(command.run, {**settings, "out": writes or ""}, plan.flags, place)
+            yield Command(
+                tuple(words), Path(makes) if makes else None, Path(writes) if writes else None
+            )
+
+
+def fill(text: str, settings: Mapping[str, str], place: str) -> str:
+    """A text with `{name}` replaced by settings.
+
+    Args:
+        text: the text.
+        settings: values by name.
+        place: where the text stands, for messages.
+
+    Raises:
+        I3Error: it names a setting that there is not.
+    """
+    try:
+        return text.format_map(settings)
+    except (KeyError, ValueError, IndexError) as error:
+        raise I3Error(f"{place}: {text!r} names a setting that there is not") from error
+
+
+def choose_steps(plan: Plan, names: Sequence[str]) -> list[str]:
+    """The named steps in the plan's order; all, if none is named.
+
+    Raises:
+        I3Error: there is no such step.
+    """
+    if unknown := [name for name in names if name not in plan.steps]:
+        raise I3Error(f"no step {unknown[0]!r}; the plan has {', '.join(plan.steps)}")
+    return [name for name in plan.steps if not names or name in names]
+
+
+def _words(
+    run: str, settings: Mapping[str, str], flags: Mapping[str, str], place: str
+) -> Iterator[str]:
+    """The words of a command; only flags become several words, whatever is in a setting."""
+    for word in _split(run, place):
+        name = word.removeprefix("{").removesuffix("}")
+        if name in flags and word == f"{{{name}}}":
+            yield from _split(flags[name], place)
+        else:
+            yield fill(word, settings, place)
+
+
+def _split(text: str, place: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise I3Error(f"{place}: {text!r}: {error}") from error

@@ -1,1 +1,0 @@
-"""Experiments as plans: named steps of commands, run in order, each skipped when it is done."""
