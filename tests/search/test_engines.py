@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import json
 import re
 import signal
 import socket
@@ -149,6 +150,16 @@ def test_what_made_the_vectors_is_known(index: Path, place: Path, engine: Milvus
     made_by = engine.made_by("ours")
     assert made_by == read_manifest(place / "index").encoder and made_by.fingerprint
     assert engine.made_by("theirs") == engine.made_by("none") == EncoderRecord()
+
+
+def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
+    index: Path, engine: Milvus
+) -> None:
+    for prompt in ("query: ", "question: "):
+        encoder = EncoderRecord(name="m", query_prompt=prompt)
+        (index / "manifest.json").write_text(json.dumps({"model": encoder.to_json()}))
+        engine.load(index, "passages")
+        assert engine.made_by("passages").query_prompt == prompt
 
 
 def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:

@@ -107,7 +107,8 @@ class Milvus:
                 "are due; load it again"
             )
         with self._failures("cannot be changed"):
-            self._client.alter_collection_properties(name, {COMPLETE: "yes"})
+            known = {COMPLETE: "yes", MADE_BY: _made_by(index)}
+            self._client.alter_collection_properties(name, known)
         if is_graph:
             place = f"{self.address}, collection {name}"
             note_skewed(norms, place, "type IVF_FLAT or FLAT")
