@@ -36,16 +36,10 @@ COMMANDS = {
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
     "serve": Command("search.serve.server:serve_index", "serve a page to search an index from"),
     "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
-    "experiment list": Command(
-        "experiments.commands:list_experiments", "list named experiments and what they need"
-    ),
-    "experiment run": Command(
-        "experiments.commands:run_experiment", "run an experiment, and compare its scores"
-    ),
-    "experiment steps": Command(
-        "experiments.commands:run_plan_steps", "run a plan's steps, such as the original's five"
-    ),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
+    "completion": Command(
+        "completion:print_completion", "print a script for completion by a shell"
+    ),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
     ),
@@ -90,6 +84,15 @@ COMMANDS = {
     "data queries": Command("data.make:make_queries", "make training queries out of passages"),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),
+    "experiment list": Command(
+        "experiments.commands:list_experiments", "list named experiments and what they need"
+    ),
+    "experiment run": Command(
+        "experiments.commands:run_experiment", "run an experiment, and compare its scores"
+    ),
+    "experiment steps": Command(
+        "experiments.commands:run_plan_steps", "run a plan's steps, such as the original's five"
+    ),
 }
 
 

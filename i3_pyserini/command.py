@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -35,15 +35,7 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
     Raises:
         I3Error: they are not those of the function, or it says so.
     """
-    app = App(
-        name=name,
-        help_format="plaintext",
-        version_flags=[],
-        group_commands=OPTIONS,
-        group_parameters=OPTIONS,
-        default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
-    )
-    parsed = as_command(function_of(function))
+    app, parsed = _app(name), as_command(function_of(function))
     app.default(parsed)
     options = inspect.signature(parsed).parameters
     given = with_overrides(words, options) if OVERRIDES in options else list(words)
@@ -56,6 +48,36 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         print(printed, flush=True)
     if exit_code := getattr(result, "exit_code", 0):
         sys.exit(exit_code)
+
+
+def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
+    """A script by which a shell completes commands and their options.
+
+    Args:
+        program: its name.
+        commands: the function of each command, by its name of one word or two.
+        shell: "bash", "zsh" or "fish".
+    """
+    whole = _app(program)
+    groups: dict[str, App] = {}
+    for name, function in commands.items():
+        group, _, last = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = _app(group)
+            whole.command(groups[group])
+        (groups[group] if group else whole).command(as_command(function_of(function)), name=last)
+    return whole.generate_completion(shell=shell)  # type: ignore[arg-type]
+
+
+def _app(name: str) -> App:
+    return App(
+        name=name,
+        help_format="plaintext",
+        version_flags=[],
+        group_commands=OPTIONS,
+        group_parameters=OPTIONS,
+        default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+    )
 
 
 def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:

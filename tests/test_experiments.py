@@ -261,6 +261,8 @@ def test_without_a_gpu_its_experiments_say_so(monkeypatch: pytest.MonkeyPatch) -
 def test_the_list_has_all_and_a_name_has_its_commands(run_module: Run) -> None:
     done = run_module("i3_pyserini", "experiment", "list", check=True)
     assert all(f"\n{name}: " in f"\n{done.stdout}" for name in NAMES)
+    done = run_module("i3_pyserini", "experiment", "list", "--json", check=True)
+    assert list(json.loads(done.stdout)) == NAMES
     done = run_module("i3_pyserini", *RUN, "msmarco-i3-contrastive", "--dry-run", check=True)
     assert "i3_pyserini train msmarco-contrastive" in done.stdout
     assert "0.393" in done.stdout

@@ -12,6 +12,7 @@ import pytest
 import i3_pyserini
 from i3_pyserini.cli import COMMANDS, run
 from i3_pyserini.command import as_command, function_of
+from i3_pyserini.completion import print_completion
 from i3_pyserini.errors import I3Error
 
 PACKAGE = Path(i3_pyserini.__file__).parent
@@ -105,3 +106,10 @@ def test_the_command_line_is_a_program() -> None:
     assert done.stdout == f"i3-pyserini {i3_pyserini.__version__}\n"
     wrong = subprocess.run([*command, "bogus"], capture_output=True, text=True, check=False)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+
+
+def test_shells_complete_commands_and_options() -> None:
+    script = print_completion("bash")
+    assert all(word in script for name in COMMANDS for word in name.split())
+    assert "--overwrite" in script
+    subprocess.run(["/bin/bash", "-n", "/dev/stdin"], input=script, text=True, check=True)

@@ -1,6 +1,7 @@
 """Experiments: the demo, named ones with expected scores, and plans step by step."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from os import fspath
@@ -12,6 +13,7 @@ from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     from i3_pyserini.experiments.check import Check
+    from i3_pyserini.experiments.experiment import Experiment
 
 OUTPUT = "experiment-output"
 
@@ -21,13 +23,21 @@ class Experiments:
     """The experiments that come with the package.
 
     Attributes:
-        lines: for each, its name, what it is, what it needs, and what has been published.
+        known: each by its name: what it is, what it needs, and what has been published.
     """
 
-    lines: Sequence[str]
+    known: "Mapping[str, Experiment]"
 
     def __str__(self) -> str:
-        return "\n".join([*self.lines, "", "experiment run NAME --dry-run prints the commands"])
+        lines = []
+        for name, one in self.known.items():
+            lines.append(f"{name}: {one.about}\n  needs: {one.needs}")
+            lines += [f"  published: {line}" for line in one.published]
+        return "\n".join([*lines, "", "experiment run NAME --dry-run prints the commands"])
+
+    def to_json(self) -> str:
+        """An object of all experiments by name, as their files have them."""
+        return json.dumps({name: one.model_dump() for name, one in self.known.items()})
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,21 @@ class ExperimentScores:
 
         return f"\n{table(self.checks).text()}"
 
+    def to_json(self) -> str:
+        """A list of objects with run, measure, expected, tolerance, source, observed and failed."""
+        return json.dumps(
+            [
+                {
+                    "run": check.run,
+                    "measure": check.measure,
+                    **check.score.model_dump(),
+                    "observed": check.observed,
+                    "failed": check.failed,
+                }
+                for check in self.checks
+            ]
+        )
+
 
 def list_experiments(*, folder: AnyPath | None = None) -> Experiments:
     """Lists the experiments, and what they need.
@@ -68,12 +93,8 @@ def list_experiments(*, folder: AnyPath | None = None) -> Experiments:
     from i3_pyserini.shipped import shipped
 
     place = None if folder is None else Path(folder)
-    lines = []
-    for name in shipped("experiment", place):
-        experiment = load_experiment(name, place)
-        lines.append(f"{name}: {experiment.about}\n  needs: {experiment.needs}")
-        lines += [f"  published: {line}" for line in experiment.published]
-    return Experiments(lines)
+    names = shipped("experiment", place)
+    return Experiments({name: load_experiment(name, place) for name in names})
 
 
 def run_experiment(

@@ -149,7 +149,7 @@ def read_settings(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals):
-            raise I3Error(f"--set {word}: expected NAME=VALUE")
+            raise I3Error(f"{word}: expected NAME=VALUE")
         settings[name] = value
     return settings
 
