@@ -58,7 +58,7 @@ class Plan(Section):
 
     Attributes:
         about: what it is.
-        settings: names in the commands, with their values if `--set` gives no other; a value may
+        settings: names in the commands, with their values if `--values` gives no other; a value may
             name others.
         flags: the same, for words of their own such as more options.
         steps: by name, in order.
