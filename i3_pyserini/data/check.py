@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import AnyPath
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.folder_manifest import Manifest
@@ -34,7 +35,7 @@ class Checked:
         return "\n".join([*lines, *([f"{self.folder}: {self.collection}"] * bool(self.collection))])
 
 
-def check_collection(folder: Path | str) -> Checked:
+def check_collection(folder: AnyPath) -> Checked:
     """Verifies every recorded file of a folder, and reads the collection if there is one.
 
     Args:

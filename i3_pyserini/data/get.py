@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.data.catalog import CATALOG, CatalogFile, find_dataset, load_catalog
 from i3_pyserini.errors import note
+from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.written import Written
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Listing:
 def get_data(
     name: str,
     *,
-    output: Path | str | None = None,
+    output: AnyPath | None = None,
     only: Sequence[str] = (),
-    catalog: Path | str | None = None,
+    catalog: AnyPath | None = None,
 ) -> Complete:
     """Downloads and prepares a data set; the same call resumes what was interrupted.
 
@@ -88,8 +89,8 @@ def get_data(
 def list_data(
     name: str | None = None,
     *,
-    output: Path | str | None = None,
-    catalog: Path | str | None = None,
+    output: AnyPath | None = None,
+    catalog: AnyPath | None = None,
 ) -> Listing:
     """Lists the data sets that `get_data` knows, or the files of one.
 
@@ -116,7 +117,7 @@ def _datasets(catalog: Path) -> Listing:
     return Listing("\n".join(lines), tuple(rows))
 
 
-def _files(name: str, output: Path | str | None, catalog: Path) -> Listing:
+def _files(name: str, output: AnyPath | None, catalog: Path) -> Listing:
     from i3_pyserini.data.dataset import open_manifest
 
     dataset = find_dataset(name, catalog)

@@ -1,11 +1,13 @@
 """Importing a collection into our layout."""
 
 from collections.abc import Mapping, Sequence
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 if TYPE_CHECKING:
@@ -15,12 +17,12 @@ HUB = "hf:"
 
 
 def import_collection(
-    source: str | Path,
+    source: NameOrPath,
     *,
-    output: Path | str,
+    output: AnyPath,
     name: str | None = None,
-    topics: Mapping[str, Path | str] | Sequence[str] = (),
-    qrels: Mapping[str, Path | str] | Sequence[str] = (),
+    topics: Mapping[str, AnyPath] | Sequence[str] = (),
+    qrels: Mapping[str, AnyPath] | Sequence[str] = (),
     drop_unknown: bool = False,
     duplicates: Literal["refuse", "max"] = "refuse",
     overwrite: bool = False,
@@ -48,7 +50,7 @@ def import_collection(
         I3Error: the source cannot be read or something in it is invalid, or the folder exists.
     """
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
-    found = _source(str(source), *splits, corpus_options)
+    found = _source(fspath(source), *splits, corpus_options)
     from i3_pyserini.data.collection import write_collection
 
     found.name, found.duplicates = name or found.name, duplicates
@@ -77,7 +79,7 @@ def _source(
     return BeirFolder(path) if path.is_dir() else IrDataset(source)
 
 
-def _by_split(option: str, files: Mapping[str, Path | str] | Sequence[str]) -> dict[str, Path]:
+def _by_split(option: str, files: Mapping[str, AnyPath] | Sequence[str]) -> dict[str, Path]:
     if isinstance(files, Mapping):
         return {name: Path(path) for name, path in files.items()}
     found: dict[str, Path] = {}

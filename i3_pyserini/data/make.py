@@ -1,10 +1,12 @@
 """Making training queries for a corpus that has none."""
 
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 if TYPE_CHECKING:
@@ -15,11 +17,11 @@ LARGEST_SEED = 2**32 - 1
 
 
 def make_queries(
-    corpus: Path | str,
+    corpus: AnyPath,
     *,
     source: Literal["titles", "first-sentences", "model"],
-    output: Path | str,
-    model: str | Path | None = None,
+    output: AnyPath,
+    model: NameOrPath | None = None,
     per_passage: int = 1,
     limit: int | None = None,
     seed: int = 42,
@@ -28,7 +30,7 @@ def make_queries(
     max_length: int = 384,
     device: str | None = None,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
-    cache: Path | str | None = None,
+    cache: AnyPath | None = None,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
@@ -61,7 +63,7 @@ def make_queries(
         I3Error: an argument is out of range, the corpus or the model cannot be read, a file
             exists, or no query could be made.
     """
-    name = None if model is None else str(model)
+    name = None if model is None else fspath(model)
     _check_source(source, name, per_passage)
     ranges = {
         "per_passage": (per_passage, 1, None),

@@ -2,30 +2,32 @@
 
 import math
 import re
+from os import fspath
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 
 def mine_negatives(
-    topics: Path | str,
-    qrels: Path | str,
-    corpus: Path | str,
+    topics: AnyPath,
+    qrels: AnyPath,
+    corpus: AnyPath,
     *,
-    output: Path | str,
-    run: Path | str | None = None,
-    index: Path | str | None = None,
-    model: str | Path | None = None,
-    jsonl: Path | str | None = None,
+    output: AnyPath,
+    run: AnyPath | None = None,
+    index: AnyPath | None = None,
+    model: NameOrPath | None = None,
+    jsonl: AnyPath | None = None,
     depth: str = "1-200",
     per_query: int = 64,
     seed: int | None = None,
-    teacher: Path | str | None = None,
+    teacher: AnyPath | None = None,
     margin: float | None = None,
     min_relevance: int = 1,
-    cache: Path | str | None = None,
+    cache: AnyPath | None = None,
     device: str | None = None,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
@@ -76,7 +78,7 @@ def mine_negatives(
     from i3_pyserini.data.mining import Index, Outputs, Sources, mine
     from i3_pyserini.data.negatives import Selection
 
-    named = None if model is None else str(model)
+    named = None if model is None else fspath(model)
     sources = Sources(
         Path(run) if run is not None else Index(Path(index or ""), named, device),
         Path(topics),
@@ -91,7 +93,7 @@ def mine_negatives(
     return Written(Path(output), str(found))
 
 
-def _path(path: Path | str | None) -> Path | None:
+def _path(path: AnyPath | None) -> Path | None:
     return None if path is None else Path(path)
 
 

@@ -1,22 +1,24 @@
 """Scoring queries and passages with a cross-encoder, for distillation."""
 
 from importlib.util import find_spec
+from os import fspath
 from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 
 def score_pairs(
-    negatives: Path | str,
-    corpus: Path | str,
+    negatives: AnyPath,
+    corpus: AnyPath,
     *,
-    teacher: str | Path,
-    output: Path | str,
-    topics: Path | str | None = None,
-    qrels: Path | str | None = None,
+    teacher: NameOrPath,
+    output: AnyPath,
+    topics: AnyPath | None = None,
+    qrels: AnyPath | None = None,
     min_relevance: int = 1,
     max_positives: int | None = None,
     max_negatives: int | None = None,
@@ -25,7 +27,7 @@ def score_pairs(
     batch_size: int = 64,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
     device: str | None = None,
-    cache: Path | str | None = None,
+    cache: AnyPath | None = None,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
@@ -83,7 +85,7 @@ def score_pairs(
         max_negatives,
     )
     scoring = Scoring(
-        str(teacher),
+        fspath(teacher),
         PairOptions(template, max_length, batch_size, dtype, device),
         mined,
         Path(corpus),

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,18 +62,18 @@ class RunDiff:
 
 
 def diff_runs(
-    qrels: "str | Path | Frame",
+    qrels: "NameOrPath | Frame",
     run_a: "Path | RunLike",
     run_b: "Path | RunLike",
     *,
-    topics: str | Path | Mapping[str, str],
+    topics: NameOrPath | Mapping[str, str],
     measure: str = "nDCG@10",
     queries: int = 10,
     depth: int = 10,
-    corpus: Path | str | None = None,
-    cache: Path | str | None = None,
-    model: str | Path | None = None,
-    output: Path | str | None = None,
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
+    model: NameOrPath | None = None,
+    output: AnyPath | None = None,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> RunDiff:
@@ -116,7 +117,7 @@ def diff_runs(
     from i3_pyserini.formats.topics import read_topics
 
     measures, of_preset = choose_measures([measure])
-    texts = topics if isinstance(topics, Mapping) else read_topics(str(topics))
+    texts = topics if isinstance(topics, Mapping) else read_topics(fspath(topics))
     judged = judgements(qrels)
     a, b = Runs([run_a, run_b]).read()
     passages = _passages(corpus, cache, model, corpus_options)
@@ -153,14 +154,14 @@ def _check_files(a: object, b: object, corpus: Path | None, needs: dict[str, obj
 
 
 def _passages(
-    corpus: Path | None, cache: Path | str | None, model: str | Path | None, options: CorpusOptions
+    corpus: Path | None, cache: AnyPath | None, model: NameOrPath | None, options: CorpusOptions
 ) -> "PassageTexts | None":
     if corpus is None:
         return None
     from i3_pyserini.eval.diff_texts import PassageTexts
     from i3_pyserini.formats.passages import Corpus
 
-    words = None if model is None else _words(str(model))
+    words = None if model is None else _words(fspath(model))
     where = None if cache is None else Path(cache)
     return PassageTexts(Corpus.from_options(corpus, options.reading()), where, words)
 

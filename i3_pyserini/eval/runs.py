@@ -1,11 +1,13 @@
 """Evaluating runs: measures through ir-measures, comparisons with a baseline, groups of queries."""
 
 from collections.abc import Mapping, Sequence
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.eval.results import Results
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     from ir_measures.measures import Measure
@@ -20,15 +22,15 @@ GROUPINGS = ("length", "relevants", "bm25")
 
 
 def evaluate(
-    qrels: "str | Path | Frame",
-    runs: "Sequence[Path | RunLike] | Mapping[str, RunLike] | RunLike",
+    qrels: "NameOrPath | Frame",
+    runs: "Sequence[AnyPath | RunLike] | Mapping[str, RunLike] | RunLike",
     *,
     measures: Sequence[str] = (),
-    index: Path | str | None = None,
-    baseline: Path | str | None = None,
-    group_by: str | Path | None = None,
-    topics: str | Path | None = None,
-    bm25: Path | str | None = None,
+    index: AnyPath | None = None,
+    baseline: AnyPath | None = None,
+    group_by: NameOrPath | None = None,
+    topics: NameOrPath | None = None,
+    bm25: AnyPath | None = None,
     duplicates: Literal["refuse", "max"] = "refuse",
     per_query: bool = False,
 ) -> Results:
@@ -85,7 +87,7 @@ def evaluate(
     return Results(_sections(evaluations, groups, place), collection, notes, per_query)
 
 
-def _check(group_by: str | Path | None, topics: str | Path | None, bm25: Path | str | None) -> None:
+def _check(group_by: NameOrPath | None, topics: NameOrPath | None, bm25: AnyPath | None) -> None:
     """Refuses arguments that do not go together, before anything is read."""
     if group_by and group_by not in GROUPINGS and not Path(group_by).is_file():
         raise I3Error(f"group_by {group_by}: neither {', '.join(GROUPINGS)} nor a file")
@@ -128,9 +130,9 @@ def _sections(
 
 
 def _groups(
-    group_by: str | Path | None,
-    topics: str | Path | None,
-    bm25: Path | str | None,
+    group_by: NameOrPath | None,
+    topics: NameOrPath | None,
+    bm25: AnyPath | None,
     qrels: "PolarsFrame",
     measures: "list[Measure]",
 ) -> "tuple[Groups, list[str]]":
@@ -143,7 +145,7 @@ def _groups(
 
     level = relevance_level(measures)
     if group_by == "length":
-        return groups.by_length(qrels, read_topics(str(topics))), []
+        return groups.by_length(qrels, read_topics(fspath(topics or ""))), []
     if group_by == "relevants":
         return groups.by_relevants(qrels, level), []
     if group_by == "bm25":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
 if TYPE_CHECKING:
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    qrels: "str | Path | Frame",
-    runs: "Sequence[Path | RunLike] | Mapping[str, RunLike] | RunLike",
+    qrels: "NameOrPath | Frame",
+    runs: "Sequence[AnyPath | RunLike] | Mapping[str, RunLike] | RunLike",
     *,
-    output: Path | str,
+    output: AnyPath,
     measures: Sequence[str] = (),
-    baseline: str | Path | None = None,
+    baseline: NameOrPath | None = None,
     relevance: int | None = None,
     title: str = "Runs compared",
-    index: Path | str | None = None,
-    costs: Path | str | None = None,
-    figures: Path | str | None = None,
+    index: AnyPath | None = None,
+    costs: AnyPath | None = None,
+    figures: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Written:
     """Writes a page with tables and figures of several runs, to send or to print.
@@ -68,7 +69,7 @@ def write_report(
 
     given = Runs(runs)
     # Folders are nobody's business who is sent the page.
-    source = qrels if isinstance(qrels, str | Path) else "qrels"
+    source = qrels if isinstance(qrels, NameOrPath) else "qrels"
     file = Path(source)
     costs = None if costs is None else Path(costs)
     refuse_inputs([page], [file, *given.files, costs])
@@ -111,7 +112,7 @@ def _check_names(runs: list[str], shown: list[str]) -> None:
             raise I3Error(f"{name!a}: has a character that no page can show; choose another name")
 
 
-def _place(runs: "Runs", baseline: str | Path | None) -> int | None:
+def _place(runs: "Runs", baseline: NameOrPath | None) -> int | None:
     """Place of the run that the others are compared with; None for a run alone."""
     if baseline is None:
         return 0 if len(runs.entries) > 1 else None
