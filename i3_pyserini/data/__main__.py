@@ -1,4 +1,4 @@
-"""`python -m i3_pyserini.data NAME …`: the command `i3-pyserini data NAME …`, as scripts know it."""
+"""`python -m i3_pyserini.data NAME …`: the command `i3-pyserini data NAME …`, for scripts."""
 
 import sys
 from importlib import import_module
