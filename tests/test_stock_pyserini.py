@@ -92,7 +92,8 @@ def test_three_ways_give_the_same_ranking(place: Path, run: Run, index: Path) ->
     stock = "pyserini.search.faiss"
     search(run, stock, "plain.txt", "--encoder", "model/query_encoder", "--encoder-class", "auto")
     run(
-        "i3_pyserini encode-topics",
+        "i3_pyserini",
+        "encode-topics",
         *("--topics", "topics.tsv", "--model", "model", "--output", "queries", "--index", index),
     )
     search(run, stock, "encoded.txt", "--encoded-queries", "queries")
