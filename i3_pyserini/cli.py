@@ -81,6 +81,7 @@ COMMANDS = {
         "data.importing:import_collection",
         "import a collection: BEIR, ir_datasets, Hugging Face, files",
     ),
+    "data split": Command("data.split:split_queries", "split queries into dev and train"),
     "data queries": Command("data.make:make_queries", "make training queries out of passages"),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from i3_pyserini.data.make import make_queries
     from i3_pyserini.data.mine import mine_negatives
     from i3_pyserini.data.score import score_pairs
+    from i3_pyserini.data.split import split_queries
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -22,6 +23,7 @@ __getattr__, __dir__ = lazy_names(
         "make_queries": "make",
         "mine_negatives": "mine",
         "score_pairs": "score",
+        "split_queries": "split",
     },
 )
 
@@ -33,4 +35,5 @@ __all__ = [
     "make_queries",
     "mine_negatives",
     "score_pairs",
+    "split_queries",
 ]

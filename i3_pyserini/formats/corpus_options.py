@@ -60,15 +60,6 @@ class CorpusOptions:
 USUAL = CorpusOptions()
 
 
-def add_corpus_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--docid-field`, `--title-field`, `--text-field` and those of `add_table_options`."""
-    group = parser.add_argument_group("the corpus's fields, if they have unusual names")
-    group.add_argument("--docid-field", metavar="NAME", help="default id, _id, pid, docid, …")
-    group.add_argument("--title-field", metavar="NAME", help="default title")
-    group.add_argument("--text-field", metavar="NAME", help="default text, contents, passage, …")
-    add_table_options(parser)
-
-
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--encoding`, `--column-delimiter` and `--no-header`."""
     group = parser.add_argument_group("a corpus in CSV or TSV")
@@ -85,25 +76,12 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def corpus_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What the options of `add_corpus_options` say, for `Corpus.from_options`.
-
-    Raises:
-        I3Error: there is no such encoding, or the delimiter is not one character.
-    """
-    return _options(args).reading()
-
-
 def table_of(args: argparse.Namespace) -> Table:
     """What the options of `add_table_options` say.
 
     Raises:
         I3Error: there is no such encoding, or the delimiter is not one character.
     """
-    return _options(args).table()
-
-
-def _options(args: argparse.Namespace) -> CorpusOptions:
-    docid, title, text = (getattr(args, name, None) for name in FIELDS)
     header = False if args.no_header else None
-    return CorpusOptions(docid, title, text, args.encoding, args.column_delimiter, header)
+    columns = args.column_delimiter
+    return CorpusOptions(encoding=args.encoding, column_delimiter=columns, header=header).table()

@@ -1,0 +1,253 @@
+"""Splitting queries into two parts that have neither passages nor questions in common."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error, note
+
+if TYPE_CHECKING:
+    from i3_pyserini.data.splitting import Joined, Together
+    from i3_pyserini.formats.qrels import Judgements
+
+NAMES = ("dev", "train")
+SHARE = 0.1
+LEAST = 0.6  # overlap, see `near_pairs`
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two parts of a collection's queries.
+
+    Attributes:
+        folder: where their files are.
+        queries: number of queries of each part, by its name.
+        judgements: number of judgements of each part.
+        groups: number of groups of queries that were kept together, those of one query included.
+        largest: queries of the largest group.
+        by_passage: queries that were kept with another since they share a relevant passage.
+        by_text: since their text is the same.
+        by_near_text: since their text is nearly the same.
+    """
+
+    folder: Path
+    queries: dict[str, int]
+    judgements: dict[str, int]
+    groups: int
+    largest: int
+    by_passage: int
+    by_text: int
+    by_near_text: int
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name}: {count:,} queries, {self.judgements[name]:,} judgements"
+            for name, count in self.queries.items()
+        ]
+        return (
+            f"wrote {self.folder}: {'; '.join(parts)}; {self.groups:,} groups, the largest of "
+            f"{self.largest:,} queries; kept with another: {self.by_passage:,} queries by a "
+            f"relevant passage, {self.by_text:,} by the same text, {self.by_near_text:,} by nearly "
+            "the same"
+        )
+
+
+def split_queries(
+    source: Path | str,
+    qrels: Path | str | None = None,
+    *,
+    split: str | None = None,
+    names: Sequence[str] = NAMES,
+    share: float | None = None,
+    count: int | None = None,
+    seed: int = 42,
+    overlap: float = 0.8,
+    min_relevance: int = 1,
+    output: Path | str | None = None,
+    overwrite: bool = False,
+) -> Split:
+    """Splits queries and their judgements into two parts, such as dev and train.
+
+    Queries that share a relevant passage, and those whose texts are the same or nearly so, are
+    kept together. Files are topics.NAME.tsv and qrels.NAME.txt.
+
+    Args:
+        source: a collection's folder in our layout, or a file of topics.
+        qrels: the judgements, for a file of topics.
+        split: which of the collection's queries, such as train; only if it has several.
+        names: of the two parts, the chosen one first.
+        share: of the queries in the first part; 0.1 by default.
+        count: queries of the first part, instead of a share; it has at most so many.
+        seed: where chance comes from.
+        overlap: from which share of common word trigrams on two texts are nearly the same.
+        min_relevance: from which level on a passage is relevant.
+        output: folder for the files; the collection's by default.
+        overwrite: replace older files.
+
+    Returns:
+        What each part has, and how many queries were kept together.
+
+    Raises:
+        I3Error: a file cannot be read or exists, an option is out of range, or a part would be
+            empty.
+    """
+    if share is not None and count is not None:
+        raise I3Error("share and count both say how large the first part is; name one")
+    if share is not None and not 0 < share < 1:
+        raise I3Error(f"share is {share:g}, must be above 0 and below 1")
+    if not LEAST <= overlap <= 1:
+        raise I3Error(f"overlap is {overlap:g}, must be from {LEAST} to 1")
+    if count is not None and count < 1:
+        raise I3Error(f"count is {count}, must be at least 1")
+    _check_names(names)
+    source = Path(source)
+    folder = Path(output) if output is not None else source
+    if output is None and not source.is_dir():
+        raise I3Error(f"{source}: is no folder; name one as output")
+    from i3_pyserini.data.splitting import choose, together
+    from i3_pyserini.formats.atomic import locked, refuse_existing, refuse_inputs
+
+    files = _inputs(source, qrels, split)
+    written = [folder / name for part in names for name in _names(part)]
+    refuse_inputs(written, files)
+    for path in written:
+        refuse_existing(path, overwrite)
+    topics, judgements = _read(*files)
+    relevant = _positives(judgements, min_relevance)
+    found = together(topics, relevant, overlap)
+    _note_joined(found)
+    wanted = count if count is not None else round(len(topics) * (share or SHARE))
+    chosen = set(choose(found.groups, wanted, seed))
+    _check_chosen(len(chosen), len(topics), wanted, max(map(len, found.groups)))
+    parts = [[qid for qid in topics if (qid in chosen) is first] for first in (True, False)]
+    with locked(folder):
+        judged = _write(folder, dict(zip(names, parts, strict=True)), topics, judgements, overwrite)
+        _record(folder, written, f"split of {files[0]}, seed {seed}")
+    return Split(
+        folder,
+        dict(zip(names, map(len, parts), strict=True)),
+        judged,
+        len(found.groups),
+        max(map(len, found.groups)),
+        found.by_passage.count,
+        found.by_text.count,
+        found.by_near_text.count,
+    )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if len(names) != len(NAMES) or len(set(names)) != len(NAMES):
+        raise I3Error(f"names are {', '.join(names) or 'none'}; expected two, such as dev train")
+    if odd := next((name for name in names if not name.isidentifier()), None):
+        raise I3Error(f"names: {odd!r}; the name of a part has letters, digits and _ only")
+
+
+def _names(part: str) -> tuple[str, str]:
+    return f"topics.{part}.tsv", f"qrels.{part}.txt"
+
+
+def _inputs(source: Path, qrels: Path | str | None, split: str | None) -> tuple[Path, Path]:
+    """The files of topics and of judgements."""
+    if not source.is_dir():
+        if qrels is None or split is not None:
+            raise I3Error(f"{source}: is a file of topics; give qrels, too, and no split")
+        return source, Path(qrels)
+    from i3_pyserini.data.sources.folders import LayoutFolder
+
+    if qrels is not None:
+        raise I3Error(f"{source}: is a folder, which has judgements of its own; leave out qrels")
+    layout = LayoutFolder(source)
+    judged = [name for name in layout.splits() if name in layout.qrels_files]
+    if split is None and len(judged) != 1:
+        raise I3Error(
+            f"{source}: has {', '.join(judged) or 'no judged queries'}; name one as split"
+        )
+    chosen = split or judged[0]
+    if chosen not in judged:
+        raise I3Error(f"{source}: no judged queries {chosen!r}; it has {', '.join(judged)}")
+    return layout.topic_files[chosen], layout.qrels_files[chosen]
+
+
+def _read(topics: Path, qrels: Path) -> "tuple[dict[str, str], Judgements]":
+    from i3_pyserini.formats.qrels import note_without_topic, read_judgements
+    from i3_pyserini.formats.topics import by_id, topics_of_file
+
+    queries = by_id(topics_of_file(topics), str(topics))
+    judgements = read_judgements(qrels)
+    lacking = note_without_topic(judgements.table, queries, str(qrels), str(topics))
+    judged = set(judgements.table["query_id"]) - set(lacking)
+    if not judged:
+        raise I3Error(f"{qrels}: no judgement of a query of {topics}; do they belong together?")
+    if unjudged := len(queries) - len(judged):
+        note(f"{topics}: {unjudged:,} of {len(queries):,} queries have no judgement; they stay")
+    return queries, judgements
+
+
+def _positives(judgements: "Judgements", least: int) -> dict[str, list[str]]:
+    import polars as pl
+
+    relevant = judgements.table.filter(pl.col("relevance") >= max(least, 0))
+    return dict(relevant.group_by("query_id", maintain_order=True).agg("doc_id").iter_rows())
+
+
+def _note_joined(found: "Together") -> None:
+    reasons: tuple[tuple[Joined, str], ...] = (
+        (found.by_text, "the same text as another"),
+        (found.by_near_text, "nearly the same text as another"),
+    )
+    for joined, what in reasons:
+        if joined.count:
+            note(f"queries with {what}, kept on its side: {joined}")
+
+
+def _check_chosen(chosen: int, queries: int, wanted: int, largest: int) -> None:
+    if not chosen or chosen == queries:
+        raise I3Error(
+            f"{queries:,} queries, of which {wanted:,} were wanted in the first part, leave a part "
+            f"empty; the largest group that belongs together has {largest:,}"
+        )
+    if chosen < wanted:
+        note(
+            f"the first part has {chosen:,} queries, not {wanted:,}: no other group is small enough"
+        )
+
+
+def _write(
+    folder: Path,
+    parts: dict[str, list[str]],
+    topics: dict[str, str],
+    judgements: "Judgements",
+    overwrite: bool,
+) -> dict[str, int]:
+    """Writes the four files, none before all are complete; returns judgements by part."""
+    from i3_pyserini.formats.atomic import new_file
+    from i3_pyserini.formats.qrels import SCHEMA, write_qrels
+    from i3_pyserini.formats.topics import write_topics
+
+    rows = judgements.table.select(*SCHEMA).rows()
+    counts = {}
+    with ExitStack() as stack:
+        for part, qids in parts.items():
+            queries, judged = (
+                stack.enter_context(new_file(folder / name, overwrite)) for name in _names(part)
+            )
+            write_topics(queries, ((qid, topics[qid]) for qid in qids))
+            own = set(qids)
+            kept = [row for row in rows if row[0] in own]
+            write_qrels(judged, kept)
+            counts[part] = len(kept)
+    return counts
+
+
+def _record(folder: Path, files: Sequence[Path], source: str) -> None:
+    """Adds the files to the folder's manifest, which is made if there is none."""
+    from i3_pyserini.formats.folder_manifest import Manifest
+    from i3_pyserini.formats.records import MANIFEST
+
+    known = (folder / MANIFEST).exists()
+    manifest = Manifest.load(folder) if known else Manifest(folder, folder.resolve().name)
+    for path in files:
+        manifest.add(path.name, source)
+    manifest.save()
