@@ -12,7 +12,10 @@ SHARED = 2  # rare trigrams of a pair: texts of an overlap from 0.6 on share so 
 PAIRS = 1 << 20  # that are looked at at a time
 COMPARED = 1 << 17
 ROUNDING = 1e-9
+BITS = 256  # of a signature
+BIT_COUNTS = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+Signatures = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def trigrams(text: str) -> set[str]:
@@ -40,6 +43,7 @@ def near_pairs(
     """
     sets = _matrix(texts)
     sizes = np.diff(sets.indptr).astype(np.int64)
+    signatures = _signatures(sets)
     rows, later = _candidates(sets, sizes, overlap)
     until = np.cumsum(later)
     with tqdm(total=len(rows), desc="near texts", unit=" keys", unit_scale=True, delay=2) as shown:
@@ -50,22 +54,23 @@ def near_pairs(
             counts = later[first:end]
             left = np.repeat(np.arange(first, end), counts)
             right = left + 1 + np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
-            yield from _near(sets, sizes, rows[left], rows[right], overlap, groups)
+            yield from _near(sets, signatures, rows[left], rows[right], overlap, groups)
             shown.update(end - first)
             first = end
 
 
 def _near(
     sets: csr_matrix,
-    sizes: Rows,
+    signatures: Signatures,
     left: Rows,
     right: Rows,
     overlap: float,
     groups: Callable[[Rows], Rows],
 ) -> Iterator[tuple[int, int]]:
     """The pairs that share enough, of those in different groups."""
-    one, other = sizes[left], sizes[right]
-    alike = np.minimum(one, other) >= overlap * np.maximum(one, other) - ROUNDING
+    sizes = np.diff(sets.indptr).astype(np.int64)
+    most = _most_shared(signatures, sizes, left, right)
+    alike = most >= overlap * (sizes[left] + sizes[right] - most) - ROUNDING
     pairs = np.unique(np.stack([left[alike], right[alike]]), axis=1)
     if not pairs.size:
         return
@@ -77,6 +82,26 @@ def _near(
         shared = np.asarray(sets[a].multiply(sets[b]).sum(axis=1)).ravel()
         near = shared >= overlap * (sizes[a] + sizes[b] - shared) - ROUNDING
         yield from zip(a[near].tolist(), b[near].tolist(), strict=True)
+
+
+def _signatures(sets: csr_matrix) -> Signatures:
+    """Bits of the texts, uint8 [N, BITS / 8]: each trigram sets one, which others may share."""
+    found = np.empty((sets.shape[0], BITS // 8), dtype=np.uint8)
+    for start in range(0, len(found), 1 << 16):
+        some = sets[start : start + (1 << 16)]
+        bits = np.zeros((some.shape[0], BITS), dtype=np.bool_)
+        bits[np.repeat(np.arange(len(bits)), np.diff(some.indptr)), some.indices % BITS] = True
+        found[start : start + len(bits)] = np.packbits(bits, axis=1)
+    return found
+
+
+def _most_shared(signatures: Signatures, sizes: Rows, left: Rows, right: Rows) -> Rows:
+    """How many trigrams texts share at most: those whose bit the other has."""
+    one, other = signatures[left], signatures[right]
+    lacking = BIT_COUNTS[one & ~other].sum(axis=1, dtype=np.int64)
+    missing = BIT_COUNTS[other & ~one].sum(axis=1, dtype=np.int64)
+    most: Rows = np.minimum(sizes[left] - lacking, sizes[right] - missing)
+    return most
 
 
 def _matrix(texts: Sequence[str]) -> csr_matrix:
