@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
     from i3_pyserini.encode.spec import EncoderSpec
 
+MOVED = ("merge", "import", "verify")  # are commands of i3-pyserini
 SECTIONS = ("input", "output", "encoder")
 # Take no value:
 SWITCHES = {
@@ -73,7 +74,8 @@ def split_sections(argv: Sequence[str]) -> dict[str, list[str]]:
                 raise I3Error(f"'{word}' is given twice")
             current = sections[word] = []
         elif current is None:
-            raise I3Error(f"expected one of {', '.join(SECTIONS)} first, got {word!r}; see --help")
+            moved = f"i3-pyserini index {word} --help" if word in MOVED else "--help"
+            raise I3Error(f"expected one of {', '.join(SECTIONS)} first, got {word!r}; see {moved}")
         else:
             current.append(word)
     missing = [name for name in SECTIONS if name not in sections]
