@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.paths import AnyPath
 
 if TYPE_CHECKING:
     from i3_pyserini.data.splitting import Joined, Together
@@ -55,8 +56,8 @@ class Split:
 
 
 def split_queries(
-    source: Path | str,
-    qrels: Path | str | None = None,
+    source: AnyPath,
+    qrels: AnyPath | None = None,
     *,
     split: str | None = None,
     names: Sequence[str] = NAMES,
@@ -65,7 +66,7 @@ def split_queries(
     seed: int = 42,
     overlap: float = 0.8,
     min_relevance: int = 1,
-    output: Path | str | None = None,
+    output: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Split:
     """Splits queries and their judgements into two parts, such as dev and train.
@@ -148,7 +149,7 @@ def _names(part: str) -> tuple[str, str]:
     return f"topics.{part}.tsv", f"qrels.{part}.txt"
 
 
-def _inputs(source: Path, qrels: Path | str | None, split: str | None) -> tuple[Path, Path]:
+def _inputs(source: Path, qrels: AnyPath | None, split: str | None) -> tuple[Path, Path]:
     """The files of topics and of judgements."""
     if not source.is_dir():
         if qrels is None or split is not None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 QRELS = ("query_id", "doc_id", "relevance")
 
 
-def judgements(qrels: "str | Path | Frame", duplicates: Duplicates = "refuse") -> pl.DataFrame:
+def judgements(
+    qrels: "str | PathLike[str] | Frame", duplicates: Duplicates = "refuse"
+) -> pl.DataFrame:
     """Judgements as `read_qrels` gives them.
 
     Args:
@@ -30,8 +32,8 @@ def judgements(qrels: "str | Path | Frame", duplicates: Duplicates = "refuse") -
     Raises:
         I3Error: see `read_qrels`; or the frame lacks a column.
     """
-    if isinstance(qrels, str | Path):
-        return read_qrels(qrels, duplicates)
+    if isinstance(qrels, str | PathLike):
+        return read_qrels(qrels if isinstance(qrels, str) else Path(qrels), duplicates)
     rows = zip(*(_column(qrels, name, "the qrels") for name in QRELS), strict=True)
     table = judgements_of(rows, "the qrels", "row", duplicates).table.select(*QRELS)
     if table.is_empty():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Task:
 
 
 def read_task(
-    qrels: "str | Path | Frame",
+    qrels: "str | PathLike[str] | Frame",
     names: Sequence[str],
     index: Path | None,
     duplicates: Duplicates = "refuse",

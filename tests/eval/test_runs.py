@@ -67,6 +67,8 @@ def test_frames_and_files_give_the_same(files: Path, frame: Frame) -> None:
 def test_one_run_of_any_kind(files: Path) -> None:
     path = files / "one.txt"
     written = WrittenRun(path, "3 queries", 3)
+    qrels = WrittenRun(files / "qrels.txt", "", 3)
+    assert evaluate(qrels, path).means
     kinds: list[Any] = [path, str(path), [written], read_run(path), {"one.txt": path}]
     for run in kinds:
         assert evaluate(files / "qrels.txt", run).means["one.txt"]["RR@10"] > 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def write_report(
 
     given = Runs(runs)
     # Folders are nobody's business who is sent the page.
-    source = qrels if isinstance(qrels, NameOrPath) else "qrels"
+    source = qrels if isinstance(qrels, str | PathLike) else "qrels"
     file = Path(source)
     costs = None if costs is None else Path(costs)
     refuse_inputs([page], [file, *given.files, costs])
