@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from i3_pyserini.eval.diff import diff_runs
     from i3_pyserini.eval.report.write import write_report
     from i3_pyserini.eval.runs import evaluate
+    from i3_pyserini.experiments.compare import compare
     from i3_pyserini.model.config import I3Config
     from i3_pyserini.model.export import save_model_directory
     from i3_pyserini.model.retriever import I3Retriever
@@ -35,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "I3Retriever": "model.retriever",
         "I3Tokenizer": "model.tokenizer",
         "Index": "search.opened",
+        "compare": "experiments.compare",
         "create": "encode.encoder",
         "diff_runs": "eval.diff",
         "encode_corpus": "encode.corpus",
@@ -61,6 +63,7 @@ __all__ = [
     "I3Tokenizer",
     "Index",
     "__version__",
+    "compare",
     "create",
     "diff_runs",
     "encode_corpus",

@@ -34,6 +34,10 @@ COMMANDS = {
     "diff": Command("eval.diff:diff_runs", "the queries that differ most between two runs"),
     "report": Command("eval.report.write:write_report", "a page with tables and figures of runs"),
     "train": Command("train.train_model:train_model", "train a model as a recipe says"),
+    "compare": Command(
+        "experiments.compare:compare",
+        "compare BM25, a backbone, a dual encoder and I³ on your data",
+    ),
     "serve": Command("search.serve.server:serve_index", "serve a page to search an index from"),
     "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
 from i3_pyserini.java import java_environment
 
+STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
 # The environment's own, whether or not it is activated.
 PROGRAMS = {
     "python": [sys.executable],
@@ -17,33 +19,36 @@ PROGRAMS = {
 }
 
 
-def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False) -> None:
+def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bool = False) -> None:
     """Runs steps of a plan.
 
     Args:
         plan: the plan.
         steps: names; all if empty.
         dry_run: print the commands only, with what is done already.
+        log: print everything to the standard error, as for a function that returns a result.
 
     Raises:
         I3Error: a command failed.
     """
+    say = partial(print, file=sys.stderr if log else None, flush=True)
     chosen = choose_steps(plan, steps)
     filled = {name: list(commands(plan, name)) for name in chosen}  # mistakes show at once
     for name in chosen:
         step = plan.steps[name]
         needs = f" ({step.needs})" if step.needs else ""
-        print(f"# {name}: {step.about}{needs}", flush=True)
+        say(f"# {name}: {step.about}{needs}")
         for command in filled[name]:
-            print(f"$ {command}", flush=True)
+            say(f"$ {command}")
             if command.done:
-                print(f"  done: {command.makes}", flush=True)
+                say(f"  done: {command.makes}")
             elif not dry_run:
-                _run(command, name)
+                started = time.monotonic()
+                _run(command, name, STDERR if log else None)
+                say(f"  {time.monotonic() - started:,.0f} s")
 
 
-def _run(command: Command, step: str) -> None:
-    started = time.monotonic()
+def _run(command: Command, step: str, stdout: int | None) -> None:
     program, *arguments = command.words
     words = [*PROGRAMS.get(program, [program]), *arguments]
     for path in (command.makes, command.writes):
@@ -52,7 +57,9 @@ def _run(command: Command, step: str) -> None:
     is_stock = any(word.startswith("pyserini.") for word in arguments)
     environment = os.environ | (java_environment() if is_stock else {})
     try:
-        done = subprocess.run(words, env=environment, check=False)  # noqa: S603  (the plan's own)
+        done = subprocess.run(  # noqa: S603  (the plan's own)
+            words, env=environment, check=False, stdout=stdout
+        )
     except OSError as error:
         raise I3Error(f"step {step}: {program} cannot be run ({error.strerror})") from error
     if done.returncode:
@@ -64,4 +71,3 @@ def _run(command: Command, step: str) -> None:
         command.writes.replace(command.makes)
     if command.makes is not None and not command.makes.exists():
         raise I3Error(f"step {step}: the command above did not make {command.makes}")
-    print(f"  {time.monotonic() - started:,.0f} s", flush=True)

@@ -1,0 +1,280 @@
+"""Comparing I³ with what else there is, on collections of your own."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.experiments.compared import BASELINE, JUDGED, Compared, Comparison
+from i3_pyserini.formats.paths import AnyPath, NameOrPath
+
+if TYPE_CHECKING:
+    from i3_pyserini.eval.compare import Difference
+    from i3_pyserini.eval.evaluation import Evaluation
+    from i3_pyserini.experiments.comparison import Options, Study
+
+IDENTITY = "compare.json"
+STEPS, QUICK_STEPS = 300, 60
+RATES, QUICK_RATES = (2e-5, 5e-5, 1e-4), (5e-5,)
+MEASURES = ("nDCG@10", "RR@10", "R@100")
+
+
+def compare(
+    data: Sequence[AnyPath] | AnyPath,
+    *,
+    backbone: NameOrPath,
+    output: AnyPath,
+    quick: bool = False,
+    seeds: int = 1,
+    steps: int | None = None,
+    rates: Sequence[float] = (),
+    variants: Sequence[Literal["released", "paper"]] = ("released",),
+    negatives: NameOrPath | None = None,
+    teacher: NameOrPath | None = None,
+    measures: Sequence[str] = MEASURES,
+    split: str = "test",
+    query_length: int = 32,
+    passage_length: int = 128,
+    batch_size: int = 32,
+    hits: int = 1000,
+) -> Comparison:
+    """Compares BM25, a backbone, a plain dual encoder, I³ and their fusion on your collections.
+
+    The dual encoder and I³ start from the backbone and are trained alike, each with the learning
+    rate that is best for it on dev queries. Every step is printed as the command that a user could
+    type; steps that are done are skipped, so that the same call resumes.
+
+    Args:
+        data: collections, folders as `data import` writes them. Dev queries are split off from
+            train if there are none.
+        backbone: the encoder to start from, a directory or hub name.
+        output: folder for everything that is made; with several collections, a folder in it for
+            each.
+        quick: a first look: 60 steps and one learning rate, unless others are named.
+        seeds: trainings of each model, with the seeds 1, 2, …; results are their means.
+        steps: of each training; 300 by default.
+        rates: learning rates to choose from; 2e-5, 5e-5 and 1e-4 by default.
+        variants: of I³: "released" as its authors' code, "paper" as their paper.
+        negatives: hard negatives to train with: a file as `data mine` writes it, or "mined" for
+            those that the backbone finds; by default only the batch's.
+        teacher: a cross-encoder, to distil its scores of the negatives ("mined" by default).
+        measures: what to report; the first decides on dev queries and in the sentence.
+        split: the queries to evaluate.
+        query_length: most ids of a query in training.
+        passage_length: most ids of a passage.
+        batch_size: queries of a training batch.
+        hits: most hits of a query.
+
+    Returns:
+        The table, and in words what is significant and what is not.
+
+    Raises:
+        I3Error: a collection lacks queries, the output was made with other options, or a command
+            failed.
+    """
+    places = [Path(one) for one in ([data] if isinstance(data, str | PathLike) else data)]
+    rates = tuple(rates) or (QUICK_RATES if quick else RATES)
+    steps = steps if steps is not None else QUICK_STEPS if quick else STEPS
+    _check(places, variants, rates)
+    numbers = {"seeds": seeds, "steps": steps, "query_length": query_length, "hits": hits}
+    for name, number in (numbers | {"passage_length": passage_length}).items():
+        if number < 1:
+            raise I3Error(f"{name} is {number}, must be at least 1")
+    if batch_size < 2:  # noqa: PLR2004
+        raise I3Error(f"batch_size is {batch_size}, must be at least 2: a batch has the negatives")
+    from i3_pyserini.experiments.comparison import MINED, Options
+    from i3_pyserini.formats.measures import choose_measures
+
+    names = [str(one) for one in choose_measures(measures)[0]]
+    if teacher is not None and negatives is None:
+        negatives = MINED
+    if negatives not in (None, MINED) and not Path(negatives).is_file():
+        raise I3Error(f"negatives {negatives}: neither a file nor {MINED!r}")
+    options = Options(
+        backbone=fspath(backbone),
+        rates=rates,
+        seeds=seeds,
+        steps=steps,
+        variants=tuple(variants),
+        negatives=None if negatives is None else fspath(negatives),
+        teacher=None if teacher is None else fspath(teacher),
+        measure=names[0],
+        query_length=query_length,
+        passage_length=passage_length,
+        batch_size=batch_size,
+        hits=hits,
+        split=split,
+    )
+    return _compare(places, Path(output), options, names)
+
+
+def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) -> None:
+    """Refuses arguments that are invalid, and says what is not installed."""
+    if not places:
+        raise I3Error("name a collection")
+    names = [place.resolve().name for place in places]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise I3Error(f"two collections are called {twice}; give their folders different names")
+    if not variants or {*variants} - {"released", "paper"} or len({*variants}) < len(variants):
+        raise I3Error(f"variants are {', '.join(variants) or 'none'}; expected released, paper")
+    if not all(0 < rate < float("inf") for rate in rates) or len({*rates}) < len(rates):
+        raise I3Error(f"rates are {', '.join(f'{r:g}' for r in rates)}; expected numbers above 0")
+    needed = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise I3Error(f"compare needs {', '.join(missing)}: pip install 'i3-pyserini[train]'")
+
+
+def _compare(
+    places: list[Path], output: Path, options: "Options", measures: list[str]
+) -> Comparison:
+    from i3_pyserini.experiments.comparison import Study
+    from i3_pyserini.formats.atomic import locked
+    from i3_pyserini.java import find_java
+
+    if output.exists() and not output.is_dir():
+        raise I3Error(f"{output}: is a file; name a folder")
+    lucene = find_spec("pyserini") is not None and find_java()[0] is not None
+    several = len(places) > 1
+    studies = [
+        Study(place, output / place.resolve().name if several else output, options, lucene)
+        for place in places
+    ]
+    with locked(output):
+        _identify(output, studies, options)
+        if not lucene:
+            note("BM25 and fusion are left out: stock Pyserini needs Java; see i3-pyserini doctor")
+        return Comparison([_study(study, measures) for study in studies])
+
+
+def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
+    """Records what the output is made of; refuses an output that was made of something else."""
+    from dataclasses import asdict
+
+    from i3_pyserini.formats.atomic import file_hash
+    from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.formats.records import differences, read_object, write_object
+    from i3_pyserini.search.bm25 import corpus_hash
+
+    now: dict[str, Any] = {**asdict(options), "rates": list(options.rates)}
+    now["variants"] = list(options.variants)
+    for name in ("backbone", "teacher", "negatives"):
+        path = Path(now[name] or "")
+        if now[name] and path.is_dir():
+            files = sorted({*path.iterdir(), *path.rglob("*.json")})
+            now[f"{name}_files"] = {
+                str(one.relative_to(path)): file_hash(one) for one in files if one.is_file()
+            }
+        elif now[name] and path.is_file():
+            now[f"{name}_sha256"] = file_hash(path)
+    now["collections"] = {
+        study.name: {
+            "corpus": corpus_hash(Corpus(study.corpus)),
+            **{path.name: file_hash(path) for path in study.queries.used},
+        }
+        for study in studies
+    }
+    record = output / IDENTITY
+    try:
+        before = read_object(record)
+    except FileNotFoundError:
+        if others := [one.name for one in output.iterdir() if not one.name.startswith(".")]:
+            raise I3Error(
+                f"{output}: has {min(others)}, but no {IDENTITY}; name another folder"
+            ) from None
+        write_object(record, now)
+        return
+    if changed := differences(before, now):
+        raise I3Error(
+            f"{output}: was made with other options ({'; '.join(changed)}); name another output"
+        )
+
+
+def _study(study: "Study", measures: list[str]) -> Compared:
+    """Runs what is not there yet, and evaluates."""
+    from i3_pyserini.experiments.runner import run_plan
+
+    run_plan(study.beginning(), (), log=True)
+    rates = study.best_rates()
+    for model, rate in rates.items():
+        note(f"{study.name}: {study.models[model]}: learning rate {rate:g} is the best on dev")
+    run_plan(study.rest(rates), (), log=True)
+    qrels, runs = study.queries.files["test"][1], study.runs()
+    named = {
+        (label if len(files) == 1 else f"{label}, seed {seed}"): (label, file)
+        for label, files in runs.items()
+        for seed, file in enumerate(files, start=1)
+    }
+    means, differences, seeds = _evaluated(
+        qrels, {name: file for name, (_, file) in named.items()}, runs, measures
+    )
+    baseline = next(name for name, (label, _) in named.items() if label == BASELINE)
+    return Compared(
+        study.name,
+        means,
+        differences,
+        seeds,
+        study.costs(rates),
+        {study.models[model]: rate for model, rate in rates.items()},
+        _report(study, {name: file for name, (_, file) in named.items()}, baseline, measures),
+    )
+
+
+def _evaluated(
+    qrels: Path, named: dict[str, Path], runs: dict[str, list[Path]], measures: list[str]
+) -> "tuple[list[Evaluation], list[Difference], dict[str, list[Evaluation]]]":
+    """Means over seeds, their differences to the dual encoder, and the runs of systems with seeds.
+
+    A query's value is the mean of its values over the seeds, so that tests are over queries.
+    """
+    import numpy as np
+
+    from i3_pyserini.eval.compare import LEAST_QUERIES
+    from i3_pyserini.eval.compare import compare as differences_to
+    from i3_pyserini.eval.evaluation import Evaluation
+    from i3_pyserini.eval.runs import evaluate
+
+    found = evaluate(qrels, named, measures=list(dict.fromkeys([*measures, JUDGED])))
+    each = iter(found.sections[0].evaluations)
+    means, seeds = [], {}
+    for label, files in runs.items():
+        own = [next(each) for _ in files]
+        values = {
+            measure: np.mean([one.values[measure] for one in own], axis=0)
+            for measure in own[0].values
+        }
+        means.append(Evaluation(label, own[0].queries, values, own[0].warnings))
+        if len(own) > 1:
+            seeds[label] = own
+    tested = [
+        Evaluation(one.run, one.queries, {m: one.values[m] for m in measures}, one.warnings)
+        for one in means
+    ]
+    base = next(one for one in tested if one.run == BASELINE)
+    others = [one for one in tested if one is not base]
+    enough = len(base.queries) >= LEAST_QUERIES
+    return means, differences_to(base, others) if enough else [], seeds
+
+
+def _report(
+    study: "Study", runs: dict[str, Path], baseline: str, measures: list[str]
+) -> Path | None:
+    from i3_pyserini.eval.report.write import write_report
+
+    qrels = study.queries.files["test"][1]
+    page = study.folder / "report.html"
+    if any(find_spec(library) is None for library in ("matplotlib", "jinja2")):
+        note("no report.html: it needs matplotlib and jinja2: pip install 'i3-pyserini[report]'")
+        return None
+    title = f"{study.name}: systems compared"
+    write_report(
+        qrels,
+        runs,
+        output=page,
+        measures=measures,
+        baseline=baseline,
+        title=title,
+        overwrite=True,
+    )
+    return page

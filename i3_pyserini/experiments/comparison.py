@@ -1,0 +1,346 @@
+"""The commands of `compare` for one collection: what is trained, encoded, searched and fused."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from i3_pyserini.data.sources.folders import LayoutFolder
+from i3_pyserini.errors import I3Error
+from i3_pyserini.experiments.compared import BASELINE, Cost
+from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
+
+RECIPE = "small-contrastive"
+HEAD = 5  # times the encoders' learning rate, as in the recipe
+WITH_NEGATIVES = 4  # passages of a query, when there are hard negatives
+VALIDATIONS = 4
+PLAIN = {  # what the recipe says of parts that a plain dual encoder does not have
+    "model.interaction": "none",
+    "optimizer.head_learning_rate": "null",
+    "reconstruction.targets": "generated",
+    "reconstruction.passages": "all",
+}
+CHECKPOINTS = 50  # steps between states that a training resumes from
+MINED, PLAIN_MODEL = "mined", "dual-encoder"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared, and how models are trained.
+
+    Attributes:
+        backbone: model directory or hub name.
+        rates: learning rates to choose from.
+        seeds: trainings of each model.
+        steps: of each training.
+        variants: of I³.
+        negatives: "mined", a file, or None.
+        teacher: a cross-encoder, or None.
+        measure: what the dev queries decide by.
+        query_length: most ids of a query.
+        passage_length: most ids of a passage.
+        batch_size: queries of a batch.
+        hits: of a query.
+        split: the queries to evaluate.
+    """
+
+    backbone: str
+    rates: tuple[float, ...]
+    seeds: int
+    steps: int
+    variants: tuple[str, ...]
+    negatives: str | None
+    teacher: str | None
+    measure: str
+    query_length: int
+    passage_length: int
+    batch_size: int
+    hits: int
+    split: str
+
+
+class Queries:
+    """Topics and judgements of a collection's parts.
+
+    Args:
+        data: the collection's folder.
+        options: what is compared.
+        folder: where dev queries are split off to, if the collection has none.
+
+    Raises:
+        I3Error: it has no such queries to evaluate, or none to train with.
+
+    Attributes:
+        files: by part (train, dev, test) its topics and judgements.
+        divided: the training queries that dev queries are split off from; None if there are dev
+            queries.
+    """
+
+    def __init__(self, data: Path, options: Options, folder: Path) -> None:
+        layout = LayoutFolder(data)
+        known = {
+            name: (layout.topic_files[name], layout.qrels_files[name])
+            for name in layout.splits()
+            if name in layout.qrels_files
+        }
+        for part in (options.split, "train"):
+            if part not in known:
+                raise I3Error(
+                    f"{data}: no judged queries {part!r}; it has {', '.join(known) or 'none'} "
+                    "(split names those to evaluate; i3-pyserini data split divides queries)"
+                )
+        if options.split == "train":
+            raise I3Error("split is train: these queries are trained with; name others")
+        self.divided = None
+        self.files = {"test": known[options.split], "train": known["train"]}
+        self.used = [path for name in ("train", "dev") for path in known.get(name, ())]
+        self.used += known[options.split]
+        if "dev" in known and options.split != "dev":
+            self.files["dev"] = known["dev"]
+        else:
+            self.divided = folder / "queries"
+            for part in ("train", "dev"):
+                topics = self.divided / f"topics.{part}.tsv"
+                self.files[part] = topics, self.divided / f"qrels.{part}.txt"
+
+
+class Study:
+    """One collection's comparison.
+
+    Args:
+        data: its folder, in our layout.
+        folder: where everything is made.
+        options: what is compared.
+        lucene: whether BM25 can be searched here.
+
+    Raises:
+        I3Error: see `Queries`.
+
+    Attributes:
+        name: the collection's.
+        models: labels of the trained models, by the names of their files.
+    """
+
+    def __init__(self, data: Path, folder: Path, options: Options, lucene: bool) -> None:
+        self.data, self.folder, self.options, self.lucene = data, folder, options, lucene
+        self.name, self.corpus = data.resolve().name, data / "corpus"
+        self.queries = Queries(data, options, folder)
+        self.models = {PLAIN_MODEL: BASELINE}
+        self.models |= {f"i3-{variant}": f"I³ {variant}" for variant in options.variants}
+
+    def beginning(self) -> Plan:
+        """All up to the first seed's trainings, from which the learning rates are chosen."""
+        steps = {}
+        if self.queries.divided:
+            steps["split"] = _step("dev queries, split off from train", [self._split()])
+        if self.lucene:
+            runs = [self._bm25(part) for part in ("test", "dev")]
+            steps["bm25"] = _step("BM25", runs)
+        encoded = self._searched("backbone", self.options.backbone, dev=False)
+        steps["backbone"] = _step("the backbone as it is", list(encoded))
+        if negatives := list(self._negatives()):
+            steps["negatives"] = _step("hard negatives", negatives)
+        first = [self._train(m, rate, 1) for m in self.models for rate in self.options.rates]
+        steps["train"] = _step("all models alike", first)
+        return Plan(about=f"compare {self.name}", steps=steps)
+
+    def rest(self, rates: Mapping[str, float]) -> Plan:
+        """All else, with the chosen learning rates by model."""
+        others = [
+            self._train(model, rates[model], seed)
+            for model in self.models
+            for seed in range(2, self.options.seeds + 1)
+        ]
+        steps = {"seeds": _step("the other seeds", others)} if others else {}
+        searched = [
+            command
+            for model in self.models
+            for seed in self._seeds()
+            for command in self._searched(
+                f"{model}.seed-{seed}",
+                str(self.trained(model, rates[model], seed) / "best"),
+                dev=self.lucene and model != PLAIN_MODEL,
+            )
+        ]
+        steps["search"] = _step("the trained models", searched)
+        if self.lucene:
+            fused = [
+                self._fuse(model, seed, how)
+                for model in self._variants()
+                for seed in self._seeds()
+                for how in ("rrf", "tuned")
+            ]
+            steps["fuse"] = _step("BM25 with I³", fused)
+        return Plan(about=f"compare {self.name}", steps=steps)
+
+    def best_rates(self) -> dict[str, float]:
+        """By model, the learning rate whose first seed is the best on the dev queries."""
+        best = {}
+        for model in self.models:
+            values = {
+                rate: _best(self.trained(model, rate, 1), self.options.measure)
+                for rate in self.options.rates
+            }
+            best[model] = max(values, key=lambda rate: values[rate])
+        return best
+
+    def runs(self) -> dict[str, list[Path]]:
+        """Runs of the test queries by system; of a trained one a run for each seed."""
+        found = {"BM25": [self._run("bm25", "test")]} if self.lucene else {}
+        found["backbone"] = [self._run("backbone", "test")]
+        for model, label in self.models.items():
+            found[label] = [self._run(f"{model}.seed-{seed}", "test") for seed in self._seeds()]
+        if self.lucene:
+            for model in self._variants():
+                for how in ("rrf", "tuned"):
+                    names = [f"bm25+{model}.{how}.seed-{seed}" for seed in self._seeds()]
+                    label = f"BM25 + {self.models[model]} ({how})"
+                    found[label] = [self._run(name, "test") for name in names]
+        return found
+
+    def costs(self, rates: Mapping[str, float]) -> dict[str, Cost]:
+        """By system, what can be read from what was made."""
+        untrained = {"BM25": "bm25"} if self.lucene else {}
+        untrained["backbone"] = "backbone"
+        found = {label: Cost(_bytes(self._index(name)), None) for label, name in untrained.items()}
+        for model, label in self.models.items():
+            minutes = _minutes(self.trained(model, rates[model], 1), self.options.steps)
+            found[label] = Cost(_bytes(self._index(f"{model}.seed-1")), minutes)
+        return found
+
+    def trained(self, model: str, rate: float, seed: int) -> Path:
+        """The folder of a training."""
+        return self.folder / "models" / f"{model}.rate-{rate:g}.seed-{seed}"
+
+    def _seeds(self) -> range:
+        return range(1, self.options.seeds + 1)
+
+    def _variants(self) -> list[str]:
+        return [model for model in self.models if model != PLAIN_MODEL]
+
+    def _run(self, name: str, part: str) -> Path:
+        return self.folder / "runs" / f"{name}.{part}.txt"
+
+    def _index(self, name: str) -> Path:
+        return self.folder / "index" / name
+
+    def _split(self) -> CommandPlan:
+        folder = self.queries.divided or Path()
+        words = ("data", "split", self.data, "--split", "train", "--names", "dev", "train")
+        return _command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
+
+    def _bm25(self, part: str) -> CommandPlan:
+        run = self._run("bm25", part)
+        words = ("bm25", self.corpus, self.queries.files[part][0], "--output", run)
+        index = ("--index", self._index("bm25"))
+        return _command(run, *words, *index, "--hits", self.options.hits)
+
+    def _searched(self, name: str, model: str, dev: bool) -> Iterator[CommandPlan]:
+        index = self._index(name)
+        yield _command(index, "encode", self.corpus, "--model", model, "--output", index)
+        for part in ("test", "dev") if dev else ("test",):
+            run = self._run(name, part)
+            words = ("search", index, self.queries.files[part][0], "--output", run)
+            yield _command(run, *words, "--hits", self.options.hits)
+
+    def _negatives(self) -> Iterator[CommandPlan]:
+        topics, qrels = self.queries.files["train"]
+        cache = ("--cache", self.folder / "cache")
+        if self.options.negatives == MINED:
+            mined = self._negatives_file()
+            words = ("data", "mine", topics, qrels, self.corpus, "--output", mined)
+            hits = ("--index", self._index("backbone"), "--depth", "1-100", "--per-query", 8)
+            yield _command(mined, *words, *hits, *cache, "--overwrite")
+        if self.options.teacher:
+            scores = self.folder / "teacher.jsonl"
+            files = (self._negatives_file(), self.corpus)
+            pairs = ("--teacher", self.options.teacher, "--topics", topics, "--qrels", qrels)
+            yield _command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
+
+    def _negatives_file(self) -> Path:
+        given = self.options.negatives
+        return self.folder / "negatives.tsv" if given in (MINED, None) else Path(str(given))
+
+    def _train(self, model: str, rate: float, seed: int) -> CommandPlan:
+        options, folder = self.options, self.trained(model, rate, seed)
+        keys: dict[str, object] = {
+            "output": folder,
+            "model.init": options.backbone,
+            "model.interaction": model.removeprefix("i3-"),
+            "model.query_length": options.query_length,
+            "model.passage_length": options.passage_length,
+            "data.collection": self.corpus,
+            "data.queries": self.queries.files["train"][0],
+            "data.qrels": self.queries.files["train"][1],
+            "data.cache": self.folder / "cache",
+            "optimizer.learning_rate": f"{rate:g}",
+            "optimizer.head_learning_rate": f"{HEAD * rate:g}",
+            "training.max_steps": options.steps,
+            "training.batch_size": options.batch_size,
+            "training.seed": seed,
+            "training.checkpoint_steps": CHECKPOINTS,
+            "validation.topics": self.queries.files["dev"][0],
+            "validation.qrels": self.queries.files["dev"][1],
+            "validation.measure": options.measure,
+            "validation.every_steps": max(options.steps // VALIDATIONS, 1),
+        }
+        if model == PLAIN_MODEL:
+            keys |= PLAIN
+        if options.teacher:  # its file has the queries and their positives
+            keys |= {"data.teacher": self.folder / "teacher.jsonl", "loss.distillation": 1}
+            keys |= {"data.queries": "null", "data.qrels": "null"}
+        elif options.negatives:
+            keys["data.negatives"] = self._negatives_file()
+        if options.negatives:
+            keys["training.passages_per_query"] = WITH_NEGATIVES
+        words = [f"--{key}={value}" for key, value in keys.items()]
+        return _command(folder / "last", "train", RECIPE, *words)
+
+    def _fuse(self, model: str, seed: int, how: str) -> CommandPlan:
+        run = self._run(f"bm25+{model}.{how}.seed-{seed}", "test")
+        names = ("bm25", f"{model}.seed-{seed}")
+        words = ["fuse", *(self._run(name, "test") for name in names), "--output", run]
+        if how == "rrf":
+            words += ["--method", "rrf"]
+        else:
+            words += ["--method", "interpolation", "--tune", self.queries.files["dev"][1]]
+            words += ["--tune-runs", *(self._run(name, "dev") for name in names)]
+            words += ["--measure", self.options.measure]
+        return _command(run, *words, "--hits", self.options.hits, "--overwrite")
+
+
+def _step(about: str, commands: list[CommandPlan]) -> StepPlan:
+    return StepPlan(about=about, commands=commands)
+
+
+def _command(makes: Path, *words: object) -> CommandPlan:
+    """A command of ours as a plan has it, in which braces stand for settings."""
+    *texts, made = (str(one).replace("{", "{{").replace("}", "}}") for one in (*words, makes))
+    return CommandPlan(run=shlex.join(["python", "-m", "i3_pyserini", *texts]), makes=made)
+
+
+def _best(training: Path, measure: str) -> float:
+    values = [line[measure] for line in _log(training) if measure in line]
+    if not values:
+        raise I3Error(f"{training / 'log.jsonl'}: no {measure} of the dev queries in it")
+    return max(values)
+
+
+def _minutes(training: Path, steps: int) -> float | None:
+    """Time of all steps, from those that the log has."""
+    seconds = [line["seconds"] for line in _log(training) if "seconds" in line]
+    return fmean(seconds) * steps / 60 if seconds else None
+
+
+def _log(training: Path) -> Sequence[dict[str, float]]:
+    path = training / "log.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,333 @@
+"""`compare`: from a collection with judgements to a table, resumable, with one identity."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from i3_pyserini import compare
+from i3_pyserini.cli import run
+from i3_pyserini.errors import I3Error
+from i3_pyserini.eval.compare import compare as differences_to
+from i3_pyserini.eval.evaluation import Evaluation
+from i3_pyserini.experiments import comparison, runner
+from i3_pyserini.experiments.compared import Compared, Comparison, Cost
+from i3_pyserini.java import Java
+from tests.train.task import LETTERS, SIZE, pid, query
+from tests.worlds.commands import attempt
+
+MAIN = "i3_pyserini.experiments.compare"
+JAVA = Java(Path("/java"), "java on the path", 21, True)
+DONE = subprocess.CompletedProcess[str]
+SYSTEMS = ["BM25", "backbone", "dual encoder", "I³ released"]
+SYSTEMS += ["BM25 + I³ released (rrf)", "BM25 + I³ released (tuned)"]
+TEST = range(0, SIZE, 3)
+SMALL: dict[str, Any] = {
+    "steps": 2,
+    "rates": (1e-3,),
+    "batch_size": 4,
+    "query_length": 8,
+    "passage_length": 12,
+    "hits": 20,
+}
+
+
+def write_collection(folder: Path, dev: bool = True) -> Path:
+    """21 passages; a third of their queries for test, the others for train and dev."""
+    (folder / "corpus").mkdir(parents=True)
+    passages = [{"id": pid(n), "title": "na", "text": text} for n, text in enumerate(LETTERS)]
+    text = "".join(json.dumps(passage) + "\n" for passage in passages)
+    (folder / "corpus" / "corpus.jsonl").write_text(text)
+    rest = [n for n in range(SIZE) if n not in TEST]
+    parts = {"test": [*TEST], "train": rest[4:] if dev else rest, "dev": rest[:4] if dev else []}
+    for part, numbers in parts.items():
+        if numbers:
+            topics = "".join(f"q{n}\t{query(n)}\n" for n in numbers)
+            (folder / f"topics.{part}.tsv").write_text(topics)
+            judged = "".join(f"q{n} 0 {pid(n)} 1\n" for n in numbers)
+            (folder / f"qrels.{part}.txt").write_text(judged)
+    return folder
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Commands that plans ran, in this process; BM25's runs are made up."""
+    commands: list[list[str]] = []
+
+    def start(words: list[str], **_: object) -> DONE:
+        assert words[:3] == [sys.executable, "-m", "i3_pyserini"]
+        commands.append(words[3:])
+        if words[3] == "bm25":
+            return bm25(words[4:])
+        done = attempt("i3_pyserini", *words[3:])
+        assert not done.code, done.err
+        return DONE(words, 0)
+
+    def bm25(words: list[str]) -> DONE:
+        topics, output = Path(words[1]), Path(words[3])
+        qids = [line.split("\t")[0] for line in topics.read_text().splitlines()]
+        lines = [f"{q} Q0 {pid(n)} {n + 1} {9 - n} bm25\n" for q in qids for n in range(3)]
+        output.write_text("".join(lines))
+        index = Path(words[words.index("--index") + 1])
+        index.mkdir(parents=True, exist_ok=True)
+        (index / "segments").write_text("made up")
+        return DONE(words, 0)
+
+    monkeypatch.setattr(runner, "subprocess", SimpleNamespace(run=start))
+    monkeypatch.setattr("i3_pyserini.java.find_java", lambda: (JAVA, []))
+    yield commands
+
+
+def a_study(folder: Path, **options: Any) -> comparison.Study:
+    usual: dict[str, Any] = {**SMALL, "backbone": "b", "seeds": 1, "variants": ("released",)}
+    usual |= {"negatives": None, "teacher": None, "measure": "RR@10", "split": "test"}
+    data = write_collection(folder / "letters")
+    return comparison.Study(
+        data, folder / "output", comparison.Options(**{**usual, **options}), lucene=True
+    )
+
+
+def names(commands: list[list[str]]) -> list[str]:
+    return [words[0] for words in commands]
+
+
+def test_from_a_collection_to_a_table(
+    tiny_bert: str, tmp_path: Path, ran: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, output = write_collection(tmp_path / "letters"), tmp_path / "output"
+    result = compare(data, **SMALL, backbone=tiny_bert, output=output, seeds=2)
+    (compared,) = result.collections
+    assert [one.run for one in compared.means] == SYSTEMS
+    assert compared.rates == {"dual encoder": 1e-3, "I³ released": 1e-3}
+    assert {one.run for one in compared.differences} == {*SYSTEMS} - {"dual encoder"}
+    assert compared.report == output / "report.html" and compared.report.is_file()
+    assert names(ran).count("train") == 4 and names(ran).count("fuse") == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "$ python -m i3_pyserini train small-contrastive" in said.err
+
+    header, *rows = str(result).partition("\n\n")[0].splitlines()
+    assert header.startswith("system ")
+    assert "Judged@10" in header and "index MB" in header and "training min" in header
+    assert sum(", seed " in row for row in rows) == 2 * 4
+    seeds = compared.seeds["I³ released"]
+    mean = np.mean([one.means["nDCG@10"] for one in seeds])
+    assert compared.scores["I³ released"] == pytest.approx(mean)
+    assert result.sentence in str(result) and "nDCG@10" in result.sentence
+    found = json.loads(result.to_json())["collections"]["letters"]
+    assert list(found["systems"]) == SYSTEMS
+    assert found["systems"]["I³ released"]["training_minutes"] > 0
+    frame = result.to_pandas()
+    assert len(frame) == 4 * len(SYSTEMS)
+    assert frame[frame.system == "dual encoder"].p.isna().all()
+    assert "| system" in result.to_markdown() and "<table>" in result._repr_html_()
+
+
+def test_models_are_trained_alike(tmp_path: Path) -> None:
+    study = a_study(tmp_path, variants=("released", "paper"), seeds=2)
+    commands = study.beginning().steps["train"].commands
+    words = [shlex.split(one.run)[5:] for one in commands]
+    trained = [dict(word[2:].split("=", 1) for word in one) for one in words]
+    assert [one["model.interaction"] for one in trained] == ["none", "released", "paper"]
+    common = set.intersection(*map(set, trained))
+    assert {key for key in common if len({one[key] for one in trained}) > 1} == {
+        "output",
+        "model.interaction",
+        "optimizer.head_learning_rate",  # of parts that a plain dual encoder does not have
+    }
+
+
+def test_two_collections_without_java_by_the_command_line(
+    tiny_bert: str,
+    tmp_path: Path,
+    ran: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("i3_pyserini.java.find_java", lambda: (None, []))
+    folders = [write_collection(tmp_path / name) for name in ("first", "second")]
+    numbers = "--steps 2 --rates 1e-3 --batch-size 4 --query-length 8 --passage-length 12"
+    words = ["--backbone", tiny_bert, "--output", str(tmp_path / "output"), *numbers.split()]
+    run(["compare", *map(str, folders), *words, "--measures", "RR@10", "--json"])
+    said = capsys.readouterr()
+    assert "BM25 and fusion are left out" in said.err
+    found = json.loads(said.out)
+    assert list(found["collections"]) == ["first", "second"]
+    scores = found["macro_mean"]
+    assert list(scores) == ["backbone", "dual encoder", "I³ released"]
+    both = [
+        one["systems"]["I³ released"]["means"]["RR@10"] for one in found["collections"].values()
+    ]
+    assert scores["I³ released"] == pytest.approx(sum(both) / 2)
+    assert names(ran).count("train") == 2 * 2 and not {"bm25", "fuse"} & {*names(ran)}
+    assert (tmp_path / "output" / "second" / "report.html").is_file()
+
+
+def test_dev_is_split_off_train_and_the_same_call_resumes(
+    tiny_bert: str, tmp_path: Path, ran: list[list[str]]
+) -> None:
+    data, output = write_collection(tmp_path / "letters", dev=False), tmp_path / "output"
+    given: dict[str, Any] = {**SMALL, "backbone": tiny_bert, "output": output}
+    result = compare(data, **given, negatives="mined")
+    assert ran[0][:2] == ["data", "split"]
+    assert not (data / "topics.dev.tsv").exists()
+    parts = [(output / "queries" / f"topics.{part}.tsv").read_text() for part in ("dev", "train")]
+    both = sorted(line for text in parts for line in text.splitlines())
+    assert both == sorted((data / "topics.train.tsv").read_text().splitlines())
+    (training, *_) = [words for words in ran if words[0] == "train"]
+    assert f"--data.negatives={output / 'negatives.tsv'}" in training
+    assert f"--validation.topics={output / 'queries' / 'topics.dev.tsv'}" in training
+
+    ran.clear()
+    lost = output / "runs" / "i3-released.seed-1.test.txt"
+    before = lost.read_bytes()
+    lost.unlink()
+    again = compare([data], **given, negatives="mined")
+    assert names(ran) == ["search"] and lost.read_bytes() == before
+    assert again.to_json() == result.to_json()
+
+    ran.clear()
+    with pytest.raises(I3Error, match=r"made with other options \(steps: 2 -> 3\)"):
+        compare(data, **{**given, "steps": 3}, negatives="mined")
+    with pytest.raises(I3Error, match="negatives: mined -> None"):
+        compare(data, **given)
+    (data / "qrels.test.txt").write_text("q0 0 p1 1\n")
+    with pytest.raises(I3Error, match=r"collections\.letters\.qrels\.test\.txt: "):
+        compare(data, **given, negatives="mined")
+    assert not ran
+
+
+def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
+    study = a_study(tmp_path, rates=(1e-5, 1e-4), seeds=2)
+    best = {"dual-encoder": 1e-4, "i3-released": 1e-5}
+    for model in study.models:
+        for rate in study.options.rates:
+            folder = study.trained(model, rate, 1)
+            folder.mkdir(parents=True)
+            last = 0.5 if rate == best[model] else 0.2
+            lines = [{"step": n, "RR@10": value} for n, value in enumerate((0.1, last, 0.15))]
+            (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert study.best_rates() == best
+    seeds = study.rest(best).steps["seeds"].commands
+    assert [re.findall(r"rate-(\S+?)\.seed-(\d)", one.makes or "") for one in seeds] == [
+        [("0.0001", "2")],
+        [("1e-05", "2")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"seeds": 0}, "seeds is 0, must be at least 1"),
+        ({"steps": 0}, "steps is 0, must be at least 1"),
+        ({"batch_size": 1}, "batch_size is 1, must be at least 2"),
+        ({"rates": (0.0,)}, "rates are 0"),
+        ({"variants": ("other",)}, "variants are other"),
+        ({"negatives": "nowhere.tsv"}, "negatives nowhere.tsv: neither a file nor 'mined'"),
+        ({"measures": ("nDGC@10",)}, "nDGC@10"),
+        ({"split": "eval"}, "no judged queries 'eval'; it has dev, test, train"),
+        ({"split": "train"}, "split is train"),
+    ],
+)
+def test_mistakes_are_named_before_any_work(
+    changed: dict[str, Any], said: str, tmp_path: Path, ran: list[list[str]]
+) -> None:
+    data, output = write_collection(tmp_path / "letters"), tmp_path / "output"
+    with pytest.raises(I3Error, match=re.escape(said)):
+        compare(data, **{**SMALL, "backbone": "b", "output": output, **changed})
+    assert not ran and not output.exists()
+
+
+def test_missing_queries_and_foreign_folders(tmp_path: Path, ran: list[list[str]]) -> None:
+    data, output = write_collection(tmp_path / "letters"), tmp_path / "output"
+    with pytest.raises(I3Error, match="two collections are called letters"):
+        compare([data, data], backbone="b", output=output)
+    with pytest.raises(I3Error, match="no folder 'corpus'"):
+        compare(tmp_path, backbone="b", output=output)
+    with pytest.raises(I3Error, match=r"has corpus, but no compare\.json"):
+        compare(data, backbone="b", output=shutil.copytree(data, tmp_path / "copy"))
+    (data / "topics.train.tsv").unlink()
+    (data / "qrels.train.txt").unlink()
+    with pytest.raises(I3Error, match=r"no judged queries 'train'.*data split"):
+        compare(data, backbone="b", output=output)
+    assert not ran
+
+
+def test_quick_is_few_steps_and_one_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[comparison.Options] = []
+
+    def keep(_: object, __: object, options: comparison.Options, ___: object) -> Comparison:
+        found.append(options)
+        return Comparison([])
+
+    monkeypatch.setattr(f"{MAIN}._compare", keep)
+    given: dict[str, Any] = {"backbone": "b", "output": tmp_path / "o"}
+    compare(tmp_path, **given, quick=True)
+    compare(tmp_path, **given, teacher="t")
+    compare(tmp_path, **given, quick=True, steps=7, rates=(1e-3, 1e-2))
+    assert [(one.steps, len(one.rates), one.seeds) for one in found] == [
+        (60, 1, 1),
+        (300, 3, 1),
+        (7, 2, 1),
+    ]
+    assert [one.negatives for one in found] == [None, "mined", None]
+
+
+def test_the_teacher_scores_the_negatives(tmp_path: Path) -> None:
+    study = a_study(tmp_path, negatives="mined", teacher="t")
+    steps = study.beginning().steps
+    mine, score = (one.run for one in steps["negatives"].commands)
+    assert " data mine " in mine and " --teacher t " in score
+    for one in steps["train"].commands:
+        assert f"--data.teacher={study.folder / 'teacher.jsonl'}" in one.run
+        assert "--data.negatives" not in one.run and "passages_per_query=4" in one.run
+
+
+@pytest.fixture
+def compared() -> Callable[[int], Compared]:
+    def make(queries: int) -> Compared:
+        random = np.random.default_rng(1)
+        base = random.random(queries) / 2
+        values = {
+            "dual encoder": base,
+            "BM25": base - 0.2 + random.normal(0, 0.05, queries),
+            "I³ released": base + 0.3 + random.normal(0, 0.05, queries),
+            "I³ paper": base + random.normal(0, 0.05, queries),
+        }
+        qids = [f"q{n}" for n in range(queries)]
+        means = [Evaluation(name, qids, {"nDCG@10": v}, []) for name, v in values.items()]
+        differences = differences_to(means[0], means[1:]) if queries > 1 else []
+        costs = {"I³ released": Cost(2_500_000, 1.25)}
+        return Compared("letters", means, differences, {}, costs, {}, None)
+
+    return make
+
+
+def test_the_sentence_says_what_is_significant(compared: Callable[[int], Compared]) -> None:
+    sentence = compared(40).sentence
+    assert re.fullmatch(
+        r"In nDCG@10 over 40 test queries of letters, compared with the dual encoder \(0\.\d{4}\), "
+        r"I³ released \(\+0\.\d{4}, p < 0\.001\) is significantly better, "
+        r"BM25 \(-0\.\d{4}, p < 0\.001\) is significantly worse and "
+        r"I³ paper \([+-]0\.\d{4}, p = 0\.\d{3}\) is not significantly different\.",
+        sentence,
+    )
+    assert "too few" in compared(1).sentence
+
+
+def test_columns_without_values_are_left_out(compared: Callable[[int], Compared]) -> None:
+    header = compared(40).table().header
+    assert header[-2:] == ["index MB", "training min"]
+    alone = Comparison([compared(1)])
+    assert "p (Holm)" not in str(alone) and "2.5" in str(alone)
+    assert "macro mean" in str(Comparison([compared(40)] * 2))
+    assert "macro mean" not in str(alone)
