@@ -18,9 +18,8 @@ ROOT = Path(__file__).parents[1]
 def block(heading: str, language: str = "") -> str:
     """The first code block under a heading of the README."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
-    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
-    assert found is not None
-    return found[1]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return next(str(code) for name, code in blocks if name == language)
 
 
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
@@ -33,25 +32,55 @@ def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
     assert (tmp_path / "MODEL" / "query_encoder" / "config.json").is_file()
 
 
-@pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
-def test_own_collection(tiny_bert: str, tmp_path: Path) -> None:
-    model = I3Retriever.from_backbone(tiny_bert, pooling="mean", normalize=True)
-    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
-    save_model_directory(model, tokenizer, tmp_path / "MODEL")
+def write_collection(folder: Path) -> None:
     texts = ["boil an egg", "hot water", "the eggs"]
     lines = [json.dumps({"id": f"d{row}", "text": text}) for row, text in enumerate(texts)]
-    (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n")
-    (tmp_path / "topics.tsv").write_text("1\tboil an egg\n2\twater\n")
-    (tmp_path / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n")
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "topics.tsv").write_text("1\tboil an egg\n2\twater\n")
+    (folder / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n")
+
+
+def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["/bin/bash", "-e", "-c", block("Your own collection")],
+    return subprocess.run(
+        ["/bin/bash", "-e", "-c", commands],
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, **java_environment(), "PATH": path, "HF_HUB_OFFLINE": "1"},
     )
+
+
+def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -> None:
+    runs = []
+    for language in ("python", ""):
+        folder = tmp_path / (language or "shell")
+        folder.mkdir()
+        write_collection(folder)
+        code = block("In Python and in a shell", language)
+        if language:
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=folder,
+            )
+        else:
+            done = shell(code.replace("MINILM", minilm), folder)
+        assert done.returncode == 0, done.stderr
+        runs.append((folder / "run.txt").read_text())
+    assert runs[0] == runs[1] != ""
+
+
+@pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
+def test_own_commands(tiny_bert: str, tmp_path: Path) -> None:
+    model = I3Retriever.from_backbone(tiny_bert, pooling="mean", normalize=True)
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    save_model_directory(model, tokenizer, tmp_path / "MODEL")
+    write_collection(tmp_path)
+    done = shell(block("With Pyserini's own commands"), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     table = done.stdout.splitlines()[-2:]
     assert table[0].split() == ["run", "RR@10", "nDCG@10", "R@1000"]

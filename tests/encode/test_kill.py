@@ -110,7 +110,7 @@ def test_asked_to_stop_it_finishes_the_part(
 
 def test_ctrl_c_twice_ends_at_once(hundred: Corpus, tmp_path: Path, same_bytes: Same) -> None:
     index = tmp_path / "index"
-    with started(hundred, index, 3.0) as process:
+    with started(hundred, index, 20.0) as process:
         wait_for_job(process, index)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)

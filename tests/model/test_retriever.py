@@ -380,7 +380,7 @@ def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
         "truncated": "weights cannot be read",
         "activation": "gelou",
         "sizes": r"do not have config.json's sizes: .*\[64, 32\] instead of \[60, 32\]",
-        "modules": r"modules\.json cannot be read",
+        "modules": r"modules\.json: cannot be read",
     }[damage]
     with pytest.raises(I3Error, match=said):
         I3Retriever.from_backbone(str(tmp_path))

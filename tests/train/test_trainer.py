@@ -152,14 +152,16 @@ def test_patience(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> N
     assert "| steps | 8 |" in (output / "last" / "README.md").read_text()
 
 
-def test_without_validation(make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str]) -> None:
-    output = train(make_recipe("validation=null")).output
+def test_without_validation(make_recipe: MakeRecipe) -> None:
+    trained = train(make_recipe("validation=null"))
+    output = trained.output
+    assert trained.best == output / "last"
     assert not (output / "best").exists()
     assert (
         "| best validation of the run | not validated |"
         in (output / "last" / "README.md").read_text()
     )
-    assert "(no validation in this recipe)" in capsys.readouterr().out
+    assert "(no validation in this recipe)" in str(trained)
 
 
 @pytest.mark.parametrize(
