@@ -66,7 +66,7 @@ def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
             groups[group] = _app(group)
             whole.command(groups[group])
         (groups[group] if group else whole).command(as_command(function_of(function)), name=last)
-    return whole.generate_completion(shell=shell)  # type: ignore[arg-type]
+    return whole.generate_completion(shell=shell)  # type: ignore[arg-type]  # checked by the command's choices
 
 
 def _app(name: str) -> App:
@@ -149,7 +149,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
 
     kept = [parameter for parameter in parameters if parameter is not None]
     command.__doc__ = _description(function.__doc__)
-    command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # what inspect reads
     command.__annotations__ = {one.name: one.annotation for one in kept}
     return command
 
@@ -204,7 +204,7 @@ class _NoWord:
 
 
 def _evaluated(annotation: Any, names: _Names) -> Any:
-    return eval(annotation, {}, names) if isinstance(annotation, str) else annotation  # noqa: S307
+    return eval(annotation, {}, names) if isinstance(annotation, str) else annotation  # noqa: S307  (our own source)
 
 
 def _of_words(

@@ -16,7 +16,16 @@ from i3_pyserini.completion import print_completion
 from i3_pyserini.errors import I3Error
 
 PACKAGE = Path(i3_pyserini.__file__).parent
-HEAVY = ("torch", "transformers", "pyserini", "pandas", "faiss")
+HEAVY = (
+    "torch",
+    "transformers",
+    "pyserini",
+    "pandas",
+    "polars",
+    "faiss",
+    "ir_measures",
+    "matplotlib",
+)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +122,16 @@ def test_shells_complete_commands_and_options() -> None:
     assert all(word in script for name in COMMANDS for word in name.split())
     assert "--overwrite" in script
     subprocess.run(["/bin/bash", "-n", "/dev/stdin"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("package", ["", ".data", ".encode", ".eval", ".search"])
+def test_public_names_are_there_and_light(package: str) -> None:
+    module = f"i3_pyserini{package}"
+    check = (
+        f"import sys, {module} as m; modules = set(sys.modules)\n"
+        f"print([m for m in {HEAVY} if m in modules])\n"
+        "assert all(name in dir(m) for name in m.__all__ if name != '__version__')\n"
+        "assert all(getattr(m, name) for name in m.__all__)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

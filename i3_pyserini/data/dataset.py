@@ -24,7 +24,7 @@ BY_HAND = "by hand"
 def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> Manifest:
     """Downloads, makes and verifies what is not there yet.
 
-    Files that someone put into their places are verified and accepted. What cannot be had is
+    Files that were put there by hand are verified and accepted. What cannot be downloaded is
     said in one line a file, and does not keep the others from coming.
 
     Args:
@@ -60,8 +60,8 @@ def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> M
             shutil.rmtree(folder / STAGING, ignore_errors=True)
     if failed:
         raise I3Error(
-            f"{len(failed)} file(s) of {dataset.name} could not be had (see above); put them into "
-            "their places or fix the connection, and run the same command again"
+            f"{len(failed)} file(s) of {dataset.name} could not be downloaded (see above); put "
+            "them into their places or fix the connection, and run the same command again"
         )
     return manifest
 

@@ -60,7 +60,7 @@ def get_data(
 ) -> Complete:
     """Downloads and prepares a data set; the same call resumes what was interrupted.
 
-    Files that are there are verified and kept. What cannot be had is named, with where to get it.
+    Files that are there are verified and kept. What cannot be downloaded is named, with its source.
 
     Args:
         name: a data set, such as msmarco-passage; `list_data` knows them.
@@ -72,8 +72,8 @@ def get_data(
         The folder.
 
     Raises:
-        I3Error: there is no such data set or part, a file cannot be had or is wrong, or there is
-            too little room.
+        I3Error: there is no such data set or part, a file cannot be downloaded or is invalid, or
+            there is too little room.
     """
     dataset = find_dataset(name, Path(catalog or CATALOG))
     dataset.choose(only)  # a mistyped part is said before anything else

@@ -20,6 +20,7 @@ from i3_pyserini.data.negatives import Negatives, Query, Reason, Selection, Sele
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.data.same_text import TextHashes
 from i3_pyserini.data.teacher_scores import TeacherScores
+from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_inputs
 from i3_pyserini.formats.passages import Corpus
@@ -202,9 +203,9 @@ def _opened(source: Path | Index) -> "Run | IndexHits":
     if isinstance(source, Path):
         return read_run(source)
     # A run needs no model, and so neither FAISS nor torch, which take seconds to import.
-    from i3_pyserini.data.index_hits import IndexHits  # noqa: PLC0415
-    from i3_pyserini.encode.index_encoder import QueryFlags, quickest_device  # noqa: PLC0415
-    from i3_pyserini.search.searcher import Searcher  # noqa: PLC0415
+    from i3_pyserini.data.index_hits import IndexHits  # noqa: PLC0415  (FAISS: runs need none)
+    from i3_pyserini.encode.index_encoder import quickest_device  # noqa: PLC0415  (FAISS)
+    from i3_pyserini.search.searcher import Searcher  # noqa: PLC0415  (FAISS)
 
     searcher = Searcher(source.path)
     searcher.load_encoder(QueryFlags(source.encoder, device=quickest_device(source.device)))

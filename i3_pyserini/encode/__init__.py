@@ -7,7 +7,7 @@ from i3_pyserini.lazy import lazy_names
 if TYPE_CHECKING:
     from i3_pyserini.encode.corpus import ComputeOptions, encode_corpus, estimate_encoding
     from i3_pyserini.encode.encoder import Encoder, create, load
-    from i3_pyserini.encode.flags import EncoderOptions
+    from i3_pyserini.encode.flags import EncoderOptions, QueryOptions
     from i3_pyserini.encode.indexes import import_vectors, merge_shards, verify_index
     from i3_pyserini.encode.topics import encode_topics
 
@@ -17,6 +17,7 @@ __getattr__, __dir__ = lazy_names(
         "ComputeOptions": "corpus",
         "Encoder": "encoder",
         "EncoderOptions": "flags",
+        "QueryOptions": "flags",
         "create": "encoder",
         "encode_corpus": "corpus",
         "encode_topics": "topics",
@@ -32,6 +33,7 @@ __all__ = [
     "ComputeOptions",
     "Encoder",
     "EncoderOptions",
+    "QueryOptions",
     "create",
     "encode_corpus",
     "encode_topics",

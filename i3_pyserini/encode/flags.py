@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.settings import POOLINGS, Contradiction, prompt_of, shown
+from i3_pyserini.model.settings import POOLINGS, Contradiction, Pooling, prompt_of, shown
 
 OPTIONS = {  # by field of `EncoderSettings`
     "pooling": "--pooling",
@@ -33,7 +33,7 @@ class EncoderOptions:
     """
 
     encoder_class: Literal["i3", "auto"] | None = None
-    pooling: Literal["cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len"] | None = None
+    pooling: Pooling | None = None
     l2_norm: bool | None = None
     prefix: str | None = None
     query_prefix: str | None = None
@@ -56,6 +56,57 @@ class EncoderOptions:
             "add_sep": self.add_sep,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class QueryFlags:
+    """What a user says of the encoder of queries; None leaves it to the manifest and the model.
+
+    Attributes:
+        encoder: a model's directory or hub name.
+        kind: see `query_encoders.load_query_encoder`.
+        device: likewise.
+        pooling: of an "auto" encoder.
+        l2_norm: likewise.
+        prefix: likewise.
+    """
+
+    encoder: str | None = None
+    kind: Literal["i3", "auto"] | None = None
+    device: str | None = None
+    pooling: str | None = None
+    l2_norm: bool | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """How queries are encoded.
+
+    What is not given is taken from the index, then from the model.
+
+    Attributes:
+        encoder_class: "i3", or "auto" for any other Hugging Face encoder.
+        device: such as cuda:0. By default searches use the CPU, which needs no torch, and
+            `encode-topics` the first GPU if there is one.
+        pooling: of the token vectors, such as mean; as the passages' by default.
+        l2_norm: scale vectors to unit length; as the passages' by default.
+        query_prefix: put before every query; as the index's manifest says by default.
+    """
+
+    encoder_class: Literal["i3", "auto"] | None = None
+    device: str | None = None
+    pooling: Pooling | None = None
+    l2_norm: bool | None = None
+    query_prefix: str | None = None
+
+    def flags(self, model: str | None) -> QueryFlags:
+        """The same with a model's directory or hub name; None for the index's."""
+        how = (self.encoder_class, self.device, self.pooling, self.l2_norm, self.query_prefix)
+        return QueryFlags(model, *how)
+
+
+AS_PASSAGES = QueryOptions()
 
 
 def add_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

@@ -1,12 +1,12 @@
 """Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
 
-from i3_pyserini.encode.flags import OPTIONS, overruled
+from i3_pyserini.encode.flags import OPTIONS, QueryFlags, overruled
 from i3_pyserini.encode.query_encoders import (
     Kind,
     QueryEncoder,
@@ -27,27 +27,6 @@ from i3_pyserini.model.settings import (
 
 SAME = ("pooling", "normalize", "dense", "lowercase")  # of queries and passages
 GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
-
-
-@dataclass(frozen=True)
-class QueryFlags:
-    """What a user says of the encoder of queries; None leaves it to the manifest and the model.
-
-    Attributes:
-        encoder: a model's directory or hub name.
-        kind: see `load_query_encoder`.
-        device: likewise.
-        pooling: of an "auto" encoder.
-        l2_norm: likewise.
-        prefix: likewise.
-    """
-
-    encoder: str | None = None
-    kind: Kind | None = None
-    device: str | None = None
-    pooling: str | None = None
-    l2_norm: bool | None = None
-    prefix: str | None = None
 
 
 def encoder_for(

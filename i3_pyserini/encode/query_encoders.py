@@ -160,7 +160,7 @@ class NumpyQueryEncoder:
             vectors[rows] = self._vectors([ids[row] for row in rows])
 
         # One batch a core is quicker than all cores on one batch: only products run on several.
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415  (BLAS is found by then)
 
         batches = _batches([len(one) for one in ids])
         with threadpool_limits(1), ThreadPoolExecutor(self._threads) as pool:

@@ -167,7 +167,7 @@ def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) 
 
             encode_on_ray(how.ray, job, source, missing, how.batching, bar.update, stop.asked)
         elif len(how.devices) > 1:
-            from i3_pyserini.encode.workers import encode_on_devices  # noqa: PLC0415
+            from i3_pyserini.encode.workers import encode_on_devices  # noqa: PLC0415  (other processes)
 
             encode_on_devices(
                 how.devices, job, source, missing, how.batching, bar.update, stop.asked

@@ -60,7 +60,7 @@ class EncoderSpec:
             I3Error: there is no such model, or it declares what no encoder here does.
         """
         if self.kind == "i3":
-            from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
+            from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415  (torch)
 
             return load_i3_config(self.name).settings()
         return self.settings or resolve({}, declared(self.name), EncoderSettings())[0]
@@ -71,8 +71,8 @@ class EncoderSpec:
         Raises:
             I3Error: there is no such model.
         """
-        from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415
-        from i3_pyserini.model.loading import load_config  # noqa: PLC0415
+        from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415  (torch)
+        from i3_pyserini.model.loading import load_config  # noqa: PLC0415  (torch)
 
         config: Any = (
             load_i3_config(self.name) if self.kind == "i3" else load_config(self.name, "encoder")
@@ -99,8 +99,8 @@ class EncoderSpec:
         Raises:
             I3Error: there is no such device here, or it cannot compute so.
         """
-        from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415
-        from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415
+        from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415  (torch)
+        from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415  (torch)
         from i3_pyserini.model.precision import note_slow_bf16  # noqa: PLC0415  (torch)
 
         check_possible(torch_device(device), self.dtype, self.backend)
@@ -113,7 +113,7 @@ class EncoderSpec:
         Raises:
             I3Error: they cannot be read, or there is no such device.
         """
-        from i3_pyserini.encode.encoders import (  # noqa: PLC0415
+        from i3_pyserini.encode.encoders import (  # noqa: PLC0415  (torch)
             AutoDocumentEncoder,
             I3DocumentEncoder,
         )

@@ -82,7 +82,7 @@ def compare(
     for name, number in (numbers | {"passage_length": passage_length}).items():
         if number < 1:
             raise I3Error(f"{name} is {number}, must be at least 1")
-    if batch_size < 2:  # noqa: PLR2004
+    if batch_size < 2:  # noqa: PLR2004  (a pair)
         raise I3Error(f"batch_size is {batch_size}, must be at least 2: a batch has the negatives")
     from i3_pyserini.experiments.comparison import MINED, Options
     from i3_pyserini.formats.measures import choose_measures

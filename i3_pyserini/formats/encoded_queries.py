@@ -52,6 +52,19 @@ class EncodedQueries:
         return self.vectors[[self.rows[qid] for qid in topics]]
 
 
+def check_folder(directory: Path, overwrite: bool = False) -> None:
+    """Raises if encoded queries cannot be written there; call it before they are encoded.
+
+    Raises:
+        I3Error: there are some already, or stock Pyserini would take them for something else.
+    """
+    refuse_existing(directory / PICKLE, overwrite)
+    if "bpr" in str(directory):
+        raise I3Error(
+            f"{directory}: stock Pyserini takes a path with 'bpr' for binary codes; rename it"
+        )
+
+
 def save_queries(
     directory: Path,
     topics: dict[str, str],
@@ -74,11 +87,7 @@ def save_queries(
     import pandas as pd  # noqa: PLC0415  (half a second that reading need not pay)
 
     target = directory / PICKLE
-    refuse_existing(target, overwrite)
-    if "bpr" in str(directory):
-        raise I3Error(
-            f"{directory}: stock Pyserini takes a path with 'bpr' for binary codes; rename it"
-        )
+    check_folder(directory, overwrite)
     content = queries_as_bytes(topics, vectors, made_by)
     frame = pd.DataFrame(
         {"id": list(topics), "text": list(topics.values()), "embedding": list(vectors)}

@@ -315,7 +315,7 @@ class IndexDirectory:
     def ids(self) -> "IdFile":
         """The file that has the ids, to be read by itself."""
         from i3_pyserini.formats.docids import IdFile  # noqa: PLC0415  (see above)
-        from i3_pyserini.formats.vector_files import FILES  # noqa: PLC0415
+        from i3_pyserini.formats.vector_files import FILES  # noqa: PLC0415  (FAISS)
 
         return IdFile(self.path / FILES[self.kind][-1], self.kind == "jsonl")
 

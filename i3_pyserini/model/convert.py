@@ -56,7 +56,7 @@ def convert_model(
         config = model.config
         return Written(
             output,
-            "what it does not say, for the way back: "
+            "a .p file does not hold these, give them when converting back: "
             f"--query-length {config.query_length} --passage-length {config.passage_length} "
             f"--generated-query-length {config.training_pseudo_query_length}"
             + (" --normalize" if config.normalize else ""),

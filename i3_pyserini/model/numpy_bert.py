@@ -138,7 +138,7 @@ def _is_plain_bert(config: Mapping[str, Any]) -> bool:
 
 
 def _read_weights(directory: Path) -> dict[str, Floats] | None:
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  (only to read weights)
 
     files = [directory / WEIGHTS]
     if (directory / INDEX).is_file():

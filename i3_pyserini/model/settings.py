@@ -7,12 +7,13 @@ declare (`i3_pyserini.model.declared`), then a default.
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord
 
-POOLINGS = ("cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len")
+Pooling = Literal["cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
 POOLING_WORDS = {
     "cls": "first token",
     "mean": "mean pooling",

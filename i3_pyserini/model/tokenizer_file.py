@@ -118,7 +118,7 @@ def read_tokenizer_file(name_or_dir: str) -> TokenizerFile | None:
 
 def _apply_switches(core: "Tokenizer", config: Mapping[str, Any]) -> None:
     """Sets what the configuration states of a BERT normaliser; null states nothing."""
-    from tokenizers.normalizers import BertNormalizer  # noqa: PLC0415
+    from tokenizers.normalizers import BertNormalizer  # noqa: PLC0415  (not needed to describe a model)
 
     normaliser: Any = core.normalizer
     if not isinstance(normaliser, BertNormalizer) or config.get("tokenizer_class") in PLAIN_CLASSES:
@@ -163,7 +163,7 @@ def _declared_tokens(name: str, config: Mapping[str, Any]) -> "Iterator[AddedTok
 
 
 def _token(name: str, value: Any, special: bool = True) -> "AddedToken":
-    from tokenizers import AddedToken  # noqa: PLC0415
+    from tokenizers import AddedToken  # noqa: PLC0415  (not needed to describe a model)
 
     if isinstance(value, str):
         return AddedToken(value, special=True, normalized=False)

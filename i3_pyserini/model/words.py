@@ -38,7 +38,7 @@ class PseudoQueryWords:
     def found(self, text: str, title: str | None) -> "list[PseudoQueryWord]":
         """The words as the model gives them, where they are not absent."""
         from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415  (seconds)
-        from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
+        from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415  (torch)
 
         with self._lock:
             if self._loaded is None:
@@ -69,7 +69,7 @@ def _i3_fields(model: str) -> dict[str, Any]:
         except FileNotFoundError:
             return none
         return fields if fields.get("model_type") == "i3" else none
-    from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415
+    from i3_pyserini.model.config import is_i3_model, load_i3_config  # noqa: PLC0415  (torch)
 
     return dict(load_i3_config(model).to_dict()) if is_i3_model(model) else none
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from i3_pyserini.search.index.approximate import build_index, tune_index
     from i3_pyserini.search.lucene import build_lucene_index, write_lucene_topics
     from i3_pyserini.search.opened import Index, PassageHit, open_index
-    from i3_pyserini.search.options import Feedback, QueryOptions, SearchParameters
+    from i3_pyserini.search.options import Feedback, SearchParameters
     from i3_pyserini.search.rerank import rerank_run
     from i3_pyserini.search.serve.server import serve_index
     from i3_pyserini.search.topics import search_topics
@@ -23,7 +23,6 @@ __getattr__, __dir__ = lazy_names(
         "Feedback": "options",
         "Index": "opened",
         "PassageHit": "opened",
-        "QueryOptions": "options",
         "SearchParameters": "options",
         "advise_index": "index.advise",
         "build_index": "index.approximate",
@@ -44,7 +43,6 @@ __all__ = [
     "Feedback",
     "Index",
     "PassageHit",
-    "QueryOptions",
     "SearchParameters",
     "advise_index",
     "build_index",

@@ -5,8 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.search.options import Feedback, QueryOptions, SearchParameters
+from i3_pyserini.search.options import Feedback, SearchParameters
 from i3_pyserini.search.topics import search_topics
 
 HITS = 1000

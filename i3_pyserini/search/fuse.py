@@ -102,7 +102,7 @@ def _check(
     weights: Sequence[float],
     stored: AnyPath | None,
 ) -> None:
-    if len(runs) < 2:  # noqa: PLR2004
+    if len(runs) < 2:  # noqa: PLR2004  (a pair)
         raise I3Error("name two runs or more")
     for paths in (runs, tune_runs):
         for path in paths:

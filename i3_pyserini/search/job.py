@@ -8,7 +8,8 @@ from typing import Any
 import faiss
 from tqdm import tqdm
 
-from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for, refuse_other_encoder
+from i3_pyserini.encode.flags import QueryFlags
+from i3_pyserini.encode.index_encoder import encoder_for, refuse_other_encoder
 from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
@@ -169,7 +170,7 @@ def _run_engine(
     job: SearchJob, topics: Mapping[str, str], address: str, collection: str
 ) -> WrittenRun:
     from i3_pyserini.search.engines.milvus import Milvus  # noqa: PLC0415  (an extra)
-    from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415
+    from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415  (an extra)
 
     engine = Milvus(address)
     hits = job.results.hits or DEFAULT_HITS

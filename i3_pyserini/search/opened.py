@@ -7,6 +7,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
+from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Hit, Scores
@@ -15,7 +16,7 @@ from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.explain import Explanation
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.corpus import corpus_of
-from i3_pyserini.search.options import AS_BUILT, AS_PASSAGES, QueryOptions, SearchParameters
+from i3_pyserini.search.options import AS_BUILT, SearchParameters
 from i3_pyserini.search.searcher import Searcher
 
 

@@ -1,38 +1,9 @@
 """Options of a search that belong together; read before anything that takes time is imported."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from i3_pyserini.errors import I3Error
-
-if TYPE_CHECKING:
-    from i3_pyserini.encode.index_encoder import QueryFlags
-
-
-@dataclass(frozen=True)
-class QueryOptions:
-    """How queries are encoded; what is not given is taken from the index, then from the model.
-
-    Attributes:
-        encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        device: such as cuda:0; the CPU by default, which needs no torch.
-        pooling: of the token vectors, such as mean; as the passages' by default.
-        l2_norm: scale vectors to unit length; as the passages' by default.
-        query_prefix: put before every query; as the index's manifest says by default.
-    """
-
-    encoder_class: Literal["i3", "auto"] | None = None
-    device: str | None = None
-    pooling: str | None = None
-    l2_norm: bool | None = None
-    query_prefix: str | None = None
-
-    def flags(self, model: str | None) -> "QueryFlags":
-        """The same with a model's directory or hub name; None for the index's."""
-        from i3_pyserini.encode.index_encoder import QueryFlags
-
-        how = (self.encoder_class, self.device, self.pooling, self.l2_norm, self.query_prefix)
-        return QueryFlags(model, *how)
 
 
 @dataclass(frozen=True)
@@ -111,4 +82,4 @@ def at_least_1(**values: int | None) -> None:
             raise I3Error(f"{name} is {value}, must be at least 1")
 
 
-AS_PASSAGES, AS_BUILT, NO_FEEDBACK = QueryOptions(), SearchParameters(), Feedback()
+AS_BUILT, NO_FEEDBACK = SearchParameters(), Feedback()

@@ -69,7 +69,7 @@ class CrossScorer:
         dtype: Dtype,
         device: str | None,
     ) -> None:
-        from i3_pyserini.search.pair_scorer import PairOptions, PairScorer  # noqa: PLC0415
+        from i3_pyserini.search.pair_scorer import PairOptions, PairScorer  # noqa: PLC0415  (an extra)
 
         self.name = name
         options = PairOptions(template, max_length, batch_size, dtype, device)

@@ -7,8 +7,8 @@ from typing import Any
 import faiss
 import numpy as np
 
+from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import (
-    QueryFlags,
     encoder_for,
     record_of,
     refuse_other_dimension,

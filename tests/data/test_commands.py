@@ -2,18 +2,14 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from i3_pyserini import data
 from i3_pyserini.cli import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/data.md", "docs/own-collection.md", "docs/reproduce.md")
-HEAVY = ("torch", "transformers", "faiss", "pandas", "polars", "numpy")
 NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]
 
 
@@ -49,17 +45,3 @@ def test_every_command_is_documented_and_has_help(
 ) -> None:
     assert name in {words[0] for words in command_lines()}
     assert options(name, capsys)
-
-
-def test_public_names_are_functions_and_light() -> None:
-    names = ", ".join(data.__all__)
-    code = (
-        f"import sys; from i3_pyserini.data import {names}\n"
-        "import i3_pyserini.data.importing, i3_pyserini.data.mine, i3_pyserini.data.score\n"
-        f"assert all(map(callable, ({names},)))\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-    with pytest.raises(AttributeError, match="no attribute 'mine_positives'"):
-        _ = data.mine_positives

@@ -11,7 +11,8 @@ import pytest
 from transformers import DistilBertConfig, PreTrainedConfig
 
 from i3_pyserini.encode.encoders import I3QueryEncoder
-from i3_pyserini.encode.index_encoder import QueryFlags, encoder_for
+from i3_pyserini.encode.flags import QueryFlags
+from i3_pyserini.encode.index_encoder import encoder_for
 from i3_pyserini.encode.query_encoders import (
     NumpyQueryEncoder,
     TransformersQueryEncoder,

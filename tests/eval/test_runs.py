@@ -1,8 +1,6 @@
 """`evaluate`, `diff_runs` and `write_report` in Python: frames, results, and what they export."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from i3_pyserini import eval as evaluation
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval import diff_runs, evaluate, write_report
 from i3_pyserini.formats.runs import read_run
@@ -21,7 +18,6 @@ QRELS = "q1 0 a 1\nq2 0 b 1\nq3 0 c 2\n"
 FIRST = {"q1": ["a", "b"], "q2": ["a", "b"], "q3": ["x", "c"]}
 SECOND = {"q1": ["a", "b"], "q2": ["b", "a"], "q3": ["c", "x"]}
 Frame = Callable[[dict[str, list[Any]]], Any]
-HEAVY = ("torch", "transformers", "pandas", "polars", "ir_measures", "matplotlib")
 
 
 def columns(hits: dict[str, list[str]]) -> dict[str, list[Any]]:
@@ -167,16 +163,3 @@ def test_the_command_is_the_module(files: Path, run_module: Callable[..., Any]) 
     one = run_module("i3_pyserini", "eval", *words, "--baseline", files / "one.txt", check=True)
     other = run_module("i3_pyserini.eval", *words, "--baseline", files / "one.txt", check=True)
     assert one.stdout == other.stdout and "against one.txt" in one.stdout
-
-
-def test_public_names_are_functions_and_light() -> None:
-    names = ", ".join(evaluation.__all__)
-    code = (
-        f"import sys; from i3_pyserini.eval import {names}\n"
-        "import i3_pyserini.eval.runs, i3_pyserini.eval.report.write\n"
-        f"from i3_pyserini.eval import {names}\n"
-        f"assert all(map(callable, ({names},)))\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -32,6 +32,17 @@ TEXTS = {f"p{n:02}": " ".join(WORDS[n % 9 : n % 9 + 2 + n % 7]) for n in range(P
 TOPICS = {f"q{n}": " ".join(WORDS[n : n + 4]) for n in range(QUERIES)}
 
 
+def write_run(folder: Path, topics: dict[str, str]) -> None:
+    lines = "".join(f"{qid}\t{text}\n" for qid, text in topics.items())
+    (folder / "topics.tsv").write_text(lines)
+    hits = [
+        f"{qid} Q0 p{(7 * number + 3 * rank) % PASSAGES:02} {rank} {100 - rank} t\n"
+        for number, qid in enumerate(topics)
+        for rank in range(1, HITS + 1)
+    ]
+    (folder / "run.txt").write_text("".join(hits))
+
+
 @pytest.fixture(scope="session")
 def make_cross_encoder(
     tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
@@ -70,13 +81,7 @@ def task(tmp_path: Path) -> Path:
     """`corpus.jsonl`, `topics.tsv` and `run.txt`, with eight hits of each query."""
     lines = [json.dumps({"id": docid, "title": "", "text": text}) for docid, text in TEXTS.items()]
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n")
-    (tmp_path / "topics.tsv").write_text("".join(f"{q}\t{text}\n" for q, text in TOPICS.items()))
-    lines = [
-        f"{qid} Q0 p{(7 * number + 3 * rank) % PASSAGES:02} {rank} {100 - rank} t\n"
-        for number, qid in enumerate(TOPICS)
-        for rank in range(1, HITS + 1)
-    ]
-    (tmp_path / "run.txt").write_text("".join(lines))
+    write_run(tmp_path, TOPICS)
     return tmp_path
 
 
@@ -238,13 +243,7 @@ def test_a_killed_command_resumes(
 ) -> None:
     """Of blocks of 1,600 pairs: 700 queries of 8 hits are four."""
     topics = {f"q{n}": f"{' '.join(WORDS[n % 20 : n % 20 + 4])}" for n in range(700)}
-    (task / "topics.tsv").write_text("".join(f"{q}\t{text}\n" for q, text in topics.items()))
-    lines = [
-        f"{qid} Q0 p{(7 * number + 3 * rank) % PASSAGES:02} {rank} {100 - rank} t\n"
-        for number, qid in enumerate(topics)
-        for rank in range(1, HITS + 1)
-    ]
-    (task / "run.txt").write_text("".join(lines))
+    write_run(task, topics)
     inputs = ("rerank", task / "run.txt", task / "topics.tsv", task / "corpus.jsonl")
     words = (*inputs, "--model", cross_encoder, "--max-length", 40, "--device", "cpu")
     killed, whole = ("--output", task / "killed.txt"), ("--output", task / "whole.txt")

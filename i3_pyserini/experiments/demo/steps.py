@@ -147,8 +147,8 @@ def _run(module: str, *arguments: str, quiet: bool = False) -> None:
 
 
 def _show_examples(data: Path, topics: Path, run: Path, directory: Path) -> None:
-    from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415
-    from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415
+    from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415  (torch)
+    from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415  (torch)
 
     model, tokenizer = load_model_directory(directory)
     queries = dict(list(read_topics(str(topics)).items())[:EXAMPLES])

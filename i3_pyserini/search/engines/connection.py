@@ -65,7 +65,7 @@ def failures(address: str, what: str) -> Iterator[None]:
     Raises:
         I3Error: "ADDRESS: WHAT (the engine's reason)".
     """
-    from pymilvus.exceptions import MilvusException  # noqa: PLC0415
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415  (an extra)
 
     try:
         yield

@@ -218,7 +218,7 @@ class Milvus:
             self._client.load_collection(name, timeout=CALL)
 
     def _create(self, name: str, dimension: int, properties: dict[str, str]) -> None:
-        from pymilvus import DataType  # noqa: PLC0415
+        from pymilvus import DataType  # noqa: PLC0415  (an extra)
 
         with self._failures("cannot make a collection"):
             schema = self._client.create_schema(auto_id=False)

@@ -30,7 +30,7 @@ function show(place, words) {
       const words = await wordsOf(id);
       for (const place of same) show(place, words);
     } catch {
-      for (const place of same) place.textContent = "pseudo-query: its words could not be had";
+      for (const place of same) place.textContent = "pseudo-query: its words are not available";
     }
   }
 })();

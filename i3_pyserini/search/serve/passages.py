@@ -65,7 +65,7 @@ class Passages:
         sources: see `Sources`.
 
     Raises:
-        I3Error: a passage of the index is not in the corpus, or BM25 cannot be had.
+        I3Error: a passage of the index is not in the corpus, or BM25 is not available.
     """
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
