@@ -165,7 +165,7 @@ def check_index(path: Path, model: Path | None = None) -> Iterator[Finding]:
         yield Finding("index", f"{path}", str(error))
         return
     if line is None:
-        fix = "give --encoder, --pooling and the like as for its passages when you search"
+        fix = "give the model, pooling and the like as for its passages when you search"
         yield Finding("index", f"{path}: its manifest does not say how it was encoded", fix)
         return
     made_by = manifest.encoder

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import compare as differences_to
 from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.experiments import comparison, runner
+from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.experiments.compared import Compared, Comparison, Cost
 from i3_pyserini.java import Java
 from tests.train.task import LETTERS, SIZE, pid, query
@@ -63,16 +63,16 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """Commands that plans ran, in this process; BM25's runs are made up."""
     commands: list[list[str]] = []
 
-    def start(words: list[str], **_: object) -> DONE:
+    def start(words: list[str], *_: object) -> int:
         assert words[:3] == [sys.executable, "-m", "i3_pyserini"]
         commands.append(words[3:])
         if words[3] == "bm25":
             return bm25(words[4:])
         done = attempt("i3_pyserini", *words[3:])
         assert not done.code, done.err
-        return DONE(words, 0)
+        return 0
 
-    def bm25(words: list[str]) -> DONE:
+    def bm25(words: list[str]) -> int:
         topics, output = Path(words[1]), Path(words[3])
         qids = [line.split("\t")[0] for line in topics.read_text().splitlines()]
         lines = [f"{q} Q0 {pid(n)} {n + 1} {9 - n} bm25\n" for q in qids for n in range(3)]
@@ -80,9 +80,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         index = Path(words[words.index("--index") + 1])
         index.mkdir(parents=True, exist_ok=True)
         (index / "segments").write_text("made up")
-        return DONE(words, 0)
+        return 0
 
-    monkeypatch.setattr(runner, "subprocess", SimpleNamespace(run=start))
+    monkeypatch.setattr(runner, "execute", start)
     monkeypatch.setattr("i3_pyserini.java.find_java", lambda: (JAVA, []))
     yield commands
 
@@ -331,3 +331,35 @@ def test_columns_without_values_are_left_out(compared: Callable[[int], Compared]
     assert "p (Holm)" not in str(alone) and "2.5" in str(alone)
     assert "macro mean" in str(Comparison([compared(40)] * 2))
     assert "macro mean" not in str(alone)
+
+
+def test_negatives_that_no_training_could_read_are_refused_first(tmp_path: Path) -> None:
+    data = [write_collection(tmp_path / name) for name in ("one", "two")]
+    file, other = tmp_path / "n.tsv", tmp_path / "n.jsonl"
+    for path in (file, other):
+        path.write_text("q1\tp1\n")
+    undivided = write_collection(tmp_path / "three", dev=False)
+    for places, negatives, said in (
+        (data[:1], tmp_path / "none.tsv", "neither a file nor 'mined'"),
+        (data[:1], other, "expected the .tsv file"),
+        (data, file, "are of one collection"),
+        ([undivided], file, "has no dev queries"),
+    ):
+        with pytest.raises(I3Error, match=said):
+            compare(places, backbone="b", output=tmp_path / "out", negatives=negatives)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_backbone_is_hashed_with_all_its_folders(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    (model / "2_Dense").mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    study = a_study(tmp_path, backbone=str(model))
+    for number, weights in enumerate((b"a", b"b")):
+        (model / "2_Dense" / "model.safetensors").write_bytes(weights)
+        (tmp_path / "output").mkdir(exist_ok=True)
+        if not number:
+            _identify(tmp_path / "output", [study], study.options)
+            continue
+        with pytest.raises(I3Error, match=r"2_Dense/model.safetensors"):
+            _identify(tmp_path / "output", [study], study.options)

@@ -66,7 +66,7 @@ def test_every_command_is_understood(
             words = list(command.words)
             start = words.index("-m") + 1
             if not words[start].startswith("i3_pyserini"):
-                continue  # stock Pyserini's, which tests/test_reproduce.py runs
+                continue  # stock Pyserini's, which tests/test_plans.py runs
             with pytest.raises(Parsed):
                 _parse(words[start], words[start + 1 :], monkeypatch)
             seen += 1

@@ -69,7 +69,7 @@ def test_help_says_what_every_option_is(name: str, capsys: pytest.CaptureFixture
     function = function_of(COMMANDS[name].function)
     assert f"Usage: i3-pyserini {name}" in text
     for option, parameter in inspect.signature(as_command(function)).parameters.items():
-        assert option.replace("_", "-") in text.lower()
+        assert f"--{option.replace('_', '-')}" in text
         assert parameter.annotation.__metadata__[0].help, f"{option} is not documented"
 
 

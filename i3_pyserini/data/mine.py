@@ -5,6 +5,7 @@ import re
 from os import fspath
 from pathlib import Path
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
@@ -64,8 +65,7 @@ def mine_negatives(
             negative.
     """
     first, last = _range_of(depth)
-    if per_query < 1:
-        raise I3Error(f"per_query is {per_query}, must be at least 1")
+    at_least_1(per_query=per_query)
     if (run is None) == (index is None):
         raise I3Error("hits come from a run or from an index: name one of run and index")
     if run is not None and (model or device):

@@ -5,6 +5,7 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
@@ -61,15 +62,8 @@ def score_pairs(
         I3Error: sentence-transformers is not installed, an input is invalid, a passage is not in
             the corpus, a score is not finite, or the file exists.
     """
-    numbers = {
-        "batch_size": batch_size,
-        "max_length": max_length,
-        "max_positives": max_positives,
-        "max_negatives": max_negatives,
-    }
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise I3Error(f"{name} is {value}, must be at least 1")
+    at_least_1(batch_size=batch_size, max_length=max_length)
+    at_least_1(max_positives=max_positives, max_negatives=max_negatives)
     if find_spec("sentence_transformers") is None:
         raise I3Error("scoring needs sentence-transformers: pip install 'i3-pyserini[score]'")
     from i3_pyserini.data.scoring import Scoring, score

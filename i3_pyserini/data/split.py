@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.paths import AnyPath
 
@@ -100,8 +101,7 @@ def split_queries(
         raise I3Error(f"share is {share:g}, must be above 0 and below 1")
     if not LEAST <= overlap <= 1:
         raise I3Error(f"overlap is {overlap:g}, must be from {LEAST} to 1")
-    if count is not None and count < 1:
-        raise I3Error(f"count is {count}, must be at least 1")
+    at_least_1(count=count)
     _check_names(names)
     source = Path(source)
     folder = Path(output) if output is not None else source

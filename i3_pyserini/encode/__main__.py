@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.flags import add_flags, options_of
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.formats.corpus_options import add_table_options, table_of
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
-    from i3_pyserini.encode.spec import EncoderSpec
 
 MOVED = ("merge", "import", "verify")  # are commands of i3-pyserini
 SECTIONS = ("input", "output", "encoder")
@@ -24,7 +24,6 @@ SWITCHES = {
     *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--estimate"),
     *("--l2-norm", "--no-l2-norm", "--add-sep", "--no-header"),
 }
-STORED = {"fp32": "float32", "fp16": "float16"}
 USAGE = """python -m i3_pyserini.encode
   input   --corpus PATH [--fields F …] [--docid-field F] [--delimiter D]
           [--encoding E] [--column-delimiter C] [--no-header] [--shard-id I --shard-num N]
@@ -102,7 +101,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     kind = output.add_mutually_exclusive_group()
     kind.add_argument("--to-faiss", dest="kind", action="store_const", const="faiss")
     kind.add_argument("--to-npy", dest="kind", action="store_const", const="npy")
-    output.add_argument("--store-dtype", choices=tuple(STORED), default="fp32")
+    output.add_argument("--store-dtype", choices=("fp32", "fp16"), default="fp32")
     output.add_argument("--overwrite", action="store_true")
     encoder = parsers["encoder"]
     encoder.add_argument("--encoder", required=True)
@@ -132,7 +131,8 @@ def main() -> None:
     parsers = _parsers()
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
-    _check_numbers(given, encoder)
+    options = options_of(encoder)  # with what follows, checked before anything is imported
+    _compute(given, output, encoder)
     from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.index_output import IndexOutput
     from i3_pyserini.formats.passages import Corpus
@@ -140,8 +140,8 @@ def main() -> None:
     delimiter = given.delimiter.replace("\\n", "\n")
     table = table_of(given)
     corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter, table=table)
-    spec = spec_of(encoder.encoder, options_of(encoder), encoder.dtype or "fp32", encoder.backend)
-    how = _encoding(given, output, encoder, spec)
+    spec = spec_of(encoder.encoder, options, encoder.dtype or "fp32", encoder.backend)
+    how = _encoding(given, output, encoder, spec.kind)
     target = IndexOutput(output.embeddings, output.kind or "jsonl", output.overwrite)
     if encoder.estimate:
         from i3_pyserini.encode.estimate import estimate
@@ -153,34 +153,28 @@ def main() -> None:
     print(encode_and_say(corpus, spec, target, how, output.embeddings))
 
 
-def _check_numbers(given: argparse.Namespace, encoder: argparse.Namespace) -> None:
-    if not 0 <= given.shard_id < given.shard_num:
-        raise I3Error(
-            f"--shard-id {given.shard_id} is not one of the {given.shard_num} shards, from 0"
-        )
-    for name in ("batch_size", "batch_tokens", "max_length"):
-        value = getattr(encoder, name)
-        if value is not None and value < 1:
-            raise I3Error(f"--{name.replace('_', '-')} is {value}, must be at least 1")
-
-
 def _encoding(
-    given: argparse.Namespace,
-    output: argparse.Namespace,
-    encoder: argparse.Namespace,
-    spec: "EncoderSpec",
+    given: argparse.Namespace, output: argparse.Namespace, encoder: argparse.Namespace, kind: str
 ) -> "Encoding":
-    from i3_pyserini.encode.batches import Batching
-    from i3_pyserini.encode.runner import Encoding
-    from i3_pyserini.encode.scan import Shard
+    fields = encoder.fields or (given.fields if kind == "i3" else ["text"])
+    with_titles = "title" in fields or (not fields and kind == "i3")
+    return _compute(given, output, encoder).encoding(with_titles)
 
-    fields = encoder.fields or (given.fields if spec.kind == "i3" else ["text"])
-    with_titles = "title" in fields or (not fields and spec.kind == "i3")
-    store_dtype = STORED[output.store_dtype]
-    batching = Batching(encoder.batch_tokens, encoder.batch_size, with_titles, store_dtype)
-    names = (encoder.devices or encoder.device or "").split(",")
-    devices = tuple(name.strip() for name in names if name.strip())
-    return Encoding(batching, Shard(given.shard_id, given.shard_num), devices, encoder.ray)
+
+def _compute(
+    given: argparse.Namespace, output: argparse.Namespace, encoder: argparse.Namespace
+) -> ComputeOptions:
+    return ComputeOptions(
+        devices=(encoder.devices or encoder.device or "").split(","),
+        ray=encoder.ray,
+        dtype=encoder.dtype or "fp32",
+        backend=encoder.backend,
+        batch_tokens=encoder.batch_tokens,
+        batch_size=encoder.batch_size,
+        store_dtype=output.store_dtype,
+        shard_id=given.shard_id,
+        shard_num=given.shard_num,
+    )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
@@ -56,11 +57,8 @@ class ComputeOptions:
             raise I3Error(
                 f"shard_id {self.shard_id} is not one of the {self.shard_num} shards, from 0"
             )
-        for name in ("batch_size", "batch_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise I3Error(f"{name} is {value}, must be at least 1")
-        if self.ray and self.devices:
+        at_least_1(batch_size=self.batch_size, batch_tokens=self.batch_tokens)
+        if self.ray and any(self.devices):
             raise I3Error("devices are for this machine and ray for a cluster: name one of them")
 
     def encoding(self, titles: bool) -> "Encoding":
@@ -89,7 +87,7 @@ def encode_corpus(
     overwrite: bool = False,
     encoder: EncoderOptions | None = None,
     compute: ComputeOptions | None = None,
-    reading: CorpusOptions | None = None,
+    corpus_options: CorpusOptions = USUAL,
 ) -> Written:
     """Encodes a corpus into an index that this package and Pyserini search.
 
@@ -107,10 +105,11 @@ def encode_corpus(
         overwrite: replace an older index.
         encoder: how the model encodes, where its own files should not decide.
         compute: devices, precision, batches and shards.
-        reading: how the corpus is read.
+        corpus_options: how the corpus is read, where that is unusual.
 
     Returns:
-        The index. Printed, it says what it holds and how stock Pyserini searches it.
+        The index. What holds for it, and the command by which stock Pyserini searches it, are
+        printed to stderr.
 
     Raises:
         I3Error: the corpus has a mistake, the model cannot be used, the disk is too small, or an
@@ -120,7 +119,7 @@ def encode_corpus(
     from i3_pyserini.formats.index_output import IndexOutput
 
     target = IndexOutput(Path(output), kind, overwrite)
-    plan = _planned(corpus, model, target, titles, encoder, compute, reading)
+    plan = _planned(corpus, model, target, titles, encoder, compute, corpus_options)
     return encode_and_say(*plan, path=Path(output))
 
 
@@ -133,7 +132,7 @@ def estimate_encoding(
     titles: bool = True,
     encoder: EncoderOptions | None = None,
     compute: ComputeOptions | None = None,
-    reading: CorpusOptions | None = None,
+    corpus_options: CorpusOptions = USUAL,
 ) -> str:
     """Encodes a sample of a corpus, and estimates hours, disk and memory for all of it.
 
@@ -145,7 +144,7 @@ def estimate_encoding(
         titles: likewise.
         encoder: likewise.
         compute: likewise.
-        reading: likewise.
+        corpus_options: likewise.
 
     Returns:
         Lines of text.
@@ -157,7 +156,7 @@ def estimate_encoding(
     from i3_pyserini.formats.index_output import IndexOutput
 
     target = IndexOutput(Path(output), kind, overwrite=True)
-    plan = _planned(corpus, model, target, titles, encoder, compute, reading)
+    plan = _planned(corpus, model, target, titles, encoder, compute, corpus_options)
 
     return estimate(*plan)
 
@@ -194,12 +193,12 @@ def _planned(
     titles: bool,
     encoder: EncoderOptions | None,
     compute: ComputeOptions | None,
-    reading: CorpusOptions | None,
+    corpus_options: CorpusOptions,
 ) -> "tuple[Corpus, EncoderSpec, IndexOutput, Encoding]":
     from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.passages import Corpus
 
     compute = compute or ComputeOptions()
-    read = Corpus.from_options(Path(corpus), (reading or CorpusOptions()).reading())
+    read = Corpus.from_options(Path(corpus), corpus_options.reading())
     spec = spec_of(fspath(model), encoder or EncoderOptions(), compute.dtype, compute.backend)
     return read, spec, target, compute.encoding(titles)

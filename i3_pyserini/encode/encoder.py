@@ -87,6 +87,9 @@ class Encoder:
 
         return explain_passage(self.model, text=text, title=title, top=top)
 
+    def __fspath__(self) -> str:
+        return self.model
+
     def __repr__(self) -> str:
         from i3_pyserini.model.settings import in_words
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.model.settings import POOLINGS, Contradiction, Pooling, prompt_of, shown
 
 OPTIONS = {  # by field of `EncoderSettings`
@@ -41,8 +41,7 @@ class EncoderOptions:
     add_sep: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.max_length is not None and self.max_length < 1:
-            raise I3Error(f"max_length is {self.max_length}, must be at least 1")
+        at_least_1(max_length=self.max_length)
 
     def settings(self) -> dict[str, Any]:
         """What is given, by field of `EncoderSettings`."""

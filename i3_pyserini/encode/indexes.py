@@ -8,7 +8,7 @@ from typing import Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import Written
 
@@ -94,7 +94,7 @@ def verify_index(
     seed: int = 0,
     fields: Sequence[str] = (),
     encoder: EncoderOptions | None = None,
-    reading: CorpusOptions | None = None,
+    corpus_options: CorpusOptions = USUAL,
 ) -> Verified:
     """Checks an index's files and ids, and encodes a sample of its passages again.
 
@@ -107,7 +107,7 @@ def verify_index(
         fields: the corpus's fields, for an index without a manifest; titles are encoded if "title"
             is one of them.
         encoder: how the model encodes, for an index without a manifest.
-        reading: how the corpus is read.
+        corpus_options: how the corpus is read, where that is unusual.
 
     Returns:
         A line for each check that was passed.
@@ -129,6 +129,6 @@ def verify_index(
         options.encoder_class,
         tuple(fields),
         options.settings(),
-        (reading or CorpusOptions()).reading(),
+        corpus_options.reading(),
     )
     return Verified(list(verify(Path(index), reference_of(Path(index), flags))))

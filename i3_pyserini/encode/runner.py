@@ -128,7 +128,7 @@ def _note_passages(job: Job, how: Encoding) -> None:
     if job.scan.titled and not how.batching.with_titles:
         note(
             f"{job.scan.titled:,} of {job.scan.passages:,} passages have a title that is not "
-            "encoded; encoder --fields title text takes titles in"
+            "encoded; titles=True takes them in (encoder --fields title text of the drop-in)"
         )
     if job.scan.empty:
         note(f"{job.scan.empty:,} of {job.scan.passages:,} passages have no text")

@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
@@ -105,7 +106,7 @@ def diff_runs(
     files = [Path(one) for one in given if isinstance(one, str | PathLike)]
     output = None if output is None else Path(output)
     corpus = None if corpus is None else Path(corpus)
-    _check_numbers(queries, depth)
+    at_least_1(queries=queries, depth=depth)
     _check_files(run_a, run_b, corpus, {"model": model, "cache": cache})
     if output is not None:
         refuse_inputs([output], files)
@@ -132,12 +133,6 @@ def diff_runs(
     with new_file(output, overwrite) as file:
         file.write(f"{getattr(result, f'to_{style}')() if style else result}\n")
     return RunDiff(result.found, output)
-
-
-def _check_numbers(queries: int, depth: int) -> None:
-    for name, value in (("queries", queries), ("depth", depth)):
-        if value < 1:
-            raise I3Error(f"{name} is {value}, must be at least 1")
 
 
 def _check_files(a: object, b: object, corpus: Path | None, needs: dict[str, object]) -> None:

@@ -1,1 +1,1 @@
-"""Reproductions: named conditions with exact commands and the scores that they should give."""
+"""Reproductions: named experiments with exact commands and the scores that they should give."""

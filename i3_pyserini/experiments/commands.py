@@ -134,8 +134,8 @@ def run_experiment(
     prepared = prepare(experiment, {**paths, **weights()}, read_settings(values))
     if output and "output" not in prepared.plan.settings:
         raise I3Error(
-            f"{name} works in data/ and runs/ of the current folder: leave output out, or cd "
-            f"{output}"
+            f"{fspath(name)} works in data/ and runs/ of the current folder: leave output out, or "
+            f"cd {fspath(output)}"
         )
     if not dry_run:
         scores = ExperimentScores(run_and_check(experiment, prepared))

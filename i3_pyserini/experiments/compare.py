@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.experiments.compared import BASELINE, JUDGED, Compared, Comparison
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
@@ -78,10 +79,8 @@ def compare(
     rates = tuple(rates) or (QUICK_RATES if quick else RATES)
     steps = steps if steps is not None else QUICK_STEPS if quick else STEPS
     _check(places, variants, rates)
-    numbers = {"seeds": seeds, "steps": steps, "query_length": query_length, "hits": hits}
-    for name, number in (numbers | {"passage_length": passage_length}).items():
-        if number < 1:
-            raise I3Error(f"{name} is {number}, must be at least 1")
+    at_least_1(seeds=seeds, steps=steps, hits=hits)
+    at_least_1(query_length=query_length, passage_length=passage_length)
     if batch_size < 2:  # noqa: PLR2004  (a pair)
         raise I3Error(f"batch_size is {batch_size}, must be at least 2: a batch has the negatives")
     from i3_pyserini.experiments.comparison import MINED, Options
@@ -90,8 +89,8 @@ def compare(
     names = [str(one) for one in choose_measures(measures)[0]]
     if teacher is not None and negatives is None:
         negatives = MINED
-    if negatives not in (None, MINED) and not Path(negatives).is_file():
-        raise I3Error(f"negatives {negatives}: neither a file nor {MINED!r}")
+    if negatives not in (None, MINED):
+        _check_negatives(Path(negatives), len(places))
     options = Options(
         backbone=fspath(backbone),
         rates=rates,
@@ -108,6 +107,16 @@ def compare(
         split=split,
     )
     return _compare(places, Path(output), options, names)
+
+
+def _check_negatives(path: Path, collections: int) -> None:
+    """Refuses a file of negatives that a training could not read."""
+    if not path.is_file():
+        raise I3Error(f"negatives {path}: neither a file nor 'mined'")
+    if collections > 1:
+        raise I3Error(f"negatives {path}: are of one collection; use 'mined' for several")
+    if path.suffix != ".tsv":
+        raise I3Error(f"negatives {path}: expected the .tsv file that data mine --output writes")
 
 
 def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) -> None:
@@ -129,7 +138,7 @@ def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) 
 def _compare(
     places: list[Path], output: Path, options: "Options", measures: list[str]
 ) -> Comparison:
-    from i3_pyserini.experiments.comparison import Study
+    from i3_pyserini.experiments.comparison import MINED, Study
     from i3_pyserini.formats.atomic import locked
     from i3_pyserini.java import find_java
 
@@ -141,6 +150,12 @@ def _compare(
         Study(place, output / place.resolve().name if several else output, options, lucene)
         for place in places
     ]
+    for study in studies:
+        if options.negatives not in (None, MINED) and study.queries.divided:
+            raise I3Error(
+                f"{study.data}: has no dev queries, and negatives {options.negatives} would be of "
+                "the queries that are split off too; split them first (i3-pyserini data split)"
+            )
     with locked(output):
         _identify(output, studies, options)
         if not lucene:
@@ -162,7 +177,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     for name in ("backbone", "teacher", "negatives"):
         path = Path(now[name] or "")
         if now[name] and path.is_dir():
-            files = sorted({*path.iterdir(), *path.rglob("*.json")})
+            files = sorted(path.rglob("*"))
             now[f"{name}_files"] = {
                 str(one.relative_to(path)): file_hash(one) for one in files if one.is_file()
             }

@@ -284,6 +284,7 @@ class Study:
             "validation.topics": self.queries.files["dev"][0],
             "validation.qrels": self.queries.files["dev"][1],
             "validation.measure": options.measure,
+            "validation.at_start": "false",  # of trained models only one is chosen
             "validation.every_steps": max(options.steps // VALIDATIONS, 1),
         }
         if model == PLAIN_MODEL:

@@ -46,3 +46,24 @@ class WrittenRun(Written):
         from i3_pyserini.formats.runs import read_run  # noqa: PLC0415  (polars)
 
         return read_run(self.path).frame
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training wrote.
+
+    Attributes:
+        output: the recipe's output folder.
+        best: the model directory with the best validation; the last one without validation.
+        summary: what was written, with the best validation, in words.
+    """
+
+    output: Path
+    best: Path
+    summary: str
+
+    def __fspath__(self) -> str:
+        return str(self.best)
+
+    def __str__(self) -> str:
+        return self.summary

@@ -9,8 +9,9 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.corpus_options import CorpusOptions
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def explain_passage(
     top: int = 20,
     memory: Literal["tokens", "vector"] = "tokens",
     stop_words: bool = False,
-    options: CorpusOptions | None = None,
+    corpus_options: CorpusOptions = USUAL,
 ) -> Explanation:
     """Prints the words of the query that a model imagines for a passage.
 
@@ -88,7 +89,7 @@ def explain_passage(
         memory: what the reconstructor sees: "tokens", all token vectors, as the original's
             decode_passage; or "vector", the passage vector alone, as when a released model encodes.
         stop_words: show stop words too.
-        options: how the corpus is read.
+        corpus_options: how the corpus is read, where that is unusual.
 
     Returns:
         The words and their weights.
@@ -101,22 +102,19 @@ def explain_passage(
         raise I3Error("give the passage either as text (and title) or as corpus and docid")
     if corpus is not None and title is not None:
         raise I3Error("title goes with text; in a corpus, the passage has its own")
-    if top < 1:
-        raise I3Error(f"top is {top}, must be at least 1")
+    at_least_1(top=top)
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.model.export import load_model_directory
     from i3_pyserini.model.pseudo_query import explain
 
     if corpus is not None:
-        passage = Corpus.from_options(Path(corpus), (options or CorpusOptions()).reading()).find(
-            str(docid)
-        )
+        passage = Corpus.from_options(Path(corpus), corpus_options.reading()).find(str(docid))
         title, text = passage.title, passage.text
     assert text is not None  # noqa: S101  (the one or the other)
     loaded, tokenizer = load_model_directory(fspath(model))
     trained = loaded.config.speaks
     if loaded.has_reconstructor and not trained:
-        note(f"{model}: its reconstructor was never trained; these words mean nothing")
+        note(f"{fspath(model)}: its reconstructor was never trained; these words mean nothing")
     words = explain(
         loaded, tokenizer, text, title, top=top, keep_stop_words=stop_words, memory=memory
     )

@@ -12,11 +12,11 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
-from i3_pyserini.search.options import at_least_1
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +69,7 @@ def search_bm25(
     at_least_1(hits=hits, threads=threads)
     if not k1 >= 0 or not 0 <= b <= 1:
         raise I3Error(f"k1 is {k1:g} and b {b:g}; k1 must be at least 0, b from 0 to 1")
-    if tag.split() != [tag]:
-        raise I3Error(f"tag {tag!r} is empty or has white space in it")
+    check_tag(tag)
     from i3_pyserini.formats.atomic import refuse_existing
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.run_file import write_run

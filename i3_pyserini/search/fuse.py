@@ -5,6 +5,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
@@ -115,14 +116,12 @@ def _check(
 
 
 def _check_numbers(hits: int, k: float, step: float | None, tag: str) -> None:
-    if hits < 1:
-        raise I3Error(f"hits is {hits}, must be at least 1")
+    at_least_1(hits=hits)
+    check_tag(tag)
     if not 0 <= k < float("inf"):
         raise I3Error(f"k is {k:g}, must be 0 or more")
     if step is not None and not 0 < step <= 1:
         raise I3Error(f"step is {step:g}, must be above 0 and at most 1")
-    if tag.split() != [tag]:
-        raise I3Error(f"tag {tag!r} is empty or has white space in it")
 
 
 def _tuned(

@@ -105,6 +105,9 @@ class Index:
         self.path, self.dimension = searcher.path, searcher.dimension
         self._words: PseudoQueryWords | None = None
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     def __len__(self) -> int:
         """Number of passages."""
         return self.searcher.count

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error
 
 
@@ -66,20 +67,6 @@ class Feedback:
                 f"feedback of depth {depth}: needs 1 or more hits for rocchio_topk, and not more "
                 "than these for rocchio_bottomk"
             )
-
-
-def at_least_1(**values: int | None) -> None:
-    """Raises for a number below 1.
-
-    Args:
-        values: by the parameter's name; None is not looked at.
-
-    Raises:
-        I3Error: names the parameter.
-    """
-    for name, value in values.items():
-        if value is not None and value < 1:
-            raise I3Error(f"{name} is {value}, must be at least 1")
 
 
 AS_BUILT, NO_FEEDBACK = SearchParameters(), Feedback()

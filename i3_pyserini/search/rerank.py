@@ -5,15 +5,16 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
+from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
-from i3_pyserini.search.options import at_least_1
 
 AS_DECLARED = EncoderOptions()
 MAX_LENGTH = 512  # ids of a pair, where nothing is said
+TEMPLATE, BATCH = "{title} {text}", 64
 
 
 def rerank_run(
@@ -25,8 +26,9 @@ def rerank_run(
     output: AnyPath,
     depth: int = 100,
     exact: bool = False,
-    template: str = "{title} {text}",
-    batch_size: int = 64,
+    titles: bool = True,
+    template: str | None = None,
+    batch_size: int | None = None,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
     device: str | None = None,
     tag: str | None = None,
@@ -49,9 +51,10 @@ def rerank_run(
         output: the run file to write.
         depth: how many hits of a query are scored.
         exact: score by inner products of an encoder's vectors in place of a cross-encoder.
-        template: what a cross-encoder reads of a passage; may have {title} and {sep} besides
-            {text}.
-        batch_size: pairs that a cross-encoder scores together.
+        titles: with `exact`, encode titles too.
+        template: what a cross-encoder reads of a passage, "{title} {text}" by default; may have
+            {sep} besides.
+        batch_size: pairs that a cross-encoder scores together; 64 by default.
         dtype: of the weights and of the computation.
         device: such as cuda:0; the first GPU or else the CPU by default.
         tag: last column of the run; the model's name by default.
@@ -70,8 +73,11 @@ def rerank_run(
             exists.
     """
     at_least_1(depth=depth, batch_size=batch_size)
-    if tag is not None and tag.split() != [tag]:
-        raise I3Error(f"tag {tag!r} is empty or has white space in it")
+    check_tag(tag)
+    if exact and (template is not None or batch_size is not None):
+        raise I3Error("template and batch_size are for a cross-encoder: leave them out with exact")
+    if not exact and not titles:
+        raise I3Error("titles is for exact; a cross-encoder's template says what it reads")
     other = [name for name, value in vars(encoder).items() if value is not None]
     if not exact and set(other) - {"max_length"}:
         raise I3Error(f"{' and '.join(other)}: a cross-encoder has no such option; exact has")
@@ -83,7 +89,7 @@ def rerank_run(
 
     output, name = Path(output), fspath(model)
     refuse_existing(output, overwrite)
-    refuse_inputs([output], [Path(run), Path(corpus)])
+    refuse_inputs([output], [Path(run), Path(topics), Path(corpus)])
     task = Reranking(
         Path(run),
         fspath(topics),
@@ -92,8 +98,8 @@ def rerank_run(
         None if cache is None else Path(cache),
     )
     if exact:
-        scorer: CrossScorer | ExactScorer = ExactScorer(name, encoder, dtype, device)
+        scorer: CrossScorer | ExactScorer = ExactScorer(name, encoder, titles, dtype, device)
     else:
         length = encoder.max_length or MAX_LENGTH
-        scorer = CrossScorer(name, template, length, batch_size, dtype, device)
+        scorer = CrossScorer(name, template or TEMPLATE, length, batch_size or BATCH, dtype, device)
     return rerank(task, scorer, output, tag, overwrite)

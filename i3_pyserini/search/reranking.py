@@ -93,9 +93,14 @@ class ExactScorer:
     """
 
     def __init__(
-        self, name: str, options: EncoderOptions, dtype: Dtype, device: str | None
+        self,
+        name: str,
+        options: EncoderOptions,
+        titles: bool,
+        dtype: Dtype,
+        device: str | None,
     ) -> None:
-        self.name, self._dtype = name, dtype
+        self.name, self._titles, self._dtype = name, titles, dtype
         self._encoder = load(name, device=device, dtype=dtype, encoder=options)
 
     def describe(self) -> Settings:
@@ -106,8 +111,9 @@ class ExactScorer:
         }
         directory = Path(self.name)
         known = fingerprint(directory) or self.name
+        extra: Settings = {} if self._titles else {"titles": 0}
         tokenizer = tokenizer_fingerprint(directory)
-        return {"encoder": known, "tokenizer": tokenizer, "dtype": self._dtype, **settings}
+        return {"encoder": known, "tokenizer": tokenizer, "dtype": self._dtype, **extra, **settings}
 
     def score(self, pairs: Sequence[tuple[str, Passage]]) -> list[float]:
         """See `Scorer`; each query and passage is encoded once."""
@@ -116,7 +122,10 @@ class ExactScorer:
         rows = {docid: row for row, docid in enumerate(passages)}
         left = self._encoder.encode_queries(list(queries))
         right = self._encoder.encode_passages(
-            [{"text": one.text, "title": one.title} for one in passages.values()]
+            [
+                {"text": one.text, "title": one.title if self._titles else None}
+                for one in passages.values()
+            ]
         )
         places = [(queries[query], rows[passage.docid]) for query, passage in pairs]
         return [float(left[query] @ right[row]) for query, row in places]

@@ -4,11 +4,12 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
+from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.written import WrittenRun
-from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters, at_least_1
+from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters
 
 ENGINE = "milvus:"  # how a vector engine's address begins
 
@@ -72,11 +73,11 @@ def search_topics(
     at_least_1(hits=hits, max_passage_hits=max_passage_hits, batch_size=batch_size, threads=threads)
     if not max_passage_delimiter:
         raise I3Error("max_passage_delimiter is empty")
-    if tag is not None and tag.split() != [tag]:
-        raise I3Error(f"tag {tag!r} is empty or has white space in it")
-    if encoded_queries is not None and (model is not None or queries.query_prefix):
+    check_tag(tag)
+    if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries are encoded already: leave model and its options out")
-    if fspath(index).startswith(ENGINE):
+    index = fspath(index)
+    if index.startswith(ENGINE):
         if not collection or feedback.prf_depth or parameters.given():
             raise I3Error(
                 f"{index}: a vector engine needs collection, and has no prf_depth, nprobe, "
@@ -95,7 +96,7 @@ def search_topics(
     encoded = None if encoded_queries is None else Path(encoded_queries)
     flags = queries.flags(None if model is None else fspath(model))
     job = SearchJob(
-        index=fspath(index),
+        index=index,
         queries=Queries(fspath(topics), encoded, flags),
         results=results,
         collection=collection,

@@ -4,13 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from os import fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import NameOrPath
-
-if TYPE_CHECKING:
-    from i3_pyserini.train.trainer import TrainedModel
+from i3_pyserini.formats.written import TrainedModel
 
 NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
 
@@ -20,7 +18,7 @@ def train_model(
     *,
     show: bool = False,
     overrides: Sequence[str] | Mapping[str, Any] = (),
-) -> "TrainedModel | str":
+) -> TrainedModel | str:
     """Trains a model as a recipe says; the same command resumes an interrupted run.
 
     Any key of the recipe is an option too: --training.batch_size 32 --output=runs/mine. Several
@@ -38,7 +36,6 @@ def train_model(
 
     Raises:
         I3Error: the recipe is invalid, or its files, model or output cannot be used.
-        StoppedError: SIGTERM or Ctrl-C came; the same call resumes.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

@@ -4,10 +4,8 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -17,6 +15,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.atomic import locked
+from i3_pyserini.formats.written import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.card import model_card, negatives_sentence
@@ -100,13 +100,17 @@ class Trainer:
         """Trains to the end.
 
         Raises:
-            I3Error: the output cannot be written, the data turn out to be unusable, or the
-                memory does not suffice.
+            I3Error: the output cannot be written or another process trains there, the data turn
+                out to be unusable, or the memory does not suffice.
         """
         self.progress = self.checkpoint.restore()
         if self.progress.finished:
             self._say(f"{self.output}: this run is finished; nothing to do")
             return
+        with locked(self.output) if self._first else nullcontext():
+            self._run()
+
+    def _run(self) -> None:
         self._begin()
         log = TrainingLog(self.output, self.progress.step) if self._first else None
         validation = self.recipe.validation
@@ -359,27 +363,6 @@ def _accelerator(precision: str) -> Accelerator:
         )
     except ValueError as error:
         raise I3Error(f"training.precision {precision}: {error}") from error
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """What a training wrote.
-
-    Attributes:
-        output: the recipe's output folder.
-        best: the model directory with the best validation; the last one without validation.
-        summary: what was written, with the best validation, in words.
-    """
-
-    output: Path
-    best: Path
-    summary: str
-
-    def __fspath__(self) -> str:
-        return str(self.best)
-
-    def __str__(self) -> str:
-        return self.summary
 
 
 def train(recipe: Recipe) -> TrainedModel:

@@ -273,7 +273,8 @@ def test_mistakes(task: Path, cross_encoder: str, make_cross_encoder: Callable[.
         ({"model": str(task / "absent")}, "absent"),
         ({"model": make_cross_encoder(bias=float("nan"))}, "is nan"),
         ({"name": "run.txt"}, "exists"),
-        ({"name": "run.txt", "overwrite": True}, "run.txt"),
+        ({"name": "run.txt", "overwrite": True}, "is named twice"),
+        ({"name": "topics.tsv", "overwrite": True}, "is named twice"),
     ]
     for options, said in mistakes:
         with pytest.raises(I3Error) as refused:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import locked
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.trainer import Trainer, train
@@ -224,3 +225,13 @@ def test_a_state_that_cannot_be_written(
     monkeypatch.setattr("i3_pyserini.train.checkpoint.torch.save", full)
     with pytest.raises(I3Error, match=r"state.pt: cannot be written .*No space left"):
         train(make_recipe("validation=null", "training.checkpoint_steps=2"))
+
+
+def test_two_trainings_do_not_share_a_folder(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe("validation=null", f"output={tmp_path}/run")
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(I3Error, match="another process is at work here"),
+    ):
+        train(recipe)
+    train(recipe)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +117,7 @@ def _place(runs: "Runs", baseline: NameOrPath | None) -> int | None:
     """Place of the run that the others are compared with; None for a run alone."""
     if baseline is None:
         return 0 if len(runs.entries) > 1 else None
+    baseline = fspath(baseline)
     place = runs.place_of(baseline)
     if place is None:
         raise I3Error(f"baseline {baseline} is none of the runs")

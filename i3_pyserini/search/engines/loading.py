@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import AnyPath
-from i3_pyserini.search.options import at_least_1
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from i3_pyserini.checks import at_least_1
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.search.options import at_least_1
 
 if TYPE_CHECKING:
     from i3_pyserini.search.serve.passages import Passages
