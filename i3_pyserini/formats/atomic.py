@@ -312,7 +312,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise I3Error(f"{folder}: cannot be used ({error.strerror})") from error
+        raise I3Error(f"{folder}: cannot be written ({error.strerror})") from error
     with exclusive(folder / LOCK, folder, "another process is at work here; wait for it"):
         yield
 

@@ -351,7 +351,7 @@ def test_outputs_are_checked_before_the_model(tmp_path: Path, tiny_t5: str) -> N
     (out / "corpus" / "corpus.jsonl").write_text("old")
     assert "corpus.jsonl: exists" in refused(Job(source, out, overwrite=True))
     assert "no such collection" in refused(Job(tmp_path / "none.tsv", out))
-    assert "cannot be used" in refused(Job(source, Path("/proc/none")))
+    assert "cannot be written" in refused(Job(source, Path("/proc/none")))
 
 
 def test_command_with_a_model_that_is_none(tmp_path: Path, tiny_bert: str, run_module: Run) -> None:

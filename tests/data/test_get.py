@@ -176,7 +176,7 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(
     dataset: Dataset, site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site.files["/official.tar.gz"] = OFFICIAL[:-1] + b"x"
-    with pytest.raises(I3Error, match=r"1 file\(s\) of small could not be had"):
+    with pytest.raises(I3Error, match=r"1 file\(s\) of small could not be downloaded"):
         get_dataset(dataset, tmp_path / "data", ["text"])
     assert "official.tar.gz: wrong checksum (md5)" in capfd.readouterr().err
     assert not (tmp_path / "data" / "downloads" / "official.tar.gz").exists()

@@ -291,8 +291,8 @@ def test_bad_outputs_are_refused_before_the_collection_is_read(tmp_path: Path) -
         return str(caught.value)
 
     (tmp_path / "file").write_text("")
-    assert f"{tmp_path}/file/out: cannot be used" in error(tmp_path / "file" / "out")
-    assert "/proc/none: cannot be used" in error(Path("/proc/none"))
+    assert f"{tmp_path}/file/out: cannot be written" in error(tmp_path / "file" / "out")
+    assert "/proc/none: cannot be written" in error(Path("/proc/none"))
     for name in ("topics.train.tsv", "qrels.train.txt", "generated.tsv", "corpus/corpus.jsonl"):
         path = tmp_path / name.replace("/", "-") / name
         path.parent.mkdir(parents=True)

@@ -59,7 +59,7 @@ def test_ids_of_all_languages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["/sys/index", "/proc/index"])
 def test_place_that_cannot_be_written(tmp_path: Path, place: str) -> None:
     corpus = write(tmp_path / "c.jsonl", {"a": "egg"})
-    with pytest.raises(I3Error, match=r"\.index\.partial: cannot be used"):
+    with pytest.raises(I3Error, match=r"\.index\.partial: cannot be written"):
         run_encoding(corpus, LengthEncoder(), IndexOutput(Path(place)))
 
 
