@@ -39,9 +39,9 @@ from benchmarks.record import Figure, add_record_option, measured_now, save, sin
 from i3_pyserini.encode.encoders import AutoDocumentEncoder
 from i3_pyserini.experiments.demo.docstrings import collect_docstrings
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.java import java_environment
 from i3_pyserini.model.backbone import load_encoder
 from i3_pyserini.model.settings import EncoderSettings
+from i3_pyserini.stock.java import java_environment
 
 FEW = 8
 WORDS = 56  # a docstring cut to about the length of an MS MARCO passage

@@ -20,8 +20,8 @@ from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, write_files
-from i3_pyserini.search.engines.milvus import Milvus
-from i3_pyserini.search.engines.search import search_engine
+from i3_pyserini.integrations.milvus import Milvus
+from i3_pyserini.search.engine import search_engine
 from i3_pyserini.search.searcher import Searcher
 
 DEPTHS = (10, 100, 1000)

@@ -17,9 +17,9 @@ from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.model.settings import EncoderSettings
-from i3_pyserini.search.anserini import run_pyserini
-from i3_pyserini.search.lucene_files import index_vectors, write_topics
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.stock.anserini import run_pyserini
+from i3_pyserini.stock.lucene_files import index_vectors, write_topics
 
 ROWS: tuple[tuple[str, dict[str, int], int], ...] = (
     ("flat", {}, 0),

@@ -31,7 +31,7 @@ from i3_pyserini.experiments.demo.docstrings import collect_docstrings
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape, write_files
-from i3_pyserini.java import java_environment
+from i3_pyserini.stock.java import java_environment
 
 PASSAGES, DIMENSION, HITS = 100_000, 384, 1000
 BATCHES = (64, 512, 4096)

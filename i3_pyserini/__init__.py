@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from i3_pyserini.search.fuse import fuse_runs
     from i3_pyserini.search.opened import Index, open_index
     from i3_pyserini.search.rerank import rerank_run
-    from i3_pyserini.search.serve.server import serve_index
     from i3_pyserini.search.topics import search_topics
+    from i3_pyserini.serve.server import serve_index
     from i3_pyserini.train.train_model import train_model
 
 __version__ = "0.1.0"
@@ -49,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "save_model_directory": "model.export",
         "search_bm25": "search.bm25",
         "search_topics": "search.topics",
-        "serve_index": "search.serve.server",
+        "serve_index": "serve.server",
         "train_model": "train.train_model",
         "write_report": "eval.report.write",
     },

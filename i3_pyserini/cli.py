@@ -38,7 +38,7 @@ COMMANDS = {
         "experiments.compare:compare",
         "compare BM25, a backbone, a dual encoder and I³ on your data",
     ),
-    "serve": Command("search.serve.server:serve_index", "serve a page to search an index from"),
+    "serve": Command("serve.server:serve_index", "serve a page to search an index from"),
     "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
     "completion": Command(
@@ -75,9 +75,7 @@ COMMANDS = {
     "index lucene-topics": Command(
         "search.lucene:write_lucene_topics", "write encoded queries for the same search"
     ),
-    "index load": Command(
-        "search.engines.loading:load_index", "load an index into a vector engine"
-    ),
+    "index load": Command("integrations.loading:load_index", "load an index into a vector engine"),
     "data list": Command("data.get:list_data", "list the published data sets, or the files of one"),
     "data get": Command("data.get:get_data", "download and prepare a published data set"),
     "data check": Command("data.check:check_collection", "verify a folder of data"),

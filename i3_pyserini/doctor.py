@@ -13,11 +13,11 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.records import MANIFEST
-from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.settings import in_words
-from i3_pyserini.traps import ALWAYS, trap_words
+from i3_pyserini.stock.encoders import ALWAYS, trap_words
+from i3_pyserini.stock.java import FIX, MODULE, OLDEST, find_java, java_environment
 
 OPENAI_REFUSES_EMPTY_KEY = (2, 33)
 

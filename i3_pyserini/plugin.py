@@ -1,59 +1,28 @@
 """`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands that know I³ encoders.
 
-The only module that imports pyserini. It puts our encoders into Pyserini's tables under "i3", lets
-its argument parsers accept `--encoder-class i3`, finds a Java runtime, and runs the stock module.
-`… bm25 INDEX K1 B` is for other processes, which ask it: see `answer_bm25`.
+Pyserini's tables get our encoders under "i3", and its command lines accept `--encoder-class i3`.
+An index is compared with what will encode the queries before Java starts.
 """
 
 import argparse
-import json
-import os
-import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.java import FIX, MODULE, OLDEST, find_java, java_environment
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.index import EncoderRecord
 
-COMMANDS = ("pyserini.encode", "pyserini.search.faiss")
+SEARCH = "pyserini.search.faiss"
+COMMANDS = ("pyserini.encode", SEARCH)
 NAME = "i3"
 USAGE = f"""usage: python -m i3_pyserini.plugin {{{",".join(COMMANDS)}}} …
 
 Runs the stock Pyserini command with the arguments behind its name; --encoder-class i3 takes an
 I³ model directory."""
-
-
-def register() -> None:
-    """Puts our encoders into Pyserini's tables, before all others.
-
-    Pyserini picks a class by searching the encoder's path for the tables' names, so that ours has
-    to come first. Needs a Java runtime, as any import of pyserini does.
-    """
-    from pyserini import encode
-
-    from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
-
-    _put_first(encode.document_encoder_class_map, I3DocumentEncoder)
-    _put_first(encode.query_encoder_class_map, I3QueryEncoder)
-
-
-def set_java() -> None:
-    """Sets `JAVA_HOME` for this process if the Java that Pyserini would take does not suit it.
-
-    Raises:
-        I3Error: no runtime here suits it.
-    """
-    java, seen = find_java()
-    if java is None:
-        found = "; ".join(f"{other.home}: Java {other.version}" for other in seen) or "none"
-        raise I3Error(f"Pyserini needs Java {OLDEST} or newer with {MODULE}; found {found}. {FIX}")
-    os.environ.update(java_environment())
 
 
 def main() -> None:
@@ -62,65 +31,14 @@ def main() -> None:
         print(USAGE)
         return
     command, arguments = sys.argv[1], sys.argv[2:]
-    if command == "bm25":
-        set_java()
-        answer_bm25(*arguments)
-        return
     if command not in COMMANDS:
         raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
-    if command == "pyserini.search.faiss":
+    if command == SEARCH:
         check_search(arguments)
-    set_java()
-    register()
-    sys.argv = [command, *arguments]
-    add_argument = argparse.ArgumentParser.add_argument
-    argparse.ArgumentParser.add_argument = _with_our_class(add_argument)  # type: ignore[method-assign]
-    try:
-        runpy.run_module(command, run_name="__main__", alter_sys=True)
-    finally:
-        argparse.ArgumentParser.add_argument = add_argument  # type: ignore[method-assign]
+    from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
+    from i3_pyserini.stock.encoders import run_with_encoders
 
-
-def answer_bm25(index: str, k1: str, b: str) -> None:
-    """Searches a Lucene index for another process until that closes our standard input.
-
-    It asks by lines of JSON, `{"query": …, "hits": …}`, and is answered by lines
-    `[[docid, score], …]`. A line before the first question, `[]`, says that we are ready.
-
-    Args:
-        index: the index's directory.
-        k1: of BM25.
-        b: likewise.
-    """
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever Java prints is no answer
-    from pyserini.search.lucene import LuceneSearcher
-
-    searcher = LuceneSearcher(index)
-    searcher.set_bm25(float(k1), float(b))
-    print("[]", file=answers, flush=True)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        hits = searcher.search(asked["query"], asked["hits"])
-        print(json.dumps([[hit.docid, hit.score] for hit in hits]), file=answers, flush=True)
-
-
-def _put_first(table: dict[str, Any], encoder_class: type) -> None:
-    others = {name: value for name, value in table.items() if name != NAME}
-    table.clear()
-    table.update({NAME: encoder_class, **others})
-
-
-def _with_our_class(add_argument: Any) -> Any:
-    """`add_argument`, but `--encoder-class` may be "i3" too (Pyserini's choices are fixed)."""
-
-    def wrapper(self: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
-        if "--encoder-class" in names and "choices" in options:
-            options["choices"] = [NAME, *options["choices"]]
-        action: argparse.Action = add_argument(self, *names, **options)
-        return action
-
-    return wrapper
+    run_with_encoders(command, arguments, NAME, I3DocumentEncoder, I3QueryEncoder)
 
 
 def check_search(arguments: Sequence[str]) -> None:

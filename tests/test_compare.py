@@ -21,7 +21,7 @@ from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.experiments.compared import Compared, Comparison, Cost
-from i3_pyserini.java import Java
+from i3_pyserini.stock.java import Java
 from tests.train.task import LETTERS, SIZE, pid, query
 from tests.worlds.commands import attempt
 
@@ -83,7 +83,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         return 0
 
     monkeypatch.setattr(runner, "execute", start)
-    monkeypatch.setattr("i3_pyserini.java.find_java", lambda: (JAVA, []))
+    monkeypatch.setattr("i3_pyserini.stock.java.find_java", lambda: (JAVA, []))
     yield commands
 
 
@@ -153,7 +153,7 @@ def test_two_collections_without_java_by_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("i3_pyserini.java.find_java", lambda: (None, []))
+    monkeypatch.setattr("i3_pyserini.stock.java.find_java", lambda: (None, []))
     folders = [write_collection(tmp_path / name) for name in ("first", "second")]
     numbers = "--steps 2 --rates 1e-3 --batch-size 4 --query-length 8 --passage-length 12"
     words = ["--backbone", tiny_bert, "--output", str(tmp_path / "output"), *numbers.split()]

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini import doctor, java
+from i3_pyserini import doctor
 from i3_pyserini.cli import run
 from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.traps import ALWAYS, trap_words
+from i3_pyserini.stock import java
+from i3_pyserini.stock.encoders import ALWAYS, trap_words
 from tests.model.odd_tokenizers import KINDS, make_odd_model
 from tests.model.st_models import st_model
 

@@ -19,8 +19,8 @@ from i3_pyserini.experiments.check import run_and_check
 from i3_pyserini.experiments.experiment import Prepared, load_experiment, prepare
 from i3_pyserini.experiments.plan import commands
 from i3_pyserini.formats.measures import choose_measures
-from i3_pyserini.java import find_java
 from i3_pyserini.shipped import shipped
+from i3_pyserini.stock.java import find_java
 from i3_pyserini.train.recipe_file import load_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.serve.bm25 import SqliteBm25
+from i3_pyserini.serve.bm25 import SqliteBm25
 
 WORDS = ("water", "egg", "plant light", "photosynthesis", "how long to boil")
 # Names, and for each one that it stands for as a pattern, or after its escapes are taken away.

@@ -27,9 +27,9 @@ from i3_pyserini.experiments.runner import run_plan
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.java import find_java
 from i3_pyserini.model.original import save_original
 from i3_pyserini.shipped import RECIPES, shipped
+from i3_pyserini.stock.java import find_java
 from tests.data.server import Site, serving
 from tests.data.test_get import tar
 from tests.train.task import LETTERS, SIZE, query

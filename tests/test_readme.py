@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.java import find_java, java_environment
+from i3_pyserini.stock.java import find_java, java_environment
 
 ROOT = Path(__file__).parents[1]
 

@@ -175,7 +175,7 @@ def encode_and_say(
     from i3_pyserini.encode.runner import run_encoding
     from i3_pyserini.encode.summary import advice, stock_search
     from i3_pyserini.formats.index import read_manifest
-    from i3_pyserini.java import java_environment
+    from i3_pyserini.stock.java import java_environment
 
     for line in advice(spec.resolved()):
         note(line)

@@ -8,7 +8,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.model.settings import QUERY_ENCODER, EncoderSettings, in_words
 from i3_pyserini.model.tokenizer_file import read_tokenizer_file
-from i3_pyserini.traps import ALWAYS, trap_words
+from i3_pyserini.stock.encoders import ALWAYS, trap_words
 
 
 def holds(manifest: IndexManifest) -> str | None:

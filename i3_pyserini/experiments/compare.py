@@ -140,7 +140,7 @@ def _compare(
 ) -> Comparison:
     from i3_pyserini.experiments.comparison import MINED, Study
     from i3_pyserini.formats.atomic import locked
-    from i3_pyserini.java import find_java
+    from i3_pyserini.stock.java import find_java
 
     if output.exists() and not output.is_dir():
         raise I3Error(f"{output}: is a file; name a folder")

@@ -13,7 +13,7 @@ from types import FrameType
 
 from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
-from i3_pyserini.java import java_environment
+from i3_pyserini.stock.java import java_environment
 
 STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
 # The environment's own, whether or not it is activated.

@@ -32,7 +32,7 @@ from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import QUERY_ENCODER
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.traps import ALWAYS, trap_words
+from i3_pyserini.stock.encoders import ALWAYS, trap_words
 
 PASSAGE_WEIGHTS = "model-passages.safetensors"
 INDEX = "model.safetensors.index.json"

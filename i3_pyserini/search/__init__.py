@@ -6,7 +6,6 @@ from i3_pyserini.lazy import lazy_names
 
 if TYPE_CHECKING:
     from i3_pyserini.search.bm25 import search_bm25
-    from i3_pyserini.search.engines.loading import load_index
     from i3_pyserini.search.fuse import fuse_runs
     from i3_pyserini.search.index.advise import advise_index
     from i3_pyserini.search.index.approximate import build_index, tune_index
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from i3_pyserini.search.opened import Index, PassageHit, open_index
     from i3_pyserini.search.options import Feedback, SearchParameters
     from i3_pyserini.search.rerank import rerank_run
-    from i3_pyserini.search.serve.server import serve_index
     from i3_pyserini.search.topics import search_topics
 
 __getattr__, __dir__ = lazy_names(
@@ -28,12 +26,10 @@ __getattr__, __dir__ = lazy_names(
         "build_index": "index.approximate",
         "build_lucene_index": "lucene",
         "fuse_runs": "fuse",
-        "load_index": "engines.loading",
         "open_index": "opened",
         "rerank_run": "rerank",
         "search_bm25": "bm25",
         "search_topics": "topics",
-        "serve_index": "serve.server",
         "tune_index": "index.approximate",
         "write_lucene_topics": "lucene",
     },
@@ -48,12 +44,10 @@ __all__ = [
     "build_index",
     "build_lucene_index",
     "fuse_runs",
-    "load_index",
     "open_index",
     "rerank_run",
     "search_bm25",
     "search_topics",
-    "serve_index",
     "tune_index",
     "write_lucene_topics",
 ]

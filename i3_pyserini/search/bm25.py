@@ -152,7 +152,7 @@ def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None =
     from i3_pyserini.encode.scan import scan
     from i3_pyserini.formats.index import BuiltRecord, CorpusRecord, IndexManifest
     from i3_pyserini.formats.passages import collection_name
-    from i3_pyserini.search.anserini import (
+    from i3_pyserini.stock.anserini import (
         count_indexed,
         is_same_index,
         new_lucene_index,
@@ -208,7 +208,7 @@ def search(
     import polars as pl
 
     from i3_pyserini.formats.runs import read_run
-    from i3_pyserini.search.anserini import run_pyserini
+    from i3_pyserini.stock.anserini import run_pyserini
 
     qids = np.array(list(topics), dtype=object)
     lines = [f"{n}\t{' '.join(text.split())}\n" for n, text in enumerate(topics.values())]

@@ -20,6 +20,7 @@ from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.search.engine import open_engine, search_engine
 from i3_pyserini.search.feedback import moved
 from i3_pyserini.search.filters import best_passages, without_query
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
@@ -169,10 +170,7 @@ def _index_hits(
 def _run_engine(
     job: SearchJob, topics: Mapping[str, str], address: str, collection: str
 ) -> WrittenRun:
-    from i3_pyserini.search.engines.milvus import Milvus  # noqa: PLC0415  (an extra)
-    from i3_pyserini.search.engines.search import search_engine  # noqa: PLC0415  (an extra)
-
-    engine = Milvus(address)
+    engine = open_engine(address)
     hits = job.results.hits or DEFAULT_HITS
     engine.check(collection, None, hits)
     made_by, place = engine.made_by(collection), f"{address}, collection {collection}"

@@ -36,7 +36,7 @@ def build_lucene_index(
             failed.
     """
     at_least_1(m=m, ef_construction=ef_construction, threads=threads)
-    from i3_pyserini.search.lucene_files import index_vectors
+    from i3_pyserini.stock.lucene_files import index_vectors
 
     folder, parameters = Path(output), {"M": m, "efC": ef_construction} if type == "hnsw" else {}
     cores = threads or os.cpu_count() or 1
@@ -64,7 +64,7 @@ def write_lucene_topics(queries: AnyPath, *, output: AnyPath, overwrite: bool = 
             a query's id.
     """
     from i3_pyserini.formats.encoded_queries import read_encoded_queries
-    from i3_pyserini.search.lucene_files import write_topics
+    from i3_pyserini.stock.lucene_files import write_topics
 
     encoded = read_encoded_queries(Path(queries))
     write_topics(encoded, Path(output), overwrite)

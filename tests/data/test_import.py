@@ -19,7 +19,7 @@ from i3_pyserini.formats.corpus_options import CorpusOptions
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
-from i3_pyserini.search.serve.bm25 import SqliteBm25
+from i3_pyserini.serve.bm25 import SqliteBm25
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Row = tuple[str, str, int]

@@ -7,8 +7,8 @@ import pytest
 
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.java import find_java
 from i3_pyserini.search.bm25 import index_beside
+from i3_pyserini.stock.java import find_java
 
 needs_java = pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 

@@ -14,8 +14,8 @@ from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.vector_files import Kind, Shape, write_files
-from i3_pyserini.java import find_java
-from i3_pyserini.search.lucene_files import write_topics
+from i3_pyserini.stock.java import find_java
+from i3_pyserini.stock.lucene_files import write_topics
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PASSAGES, DIMENSION, HITS = 500, 24, 50
@@ -58,7 +58,7 @@ def test_stock_search_finds_what_faiss_finds(
 ) -> None:
     import faiss
 
-    from i3_pyserini.java import java_environment
+    from i3_pyserini.stock.java import java_environment
 
     for name, value in java_environment().items():
         monkeypatch.setenv(name, value)

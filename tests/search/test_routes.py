@@ -23,7 +23,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.serve.passages import Passages
+from i3_pyserini.serve.passages import Passages
 from tests.conftest import WORDS, tiny_bert_config
 from tests.model.st_models import st_model
 
@@ -207,7 +207,7 @@ def by_page(world: World, scratch: Path, *flags: str) -> Ranking:
         for qid, text in topics_of(world).items():
             shown[qid] = [hit.docid for hit in passages.search(text, PASSAGES)[0]]
 
-    with mock.patch("i3_pyserini.search.serve.server.serve", serve):
+    with mock.patch("i3_pyserini.serve.server.serve", serve):
         call(
             "i3_pyserini",
             *("serve", world.folder / "index", world.folder / "corpus.jsonl", "--no-bm25"),

@@ -13,10 +13,10 @@ import pytest
 
 from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes
 from i3_pyserini.formats.index import EncoderRecord
-from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.job import tag_of
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.topics import search_topics
+from i3_pyserini.stock.java import find_java, java_environment
 from tests.search.conftest import PASSAGES
 from tests.search.conftest import QUERIES as TOPICS
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from i3_pyserini.java import find_java, java_environment
+from i3_pyserini.stock.java import find_java, java_environment
 from tests.worlds.commands import command
 from tests.worlds.compare import check_hits, check_vectors, read_hits, read_index
 from tests.worlds.place import Place

@@ -13,7 +13,7 @@ from i3_pyserini.experiments.demo.collection import write_collection
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.java import find_java, java_environment
+from i3_pyserini.stock.java import find_java, java_environment
 
 EXAMPLES, TOP = 3, 3
 PASSAGE_LENGTH = 96  # as in the recipe

@@ -13,12 +13,12 @@ import pytest
 from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.index_output import IndexOutput
-from i3_pyserini.java import find_java, java_environment
 from i3_pyserini.search.faiss_index import apply_parameters, parameters_of
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import tune
 from i3_pyserini.search.index.types import TYPES
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.stock.java import find_java, java_environment
 from tests.search.index.test_build import vectors_of
 from tests.search.test_searcher import write_index
 

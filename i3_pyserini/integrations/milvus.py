@@ -21,7 +21,7 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import read_files
-from i3_pyserini.search.engines.connection import (
+from i3_pyserini.integrations.connection import (
     CONNECT,
     connect,
     disconnect,
@@ -64,6 +64,8 @@ class Milvus:
     Raises:
         I3Error: the address is none, pymilvus is not installed, or nobody answers there.
     """
+
+    most_hits = MOST_HITS
 
     def __init__(self, address: str, create: bool = False) -> None:
         self.address = address

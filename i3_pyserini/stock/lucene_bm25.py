@@ -1,6 +1,13 @@
-"""BM25 of a Lucene index, searched by a stock Pyserini that runs as long as the page does."""
+"""BM25 of a Lucene index, searched by a stock Pyserini that runs as long as who asks it.
+
+Pyserini is in a process of its own, since it starts a Java virtual machine; it is
+`python -m i3_pyserini.stock.lucene_bm25 INDEX K1 B`. Both sides of their conversation are here. It
+is asked by lines of JSON, `{"query": …, "hits": …}`, and answers by lines `[[docid, score], …]`. A
+line before the first question, `[]`, says that it is ready.
+"""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,8 +15,8 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from i3_pyserini.errors import I3Error
-from i3_pyserini.java import FIX, find_java
+from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.stock.java import FIX, find_java, set_java
 
 K1, B = 0.9, 0.4  # Pyserini's, and those of `search_bm25`
 
@@ -17,8 +24,7 @@ K1, B = 0.9, 0.4  # Pyserini's, and those of `search_bm25`
 class LuceneBm25:
     """Ranks passages as `search_bm25` does, with the index that it has made.
 
-    Pyserini is in a process of its own, since it starts a Java virtual machine; that ends when we
-    do, in whatever way.
+    Its process ends when we do, in whatever way.
 
     Args:
         index: a Lucene index.
@@ -39,7 +45,7 @@ class LuceneBm25:
             "w+", encoding="utf-8", errors="replace"
         )
         self._process = subprocess.Popen(  # noqa: S603  (our own arguments)
-            [sys.executable, "-m", "i3_pyserini.plugin", "bm25", str(index), str(K1), str(B)],
+            [sys.executable, "-m", __name__, str(index), str(K1), str(B)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -79,3 +85,24 @@ class LuceneBm25:
 
 def _rank(hit: tuple[str, float]) -> tuple[float, str]:
     return hit[1], hit[0]
+
+
+def main() -> None:
+    """Searches for another process until that closes our standard input."""
+    index, k1, b = sys.argv[1:]
+    set_java()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever Java prints is no answer
+    from pyserini.search.lucene import LuceneSearcher  # noqa: PLC0415  (starts Java)
+
+    searcher = LuceneSearcher(index)
+    searcher.set_bm25(float(k1), float(b))
+    print("[]", file=answers, flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        hits = searcher.search(asked["query"], asked["hits"])
+        print(json.dumps([[hit.docid, hit.score] for hit in hits]), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

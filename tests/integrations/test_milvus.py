@@ -25,15 +25,17 @@ from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.searcher import Searcher
+from tests.search.conftest import place
 from tests.search.test_searcher import random_vectors, write_index
 
 if importlib.util.find_spec("pymilvus") is None or importlib.util.find_spec("milvus_lite") is None:
     pytest.skip("needs an engine: pip install 'i3-pyserini[engine]'", allow_module_level=True)
 
-from i3_pyserini.search.engines.milvus import MOST_HITS, Milvus
-from i3_pyserini.search.engines.search import search_engine
+from i3_pyserini.integrations.milvus import MOST_HITS, Milvus
+from i3_pyserini.search.engine import search_engine
 
 PASSAGES = 500
+__all__ = ["place"]  # a fixture
 
 
 @pytest.fixture
@@ -211,7 +213,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3_pyserini.search.engines.connection.CONNECT", 1)
+    monkeypatch.setattr("i3_pyserini.integrations.connection.CONNECT", 1)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(I3Error, match="cannot be reached"),

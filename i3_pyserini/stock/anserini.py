@@ -18,7 +18,7 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest, read_manifest
-from i3_pyserini.java import FIX, MODULE, Java, find_java, java_environment
+from i3_pyserini.stock.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"
 INDEXED = re.compile(r"\bindexed:\s+([\d,]+)")

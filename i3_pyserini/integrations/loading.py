@@ -64,7 +64,7 @@ def load_index(
     if not collection.isidentifier() or not collection.isascii():
         raise I3Error(f"collection {collection!r}: letters, digits and _ only")
     at_least_1(batch_size=batch_size)
-    from i3_pyserini.search.engines.milvus import Milvus
+    from i3_pyserini.integrations.milvus import Milvus
 
     milvus = Milvus(engine, create=True)
     held = milvus.load(Path(index), collection, batch_size, type)

@@ -19,7 +19,7 @@ from i3_pyserini.formats.encoded_queries import EncodedQueries
 from i3_pyserini.formats.index import BuiltRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import read_files
-from i3_pyserini.search.anserini import count_indexed, new_lucene_index, run_anserini
+from i3_pyserini.stock.anserini import count_indexed, new_lucene_index, run_anserini
 
 MAINS = {
     "flat": "io.anserini.index.IndexFlatDenseVectors",

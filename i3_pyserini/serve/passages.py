@@ -11,9 +11,9 @@ from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.corpus import corpus_of
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.serve.bm25 import Bm25, SqliteBm25
-from i3_pyserini.search.serve.lucene import LuceneBm25
-from i3_pyserini.search.serve.snippets import Snippet, snippet, words_of
+from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
+from i3_pyserini.serve.snippets import Snippet, snippet, words_of
+from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second
 

@@ -13,7 +13,7 @@ from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
-    from i3_pyserini.search.serve.passages import Passages
+    from i3_pyserini.serve.passages import Passages
 
 PORTS = 65_535
 
@@ -60,7 +60,7 @@ def serve_index(
         raise I3Error("bm25_index is for bm25, which is off")
     listening = listen(host, port)
     from i3_pyserini.search.searcher import Searcher
-    from i3_pyserini.search.serve.passages import Passages, Sources
+    from i3_pyserini.serve.passages import Passages, Sources
 
     searcher = Searcher(Path(index))
     name = None if model is None else fspath(model)
@@ -105,7 +105,7 @@ def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) 
     """
     import uvicorn  # an extra
 
-    from i3_pyserini.search.serve.app import make_app
+    from i3_pyserini.serve.app import make_app
 
     app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
     port = listening.getsockname()[1]

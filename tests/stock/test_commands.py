@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.java import find_java, java_environment
+from i3_pyserini.stock.java import find_java, java_environment
 from tests.conftest import WORDS
 from tests.model.st_models import st_model
 
@@ -134,7 +134,7 @@ def test_our_auto_class_is_pyserini_s(
 
 def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
     code = (
-        "from i3_pyserini.plugin import set_java; set_java()\n"
+        "from i3_pyserini.stock.java import set_java; set_java()\n"
         "from pyserini.search.faiss import FaissSearcher\n"
         "from i3_pyserini.encode.encoders import I3QueryEncoder\n"
         "searcher = FaissSearcher('index', I3QueryEncoder('model', device='cpu'))\n"

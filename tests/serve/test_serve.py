@@ -18,13 +18,13 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.serve.app import LONGEST_QUERY, make_app
-from i3_pyserini.search.serve.passages import Passages, Sources
-from i3_pyserini.search.serve.shield import HEADERS
-from i3_pyserini.search.serve.snippets import SHOWN, snippet, words_of
+from i3_pyserini.serve.app import LONGEST_QUERY, make_app
+from i3_pyserini.serve.passages import Passages, Sources
+from i3_pyserini.serve.shield import HEADERS
+from i3_pyserini.serve.snippets import SHOWN, snippet, words_of
 from tests.encode.indexes import edit_manifest
-from tests.search.serve.conftest import LONG, SCRIPT, TEXTS
 from tests.search.test_searcher import write_index
+from tests.serve.conftest import LONG, SCRIPT, TEXTS
 
 
 def client_of(
@@ -219,7 +219,7 @@ def test_headers_of_every_answer(client: TestClient) -> None:
 def test_a_passage_that_is_gone(
     collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3_pyserini.search.serve.passages.CHECKED", 1)  # the first and the last
+    monkeypatch.setattr("i3_pyserini.serve.passages.CHECKED", 1)  # the first and the last
     vectors = np.ones((3, 32), dtype=np.float32)
     index = write_index(tmp_path / "index", vectors, ["eggs", "absent", "plant"])
     page = client_of(collection, index=str(index), hits=3).get("/", params={"q": "egg"})
@@ -286,7 +286,7 @@ def test_help_answers_at_once(run_module: Callable[..., Any]) -> None:
 
 
 def test_files_belong_to_the_package() -> None:
-    files = resources.files("i3_pyserini.search.serve")
+    files = resources.files("i3_pyserini.serve")
     for name in ("page.html", "page.js", "style.css"):
         text = files.joinpath(name).read_text("utf-8")
         assert "http:" not in text and "https:" not in text  # nothing from elsewhere

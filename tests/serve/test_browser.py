@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser import PHONE, needs_browser, open_browser
-from tests.search.serve.conftest import SCRIPT, TEXTS
+from tests.serve.conftest import SCRIPT, TEXTS
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

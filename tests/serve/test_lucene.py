@@ -9,10 +9,10 @@ import pytest
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.java import find_java
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.serve.lucene import LuceneBm25
-from i3_pyserini.search.serve.passages import Passages, Sources
+from i3_pyserini.serve.passages import Passages, Sources
+from i3_pyserini.stock.java import find_java
+from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 pytestmark = pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 TOPICS = {"1": "hot water", "2": "light egg", "3": "zebra", "4": '"a* (AND'}

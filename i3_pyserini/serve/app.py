@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.serve.passages import Passages
-from i3_pyserini.search.serve.shield import SafeHeaders, TrustedHosts
+from i3_pyserini.serve.passages import Passages
+from i3_pyserini.serve.shield import SafeHeaders, TrustedHosts
 
 LONGEST_QUERY = 1000  # characters; no model reads more than some hundred word pieces
 LONGEST_ID = 1000
@@ -27,7 +27,7 @@ def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
         hits: passages shown of each search.
         hosts: names by which the page may be asked for; see `TrustedHosts`.
     """
-    package = "i3_pyserini.search.serve"
+    package = "i3_pyserini.serve"
     templates = Environment(
         loader=PackageLoader(package, ""), autoescape=True, undefined=StrictUndefined
     )

@@ -1,7 +1,7 @@
 """Finding a Java runtime that stock Pyserini can start, for those who have none set up.
 
 Pyserini 1.6 and 2 start a virtual machine of Java 21 or newer with the module
-`jdk.incubator.vector`; several packaged runtimes lack that module. Nothing here imports pyserini.
+`jdk.incubator.vector`; several packaged runtimes lack that module.
 """
 
 import os
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from i3_pyserini.errors import I3Error
 
 OLDEST = 21
 MODULE = "jdk.incubator.vector"
@@ -67,6 +69,19 @@ def java_environment() -> dict[str, str]:
     if java is None or java.source in ("JAVA_HOME", "java on the path"):
         return {}
     return {"JAVA_HOME": str(java.home)}
+
+
+def set_java() -> None:
+    """Sets `JAVA_HOME` for this process if the Java that Pyserini would take does not suit it.
+
+    Raises:
+        I3Error: no runtime here suits it.
+    """
+    java, seen = find_java()
+    if java is None:
+        found = "; ".join(f"{other.home}: Java {other.version}" for other in seen) or "none"
+        raise I3Error(f"Pyserini needs Java {OLDEST} or newer with {MODULE}; found {found}. {FIX}")
+    os.environ.update(java_environment())
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:

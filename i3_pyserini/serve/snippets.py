@@ -3,7 +3,7 @@
 from collections.abc import Set
 from dataclasses import dataclass
 
-from i3_pyserini.search.serve.bm25 import WORD, stop_words
+from i3_pyserini.serve.bm25 import WORD, stop_words
 
 SHOWN = 600  # characters, more than most passages of MS MARCO have
 Pieces = list[tuple[str, bool]]

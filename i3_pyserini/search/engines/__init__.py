@@ -1,1 +1,0 @@
-"""Vectors in a distributed vector engine, where one machine does not suffice."""
