@@ -21,7 +21,7 @@ LEAST = 0.6  # overlap, see `near_pairs`
 
 @dataclass(frozen=True)
 class Split:
-    """Two parts of a collection's queries.
+    """Two parts of a collection's queries; usable wherever the path of their folder is.
 
     Attributes:
         folder: where their files are.
@@ -42,6 +42,9 @@ class Split:
     by_passage: int
     by_text: int
     by_near_text: int
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     def __str__(self) -> str:
         parts = [

@@ -1,6 +1,6 @@
 """Which encoder is meant: known before its weights are read, and by every process that needs it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -148,7 +148,21 @@ def spec_of(
     contradicted = tuple(overruled(against))
     if contradicted:
         note(f"{model}: options overrule what it declares ({'; '.join(contradicted)})")
+    settings = _within_positions(model, settings)
     return EncoderSpec(model, "auto", dtype, backend, settings, contradicted)
+
+
+def _within_positions(model: str, settings: EncoderSettings) -> EncoderSettings:
+    """Lengths that the encoder can read, so that a manifest states where texts are cut."""
+    from i3_pyserini.model.loading import load_config  # noqa: PLC0415  (torch)
+
+    positions = getattr(load_config(model, "encoder"), "max_position_embeddings", None) or 0
+    for name in ("query_length", "passage_length"):
+        length = getattr(settings, name)
+        if length and 0 < positions < length:
+            note(f"{model}: {name} is {positions}, not {length}: the model has no more positions")
+            settings = replace(settings, **{name: positions})
+    return settings
 
 
 def _version(library: str) -> str:

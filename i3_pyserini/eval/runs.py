@@ -90,7 +90,7 @@ def evaluate(
 def _check(group_by: NameOrPath | None, topics: NameOrPath | None, bm25: AnyPath | None) -> None:
     """Refuses arguments that do not go together, before anything is read."""
     if group_by and group_by not in GROUPINGS and not Path(group_by).is_file():
-        raise I3Error(f"group_by {group_by}: neither {', '.join(GROUPINGS)} nor a file")
+        raise I3Error(f"group_by {fspath(group_by)}: neither {', '.join(GROUPINGS)} nor a file")
     for grouping, option, value in (("length", "topics", topics), ("bm25", "bm25", bm25)):
         if group_by == grouping and not value:
             raise I3Error(f"group_by {grouping} needs {option}")

@@ -1,5 +1,6 @@
 """`load` and `create`: an encoder that takes texts, with the vectors of all other routes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ def test_options_overrule_what_a_model_declares(
     encoder = i3.load(minilm, encoder=options)
     assert "options overrule what it declares (--l2-norm" in capsys.readouterr().err
     assert abs(np.linalg.norm(encoder.encode_queries(["eggs"])[0]) - 1) > 0.01
+
+
+def test_a_length_above_the_positions_is_said_as_it_is(
+    tiny_bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = tmp_path / "c.tsv"
+    corpus.write_text("id\ttext\na\t" + "boil eggs " * 200 + "\n")
+    index = i3.encode_corpus(
+        corpus, model=tiny_bert, output=tmp_path / "index", encoder=EncoderOptions(max_length=512)
+    )
+    said = capsys.readouterr().err
+    assert "passage_length is 160, not 512" in said
+    assert "160 ids" in said
+    manifest = json.loads((Path(index) / "manifest.json").read_text())
+    assert manifest["model"]["passage_length"] == 160
 
 
 def test_mistakes(tiny_bert: str, tmp_path: Path) -> None:

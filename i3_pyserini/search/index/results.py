@@ -27,7 +27,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """An index whose parameters were tuned.
+    """An index whose parameters were tuned; usable wherever its path is.
 
     Attributes:
         index: its directory, where the best trial's parameters are stored now.
@@ -40,6 +40,9 @@ class Tuned:
     k: int
     best: Trial
     trials: Sequence[Trial]
+
+    def __fspath__(self) -> str:
+        return str(self.index)
 
     def __str__(self) -> str:
         lines = [f"{'parameters':<32} {f'recall@{self.k}':>12} {'ms/query':>9}"]
