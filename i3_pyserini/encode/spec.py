@@ -157,12 +157,13 @@ def _within_positions(model: str, settings: EncoderSettings) -> EncoderSettings:
     from i3_pyserini.model.loading import load_config  # noqa: PLC0415  (torch)
 
     positions = getattr(load_config(model, "encoder"), "max_position_embeddings", None) or 0
+    shorter: dict[str, Any] = {}
     for name in ("query_length", "passage_length"):
         length = getattr(settings, name)
         if length and 0 < positions < length:
             note(f"{model}: {name} is {positions}, not {length}: the model has no more positions")
-            settings = replace(settings, **{name: positions})
-    return settings
+            shorter[name] = positions
+    return replace(settings, **shorter)
 
 
 def _version(library: str) -> str:
