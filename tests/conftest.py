@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -68,6 +69,11 @@ def _share_the_cores() -> None:
         torch.set_num_threads(threads)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers of a message, in its order: what a test checks of it, without its wording."""
+    return re.findall(r"\d+(?:\.\d+)?", text)
 
 
 @pytest.fixture(autouse=True)
