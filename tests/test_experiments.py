@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import subprocess
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,13 +20,13 @@ from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.shipped import shipped
 from i3_pyserini.stock.java import find_java
 from i3_pyserini.train.recipe_file import load_recipe
+from tests.conftest import Done, Run
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(__file__).parents[2] / "shared" / "collections"
 NAMES = shipped("experiment")
 PATHS = {"output": "out", "collections": "collections", "minilm": "MODEL"}
 RUN = ("experiment", "run")
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Parsed(BaseException):
@@ -147,7 +145,7 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_tiny(tiny: Path, run_module: Run) -> Run:
-    def run(*args: object) -> subprocess.CompletedProcess[str]:
+    def run(*args: object) -> Done:
         base = tiny.parent
         places = ("--output", base / "out", "--collections", base / "collections")
         return run_module("i3_pyserini", *RUN, "tiny", "--folder", tiny, *places, *args)

@@ -1,15 +1,13 @@
 """Corpora of unusual forms, through commands as a user calls them."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Run
 from tests.formats.forms import PASSAGES, Form
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TABLE = ("--encoding", "cp1252", "--column-delimiter", ";")
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ from i3_pyserini.formats.runs import read_run
 from i3_pyserini.model.original import save_original
 from i3_pyserini.shipped import RECIPES, shipped
 from i3_pyserini.stock.java import find_java
+from tests.conftest import Done, Run
+from tests.data.get.conftest import tar
 from tests.data.server import Site, serving
-from tests.data.test_get import tar
 from tests.train.task import LETTERS, SIZE, query
 
 ROOT = Path(__file__).parents[1]
@@ -244,7 +245,7 @@ def small_catalog(site: Site, folder: Path) -> Path:
 
 
 def test_the_five_steps_run_on_a_small_ms_marco(
-    site: Site, tmp_path: Path, run_reproduce: Callable[..., subprocess.CompletedProcess[str]]
+    site: Site, tmp_path: Path, run_reproduce: Run
 ) -> None:
     if find_java()[0] is None:
         pytest.skip("stock search needs Java: pip install 'i3-pyserini[java]'")
@@ -338,8 +339,8 @@ def some_docstrings(folder: Path) -> Path:
 
 
 @pytest.fixture
-def run_reproduce() -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(folder: Path, site: Site, *args: object) -> subprocess.CompletedProcess[str]:
+def run_reproduce() -> Run:
+    def run(folder: Path, site: Site, *args: object) -> Done:
         environment = {**os.environ, "HF_ENDPOINT": site.url, "HF_HUB_DISABLE_XET": "1"}
         environment |= {"OMP_NUM_THREADS": "1", "IR_DATASETS_HOME": str(folder / "none")}
         return subprocess.run(

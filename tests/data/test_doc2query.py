@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,8 @@ from i3_pyserini.data.query_files import Job
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import LOCK
 from i3_pyserini.formats.textstore import open_query_store
-from tests.conftest import VOCABULARY, WORDS
+from tests.conftest import VOCABULARY, WORDS, Run
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PARTIAL, SETTINGS = ".queries.partial", ".queries.partial.json"
 FILES = ["generated.tsv", "qrels.train.txt", "topics.train.tsv"]
 

@@ -1,8 +1,6 @@
 """`data import` and `data check`: every source gives the same collection; mistakes are named."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 from i3_pyserini.serve.bm25 import SqliteBm25
+from tests.conftest import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 Row = tuple[str, str, int]
 PASSAGES = [("d1", "Eggs", 'Boil "hard'), ("d2", "", "Hot, water"), ("d3", "Ice", "Çold")]
 QUERIES = [("q1", "how long"), ("q2", 'what is "it'), ("q3", "where")]

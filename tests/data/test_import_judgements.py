@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ from i3_pyserini.data.sources.named import HubDataset
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.topics import read_topics
+from tests.conftest import Run
 from tests.formats.compressed import COMPRESS, ODD_NAMES, write
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 CORPUS = "".join(json.dumps({"_id": f"d{n}", "text": f"text {n}"}) + "\n" for n in range(4))
 QUERIES = "".join(json.dumps({"_id": f"q{n}", "text": f"query {n}"}) + "\n" for n in range(3))
 HEADER = "query-id\tcorpus-id\tscore\n"

@@ -1,6 +1,4 @@
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.textstore import open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
+from tests.conftest import Done, Run
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MODEL = {"source": "model", "model": "x"}
 PASSAGES = [
     {"id": "p1", "title": "How to\tboil\n  an egg", "text": "Place the egg in water. Wait."},
@@ -320,7 +318,7 @@ def test_command(tmp_path: Path, run_module: Run) -> None:
     source = jsonl(tmp_path / "c.jsonl", PASSAGES)
     words = ("data", "queries", source, "--output", tmp_path / "o")
 
-    def queries(*args: object) -> "subprocess.CompletedProcess[str]":
+    def queries(*args: object) -> Done:
         return run_module("i3_pyserini", *words, *args)
 
     done = queries("--source", "titles", "--min-words", 2, "--cache", tmp_path / "cache")

@@ -1,6 +1,4 @@
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +6,7 @@ import pytest
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.__main__ import split_sections
 from i3_pyserini.errors import I3Error
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.conftest import Done, Run
 
 
 def test_sections() -> None:
@@ -38,7 +35,7 @@ def test_encode_and_what_it_refuses(
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text('{"id": "1", "title": "eggs", "text": "boil"}\n{"id": "2", "text": "fry"}\n')
 
-    def encode(output: str, *more: str) -> "subprocess.CompletedProcess[str]":
+    def encode(output: str, *more: str) -> Done:
         return run_module(
             "i3_pyserini.encode",
             *("input", "--corpus", corpus),

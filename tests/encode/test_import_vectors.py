@@ -1,7 +1,5 @@
 import hashlib
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from i3_pyserini.formats import jsonl_vectors, vector_files
 from i3_pyserini.formats.index import EncoderRecord, SourceRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.vector_files import Kind, Shape
+from tests.conftest import Run
 
 IDS = [f"p{number}" for number in range(9)]
 VECTORS = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
@@ -233,9 +232,7 @@ def test_the_source_is_not_overwritten(tmp_path: Path, ids: Path) -> None:
         load(npy(tmp_path), tmp_path / "index", ids)
 
 
-def test_import_on_the_command_line(
-    tmp_path: Path, ids: Path, run_module: "Callable[..., subprocess.CompletedProcess[str]]"
-) -> None:
+def test_import_on_the_command_line(tmp_path: Path, ids: Path, run_module: Run) -> None:
     output = ("--output", tmp_path / "out", "--name", "mine")
     command = ("i3_pyserini", "index", "import", npy(tmp_path), *output)
     done = run_module(*command)

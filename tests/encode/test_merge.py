@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from i3_pyserini.formats.index import EncoderRecord, ShardRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
+from tests.conftest import Run
 from tests.encode.indexes import (
     PASSAGES,
     content,
@@ -331,7 +330,7 @@ def test_what_is_there_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
 def test_merge_on_the_command_line(
     corpus: Corpus,
     tmp_path: Path,
-    run_module: "Callable[..., subprocess.CompletedProcess[str]]",
+    run_module: Run,
 ) -> None:
     shards = encode_shards(corpus, tmp_path)
     done = run_module("i3_pyserini", "index", "merge", *shards[:2], "--output", tmp_path / "m")

@@ -1,6 +1,4 @@
 import json
-import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import Kind, Shape
 from i3_pyserini.model.settings import EncoderSettings
+from tests.conftest import Run
 from tests.encode.indexes import (
     PASSAGES,
     content,
@@ -36,7 +35,6 @@ from tests.encode.indexes import (
 from tests.encode.stand_in import LengthEncoder
 from tests.model.odd_tokenizers import KINDS, make_odd_model
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 EGGS = [
     "boil an egg",
     "hot water",

@@ -1,7 +1,5 @@
 """Levels below zero, measure by measure: what ir-measures makes of them, and never relevant."""
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import ir_measures
@@ -16,8 +14,8 @@ from i3_pyserini.formats.qrels import as_pandas, read_qrels
 from i3_pyserini.formats.runs import Run, read_run
 from i3_pyserini.search.fusion import Fusion
 from i3_pyserini.search.fusion_tuning import tune
+from tests.conftest import Run as RunModule
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 MEASURES = {
     "nDCG": ("nDCG", "nDCG@3", "nDCG@10", "nDCG(gains={1:0,2:3})@5", "nDCG(judged_only=True)@5"),
     "AP": ("AP", "AP@5", "AP(rel=2)", "AP(rel=3)@3", "AP(judged_only=True)", "SetAP"),
@@ -93,7 +91,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_eval_counts_them(run_module: Command, files: Path) -> None:
+def test_eval_counts_them(run_module: RunModule, files: Path) -> None:
     done = run_module("i3_pyserini.eval", files / "qrels.txt", files / "run.x", check=True)
     (line,) = [line for line in done.stderr.splitlines() if "below zero" in line]
     assert "3 judgements" in line and "-2" in line

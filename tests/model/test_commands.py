@@ -1,8 +1,6 @@
 """The command lines as a user meets them: what they print, and how they end."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +8,7 @@ import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.model.original import save_original
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.conftest import Done, Run
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def directory(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> Pa
     return tmp_path / "model"
 
 
-def refused(done: "subprocess.CompletedProcess[str]") -> str:
+def refused(done: Done) -> str:
     """The one line that a refused command prints."""
     assert done.returncode == 2
     assert done.stdout == ""

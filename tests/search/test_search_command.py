@@ -17,10 +17,10 @@ from i3_pyserini.search.job import tag_of
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.topics import search_topics
 from i3_pyserini.stock.java import find_java, java_environment
+from tests.conftest import Run
 from tests.search.conftest import PASSAGES
 from tests.search.conftest import QUERIES as TOPICS
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 SEARCH = "i3_pyserini.search"
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -14,7 +13,7 @@ import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
-from tests.conftest import WORDS
+from tests.conftest import WORDS, Done, Run
 from tests.model.st_models import st_model
 
 pytestmark = pytest.mark.skipif(
@@ -42,8 +41,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(place: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    def run(module: str, *args: object) -> "subprocess.CompletedProcess[str]":
+def run(place: Path) -> Run:
+    def run(module: str, *args: object) -> Done:
         done = subprocess.run(
             [sys.executable, "-m", module, *map(str, args)],
             capture_output=True,
@@ -56,9 +55,6 @@ def run(place: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         return done
 
     return run
-
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def encode(run: Run, module: str, encoder: list[str], embeddings: str, *flags: str) -> None:

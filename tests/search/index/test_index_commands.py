@@ -1,19 +1,17 @@
 """`i3-pyserini index`, as a user types it."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from i3_pyserini.formats.encoded_queries import queries_as_bytes
+from tests.conftest import Run
 from tests.search.index.test_build import vectors_of
 from tests.search.test_searcher import write_index
 
 INDEX = ("i3_pyserini", "index")
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
