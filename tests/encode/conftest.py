@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.encode.runner import run_encoding
+from i3_pyserini.formats import jsonl_vectors, vector_files
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.encode.slow_encode import slow_encoding
@@ -45,3 +46,10 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def same_bytes(undisturbed: dict[str, bytes]) -> Callable[[Path], bool]:
     return lambda folder: bytes_of(folder) == undisturbed
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors are read seven at a time."""
+    monkeypatch.setattr(vector_files, "BLOCK", 7)
+    monkeypatch.setattr(jsonl_vectors, "BLOCK", 7)

@@ -1,6 +1,4 @@
-import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,51 +8,11 @@ from huggingface_hub import HfApi
 from torch.nn import functional as F  # noqa: N812
 from transformers import (
     AutoModel,
-    BertForMaskedLM,
-    DistilBertConfig,
-    ElectraConfig,
-    ModernBertConfig,
-    PreTrainedConfig,
-    PreTrainedTokenizerFast,
-    RobertaConfig,
-    T5Config,
 )
 
 from i3_pyserini import I3Config, I3Error, I3Retriever, I3Tokenizer
-from tests.conftest import VOCABULARY, tiny_bert_config
-
-TEXTS = [
-    "how long to boil an egg",
-    "eggs",
-    "place the eggs in hot water : what is a photosynthesis",
-]
-TITLES = ["boil", None, "the water"]
-SIZES: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 4, "vocab_size": len(VOCABULARY)}
-FAMILIES: dict[str, PreTrainedConfig] = {
-    "bert": tiny_bert_config(),
-    "distilbert": DistilBertConfig(
-        dim=32, n_layers=2, n_heads=4, hidden_dim=64, vocab_size=len(VOCABULARY)
-    ),
-    "roberta": RobertaConfig(**SIZES, num_hidden_layers=2, intermediate_size=64, pad_token_id=0),
-    "modernbert": ModernBertConfig(
-        **SIZES,
-        num_hidden_layers=2,
-        intermediate_size=48,
-        pad_token_id=0,
-        cls_token_id=2,
-        sep_token_id=3,
-        bos_token_id=2,
-        eos_token_id=3,
-    ),
-}
-MakeBackbone = Callable[[PreTrainedConfig], str]
-
-
-def vectors(model: I3Retriever, tokenizer: I3Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
-    with torch.no_grad():
-        passages = model.encode_passages(**tokenizer.passages(TEXTS, TITLES)).vectors
-        assert passages is not None
-        return model.encode_queries(**tokenizer.queries(TEXTS)), passages
+from tests.conftest import tiny_bert_config
+from tests.model.backbones import FAMILIES, TEXTS, TITLES, MakeBackbone, vectors
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -206,18 +164,6 @@ def test_training_and_encoding_use_their_own_pseudo_query_length(tiny_bert: str)
         assert pseudo_query.size(1) == length
 
 
-def test_backbone_saved_as_a_masked_language_model(
-    tiny_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
-) -> None:
-    masked = BertForMaskedLM(tiny_bert_config())
-    masked.save_pretrained(tmp_path)
-    tiny_tokenizer.save_pretrained(tmp_path)
-    model = I3Retriever.from_backbone(str(tmp_path))
-    for name, weight in masked.bert.state_dict().items():
-        for encoder in (model.query_encoder, model.passage_encoder):
-            assert torch.equal(encoder.state_dict()[name], weight)
-
-
 def test_gradient_checkpointing_changes_no_gradient(tiny_bert: str) -> None:
     gradients = []
     for checkpointing in (False, True):
@@ -264,76 +210,6 @@ def test_push_to_hub(tiny_model: tuple[I3Retriever, I3Tokenizer], monkeypatch: A
     assert {"config.json", "model.safetensors"} <= set(sent["someone/i3"])
 
 
-def test_too_long_for_the_backbone(tiny_bert: str, make_backbone: MakeBackbone) -> None:
-    with pytest.raises(I3Error, match="passage_length is 200, but the backbone has only 160"):
-        I3Retriever.from_backbone(tiny_bert, passage_length=200)
-    roberta = make_backbone(FAMILIES["roberta"])  # positions start behind the padding id
-    with pytest.raises(I3Error, match="has only 511 positions"):
-        I3Retriever.from_backbone(roberta, passage_length=512)
-
-
-def test_backbones_that_cannot_serve(
-    make_backbone: MakeBackbone, tiny_bert: str, tmp_path: Path
-) -> None:
-    narrow = make_backbone(
-        ElectraConfig(**SIZES, embedding_size=16, num_hidden_layers=1, intermediate_size=64)
-    )
-    with pytest.raises(I3Error, match="embeds words in 16 dimensions but its layers have 32"):
-        I3Retriever.from_backbone(narrow)
-    t5 = make_backbone(T5Config(d_model=32, num_heads=4, num_layers=1, vocab_size=len(VOCABULARY)))
-    with pytest.raises(I3Error, match="type 't5' has an encoder and a decoder"):
-        I3Retriever.from_backbone(t5)
-    with pytest.raises(I3Error, match="no such directory"):
-        I3Retriever.from_backbone(str(tmp_path / "nowhere"))
-    with pytest.raises(I3Error, match="is a file; name the directory"):
-        I3Retriever.from_backbone(f"{tiny_bert}/config.json")
-
-
-def test_backbone_with_missing_weights(tiny_bert: str, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    for file in Path(tiny_bert).iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    weights = load_file(tmp_path / "model.safetensors")
-    del weights["encoder.layer.1.output.dense.weight"]
-    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(I3Error, match=r"weights are missing: encoder\.layer\.1\.output\.dense"):
-        I3Retriever.from_backbone(str(tmp_path))
-
-
-def test_backbone_without_tokenizer(tiny_bert: str, tmp_path: Path) -> None:
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / name).write_bytes((Path(tiny_bert) / name).read_bytes())
-    with pytest.raises(I3Error, match="no tokenizer here"):
-        I3Retriever.from_backbone(str(tmp_path))
-
-
-def test_tokenizer_of_another_backbone(tiny_bert: str, tmp_path: Path) -> None:
-    for file in Path(tiny_bert).iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 10}))
-    with pytest.raises(
-        I3Error, match=r"the tokenizer has \d+ tokens but the backbone embeds only 10"
-    ):
-        I3Retriever.from_backbone(str(tmp_path))
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_backbone_stored_in_half_precision(
-    tiny_bert: str, tiny_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, dtype: torch.dtype
-) -> None:
-    half: Any = AutoModel.from_pretrained(tiny_bert, dtype=dtype)
-    half.save_pretrained(tmp_path / "half")
-    tiny_tokenizer.save_pretrained(tmp_path / "half")
-    model = I3Retriever.from_backbone(str(tmp_path / "half")).eval()
-    assert {weight.dtype for weight in model.state_dict().values()} == {torch.float32}
-    vectors(model, I3Tokenizer.from_pretrained(str(tmp_path / "half"), model.config))
-    model.save_pretrained(tmp_path / "model")
-    again = I3Retriever.from_pretrained(tmp_path / "model", dtype=dtype)
-    assert {weight.dtype for weight in again.state_dict().values()} == {dtype}
-
-
 def test_labels_in_evaluation_mode(tiny_bert: str) -> None:
     """Evaluation during training: the pseudo-query is then of the labels' length."""
     model = I3Retriever.from_backbone(tiny_bert).eval()
@@ -361,26 +237,3 @@ def test_saving_over_a_model_directory_is_refused(
     save_model_directory(*tiny_model, tmp_path / "model")
     with pytest.raises(I3Error, match="renews its query_encoder too"):
         tiny_model[0].save_pretrained(tmp_path / "model")
-
-
-@pytest.mark.parametrize("damage", ["truncated", "activation", "sizes", "modules"])
-def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
-    for file in Path(tiny_bert).iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
-    fields = json.loads(config.read_text())
-    if damage == "truncated":
-        weights.write_bytes(weights.read_bytes()[:5000])
-    elif damage == "modules":
-        (tmp_path / "modules.json").write_text("[")
-    else:
-        change = {"hidden_act": "gelou"} if damage == "activation" else {"intermediate_size": 60}
-        config.write_text(json.dumps({**fields, **change}))
-    said = {
-        "truncated": "weights cannot be read",
-        "activation": "gelou",
-        "sizes": r"do not have config.json's sizes: .*\[64, 32\] instead of \[60, 32\]",
-        "modules": r"modules\.json: cannot be read",
-    }[damage]
-    with pytest.raises(I3Error, match=said):
-        I3Retriever.from_backbone(str(tmp_path))

@@ -14,7 +14,7 @@ from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.trainer import Trainer, train
 from tests.conftest import tiny_bert_config
-from tests.model.test_retriever import MakeBackbone
+from tests.model.backbones import MakeBackbone
 from tests.train.conftest import MakeRecipe
 from tests.train.task import log_lines
 
