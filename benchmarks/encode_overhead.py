@@ -25,7 +25,7 @@ from tqdm import tqdm
 from transformers import BertConfig
 
 from i3_pyserini import I3Config, I3Retriever, I3Tokenizer
-from i3_pyserini.experiments.demo.docstrings import collect_docstrings
+from i3_pyserini.experiments.demo.collection import collect_docstrings
 
 PASSAGE_WORDS = 56
 BATCH_PASSAGES = 32

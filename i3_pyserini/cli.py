@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error, run_command
@@ -41,9 +41,7 @@ COMMANDS = {
     "serve": Command("serve.server:serve_index", "serve a page to search an index from"),
     "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
     "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
-    "completion": Command(
-        "completion:print_completion", "print a script for completion by a shell"
-    ),
+    "completion": Command("cli:print_completion", "print a script for completion by a shell"),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
     ),
@@ -153,6 +151,23 @@ def find(words: Sequence[str]) -> str:
     close = get_close_matches(wanted, known, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(close)}?" if close else f"see {PROGRAM} --help"
     raise I3Error(f"{' '.join(words[: 1 + group])}: no such command; {advice}")
+
+
+def print_completion(shell: Literal["bash", "zsh", "fish"]) -> str:
+    """Prints a script by which a shell completes commands and options.
+
+    For bash: `source <(i3-pyserini completion bash)`.
+
+    Args:
+        shell: which shell.
+
+    Returns:
+        The script.
+    """
+    from i3_pyserini.command import completion  # noqa: PLC0415  (a list needs no parser)
+
+    functions = {name: command.function for name, command in COMMANDS.items()}
+    return completion(PROGRAM, functions, shell)
 
 
 def groups() -> list[str]:

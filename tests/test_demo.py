@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.experiments.demo import collection
-from i3_pyserini.experiments.demo.collection import write_collection
-from i3_pyserini.experiments.demo.docstrings import Docstring
+from i3_pyserini.experiments.demo.collection import Docstring, write_collection
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.topics import read_topics

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.experiments.demo.docstrings import Docstring, collect_docstrings
+from i3_pyserini.experiments.demo.collection import Docstring, collect_docstrings
 
 LONG = "This sentence is here to make the description as long as it has to be. " * 2
 MODULE = f'''"""A module that is documented well enough.

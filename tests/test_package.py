@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 import i3_pyserini
-from i3_pyserini.cli import COMMANDS, run
+from i3_pyserini.cli import COMMANDS, print_completion, run
 from i3_pyserini.command import as_command, function_of
-from i3_pyserini.completion import print_completion
 from i3_pyserini.errors import I3Error
 
 PACKAGE = Path(i3_pyserini.__file__).parent
@@ -34,7 +33,7 @@ HEAVY = (
         "import i3_pyserini",
         "import i3_pyserini.model.convert",
         "import i3_pyserini.model.explain",
-        "import i3_pyserini.formats.jsonl, i3_pyserini.errors",
+        "import i3_pyserini.formats.lines, i3_pyserini.errors",
     ],
 )
 def test_imports_are_light(code: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import is_compressed
-from i3_pyserini.formats.jsonl import parse_object, refuse_surrogates
+from i3_pyserini.formats.lines import parse_object, refuse_surrogates
 
 
 @dataclass(frozen=True)

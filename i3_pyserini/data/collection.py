@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from i3_pyserini.data.sources.base import Source
+from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.corpus_files import OWN_STORE

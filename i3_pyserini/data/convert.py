@@ -12,9 +12,9 @@ from i3_pyserini.data.archive import extract_members
 from i3_pyserini.data.catalog import CatalogFile
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.lines import read_tsv
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.topics import topics_of_file
-from i3_pyserini.formats.tsv import read_tsv
 
 UNPACKED = ".unpacked-"
 PAIR = 2  # columns: an id and a text

@@ -23,14 +23,13 @@ from i3_pyserini.data.query_files import (
     prepared,
     write_queries,
 )
-from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.journal import Journal, Settings, open_journal
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.textstore import TextStore, open_store
+from i3_pyserini.model.devices import note_slow_bf16, torch_device
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
-from i3_pyserini.model.precision import note_slow_bf16
 from i3_pyserini.model.tokenizer_loading import VOCABULARY_FILES
 
 # As docTTTTTquery samples (github.com/castorini/docTTTTTquery; Nogueira and Lin 2019, "From

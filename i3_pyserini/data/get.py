@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.data.catalog import CATALOG, CatalogFile, find_dataset, load_catalog
 from i3_pyserini.errors import note
-from i3_pyserini.formats.paths import AnyPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, Written
 
 if TYPE_CHECKING:
     import pandas as pd

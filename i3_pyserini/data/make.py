@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
     from i3_pyserini.data.query_files import Job, Summary

@@ -216,9 +216,8 @@ def _corpus(sources: Sources, hits: "Run | IndexHits") -> Corpus:
     """The collection, read as it was for the index."""
     if isinstance(hits, Run):
         return Corpus.from_options(sources.collection, sources.reading)
-    from i3_pyserini.search.corpus import corpus_of  # noqa: PLC0415  (see `_opened`)
 
-    return corpus_of(hits.searcher, sources.collection, sources.reading)
+    return hits.searcher.corpus(sources.collection, sources.reading)
 
 
 def _with_hits(

@@ -5,11 +5,9 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 
 def score_pairs(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error, note
+from i3_pyserini.errors import I3Error, at_least_1, note
 from i3_pyserini.formats.paths import AnyPath
 
 if TYPE_CHECKING:

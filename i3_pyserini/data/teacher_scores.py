@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from i3_pyserini.data.candidates import TeacherFile
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.lines import read_jsonl
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from i3_pyserini.data.candidates import Candidates, NegativesFile, is_id, pids_o
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import COMPRESSED
-from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
+from i3_pyserini.formats.lines import read_jsonl, refuse_surrogates
 
 
 @dataclass(frozen=True)

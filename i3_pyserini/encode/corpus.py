@@ -7,12 +7,10 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.checks import at_least_1
 from i3_pyserini.encode.flags import EncoderOptions
-from i3_pyserini.errors import I3Error, note
+from i3_pyserini.errors import I3Error, at_least_1, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from i3_pyserini.checks import at_least_1
+from i3_pyserini.errors import at_least_1
 from i3_pyserini.model.settings import POOLINGS, Contradiction, Pooling, prompt_of, shown
 
 OPTIONS = {  # by field of `EncoderSettings`

@@ -9,8 +9,7 @@ from typing import Literal
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 Kind = Literal["faiss", "npy", "jsonl"]
 

@@ -12,8 +12,8 @@ from i3_pyserini.formats.atomic import file_hash, refuse_inputs
 from i3_pyserini.formats.docids import IdFile, count_ids
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest, SourceRecord
 from i3_pyserini.formats.index_output import IndexOutput
-from i3_pyserini.formats.jsonl import SUFFIXES
 from i3_pyserini.formats.jsonl_vectors import first_dimension, read_jsonl_vectors
+from i3_pyserini.formats.lines import SUFFIXES
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Shape, open_index, open_npy, read_array

@@ -14,9 +14,7 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
-from i3_pyserini.model.lowercase import lowercase_first
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
-from i3_pyserini.model.query_text import query_texts
 from i3_pyserini.model.settings import (
     NO_LIMIT,
     QUERY_ENCODER,
@@ -24,10 +22,12 @@ from i3_pyserini.model.settings import (
     check_length,
     resolve,
 )
+from i3_pyserini.model.texts import lowercase_first, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 
 if TYPE_CHECKING:
-    from i3_pyserini.encode.encoders import AutoQueryEncoder, I3QueryEncoder
+    from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
+    from i3_pyserini.encode.encoders import I3QueryEncoder
 
 TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
 TRANSFORMERS_BATCH = 64
@@ -197,14 +197,14 @@ class TransformersQueryEncoder:
     def __init__(
         self, name: str, kind: Kind, device: str | None, settings: EncoderSettings | None
     ) -> None:
-        from i3_pyserini.encode import encoders  # noqa: PLC0415  (seconds)
+        from i3_pyserini.encode import auto_encoders, encoders  # noqa: PLC0415  (seconds)
 
         self.name, self.fingerprint, self.cut = name, fingerprint(Path(name)), 0
         self._encoder: I3QueryEncoder | AutoQueryEncoder
         if kind == "i3":
             self._encoder = encoders.I3QueryEncoder(name, device or "cpu")
         else:
-            self._encoder = encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
+            self._encoder = auto_encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
         self.dimension, self.settings = self._encoder.dimension, self._encoder.settings
 
     def encode(self, queries: Sequence[str]) -> Scores:

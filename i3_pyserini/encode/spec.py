@@ -100,8 +100,7 @@ class EncoderSpec:
             I3Error: there is no such device here, or it cannot compute so.
         """
         from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415  (torch)
-        from i3_pyserini.encode.encoders import torch_device  # noqa: PLC0415  (torch)
-        from i3_pyserini.model.precision import note_slow_bf16  # noqa: PLC0415  (torch)
+        from i3_pyserini.model.devices import note_slow_bf16, torch_device  # noqa: PLC0415  (torch)
 
         check_possible(torch_device(device), self.dtype, self.backend)
         if self.backend == "torch":  # OpenVINO chooses fp32 by itself
@@ -113,10 +112,8 @@ class EncoderSpec:
         Raises:
             I3Error: they cannot be read, or there is no such device.
         """
-        from i3_pyserini.encode.encoders import (  # noqa: PLC0415  (torch)
-            AutoDocumentEncoder,
-            I3DocumentEncoder,
-        )
+        from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder  # noqa: PLC0415  (torch)
+        from i3_pyserini.encode.encoders import I3DocumentEncoder  # noqa: PLC0415  (torch)
 
         how: dict[str, Any] = {"dtype": self.dtype, "backend": self.backend}
         if self.kind == "i3":

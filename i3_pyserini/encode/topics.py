@@ -6,8 +6,7 @@ from pathlib import Path
 
 from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 
 def encode_topics(

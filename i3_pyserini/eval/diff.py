@@ -6,8 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
 from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
@@ -113,7 +112,7 @@ def diff_runs(
         refuse_existing(output, overwrite)
     from i3_pyserini.eval.diffing import Choice, diff
     from i3_pyserini.eval.inputs import Runs, judgements
-    from i3_pyserini.eval.measures import graded_note
+    from i3_pyserini.eval.task import graded_note
     from i3_pyserini.formats.measures import choose_measures
     from i3_pyserini.formats.topics import read_topics
 

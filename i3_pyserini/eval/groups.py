@@ -9,9 +9,9 @@ import polars as pl
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.eval.ranking import judged_ranks
+from i3_pyserini.formats.lines import read_tsv
 from i3_pyserini.formats.qrels import note_without_topic
 from i3_pyserini.formats.runs import Run
-from i3_pyserini.formats.tsv import read_tsv
 
 Groups = dict[str, list[str]]
 LENGTHS = (3, 5, 8)  # words

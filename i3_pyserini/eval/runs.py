@@ -64,10 +64,9 @@ def evaluate(
             measure, or options do not go together.
     """
     _check(group_by, topics, bm25)
-    from i3_pyserini.eval.collection import searched_collection
     from i3_pyserini.eval.evaluation import evaluate_run
     from i3_pyserini.eval.inputs import Runs
-    from i3_pyserini.eval.task import read_task
+    from i3_pyserini.eval.task import read_task, searched_collection
 
     given = Runs(runs)
     place = None if baseline is None else _place(given, Path(baseline))
@@ -139,7 +138,7 @@ def _groups(
     if not group_by:
         return {}, []
     from i3_pyserini.eval import groups
-    from i3_pyserini.eval.measures import relevance_level
+    from i3_pyserini.eval.task import relevance_level
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.formats.topics import read_topics
 

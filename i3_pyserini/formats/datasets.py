@@ -1,12 +1,57 @@
-"""Data sets by name, through ir_datasets, with errors that say what to do when it cannot."""
+"""Data sets by name: those that everyone reports, and any through ir_datasets."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from i3_pyserini.errors import I3Error
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a collection is reported.
+
+    Attributes:
+        measures: in the notation of ir-measures.
+        note: what a reader of the table must know.
+        dataset: the ir_datasets id of its qrels; None where the preset is for many.
+        passages: passages of the whole collection; None where the preset is for many.
+    """
+
+    measures: tuple[str, ...]
+    note: str
+    dataset: str | None = None
+    passages: int | None = None
+
+
+V1, V2 = 8_841_823, 138_364_198
+_FROM_2 = "graded judgements 0-3; AP, RR and R count a passage as relevant from 2 on"
+_DL = ("nDCG@10", "AP(rel=2)", "RR(rel=2)", "R(rel=2)@1000")
+# As the tracks of 2021 and 2022 report: runs of 100 passages, on the second collection.
+_DL_V2 = ("nDCG@10", "AP(rel=2)@100", "RR(rel=2)@100", "R(rel=2)@100")
+
+PRESETS = {
+    "msmarco-passage-dev": Preset(
+        ("RR@10", "R@50", "R@1000"),
+        "made for binary judgements, about one relevant passage a query",
+        "msmarco-passage/dev/small",
+        V1,
+    ),
+    "trec-dl-2019": Preset(_DL, _FROM_2, "msmarco-passage/trec-dl-2019/judged", V1),
+    "trec-dl-2020": Preset(_DL, _FROM_2, "msmarco-passage/trec-dl-2020/judged", V1),
+    "trec-dl-2021": Preset(_DL_V2, _FROM_2, "msmarco-passage-v2/trec-dl-2021/judged", V2),
+    "trec-dl-2022": Preset(_DL_V2, _FROM_2, "msmarco-passage-v2/trec-dl-2022/judged", V2),
+    "beir": Preset(
+        ("nDCG@10", "R@100", "R@1000"),
+        "BEIR leaves a passage out that has its query's id: search with --remove-query",
+    ),
+    "miracl": Preset(
+        ("nDCG@10", "R@100"), "made for binary judgements, about ten passages a query"
+    ),
+}
 
 
 def from_ir_datasets(name: str, read: Callable[[Any], T], instead: str) -> T:

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Rows
-from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_ids
+from i3_pyserini.formats.lines import BYTE_ORDER_MARK
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.unique import SeenIds
 

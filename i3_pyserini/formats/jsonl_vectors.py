@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.lines import read_jsonl
 from i3_pyserini.formats.parts import Array, Block
 
 BLOCK = 4096

@@ -7,7 +7,7 @@ import ir_measures
 from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.presets import PRESETS
+from i3_pyserini.formats.datasets import PRESETS
 
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "R@1000")
 

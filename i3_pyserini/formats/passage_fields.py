@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import refuse_surrogates
+from i3_pyserini.formats.lines import refuse_surrogates
 from i3_pyserini.formats.names import normal
 
 # In this order, for all commands. A passage of MS MARCO v2 has its own id in `pid` and that of the

@@ -10,7 +10,7 @@ from typing import Any
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
 from i3_pyserini.formats.folder_manifest import named_collection
-from i3_pyserini.formats.jsonl import BYTE_ORDER_MARK, parse_object
+from i3_pyserini.formats.lines import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields, listed, shortened
 from i3_pyserini.formats.passage_records import header_of, json_lines, place
 from i3_pyserini.formats.tables import AS_NAMED, Table

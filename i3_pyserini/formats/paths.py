@@ -1,9 +1,75 @@
-"""Paths as functions take them."""
+"""Paths as functions take them, and as they return them: with what was written there."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A run or index that another function returned is one, too.
 AnyPath = Path | str | os.PathLike[str]
 # A name (of a model, topics or judgements) or a path; a command line takes it as text.
 NameOrPath = str | Path | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file or folder that was written; usable wherever a path is.
+
+    Attributes:
+        path: the file or folder.
+        summary: what is in it, in words.
+    """
+
+    path: Path
+    summary: str
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return f"wrote {self.path}: {self.summary}"
+
+
+@dataclass(frozen=True)
+class WrittenRun(Written):
+    """A run file that was written.
+
+    Attributes:
+        queries: how many queries it ranks passages for.
+    """
+
+    queries: int
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Columns query_id, doc_id and score, in the order of the ranks.
+
+        Raises:
+            I3Error: the file cannot be read any more.
+        """
+        from i3_pyserini.formats.runs import read_run  # noqa: PLC0415  (polars)
+
+        return read_run(self.path).frame
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training wrote.
+
+    Attributes:
+        output: the recipe's output folder.
+        best: the model directory with the best validation; the last one without validation.
+        summary: what was written, with the best validation, in words.
+    """
+
+    output: Path
+    best: Path
+    summary: str
+
+    def __fspath__(self) -> str:
+        return str(self.best)
+
+    def __str__(self) -> str:
+        return self.summary

@@ -10,9 +10,8 @@ import polars as pl
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.columns import LINE, Columns, read_columns
-from i3_pyserini.formats.datasets import from_ir_datasets
+from i3_pyserini.formats.datasets import PRESETS, from_ir_datasets
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID
-from i3_pyserini.formats.presets import PRESETS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.lines import read_tsv
 from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.formats.tsv import read_tsv
 
 MAPPED_BYTES = 1 << 31
 VERSION = 2  # of the tables in the file

@@ -12,10 +12,9 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
-from i3_pyserini.formats.jsonl import read_jsonl, refuse_surrogates
+from i3_pyserini.formats.lines import read_jsonl, read_tsv, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
 from i3_pyserini.formats.tables import AS_NAMED, csv_rows, read_rows
-from i3_pyserini.formats.tsv import read_tsv
 
 # Names of Pyserini's and their ir_datasets counterparts.
 PYSERINI_NAMES = {

@@ -4,8 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
 from i3_pyserini.formats.paths import AnyPath
 
 

@@ -4,8 +4,7 @@ from os import fspath
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 from i3_pyserini.model.settings import QUERY_ENCODER
 
 

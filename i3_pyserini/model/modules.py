@@ -1,4 +1,4 @@
-"""The parts that I³ adds to a dual encoder, as plain PyTorch modules.
+"""The parts that I³ adds to a dual encoder, as plain PyTorch modules; and what a model returns.
 
 They are BERT layers (post-LayerNorm) written out here rather than borrowed from transformers,
 for three reasons. Attention must never be causal, while transformers 5 makes any layer with
@@ -11,11 +11,49 @@ Shapes: B passages, L pseudo-query positions, M memory vectors, H hidden size. A
 place of B means "the same for every passage"; it becomes B where a passage first comes in.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
+from transformers.utils.generic import ModelOutput
 
 from i3_pyserini.model.config import LayerSizes
+
+
+@dataclass
+class PassageEncoding(ModelOutput):
+    """What `I3Retriever.encode_passages` computes for B passages of T ids.
+
+    Attributes:
+        vectors: float [B, H], what an index holds.
+        pooled: float [B, H], the backbone's own embedding, not normalised.
+        token_states: float [B, T, H], the backbone's last layer.
+        pseudo_query: float [B, L, H], the reconstructor's vectors; None in a plain dual encoder.
+        interactor_input: float [B, M, H], what the interactor ran over; None likewise.
+    """
+
+    vectors: Tensor | None = None
+    pooled: Tensor | None = None
+    token_states: Tensor | None = None
+    pseudo_query: Tensor | None = None
+    interactor_input: Tensor | None = None
+
+
+@dataclass
+class I3Output(ModelOutput):
+    """What `I3Retriever.forward` gives a training loop.
+
+    Attributes:
+        query_vectors: float [Q, H]; None without queries.
+        passage_vectors: float [P, H]; None without passages.
+        reconstruction_loss: float scalar, mean cross entropy in nats over all labelled
+            positions; None without labels.
+    """
+
+    query_vectors: Tensor | None = None
+    passage_vectors: Tensor | None = None
+    reconstruction_loss: Tensor | None = None
 
 
 class Attention(nn.Module):

@@ -15,10 +15,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
-from i3_pyserini.model.lowercase import lowercase_first
-from i3_pyserini.model.query_text import check_texts, query_texts
 from i3_pyserini.model.settings import prompt_of
-from i3_pyserini.model.token_ids import TokenIds, token_ids
+from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, query_texts, token_ids
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
 # What pandas takes for a missing value when it reads a collection, as the original did. A title

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import path_of
-from i3_pyserini.model.token_ids import TokenIds
+from i3_pyserini.model.texts import TokenIds
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer

@@ -5,10 +5,8 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.checks import at_least_1, check_tag
-from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.runs import Run

@@ -17,14 +17,13 @@ from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.index import EncoderRecord
+from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.formats.written import WrittenRun
 from i3_pyserini.search.engine import open_engine, search_engine
-from i3_pyserini.search.feedback import moved
-from i3_pyserini.search.filters import best_passages, without_query
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.steps import best_passages, moved, without_query
 
 DEFAULT_HITS = 1000
 

@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.formats.paths import AnyPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.errors import at_least_1
+from i3_pyserini.formats.paths import AnyPath, Written
 
 
 def build_lucene_index(

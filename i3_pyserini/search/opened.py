@@ -15,7 +15,6 @@ from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.explain import Explanation
 from i3_pyserini.model.words import PseudoQueryWords
-from i3_pyserini.search.corpus import corpus_of
 from i3_pyserini.search.options import AS_BUILT, SearchParameters
 from i3_pyserini.search.searcher import Searcher
 
@@ -188,7 +187,7 @@ class _Texts:
         self._store: TextStore | None = None
         self._wanted = wanted
         if corpus is not None:
-            corpus_of(searcher, corpus)
+            searcher.corpus(corpus)
 
     @property
     def store(self) -> TextStore:
@@ -200,7 +199,7 @@ class _Texts:
         """
         if self._store is None:
             searcher = self._searcher
-            corpus = corpus_of(searcher, self._path)
+            corpus = searcher.corpus(self._path)
             store = open_store(corpus, self._cache)
             for docid in (searcher.docids[0], searcher.docids[searcher.count - 1]):
                 if store.get(docid) is None:

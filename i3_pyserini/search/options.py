@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 
-from i3_pyserini.encode.encoders import torch_device
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.backbone import position_limit
+from i3_pyserini.model.devices import note_slow_bf16, torch_device
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
-from i3_pyserini.model.precision import note_slow_bf16
 from i3_pyserini.model.tokenizer_loading import VOCABULARY_FILES
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -5,12 +5,10 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
-from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.encode.flags import EncoderOptions
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1, check_tag
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 
 AS_DECLARED = EncoderOptions()
 MAX_LENGTH = 512  # ids of a pair, where nothing is said

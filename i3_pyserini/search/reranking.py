@@ -22,11 +22,11 @@ from i3_pyserini.formats.hits import NO_HIT, Hits
 from i3_pyserini.formats.journal import Journal, open_journal
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.run_file import write_run
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.formats.written import WrittenRun
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.search.job import tag_of
 

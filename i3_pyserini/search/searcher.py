@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import faiss
@@ -19,9 +20,10 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.vector_files import open_index
-from i3_pyserini.search.exact import search_exactly
-from i3_pyserini.search.faiss_index import apply_parameters, read_index
+from i3_pyserini.search.faiss_index import apply_parameters, read_index, search_exactly
 
 FLAT = b"IxFI"  # how FAISS's file of an IndexFlatIP begins
 SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
@@ -112,6 +114,24 @@ class Searcher:
         refuse_other_dimension(encoder, self.dimension, str(self.path))
         refuse_other_encoder(record_of(encoder), encoder.name, self.made_by, str(self.path))
         self._encoder = encoder
+
+    def corpus(
+        self, path: Path | None = None, reading: Mapping[str, Any] = MappingProxyType({})
+    ) -> Corpus:
+        """The corpus that the index was made of, read as it was when it was encoded.
+
+        Args:
+            path: where it is now; None for where the manifest says that it was.
+            reading: how it is read, where the manifest does not say; see `Corpus.from_options`.
+
+        Raises:
+            I3Error: the manifest names none, or it is not there any more.
+        """
+        known = self.manifest.corpus
+        if path is None and known.path is None:
+            raise I3Error(f"{self.path}: its manifest names no corpus; name the one it was made of")
+        options = {**write_record(known), **reading}
+        return Corpus.from_options(path or Path(str(known.path)), options)
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:
         """The k passages of highest inner product with each query.

@@ -4,11 +4,9 @@ from os import fspath
 from pathlib import Path
 from typing import Literal
 
-from i3_pyserini.checks import at_least_1, check_tag
 from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import WrittenRun
+from i3_pyserini.errors import I3Error, at_least_1, check_tag
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters
 
 ENGINE = "milvus:"  # how a vector engine's address begins

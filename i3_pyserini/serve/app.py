@@ -1,22 +1,34 @@
 """The page as a web application: it answers GET, and reads nothing but passages."""
 
 from importlib import resources
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.serve.passages import Passages
-from i3_pyserini.serve.shield import SafeHeaders, TrustedHosts
 
 LONGEST_QUERY = 1000  # characters; no model reads more than some hundred word pieces
 LONGEST_ID = 1000
 FILES = {"page.js": "text/javascript", "style.css": "text/css"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
@@ -77,3 +89,48 @@ def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
         routes=routes,
         middleware=[Middleware(SafeHeaders), Middleware(TrustedHosts, allowed_hosts=hosts)],
     )
+
+
+class SafeHeaders:
+    """Puts `HEADERS` on every answer, those of errors too.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class TrustedHosts(TrustedHostMiddleware):
+    """Refuses requests by names that are not ours.
+
+    A page of somebody else's could otherwise let a name of its own lead here, and read the answers
+    (DNS rebinding). An address in numbers is nobody's name, so that it is let through.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if _is_address(Headers(scope=scope).get("host", "")):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host with or without a port is an address in numbers."""
+    try:
+        ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,7 @@
-"""What the page shows of a query: the passages of both searches."""
+"""What the page shows of a query: the passages of both searches, and where its words are."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,26 @@ from typing import Any
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
-from i3_pyserini.search.corpus import corpus_of
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
-from i3_pyserini.serve.snippets import Snippet, snippet, words_of
+from i3_pyserini.serve.bm25 import WORD, Bm25, SqliteBm25, stop_words
 from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second
+SHOWN = 600  # characters, more than most passages of MS MARCO have
+Pieces = list[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A text in two parts; a piece is a text and whether it is one of the query's words.
+
+    Attributes:
+        head: the beginning.
+        rest: what follows; empty for a text that is short enough.
+    """
+
+    head: Pieces
+    rest: Pieces
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,7 @@ class Passages:
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
         self.searcher, self.model = searcher, searcher.encoder.name
-        corpus = corpus_of(searcher, sources.corpus, sources.reading)
+        corpus = searcher.corpus(sources.corpus, sources.reading)
         self.store = open_store(corpus, sources.cache)
         self._check(corpus.path)
         self.bm25: Bm25 | None = None
@@ -133,3 +146,34 @@ class Passages:
                     f"{self.searcher.path}: passage {docids[row]!r} is not in {corpus}; name "
                     "the corpus that was encoded"
                 )
+
+
+def snippet(text: str, words: Set[str]) -> Snippet:
+    """Cuts a long text between two words, and marks words.
+
+    Args:
+        text: the text.
+        words: to mark, in lower case.
+    """
+    end = len(text)
+    if end > SHOWN:
+        end = text.rfind(" ", 0, SHOWN) + 1 or SHOWN
+    return Snippet(_marked(text[:end], words), _marked(text[end:], words))
+
+
+def words_of(query: str) -> frozenset[str]:
+    """A query's words, in lower case, without stop words unless it has no others."""
+    words = frozenset(WORD.findall(query.lower()))
+    return words - stop_words() or words
+
+
+def _marked(text: str, words: Set[str]) -> Pieces:
+    """Text in pieces: words that are to be marked, and whatever is between them."""
+    pieces: Pieces = []
+    done = 0
+    for match in WORD.finditer(text):
+        if match[0].lower() in words:
+            pieces += [(text[done : match.start()], False), (match[0], True)]
+            done = match.end()
+    pieces.append((text[done:], False))
+    return [(piece, marked) for piece, marked in pieces if piece]

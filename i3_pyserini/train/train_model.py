@@ -7,8 +7,7 @@ from os import fspath
 from typing import Any
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import NameOrPath
-from i3_pyserini.formats.written import TrainedModel
+from i3_pyserini.formats.paths import NameOrPath, TrainedModel
 
 NEEDED = ("accelerate", "pydantic", "pytorch_optimizer", "tensorboard", "yaml")
 

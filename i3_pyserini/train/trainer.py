@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import locked
-from i3_pyserini.formats.written import TrainedModel
+from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.card import model_card, negatives_sentence

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 
 from i3_pyserini import I3Error, I3Retriever
-from i3_pyserini.encode.encoders import AutoDocumentEncoder
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.model.settings import EncoderSettings
 from tests.conftest import VOCABULARY
 

@@ -17,9 +17,8 @@ import pytest
 
 from i3_pyserini.encode import cluster as cluster_module
 from i3_pyserini.encode.job import Job
-from i3_pyserini.encode.runner import run_encoding
+from i3_pyserini.encode.runner import StopRequest, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
-from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.encode.compute import check_possible, passage_function
-from i3_pyserini.encode.encoders import AutoDocumentEncoder, I3DocumentEncoder
+from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.settings import EncoderSettings
 

@@ -7,12 +7,8 @@ import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.encoders import (
-    AutoDocumentEncoder,
-    I3DocumentEncoder,
-    I3QueryEncoder,
-    torch_device,
-)
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
+from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
 from i3_pyserini.encode.index_encoder import check_index
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.runner import run_encoding
@@ -25,6 +21,7 @@ from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.formats.vector_files import Shape
+from i3_pyserini.model.devices import torch_device
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.settings import EncoderSettings
 from tests.model.odd_tokenizers import KINDS, Kind, make_odd_model

@@ -20,12 +20,8 @@ from transformers import (
 )
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
-from i3_pyserini.encode.encoders import (
-    AutoDocumentEncoder,
-    AutoQueryEncoder,
-    I3DocumentEncoder,
-    I3QueryEncoder,
-)
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder, AutoQueryEncoder
+from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
 from i3_pyserini.encode.query_encoders import NumpyQueryEncoder, load_query_encoder
 from i3_pyserini.model.settings import POOLINGS, EncoderSettings
 from tests.conftest import PIECES, VOCABULARY, WORDS

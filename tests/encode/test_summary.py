@@ -8,19 +8,18 @@ from typing import Any
 
 import pytest
 
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder, AutoQueryEncoder
 from i3_pyserini.encode.batches import Batching
-from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.encode.runner import Encoding, run_encoding
+from i3_pyserini.encode.runner import Encoding, StopRequest, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
-from i3_pyserini.encode.stopping import StopRequest
 from i3_pyserini.encode.summary import advice, holds, percent, stock_search
 from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.formats.index import CorpusRecord, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.model.settings import EncoderSettings
-from i3_pyserini.model.token_ids import token_ids
+from i3_pyserini.model.texts import token_ids
 from i3_pyserini.model.tokenizer_check import check_tokenizer
 from tests.model.odd_tokenizers import KINDS, make_odd_model
 from tests.model.st_models import st_model

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.collection import collection_notes
-from i3_pyserini.eval.measures import graded_note, relevance_level
+from i3_pyserini.eval.task import collection_notes, graded_note, relevance_level
+from i3_pyserini.formats.datasets import PRESETS
 from i3_pyserini.formats.measures import choose_measures
-from i3_pyserini.formats.presets import PRESETS
 from i3_pyserini.formats.topics import PYSERINI_NAMES
 
 

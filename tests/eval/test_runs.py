@@ -11,8 +11,8 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval import diff_runs, evaluate, write_report
+from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.formats.written import WrittenRun
 
 QRELS = "q1 0 a 1\nq2 0 b 1\nq3 0 c 2\n"
 FIRST = {"q1": ["a", "b"], "q2": ["a", "b"], "q3": ["x", "c"]}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.jsonl import read_jsonl
+from i3_pyserini.formats.lines import read_jsonl
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -23,13 +23,13 @@ from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.journal import open_journal
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
+from i3_pyserini.formats.lines import read_tsv
 from i3_pyserini.formats.parts import DamagedPartError, read_part, write_part
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.formats.tsv import read_tsv
 from i3_pyserini.formats.vector_files import open_index, open_npy, read_files
 from tests.formats.damage import damaged, examples, result_or_one_line, write
 

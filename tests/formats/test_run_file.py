@@ -11,7 +11,7 @@ from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.run_file import strictly_descending, write_run
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.search.filters import best_passages, without_query
+from i3_pyserini.search.steps import best_passages, without_query
 
 
 def hits(scores: list[list[float]], rows: list[list[int]]) -> Hits:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.tsv import read_tsv
+from i3_pyserini.formats.lines import read_tsv
 
 
 def lines(path: Path, content: bytes) -> list[tuple[int, list[str]]]:

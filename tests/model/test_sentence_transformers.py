@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer
-from i3_pyserini.encode.encoders import AutoDocumentEncoder, AutoQueryEncoder
+from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder, AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.model.settings import POOLINGS
 from tests.model.st_models import NEW, st_model

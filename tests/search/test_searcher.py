@@ -13,7 +13,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores, in_order
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, write_files
-from i3_pyserini.search.exact import search_exactly
+from i3_pyserini.search.faiss_index import search_exactly
 from i3_pyserini.search.searcher import Searcher
 from tests.search.conftest import PASSAGES
 
@@ -48,8 +48,8 @@ SETTINGS = ("distance_compute_blas_threshold", "distance_compute_blas_database_b
 
 
 def test_blocks_of_queries_and_passages_are_all_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3_pyserini.search.exact.QUERIES", 32)
-    monkeypatch.setattr("i3_pyserini.search.exact.PASSAGES", 64)
+    monkeypatch.setattr("i3_pyserini.search.faiss_index.QUERIES", 32)
+    monkeypatch.setattr("i3_pyserini.search.faiss_index.PASSAGES", 64)
     vectors, asked = random_vectors(500), random_vectors(100, seed=1)
     scores, _ = search_exactly(asked, vectors, 500)
     np.testing.assert_allclose(scores, -np.sort(-(asked @ vectors.T), axis=1), atol=1e-5)

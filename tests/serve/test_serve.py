@@ -18,10 +18,8 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.app import LONGEST_QUERY, make_app
-from i3_pyserini.serve.passages import Passages, Sources
-from i3_pyserini.serve.shield import HEADERS
-from i3_pyserini.serve.snippets import SHOWN, snippet, words_of
+from i3_pyserini.serve.app import HEADERS, LONGEST_QUERY, make_app
+from i3_pyserini.serve.passages import SHOWN, Passages, Sources, snippet, words_of
 from tests.encode.indexes import edit_manifest
 from tests.search.test_searcher import write_index
 from tests.serve.conftest import LONG, SCRIPT, TEXTS

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i3_pyserini.data.sources.base import Source
+from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from i3_pyserini.data.sources.base import Source
+from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find

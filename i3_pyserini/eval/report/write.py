@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
     from i3_pyserini.eval.inputs import Frame, RunLike, Runs
@@ -132,9 +131,9 @@ def _report(
     """The runs, evaluated and compared; of one query there is nothing to compare if `alone`."""
     from i3_pyserini.eval.compare import LEAST_QUERIES, compare
     from i3_pyserini.eval.evaluation import evaluate_run
-    from i3_pyserini.eval.measures import relevance_level
     from i3_pyserini.eval.ranking import judged_ranks
     from i3_pyserini.eval.report.page import Report
+    from i3_pyserini.eval.task import relevance_level
 
     qrels, notes = task.qrels, list(task.notes)
     level = _level(relevance, max(qrels["relevance"])) or relevance_level(task.measures)
@@ -153,7 +152,7 @@ def _report(
 def _searched(index: Path | None) -> dict[str, str]:
     if index is None:
         return {}
-    from i3_pyserini.eval.collection import searched_collection
+    from i3_pyserini.eval.task import searched_collection
 
     return {"collection": "{} ({:,} passages)".format(*searched_collection(index))}
 

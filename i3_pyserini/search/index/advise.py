@@ -17,8 +17,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
 
 if TYPE_CHECKING:
     import pandas as pd

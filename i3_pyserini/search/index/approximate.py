@@ -4,10 +4,8 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3_pyserini.checks import at_least_1
-from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.paths import AnyPath, NameOrPath
-from i3_pyserini.formats.written import Written
+from i3_pyserini.errors import I3Error, at_least_1
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 from i3_pyserini.search.index.results import Tuned, in_words
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from i3_pyserini.data import import_collection
 from i3_pyserini.data.collection import check_source, write_collection
-from i3_pyserini.data.sources.base import Source
+from i3_pyserini.data.sources import Source
 from i3_pyserini.data.sources.folders import BeirFolder, PlainFiles
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_options import CorpusOptions

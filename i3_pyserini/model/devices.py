@@ -1,4 +1,7 @@
-"""Which processors compute bf16 in hardware; on others it is many times slower than fp32."""
+"""Devices by name, and which of them compute bf16 in hardware.
+
+On others, bf16 is many times slower than fp32.
+"""
 
 import platform
 import sys
@@ -6,7 +9,26 @@ import sys
 import torch
 from tqdm import tqdm
 
+from i3_pyserini.errors import I3Error
+
 X86 = ("x86_64", "amd64")
+
+
+def torch_device(name: str | None) -> torch.device:
+    """The device of a name; the first GPU, or else the CPU, of None.
+
+    Raises:
+        I3Error: there is no such device here.
+    """
+    if name is None:
+        name = "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise I3Error(f"--device {name} is not usable here ({reason}); try --device cpu") from error
+    return device
 
 
 def computes_bf16(device: torch.device) -> bool:

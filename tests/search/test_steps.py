@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search.feedback import moved
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.steps import moved
 from tests.search.test_searcher import random_vectors, write_index
 
 

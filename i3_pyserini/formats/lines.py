@@ -1,4 +1,7 @@
-"""JSON lines read one by one, with errors that name the file and the line."""
+"""Files of lines, JSON or tab-separated, read one by one; errors name the file and the line.
+
+Tabs separate literally: no quotes, no escapes, every line its own.
+"""
 
 import json
 from collections.abc import Iterator
@@ -81,3 +84,27 @@ def refuse_surrogates(text: str, what: str) -> None:
             f"{what}: a lone surrogate at character {error.start + 1}, which is not valid Unicode: "
             f"{text!a:.80}"
         ) from error
+
+
+def read_tsv(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Yields `(line number, "FILE, line N", fields)` for every line that is not blank.
+
+    Args:
+        path: a UTF-8 file, plain, gzip or zstd; streamed. Lines end in LF or CRLF; a byte order
+            mark is skipped.
+
+    Raises:
+        I3Error: the file cannot be read, or a line is not UTF-8.
+    """
+    with open_bytes(path) as lines:
+        for number, raw in enumerate(lines, start=1):
+            place = f"{path}, line {number}"
+            line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
+            try:
+                text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+            except UnicodeDecodeError as error:
+                raise I3Error(
+                    f"{place}: not valid UTF-8 at byte {error.start + 1}; re-encode the file"
+                ) from error
+            if text.strip():
+                yield number, place, text.split("\t")

@@ -7,13 +7,13 @@ import sys
 import pytest
 import torch
 
-from i3_pyserini.model.precision import computes_bf16, note_slow_bf16
+from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
 
 CPU = torch.device("cpu")
 
 
 def test_a_processor_that_onednn_sees_as_avx2_has_no_bf16() -> None:
-    code = "import torch; from i3_pyserini.model.precision import computes_bf16 as c; "
+    code = "import torch; from i3_pyserini.model.devices import computes_bf16 as c; "
     done = subprocess.run(
         [sys.executable, "-c", code + "print(c(torch.device('cpu')))"],
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
@@ -35,7 +35,7 @@ def test_slow_bf16_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("i3_pyserini.model.precision.computes_bf16", lambda device: in_hardware)
+    monkeypatch.setattr("i3_pyserini.model.devices.computes_bf16", lambda device: in_hardware)
     note_slow_bf16(dtype, CPU)
     told = capsys.readouterr().err
     assert told.startswith(said) if said else told == ""

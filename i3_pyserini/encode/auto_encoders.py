@@ -1,0 +1,156 @@
+"""Any Hugging Face encoder, of passages or queries, as its own files and the user declare it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from i3_pyserini.encode.encoders import PassageEncoder, Vectors, padding_id
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.backbone import load_encoder, position_limit
+from i3_pyserini.model.declared import declared
+from i3_pyserini.model.devices import torch_device
+from i3_pyserini.model.loading import load_config
+from i3_pyserini.model.pooling import VectorHead
+from i3_pyserini.model.settings import (
+    NO_LIMIT,
+    EncoderSettings,
+    check_length,
+    resolve,
+)
+from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, token_ids
+from i3_pyserini.model.tokenizer_loading import load_tokenizer
+
+UNKNOWN_LENGTH = 512  # ids, where neither tokenizer nor positions have a limit
+
+
+class AutoDocumentEncoder(PassageEncoder):
+    """Any Hugging Face encoder.
+
+    With default settings, its vectors are those of Pyserini's class of this name. Source:
+    pyserini 1.6.0, `encode/_auto.py`.
+
+    Args:
+        model_name: a directory or hub name.
+        device: see `I3DocumentEncoder`.
+        dtype: see `I3DocumentEncoder`.
+        backend: see `I3DocumentEncoder`.
+        settings: see `EncoderSettings`; None for what the model declares, and Pyserini's defaults
+            for the rest. Texts are cut to fewer ids if the model has not as many positions, where
+            stock Pyserini fails.
+    """
+
+    of_queries = False  # whose prompt and length apply
+
+    def __init__(
+        self,
+        model_name: str,
+        device: str | None = None,
+        *,
+        dtype: str = "fp32",
+        backend: str = "torch",
+        settings: EncoderSettings | None = None,
+    ) -> None:
+        self.device = torch_device(device)
+        if settings is None:
+            settings, _ = resolve({}, declared(model_name), EncoderSettings())
+        self.settings = settings
+        self.tokenizer = load_tokenizer(model_name, load_config(model_name, "encoder"))
+        if settings.lowercase:
+            lowercase_first(self.tokenizer.backend_tokenizer)
+        encoder = load_encoder(model_name, "encoder")
+        words: Any = encoder.get_input_embeddings()
+        self.name, self._embedded = model_name, len(words.weight)
+        self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
+        length = settings.query_length if self.of_queries else settings.passage_length
+        self._max_length = self._longest(length, position_limit(encoder))
+        skip = 0 if settings.include_prompt else self._ids_of_prompt()
+        self.dimension: int = settings.dimension(encoder.config.hidden_size)
+        module = _Pooled(encoder, VectorHead(settings, model_name, skip))
+        super().__init__(module, self.tokenizer, self.device, dtype, backend)
+
+    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
+        """The ids of N passages; see `DocumentEncoder`.
+
+        Raises:
+            I3Error: a text is not text.
+        """
+        check_texts(texts, "query" if self.of_queries else "text of passage")
+        return self._tokenise(*self._joined(texts, titles))
+
+    def _joined(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None
+    ) -> tuple[list[str], list[str] | None]:
+        """The first segments and, if titles are segments of their own, the second ones."""
+        settings, prompt = self.settings, self._prompt
+        if titles is None:
+            return [prompt + text for text in texts], None
+        named = [title or "" for title in titles]
+        if settings.add_sep:
+            first = named if settings.prompt_behind_title else [prompt + one for one in named]
+            behind = prompt if settings.prompt_behind_title else ""
+            return first, [behind + text for text in texts]
+        pairs = zip(named, texts, strict=True)
+        if settings.prompt_behind_title:
+            return [
+                f"{title} {prompt}{text}" if title else prompt + text for title, text in pairs
+            ], None
+        return [
+            f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs
+        ], None
+
+    def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
+        ids = token_ids(self.tokenizer, texts, self._max_length, pair)
+        # A tokenizer that puts no special tokens around a text has no id for an empty one.
+        return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
+
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encodes B passages of ids; see `DocumentEncoder`.
+
+        Raises:
+            I3Error: a token has no embedding, as with a tokenizer of another model.
+        """
+        highest = max(map(max, ids))
+        if highest >= self._embedded:
+            token = self.tokenizer.convert_ids_to_tokens(highest)
+            raise I3Error(
+                f"encoder {self.name}: token {token!r} has id {highest}, but the model embeds only "
+                f"{self._embedded} ids; its tokenizer is of another model"
+            )
+        return super().vectors(ids)
+
+    def _longest(self, length: int | None, positions: int | None) -> int:
+        limits = [length or self.tokenizer.model_max_length, positions or NO_LIMIT]
+        longest = min(limits)
+        pair = self.settings.add_sep and not self.of_queries
+        special = self.tokenizer.num_special_tokens_to_add(pair=pair)
+        return check_length(longest if longest < NO_LIMIT else UNKNOWN_LENGTH, special, self.name)
+
+    def _ids_of_prompt(self) -> int:
+        """How many ids a prompt begins a text with; a special token at its end is not counted."""
+        if not self._prompt:
+            return 0
+        ids = self._tokenise([self._prompt])[0]
+        return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
+
+
+class AutoQueryEncoder(AutoDocumentEncoder):
+    """Any Hugging Face encoder of queries; see `AutoDocumentEncoder`.
+
+    Queries are cut to `query_length` of the settings or, if that is None, to what the tokenizer
+    says, as stock Pyserini does.
+    """
+
+    of_queries = True
+
+
+class _Pooled(nn.Module):
+    def __init__(self, encoder: PreTrainedModel, head: VectorHead) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        vectors: Tensor = self.head(output.last_hidden_state, attention_mask)
+        return vectors

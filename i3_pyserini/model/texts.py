@@ -1,0 +1,103 @@
+"""Texts on their way to ids: checked, behind their prompt, lower-cased, counted where cut."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.lines import refuse_surrogates
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+
+def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
+    """Queries as they are tokenised: directly behind the prompt.
+
+    Raises:
+        I3Error: a query is not text.
+    """
+    check_texts(queries, "query")
+    return [prompt + query for query in queries]
+
+
+def check_texts(values: Sequence[object], what: str) -> None:
+    """Raises if something is no text, or one that has no UTF-8.
+
+    Args:
+        values: the texts.
+        what: what they are called in the message.
+
+    Raises:
+        I3Error: names the first such text by its number.
+    """
+    if isinstance(values, str):
+        raise I3Error(f"expected a list of texts, got one string: {values[:40]!r}")
+    for number, value in enumerate(values):
+        if not isinstance(value, str):
+            raise I3Error(f"{what} {number} is a {type(value).__name__}, not text: {value!r:.80}")
+        refuse_surrogates(value, f"{what} {number}")
+
+
+def lowercase_first(core: "Tokenizer") -> None:
+    """Makes a tokenizer lower-case texts before all else; special tokens stay as they are.
+
+    Nothing changes where its normaliser, or one of a sequence's, is `Lowercase` already.
+
+    Args:
+        core: of the library `tokenizers`; changed in place.
+
+    Source: sentence-transformers 6.2, `modules/transformer.py`.
+    """
+    from tokenizers import normalizers  # noqa: PLC0415  (not needed by most models)
+
+    own: Any = core.normalizer
+    steps: list[Any] = [own] if own else []
+    if isinstance(own, normalizers.Sequence):
+        sequence: Any = own
+        steps = list(sequence)
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        core.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
+class TokenIds(list[list[int]]):
+    """The ids of N texts.
+
+    Attributes:
+        cut: how many of the texts were longer and have been cut.
+    """
+
+    def __init__(self, ids: Iterable[list[int]], cut: int) -> None:
+        super().__init__(ids)
+        self.cut = cut
+
+
+def token_ids(
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: Sequence[str],
+    max_length: int,
+    second: Sequence[str] | None = None,
+) -> TokenIds:
+    """Tokenises texts, and counts those that are cut.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        texts: N texts.
+        max_length: ids of a text at most, special tokens included.
+        second: N second segments of the texts; None for none.
+
+    Returns:
+        Ids with special tokens, at most `max_length` each.
+    """
+    how: dict[str, Any] = {"return_token_type_ids": False, "return_attention_mask": False}
+    pairs = None if second is None else list(second)
+    batch = tokenizer(list(texts), pairs, max_length=max_length, truncation=True, **how)
+    ids: list[list[int]] = batch["input_ids"]
+    full = [row for row, one in enumerate(ids) if len(one) >= max_length]
+    if batch.encodings is not None:  # what is cut off is kept there
+        return TokenIds(ids, sum(bool(batch.encodings[row].overflowing) for row in full))
+    first = [texts[row] for row in full]
+    behind = None if pairs is None else [pairs[row] for row in full]
+    whole = tokenizer(first, behind, truncation=False, verbose=False, **how) if full else None
+    lengths = [len(one) for one in whole["input_ids"]] if whole else []
+    return TokenIds(ids, sum(length > max_length for length in lengths))
