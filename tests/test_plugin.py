@@ -7,8 +7,8 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.plugin import check_search
-from tests.search.conftest import place
-from tests.search.test_routes import World, call, worlds
+from tests.search.conftest import place, worlds
+from tests.search.routes import World, call
 
 __all__ = ["place", "worlds"]  # fixtures
 

@@ -1,6 +1,7 @@
-"""A small model, its index, topics: made once, never changed."""
+"""A small model, its index, topics, and the worlds of all routes: made once, never changed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from tests.conftest import WORDS
+from tests.search.routes import KINDS, World, make_world
 
 PASSAGES, QUERIES = 60, 7
 
@@ -39,3 +41,18 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
         IndexOutput(folder / "index"),
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Callable[[str], World]:
+    """Makes each world once."""
+    made: dict[str, World] = {}
+
+    def world(kind: str) -> World:
+        if kind not in made:
+            flags, settings = KINDS[kind]
+            made[kind] = World(tmp_path_factory.mktemp("world"), flags, settings)
+            make_world(made[kind], tiny_bert, kind.startswith("declared"))
+        return made[kind]
+
+    return world
