@@ -18,7 +18,7 @@ from i3_pyserini.eval.diff_texts import PassageTexts
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import open_store
-from i3_pyserini.search.bm25 import _write_contents
+from i3_pyserini.search.bm25_lucene import _write_contents
 from tests.encode.stand_in import LengthEncoder
 from tests.formats.forms import FORMS, PASSAGES, Form
 

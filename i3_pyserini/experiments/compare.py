@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from i3_pyserini.eval.compare import Difference
     from i3_pyserini.eval.evaluation import Evaluation
     from i3_pyserini.experiments.comparison import Options, Study
+    from i3_pyserini.search.bm25 import Engine
 
 IDENTITY = "compare.json"
 STEPS, QUICK_STEPS = 300, 60
@@ -42,8 +43,9 @@ def compare(
 ) -> Comparison:
     """Compares BM25, a backbone, a plain dual encoder, I³ and their fusion on your collections.
 
-    The dual encoder and I³ start from the backbone and are trained alike, each with the learning
-    rate that is best for it on dev queries. Every step is printed as the command that a user could
+    k1 and b of BM25 are tuned on dev queries; without Java, BM25 is our own. The dual encoder and
+    I³ start from the backbone and are trained alike, each with the learning rate that is best for
+    it on dev queries. Every step is printed as the command that a user could
     type; steps that are done are skipped, so that the same call resumes.
 
     Args:
@@ -139,14 +141,14 @@ def _compare(
 ) -> Comparison:
     from i3_pyserini.experiments.comparison import MINED, Study
     from i3_pyserini.formats.atomic import locked
-    from i3_pyserini.stock.java import find_java
+    from i3_pyserini.stock.lucene_bm25 import why_no_lucene
 
     if output.exists() and not output.is_dir():
         raise I3Error(f"{output}: is a file; name a folder")
-    lucene = find_spec("pyserini") is not None and find_java()[0] is not None
+    engine: Engine = "sqlite" if (absent := why_no_lucene()) else "lucene"
     several = len(places) > 1
     studies = [
-        Study(place, output / place.resolve().name if several else output, options, lucene)
+        Study(place, output / place.resolve().name if several else output, options, engine)
         for place in places
     ]
     for study in studies:
@@ -157,8 +159,8 @@ def _compare(
             )
     with locked(output):
         _identify(output, studies, options)
-        if not lucene:
-            note("BM25 and fusion are left out: stock Pyserini needs Java; see i3-pyserini doctor")
+        if absent:
+            note(f"BM25 is our own, since {absent}")
         return Comparison([_study(study, measures) for study in studies])
 
 
@@ -169,7 +171,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     from i3_pyserini.formats.atomic import file_hash
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.records import differences, read_object, write_object
-    from i3_pyserini.search.bm25 import corpus_hash
+    from i3_pyserini.search.bm25_index import corpus_hash
 
     now: dict[str, Any] = {**asdict(options), "rates": list(options.rates)}
     now["variants"] = list(options.variants)

@@ -29,10 +29,13 @@ class Cost:
         index_bytes: size of its index.
         training_minutes: of the training steps of one seed, validation left out; None if it is
             not trained.
+        queries_per_second: of the search of the test queries, as `search --speed` writes it; None
+            if it was not measured.
     """
 
     index_bytes: int
     training_minutes: float | None
+    queries_per_second: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,14 +99,14 @@ class Compared:
 
         measures = list(self.means[0].values)
         header = ["system", *measures, f"Δ {self.measure}", "95% interval", "p (Holm)"]
-        header += ["index MB", "training min"]
+        header += ["queries/s", "index MB", "training min"]
         compared = {one.run: one for one in self.differences if one.measure == self.measure}
         rows = []
         for one in self.means:
             difference, cost = compared.get(one.run), self.costs.get(one.run)
             rows.append([one.run, *_shown(one), *_difference(difference), *_cost(cost)])
             for seed in self.seeds.get(one.run, ()):
-                rows.append([seed.run, *_shown(seed), *[""] * 5])
+                rows.append([seed.run, *_shown(seed), *[""] * 6])
         kept = [n for n in range(len(header)) if any(row[n] for row in rows)]
         return Table([header[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
@@ -224,9 +227,13 @@ def _difference(one: "Difference | None") -> list[str]:
 
 def _cost(one: Cost | None) -> list[str]:
     if one is None:
-        return ["", ""]
-    minutes = one.training_minutes
-    return [f"{one.index_bytes / 1e6:,.1f}", "" if minutes is None else f"{minutes:.1f}"]
+        return ["", "", ""]
+    speed, minutes = one.queries_per_second, one.training_minutes
+    return [
+        "" if speed is None else f"{speed:,.0f}",
+        f"{one.index_bytes / 1e6:,.1f}",
+        "" if minutes is None else f"{minutes:.1f}",
+    ]
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -11,6 +11,8 @@ from i3_pyserini.data.sources.folders import LayoutFolder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.compared import BASELINE, Cost
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
+from i3_pyserini.search.bm25 import Engine
+from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"
 HEAD = 5  # times the encoders' learning rate, as in the recipe
@@ -113,18 +115,20 @@ class Study:
         data: its folder, in our layout.
         folder: where everything is made.
         options: what is compared.
-        lucene: whether BM25 can be searched here.
+        engine: of BM25; see `search_bm25`. What is made with it has it in its name.
 
     Raises:
         I3Error: see `Queries`.
 
     Attributes:
         name: the collection's.
+        bm25: label of BM25.
         models: labels of the trained models, by the names of their files.
     """
 
-    def __init__(self, data: Path, folder: Path, options: Options, lucene: bool) -> None:
-        self.data, self.folder, self.options, self.lucene = data, folder, options, lucene
+    def __init__(self, data: Path, folder: Path, options: Options, engine: Engine) -> None:
+        self.data, self.folder, self.options, self.engine = data, folder, options, engine
+        self.bm25 = "BM25" if engine == "lucene" else "own BM25"
         self.name, self.corpus = data.resolve().name, data / "corpus"
         self.queries = Queries(data, options, folder)
         self.models = {PLAIN_MODEL: BASELINE}
@@ -135,9 +139,7 @@ class Study:
         steps = {}
         if self.queries.divided:
             steps["split"] = _step("dev queries, split off from train", [self._split()])
-        if self.lucene:
-            runs = [self._bm25(part) for part in ("test", "dev")]
-            steps["bm25"] = _step("BM25", runs)
+        steps["bm25"] = _step(f"{self.bm25}, with k1 and b tuned on dev", [self._bm25()])
         encoded = self._searched("backbone", self.options.backbone, dev=False)
         steps["backbone"] = _step("the backbone as it is", list(encoded))
         if negatives := list(self._negatives()):
@@ -161,18 +163,17 @@ class Study:
             for command in self._searched(
                 f"{model}.seed-{seed}",
                 str(self.trained(model, rates[model], seed) / "best"),
-                dev=self.lucene and model != PLAIN_MODEL,
+                dev=model != PLAIN_MODEL,
             )
         ]
         steps["search"] = _step("the trained models", searched)
-        if self.lucene:
-            fused = [
-                self._fuse(model, seed, how)
-                for model in self._variants()
-                for seed in self._seeds()
-                for how in ("rrf", "tuned")
-            ]
-            steps["fuse"] = _step("BM25 with I³", fused)
+        fused = [
+            self._fuse(model, seed, how)
+            for model in self._variants()
+            for seed in self._seeds()
+            for how in ("rrf", "tuned")
+        ]
+        steps["fuse"] = _step(f"{self.bm25} with I³", fused)
         return Plan(about=f"compare {self.name}", steps=steps)
 
     def best_rates(self) -> dict[str, float]:
@@ -188,26 +189,27 @@ class Study:
 
     def runs(self) -> dict[str, list[Path]]:
         """Runs of the test queries by system; of a trained one a run for each seed."""
-        found = {"BM25": [self._run("bm25", "test")]} if self.lucene else {}
-        found["backbone"] = [self._run("backbone", "test")]
+        found = {
+            f"{self.bm25} (tuned)": [self._run(self._words(), "test")],
+            "backbone": [self._run("backbone", "test")],
+        }
         for model, label in self.models.items():
             found[label] = [self._run(f"{model}.seed-{seed}", "test") for seed in self._seeds()]
-        if self.lucene:
-            for model in self._variants():
-                for how in ("rrf", "tuned"):
-                    names = [f"bm25+{model}.{how}.seed-{seed}" for seed in self._seeds()]
-                    label = f"BM25 + {self.models[model]} ({how})"
-                    found[label] = [self._run(name, "test") for name in names]
+        for model in self._variants():
+            for how in ("rrf", "tuned"):
+                label = f"{self.bm25} + {self.models[model]} ({how})"
+                found[label] = [self._fused(model, seed, how) for seed in self._seeds()]
         return found
 
     def costs(self, rates: Mapping[str, float]) -> dict[str, Cost]:
-        """By system, what can be read from what was made."""
-        untrained = {"BM25": "bm25"} if self.lucene else {}
-        untrained["backbone"] = "backbone"
-        found = {label: Cost(_bytes(self._index(name)), None) for label, name in untrained.items()}
+        """By system, what can be read from what was made; of a trained one for the first seed."""
+        found = {
+            f"{self.bm25} (tuned)": self._cost(self._words(), None),
+            "backbone": self._cost("backbone", None),
+        }
         for model, label in self.models.items():
             minutes = _minutes(self.trained(model, rates[model], 1), self.options.steps)
-            found[label] = Cost(_bytes(self._index(f"{model}.seed-1")), minutes)
+            found[label] = self._cost(f"{model}.seed-1", minutes)
         return found
 
     def trained(self, model: str, rate: float, seed: int) -> Path:
@@ -223,26 +225,47 @@ class Study:
     def _run(self, name: str, part: str) -> Path:
         return self.folder / "runs" / f"{name}.{part}.txt"
 
+    def _fused(self, model: str, seed: int, how: str) -> Path:
+        return self._run(f"{self._words()}+{model}.{how}.seed-{seed}", "test")
+
+    def _speed(self, name: str) -> Path:
+        return self.folder / "runs" / f"{name}.test.speed.json"
+
     def _index(self, name: str) -> Path:
         return self.folder / "index" / name
+
+    def _words(self) -> str:
+        """The name of BM25's files."""
+        return f"bm25-{self.engine}"
+
+    def _cost(self, name: str, minutes: float | None) -> Cost:
+        speed = read_queries_per_second(self._speed(name))
+        return Cost(_bytes(self._index(name)), minutes, speed)
 
     def _split(self) -> CommandPlan:
         folder = self.queries.divided or Path()
         words = ("data", "split", self.data, "--split", "train", "--names", "dev", "train")
         return _command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
 
-    def _bm25(self, part: str) -> CommandPlan:
-        run = self._run("bm25", part)
-        words = ("bm25", self.corpus, self.queries.files[part][0], "--output", run)
-        index = ("--index", self._index("bm25"))
-        return _command(run, *words, *index, "--hits", self.options.hits)
+    def _bm25(self) -> CommandPlan:
+        name, (dev, qrels) = self._words(), self.queries.files["dev"]
+        run = self._run(name, "test")
+        words = ("bm25", self.corpus, self.queries.files["test"][0], "--output", run)
+        how = ("--engine", self.engine, "--index", self._index(name))
+        tune = ("--tune", qrels, "--tune-topics", dev, "--tune-output", self._run(name, "dev"))
+        last = ("--measure", self.options.measure, "--hits", self.options.hits)
+        return _command(
+            run, *words, *how, *tune, *last, "--speed", self._speed(name), "--overwrite"
+        )
 
     def _searched(self, name: str, model: str, dev: bool) -> Iterator[CommandPlan]:
         index = self._index(name)
         yield _command(index, "encode", self.corpus, "--model", model, "--output", index)
         for part in ("test", "dev") if dev else ("test",):
             run = self._run(name, part)
-            words = ("search", index, self.queries.files[part][0], "--output", run)
+            words = ["search", index, self.queries.files[part][0], "--output", run]
+            if part == "test":
+                words += ["--speed", self._speed(name), "--overwrite"]
             yield _command(run, *words, "--hits", self.options.hits)
 
     def _negatives(self) -> Iterator[CommandPlan]:
@@ -300,8 +323,8 @@ class Study:
         return _command(folder / "last", "train", RECIPE, *words)
 
     def _fuse(self, model: str, seed: int, how: str) -> CommandPlan:
-        run = self._run(f"bm25+{model}.{how}.seed-{seed}", "test")
-        names = ("bm25", f"{model}.seed-{seed}")
+        run = self._fused(model, seed, how)
+        names = (self._words(), f"{model}.seed-{seed}")
         words = ["fuse", *(self._run(name, "test") for name in names), "--output", run]
         if how == "rrf":
             words += ["--method", "rrf"]

@@ -1,16 +1,13 @@
-"""A BM25 run, with the stock Lucene of Pyserini."""
+"""A BM25 run, with the stock Lucene of Pyserini or without Java."""
 
-import hashlib
 import json
 import os
-import re
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
@@ -20,12 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.search.bm25_index import Bm25
+    from i3_pyserini.search.bm25_tuning import TunedBm25
+    from i3_pyserini.search.dev_measure import DevMeasure
 
-KIND = "lucene-bm25"
-BATCH = 256  # queries that Lucene searches together
-HASH = 8  # digits of the corpus's hash in the name of an index
-GENERAL = "corpus"  # a file's name that says nothing: the folder's name does
-GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
+Engine = Literal["lucene", "sqlite"]
+TUNED = ".bm25.json"  # behind a run's name
 
 
 def search_bm25(
@@ -34,25 +31,40 @@ def search_bm25(
     *,
     output: AnyPath,
     index: AnyPath | None = None,
+    engine: Engine = "lucene",
     hits: int = 1000,
     k1: float = 0.9,
     b: float = 0.4,
+    tune: NameOrPath | None = None,
+    tune_topics: NameOrPath | None = None,
+    tune_output: AnyPath | None = None,
+    measure: str = "nDCG@10",
     threads: int | None = None,
+    speed: AnyPath | None = None,
     tag: str = "bm25",
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> WrittenRun:
-    """Indexes titles and texts of a corpus with Pyserini's Lucene, once, and searches with BM25.
+    """Indexes titles and texts of a corpus, once, and searches with BM25.
+
+    With `tune`, k1 and b are chosen on dev queries: k1 of 0.5, 0.7, 0.9, 1.2, 1.6 and 2.2, b of
+    0.2, 0.3, 0.4, 0.6, 0.75 and 0.9. OUTPUT.bm25.json has the measure's value of every pair.
 
     Args:
         corpus: its file or folder.
         topics: a TSV or JSONL file, or a data set's name.
         output: the run file to write.
-        index: made here, or used again; lucene-CORPUS-HASH beside the run by default.
+        index: made here, or used again; ENGINE-CORPUS-HASH beside the run by default.
+        engine: "lucene" is Pyserini's and needs Java; "sqlite" is our own and needs nothing.
         hits: most hits of a query.
         k1: how much a word's repetition counts.
         b: how much long passages are held back, from 0 to 1.
-        threads: all cores by default.
+        tune: judgements of dev queries; chooses k1 and b on them.
+        tune_topics: the dev queries.
+        tune_output: a run of the dev queries to write, with the chosen k1 and b.
+        measure: what `tune` maximizes, as ir-measures names it.
+        threads: of Lucene; all cores by default.
+        speed: a JSON file to write, with queries a second: search alone, without start-up.
         tag: last column of the run.
         overwrite: replace an older run.
         corpus_options: how the corpus is read, where that is unusual.
@@ -61,196 +73,117 @@ def search_bm25(
         The run that was written.
 
     Raises:
-        I3Error: an input cannot be read, the index is of another corpus, there is no Java, or
-            Pyserini failed.
+        I3Error: an input cannot be read, the index is of another corpus, there is no Java,
+            Pyserini failed, dev queries are among the topics, or options do not go together.
     """
     at_least_1(hits=hits, threads=threads)
     if not k1 >= 0 or not 0 <= b <= 1:
         raise I3Error(f"k1 is {k1:g} and b {b:g}; k1 must be at least 0, b from 0 to 1")
     check_tag(tag)
-    from i3_pyserini.formats.atomic import refuse_existing
+    if tune is None and (tune_topics, tune_output, measure) != (None, None, "nDCG@10"):
+        raise I3Error("tune_topics, tune_output and measure are for tune; name its judgements")
+    if tune is not None and (tune_topics is None or (k1, b) != (0.9, 0.4)):
+        raise I3Error("tune needs tune_topics, and chooses k1 and b: leave these out")
+    from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
     from i3_pyserini.formats.passages import Corpus
-    from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.formats.topics import read_topics
-    from i3_pyserini.search.fusion import hits_of
+    from i3_pyserini.search.speed import Speed
 
-    output, threads = Path(output), threads or os.cpu_count() or 1
-    refuse_existing(output, overwrite)
+    output = Path(output)
+    dev_output = None if tune_output is None else Path(tune_output)
+    tuned_in = None if tune is None else output.with_name(output.name + TUNED)
+    speed_in = None if speed is None else Path(speed)
+    written = [path for path in (output, dev_output, tuned_in, speed_in) if path]
+    refuse_inputs(written, [Path(fspath(one)) for one in (topics, tune, tune_topics) if one])
+    for path in written:
+        refuse_existing(path, overwrite)
     queries = read_topics(fspath(topics))
-    passages, sha256 = Corpus.from_options(Path(corpus), corpus_options.reading()), None
-    if index is None:
-        sha256 = corpus_hash(passages)
-        index = index_beside(output, Path(corpus), sha256)
-    made = make_index(passages, Path(index), threads, sha256)
-    print(f"{'wrote' if made else 'found'} {index}", file=sys.stderr)
-    qids, found, docids = hits_of(search(Path(index), queries, hits, (k1, b), threads))
-    if len(qids) < len(queries):
-        note(f"{len(queries) - len(qids)} queries have no hit")
-    write_run(output, qids, found, docids, tag=tag, overwrite=overwrite)
-    summary = f"{len(qids):,} queries, BM25 with k1 {k1:g} and b {b:g}"
-    return WrittenRun(output, summary, len(qids))
+    dev = _dev(fspath(tune), fspath(tune_topics or ""), measure, queries) if tune else None
+    passages = Corpus.from_options(Path(corpus), corpus_options.reading())
+    place = None if index is None else Path(index)
+    tuned = None
+    threads = threads or os.cpu_count() or 1
+    with _opened(passages, place, output, engine, threads) as searcher:
+        if dev:
+            tuned = _tuned(searcher, dev, hits)
+            k1, b = tuned.best.k1, tuned.best.b
+        if dev and dev_output:
+            _write(dev_output, dev[0], searcher.rank(dev[0], hits, k1, b), tag, overwrite)
+        before = searcher.seconds
+        found = searcher.rank(queries, hits, k1, b)
+        seconds = searcher.seconds - before
+    if tuned and tuned_in:
+        with new_file(tuned_in, overwrite) as file:
+            file.write(json.dumps({"engine": engine, **tuned.to_json()}, indent=2) + "\n")
+    if speed_in:
+        Speed(len(queries), seconds, searcher.threads, searcher.batch).write(speed_in)
+    count = _write(output, queries, found, tag, overwrite)
+    chosen = f", {tuned}" if tuned else ""
+    name = "BM25" if engine == "lucene" else "our own BM25"
+    summary = f"{count:,} queries, {name} with k1 {k1:g} and b {b:g}{chosen}"
+    return WrittenRun(output, summary, count)
 
 
-def corpus_hash(corpus: "Corpus") -> str:
-    """Hash of all lines of a corpus, and of which fields of them are read if that is said."""
-    from i3_pyserini.encode.scan import Shard, hash_of
+def _dev(
+    qrels: str, topics: str, measure: str, queries: dict[str, str]
+) -> "tuple[dict[str, str], DevMeasure]":
+    """The dev queries, and what is measured on them; none is among the queries to report."""
+    from i3_pyserini.formats.qrels import read_qrels
+    from i3_pyserini.formats.topics import read_topics
+    from i3_pyserini.search.dev_measure import DevMeasure
 
-    return _with_options(hash_of(corpus, Shard()), corpus)
-
-
-def _with_options(sha256: str, corpus: "Corpus") -> str:
-    options = corpus.options()
-    if options == type(corpus)(corpus.path, sources=corpus.sources).options():
-        return sha256
-    return hashlib.sha256(f"{sha256} {json.dumps(options)}".encode()).hexdigest()
-
-
-def index_beside(run: Path, corpus: Path, sha256: str) -> Path:
-    """Where the Lucene index of a corpus is by default: beside the run, under the corpus's name.
-
-    The name has the hash of the corpus in it, so that a changed corpus, or another of this name,
-    gets an index of its own; that is noted where an index of the same path is there.
-
-    Args:
-        run: the run file.
-        corpus: the corpus's path.
-        sha256: its hash.
-    """
-    from i3_pyserini.formats.index import read_manifest
-    from i3_pyserini.formats.passages import collection_name
-
-    path = corpus.resolve()
-    stem = path.name.split(".")[0] or path.name
-    name = collection_name(corpus) or (path.parent.name if stem == GENERAL else stem)
-    name = re.sub(r"[^\w.-]+", "_", name)
-    index = run.parent / f"lucene-{name}-{sha256[:HASH]}"
-    if not index.exists():
-        for other in sorted(run.parent.glob(f"lucene-*-{'[0-9a-f]' * HASH}")):
-            if read_manifest(other).corpus.path == str(path):
-                note(f"{corpus} has changed since {other} was made of it; a new index is made")
-    return index
-
-
-def make_index(corpus: "Corpus", index: Path, threads: int, sha256: str | None = None) -> bool:
-    """Makes a Lucene index of titles and texts, unless it is there.
-
-    Args:
-        corpus: the corpus; every line is checked.
-        index: the directory.
-        threads: of indexing.
-        sha256: see `corpus_hash`; None if it is not known yet.
-
-    Returns:
-        Whether it was made.
-
-    Raises:
-        I3Error: a line of the corpus is invalid, or an id occurs twice; the directory is something
-            else, or of another corpus; Pyserini failed.
-    """
-    from i3_pyserini.encode.scan import scan
-    from i3_pyserini.formats.index import BuiltRecord, CorpusRecord, IndexManifest
-    from i3_pyserini.formats.passages import collection_name
-    from i3_pyserini.stock.anserini import (
-        count_indexed,
-        is_same_index,
-        new_lucene_index,
-        run_pyserini,
-    )
-
-    if index.exists():
-        return not is_same_index(index, KIND, sha256 or corpus_hash(corpus))
-    found = scan(corpus)
-    known = IndexManifest(
-        built=BuiltRecord(type=KIND),
-        corpus=CorpusRecord(
-            path=str(corpus.path.resolve()),
-            name=collection_name(corpus.path),
-            sha256=_with_options(found.sha256, corpus),
-        ),
-        passages=found.passages,
-    )
-    with new_lucene_index(index, known) as (texts, target):
-        empty = _write_contents(corpus, texts, threads)
-        paths = ("--input", str(texts), "--index", str(target), "--threads", str(threads))
-        output = run_pyserini("pyserini.index.lucene", *GENERATOR, *paths)
-        indexed = count_indexed(output)
-        if indexed + empty != found.passages:
-            raise I3Error(f"{index}: Lucene indexed {indexed:,} of {found.passages:,} passages")
-    return True
-
-
-def search(
-    index: Path, topics: dict[str, str], hits: int, bm25: tuple[float, float], threads: int
-) -> "pd.DataFrame":
-    """Searches with BM25.
-
-    Topics go to Pyserini under numbers, since it takes the ids of a topics file for numbers where
-    it can ("007" becomes 7), and its file's name for a hint.
-
-    Args:
-        index: the index.
-        topics: query text by query id.
-        hits: of a query, at most.
-        bm25: k1 and b.
-        threads: of searching.
-
-    Returns:
-        Columns query_id, doc_id and score, in the order of the topics, and within a query as
-        trec_eval ranks: by score, then docid, both descending.
-
-    Raises:
-        I3Error: no query has a hit, or Pyserini failed.
-    """
-    import numpy as np
-    import pandas as pd
-    import polars as pl
-
-    from i3_pyserini.formats.runs import read_run
-    from i3_pyserini.stock.anserini import run_pyserini
-
-    qids = np.array(list(topics), dtype=object)
-    lines = [f"{n}\t{' '.join(text.split())}\n" for n, text in enumerate(topics.values())]
-    with tempfile.TemporaryDirectory(prefix="i3-") as folder:
-        topics_file, run_file = Path(folder) / "topics.tsv", Path(folder) / "run.txt"
-        topics_file.write_text("".join(lines), encoding="utf-8")
-        run_pyserini(
-            "pyserini.search.lucene",
-            *("--index", str(index), "--topics", str(topics_file), "--output", str(run_file)),
-            *("--bm25", "--k1", str(bm25[0]), "--b", str(bm25[1]), "--hits", str(hits)),
-            *("--threads", str(threads), "--batch-size", str(BATCH)),
+    dev = read_topics(topics)
+    if both := dev.keys() & queries.keys():
+        raise I3Error(
+            f"query {min(both)!r} and {len(both) - 1} others are in {topics} and in the topics to "
+            "search; choose k1 and b on other queries than those you report"
         )
-        if not run_file.is_file() or not run_file.stat().st_size:
-            raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
-        run = read_run(run_file)
-    found = run.table.with_columns(pl.col("query_id").cast(pl.Int64)).sort(
-        "query_id", maintain_order=True
-    )
-    return pd.DataFrame(
-        {
-            "query_id": qids[found["query_id"].to_numpy()],
-            "doc_id": found["doc_id"].to_list(),
-            "score": found["score"].to_numpy(),
-        }
-    )
+    return dev, DevMeasure(measure, read_qrels(qrels), list(dev), topics)
 
 
-def _write_contents(corpus: "Corpus", folder: Path, files: int) -> int:
-    """Writes what Anserini's JsonCollection reads; it has a thread for each file.
+def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int) -> "TunedBm25":
+    from i3_pyserini.search.bm25_tuning import tune_bm25
 
-    Returns:
-        The number of passages without text, which it leaves out.
-    """
-    empty = 0
-    with _open_all([folder / f"{number}.jsonl" for number in range(files)]) as writers:
-        for number, passage in enumerate(corpus):
-            contents = f"{passage.title}\n{passage.text}" if passage.title else passage.text
-            empty += not contents.strip()
-            record = {"id": passage.docid, "contents": contents}
-            writers[number % files].write(json.dumps(record) + "\n")
-    return empty
+    return tune_bm25(searcher, *dev, hits)
 
 
 @contextmanager
-def _open_all(paths: list[Path]) -> Iterator[list[TextIO]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
+def _opened(
+    corpus: "Corpus", index: Path | None, run: Path, engine: Engine, threads: int
+) -> "Iterator[Bm25]":
+    """The index of a corpus, made first if it is not there."""
+    from i3_pyserini.search.bm25_index import corpus_hash, index_beside, refuse_other_index
+    from i3_pyserini.search.bm25_lucene import LuceneBm25
+    from i3_pyserini.search.bm25_sqlite import SqliteBm25
+
+    kinds: dict[Engine, type[Bm25]] = {"lucene": LuceneBm25, "sqlite": SqliteBm25}
+    kind = kinds[engine]
+    kind.check()
+    sha256 = None
+    if index is None:
+        sha256 = corpus_hash(corpus)
+        index = index_beside(run, corpus.path, sha256, engine)
+    there = index.exists()
+    if there:
+        refuse_other_index(index, kind.type, sha256 or corpus_hash(corpus))
+    else:
+        kind.make(corpus, index, threads)
+    print(f"{'found' if there else 'wrote'} {index}", file=sys.stderr)
+    with closing(kind(index, threads)) as searcher:
+        yield searcher
+
+
+def _write(
+    path: Path, topics: Mapping[str, str], ranking: "pd.DataFrame", tag: str, overwrite: bool
+) -> int:
+    """Writes a run; returns how many queries are in it."""
+    from i3_pyserini.formats.run_file import write_run
+    from i3_pyserini.search.fusion import hits_of
+
+    if ranking.empty:
+        raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
+    qids, found, docids = hits_of(ranking)
+    if len(qids) < len(topics):
+        note(f"{len(topics) - len(qids)} queries have no hit")
+    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite)
+    return len(qids)

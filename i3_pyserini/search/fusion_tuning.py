@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
-import ir_measures
 import numpy as np
 import pandas as pd
 import polars as pl
-from ir_measures.measures import Measure
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.measures import choose_measures
-from i3_pyserini.formats.qrels import as_pandas, as_polars, note_without_topic, numbered
 from i3_pyserini.formats.runs import Run
+from i3_pyserini.search.dev_measure import DevMeasure
 from i3_pyserini.search.fusion import (
     Fusion,
     combine,
@@ -70,22 +67,11 @@ def tune(
     Raises:
         I3Error: the measure is unknown, no query of the runs is judged, or the grid is too large.
     """
-    measures, _ = choose_measures([measure])
-    if len(measures) != 1:
-        raise I3Error(f"measure {measure}: {len(measures)} measures; name one")
     refuse_unscored(runs, fusion.method)
     pool = pool_runs(runs)
     queries = [str(qid) for qid in pool.qids]
-    qrels = as_polars(qrels)
-    judged = qrels.filter(pl.col("query_id").is_in(queries))
-    if judged.is_empty():
-        raise I3Error(
-            f"none of the {len(queries)} queries of the dev runs is judged ({min(queries)!r} "
-            f"against {qrels['query_id'].min()!r}); are these qrels of another set?"
-        )
-    note_without_topic(qrels, dict.fromkeys(queries), "tune", "the dev runs")
-    value_of = _Value(measures[0], judged)
-    depth = min(depth, measures[0].params.get("cutoff", depth))
+    value_of = DevMeasure(measure, qrels, queries, "the dev runs")
+    depth = value_of.depth(depth)
     weights = list(_weights(len(runs), step))
     constants = RANK_CONSTANTS if fusion.method == "rrf" else (fusion.k,)
     best: tuple[float, Fusion] | None = None
@@ -99,7 +85,7 @@ def tune(
                     best = value, tried
                 bar.update()
     assert best is not None  # noqa: S101  (the grid is never empty)
-    return Tuned(best[1], str(measures[0]), best[0], queries, len(weights) * len(constants))
+    return Tuned(best[1], value_of.name, best[0], queries, len(weights) * len(constants))
 
 
 def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
@@ -118,22 +104,6 @@ def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
             f"query {min(both)!r} and {len(both) - 1} others are in the dev runs and in the runs "
             "to fuse; choose weights on other queries than those you report"
         )
-
-
-class _Value:
-    """A measure's mean over the judged queries, of rankings with nothing after their depth."""
-
-    def __init__(self, measure: Measure, qrels: pl.DataFrame) -> None:
-        self._queries = {qid: number for number, qid in enumerate(sorted(set(qrels["query_id"])))}
-        judged = numbered(as_pandas(qrels), self._queries)
-        self._evaluator = ir_measures.evaluator([measure], judged)
-
-    def __call__(self, ranking: pd.DataFrame) -> float:
-        places = ranking.groupby("query_id", sort=False).cumcount()
-        strict = ranking.assign(score=-places.astype(float))
-        known = strict[strict["query_id"].isin(self._queries.keys())]
-        found = self._evaluator.iter_calc(numbered(known, self._queries))
-        return sum(metric.value for metric in found) / len(self._queries)
 
 
 def _weights(runs: int, step: float | None) -> Iterator[tuple[float, ...]]:

@@ -1,5 +1,6 @@
 """A search from topics to a run file."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.engine import open_engine, search_engine
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.speed import Speed, Stopwatch
 from i3_pyserini.search.steps import best_passages, moved, without_query
 
 DEFAULT_HITS = 1000
@@ -55,6 +57,7 @@ class Results:
         overwrite: replace an older file.
         remove_query: leave out the passage that has the query's id.
         max_passage: delimiter and number of documents; None to write passages.
+        speed: file for the time that the search took; None for no such file.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Results:
     overwrite: bool = False
     remove_query: bool = False
     max_passage: tuple[str, int] | None = None
+    speed: Path | None = None
 
     def of_documents(self, delimiter: str, most: int) -> "Results":
         """The same with documents in place of passages."""
@@ -104,7 +108,8 @@ def run(job: SearchJob) -> WrittenRun:
     Raises:
         I3Error: an input is invalid or does not fit the others, or the run cannot be written.
     """
-    refuse_existing(job.results.path, job.results.overwrite)
+    for path in filter(None, (job.results.path, job.results.speed)):
+        refuse_existing(path, job.results.overwrite)
     topics = read_topics(job.queries.topics)
     odd = next((qid for qid in topics if qid.split() != [qid]), None)
     if odd is not None:
@@ -119,9 +124,10 @@ def run(job: SearchJob) -> WrittenRun:
     searcher = Searcher(job.index, parameters=job.parameters)
     if job.results.hits and job.results.hits > searcher.count:
         note(f"{job.index} has {searcher.count:,} passages, so that many hits of each query")
-    vectors, name = _vectors(job, topics, searcher)
-    hits = _index_hits(job, searcher, vectors)
-    return _write(job, topics, name, hits, searcher.docids)
+    watch = Stopwatch()
+    vectors, name = _vectors(job, topics, searcher, watch)
+    hits = _index_hits(job, searcher, vectors, watch)
+    return _write(job, topics, name, hits, searcher.docids, watch)
 
 
 def tag_of(name: str) -> str:
@@ -136,13 +142,16 @@ def tag_of(name: str) -> str:
     return "_".join(path.name.split()) or "dense"
 
 
-def _vectors(job: SearchJob, topics: Mapping[str, str], searcher: Searcher) -> tuple[Scores, str]:
+def _vectors(
+    job: SearchJob, topics: Mapping[str, str], searcher: Searcher, watch: Stopwatch
+) -> tuple[Scores, str]:
     """The topics' vectors, and the name of their model; it is compared with the index's."""
     if job.queries.encoded:
         vectors, name = _encoded(job.queries.encoded, topics, searcher.made_by, str(searcher.path))
         return searcher.vectors_of(vectors), name
     encoder = searcher.load_encoder(job.queries.flags, job.threads)
-    vectors = searcher.vectors_of(list(topics.values()))
+    with watch.running():
+        vectors = searcher.vectors_of(list(topics.values()))
     note_cut(encoder, len(topics))
     return vectors, encoder.name
 
@@ -156,14 +165,16 @@ def _encoded(
 
 
 def _index_hits(
-    job: SearchJob, searcher: Searcher, vectors: Scores
+    job: SearchJob, searcher: Searcher, vectors: Scores, watch: Stopwatch
 ) -> Iterator[tuple[slice, Hits]]:
     for start in range(0, len(vectors), job.batch_size):
         some = slice(start, start + job.batch_size)
-        queries = vectors[some]
-        if job.feedback.prf_depth:
-            queries = moved(queries, searcher, job.feedback)
-        yield some, searcher.search_arrays(queries, job.results.hits or DEFAULT_HITS)
+        with watch.running():
+            queries = vectors[some]
+            if job.feedback.prf_depth:
+                queries = moved(queries, searcher, job.feedback)
+            hits = searcher.search_arrays(queries, job.results.hits or DEFAULT_HITS)
+        yield some, hits
 
 
 def _run_engine(
@@ -173,19 +184,23 @@ def _run_engine(
     hits = job.results.hits or DEFAULT_HITS
     engine.check(collection, None, hits)
     made_by, place = engine.made_by(collection), f"{address}, collection {collection}"
+    watch = Stopwatch()
     if job.queries.encoded:
         vectors, name = _encoded(job.queries.encoded, topics, made_by, place)
     else:
         encoder = encoder_for(made_by, place, job.queries.flags, job.threads)
-        vectors, name = encoder.encode(list(topics.values())), encoder.name
+        with watch.running():
+            vectors, name = encoder.encode(list(topics.values())), encoder.name
         note_cut(encoder, len(topics))
 
     def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
         for start in range(0, len(vectors), job.batch_size):
             some = slice(start, start + job.batch_size)
-            yield some, search_engine(engine, collection, vectors[some], hits)
+            with watch.running():
+                some_found = search_engine(engine, collection, vectors[some], hits)
+            yield some, some_found
 
-    written = _write(job, topics, name, found(), None)
+    written = _write(job, topics, name, found(), None, watch)
     engine.close()
     return written
 
@@ -196,6 +211,7 @@ def _write(
     name: str,
     found: Iterator[tuple[slice, Any]],
     docids: Docids | None,
+    watch: Stopwatch,
 ) -> WrittenRun:
     results, qids, count = job.results, list(topics), 0
     with (
@@ -213,6 +229,9 @@ def _write(
             write(qids[some], hits, ids)
             count += int((hits.rows >= 0).sum())
             bar.update(len(hits))
+        if results.speed:  # is there when the run is
+            threads = job.threads or os.cpu_count() or 1
+            Speed(len(qids), watch.seconds, threads, job.batch_size).write(results.speed)
     return WrittenRun(results.path, f"{len(qids):,} queries, {count:,} hits", len(qids))
 
 

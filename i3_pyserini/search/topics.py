@@ -32,6 +32,7 @@ def search_topics(
     threads: int | None = None,
     output_format: Literal["trec", "msmarco"] = "trec",
     tag: str | None = None,
+    speed: AnyPath | None = None,
     overwrite: bool = False,
 ) -> WrittenRun:
     """Searches an index for topics and writes a run.
@@ -60,6 +61,7 @@ def search_topics(
         threads: all cores by default.
         output_format: "trec", or "msmarco" for query, passage and rank alone.
         tag: last column of the run; the model's name by default.
+        speed: a JSON file to write, with queries a second: encoding and search alone.
         overwrite: replace an older run.
 
     Returns:
@@ -88,7 +90,15 @@ def search_topics(
         )
     from i3_pyserini.search.job import Queries, Results, SearchJob, run
 
-    results = Results(Path(output), hits, output_format, tag, overwrite, remove_query)
+    results = Results(
+        Path(output),
+        hits,
+        output_format,
+        tag,
+        overwrite,
+        remove_query,
+        speed=None if speed is None else Path(speed),
+    )
     if max_passage:
         results = results.of_documents(max_passage_delimiter, max_passage_hits)
     encoded = None if encoded_queries is None else Path(encoded_queries)

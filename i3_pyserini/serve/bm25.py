@@ -1,9 +1,7 @@
 """BM25 over a text store: SQLite's full-text index, on disk, made once."""
 
-import re
 import sqlite3
-from contextlib import closing
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,10 +10,9 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.textstore import TextStore
+from i3_pyserini.search.word_index import build_word_index, content_words, stop_words
 
 BLOCK = 4096
-WORD = re.compile(r"\w+")
-TABLE = "CREATE VIRTUAL TABLE word USING fts5(text, content='', tokenize='porter unicode61')"
 SEARCH = "SELECT rowid, -bm25(word) FROM word WHERE word MATCH ? ORDER BY rank LIMIT ?"
 
 
@@ -63,8 +60,7 @@ class SqliteBm25:
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
         """See `Bm25`."""
-        words = dict.fromkeys(WORD.findall(query.lower()))
-        words = {word: None for word in words if word not in self._stop_words} or words
+        words = dict.fromkeys(content_words(query, self._stop_words))
         if not words:
             return []
         # Words in quotation marks are no operators of SQLite's query language.
@@ -73,30 +69,16 @@ class SqliteBm25:
         return [(self._store.pid(row - 1), score) for row, score in found]
 
 
-def stop_words() -> frozenset[str]:
-    """The words that pseudo-queries leave out; read here without importing torch."""
-    text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
-
-
 def _build(store: TextStore, path: Path) -> None:
     advice = "name another folder as cache, or leave bm25 out"
     with replacing(path, sqlite3.Error, advice=advice) as partial:
-        _fill(store, partial)
+        build_word_index(partial, _texts(store))
 
 
-def _fill(store: TextStore, path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        # Durability is the final rename's: an index that is not complete is thrown away.
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute(TABLE)
-        bar = tqdm(total=len(store), desc="index words", unit=" passages", delay=2)
-        with bar, connection:
-            for start in range(0, len(store), BLOCK):
-                block = store.slice(start, start + BLOCK)
-                rows = (
-                    (start + number, f"{passage.title or ''} {passage.text}")
-                    for number, passage in enumerate(block, start=1)
-                )
-                connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
-                bar.update(len(block))
+def _texts(store: TextStore) -> Iterator[str]:
+    bar = tqdm(total=len(store), desc="index words", unit=" passages", delay=2)
+    with bar:
+        for start in range(0, len(store), BLOCK):
+            block = store.slice(start, start + BLOCK)
+            yield from (f"{passage.title or ''} {passage.text}" for passage in block)
+            bar.update(len(block))

@@ -10,7 +10,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.bm25 import WORD, Bm25, SqliteBm25, stop_words
+from i3_pyserini.search.word_index import WORD, stop_words
+from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second

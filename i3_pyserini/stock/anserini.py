@@ -17,7 +17,7 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
-from i3_pyserini.formats.index import IndexManifest, read_manifest
+from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.stock.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"
@@ -103,32 +103,6 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
             raise cannot_write(index, error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def is_same_index(index: Path, kind: str, sha256: str) -> bool:
-    """Whether an index is there that was made of the same corpus.
-
-    Args:
-        index: the directory.
-        kind: its type, such as "lucene-bm25".
-        sha256: hash of the corpus's lines.
-
-    Raises:
-        I3Error: something else is there.
-    """
-    if not index.exists():
-        return False
-    found = read_manifest(index)
-    if found.pyserini is None:
-        raise I3Error(f"{index}: exists, but is no Lucene index of ours; name another index")
-    before = found.corpus.sha256 or found.extra.get("sha256")  # where it was in format 1
-    for name, old, new in (("type", found.built.type, kind), ("sha256", before, sha256)):
-        if old != new:
-            raise I3Error(
-                f"{index}: was made of something else ({name} is {old}, not {new}); remove it, or "
-                "name another index"
-            )
-    return True
 
 
 def _java() -> Java:

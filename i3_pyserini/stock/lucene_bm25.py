@@ -1,9 +1,10 @@
 """BM25 of a Lucene index, searched by a stock Pyserini that runs as long as who asks it.
 
 Pyserini is in a process of its own, since it starts a Java virtual machine; it is
-`python -m i3_pyserini.stock.lucene_bm25 INDEX K1 B`. Both sides of their conversation are here. It
-is asked by lines of JSON, `{"query": …, "hits": …}`, and answers by lines `[[docid, score], …]`. A
-line before the first question, `[]`, says that it is ready.
+`python -m i3_pyserini.stock.lucene_bm25 INDEX`. Both sides of their conversation are here. It is
+asked by lines of JSON, `{"queries": […], "hits": …, "k1": …, "b": …, "threads": …}`, and answers by
+lines `{"hits": [[[docid, score], …], …], "seconds": …}`: the hits of each query, and how long that
+took. A line before the first question, `{}`, says that it is ready.
 """
 
 import json
@@ -12,40 +13,56 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.stock.java import FIX, find_java, set_java
 
-K1, B = 0.9, 0.4  # Pyserini's, and those of `search_bm25`
+K1, B = 0.9, 0.4  # Pyserini's
+
+
+def why_no_lucene() -> str | None:
+    """Why Pyserini's Lucene cannot be searched here; None if it can."""
+    if find_spec("pyserini") is None:
+        return "Lucene needs Pyserini: pip install pyserini"
+    return None if find_java()[0] else f"Pyserini's Lucene needs Java: {FIX}"
 
 
 class LuceneBm25:
-    """Ranks passages as `search_bm25` does, with the index that it has made.
+    """Ranks the passages of a Lucene index that `search_bm25` has made.
 
     Its process ends when we do, in whatever way.
 
     Args:
         index: a Lucene index.
+        threads: of searching.
 
     Raises:
         I3Error: there is no Lucene index, no Java, or Pyserini cannot read it.
+
+    Attributes:
+        threads: of searching.
+        seconds: that searches have taken, without start-up.
     """
 
     name = f"BM25 (Lucene, k1 {K1}, b {B})"
 
-    def __init__(self, index: Path) -> None:
+    def __init__(self, index: Path, threads: int = 1) -> None:
         if not any(index.glob("segments_*")):
             raise I3Error(f"{index}: no Lucene index here; i3-pyserini bm25 --index makes one")
-        if find_java()[0] is None:
-            raise I3Error(f"bm25_index needs Java: {FIX}")
+        if reason := why_no_lucene():
+            raise I3Error(reason)
         self._index, self._lock = index, threading.Lock()
+        self.threads, self.seconds = threads, 0.0
         self._errors: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (as long as the process)
             "w+", encoding="utf-8", errors="replace"
         )
         self._process = subprocess.Popen(  # noqa: S603  (our own arguments)
-            [sys.executable, "-m", __name__, str(index), str(K1), str(B)],
+            [sys.executable, "-m", __name__, str(index)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -60,16 +77,44 @@ class LuceneBm25:
         Raises:
             I3Error: Pyserini has ended.
         """
+        (found,) = self.search_batch([query], hits, K1, B)
+        return found
+
+    def search_batch(
+        self, queries: Sequence[str], hits: int, k1: float, b: float
+    ) -> list[list[tuple[str, float]]]:
+        """The same for several queries at once.
+
+        Args:
+            queries: their texts.
+            hits: of a query, at most.
+            k1: of BM25.
+            b: likewise.
+
+        Raises:
+            I3Error: Pyserini has ended.
+        """
+        texts = [" ".join(query.split()) for query in queries]
+        asked = {"queries": texts, "hits": hits, "k1": k1, "b": b, "threads": self.threads}
         with self._lock:
             try:
                 assert self._process.stdin is not None  # noqa: S101  (a pipe)
-                self._process.stdin.write(json.dumps({"query": query, "hits": hits}) + "\n")
+                self._process.stdin.write(json.dumps(asked) + "\n")
                 self._process.stdin.flush()
             except OSError:  # it has ended: it says why below
                 pass
-            found = self._answer()
+            answer = self._answer()
+            self.seconds += answer["seconds"]
         # As trec_eval ranks: by score, then docid, both descending.
-        return sorted(((docid, score) for docid, score in found), key=_rank, reverse=True)
+        return [
+            sorted(((docid, score) for docid, score in one), key=_rank, reverse=True)
+            for one in answer["hits"]
+        ]
+
+    def close(self) -> None:
+        """Ends Pyserini."""
+        self._process.communicate()
+        self._errors.close()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None  # noqa: S101  (a pipe)
@@ -89,19 +134,24 @@ def _rank(hit: tuple[str, float]) -> tuple[float, str]:
 
 def main() -> None:
     """Searches for another process until that closes our standard input."""
-    index, k1, b = sys.argv[1:]
+    (index,) = sys.argv[1:]
     set_java()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever Java prints is no answer
     from pyserini.search.lucene import LuceneSearcher  # noqa: PLC0415  (starts Java)
 
     searcher = LuceneSearcher(index)
-    searcher.set_bm25(float(k1), float(b))
-    print("[]", file=answers, flush=True)
+    print("{}", file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        hits = searcher.search(asked["query"], asked["hits"])
-        print(json.dumps([[hit.docid, hit.score] for hit in hits]), file=answers, flush=True)
+        searcher.set_bm25(float(asked["k1"]), float(asked["b"]))
+        qids = [str(number) for number in range(len(asked["queries"]))]
+        started = time.perf_counter()
+        found = searcher.batch_search(asked["queries"], qids, asked["hits"], asked["threads"])
+        # Six digits, as in the runs that stock Pyserini writes.
+        hits = [[(hit.docid, round(hit.score, 6)) for hit in found[qid]] for qid in qids]
+        answer = {"hits": hits, "seconds": time.perf_counter() - started}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

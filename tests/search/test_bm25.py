@@ -7,7 +7,7 @@ import pytest
 
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.runs import read_run
-from i3_pyserini.search.bm25 import index_beside
+from i3_pyserini.search.bm25_index import index_beside
 from i3_pyserini.stock.java import find_java
 
 needs_java = pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
@@ -30,19 +30,19 @@ def test_an_index_is_named_after_its_corpus(
     if collection:
         manifest = {"collection": collection}
         (path.parent.parent / MANIFEST).write_text(json.dumps(manifest))
-    index = index_beside(tmp_path / "runs" / "run.txt", path, "0123456789abcdef")
+    index = index_beside(tmp_path / "runs" / "run.txt", path, "0123456789abcdef", "lucene")
     assert index == tmp_path / "runs" / name
 
 
 def test_a_changed_corpus_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, run = tmp_path / "faq.jsonl", tmp_path / "run.txt"
-    old = index_beside(run, corpus, "0" * 64)
+    old = index_beside(run, corpus, "0" * 64, "lucene")
     old.mkdir()
     (old / MANIFEST).write_text(json.dumps({"corpus": {"path": str(corpus)}}))
-    assert index_beside(run, corpus, "0" * 64) == old
-    assert index_beside(run, tmp_path / "other" / "faq.jsonl", "1" * 64) != old
+    assert index_beside(run, corpus, "0" * 64, "lucene") == old
+    assert index_beside(run, tmp_path / "other" / "faq.jsonl", "1" * 64, "lucene") != old
     assert capsys.readouterr().err == ""
-    assert index_beside(run, corpus, "1" * 64) != old
+    assert index_beside(run, corpus, "1" * 64, "lucene") != old
     assert capsys.readouterr().err.startswith(f"note: {corpus} has changed since {old}")
 
 

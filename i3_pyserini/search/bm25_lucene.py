@@ -1,0 +1,78 @@
+"""BM25 of Lucene: an index that stock Pyserini makes and searches."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import ClassVar, TextIO
+
+import pandas as pd
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.search.bm25_index import contents_of, new_manifest
+from i3_pyserini.stock import lucene_bm25
+from i3_pyserini.stock.anserini import count_indexed, new_lucene_index, run_pyserini
+
+GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocumentGenerator")
+
+
+class LuceneBm25(lucene_bm25.LuceneBm25):
+    """`Bm25` of a Lucene index, searched by stock Pyserini."""
+
+    type: ClassVar[str] = "lucene-bm25"
+    batch: ClassVar[int] = 256
+
+    @classmethod
+    def check(cls) -> None:
+        """Raises if Pyserini or Java is not there.
+
+        Raises:
+            I3Error: says what.
+        """
+        if reason := lucene_bm25.why_no_lucene():
+            raise I3Error(f"{reason} (BM25 by SQLite needs neither)")
+
+    @classmethod
+    def make(cls, corpus: Corpus, index: Path, threads: int) -> None:
+        """See `Bm25`."""
+        known = new_manifest(corpus, cls.type)
+        with new_lucene_index(index, known) as (texts, target):
+            empty = _write_contents(corpus, texts, threads)
+            paths = ("--input", str(texts), "--index", str(target), "--threads", str(threads))
+            output = run_pyserini("pyserini.index.lucene", *GENERATOR, *paths)
+            indexed = count_indexed(output)
+            if indexed + empty != known.passages:
+                raise I3Error(f"{index}: Lucene indexed {indexed:,} of {known.passages:,} passages")
+
+    def rank(self, topics: Mapping[str, str], hits: int, k1: float, b: float) -> pd.DataFrame:
+        """See `Bm25`."""
+        qids, texts, rows = list(topics), list(topics.values()), []
+        for start in range(0, len(qids), self.batch):
+            some = slice(start, start + self.batch)
+            found = self.search_batch(texts[some], hits, k1, b)
+            for qid, ranked in zip(qids[some], found, strict=True):
+                rows += [(qid, docid, score) for docid, score in ranked]
+        return pd.DataFrame(rows, columns=["query_id", "doc_id", "score"])
+
+
+def _write_contents(corpus: Corpus, folder: Path, files: int) -> int:
+    """Writes what Anserini's JsonCollection reads; it has a thread for each file.
+
+    Returns:
+        The number of passages without text, which it leaves out.
+    """
+    empty = 0
+    with _open_all([folder / f"{number}.jsonl" for number in range(files)]) as writers:
+        for number, passage in enumerate(corpus):
+            contents = contents_of(passage.title, passage.text)
+            empty += not contents.strip()
+            record = {"id": passage.docid, "contents": contents}
+            writers[number % files].write(json.dumps(record) + "\n")
+    return empty
+
+
+@contextmanager
+def _open_all(paths: list[Path]) -> Iterator[list[TextIO]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]

@@ -1,0 +1,167 @@
+"""BM25 without Java: SQLite cuts and stems words and keeps where they occur, NumPy scores.
+
+The index is one file, SQLite's full-text index of titles and texts (FTS5), read word by word.
+Beside Lucene's English analysis as Pyserini has it:
+
+| | here | Lucene |
+| --- | --- | --- |
+| words | runs of letters and digits; accents are dropped | Unicode's words, without 's |
+| stems | Porter's | Porter's |
+| stop words | 153, of queries only, unless there are no others | 33, of passages, too |
+| length of a passage | exact | one of 256 |
+"""
+
+import re
+import sqlite3
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i3_pyserini.errors import I3Error
+
+WORD = re.compile(r"\w+")
+TOKENIZE = "tokenize='porter unicode61'"
+TABLE = f"CREATE VIRTUAL TABLE word USING fts5(text, content='', {TOKENIZE})"
+MOST_KEPT = 20_000_000  # occurrences of words that are kept in memory: 160 MB
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+Numbers = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def stop_words() -> frozenset[str]:
+    """The words that pseudo-queries leave out; read here without importing torch."""
+    text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def content_words(text: str, stops: frozenset[str]) -> list[str]:
+    """The words of a query that count: all but stop words, or all if there are no others."""
+    words = WORD.findall(text.lower())
+    return [word for word in words if word not in stops] or words
+
+
+def build_word_index(path: Path, texts: Iterable[str]) -> None:
+    """Writes an index of texts.
+
+    Args:
+        path: the file, which does not exist.
+        texts: they are found by their positions, from 0 on.
+
+    Raises:
+        sqlite3.Error: it cannot be written.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        # Durability is the final rename's: an index that is not complete is thrown away.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute(TABLE)
+        with connection:
+            rows = enumerate(texts, start=1)
+            connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
+
+
+class WordIndex:
+    """An index of words, searched with BM25.
+
+    Args:
+        path: a file that `build_word_index` wrote.
+
+    Raises:
+        I3Error: it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._stops = path, stop_words()
+        self._kept: OrderedDict[str, tuple[Ids, Numbers]] = OrderedDict()
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        try:
+            self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._connection.execute(
+                "CREATE VIRTUAL TABLE temp.occurrence USING fts5vocab(main, word, instance)"
+            )
+            sizes = self._connection.execute("SELECT sz FROM word_docsize ORDER BY id")
+            self._lengths = _varints(b"".join(size for (size,) in sizes))
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def search(self, queries: Sequence[str], k1: float, b: float) -> "Iterable[Numbers]":
+        """Scores of all texts for each query, 0 for those that have none of its words.
+
+        A word's weight is Lucene's: ln(1 + (N - n + 0.5) / (n + 0.5)) for n of N texts, times
+        tf / (tf + k1 (1 - b + b length / mean length)), times how often the query has it.
+
+        Args:
+            queries: their texts.
+            k1: how much a word's repetition counts.
+            b: how much long texts are held back, from 0 to 1.
+
+        Yields:
+            float32 [N].
+
+        Raises:
+            I3Error: the file is damaged.
+        """
+        filled = self._lengths[self._lengths > 0]
+        mean = filled.mean() if len(filled) else 1.0
+        norm = (k1 * (1 - b + b * self._lengths / mean)).astype(np.float32)
+        for stems in self._stems(queries):
+            scores = np.zeros(len(self), dtype=np.float32)
+            for stem, times in stems.items():
+                rows, counts = self._occurrences(stem)
+                n = len(rows)
+                weight = times * np.log1p((len(self) - n + 0.5) / (n + 0.5))
+                scores[rows] += np.float32(weight) * counts / (counts + norm[rows])
+            yield scores
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def _stems(self, queries: Sequence[str]) -> list[Counter[str]]:
+        """How often each query has each stem, as SQLite cuts and stems it."""
+        found: list[Counter[str]] = [Counter() for _ in queries]
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute(f"CREATE VIRTUAL TABLE query USING fts5(text, {TOKENIZE})")
+            connection.execute("CREATE VIRTUAL TABLE stem USING fts5vocab(query, instance)")
+            texts = (" ".join(content_words(query, self._stops)) for query in queries)
+            rows = enumerate(texts, start=1)
+            connection.executemany("INSERT INTO query(rowid, text) VALUES (?, ?)", rows)
+            for row, stem in connection.execute("SELECT doc, term FROM stem ORDER BY doc, offset"):
+                found[row - 1][stem] += 1
+        return found
+
+    def _occurrences(self, stem: str) -> tuple[Ids, Numbers]:
+        """Which texts have a stem, and how often; those of the last stems are kept."""
+        if stem in self._kept:
+            self._kept.move_to_end(stem)
+            return self._kept[stem]
+        sql = "SELECT doc FROM occurrence WHERE term = ?"
+        try:
+            every = np.fromiter(
+                (row for (row,) in self._connection.execute(sql, (stem,))), np.int64
+            )
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        rows, counts = np.unique(every - 1, return_counts=True)
+        self._kept[stem] = rows, counts.astype(np.float32)
+        while len(self._kept) > 1 and sum(len(r) for r, _ in self._kept.values()) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[stem]
+
+    def _damaged(self, error: sqlite3.Error) -> I3Error:
+        return I3Error(f"{self._path}: damaged ({error}); remove it, and it is made again")
+
+
+def _varints(data: bytes) -> Ids:
+    """Numbers of 7 bits a byte, the highest first, whose last byte has no eighth bit."""
+    every = np.frombuffer(data, dtype=np.uint8).astype(np.int64)
+    ends = np.flatnonzero(every < 128)  # noqa: PLR2004  (the eighth bit)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
+    behind = np.repeat(ends, ends - starts + 1) - np.arange(len(every))
+    return np.add.reduceat((every & 127) << (7 * behind), starts) if len(ends) else every
