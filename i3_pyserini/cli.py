@@ -27,7 +27,7 @@ COMMANDS = {
     "encode": Command("encode.corpus:encode_corpus", "encode a corpus into an index"),
     "encode-topics": Command("encode.topics:encode_topics", "encode topics once"),
     "search": Command("search.topics:search_topics", "search an index for topics"),
-    "bm25": Command("search.bm25:search_bm25", "search a corpus with Pyserini's BM25"),
+    "bm25": Command("search.bm25:search_bm25", "search a corpus with BM25, perhaps tuned"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
     "rerank": Command("search.rerank:rerank_run", "score a run's first hits with a cross-encoder"),
     "eval": Command("eval.runs:evaluate", "measures of runs, compared with a baseline's"),

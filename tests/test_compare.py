@@ -161,12 +161,12 @@ def test_two_collections_without_java_by_the_command_line(
     words = ["--backbone", tiny_bert, "--output", str(tmp_path / "output"), *numbers.split()]
     run(["compare", *map(str, folders), *words, "--measures", "RR@10", "--json"])
     said = capsys.readouterr()
-    assert "BM25 is our own, since Pyserini's Lucene needs Java" in said.err
+    assert "BM25 by SQLite, not Lucene: Pyserini's Lucene needs Java" in said.err
     found = json.loads(said.out)
     assert list(found["collections"]) == ["first", "second"]
     scores = found["macro_mean"]
     assert list(scores) == [
-        system if "BM25" not in system else f"own {system}" for system in SYSTEMS
+        system if "BM25" not in system else f"SQLite {system}" for system in SYSTEMS
     ]
     both = [
         one["systems"]["I³ released"]["means"]["RR@10"] for one in found["collections"].values()

@@ -43,7 +43,7 @@ def compare(
 ) -> Comparison:
     """Compares BM25, a backbone, a plain dual encoder, I³ and their fusion on your collections.
 
-    k1 and b of BM25 are tuned on dev queries; without Java, BM25 is our own. The dual encoder and
+    k1 and b of BM25 are tuned on dev queries; without Java it is SQLite BM25. The dual encoder and
     I³ start from the backbone and are trained alike, each with the learning rate that is best for
     it on dev queries. Every step is printed as the command that a user could
     type; steps that are done are skipped, so that the same call resumes.
@@ -160,7 +160,7 @@ def _compare(
     with locked(output):
         _identify(output, studies, options)
         if absent:
-            note(f"BM25 is our own, since {absent}")
+            note(f"BM25 by SQLite, not Lucene: {absent}")
         return Comparison([_study(study, measures) for study in studies])
 
 

@@ -128,7 +128,7 @@ class Study:
 
     def __init__(self, data: Path, folder: Path, options: Options, engine: Engine) -> None:
         self.data, self.folder, self.options, self.engine = data, folder, options, engine
-        self.bm25 = "BM25" if engine == "lucene" else "own BM25"
+        self.bm25 = "BM25" if engine == "lucene" else "SQLite BM25"
         self.name, self.corpus = data.resolve().name, data / "corpus"
         self.queries = Queries(data, options, folder)
         self.models = {PLAIN_MODEL: BASELINE}

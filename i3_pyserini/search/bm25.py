@@ -55,7 +55,7 @@ def search_bm25(
         topics: a TSV or JSONL file, or a data set's name.
         output: the run file to write.
         index: made here, or used again; ENGINE-CORPUS-HASH beside the run by default.
-        engine: "lucene" is Pyserini's and needs Java; "sqlite" is our own and needs nothing.
+        engine: "lucene" is Pyserini's and needs Java; "sqlite" needs only Python.
         hits: most hits of a query.
         k1: how much a word's repetition counts.
         b: how much long passages are held back, from 0 to 1.
@@ -64,7 +64,7 @@ def search_bm25(
         tune_output: a run of the dev queries to write, with the chosen k1 and b.
         measure: what `tune` maximizes, as ir-measures names it.
         threads: of Lucene; all cores by default.
-        speed: a JSON file to write, with queries a second: search alone, without start-up.
+        speed: a JSON file to write, with queries per second, start-up excluded.
         tag: last column of the run.
         overwrite: replace an older run.
         corpus_options: how the corpus is read, where that is unusual.
@@ -119,7 +119,7 @@ def search_bm25(
         Speed(len(queries), seconds, searcher.threads, searcher.batch).write(speed_in)
     count = _write(output, queries, found, tag, overwrite)
     chosen = f", {tuned}" if tuned else ""
-    name = "BM25" if engine == "lucene" else "our own BM25"
+    name = "BM25" if engine == "lucene" else "SQLite BM25"
     summary = f"{count:,} queries, {name} with k1 {k1:g} and b {b:g}{chosen}"
     return WrittenRun(output, summary, count)
 

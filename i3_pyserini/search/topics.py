@@ -61,7 +61,7 @@ def search_topics(
         threads: all cores by default.
         output_format: "trec", or "msmarco" for query, passage and rank alone.
         tag: last column of the run; the model's name by default.
-        speed: a JSON file to write, with queries a second: encoding and search alone.
+        speed: a JSON file to write, with queries per second, encoding included, start-up excluded.
         overwrite: replace an older run.
 
     Returns:

@@ -3,12 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.bm25_index import index_beside
-from i3_pyserini.stock.java import find_java
+from i3_pyserini.stock.java import find_java, java_environment
 
 needs_java = pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 
@@ -44,6 +45,47 @@ def test_a_changed_corpus_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == ""
     assert index_beside(run, corpus, "1" * 64, "lucene") != old
     assert capsys.readouterr().err.startswith(f"note: {corpus} has changed since {old}")
+
+
+@needs_java
+def test_tuned_lucene_has_the_hits_of_the_stock_command(
+    tmp_path: Path, run_module: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in java_environment().items():
+        monkeypatch.setenv(name, value)
+    random = np.random.default_rng(3)
+    words = [f"word{chr(97 + n)}" for n in range(20)]
+    texts = [" ".join(random.choice(words, random.integers(3, 60))) for _ in range(300)]
+    passages = [{"id": f"d{n}", "text": text} for n, text in enumerate(texts)]
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages))
+    queries = [" ".join(random.choice(words, 3)) for _ in range(30)]
+    for name, some in (("dev", queries[:10]), ("test", queries[10:])):
+        lines = [f"{name}{number}\t{text}\n" for number, text in enumerate(some)]
+        (tmp_path / f"{name}.tsv").write_text("".join(lines))
+    longest = sorted(range(300), key=lambda n: -len(texts[n]))[:60]
+    qrels = "".join(f"dev{q} 0 d{n} 1\n" for q in range(10) for n in longest)
+    (tmp_path / "dev.txt").write_text(qrels)
+    done = run_module(
+        *("i3_pyserini", "bm25", corpus, tmp_path / "test.tsv", "--output", tmp_path / "run.txt"),
+        *("--index", tmp_path / "lucene", "--hits", 50, "--tune", tmp_path / "dev.txt"),
+        *("--tune-topics", tmp_path / "dev.tsv", "--tune-output", tmp_path / "dev.run.txt"),
+    )
+    assert done.returncode == 0, done.stderr
+    best = json.loads((tmp_path / "run.txt.bm25.json").read_text())["best"]
+    assert (best["k1"], best["b"]) != (0.9, 0.4)
+    for topics, ours in (("test.tsv", "run.txt"), ("dev.tsv", "dev.run.txt")):
+        stock = run_module(
+            "pyserini.search.lucene",
+            *("--index", tmp_path / "lucene", "--topics", tmp_path / topics, "--hits", 50),
+            *("--bm25", "--k1", best["k1"], "--b", best["b"], "--output", tmp_path / "stock.txt"),
+        )
+        assert stock.returncode == 0, stock.stderr
+        expected, found = (read_run(tmp_path / name).frame for name in ("stock.txt", ours))
+        for qid, rows in expected.groupby("query_id"):
+            own = found[found["query_id"] == qid]
+            assert own["doc_id"].tolist() == rows["doc_id"].tolist()
+            assert own["score"].to_numpy() == pytest.approx(rows["score"].to_numpy(), abs=2e-6)
 
 
 @needs_java
