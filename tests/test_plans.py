@@ -7,7 +7,6 @@ names that a server here serves; only sizes are others.
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,28 +99,6 @@ def test_half_a_file_never_has_the_final_name(plan: Path, tmp_path: Path) -> Non
         run_plan(load_plan(write_plan(tmp_path, text), {}), [])
     assert not (tmp_path / "made" / "one.txt").exists()
     assert not (tmp_path / "log").exists()
-
-
-def test_a_command_ends_with_the_plan_that_started_it(tmp_path: Path) -> None:
-    """SIGTERM: the command, which notes its process id, is not left behind."""
-    command = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
-    words = [sys.executable, "-c", command]
-    code = (
-        "from i3_pyserini.errors import run_command\n"
-        "from i3_pyserini.experiments.runner import execute\n"
-        f"run_command(lambda: execute({words!r}, None, None))"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
-        process.terminate()
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "the same command resumes" in said
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import differences
+from i3_pyserini.processes import DEVNULL, PIPE, run
 
 POLL = 0.5  # seconds between two looks at whether to stop
 SECONDS_TO_ANSWER = 5.0
@@ -139,14 +139,9 @@ def _check_connects(address: str) -> None:
         I3Error: that is no cluster, or none for this Python and Ray.
     """
     try:
-        tried = subprocess.run(  # noqa: S603  (this Python, and a fixed program)
-            [sys.executable, "-c", PROBE, address],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_TO_CONNECT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        words = [sys.executable, "-c", PROBE, address]
+        tried = run(words, stdout=PIPE, stderr=DEVNULL, timeout=SECONDS_TO_CONNECT)
+    except TimeoutError as error:
         raise _unusable(address, f"no answer in {SECONDS_TO_CONNECT:.0f} s") from error
     if tried.returncode:
         raise _unusable(address, tried.stdout or f"exit code {tried.returncode}")

@@ -1,18 +1,13 @@
 """Running a plan's commands: in order, skipping what is done, stopping at the first failure."""
 
-import os
-import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from types import FrameType
 
-from i3_pyserini.errors import I3Error, StoppedError
+from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
+from i3_pyserini.processes import run_or_fail
 from i3_pyserini.stock.java import java_environment
 
 STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
@@ -52,31 +47,6 @@ def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bo
                 say(f"  {time.monotonic() - started:,.0f} s")
 
 
-def execute(words: list[str], environment: Mapping[str, str], stdout: int | None) -> int:
-    """Runs a command to its end; returns its exit code."""
-    process = subprocess.Popen(words, env=environment, stdout=stdout)  # noqa: S603  (the plan's own)
-    with process, passing_on_sigterm(process):
-        return process.wait()
-
-
-@contextmanager
-def passing_on_sigterm(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Ends a command together with this process, so that none goes on without it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: FrameType | None) -> None:
-        process.terminate()  # and is waited for where its `with` ends
-        raise StoppedError(number, "the same command resumes")
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _run(command: Command, step: str, stdout: int | None) -> None:
     program, *arguments = command.words
     words = [*PROGRAMS.get(program, [program]), *arguments]
@@ -84,16 +54,13 @@ def _run(command: Command, step: str, stdout: int | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
     is_stock = any(word.startswith("pyserini.") for word in arguments)
-    environment = os.environ | (java_environment() if is_stock else {})
-    try:
-        code = execute(words, environment, stdout)
-    except OSError as error:
-        raise I3Error(f"step {step}: {program} cannot be run ({error.strerror})") from error
-    if code:
-        raise I3Error(
-            f"step {step}: the command above failed (exit code {code}); the same "
-            "command resumes there when its cause is fixed"
-        )
+    run_or_fail(
+        words,
+        f"step {step}: the command above failed",
+        "the same command resumes there when its cause is fixed",
+        java_environment() if is_stock else {},
+        stdout=stdout,
+    )
     if command.writes is not None and command.makes is not None:
         command.writes.replace(command.makes)
     if command.makes is not None and not command.makes.exists():

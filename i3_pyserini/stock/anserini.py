@@ -3,11 +3,8 @@
 They run in processes of their own, since importing pyserini starts a Java virtual machine.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +15,7 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest
+from i3_pyserini.processes import python, run_or_fail
 from i3_pyserini.stock.java import FIX, MODULE, Java, find_java, java_environment
 
 JARS = Path("resources") / "jars"
@@ -34,7 +32,7 @@ def run_pyserini(module: str, *arguments: str) -> str:
         I3Error: there is no suitable Java, or it failed.
     """
     _java()
-    return _run([sys.executable, "-m", module, *arguments], f"python -m {module}")
+    return _run(python(module, *arguments), f"python -m {module}")
 
 
 def run_anserini(main: str, *arguments: str) -> str:
@@ -113,15 +111,4 @@ def _java() -> Java:
 
 
 def _run(command: list[str], name: str) -> str:
-    done = subprocess.run(  # noqa: S603  (our own arguments)
-        command,
-        env={**os.environ, **java_environment()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        print(done.stdout, file=sys.stderr)
-        raise I3Error(f"{name} failed (exit code {done.returncode}); see above")
-    return done.stdout
+    return run_or_fail(command, f"{name} failed", variables=java_environment(), quiet=True)

@@ -7,13 +7,13 @@ Pyserini 1.6 and 2 start a virtual machine of Java 21 or newer with the module
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.processes import PIPE, STDOUT, run
 
 OLDEST = 21
 MODULE = "jdk.incubator.vector"
@@ -106,9 +106,6 @@ def _look_at(home: Path, source: str) -> Java:
 
 def _output(java: Path, argument: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  (a Java of this machine, with a fixed argument)
-            [java, argument], capture_output=True, text=True, timeout=30, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return run([str(java), argument], stdout=PIPE, stderr=STDOUT, timeout=30).stdout
+    except OSError:
         return ""
-    return done.stdout + done.stderr

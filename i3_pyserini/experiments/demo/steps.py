@@ -1,10 +1,7 @@
 """The demo's steps: the commands that a user would type, run one after the other."""
 
-import os
 import shlex
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from i3_pyserini.experiments.demo.collection import write_collection
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.processes import python, run_or_fail
 from i3_pyserini.stock.java import find_java, java_environment
 
 EXAMPLES, TOP = 3, 3
@@ -132,17 +130,8 @@ def _run(module: str, *arguments: str, quiet: bool = False) -> None:
         I3Error: it failed; what it printed is shown first.
     """
     print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
-    done = subprocess.run(  # noqa: S603  (our own arguments)
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **java_environment()},
-        capture_output=quiet,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        if quiet:
-            print(done.stdout + done.stderr, file=sys.stderr)
-        raise I3Error(f"the demo's step {module} failed (exit code {done.returncode})")
+    failed = f"the demo's step {module} failed"
+    run_or_fail(python(module, *arguments), failed, variables=java_environment(), quiet=quiet)
     print()
 
 

@@ -1,0 +1,117 @@
+"""Commands that run in processes of their own, and end with this one.
+
+A failure is one `I3Error`. Only `stock/lucene_bm25.py` starts a process otherwise: it converses
+with one, which ends when its standard input does.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from subprocess import DEVNULL, PIPE, STDOUT
+from types import FrameType, MappingProxyType
+
+from i3_pyserini.errors import I3Error, StoppedError
+
+__all__ = ["DEVNULL", "PIPE", "STDOUT", "python", "run", "run_or_fail"]
+NO_MORE: Mapping[str, str] = MappingProxyType({})
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The words of `python -m MODULE …`, by the Python that runs this."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def run(
+    words: Sequence[str],
+    variables: Mapping[str, str] = NO_MORE,
+    *,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    timeout: float | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a command to its end, whatever its exit code.
+
+    Args:
+        words: the program and its arguments.
+        variables: of the environment, besides our own.
+        stdout: where its output goes, as in `subprocess`; ours by default.
+        stderr: likewise.
+        timeout: seconds, after which it is killed.
+
+    Returns:
+        Exit code and what was sent to `PIPE`.
+
+    Raises:
+        OSError: it cannot be started; a TimeoutError if it took too long.
+        StoppedError: SIGTERM came; the command was sent it too, and has ended.
+    """
+    process = subprocess.Popen(  # noqa: S603  (what a plan or our own code says)
+        words, env={**os.environ, **variables}, stdout=stdout, stderr=stderr, text=True
+    )
+    with process, _ending_with_us(process):
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise TimeoutError(f"no end in {timeout:g} s") from error
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
+def run_or_fail(
+    words: Sequence[str],
+    failed: str,
+    advice: str = "see above",
+    variables: Mapping[str, str] = NO_MORE,
+    *,
+    quiet: bool = False,
+    stdout: int | None = None,
+) -> str:
+    """Runs a command that has to succeed.
+
+    Args:
+        words: the program and its arguments.
+        failed: what is said if it does not, before its exit code.
+        advice: what is said behind that.
+        variables: of the environment, besides our own.
+        quiet: keep what it prints, errors among it, and show that only if it fails.
+        stdout: see `run`.
+
+    Returns:
+        What it printed, if `quiet`.
+
+    Raises:
+        I3Error: it cannot be started, or failed.
+        StoppedError: see `run`.
+    """
+    where = {"stdout": PIPE, "stderr": STDOUT} if quiet else {"stdout": stdout}
+    try:
+        done = run(words, variables, **where)
+    except OSError as error:
+        raise I3Error(f"{failed}: {words[0]} cannot be run ({error.strerror})") from error
+    if done.returncode:
+        if quiet:
+            print(done.stdout, file=sys.stderr)
+        raise I3Error(f"{failed} (exit code {done.returncode}); {advice}")
+    return done.stdout or ""
+
+
+@contextmanager
+def _ending_with_us(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Passes SIGTERM on to a process, so that none goes on without this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        process.terminate()  # and is waited for where its `with` ends
+        raise StoppedError(number, "the same command resumes")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,64 @@
+"""Commands in processes of their own: their failures, and that none is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.processes import PIPE, python, run, run_or_fail
+
+SLEEP = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+
+
+def test_a_command_ends_with_the_process_that_started_it() -> None:
+    """SIGTERM: the command, which notes its process id, is not left behind."""
+    words = [sys.executable, "-c", SLEEP]
+    code = (
+        "from i3_pyserini.errors import run_command\n"
+        "from i3_pyserini.processes import run\n"
+        f"run_command(lambda: run({words!r}))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "the same command resumes" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_one_that_takes_too_long_is_killed() -> None:
+    code = SLEEP.replace("print(os.getpid(), flush=True); ", "")
+    with pytest.raises(TimeoutError):
+        run([sys.executable, "-c", code], stdout=PIPE, timeout=0.2)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_failure_is_one_error_and_shows_what_was_kept(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = "import sys; print('one'); print('two', file=sys.stderr, flush=True); sys.exit({})"
+    kept = run_or_fail([sys.executable, "-c", code.format(0)], "it failed", quiet=True)
+    assert set(kept.split()) == {"one", "two"}
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(I3Error, match=r"^it failed \(exit code 3\); see above$"):
+        run_or_fail([sys.executable, "-c", code.format(3)], "it failed", quiet=True)
+    shown = capfd.readouterr()
+    assert shown.out == "" and set(shown.err.split()) == {"one", "two"}
+    with pytest.raises(I3Error, match="it failed: no-such-program cannot be run"):
+        run_or_fail(["no-such-program"], "it failed")
+
+
+def test_variables_are_added_to_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "1")
+    code = "import os; print(os.environ['OURS'], os.environ['MORE'])"
+    done = run([sys.executable, "-c", code], {"MORE": "2"}, stdout=PIPE)
+    assert (done.returncode, done.stdout) == (0, "1 2\n")
+    assert python("json.tool", "-h") == [sys.executable, "-m", "json.tool", "-h"]
