@@ -250,7 +250,8 @@ def test(model_directory: Path, collection: Path, cache: Path, split: str) -> di
             "batch_size": 32,
         },
     }
-    validator = Validator.of(Recipe.model_validate(fields), tokenizer)
+    recipe = Recipe.model_validate(fields)
+    validator = Validator.of(recipe.validation, recipe.data, tokenizer)
     if validator is None:
         raise ValueError("the recipe above has a validation")
     run = validator.search(model, Accelerator(mixed_precision="bf16", cpu=True))

@@ -23,7 +23,7 @@ from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe import DataRecipe, Recipe
 from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
@@ -113,7 +113,7 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
             "reconstruction.targets is 'generated', but data.generated_queries is not given; name "
             "the file, or set reconstruction.targets: query"
         )
-    source = candidate_source(recipe)
+    source = candidate_source(data)
     sampler = GroupSampler(recipe.negatives, recipe.training.passages_per_query, store)
     seed = recipe.training.data_seed
     samples = TrainingSet(
@@ -136,9 +136,8 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
     return TrainingData(samples, short)
 
 
-def candidate_source(recipe: Recipe) -> CandidateSource:
+def candidate_source(data: DataRecipe) -> CandidateSource:
     """The training queries with their candidates, from whichever files the recipe names."""
-    data = recipe.data
     if data.teacher is not None:
         return TeacherFile(data.teacher)
     assert data.queries is not None  # noqa: S101  (the recipe was checked)

@@ -3,9 +3,8 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import timedelta
-from functools import partial
 
 import torch
 from accelerate import Accelerator
@@ -18,19 +17,17 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import locked
 from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
-from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
-from i3_pyserini.train.gradcache import Losses, Pass, TrainingModule
+from i3_pyserini.train.gradcache import Losses, TrainingModule
 from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
-from i3_pyserini.train.losses import weighted_losses
-from i3_pyserini.train.memory import out_of_memory_is_explained
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
-from i3_pyserini.train.prepare import load_data, load_model, training_mode, with_precision
+from i3_pyserini.train.prepare import load_data, load_model, with_precision
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
+from i3_pyserini.train.stepping import Stepper, out_of_memory_is_explained
 from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
 
@@ -66,7 +63,7 @@ class Trainer:
         self.reconstructs, self.earlier_steps = reconstructs, self.model.config.reconstructor_steps
         # The first device of each machine builds the text stores, the very first checks the data.
         with self.accelerator.main_process_first(), self.accelerator.local_main_process_first():
-            self.validator = Validator.of(recipe, self.tokenizer)
+            self.validator = Validator.of(recipe.validation, recipe.data, self.tokenizer)
             self.data = load_data(recipe, reconstructs, check=self._first)
         self.sampler = self._sampler()
         self.collator = Collator(self.tokenizer, reconstructs)
@@ -76,6 +73,17 @@ class Trainer:
         )
         self.total_steps = recipe.training.max_steps or self.epoch_steps * recipe.training.epochs
         self.schedule = make_schedule(self.optimizer, recipe.optimizer, self.total_steps)
+        self.stepper = Stepper(
+            self.accelerator,
+            self.model,
+            self.module,
+            self.optimizer,
+            self.schedule,
+            recipe.loss,
+            recipe.negatives,
+            recipe.training.chunk_passages,
+            recipe.optimizer.max_grad_norm,
+        )
         self.checkpoint = Checkpoint(
             self.output / STATE,
             recipe,
@@ -186,7 +194,8 @@ class Trainer:
         """One step, and what is due after it."""
         progress, recipe = self.progress, self.recipe
         started = time.perf_counter()
-        losses = self._step(batches)
+        losses, duplicates = self.stepper.step(batches, progress.epoch)
+        progress.duplicates += duplicates
         progress.step += 1
         progress.passes += len(batches)
         self._log(losses, time.perf_counter() - started, log)
@@ -221,50 +230,6 @@ class Trainer:
             if len(batches) == training.gradient_accumulation or remaining == 0:
                 yield batches
                 batches = []
-
-    def _step(self, batches: list[Batch]) -> Losses:
-        """One step of the optimizer; returns the losses' means over passes and devices."""
-        training_mode(self.model)
-        recipe = self.recipe
-        weight = recipe.loss.reconstruction_weight(self.progress.epoch)
-        run = Pass(
-            partial(weighted_losses, loss=recipe.loss, negatives=recipe.negatives),
-            self.accelerator.backward,
-            self._no_sync,
-            recipe.training.chunk_passages,
-        )
-        total: Losses = {}
-        device = self.accelerator.device
-        for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
-            context = nullcontext() if number == len(batches) else self._no_sync()
-            with context:
-                losses = run.run(self.module, batch, weight, scale=1 / len(batches))
-            self._count_duplicates(batch)
-            for name, value in losses.items():
-                total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
-        if recipe.optimizer.max_grad_norm is not None:
-            self.accelerator.clip_grad_norm_(
-                self.model.parameters(), recipe.optimizer.max_grad_norm
-            )
-        self.optimizer.step()
-        if not self.accelerator.optimizer_step_was_skipped:
-            self.schedule.step()
-        self.optimizer.zero_grad()
-        return total
-
-    def _count_duplicates(self, batch: Batch) -> None:
-        """Counts the pairs that the contrastive loss left out; the same on all devices."""
-        recipe = self.recipe.negatives
-        if not self.recipe.loss.contrastive or not recipe.exclude_duplicates:
-            return
-        found = contrast(batch, recipe).duplicates.sum()
-        devices = self.accelerator.num_processes
-        own = devices if recipe.shared == "devices" and recipe.gradient == "own_slice" else 1
-        self.progress.duplicates += int(self.accelerator.reduce(found, "sum")) // own
-
-    def _no_sync(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)
-        return context
 
     def _log(self, losses: Losses, seconds: float, log: TrainingLog | None) -> None:
         progress = self.progress

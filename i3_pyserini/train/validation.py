@@ -22,7 +22,7 @@ from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.train.recipe import Recipe, ValidationRecipe
+from i3_pyserini.train.recipe import DataRecipe, ValidationRecipe
 
 WINDOW = 4096
 Hit = tuple[str, str, float]  # query id, passage id, score
@@ -49,13 +49,19 @@ class Validator:
     tokenizer: I3Tokenizer
 
     @classmethod
-    def of(cls, recipe: Recipe, tokenizer: I3Tokenizer) -> "Validator | None":
+    def of(
+        cls, own: ValidationRecipe | None, data: DataRecipe, tokenizer: I3Tokenizer
+    ) -> "Validator | None":
         """The recipe's validation; None if it has none.
+
+        Args:
+            own: what it says of it.
+            data: the training data; its collection is searched if `own` names none.
+            tokenizer: the model's.
 
         Raises:
             I3Error: a file is missing or not as it should be, or they do not fit together.
         """
-        own = recipe.validation
         if own is None:
             return None
         (measure, *_), _ = choose_measures([own.measure])
@@ -72,7 +78,7 @@ class Validator:
             raise I3Error(f"{own.qrels}: judges none of the queries of {own.topics}")
         judged = set(qrels["query_id"])
         queries = {qid: query for qid, query in queries.items() if qid in judged}
-        store = open_store(own.corpus or recipe.data.collection, recipe.data.cache)
+        store = open_store(own.corpus or data.collection, data.cache)
         pool = None if own.pool is None else _read_pool(own.pool, queries)
         return cls(own, queries, qrels, store, pool, tokenizer)
 

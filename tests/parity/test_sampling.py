@@ -55,7 +55,7 @@ def recipe_of(golden: Golden, dataset: str) -> Recipe:
 def training_set(golden: Golden, dataset: str, stores: tuple[TextStore, TextStore]) -> TrainingSet:
     recipe = recipe_of(golden, dataset)
     sampler = GroupSampler(recipe.negatives, recipe.training.passages_per_query, stores[0])
-    source = candidate_source(recipe)
+    source = candidate_source(recipe.data)
     return TrainingSet(source, sampler, *stores, recipe.reconstruction, seed=0)
 
 

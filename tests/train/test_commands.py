@@ -12,7 +12,8 @@ from transformers import PreTrainedConfig
 from i3_pyserini.cli import main
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.train.recipe_file import load_recipe
-from i3_pyserini.train.trainer import Trainer, train
+from i3_pyserini.train.stepping import Stepper
+from i3_pyserini.train.trainer import train
 from tests.conftest import tiny_bert_config
 from tests.model.backbones import MakeBackbone
 from tests.train.conftest import MakeRecipe
@@ -144,7 +145,7 @@ def test_memory_runs_out(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Ca
     def fail(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
 
-    monkeypatch.setattr(Trainer, "_step", fail)
+    monkeypatch.setattr(Stepper, "step", fail)
     code, _, error = command(monkeypatch, capsys, task / "recipe.yaml", "--validation=null")
     assert code == 2
     (line,) = [line for line in error.splitlines() if "error: " in line]

@@ -117,17 +117,17 @@ def test_gradient_checkpointing_is_on(make_recipe: MakeRecipe) -> None:
 
 
 def test_sources(make_recipe: MakeRecipe, task: Path) -> None:
-    negatives = candidate_source(make_recipe())
+    negatives = candidate_source(make_recipe().data)
     assert isinstance(negatives, NegativesFile)
     assert negatives[3].negatives == ["p4", "p8", "p5", "p11"]
-    judged = candidate_source(make_recipe("data.negatives=null"))
+    judged = candidate_source(make_recipe("data.negatives=null").data)
     assert isinstance(judged, JudgedQueries)
     assert (judged[3].positives, judged[3].negatives) == (["p3"], [])
-    teacher = candidate_source(make_recipe(*teacher_flags(task)))
+    teacher = candidate_source(make_recipe(*teacher_flags(task)).data)
     assert isinstance(teacher, TeacherFile)
     assert [source[3].query for source in (negatives, judged, teacher)] == ["water"] * 3
     with pytest.raises(I3Error, match="no passage has a relevance of at least 2"):
-        candidate_source(make_recipe("data.min_relevance=2"))
+        candidate_source(make_recipe("data.min_relevance=2").data)
 
 
 def test_seed_of_the_data(make_recipe: MakeRecipe) -> None:

@@ -13,6 +13,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.checkpoint import Progress
+from i3_pyserini.train.stepping import Stepper
 from i3_pyserini.train.trainer import Trainer, train
 from tests.train.conftest import MakeRecipe
 from tests.train.task import log_lines
@@ -34,16 +35,16 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Interrupts the next run in the middle of a step."""
-    step = Trainer._step
+    step = Stepper.step
     done: list[int] = []
 
-    def interrupted(self: Trainer, batches: Any) -> Any:
+    def interrupted(self: Stepper, batches: Any, epoch: int) -> Any:
         if len(done) == steps:
             raise KeyboardInterrupt
         done.append(1)
-        return step(self, batches)
+        return step(self, batches, epoch)
 
-    monkeypatch.setattr(Trainer, "_step", interrupted)
+    monkeypatch.setattr(Stepper, "step", interrupted)
 
 
 def assert_same_models(one: Path, other: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_finished_run_says_so(
     output = train(recipe).output
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
     capsys.readouterr()
-    monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(Stepper, "step", lambda *_: pytest.fail("a step was made"))
     train(recipe)
     assert capsys.readouterr().out == f"{output}: this run is finished; nothing to do\n"
     assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.export import load_model_directory
-from i3_pyserini.train.memory import out_of_memory_is_explained
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import load_recipe
+from i3_pyserini.train.stepping import out_of_memory_is_explained
 from i3_pyserini.train.trainer import Trainer, train
 from tests.train.conftest import MakeRecipe
 from tests.train.task import log_lines, values

@@ -10,6 +10,7 @@ from i3_pyserini import I3Retriever
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.recipe_file import load_recipe
+from i3_pyserini.train.stepping import Stepper
 from i3_pyserini.train.trainer import Trainer, train
 from tests.train.conftest import MakeRecipe
 from tests.train.task import SIZE, log_lines, teacher_flags, values
@@ -238,7 +239,7 @@ def test_short_queries_are_said(
 def test_a_folder_that_misleads_pyserini_is_refused_before_the_first_step(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(Stepper, "step", lambda *_: pytest.fail("a step was made"))
     with pytest.raises(I3Error, match=r"stock Pyserini takes a path with '(clip|dse)'"):
         train(make_recipe(f"output={tmp_path}/{name}", "validation=null"))
 
@@ -251,7 +252,7 @@ def test_an_output_that_cannot_be_written(
     (tmp_path / "file").write_text("")
     (tmp_path / "taken" / "last").mkdir(parents=True)
     (tmp_path / "taken" / "last" / "thesis.tex").write_text("")
-    monkeypatch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(Stepper, "step", lambda *_: pytest.fail("a step was made"))
     with pytest.raises(I3Error, match=r"cannot be written|not a model directory"):
         train(make_recipe(f"output={tmp_path / where}", "validation=null"))
 

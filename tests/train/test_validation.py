@@ -8,6 +8,7 @@ from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.train.prepare import load_model, training_mode
+from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.validation import Validator
 from tests.train.conftest import MakeRecipe
 from tests.train.task import LETTERS, SIZE, pid, query
@@ -21,8 +22,8 @@ def parts(make_recipe: MakeRecipe) -> Parts:
     return load_model(make_recipe())
 
 
-def validator(recipe: object, tokenizer: I3Tokenizer) -> Validator:
-    made = Validator.of(recipe, tokenizer)  # type: ignore[arg-type]
+def validator(recipe: Recipe, tokenizer: I3Tokenizer) -> Validator:
+    made = Validator.of(recipe.validation, recipe.data, tokenizer)
     assert made is not None
     return made
 
@@ -162,7 +163,7 @@ def test_validation_does_not_touch_chance(make_recipe: MakeRecipe, parts: Parts)
 
 
 def test_no_validation(make_recipe: MakeRecipe, parts: Parts) -> None:
-    assert Validator.of(make_recipe("validation=null"), parts[1]) is None
+    assert Validator.of(None, make_recipe("validation=null").data, parts[1]) is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_what_is_refused(
     (task / "bad.run").write_text("q1 Q0 p1 1 1.0 x\nq1 Q0 p2 1 high x\n")
     recipe = make_recipe(f"validation.{override.replace('TASK', str(task))}")
     with pytest.raises(I3Error, match=said):
-        Validator.of(recipe, parts[1])
+        Validator.of(recipe.validation, recipe.data, parts[1])
 
 
 def test_unknown_passages_of_a_pool(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:

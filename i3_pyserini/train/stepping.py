@@ -1,0 +1,122 @@
+"""One step of the optimizer over the batches that it accumulates, and what to do without memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.train.batch_negatives import contrast
+from i3_pyserini.train.gradcache import Losses, Pass
+from i3_pyserini.train.losses import weighted_losses
+from i3_pyserini.train.prepare import training_mode
+from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.samples import Batch
+
+WORDS = ("out of memory", "allocate memory", "alloc_failed")
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Steps of the optimizer, the same on all devices.
+
+    Attributes:
+        accelerator: of this device.
+        model: the model.
+        module: a `TrainingModule` of it, as `accelerator` wrapped it.
+        optimizer: of the model, likewise.
+        schedule: its learning rates.
+        loss: what is minimised.
+        negatives: which passages a query is scored against.
+        chunk_passages: see `Pass`.
+        max_grad_norm: gradients are clipped to it; None for no clipping.
+    """
+
+    accelerator: Accelerator
+    model: I3Retriever
+    module: nn.Module
+    optimizer: AcceleratedOptimizer
+    schedule: LRScheduler
+    loss: LossRecipe
+    negatives: NegativesRecipe
+    chunk_passages: int | None
+    max_grad_norm: float | None
+
+    def step(self, batches: Sequence[Batch], epoch: int) -> tuple[Losses, int]:
+        """One step.
+
+        Args:
+            batches: of the passes that it accumulates.
+            epoch: from 1 on; the weight of reconstruction may depend on it.
+
+        Returns:
+            The losses' means over passes and devices, and how many pairs of query and passage the
+            contrastive loss left out as duplicates.
+        """
+        training_mode(self.model)
+        weight = self.loss.reconstruction_weight(epoch)
+        run = Pass(
+            partial(weighted_losses, loss=self.loss, negatives=self.negatives),
+            self.accelerator.backward,
+            self._no_sync,
+            self.chunk_passages,
+        )
+        total: Losses = {}
+        duplicates, device = 0, self.accelerator.device
+        for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
+            context = nullcontext() if number == len(batches) else self._no_sync()
+            with context:
+                losses = run.run(self.module, batch, weight, scale=1 / len(batches))
+            duplicates += self._duplicates(batch)
+            for name, value in losses.items():
+                total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
+        if self.max_grad_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.schedule.step()
+        self.optimizer.zero_grad()
+        return total, duplicates
+
+    def _duplicates(self, batch: Batch) -> int:
+        """The pairs that the contrastive loss left out; the same on all devices."""
+        recipe = self.negatives
+        if not self.loss.contrastive or not recipe.exclude_duplicates:
+            return 0
+        found = contrast(batch, recipe).duplicates.sum()
+        devices = self.accelerator.num_processes
+        own = devices if recipe.shared == "devices" and recipe.gradient == "own_slice" else 1
+        return int(self.accelerator.reduce(found, "sum")) // own
+
+    def _no_sync(self) -> AbstractContextManager[None]:
+        context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)
+        return context
+
+
+@contextmanager
+def out_of_memory_is_explained() -> Iterator[None]:
+    """Says which settings to lower when memory runs out.
+
+    Raises:
+        I3Error: it did.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "no memory"
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and not any(words in reason.lower() for words in WORDS):
+            raise
+        raise I3Error(
+            f"out of memory ({reason:.100}); lower training.chunk_passages (the gradient stays the "
+            "same) or validation.batch_size, set training.gradient_checkpointing: true or "
+            "precision: bf16; if that is not enough, lower training.batch_size, "
+            "training.passages_per_query or model.passage_length"
+        ) from error
