@@ -14,7 +14,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.textstore import open_query_store, open_store
 from i3_pyserini.formats.topics import read_topics
-from tests.conftest import Done, Run
+from tests.conftest import Done, Run, numbers
 
 MODEL = {"source": "model", "model": "x"}
 PASSAGES = [
@@ -281,16 +281,14 @@ def test_command(tmp_path: Path, run_module: Run) -> None:
 
     done = queries("--source", "titles", "--min-words", 2, "--cache", tmp_path / "cache")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (
-        f"wrote {tmp_path}/o: 3 queries with 4 positives; left out: passages without a title "
-        "(2), passages with nothing besides (1)\n"
-    )
+    said = done.stdout.removeprefix(f"wrote {tmp_path}/o: ")
+    # queries, positives; passages without a title, passages with nothing besides
+    assert numbers(said) == ["3", "4", "2", "1"]
     assert len(list((tmp_path / "cache").iterdir())) == 1
     again = queries("--source", "titles")
     assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr == (
-        f"error: {tmp_path}/o/topics.train.tsv: exists; choose another name, or --overwrite\n"
-    )
+    assert again.stderr.startswith(f"error: {tmp_path}/o/topics.train.tsv: exists")
+    assert "--overwrite" in again.stderr and again.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
