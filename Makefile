@@ -4,18 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Processes that run the tests; a file's tests stay in one, because they share its fixtures.
 JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # Random worlds through all routes that should agree (tests/worlds), and damaged files.
 WORLDS ?= 1000
 EXAMPLES ?= 5000
 
-.PHONY: demo test lint types bench soak clean install data train distil evaluate
+.PHONY: demo test test-all lint types bench soak clean install data train distil evaluate
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m i3_pyserini demo
 
+# The quick tests, in some three minutes on two quiet cores.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(PYTEST) -m "not slow"
+
+# All that `make test` leaves out, and nothing else: the tests that are marked slow. CI runs both.
+test-all: $(VENV)/.installed
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

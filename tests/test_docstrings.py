@@ -65,6 +65,7 @@ def test_collects_public_documented_names_once(package: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_standard_library_is_a_collection() -> None:
     collection = collect_docstrings(["stdlib"])
     assert collection == collect_docstrings(["stdlib"])

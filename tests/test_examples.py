@@ -56,6 +56,7 @@ def ndcg(rank: Rank) -> str:
     return f"{calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10]:.4f}"
 
 
+@pytest.mark.slow
 def test_an_untrained_model_scores_as_its_backbone(
     ndcg: str,
     tmp_path: Path,

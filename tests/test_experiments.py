@@ -266,6 +266,7 @@ def test_the_list_has_all_and_a_name_has_its_commands(run_module: Run) -> None:
     assert "0.393" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_run_on_a_small_collection(
     tiny_bert: str, tmp_path: Path, run_module: Run
 ) -> None:
@@ -286,6 +287,7 @@ def test_the_commands_run_on_a_small_collection(
     assert "1.0000  FAIL" in done.stdout  # all three passages are retrieved
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs NFCorpus")
 @pytest.mark.skipif(find_java()[0] is None, reason="BM25 needs Java")
 def test_bm25_on_nfcorpus_has_the_published_scores(tmp_path: Path, run_module: Run) -> None:

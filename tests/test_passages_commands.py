@@ -51,6 +51,7 @@ def test_import_of_an_unusual_table(run_module: Run, faq: Path, tmp_path: Path) 
     assert [json.loads(line)["text"] for line in lines] == ["hot egg", "water; plant"]
 
 
+@pytest.mark.slow
 def test_several_devices_read_a_compressed_table(
     run_module: Run, tiny_bert: str, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def ids_of(run: Path) -> set[str]:
     return {docid[0] for docid in read_run(run).frame["doc_id"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_in_a_folder_of_an_odd_name(
     tmp_path: Path, tiny_bert: str, name: str, command: Command

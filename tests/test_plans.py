@@ -221,6 +221,7 @@ def small_catalog(site: Site, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_five_steps_run_on_a_small_ms_marco(
     site: Site, tmp_path: Path, run_reproduce: Run
 ) -> None:
@@ -250,6 +251,7 @@ def test_the_five_steps_run_on_a_small_ms_marco(
     assert again.stdout.count("  done: runs/") == 4
 
 
+@pytest.mark.slow
 def test_the_complete_loop_runs_on_a_small_collection(
     minilm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def block(heading: str, language: str = "") -> str:
     return next(str(code) for name, code in blocks if name == language)
 
 
+@pytest.mark.slow
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
     code = block("The model in Python", "python").replace("path/or/hub-name", tiny_bert)
     done = subprocess.run(

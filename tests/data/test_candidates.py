@@ -189,6 +189,7 @@ def test_leaving_out_negatives() -> None:
     assert Candidates("q", ["p"], ["a"], None, None, "").without({"a"}).negative_scores is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["negatives", "teacher"])
 def test_only_the_places_of_lines_are_kept(tmp_path: Path, kind: str) -> None:
     pids = [f"p{number:09}" for number in range(200)]

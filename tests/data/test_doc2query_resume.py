@@ -26,6 +26,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("torn", "count"), [(b"", 1), (b"half a li", 1), (b"a line\nand", 3)])
 def test_a_run_goes_on_after_the_last_whole_block(
     tmp_path: Path, tiny_t5: str, monkeypatch: pytest.MonkeyPatch, torn: bytes, count: int
@@ -87,6 +88,7 @@ def test_other_settings_do_not_go_on(
     generate_queries(Job(source, output, min_words=1), Generation(tiny_t5))
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bytes(
     tmp_path: Path, tiny_t5: str, run_module: Run
 ) -> None:

@@ -125,6 +125,7 @@ def address() -> Iterator[str]:
         yield cluster.address
 
 
+@pytest.mark.slow
 def test_node_that_is_killed_costs_nothing_but_its_parts(
     hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
@@ -149,6 +150,7 @@ def test_node_that_is_killed_costs_nothing_but_its_parts(
     assert same_bytes(tmp_path / "index")
 
 
+@pytest.mark.slow
 def test_workers_keep_their_encoder_and_their_gpu(
     hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
@@ -162,6 +164,7 @@ def test_workers_keep_their_encoder_and_their_gpu(
     assert same_bytes(tmp_path / "index")
 
 
+@pytest.mark.slow
 def test_mistakes_and_stops_come_through(
     hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +188,7 @@ def test_mistakes_and_stops_come_through(
     assert not (tmp_path / "stopped").exists()
 
 
+@pytest.mark.slow
 def test_machines_that_do_not_fit_are_told_of(
     hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +203,7 @@ def test_machines_that_do_not_fit_are_told_of(
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
+@pytest.mark.slow
 def test_machine_without_this_package(hundred: Corpus, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED)
     with started(f"{tmp_path}{os.pathsep}{ROOT}") as cluster:
@@ -217,6 +222,7 @@ def test_cluster_of_another_ray(
         run_encoding(hundred, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_the_part_in_work(hundred: Corpus, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", LOCAL, hundred.path, tmp_path / "index"],

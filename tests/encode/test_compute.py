@@ -37,6 +37,7 @@ class Bag(nn.Module):
         return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("backend", ["torch", pytest.param("openvino", marks=needs_openvino)])
 def test_result_is_the_module_s(dtype: str, backend: str) -> None:
@@ -55,6 +56,7 @@ def directory(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> st
     return str(tmp_path / "model")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("dtype", "backend", "tolerance"),
@@ -82,6 +84,7 @@ def test_every_way_gives_the_model_s_vectors(
     assert encoder.dimension == expected.shape[1]
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_any_encoder_can_be_converted(tiny_bert: str, pooling: str) -> None:

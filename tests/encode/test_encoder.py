@@ -19,6 +19,7 @@ PASSAGES: list[str | dict[str, str]] = [
 QUERIES = ["how long to boil an egg", "", "Photosynthesis ÉGGS 水"]
 
 
+@pytest.mark.slow
 def test_a_created_model_ranks_as_its_backbone(minilm: str, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 

@@ -63,6 +63,7 @@ def wait_for_parts(process: Process, index: Path, number: int) -> None:
     assert parts(index) >= number
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(hundred: Corpus, tmp_path: Path, same_bytes: Same) -> None:
     index, moments = tmp_path / "index", random.Random(20)  # noqa: S311
     for _ in range(8):
@@ -79,6 +80,7 @@ def test_killed_again_and_again(hundred: Corpus, tmp_path: Path, same_bytes: Sam
     assert not (tmp_path / ".index.partial").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
 )
@@ -108,6 +110,7 @@ def test_asked_to_stop_it_finishes_the_part(
     assert same_bytes(index)
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_at_once(hundred: Corpus, tmp_path: Path, same_bytes: Same) -> None:
     index = tmp_path / "index"
     with started(hundred, index, 10.0) as process:
@@ -138,6 +141,7 @@ def wait_for_job(process: Process, index: Path) -> None:
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_killed_worker_is_said(hundred: Corpus, tmp_path: Path, same_bytes: Same) -> None:
     index = tmp_path / "index"
     with started(hundred, index, 0.1, "cpu", "cpu") as process:
@@ -151,6 +155,7 @@ def test_killed_worker_is_said(hundred: Corpus, tmp_path: Path, same_bytes: Same
     assert same_bytes(index)
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_the_command(
     hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
@@ -181,6 +186,7 @@ def children(process: int) -> list[int]:
     return encoding
 
 
+@pytest.mark.slow
 def test_second_process_is_refused_and_a_dead_one_s_lock_is_not(
     hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:

@@ -66,6 +66,7 @@ def test_queries_that_are_cut_are_counted(
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -32,6 +32,7 @@ def write(path: Path, texts: dict[str, str]) -> Corpus:
     return Corpus(path)
 
 
+@pytest.mark.slow
 def test_one_passage_of_a_megabyte_among_short_ones(model: str, tmp_path: Path) -> None:
     texts = {"a": "egg", "long": "boil an egg " * 90_000, "b": "boil an egg " * 10}
     corpus = write(tmp_path / "c.jsonl", texts)
@@ -86,6 +87,7 @@ def test_corpus_that_is_cut_off_while_it_is_encoded(hundred: Corpus, tmp_path: P
     assert not (tmp_path / "index").exists()
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_bytes_of_one(
     hundred: Corpus, tmp_path: Path, same_bytes: Same
 ) -> None:
@@ -94,6 +96,7 @@ def test_two_devices_give_the_bytes_of_one(
     assert same_bytes(tmp_path / "index")
 
 
+@pytest.mark.slow
 def test_mistake_in_a_worker_is_the_command_s(tmp_path: Path) -> None:
     corpus = write(tmp_path / "c.jsonl", {str(n): "x" * n for n in range(30)})
     with pytest.raises(I3Error, match="passage '17': its vector is not finite"):

@@ -163,6 +163,7 @@ def test_a_query_is_its_own_passage(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose((queries * passages).sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "backend", "pooling"), WAYS)
 def test_unit_length_of_any_encoder(
     make_backbone: MakeBackbone, pooling: str, backend: str, dtype: str

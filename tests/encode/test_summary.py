@@ -108,6 +108,7 @@ def test_tokenizers_without_encodings_count_alike(tiny_tokenizer: Any) -> None:
         assert (found, found.cut) == (expected, expected.cut)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "flags"),
     [

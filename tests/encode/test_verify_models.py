@@ -51,6 +51,7 @@ def i3_model(tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path) -> str
     return str(tmp_path / "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("store_dtype", ["float32", "float16"])
 def test_real_models_make_their_vectors_again(

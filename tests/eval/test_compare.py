@@ -123,6 +123,7 @@ def run_eval(run_module: Any, files: Path, *arguments: str, code: int = 0) -> st
     return str(done.stderr if code else done.stdout)
 
 
+@pytest.mark.slow
 def test_styles(run_module: Any, files: Path) -> None:
     """Each has the means and the comparison, in its own notation."""
     baseline = ("--baseline", "@a_b")
@@ -206,6 +207,7 @@ def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_group_of_one_query_in_a_comparison(run_module: Any, files: Path) -> None:
     """It has no comparison, and the others keep theirs, in every style."""
     given = ("--group-by", "@groups", "--baseline", "@a_b")

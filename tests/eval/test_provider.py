@@ -46,6 +46,7 @@ def as_docs(scored: dict[tuple[str, str], float]) -> list[ir_measures.ScoredDoc]
     return [ir_measures.ScoredDoc(query, docid, score) for (query, docid), score in scored.items()]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(QRELS, RUNS)
 def test_values_are_trec_evals(

@@ -40,6 +40,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_frames_and_files_give_the_same(files: Path, frame: Frame) -> None:
     of_files = evaluate(
@@ -145,6 +146,7 @@ def test_diff_in_python(files: Path) -> None:
         assert str(done) == f"wrote {output}" and output.read_text().startswith(start)
 
 
+@pytest.mark.slow
 def test_report_in_python(files: Path) -> None:
     runs = {"first": pd.DataFrame(columns(FIRST)), "second": pd.DataFrame(columns(SECOND))}
     qrels = pd.DataFrame(

@@ -141,6 +141,7 @@ NOW = {"l2_norm": "normalize", "max_length": "passage_length", "prefix": "passag
 SECTIONS = [(), ("model",), ("corpus",), ("shard",), ("index",), ("index", "tuned")]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(SECTIONS), st.data())
 def test_any_value_of_any_key_is_kept_or_named(path: tuple[str, ...], data: st.DataObject) -> None:

@@ -163,6 +163,7 @@ def test_quoted_topics_are_read_as_others(tmp_path: Path, content: str) -> None:
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Zs"]))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.dictionaries(TEXT.filter(str.strip), TEXT.filter(str.strip), min_size=1))
 def test_what_is_written_is_read(topics: dict[str, str]) -> None:

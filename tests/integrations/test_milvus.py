@@ -263,6 +263,7 @@ def _connected(address: str, server: subprocess.Popen[bytes]) -> Milvus:
     raise AssertionError("the server did not start")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [2, 9])
 def test_a_killed_load_goes_on(tmp_path: Path, run_module: Callable[..., Any], after: int) -> None:
     """Killed when some megabytes of its 22 are there."""

@@ -12,6 +12,7 @@ from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 def test_a_processor_that_onednn_sees_as_avx2_has_no_bf16() -> None:
     code = "import torch; from i3_pyserini.model.devices import computes_bf16 as c; "
     done = subprocess.run(

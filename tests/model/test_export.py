@@ -78,6 +78,7 @@ def test_weights_are_on_disk_once(tiny_model: TinyModel, directory: Path) -> Non
     assert weights < on_disk < weights + pooler + headers
 
 
+@pytest.mark.slow
 def test_stock_loading_is_silent(directory: Path) -> None:
     """No report of missing or unexpected weights in the logs of stock tools."""
     folder = str(directory / "query_encoder")

@@ -187,6 +187,7 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bert: str) -> None:
         torch.testing.assert_close(gradient, gradients[1][name])
 
 
+@pytest.mark.slow
 def test_push_to_hub(tiny_model: tuple[I3Retriever, I3Tokenizer], monkeypatch: Any) -> None:
     """As for any model: the files of `save_pretrained` are committed to a repository."""
     sent: dict[str, list[str]] = {}

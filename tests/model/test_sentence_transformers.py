@@ -115,6 +115,7 @@ def test_explicit_settings_win(tiny_bert: str, tmp_path: Path) -> None:
     assert (config.untitled_template, config.missing_value) == ("", "NA")
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_the_real_minilm(minilm: str) -> None:
     queries = ["how long to boil an egg", "MÜLLABFUHR", "日本語の文章", "words and words " * 200]

@@ -148,6 +148,7 @@ def finished(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_measures(finished: dict[str, Finished], tag: str) -> None:
     run = finished[tag]

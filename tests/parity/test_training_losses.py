@@ -155,6 +155,7 @@ def test_attention_to_one_vector_has_no_gradient(golden: Golden, chunks: tuple[s
         assert parameter.grad.abs().max() == 0
 
 
+@pytest.mark.slow
 @CHUNKS
 @RELATIVE
 def test_distillation_losses(
@@ -247,6 +248,7 @@ def hidden_768(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return backbone / "model.p", backbone
 
 
+@pytest.mark.slow
 @RELATIVE
 def test_hidden_size_768(
     golden: Golden, hidden_768: tuple[Path, Path], dtype: torch.dtype, suffix: str, rel: float

@@ -67,6 +67,7 @@ def results(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> Results
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", list(CASES))
 def test_losses(golden: Golden, results: Results, case: str) -> None:
     expected = golden.json("training/two_process_gloo.json")

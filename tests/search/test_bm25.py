@@ -88,6 +88,7 @@ def test_tuned_lucene_has_the_hits_of_the_stock_command(
             assert own["score"].to_numpy() == pytest.approx(rows["score"].to_numpy(), abs=2e-6)
 
 
+@pytest.mark.slow
 @needs_java
 def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     passages = [

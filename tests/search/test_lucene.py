@@ -45,6 +45,7 @@ def write(folder: Path, kind: Kind, vectors: Vectors) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_java
 @pytest.mark.parametrize(("kind", "stored"), [("flat", "jsonl"), ("hnsw", "faiss")])
 def test_stock_search_finds_what_faiss_finds(

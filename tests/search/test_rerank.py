@@ -238,6 +238,7 @@ def test_other_settings_do_not_resume(
     assert len(rerank(task, model, overwrite=True)) == QUERIES
 
 
+@pytest.mark.slow
 def test_a_killed_command_resumes(
     task: Path, cross_encoder: str, run_module: Callable[..., Any]
 ) -> None:

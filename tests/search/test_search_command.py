@@ -63,6 +63,7 @@ def ranking(text: str) -> list[tuple[str, str, float]]:
     return [(row[0], row[2], float(row[4])) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 def test_hits_are_those_of_stock_search(
     place: Path, tmp_path: Path, run_module: Run, search: Any

@@ -62,6 +62,7 @@ def screenshot(browser: "Chrome", name: str) -> None:
         browser.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
+@pytest.mark.slow
 def test_both_rankings_and_words(address: str, browser: "Chrome") -> None:
     from selenium.webdriver.common.by import By
 
@@ -103,6 +104,7 @@ def test_the_policy_stops_scripts_that_were_not_escaped(address: str, browser: "
     assert browser.title == "I³ search"
 
 
+@pytest.mark.slow
 def test_on_a_phone_in_the_dark(address: str, browser: "Chrome") -> None:
     from selenium.webdriver.common.by import By
 

@@ -35,6 +35,7 @@ def lucene(
     return folder
 
 
+@pytest.mark.slow
 def test_the_page_has_the_run_s_hits(lucene: Path, collection: Path) -> None:
     searcher = Searcher(collection / "index", load_query_encoder(str(collection / "model")))
     sources = Sources(collection / "corpus.jsonl", bm25_index=lucene / "index")
@@ -52,6 +53,7 @@ def test_the_page_has_the_run_s_hits(lucene: Path, collection: Path) -> None:
         passages.search("hot water", 4)
 
 
+@pytest.mark.slow
 def test_a_damaged_index(lucene: Path, tmp_path: Path) -> None:
     (tmp_path / "segments_1").write_text("no segments")
     with pytest.raises(I3Error, match="Pyserini has ended"):

@@ -84,6 +84,7 @@ def ranking(path: Path) -> list[tuple[str, str]]:
     return [(line.split()[0], line.split()[2]) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_three_ways_give_the_same_ranking(place: Path, run: Run, index: Path) -> None:
     stock = "pyserini.search.faiss"
     search(run, stock, "plain.txt", "--encoder", "model/query_encoder", "--encoder-class", "auto")
@@ -101,6 +102,7 @@ def test_three_ways_give_the_same_ranking(place: Path, run: Run, index: Path) ->
     assert ranking(place / "plugin.txt") == plain
 
 
+@pytest.mark.slow
 def test_stock_encoding_through_the_plugin(place: Path, run: Run, index: Path) -> None:
     plugin = "i3_pyserini.plugin pyserini.encode"
     encoder = ["--encoder", "model", "--encoder-class", "i3", "--dimension", "32"]
@@ -113,6 +115,7 @@ def test_stock_encoding_through_the_plugin(place: Path, run: Run, index: Path) -
     assert (place / "plugin-index" / "docid").read_text() == (index / "docid").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--pooling", "mean", "--l2-norm", "--prefix", "what"]])
 def test_our_auto_class_is_pyserini_s(
     place: Path, run: Run, tiny_bert: str, options: list[str]
@@ -128,6 +131,7 @@ def test_our_auto_class_is_pyserini_s(
         np.testing.assert_allclose(ours["vector"], stock["vector"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
     code = (
         "from i3_pyserini.stock.java import set_java; set_java()\n"
@@ -168,6 +172,7 @@ def test_plugin_refuses_another_model_s_index(
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pooling", "way"), [("mean", "--pooling mean --l2-norm"), ("max", "--encoded-queries")]
 )

@@ -176,6 +176,7 @@ def test_mistakes_found_by_workers_are_one_line(
     assert message.endswith("is not in the collection")
 
 
+@pytest.mark.slow
 def test_as_a_user_runs_it(task: Path) -> None:
     recipe = task / "recipe.yaml"
     done = process(recipe, "--data.collection=nowhere.tsv")
@@ -198,6 +199,7 @@ def steady_bert(make_backbone: MakeBackbone) -> str:
     return make_backbone(config)
 
 
+@pytest.mark.slow
 def test_two_devices_are_one_with_a_batch_twice_as_large(
     task: Path, make_recipe: MakeRecipe, steady_bert: str
 ) -> None:

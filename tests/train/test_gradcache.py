@@ -91,6 +91,7 @@ def assert_same(own: Gradients, other: Gradients) -> None:
         assert error <= 1e-5 * other[name].norm() + NOTHING, f"{name}: {error}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taught", ["all", "positives", "nothing"])
 def test_chunks_have_the_gradient_of_the_whole(
     parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, taught: Taught

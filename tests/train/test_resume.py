@@ -53,6 +53,7 @@ def assert_same_models(one: Path, other: Path) -> None:
         assert all(torch.equal(value, states[1][key]) for key, value in states[0].items()), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
@@ -93,6 +94,7 @@ def lines_in(log: Path) -> int:
     return len(log.read_text().splitlines()) if log.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_not_been(task: Path, make_recipe: MakeRecipe) -> None:
     output, killed = task / "output", start(task)
     undisturbed = train(make_recipe(*KILLED, f"output={task}/undisturbed")).output

@@ -150,6 +150,7 @@ def test_the_weight_of_reconstruction_falls(make_recipe: MakeRecipe) -> None:
         assert line["loss"] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_half_precision_on_a_cpu(make_recipe: MakeRecipe, task: Path) -> None:
     """Whatever ran in the same process before."""
     common = ("training.max_steps=2", "loss.reconstruction=0.1")

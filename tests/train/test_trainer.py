@@ -23,6 +23,7 @@ def weights(model: I3Retriever) -> Weights:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interaction", ["released", "none"])
 def test_an_easy_task_is_learnt(make_recipe: MakeRecipe, interaction: str) -> None:
     recipe = make_recipe(*LEARN, "validation.every_steps=45", f"model.interaction={interaction}")
@@ -37,6 +38,7 @@ def test_an_easy_task_is_learnt(make_recipe: MakeRecipe, interaction: str) -> No
     assert load_model_directory(output / "best")[0].config.interaction == interaction
 
 
+@pytest.mark.slow
 def test_distillation_learns_the_teachers_order(make_recipe: MakeRecipe, task: Path) -> None:
     recipe = make_recipe(
         *LEARN, *teacher_flags(task), "loss.contrastive=0", "loss.distillation=1", "validation=null"
@@ -257,6 +259,7 @@ def test_an_output_that_cannot_be_written(
         train(make_recipe(f"output={tmp_path / where}", "validation=null"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["null", "5"])
 def test_duplicates_in_the_batch_are_counted(
     make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str], chunks: str

@@ -1,4 +1,4 @@
-"""Fifty worlds, the same ones always. Thousands: `make soak WORLDS=2000`."""
+"""Fifty worlds, the same ones always; the first are quick tests. Thousands: `make soak`."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,8 +10,13 @@ from tests.worlds.slow_routes import milvus, openvino, stock, two_devices
 from tests.worlds.soak import replay
 from tests.worlds.world import random_world
 
+QUICK = 6
 
-@pytest.mark.parametrize("seed", range(50))
+
+@pytest.mark.parametrize(
+    "seed",
+    [*range(QUICK), *(pytest.param(n, marks=pytest.mark.slow) for n in range(QUICK, 50))],
+)
 def test_routes_agree(seed: int, tmp_path: Path) -> None:
     try:
         check_world(random_world(seed), tmp_path)
@@ -20,6 +25,7 @@ def test_routes_agree(seed: int, tmp_path: Path) -> None:
         raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("route", "seed", "needed"),
     [

@@ -158,6 +158,7 @@ def test_a_mistake_is_one_line(sources: Sources, run_module: Run) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_help_and_a_run_need_no_torch(sources: Sources) -> None:
     code = (
         "import sys; from i3_pyserini.cli import main\n"

@@ -16,6 +16,7 @@ from i3_pyserini.errors import I3Error
 from tests.data.score.conftest import OPTIONS, Make, leftovers, many, scoring, written
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_to_the_byte(task: Path, teacher: str) -> None:
     """Every place at which a run can be torn off, at and around the ends of lines and blocks."""
     many(task, 2 * BLOCK + 9)
@@ -49,6 +50,7 @@ def begin(task: Path, teacher: str, content: bytes, **mined: Any) -> None:
     (task / ".torn.partial").write_bytes(content)
 
 
+@pytest.mark.slow
 def test_what_is_no_line_of_the_run_is_scored_again(task: Path, teacher: str) -> None:
     many(task, 2 * BLOCK)
     score(scoring(task, teacher), task / "whole")
@@ -61,6 +63,7 @@ def test_what_is_no_line_of_the_run_is_scored_again(task: Path, teacher: str) ->
         (task / "torn").unlink()
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on(task: Path, teacher: str) -> None:
     many(task, 3 * BLOCK)
     options = replace(OPTIONS, batch_size=1)
@@ -86,6 +89,7 @@ def test_a_killed_command_goes_on(task: Path, teacher: str) -> None:
     assert leftovers(task) == []
 
 
+@pytest.mark.slow
 def test_other_settings_do_not_resume(task: Path, teacher: str, make_teacher: Make) -> None:
     many(task, BLOCK + 1)
     score(scoring(task, teacher), task / "whole")

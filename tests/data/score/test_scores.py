@@ -112,6 +112,7 @@ def test_the_training_reader_reads_it(task: Path, teacher: str) -> None:
     assert (second.positives, second.negatives, second.negative_scores) == (["p3"], [], [])
 
 
+@pytest.mark.slow
 def test_batches_do_not_change_scores(task: Path, teacher: str) -> None:
     many(task, BLOCK + 6)
     runs = []

@@ -73,6 +73,7 @@ def parsed(page: Path) -> Structure:
     return structure
 
 
+@pytest.mark.slow
 def test_complete_in_itself(page: Path) -> None:
     structure = parsed(page)
     assert structure.open == []
@@ -100,12 +101,14 @@ def test_numbers_can_be_saved(page: Path) -> None:
     assert saved["speed.csv"].splitlines()[3].startswith("run.c,")
 
 
+@pytest.mark.slow
 def test_the_same_twice(page: Path, folder: Path, run_module: Any) -> None:
     costs = ("--costs", folder / "costs.tsv")
     run_module(*command(folder, "again.html"), *costs, check=True)
     assert (folder / "again.html").read_bytes() == page.read_bytes()
 
 
+@pytest.mark.slow
 def test_figures_for_papers(folder: Path, run_module: Any) -> None:
     figures = folder / "figures"
     run_module(*command(folder, "other.html"), "--figures", figures, check=True)
@@ -165,6 +168,7 @@ def test_one_query_needs_no_comparison(folder: Path, run_module: Any, tmp_path: 
     assert "Over 1 query;" in output.read_text()
 
 
+@pytest.mark.slow
 def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
     output = folder / "named.html"
     flags = ("--baseline", "run.c", "--relevance", 2)
@@ -175,6 +179,7 @@ def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
     assert str(folder) not in text  # nobody need know where the files are
 
 
+@pytest.mark.slow
 def test_settings_of_the_user_change_nothing(
     page: Path, folder: Path, run_module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +219,7 @@ def test_on_a_phone(page: Path, browser: "Chrome") -> None:
     assert not browser.get_log("browser")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_long_names_stay_within_figures(
     folder: Path, run_module: Any, browser: "Chrome", tmp_path: Path

@@ -39,6 +39,7 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*TYPES, "IVF16,SQ8", "PCA16,Flat"])
 def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
     built = build(flat, IndexOutput(tmp_path / "index"), kind)
@@ -60,6 +61,7 @@ def test_types(flat: Path, tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "index" / "docid").read_bytes() == (flat / "docid").read_bytes()
 
 
+@pytest.mark.slow
 def test_parameters_are_in_the_file(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "ivf"), "ivf-pq")
     parameters = read_manifest(tmp_path / "ivf").built.parameters or {}
@@ -141,6 +143,7 @@ def test_damage_and_unknown_types(flat: Path, tmp_path: Path) -> None:
             read_index(tmp_path / "index")
 
 
+@pytest.mark.slow
 def test_tuning(flat: Path, tmp_path: Path) -> None:
     build(flat, IndexOutput(tmp_path / "index"), "ivf-pq")
     queries = vectors_of(60, seed=2)
@@ -162,6 +165,7 @@ def test_tuning(flat: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
     queries = vectors_of(20, seed=2)
     build(flat, IndexOutput(tmp_path / "sq4"), "SQ4")
@@ -185,6 +189,7 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
         tune(tmp_path / "pq", queries, 0.9, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sq8", "hnsw", "ivf-flat", "ivf-pq", "rabitq"])
 @pytest.mark.parametrize("with_manifest", [True, False])
 def test_cut_off_anywhere(flat: Path, tmp_path: Path, kind: str, with_manifest: bool) -> None:
@@ -217,6 +222,7 @@ def test_what_would_give_wrong_hits(flat: Path, tmp_path: Path, kind: str, said:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [

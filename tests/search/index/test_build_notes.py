@@ -45,6 +45,7 @@ def test_lengths_that_differ_are_said_of_graphs(
         assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "wanted"), [("ivf-pq", 624), ("IVF16,Flat", 624), ("OPQ4,PQ4", 9984), ("sq8", None)]
 )

@@ -79,6 +79,7 @@ def check_same(run: Run, hits: Hits, docids: list[str], name: str) -> None:
                 assert docid == docids[rows[place]], (name, query, place)
 
 
+@pytest.mark.slow
 def test_stock_search_gives_our_hits(tmp_path: Path) -> None:
     flat, queries = write_index(tmp_path / "flat", vectors_of(3000)), vectors_of(QUERIES, seed=1)
     topics = {f"q{number}": f"query {number}" for number in range(QUERIES)}
