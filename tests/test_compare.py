@@ -20,7 +20,8 @@ from i3_pyserini.eval.compare import compare as differences_to
 from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
-from i3_pyserini.experiments.compared import Compared, Comparison, Cost
+from i3_pyserini.experiments.compared import Compared, Comparison
+from i3_pyserini.experiments.costs import Cost
 from i3_pyserini.stock.java import Java
 from tests.train.task import LETTERS, SIZE, pid, query
 from tests.worlds.commands import attempt
@@ -64,14 +65,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """Commands that plans ran, in this process; there seems to be Java, but SQLite has its part."""
     commands: list[list[str]] = []
 
-    def start(words: list[str], *_: object) -> int:
+    def start(words: list[str], *_: object, **__: object) -> str:
         assert words[:3] == [sys.executable, "-m", "i3_pyserini"]
         commands.append(words[3:])
         done = attempt("i3_pyserini", *("sqlite" if w == "lucene" else w for w in words[3:]))
         assert not done.code, done.err
-        return 0
+        return ""
 
-    monkeypatch.setattr(runner, "execute", start)
+    monkeypatch.setattr(runner, "run_or_fail", start)
     monkeypatch.setattr(f"{LUCENE}.find_java", lambda: (JAVA, []))
     yield commands
 

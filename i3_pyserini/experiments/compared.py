@@ -7,6 +7,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from i3_pyserini.experiments.costs import Cost
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -19,23 +21,6 @@ JUDGED = "Judged@10"
 KINDS = ("significantly better", "significantly worse", "not significantly different")
 LIMIT = 0.05  # p below it is called significant
 SMALLEST_P = 0.001
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a system costs.
-
-    Attributes:
-        index_bytes: size of its index.
-        training_minutes: of the training steps of one seed, validation left out; None if it is
-            not trained.
-        queries_per_second: of the search of the test queries, as `search --speed` writes it; None
-            if it was not measured.
-    """
-
-    index_bytes: int
-    training_minutes: float | None
-    queries_per_second: float | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,15 +1,14 @@
 """The commands of `compare` for one collection: what is trained, encoded, searched and fused."""
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 from i3_pyserini.data.sources.folders import LayoutFolder
 from i3_pyserini.errors import I3Error
-from i3_pyserini.experiments.compared import BASELINE, Cost
+from i3_pyserini.experiments.compared import BASELINE
+from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, training_minutes
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
 from i3_pyserini.search.bm25 import Engine
 from i3_pyserini.search.speed import read_queries_per_second
@@ -181,7 +180,7 @@ class Study:
         best = {}
         for model in self.models:
             values = {
-                rate: _best(self.trained(model, rate, 1), self.options.measure)
+                rate: best_validation(self.trained(model, rate, 1), self.options.measure)
                 for rate in self.options.rates
             }
             best[model] = max(values, key=lambda rate: values[rate])
@@ -208,7 +207,7 @@ class Study:
             "backbone": self._cost("backbone", None),
         }
         for model, label in self.models.items():
-            minutes = _minutes(self.trained(model, rates[model], 1), self.options.steps)
+            minutes = training_minutes(self.trained(model, rates[model], 1), self.options.steps)
             found[label] = self._cost(f"{model}.seed-1", minutes)
         return found
 
@@ -240,7 +239,7 @@ class Study:
 
     def _cost(self, name: str, minutes: float | None) -> Cost:
         speed = read_queries_per_second(self._speed(name))
-        return Cost(_bytes(self._index(name)), minutes, speed)
+        return Cost(bytes_of(self._index(name)), minutes, speed)
 
     def _split(self) -> CommandPlan:
         folder = self.queries.divided or Path()
@@ -343,28 +342,3 @@ def _command(makes: Path, *words: object) -> CommandPlan:
     """A command of ours as a plan has it, in which braces stand for settings."""
     *texts, made = (str(one).replace("{", "{{").replace("}", "}}") for one in (*words, makes))
     return CommandPlan(run=shlex.join(["python", "-m", "i3_pyserini", *texts]), makes=made)
-
-
-def _best(training: Path, measure: str) -> float:
-    values = [line[measure] for line in _log(training) if measure in line]
-    if not values:
-        raise I3Error(f"{training / 'log.jsonl'}: no {measure} of the dev queries in it")
-    return max(values)
-
-
-def _minutes(training: Path, steps: int) -> float | None:
-    """Time of all steps, from those that the log has."""
-    seconds = [line["seconds"] for line in _log(training) if "seconds" in line]
-    return fmean(seconds) * steps / 60 if seconds else None
-
-
-def _log(training: Path) -> Sequence[dict[str, float]]:
-    path = training / "log.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

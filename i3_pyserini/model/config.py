@@ -20,13 +20,8 @@ CHOICES = {
     "pooling": POOLINGS,
     "pseudo_query_positions": ("backbone", "learned"),
 }
-POSITIVE = (
-    "num_head_layers",
-    "query_length",
-    "passage_length",
-    "pseudo_query_length",
-    "training_pseudo_query_length",
-)
+LENGTHS = ("query_length", "passage_length", "pseudo_query_length", "training_pseudo_query_length")
+POSITIVE = ("num_head_layers", *LENGTHS)
 TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id")
 TEXTS = (
     "query_prefix",
@@ -37,8 +32,6 @@ TEXTS = (
     "missing_value",
 )
 SWITCHES = ("normalize", "lowercase")
-
-
 NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # nobody chooses these
 
 
@@ -154,6 +147,20 @@ class I3Config(PreTrainedConfig):
         return EncoderSettings.of_i3(
             {name: getattr(self, name) for name in I3Config.__annotations__}
         )
+
+    def check_positions(self, limit: int | None) -> None:
+        """Raises if a text may be longer than a backbone reads.
+
+        Args:
+            limit: its positions; None for no limit.
+
+        Raises:
+            I3Error: names the length.
+        """
+        for name in LENGTHS:
+            length = getattr(self, name)
+            if limit is not None and length > limit:
+                raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")
 
     def pseudo_query_ids(self, length: int) -> list[int]:
         """The reconstructor's input: `[CLS] [MASK] … [MASK] [SEP]`, `length` ids in all.
@@ -302,7 +309,7 @@ def _check_choices_and_lengths(config: I3Config) -> None:
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise I3Error(f"config: {name} is {value!r}, must be a positive whole number")
-    for name in ("pseudo_query_length", "training_pseudo_query_length"):
+    for name in LENGTHS[2:]:
         if getattr(config, name) < 3:  # noqa: PLR2004  (two special tokens and one mask)
             raise I3Error(f"config: {name} must be at least 3: two special tokens and one mask")
 

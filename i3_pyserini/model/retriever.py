@@ -22,13 +22,6 @@ from i3_pyserini.model.modules import (
 )
 from i3_pyserini.model.pooling import pool
 
-LENGTHS = (
-    "query_length",
-    "passage_length",
-    "pseudo_query_length",
-    "training_pseudo_query_length",
-)
-
 
 class I3Retriever(PreTrainedModel):
     """A dual encoder whose passage vectors have already met a pseudo-query.
@@ -65,7 +58,7 @@ class I3Retriever(PreTrainedModel):
                 sizes, config.num_head_layers, residual=config.interactor_init == "residual"
             )
             self.reconstruction_head = ReconstructionHead(sizes)
-        _check_lengths(config, position_limit(self.passage_encoder))
+        config.check_positions(position_limit(self.passage_encoder))
         self.post_init()
 
     @property
@@ -345,10 +338,3 @@ def _last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Te
 def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None) -> None:
     if (input_ids is None) != (attention_mask is None):
         raise ValueError("input ids and attention masks come in pairs")
-
-
-def _check_lengths(config: I3Config, limit: int | None) -> None:
-    for name in LENGTHS:
-        length = getattr(config, name)
-        if limit is not None and length > limit:
-            raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")
