@@ -148,7 +148,7 @@ def find(words: Sequence[str]) -> str:
         raise I3Error(f"{words[0]}: which command? {', '.join(_members(words[0]))}")
     known = _members(words[0]) if group else [*COMMANDS, *groups()]
     wanted = words[1] if group else " ".join(words[:1])
-    close = get_close_matches(wanted, known, n=3, cutoff=0.5)
+    close = get_close_matches(wanted, known, n=3, cutoff=0.5) or [wanted] * (wanted in COMMANDS)
     advice = f"did you mean {' or '.join(close)}?" if close else f"see {PROGRAM} --help"
     raise I3Error(f"{' '.join(words[: 1 + group])}: no such command; {advice}")
 

@@ -94,6 +94,7 @@ def test_list_of_commands(words: list[str], capsys: pytest.CaptureFixture[str]) 
     [
         (["fuze"], "did you mean fuse?"),
         (["model", "explian"], "model explian: no such command; did you mean explain?"),
+        (["experiment", "demo"], "experiment demo: no such command; did you mean demo?"),
         (["model"], "model: which command? create"),
         (["xyzzy"], "see i3-pyserini --help"),
         (["fuse", "a", "b", "--output", "c", "--metod", "rrf"], "Did you mean --method?"),

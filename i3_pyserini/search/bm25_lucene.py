@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from sys import intern
 from typing import ClassVar, TextIO
 
+import numpy as np
 import pandas as pd
 
 from i3_pyserini.errors import I3Error
@@ -47,13 +49,15 @@ class LuceneBm25(lucene_bm25.LuceneBm25):
 
     def rank(self, topics: Mapping[str, str], hits: int, k1: float, b: float) -> pd.DataFrame:
         """See `Bm25`."""
-        qids, texts, rows = list(topics), list(topics.values()), []
+        qids, texts = list(topics), list(topics.values())
+        counts, docids, scores = [], [], []
         for start in range(0, len(qids), self.batch):
-            some = slice(start, start + self.batch)
-            found = self.search_batch(texts[some], hits, k1, b)
-            for qid, ranked in zip(qids[some], found, strict=True):
-                rows += [(qid, docid, score) for docid, score in ranked]
-        return pd.DataFrame(rows, columns=["query_id", "doc_id", "score"])
+            for ranked in self.search_batch(texts[start : start + self.batch], hits, k1, b):
+                counts.append(len(ranked))
+                docids += [intern(docid) for docid, _ in ranked]  # most ids come often
+                scores += [score for _, score in ranked]
+        queries = np.repeat(np.array(qids, dtype=object), counts)
+        return pd.DataFrame({"query_id": queries, "doc_id": docids, "score": scores})
 
 
 def _write_contents(corpus: Corpus, folder: Path, files: int) -> int:
