@@ -67,6 +67,7 @@ def _share_the_cores() -> None:
     if workers > 1:
         threads = max((os.cpu_count() or 1) // workers, 1)
         torch.set_num_threads(threads)
+        faiss.omp_set_num_threads(threads)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -108,7 +108,6 @@ def test_tokenizers_without_encodings_count_alike(tiny_tokenizer: Any) -> None:
         assert (found, found.cut) == (expected, expected.cut)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "flags"),
     [
@@ -124,7 +123,10 @@ def test_tokenizers_without_encodings_count_alike(tiny_tokenizer: Any) -> None:
         (EncoderSettings(lowercase=True), None),
     ],
 )
-def test_stock_command(tmp_path: Path, settings: EncoderSettings, flags: str | None) -> None:
+def test_stock_command(
+    tmp_path: Path, settings: EncoderSettings, flags: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # M is no model there
     index = tmp_path / "an index"
     index.mkdir()
     (index / "index").touch()
