@@ -222,6 +222,7 @@ def test_a_group_of_one_query_in_a_comparison(run_module: Any, files: Path) -> N
     assert hard["comparison"][0]["baseline"] == "a_b"
 
 
+@pytest.mark.slow
 def test_the_baseline_may_be_named_in_any_way(run_module: Any, files: Path) -> None:
     (files / "sub").mkdir()
     for name in ("a_b", str(files / "sub" / ".." / "a_b"), str(files / "a_b")):

@@ -27,6 +27,8 @@ from i3_pyserini.train.recipe import LossRecipe
 from .conftest import Golden
 from .training import DISTILL_RECIPE, RECIPE, relative
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RUNNER = "tests.parity.end_to_end_runner"
 TAGS = [f"{kind}_world{world}" for kind in ("eval", "train", "distill") for world in (1, 2)]
@@ -148,7 +150,6 @@ def finished(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return runs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_measures(finished: dict[str, Finished], tag: str) -> None:
     run = finished[tag]

@@ -29,6 +29,8 @@ from .training import (
     run_pass,
 )
 
+pytestmark = pytest.mark.slow
+
 WORLD = 2
 CASES = {
     "own_slice": (),
@@ -67,7 +69,6 @@ def results(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> Results
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", list(CASES))
 def test_losses(golden: Golden, results: Results, case: str) -> None:
     expected = golden.json("training/two_process_gloo.json")

@@ -89,6 +89,7 @@ def test_complete_in_itself(page: Path) -> None:
     assert clips and all(ids.count(clip) == 1 for clip in clips)
 
 
+@pytest.mark.slow
 def test_numbers_can_be_saved(page: Path) -> None:
     links = parsed(page).links
     assert list(links) == [
