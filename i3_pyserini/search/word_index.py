@@ -76,6 +76,7 @@ class WordIndex:
     def __init__(self, path: Path) -> None:
         self._path, self._stops = path, stop_words()
         self._kept: OrderedDict[str, tuple[Ids, Numbers]] = OrderedDict()
+        self._size = 0  # occurrences that are kept
         uri = f"{path.absolute().as_uri()}?mode=ro"
         try:
             self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
@@ -150,8 +151,9 @@ class WordIndex:
             raise self._damaged(error) from error
         rows, counts = np.unique(every - 1, return_counts=True)
         self._kept[stem] = rows, counts.astype(np.float32)
-        while len(self._kept) > 1 and sum(len(r) for r, _ in self._kept.values()) > MOST_KEPT:
-            self._kept.popitem(last=False)
+        self._size += len(rows)
+        while len(self._kept) > 1 and self._size > MOST_KEPT:
+            self._size -= len(self._kept.popitem(last=False)[1][0])
         return self._kept[stem]
 
     def _damaged(self, error: sqlite3.Error) -> I3Error:
