@@ -53,6 +53,7 @@ def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -> None:
     runs = []
     for language in ("python", ""):

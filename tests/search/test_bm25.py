@@ -47,6 +47,7 @@ def test_a_changed_corpus_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.startswith(f"note: {corpus} has changed since {old}")
 
 
+@pytest.mark.slow
 @needs_java
 def test_tuned_lucene_has_the_hits_of_the_stock_command(
     tmp_path: Path, run_module: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -149,6 +149,7 @@ def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_plugin_refuses_another_model_s_index(
     place: Path, index: Path, tiny_bert: str, run_module: Run
 ) -> None:
