@@ -15,8 +15,8 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        function: "MODULE:FUNCTION" below the package; its signature is the command's grammar.
-        purpose: one line for the list of commands.
+        function: "MODULE:FUNCTION" in the package; its signature defines the options.
+        purpose: its line in the list of commands.
     """
 
     function: str
@@ -25,56 +25,63 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "encode": Command("encode.corpus:encode_corpus", "encode a corpus into an index"),
-    "encode-topics": Command("encode.topics:encode_topics", "encode topics once"),
+    "encode-topics": Command(
+        "encode.topics:encode_topics", "encode topics once, for several searches"
+    ),
     "search": Command("search.topics:search_topics", "search an index for topics"),
-    "bm25": Command("search.bm25:search_bm25", "search a corpus with BM25, perhaps tuned"),
+    "bm25": Command("search.bm25:search_bm25", "search a corpus with BM25, optionally tuned"),
     "fuse": Command("search.fuse:fuse_runs", "fuse runs, with weights tuned on dev queries"),
-    "rerank": Command("search.rerank:rerank_run", "score a run's first hits with a cross-encoder"),
-    "eval": Command("eval.runs:evaluate", "measures of runs, compared with a baseline's"),
-    "diff": Command("eval.diff:diff_runs", "the queries that differ most between two runs"),
-    "report": Command("eval.report.write:write_report", "a page with tables and figures of runs"),
-    "train": Command("train.train_model:train_model", "train a model as a recipe says"),
+    "rerank": Command(
+        "search.rerank:rerank_run", "rerank the first hits of a run with a cross-encoder"
+    ),
+    "eval": Command("eval.runs:evaluate", "evaluate runs and compare them with a baseline"),
+    "diff": Command("eval.diff:diff_runs", "show the queries that differ most between two runs"),
+    "report": Command(
+        "eval.report.write:write_report", "write a page with tables and figures of runs"
+    ),
+    "train": Command("train.train_model:train_model", "train a model with a recipe"),
     "compare": Command(
         "experiments.compare:compare",
         "compare BM25, a backbone, a dual encoder and I³ on your data",
     ),
-    "serve": Command("serve.server:serve_index", "serve a page to search an index from"),
-    "demo": Command("experiments.commands:run_demo", "see the model at work, offline"),
-    "doctor": Command("doctor:diagnose", "check this machine, and what a model or index declares"),
-    "completion": Command("cli:print_completion", "print a script for completion by a shell"),
+    "serve": Command("serve.server:serve_index", "serve a web page to search an index"),
+    "demo": Command("experiments.commands:run_demo", "run a complete example, offline"),
+    "doctor": Command("doctor:diagnose", "check this machine, models and indexes"),
+    "completion": Command("cli:print_completion", "print a shell completion script"),
     "model create": Command(
-        "encode.encoder:create", "create an I³ model that ranks as its backbone until trained"
+        "encode.encoder:create", "create an I³ model that ranks like its backbone until trained"
     ),
     "model convert": Command(
-        "model.convert:convert_model", "convert an original .p checkpoint, or back to one"
+        "model.convert:convert_model", "convert an original .p checkpoint, or convert back"
     ),
     "model explain": Command(
-        "model.explain:explain_passage", "print the words that a model imagines for a passage"
+        "model.explain:explain_passage", "print the pseudo-query words of a passage"
     ),
     "index estimate": Command(
-        "encode.corpus:estimate_encoding", "estimate hours, disk and memory of an encoding"
+        "encode.corpus:estimate_encoding", "estimate hours, disk and memory for encoding"
     ),
-    "index import": Command("encode.indexes:import_vectors", "make an index of your own vectors"),
-    "index merge": Command("encode.indexes:merge_shards", "join shards into one index"),
+    "index import": Command("encode.indexes:import_vectors", "import your own vectors as an index"),
+    "index merge": Command("encode.indexes:merge_shards", "merge shards into one index"),
     "index verify": Command(
-        "encode.indexes:verify_index", "check an index, and encode a sample again"
+        "encode.indexes:verify_index", "check an index and encode a sample again"
     ),
     "index build": Command(
         "search.index.approximate:build_index", "build an approximate index from vectors"
     ),
     "index tune": Command(
-        "search.index.approximate:tune_index", "find an index's cheapest parameters for a recall"
+        "search.index.approximate:tune_index",
+        "find the fastest search parameters for a target recall",
     ),
-    "index advise": Command("search.index.advise:advise_index", "recommend a type of index"),
+    "index advise": Command("search.index.advise:advise_index", "recommend an index type"),
     "index lucene": Command(
         "search.lucene:build_lucene_index",
-        "put vectors into Lucene, for stock Pyserini's dense search",
+        "index vectors with Lucene, for stock dense search",
     ),
     "index lucene-topics": Command(
-        "search.lucene:write_lucene_topics", "write encoded queries for the same search"
+        "search.lucene:write_lucene_topics", "write encoded queries for stock dense search"
     ),
     "index load": Command("integrations.loading:load_index", "load an index into a vector engine"),
-    "data list": Command("data.get:list_data", "list the published data sets, or the files of one"),
+    "data list": Command("data.get:list_data", "list the published data sets or the files of one"),
     "data get": Command("data.get:get_data", "download and prepare a published data set"),
     "data check": Command("data.check:check_collection", "verify a folder of data"),
     "data import": Command(
@@ -82,28 +89,26 @@ COMMANDS = {
         "import a collection: BEIR, ir_datasets, Hugging Face, files",
     ),
     "data split": Command("data.split:split_queries", "split queries into dev and train"),
-    "data queries": Command("data.make:make_queries", "make training queries out of passages"),
+    "data queries": Command("data.make:make_queries", "make training queries from passages"),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),
     "experiment list": Command(
-        "experiments.commands:list_experiments", "list named experiments and what they need"
+        "experiments.commands:list_experiments", "list named experiments and their requirements"
     ),
     "experiment run": Command(
-        "experiments.commands:run_experiment", "run an experiment, and compare its scores"
+        "experiments.commands:run_experiment", "run an experiment and compare its scores"
     ),
-    "experiment steps": Command(
-        "experiments.commands:run_plan_steps", "run a plan's steps, such as the original's five"
-    ),
+    "experiment steps": Command("experiments.commands:run_plan_steps", "run the steps of a plan"),
 }
 
 
 def program() -> None:
-    """The console script: runs the command that the command line names, and exits."""
+    """The console script: runs the named command and exits."""
     run_command(main)
 
 
 def main() -> None:
-    """Runs the command that the command line names.
+    """Runs the command named on the command line.
 
     Raises:
         I3Error: see `run`.
@@ -112,13 +117,13 @@ def main() -> None:
 
 
 def run(words: Sequence[str]) -> None:
-    """Runs a command, and prints what it returns.
+    """Runs a command and prints its result.
 
     Args:
         words: the command's name, one word or two, and its arguments.
 
     Raises:
-        I3Error: there is no such command, or the arguments are not those of its function.
+        I3Error: the command is unknown or the arguments are invalid.
     """
     if not words or words[0] in ("-h", "--help"):
         print(overview())
@@ -134,10 +139,10 @@ def run(words: Sequence[str]) -> None:
 
 
 def find(words: Sequence[str]) -> str:
-    """The command that stands at the beginning of a command line.
+    """The name of the command at the beginning of a command line.
 
     Raises:
-        I3Error: there is none; names those that are alike.
+        I3Error: it is unknown; the message suggests similar names.
     """
     for length in (2, 1):
         name = " ".join(words[:length])
@@ -154,7 +159,7 @@ def find(words: Sequence[str]) -> str:
 
 
 def print_completion(shell: Literal["bash", "zsh", "fish"]) -> str:
-    """Prints a script by which a shell completes commands and options.
+    """Prints a script for shell completion of commands and options.
 
     For bash: `source <(i3-pyserini completion bash)`.
 
@@ -171,15 +176,15 @@ def print_completion(shell: Literal["bash", "zsh", "fish"]) -> str:
 
 
 def groups() -> list[str]:
-    """The first words of commands of two words."""
+    """The first words of all commands that consist of two words."""
     return list(dict.fromkeys(name.split(" ")[0] for name in COMMANDS if " " in name))
 
 
 def overview(group: str | None = None) -> str:
-    """The list of commands; those of a group if one is named."""
+    """The list of commands, or of the commands of a group."""
     names = [name for name in COMMANDS if group is None or name.startswith(f"{group} ")]
     width = max(map(len, names))
-    lines = [f"{PROGRAM} {__version__}. Every command is a function of the package and has --help."]
+    lines = [f"{PROGRAM} {__version__}. Every command has --help and is also a Python function."]
     last = None
     for name in names:
         first = name.split(" ")[0] if " " in name else ""

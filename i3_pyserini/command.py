@@ -1,4 +1,4 @@
-"""From a function's signature and docstring to a command line, through cyclopts."""
+"""Builds a command line from a function's signature and docstring, with cyclopts."""
 
 import builtins
 import inspect
@@ -16,24 +16,24 @@ from docstring_parser import parse
 
 from i3_pyserini.errors import I3Error
 
-WORDS = (bool, int, float, str, Path)  # what a word of a command line can be
-STYLES = ("json", "csv", "markdown", "latex")  # of what a result prints: `to_json` and so on
+WORDS = (bool, int, float, str, Path)  # types of command-line words
+STYLES = ("json", "csv", "markdown", "latex")  # output formats of results: `to_json` and so on
 OPTIONS = Group("Options", sort_key=2)
-OVERRIDES = "overrides"  # a parameter that takes all options which are no other parameter
-NOTHING = (None, False, (), "")  # defaults that say nothing
+OVERRIDES = "overrides"  # a parameter that takes all other options
+NOTHING = (None, False, (), "")  # defaults not shown in the help
 
 
 def call(name: str, function: str, words: Sequence[str]) -> None:
-    """Parses a command's words, calls its function, and prints what that returns.
+    """Parses the arguments, calls the function and prints its result.
 
     Args:
-        name: of the command, for its help.
+        name: the command's name, for its help.
         function: see `i3_pyserini.cli.Command`.
-        words: the arguments. A function whose result has `to_json` takes `--json` besides; likewise
-            the other `STYLES`.
+        words: the arguments. If the result has `to_json`, `--json` is added to the options;
+            likewise for the other `STYLES`.
 
     Raises:
-        I3Error: they are not those of the function, or it says so.
+        I3Error: the arguments are invalid, or the function raised it.
     """
     app, parsed = _app(name), as_command(function_of(function))
     app.default(parsed)
@@ -51,10 +51,10 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
 
 
 def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
-    """A script by which a shell completes commands and their options.
+    """A script for shell completion of commands and options.
 
     Args:
-        program: its name.
+        program: name of the program.
         commands: the function of each command, by its name of one word or two.
         shell: "bash", "zsh" or "fish".
     """
@@ -81,7 +81,7 @@ def _app(name: str) -> App:
 
 
 def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
-    """Gathers `--section.key=value` and `--section.key value` behind `--overrides`.
+    """Collects `--section.key=value` and `--section.key value` after `--overrides`.
 
     Args:
         words: of a command line.
@@ -108,14 +108,14 @@ def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    """The function that "MODULE:FUNCTION" names, below the package."""
+    """The function named by "MODULE:FUNCTION", relative to the package."""
     module, _, attribute = name.partition(":")
     function: Callable[..., Any] = getattr(import_module(f"i3_pyserini.{module}"), attribute)
     return function
 
 
 def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, of words of a command line, to its result and what is printed of it."""
+    """Wraps the function: from command-line words to its result and the text to print."""
     signature = inspect.signature(function)
     names = _Names(function.__globals__)
     kinds = {
@@ -138,7 +138,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     def command(*args: Any, **kwargs: Any) -> tuple[Any, str] | None:
         chosen = [style for style in styles if kwargs.pop(style, False)]
         if len(chosen) > 1:
-            raise I3Error(f"--{chosen[0]} and --{chosen[1]} exclude each other")
+            raise I3Error(f"--{chosen[0]} and --{chosen[1]} cannot be combined")
         for name, group in groups.items():
             given = {field.name for field in fields(group)} & kwargs.keys()
             kwargs[name] = group(**{field: kwargs.pop(field) for field in given})
@@ -155,20 +155,20 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _helps(docstring: str | None) -> dict[str, str]:
-    """What a docstring says of each parameter or attribute, on one line."""
+    """The description of each parameter or attribute in a docstring, on one line."""
     found = parse(docstring or "").params
     return {one.arg_name: " ".join((one.description or "").split()) for one in found}
 
 
 def _description(docstring: str | None) -> str:
-    """The paragraphs of a docstring before its sections, a line each."""
+    """The paragraphs of a docstring before its sections, one line each."""
     found = parse(docstring or "")
     paragraphs = [found.short_description or "", *(found.long_description or "").split("\n\n")]
     return "\n\n".join(" ".join(text.split()) for text in paragraphs)
 
 
 def _dataclass_of(kind: Any) -> Any:
-    """The dataclass whose fields are options; None if the parameter is another."""
+    """The dataclass whose fields become options; None for other parameters."""
     alternatives = get_args(kind) or (kind,)
     return next((one for one in alternatives if is_dataclass(one)), None)
 
@@ -188,7 +188,7 @@ def _of_fields(group: Any) -> list[inspect.Parameter | None]:
 
 
 class _Names(dict[str, Any]):
-    """Names of a module; those that only type checkers import stand for nothing."""
+    """Names of a module; names imported only for type checking resolve to a placeholder."""
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
@@ -197,7 +197,7 @@ class _Names(dict[str, Any]):
 
 
 class _NoWord:
-    """A type that no word of a command line has."""
+    """A placeholder type for values that cannot be given on a command line."""
 
     def __class_getitem__(cls, _: Any) -> type:
         return cls
@@ -210,7 +210,7 @@ def _evaluated(annotation: Any, names: _Names) -> Any:
 def _of_words(
     parameter: inspect.Parameter, kind: Any, text: str, group: Group
 ) -> inspect.Parameter | None:
-    """The parameter as one of a command line; None if no word can be its value."""
+    """The parameter for a command line; None if its value cannot be given as a word."""
     words = _type_of_words(kind)
     if words is None:
         return None
@@ -226,7 +226,7 @@ def _of_words(
 
 
 def _type_of_words(kind: Any) -> Any:
-    """The first of a type's alternatives that words can be: `Path | str` is a `Path`."""
+    """The first alternative of a type that a word can have: `Path | str` becomes `Path`."""
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         found = next((one for one in map(_type_of_words, get_args(kind)) if one is not None), None)

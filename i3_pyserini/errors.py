@@ -1,4 +1,4 @@
-"""The one exception for user mistakes, checks that raise it, and how a command line prints it."""
+"""The exception for user errors, checks that raise it, and how commands print it."""
 
 import os
 import sys
@@ -7,19 +7,19 @@ from typing import NoReturn
 
 
 class I3Error(ValueError):
-    """A mistake in the input: its message says what is wrong, where, and what to do.
+    """A user error. Its message says what is wrong, where, and how to fix it.
 
-    Command lines print it as one line and exit with code 2. Anything else that is raised
-    is a defect of the program and keeps its traceback.
+    Commands print it as one line and exit with code 2. Any other exception is a bug and keeps its
+    traceback.
     """
 
 
 class StoppedError(Exception):
-    """Work was left before its end because a signal asked for it; it can be taken up again.
+    """A signal stopped the work, which can be resumed.
 
     Args:
         signal: the signal's number; the command's exit code is 128 more, as in a shell.
-        message: what is done, and how to go on.
+        message: what has been done, and how to resume.
     """
 
     def __init__(self, signal: int, message: str) -> None:
@@ -30,10 +30,10 @@ class StoppedError(Exception):
 def note(message: str) -> None:
     """Prints `note: MESSAGE` on stderr, one line, without breaking a progress bar.
 
-    Of several processes that torchrun started, only the first says it.
+    Of several processes started by torchrun, only the first prints it.
 
     Args:
-        message: something that a user should know about the result, such as what was left out.
+        message: information about the result, such as what was skipped.
     """
     if os.environ.get("RANK", "0") != "0":
         return
@@ -61,7 +61,7 @@ def run_command(main: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
+    except BrokenPipeError:  # the reader of the output (`| head`) has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(0)
@@ -71,7 +71,7 @@ def at_least_1(**values: int | None) -> None:
     """Raises for a number below 1.
 
     Args:
-        values: by the parameter's name; None is not looked at.
+        values: values by parameter name; None is not checked.
 
     Raises:
         I3Error: names the parameter.
@@ -82,10 +82,10 @@ def at_least_1(**values: int | None) -> None:
 
 
 def check_tag(tag: str | None) -> None:
-    """Raises for a tag that cannot be a column of a run; None is not looked at.
+    """Raises for a tag that cannot be a column of a run; None is not checked.
 
     Raises:
-        I3Error: it is empty or has white space in it.
+        I3Error: it is empty or contains white space.
     """
     if tag is not None and tag.split() != [tag]:
         raise I3Error(f"tag {tag!r} is empty or has white space in it")

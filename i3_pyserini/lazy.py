@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first asked for (PEP 562)."""
+"""Public names that are imported on first use (PEP 562)."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -7,11 +7,11 @@ from importlib import import_module
 def lazy_names(
     package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """A package's `__getattr__` and `__dir__`, so that importing it loads nothing else.
+    """`__getattr__` and `__dir__` for a package, so that importing it loads no other module.
 
     Args:
         package: its `__name__`.
-        modules: by public name, the module below the package that defines it.
+        modules: for each public name, the module of the package that defines it.
     """
 
     def get(name: str) -> object:

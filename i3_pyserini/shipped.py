@@ -1,4 +1,4 @@
-"""Recipes, plans and experiments that come with the package, found by name."""
+"""Recipes, plans and experiments included in the package, found by name."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,22 +11,22 @@ FOLDERS = {"recipe": RECIPES, "plan": RECIPES / "plans", "experiment": RECIPES /
 
 
 def shipped(kind: Literal["recipe", "plan", "experiment"], folder: Path | None = None) -> list[str]:
-    """Names of the files of a kind, in alphabetical order."""
+    """The names of all files of a kind, sorted."""
     return sorted(path.stem for path in (folder or FOLDERS[kind]).glob("*.yaml"))
 
 
 def find_shipped(
     kind: Literal["recipe", "plan", "experiment"], name: str | Path, folder: Path | None = None
 ) -> Path:
-    """A file that is named by its path, or by the name of one that comes with the package.
+    """Finds a file by its path, or by the name of one included in the package.
 
     Args:
-        kind: of what.
+        kind: what to find, such as "recipe".
         name: a path, or a name without suffix.
-        folder: another folder in which to look for names.
+        folder: another folder to search for names.
 
     Raises:
-        I3Error: there is neither; names those that are alike.
+        I3Error: neither exists; the message suggests similar names.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.exists():
@@ -35,6 +35,6 @@ def find_shipped(
     if str(name) in names:
         return (folder or FOLDERS[kind]) / f"{name}.yaml"
     close = get_close_matches(str(name), names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}"
+    hint = f"did you mean {close[0]}?" if close else f"available: {', '.join(names) or 'none'}"
     article = "an" if kind == "experiment" else "a"
     raise I3Error(f"{name}: neither a file nor {article} {kind} of this package; {hint}")

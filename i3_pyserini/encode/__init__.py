@@ -1,4 +1,4 @@
-"""Encoding: corpora to indexes, topics to vectors, and work on indexes' files."""
+"""Encodes corpora and topics, and merges, imports, exports and verifies indexes."""
 
 from typing import TYPE_CHECKING
 

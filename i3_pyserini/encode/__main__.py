@@ -17,9 +17,9 @@ from i3_pyserini.formats.corpus_options import add_table_options, table_of
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
 
-MOVED = ("merge", "import", "verify")  # are commands of i3-pyserini
+MOVED = ("merge", "import", "verify")  # now commands of i3-pyserini
 SECTIONS = ("input", "output", "encoder")
-# Take no value:
+# Options without a value:
 SWITCHES = {
     *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--estimate"),
     *("--l2-norm", "--no-l2-norm", "--add-sep", "--no-header"),
@@ -32,25 +32,25 @@ USAGE = """python -m i3_pyserini.encode
           [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
           [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
           [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]"""
-HELP = """Encode a corpus into the files that Pyserini reads.
+HELP = """Encode a corpus into files that Pyserini reads.
 
 input
   --corpus        a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of them
-  --encoding      of CSV and TSV, as --column-delimiter and --no-header (see docs/formats.md)
+  --encoding      for CSV and TSV, like --column-delimiter and --no-header (see docs/formats.md)
   --shard-id      encode only this one of --shard-num ranges of the corpus's bytes; join with merge
 output
   --embeddings    the directory; it appears when it is complete. The same command again resumes
                   one that was interrupted
   --to-faiss      {index, docid} for pyserini.search.faiss; otherwise JSON lines for Anserini
   --to-npy        embeddings.npy and docid
-  --store-dtype   of the parts on the way and of embeddings.npy (an index is always float32)
+  --store-dtype   type of intermediate parts and embeddings.npy (an index is always float32)
 encoder
   --devices       several devices at once, such as cuda:0,cuda:1 or cpu,cpu
   --ray           the address of a Ray cluster that shares this folder ("local" for a new one)
-  --dtype         bf16 is about twice as fast where the processor has it; fp16 is for GPUs
-  --batch-tokens  most tokens of a batch, padding counted (1,024 on a CPU, 16,384 on a GPU)
-  --batch-size    most passages of a batch besides
-  --estimate      encode a sample only, and print hours, disk and memory for the whole
+  --dtype         bf16 is about twice as fast on processors that support it; fp16 is for GPUs
+  --batch-tokens  maximum tokens per batch with padding (1,024 on a CPU, 16,384 on a GPU)
+  --batch-size    maximum passages per batch
+  --estimate      only encode a sample and print hours, disk and memory for the whole corpus
   --pooling       and the other flags for auto: what the model declares (modules.json), or else
                   Pyserini's defaults: cls, not scaled, no prefix, 256 ids
   --query-prefix  goes into the index's manifest; whoever searches puts it before queries"""
@@ -59,10 +59,10 @@ encoder
 def split_sections(argv: Sequence[str]) -> dict[str, list[str]]:
     """Splits the command line at `input`, `output` and `encoder`.
 
-    A word right behind an option is the option's value, so `--embeddings output` is no section.
+    A word after an option is its value, so `--embeddings output` does not start a section.
 
     Raises:
-        I3Error: a section is missing, comes twice, or something stands before the first.
+        I3Error: a section is missing or given twice, or a word precedes the first section.
     """
     sections: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -118,12 +118,12 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     encoder.add_argument("--batch-size", type=int)
     encoder.add_argument("--estimate", action="store_true")
     add_flags(encoder)
-    encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # Pyserini asks for it
+    encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # required by Pyserini
     return parsers
 
 
 def main() -> None:
-    """Parses the command line, encodes, and says what was written."""
+    """Parses the command line, encodes, and prints what was written."""
     words = sys.argv[1:]
     if not words or set(words) & {"-h", "--help"}:
         print(f"usage: {USAGE}\n\n{HELP}")
@@ -131,7 +131,7 @@ def main() -> None:
     parsers = _parsers()
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
-    options = options_of(encoder)  # with what follows, checked before anything is imported
+    options = options_of(encoder)  # checked before slow imports
     _compute(given, output, encoder)
     from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.index_output import IndexOutput

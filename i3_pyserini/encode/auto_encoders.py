@@ -1,4 +1,4 @@
-"""Any Hugging Face encoder, of passages or queries, as its own files and the user declare it."""
+"""Runs any Hugging Face encoder for passages or queries, with declared or given settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from i3_pyserini.model.settings import (
 from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, token_ids
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
-UNKNOWN_LENGTH = 512  # ids, where neither tokenizer nor positions have a limit
+UNKNOWN_LENGTH = 512  # ids, if neither tokenizer nor positions set a limit
 
 
 class AutoDocumentEncoder(PassageEncoder):
@@ -36,12 +36,12 @@ class AutoDocumentEncoder(PassageEncoder):
         device: see `I3DocumentEncoder`.
         dtype: see `I3DocumentEncoder`.
         backend: see `I3DocumentEncoder`.
-        settings: see `EncoderSettings`; None for what the model declares, and Pyserini's defaults
-            for the rest. Texts are cut to fewer ids if the model has not as many positions, where
-            stock Pyserini fails.
+        settings: see `EncoderSettings`; None for the model's declarations, then Pyserini's
+            defaults. Texts are truncated to the model's number of positions if that is smaller;
+            stock Pyserini fails in that case.
     """
 
-    of_queries = False  # whose prompt and length apply
+    of_queries = False  # whose prompt and length to use
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class AutoDocumentEncoder(PassageEncoder):
         """The ids of N passages; see `DocumentEncoder`.
 
         Raises:
-            I3Error: a text is not text.
+            I3Error: a text is not a string.
         """
         check_texts(texts, "query" if self.of_queries else "text of passage")
         return self._tokenise(*self._joined(texts, titles))
@@ -82,7 +82,7 @@ class AutoDocumentEncoder(PassageEncoder):
     def _joined(
         self, texts: Sequence[str], titles: Sequence[str | None] | None
     ) -> tuple[list[str], list[str] | None]:
-        """The first segments and, if titles are segments of their own, the second ones."""
+        """The first segments and, if titles are separate segments, the second ones."""
         settings, prompt = self.settings, self._prompt
         if titles is None:
             return [prompt + text for text in texts], None
@@ -102,21 +102,22 @@ class AutoDocumentEncoder(PassageEncoder):
 
     def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
         ids = token_ids(self.tokenizer, texts, self._max_length, pair)
-        # A tokenizer that puts no special tokens around a text has no id for an empty one.
+        # Without special tokens, an empty text would have no ids.
         return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Encodes B passages of ids; see `DocumentEncoder`.
 
         Raises:
-            I3Error: a token has no embedding, as with a tokenizer of another model.
+            I3Error: a token has no embedding, for example because the tokenizer belongs to another
+                model.
         """
         highest = max(map(max, ids))
         if highest >= self._embedded:
             token = self.tokenizer.convert_ids_to_tokens(highest)
             raise I3Error(
-                f"encoder {self.name}: token {token!r} has id {highest}, but the model embeds only "
-                f"{self._embedded} ids; its tokenizer is of another model"
+                f"encoder {self.name}: token {token!r} has id {highest}, but the model has only "
+                f"{self._embedded} embeddings; the tokenizer belongs to another model"
             )
         return super().vectors(ids)
 
@@ -128,7 +129,7 @@ class AutoDocumentEncoder(PassageEncoder):
         return check_length(longest if longest < NO_LIMIT else UNKNOWN_LENGTH, special, self.name)
 
     def _ids_of_prompt(self) -> int:
-        """How many ids a prompt begins a text with; a special token at its end is not counted."""
+        """The number of ids of a prompt before a text, without its last special token."""
         if not self._prompt:
             return 0
         ids = self._tokenise([self._prompt])[0]
@@ -138,8 +139,8 @@ class AutoDocumentEncoder(PassageEncoder):
 class AutoQueryEncoder(AutoDocumentEncoder):
     """Any Hugging Face encoder of queries; see `AutoDocumentEncoder`.
 
-    Queries are cut to `query_length` of the settings or, if that is None, to what the tokenizer
-    says, as stock Pyserini does.
+    Queries are truncated to `query_length` of the settings or, if that is None, to the tokenizer's
+    maximum length, as in stock Pyserini.
     """
 
     of_queries = True

@@ -1,7 +1,7 @@
-"""Encoding one part: read, tokenise, batch by tokens, run the model, put the order back.
+"""Encodes one part: read, tokenize, batch by tokens, run the model, restore the order.
 
-What a part's vectors are depends on the part and the options alone, so that an encoding that was
-interrupted gives the bytes of one that was not, whoever encodes which part.
+The vectors of a part depend only on the part and the options, so an interrupted encoding gives the
+same bytes as an uninterrupted one, whichever process encodes a part.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from i3_pyserini.encode.job import Job
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
 
-TOKENISED = 512  # passages a call: what the tokenizer holds besides ids is many times as large
+TOKENISED = 512  # passages per call: the tokenizer's other output is many times larger than the ids
 
 Ids = list[list[int]]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,11 +27,11 @@ class Batching:
     """How passages go through the model.
 
     Attributes:
-        tokens: most tokens of a batch, padding counted; a longer passage is a batch by itself.
-            None for the encoder's own choice.
-        passages: most passages of a batch; None for any number.
-        with_titles: whether titles are given to the encoder.
-        store_dtype: "float32" or "float16", what parts hold.
+        tokens: maximum tokens per batch with padding; a longer passage is its own batch. None for
+            the encoder's default.
+        passages: maximum passages per batch; None for no limit.
+        with_titles: whether titles are passed to the encoder.
+        store_dtype: type of the vectors in parts, "float32" or "float16".
     """
 
     tokens: int | None = None
@@ -41,7 +41,7 @@ class Batching:
 
     @property
     def itemsize(self) -> int:
-        """Bytes of a stored number."""
+        """Bytes per stored number."""
         return np.dtype(self.store_dtype).itemsize
 
 
@@ -53,15 +53,15 @@ def encode_parts(
     progress: Callable[[int], object],
     stopped: Callable[[], bool],
 ) -> None:
-    """Encodes parts and writes each, while the next one is read and tokenised.
+    """Encodes and writes parts, while the next part is read and tokenized.
 
     Args:
         job: the job.
         encoder: the encoder.
         numbers: the parts to encode.
         how: see `Batching`.
-        progress: is called with the number of passages of every batch that is done.
-        stopped: asked after each part whether to leave it at that.
+        progress: called with the number of passages after each batch.
+        stopped: called after each part; whether to stop.
 
     Raises:
         I3Error: the corpus has changed, a vector is not finite, or a part cannot be written.
@@ -83,7 +83,7 @@ def encode_ids(
     how: Batching,
     progress: Callable[[int], object] = lambda passages: None,
 ) -> Array:
-    """Encodes N passages of ids, those of like length together.
+    """Encodes N passages given as ids, in batches of similar length.
 
     Returns:
         float32 or float16 [N, H], in the order given.
@@ -91,7 +91,7 @@ def encode_ids(
     vectors = np.empty((len(ids), encoder.dimension), dtype=how.store_dtype)
     tokens = how.tokens or encoder.batch_tokens
     for rows in token_batches([len(one) for one in ids], tokens, how.passages):
-        with np.errstate(over="ignore"):  # infinite is what the part's writer looks for
+        with np.errstate(over="ignore"):  # the writer of the part checks for infinite values
             vectors[rows] = encoder.vectors([ids[row] for row in rows])
         progress(len(rows))
     return vectors
@@ -100,17 +100,17 @@ def encode_ids(
 def token_batches(
     lengths: Sequence[int], tokens: int, passages: int | None = None
 ) -> Iterator[list[int]]:
-    """Cuts passages, longest first, into batches that are as large as allowed.
+    """Splits passages, longest first, into batches of the maximum size.
 
-    The longest come first so that memory that does not suffice is found out at once.
+    The longest come first, so that insufficient memory is detected immediately.
 
     Args:
-        lengths: the passages' numbers of ids.
+        lengths: number of ids of each passage.
         tokens: see `Batching`.
         passages: see `Batching`.
 
     Yields:
-        Positions in `lengths`; every position once.
+        Positions in `lengths`, each exactly once.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     start = 0
@@ -124,11 +124,11 @@ def token_batches(
 def tokenise(
     job: Job, encoder: "DocumentEncoder", number: int, with_titles: bool
 ) -> tuple[list[str], Ids, int | None]:
-    """Reads a part and makes ids of its texts.
+    """Reads and tokenizes a part.
 
     Returns:
-        The passages' ids in the corpus, their word-piece ids, and how many of them were cut; None
-        for an encoder that does not say.
+        The docids, the token ids, and the number of truncated passages (None if the encoder does
+        not report it).
 
     Raises:
         I3Error: the corpus has changed.

@@ -1,7 +1,7 @@
-"""Parts as tasks of a Ray cluster: Ray decides which machine takes which, and retries what is lost.
+"""Encodes parts as tasks of a Ray cluster. Ray schedules them and retries lost ones.
 
-All machines of the cluster need this package, and see the output's folder, the corpus and the model
-under the same paths. A task encodes one part and writes it there, as a process of one machine does.
+All machines of the cluster need this package, and the same paths for the output folder, the corpus
+and the model. A task encodes and writes one part, like a process on one machine.
 """
 
 import functools
@@ -27,12 +27,12 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import differences
 from i3_pyserini.processes import DEVNULL, PIPE, run
 
-POLL = 0.5  # seconds between two looks at whether to stop
+POLL = 0.5  # seconds between two checks whether to stop
 SECONDS_TO_ANSWER = 5.0
 SECONDS_TO_CONNECT = 20.0
-SECONDS_TO_APPEAR = 60.0  # network disks remember for so long that a file was not there
+SECONDS_TO_APPEAR = 60.0  # seconds for which network disks may cache that a file does not exist
 CLIENT_PORT = 10001  # of ray:// without a port
-# Ray writes the reason to its log and may wait for minutes, so another process tries it first.
+# Ray logs the reason and may wait for minutes, so another process tries to connect first.
 PROBE = """import logging, sys, ray
 try:
     ray.init(sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
@@ -50,25 +50,26 @@ def encode_on_ray(
     progress: Callable[[int], object],
     stopped: Callable[[], bool],
 ) -> None:
-    """Encodes parts on a Ray cluster that is there.
+    """Encodes parts on an existing Ray cluster.
 
-    A task takes one GPU where the cluster has some. Otherwise it takes N CPUs and N threads, where
-    N is what the smallest machine has: equal machines encode one part at a time each, with all
-    their threads, and a larger one several. A task whose machine or process is lost is retried by
-    Ray for as long as it takes; one that failed for another reason is not.
+    A task takes one GPU if the cluster has GPUs. Otherwise it takes N CPUs and N threads, where N
+    is the number of CPUs of the smallest machine. Equal machines then encode one part at a time
+    with all threads; larger machines encode several. Ray retries a task whose machine or process is
+    lost without limit; a task that failed for another reason is not retried.
 
     Args:
-        address: of the cluster: "auto", "HOST:PORT", "ray://…"; "local" for this machine alone.
+        address: address of the cluster: "auto", "HOST:PORT", "ray://…"; "local" for this machine
+            only.
         job: the job.
         source: makes each worker's encoder.
         numbers: the parts to encode.
         batching: see `Batching`.
-        progress: is told the number of passages of every part that is done.
-        stopped: asked now and then whether to leave it at the parts in work.
+        progress: called with the number of passages after each part.
+        stopped: called regularly; whether to stop after the running parts.
 
     Raises:
-        I3Error: Ray is not installed, the cluster does not answer, a task failed for other
-            reasons than its machine's, or its part cannot be seen here.
+        I3Error: Ray is not installed, the cluster does not answer, a task failed for a reason other
+            than a lost machine, or its part is not visible here.
     """
     ray = _connect(address)
     try:
@@ -99,13 +100,13 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise I3Error("--ray needs Ray: pip install ray") from error
     if address == "local":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent from here
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics
     else:
         _check_answers(address)
         _check_connects(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        # Warnings tell of workers and machines that are lost.
+        # Warnings report lost workers and machines.
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unusable(address, str(error)) from error
@@ -115,10 +116,10 @@ def _connect(address: str) -> Any:
 
 
 def _check_answers(address: str) -> None:
-    """Knocks at HOST:PORT, to tell a wrong one at once.
+    """Connects to HOST:PORT, to detect a wrong address immediately.
 
     Raises:
-        I3Error: nobody answers.
+        I3Error: there is no answer.
     """
     place = address.removeprefix("ray://")
     host, colon, port = place.rpartition(":")
@@ -129,14 +130,14 @@ def _check_answers(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except (OSError, OverflowError) as error:
-        raise I3Error(f"--ray {address}: nobody answers there ({error}); is it started?") from error
+        raise I3Error(f"--ray {address}: no answer ({error}); is the cluster running?") from error
 
 
 def _check_connects(address: str) -> None:
-    """Connects in a process of its own, which can be ended.
+    """Connects in a separate process, which can be killed.
 
     Raises:
-        I3Error: that is no cluster, or none for this Python and Ray.
+        I3Error: it is not a cluster, or it has another Python or Ray version.
     """
     try:
         words = [sys.executable, "-c", PROBE, address]
@@ -149,15 +150,16 @@ def _check_connects(address: str) -> None:
 
 def _unusable(address: str, reason: str) -> I3Error:
     reason = " ".join(reason.split()).rstrip(".")
-    return I3Error(f"--ray {address}: not a cluster that can be used from here ({reason})")
+    return I3Error(f"--ray {address}: cannot be used as a Ray cluster ({reason})")
 
 
 def _resources(ray: Any) -> dict[str, Any]:
-    """What a task asks for."""
+    """The resources of a task."""
     if ray.cluster_resources().get("GPU"):
-        # Ray would end a worker after every GPU task, and the next would read the weights again.
-        # A worker that lives on must be able to use another GPU than its first one, so Ray is not
-        # to hide any from it.
+        # Otherwise Ray ends a worker after every GPU task, and the next one reads the weights
+        # again.
+        # A reused worker must be able to use another GPU than its first one, so Ray must not
+        # hide any GPU from it.
         shown = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
         return {"num_cpus": 1, "num_gpus": 1, "max_calls": 0, "runtime_env": shown}
     machines = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
@@ -165,7 +167,7 @@ def _resources(ray: Any) -> dict[str, Any]:
 
 
 def _absolute(job: Job) -> Job:
-    """Workers have other working directories."""
+    """Makes paths absolute, since workers have other working directories."""
     return replace(job, folder=job.folder.absolute(), corpus=job.corpus.absolute())
 
 
@@ -176,7 +178,7 @@ def _absolute_source(source: EncoderSource) -> EncoderSource:
 
 
 def _is_encoded(ray: Any, reference: Any, cancelled: bool) -> bool:
-    """Whether a task that ended has encoded its part; False if it was cancelled before."""
+    """Whether a finished task encoded its part; False if it was cancelled."""
     try:
         ray.get(reference)
     except ray.exceptions.TaskCancelledError:
@@ -186,7 +188,7 @@ def _is_encoded(ray: Any, reference: Any, cancelled: bool) -> bool:
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, I3Error):
             raise I3Error(str(error.cause)) from error
-        unreadable = (ImportError, ray.exceptions.RaySystemError)  # of a module that is missing
+        unreadable = (ImportError, ray.exceptions.RaySystemError)  # a missing module
         if isinstance(error.cause, unreadable) or "failed to import" in str(error):
             reason = str(error.cause).strip().splitlines()[-1]
             raise I3Error(
@@ -202,18 +204,18 @@ def _await_part(job: Job, number: int) -> None:
     while not job.has(number):
         if time.monotonic() > deadline:
             raise I3Error(
-                f"{job.folder}: part {number} was written on another machine but is not here; the "
-                "cluster needs a folder that all its machines share"
+                f"{job.folder}: part {number} was written on another machine but is not here; "
+                "all machines of the cluster must share this folder"
             )
         time.sleep(POLL)
-        list(job.folder.iterdir())  # makes a network disk look again
+        list(job.folder.iterdir())  # refreshes the cache of a network disk
 
 
 def _encode_part(
     shared: tuple[Job, EncoderSource, Batching], number: int, threads: int, on_gpu: bool
 ) -> None:
-    """What runs on a worker."""
-    # Ray cancels a task in work by an interrupt; only those that wait are to be cancelled.
+    """Runs on a worker."""
+    # Ray interrupts a running task to cancel it; only waiting tasks must be cancelled.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch  # noqa: PLC0415  (set here, on the worker)
 
@@ -238,16 +240,18 @@ def _assigned_gpu() -> str:
 
 @functools.lru_cache(maxsize=1)
 def _encoder(source: Any, device: str, settings: str) -> DocumentEncoder:
-    """Kept by a worker between its tasks: reading the weights can take longer than a part.
+    """The encoder, cached between tasks: reading the weights can take longer than encoding a part.
 
     Raises:
-        I3Error: this machine would not give the vectors that the job's settings promise.
+        I3Error: this machine would not compute the vectors described by the job's settings.
     """
     known = json.loads(settings)
     known = {"i3_pyserini": known["i3_pyserini"], "model": known["model"]}
     found = {"i3_pyserini": __version__, "model": source.describe().to_json()}
-    found["model"]["name"] = known["model"].get("name")  # the path may be written otherwise
+    found["model"]["name"] = known["model"].get("name")  # the path may be spelled differently
     if changes := differences(known, found):
-        raise I3Error(f"another model or other libraries here ({'; '.join(changes)})")
+        raise I3Error(
+            f"a different model or library version on this machine ({'; '.join(changes)})"
+        )
     encoder: DocumentEncoder = source.load(device)
     return encoder

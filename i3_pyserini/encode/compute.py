@@ -1,4 +1,4 @@
-"""The arithmetic of encoding: one model, run by torch or OpenVINO in one of three precisions."""
+"""Runs a model with torch or OpenVINO in one of three precisions."""
 
 import os
 import warnings
@@ -24,7 +24,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def passage_function(
     module: nn.Module, device: torch.device, dtype: str = "fp32", backend: str = "torch"
 ) -> PassageFunction:
-    """Makes ready a module that turns ids into vectors; the module itself is used up.
+    """Prepares a module that computes vectors from ids. The module itself is consumed.
 
     Args:
         module: maps `input_ids` and `attention_mask`, int64 [B, T], to float [B, H].
@@ -33,10 +33,10 @@ def passage_function(
         backend: "torch" or "openvino".
 
     Returns:
-        A function of ids and mask, int64 [B, T], that gives float32 [B, H].
+        A function from ids and mask, int64 [B, T], to float32 [B, H].
 
     Raises:
-        I3Error: this device cannot compute so, or OpenVINO is not installed.
+        I3Error: the device does not support the precision or backend, or OpenVINO is not installed.
     """
     check_possible(device, dtype, backend)
     if backend == "openvino":
@@ -45,10 +45,10 @@ def passage_function(
 
 
 def check_possible(device: torch.device, dtype: str, backend: str) -> None:
-    """Tells what cannot be computed, before anything is read.
+    """Checks that device, precision and backend can be combined, before anything is read.
 
     Raises:
-        I3Error: this device cannot compute so, or OpenVINO is not installed.
+        I3Error: the device does not support the precision or backend, or OpenVINO is not installed.
     """
     if device.type == "cpu" and dtype == "fp16":
         raise I3Error("fp16 is for GPUs; on a CPU use --dtype bf16")
@@ -63,7 +63,7 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
     module = module.eval().to(device, DTYPES[dtype])
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
-        # Kernels are kept for 1,024 shapes of batches otherwise, which grow to 200 MB.
+        # The default is 1,024 batch shapes, whose kernels grow to 200 MB.
         for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(name, str(KEPT_SHAPES))
         with torch.inference_mode():
@@ -79,9 +79,9 @@ def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFuncti
 
 
 class _PackedLinear(nn.Module):
-    """A linear layer whose weights are laid out for oneDNN once, and not for every batch.
+    """A linear layer whose weights are packed for oneDNN once, and not for every batch.
 
-    By the operators that torch's own compiler uses for frozen weights. Worth 10 to 20% here.
+    Uses the operators of torch's compiler for frozen weights. Saves 10 to 20% of the time.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -99,7 +99,7 @@ class _PackedLinear(nn.Module):
 def _pack(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            with suppress(RuntimeError):  # a processor without instructions for this precision
+            with suppress(RuntimeError):  # the processor has no instructions for this precision
                 setattr(module, name, _PackedLinear(child))
         else:
             _pack(child)
@@ -111,7 +111,9 @@ def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
     example = (torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64))
     try:
         with torch.no_grad(), quiet_transformers(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing warns of what is the same for all lengths
+            warnings.simplefilter(
+                "ignore"
+            )  # tracing warns of values that are the same for all lengths
             graph = openvino.convert_model(module.eval().float(), example_input=example)
         compiled = openvino.Core().compile_model(
             graph,
@@ -122,9 +124,11 @@ def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
                 "PERFORMANCE_HINT": "LATENCY",
             },
         )
-    except Exception as error:  # its own exceptions have no common class
+    except Exception as error:  # its exceptions have no common class
         reason = str(error).strip().splitlines()[-1]
-        raise I3Error(f"OpenVINO cannot take this model ({reason}); use --backend torch") from error
+        raise I3Error(
+            f"OpenVINO does not support this model ({reason}); use --backend torch"
+        ) from error
     request = compiled.create_infer_request()
 
     def run(ids: Ids, mask: Ids) -> Vectors:

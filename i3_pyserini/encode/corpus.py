@@ -1,4 +1,4 @@
-"""Encoding a corpus into an index, and what that will cost."""
+"""Encodes a corpus into an index, and estimates the cost."""
 
 import sys
 from collections.abc import Sequence
@@ -26,17 +26,19 @@ class ComputeOptions:
     """Devices, precision and batches.
 
     Attributes:
-        devices: encode on all of these at once, such as "cuda:0 cuda:1" or "cpu cpu"; the first
-            GPU by default, or else the CPU.
-        ray: address of a Ray cluster that shares this folder; "local" starts one.
-        dtype: of the computation. "bf16" is about twice as fast on processors that have it; "fp16"
-            is for GPUs.
+        devices: devices to encode on in parallel, such as "cuda:0 cuda:1" or "cpu cpu". Default:
+            the first GPU, or the CPU if there is none.
+        ray: address of a Ray cluster whose machines share this folder; "local" starts one.
+        dtype: precision of the computation. "bf16" is about twice as fast on processors that
+            support it; "fp16" is for GPUs.
         backend: "openvino" is faster on many CPUs.
-        batch_tokens: most tokens of a batch, padding counted; 1,024 on a CPU, 16,384 on a GPU.
-        batch_size: most passages of a batch besides.
-        store_dtype: of intermediate parts and of embeddings.npy; an index is always float32.
-        shard_id: encode only this one of `shard_num` ranges of the corpus's bytes, from 0; join
-            them with `index merge`.
+        batch_tokens: maximum tokens per batch with padding. Default: 1,024 on a CPU, 16,384 on a
+            GPU.
+        batch_size: maximum passages per batch.
+        store_dtype: type of the vectors in intermediate parts and embeddings.npy; an index is
+            always float32.
+        shard_id: encode only this one of `shard_num` byte ranges of the corpus, counted from 0;
+            merge them with `index merge`.
         shard_num: number of shards.
     """
 
@@ -53,14 +55,18 @@ class ComputeOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.shard_id < self.shard_num:
             raise I3Error(
-                f"shard_id {self.shard_id} is not one of the {self.shard_num} shards, from 0"
+                f"shard_id {self.shard_id} is not one of the {self.shard_num} shards (counted "
+                "from 0)"
             )
         at_least_1(batch_size=self.batch_size, batch_tokens=self.batch_tokens)
         if self.ray and any(self.devices):
-            raise I3Error("devices are for this machine and ray for a cluster: name one of them")
+            raise I3Error(
+                "devices and ray cannot be combined: devices are for this machine, ray for a "
+                "cluster"
+            )
 
     def encoding(self, titles: bool) -> "Encoding":
-        """The same for the runner."""
+        """The same as an `Encoding`."""
         from i3_pyserini.encode.batches import Batching
         from i3_pyserini.encode.runner import Encoding
         from i3_pyserini.encode.scan import Shard
@@ -89,30 +95,31 @@ def encode_corpus(
 ) -> Written:
     """Encodes a corpus into an index that this package and Pyserini search.
 
-    The output appears when it is complete. The same command resumes an encoding that was
-    interrupted. Pooling, normalization, prompts and lengths are those that the model declares; the
-    index's manifest holds them, and whoever searches it takes them from there.
+    The output appears when it is complete. The same command resumes an interrupted encoding.
+    Pooling, normalization, prompts and lengths are those that the model declares. The index
+    manifest records them, and search uses them.
 
     Args:
-        corpus: a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of them.
-        model: a model directory, or a hub name.
+        corpus: a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of such
+            files.
+        model: a model directory or hub name.
         output: the directory to write.
-        kind: "faiss" ({index, docid}, for searching), "npy" (embeddings.npy and docid) or "jsonl"
-            (JSON lines, for Anserini).
-        titles: encode titles too.
-        overwrite: replace an older index.
-        encoder: how the model encodes, where its own files should not decide.
+        kind: output format: "faiss" ({index, docid}, for search), "npy" (embeddings.npy and docid)
+            or "jsonl" (JSON lines, for Anserini).
+        titles: encode titles as well as texts.
+        overwrite: replace an existing index.
+        encoder: settings that override the model's own files.
         compute: devices, precision, batches and shards.
-        corpus_options: how the corpus is read, where that is unusual.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
-        The index. What holds for it, and the command by which stock Pyserini searches it, are
-        printed to stderr.
+        The index. Its settings and the command to search it with stock Pyserini are printed to
+        stderr.
 
     Raises:
-        I3Error: the corpus has a mistake, the model cannot be used, the disk is too small, or an
-            interrupted encoding had other options.
-        StoppedError: SIGTERM or Ctrl-C came; what is done is kept.
+        I3Error: the corpus is invalid, the model cannot be used, there is not enough disk space, or
+            an interrupted encoding had other options.
+        StoppedError: SIGTERM or Ctrl-C stopped it; complete parts are kept.
     """
     from i3_pyserini.formats.index_output import IndexOutput
 
@@ -132,17 +139,17 @@ def estimate_encoding(
     compute: ComputeOptions | None = None,
     corpus_options: CorpusOptions = USUAL,
 ) -> str:
-    """Encodes a sample of a corpus, and estimates hours, disk and memory for all of it.
+    """Encodes a sample of a corpus and estimates hours, disk and memory for the whole.
 
     Args:
-        corpus: see `encode`.
-        model: likewise.
-        output: where the index would go, for the free space of the disk.
-        kind: see `encode`.
-        titles: likewise.
-        encoder: likewise.
-        compute: likewise.
-        corpus_options: likewise.
+        corpus: as for `encode`.
+        model: as for `encode`.
+        output: the planned index directory, to check free disk space.
+        kind: as for `encode`.
+        titles: as for `encode`.
+        encoder: as for `encode`.
+        compute: as for `encode`.
+        corpus_options: as for `encode`.
 
     Returns:
         Lines of text.
@@ -162,10 +169,10 @@ def estimate_encoding(
 def encode_and_say(
     corpus: "Corpus", spec: "EncoderSpec", target: "IndexOutput", how: "Encoding", path: Path
 ) -> Written:
-    """Encodes; notes what a user should know of the model's settings.
+    """Encodes, and prints notes on the model's settings.
 
     Returns:
-        The index, with the command by which stock Pyserini searches it.
+        The index, with the command to search it with stock Pyserini.
 
     Raises:
         I3Error: see `encode_corpus`.

@@ -1,4 +1,4 @@
-"""An encoder: a model and its tokenizer together, which takes texts."""
+"""The encoder for texts: a model with its tokenizer."""
 
 from collections.abc import Mapping, Sequence
 from os import fspath
@@ -25,12 +25,12 @@ Passage = str | Mapping[str, Any]
 class Encoder:
     """A model with its tokenizer; made by `load` and `create`.
 
-    Its vectors are those of `encode_corpus` and `search_topics`. Query side and passage side are
-    read when they are first asked for.
+    Its vectors equal those of `encode_corpus` and `search_topics`. The query and passage encoders
+    are loaded on first use.
 
     Attributes:
         model: the model directory or hub name.
-        settings: how it makes vectors.
+        settings: pooling, prompts, lengths and other settings.
     """
 
     def __init__(self, spec: "EncoderSpec", device: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Encoder:
         """Encodes Q queries to float32 [Q, H].
 
         Raises:
-            I3Error: a query is no text, or the model cannot be read.
+            I3Error: a query is not a string, or the model cannot be read.
         """
         from i3_pyserini.encode.query_encoders import load_query_encoder
 
@@ -55,7 +55,7 @@ class Encoder:
         return self._queries.encode(list(queries))
 
     def encode_passages(self, passages: Sequence[Passage]) -> "NDArray[np.float32]":
-        """Encodes N passages to float32 [N, H], those of similar length together.
+        """Encodes N passages to float32 [N, H], in batches of similar length.
 
         Args:
             passages: texts, or mappings with `text` and, optionally, `title`.
@@ -73,15 +73,15 @@ class Encoder:
         return encode_ids(self._passages, ids, Batching())
 
     def explain(self, text: str, title: str | None = None, *, top: int = 20) -> "Explanation":
-        """The words of the query that an I³ model imagines for a passage.
+        """The pseudo-query words that an I³ model predicts for a passage.
 
         Args:
             text: the passage's text.
             title: its title.
-            top: how many words.
+            top: number of words.
 
         Raises:
-            I3Error: the model is no I³ model with a reconstructor.
+            I3Error: the model is not an I³ model with a reconstructor.
         """
         from i3_pyserini.model.explain import explain_passage
 
@@ -108,22 +108,23 @@ def load(
 
     Args:
         model: a directory or hub name of an I³ model or of any other Hugging Face encoder.
-        device: such as "cuda:0". By default, queries are encoded on the CPU without torch where
-            the model allows it, and passages on the first GPU or else the CPU.
-        dtype: of passages; "bf16" and "fp16" are for devices that have them.
-        backend: of passages; "openvino" is faster on many CPUs.
-        encoder: how the model encodes, where its own files should not decide.
+        device: a torch device such as "cuda:0". By default, queries are encoded on the CPU, without
+            torch if the model supports it, and passages on the first GPU, or the CPU if there is
+            none.
+        dtype: precision for passages; "bf16" and "fp16" need a device that supports them.
+        backend: backend for passages; "openvino" is faster on many CPUs.
+        encoder: settings that override the model's own files.
 
     Returns:
         The encoder.
 
     Raises:
-        I3Error: there is no such model, or it cannot be used.
+        I3Error: the model does not exist or cannot be used.
     """
     from i3_pyserini.encode.query_encoders import kind_of
     from i3_pyserini.encode.spec import spec_of
 
-    kind_of(fspath(model))  # refuses a directory that is none
+    kind_of(fspath(model))  # checks that the directory exists
     return Encoder(spec_of(fspath(model), encoder or EncoderOptions(), dtype, backend), device)
 
 
@@ -136,16 +137,17 @@ def create(
     passage_length: int | None = None,
     overwrite: bool = False,
 ) -> Encoder:
-    """Creates an I³ model on a backbone; until it is trained it ranks exactly as the backbone.
+    """Creates an I³ model that ranks exactly like its backbone until it is trained.
 
     Args:
-        backbone: directory or hub name of a Hugging Face encoder. What it declares (pooling,
-            normalization, prompts, lengths, casing) is taken over.
+        backbone: directory or hub name of a Hugging Face encoder. The new model adopts the settings
+            that it declares (pooling, normalization, prompts, lengths, casing).
         output: the model directory to write.
-        interaction: of passage and pseudo-query; "none" makes a plain dual encoder.
-        query_length: most ids of a query; the backbone's or I³'s default.
-        passage_length: most ids of a passage, likewise.
-        overwrite: replace an older model.
+        interaction: how passage and pseudo-query interact: "released" as in the authors' code,
+            "paper" as in their paper, "none" for a plain dual encoder.
+        query_length: maximum ids of a query. Default: the backbone's, or that of I³.
+        passage_length: maximum ids of a passage. Default: the backbone's, or that of I³.
+        overwrite: replace an existing model.
 
     Returns:
         The encoder of the new model.
@@ -172,7 +174,7 @@ def create(
 
 def _refuse_one_text(texts: object, what: str) -> None:
     if isinstance(texts, str | Mapping):
-        raise I3Error(f"expected a list of {what}, got a single one: {texts!r:.60}")
+        raise I3Error(f"expected a list of {what}, got one: {texts!r:.60}")
 
 
 def _texts_and_titles(passages: Sequence[Passage]) -> tuple[list[str], list[str | None]]:

@@ -20,18 +20,21 @@ from i3_pyserini.model.settings import (
 )
 from i3_pyserini.model.texts import TokenIds
 
-CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a batch; on CPUs more does not help, see benchmarks
+CPU_TOKENS, GPU_TOKENS = (
+    1024,
+    16_384,
+)  # tokens per batch; larger batches are not faster on CPUs, see benchmarks
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class DocumentEncoder(Protocol):
-    """What the runner needs of an encoder.
+    """The interface of a passage encoder.
 
     Attributes:
-        dimension: numbers in a vector, H.
-        batch_tokens: tokens of a batch, padding counted, that suit it.
+        dimension: the vectors' dimension, H.
+        batch_tokens: recommended tokens per batch with padding.
     """
 
     dimension: int
@@ -40,14 +43,14 @@ class DocumentEncoder(Protocol):
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[list[int]]:
-        """The ids of N passages, with special tokens, cut to the model's length.
+        """The ids of N passages, with special tokens, truncated to the model's length.
 
-        Where they are `TokenIds`, it is known how many passages were cut.
+        If they are `TokenIds`, they include the number of truncated passages.
         """
         ...
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Encodes B passages of ids, together, to float32 [B, H]."""
+        """Encodes a batch of B passages given as ids to float32 [B, H]."""
         ...
 
     def encode(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Vectors:
@@ -56,7 +59,7 @@ class DocumentEncoder(Protocol):
 
 
 def padding_id(tokenizer: Any) -> int:
-    """The id that fills up batches; any will do for a tokenizer without one, since it is masked."""
+    """The padding id. Without one, any id can be used, since padding is masked."""
     for name in ("pad_token_id", "eos_token_id", "unk_token_id"):
         value = getattr(tokenizer, name)
         if value is not None:
@@ -65,12 +68,12 @@ def padding_id(tokenizer: Any) -> int:
 
 
 class PassageEncoder:
-    """What document encoders have in common: padding, the model, and what Pyserini calls.
+    """Base of passage encoders: padding, running the model, and Pyserini's interface.
 
     Args:
-        module: gives float [B, H] of ids and their mask, int64 [B, T].
-        tokenizer: of Hugging Face.
-        device: where it runs.
+        module: maps ids and mask, int64 [B, T], to float [B, H].
+        tokenizer: a Hugging Face tokenizer.
+        device: device to run on.
         dtype: "fp32", "bf16" or "fp16".
         backend: "torch" or "openvino".
     """
@@ -83,14 +86,14 @@ class PassageEncoder:
         self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
     def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
-        """The ids of N passages, with special tokens, cut to the model's length."""
+        """The ids of N passages, with special tokens, truncated to the model's length."""
         raise NotImplementedError
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Encodes B passages of ids, together, to float32 [B, H].
+        """Encodes a batch of B passages given as ids to float32 [B, H].
 
-        Padding is on the right, whatever the tokenizer declares. On the left, it would shift the
-        positions of a text by the length of its neighbours.
+        Padding is always on the right, whatever the tokenizer declares. Left padding would shift
+        the positions of a text depending on the other texts of the batch.
         """
         return self._run(*padded_batch(ids, self._pad_id))
 
@@ -101,8 +104,8 @@ class PassageEncoder:
 
         Args:
             texts: their texts.
-            titles: their titles; None, or None among them, where there is none.
-            **_: what Pyserini passes besides.
+            titles: their titles; None for a missing title, or for no titles.
+            **_: other arguments that Pyserini passes.
 
         Returns:
             float32 [B, H].
@@ -111,16 +114,16 @@ class PassageEncoder:
 
 
 class I3DocumentEncoder(PassageEncoder):
-    """Passages to vectors, as the model's configuration says.
+    """Encodes passages with the settings of the model's configuration.
 
     Args:
         model_name: a model directory, or a hub name.
-        device: such as "cuda:0"; None for the first GPU or else the CPU.
-        fp16: Pyserini's way to say `dtype="fp16"`.
+        device: such as "cuda:0"; None for the first GPU, or the CPU if there is none.
+        fp16: Pyserini's name for `dtype="fp16"`.
         dtype: "fp32", "bf16" or "fp16".
         backend: "torch" or "openvino".
-        **_: what Pyserini passes to every encoder; lengths, pooling and the like are in the
-            model's configuration.
+        **_: ignored arguments that Pyserini passes to every encoder; lengths, pooling and so on
+            are in the model's configuration.
     """
 
     def __init__(
@@ -146,7 +149,7 @@ class I3DocumentEncoder(PassageEncoder):
 
 
 class _I3Passages(nn.Module):
-    """The passage side alone: what only queries or training need takes no memory."""
+    """Only the passage encoder; modules for queries and training are not kept in memory."""
 
     def __init__(self, model: I3Retriever) -> None:
         super().__init__()
@@ -161,13 +164,13 @@ class _I3Passages(nn.Module):
 
 
 class I3QueryEncoder:
-    """Queries to vectors, with the whole model or its `query_encoder` folder.
+    """Encodes queries, with the whole model or its `query_encoder` folder.
 
     Args:
         encoder_dir: a model directory, or the `query_encoder` folder in it.
         device: see `I3DocumentEncoder`.
         fp16: see `I3DocumentEncoder`.
-        **_: what Pyserini passes to every encoder.
+        **_: ignored arguments that Pyserini passes to every encoder.
     """
 
     def __init__(
@@ -191,12 +194,12 @@ class I3QueryEncoder:
         return self.vectors(self.ids(queries))
 
     def ids(self, queries: Sequence[str]) -> TokenIds:
-        """The ids of Q queries, with special tokens, cut to the model's length."""
+        """The ids of Q queries, with special tokens, truncated to the model's length."""
         return self.tokenizer.query_ids(queries)
 
     @torch.inference_mode()
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Encodes Q queries of ids, together, to float32 [Q, H]."""
+        """Encodes a batch of Q queries given as ids to float32 [Q, H]."""
         padded, mask = padded_batch(ids, padding_id(self.tokenizer.tokenizer))
         batch = (torch.from_numpy(array).to(self.device) for array in (padded, mask))
         return _to_numpy(self.model.encode_queries(*batch))

@@ -1,4 +1,4 @@
-"""What an encoding will cost on this machine, from a sample, before it is paid for."""
+"""Estimates the cost of an encoding on this machine from a sample."""
 
 import random
 import resource
@@ -23,7 +23,7 @@ from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.vector_files import Shape
 
 SPOTS, PASSAGES_OF_A_SPOT = 64, 64
-SECONDS = 20.0  # after which no further batch of the sample is encoded
+SECONDS = 20.0  # time limit for encoding the sample
 DEVICES = (1, 2, 4, 8)
 
 
@@ -42,12 +42,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Speed:
-    """What encoding a part of the sample took.
+    """The time needed to encode a part of the sample.
 
     Attributes:
-        passages: how many went through the model.
-        tokens: their ids, padding not counted.
-        seconds: wall time of the model; tokenising runs beside it.
+        passages: number of encoded passages.
+        tokens: number of their ids, without padding.
+        seconds: wall time of the model; tokenization runs in parallel.
     """
 
     passages: int
@@ -56,13 +56,13 @@ class Speed:
 
 
 def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding) -> str:
-    """Encodes a sample for some seconds and works out the whole.
+    """Encodes a sample for some seconds and extrapolates to the whole corpus.
 
     Args:
-        corpus: the corpus; its lines are not counted, but estimated from its bytes.
+        corpus: the corpus; the number of its lines is estimated from its bytes.
         source: the encoder.
-        output: where the vectors would go.
-        how: see `Encoding`; the sample is encoded on the first device.
+        output: the planned output.
+        how: see `Encoding`; the sample is encoded on the first device only.
 
     Returns:
         Lines for the user: speed, hours by number of devices, disk and memory.
@@ -90,8 +90,8 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
             f"{rate:,.1f} passages/s, {speed.tokens / speed.seconds:,.0f} tokens/s",
             f"collection  about {shape.passages:,} passages in {_size(shard_bytes)}",
             f"time        by number of such devices or machines: {', '.join(hours)}",
-            f"disk        {_size(of_parts + of_files)} until it is finished, "
-            f"{_size(of_files)} then ({_size(free)} are free)",
+            f"disk        {_size(of_parts + of_files)} until complete, "
+            f"{_size(of_files)} afterwards ({_size(free)} free)",
             f"memory      {_size(memory)} for each process, whatever the number of passages",
         ]
     )
@@ -101,7 +101,7 @@ def take_sample(corpus: Corpus) -> Sample:
     """Reads passages at evenly spaced places of a corpus; all of a small one.
 
     Raises:
-        I3Error: there is none, or a line is invalid.
+        I3Error: there are no passages, or a line is invalid.
     """
     size = size_of(corpus)
     found: dict[Place, bytes] = {}
@@ -116,10 +116,10 @@ def take_sample(corpus: Corpus) -> Sample:
 
 
 def measure(encoder: DocumentEncoder, sample: Sample, how: Batching) -> Speed:
-    """Encodes batches of a sample, in random order, until the time is up.
+    """Encodes batches of a sample in random order until the time limit.
 
-    Batches are made as for a part, so that padding counts as it will; the first one is encoded
-    once before the clock starts.
+    Batches are formed as for a part, so padding is realistic; the first batch is encoded once
+    before timing starts.
     """
     titles = [passage.title for passage in sample.passages] if how.with_titles else None
     ids = encoder.ids([passage.text for passage in sample.passages], titles)

@@ -1,4 +1,4 @@
-"""The options that say how an encoder makes vectors."""
+"""The options for encoder settings."""
 
 import argparse
 from collections.abc import Iterable, Mapping
@@ -20,16 +20,16 @@ OPTIONS = {  # by field of `EncoderSettings`
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How a model encodes, where its own files should not decide.
+    """Encoder settings that override the model's own files.
 
     Attributes:
         encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        pooling: of the token vectors; "cls" if nobody says.
-        l2_norm: scale vectors to unit length.
-        prefix: put before every passage, with a blank between.
-        query_prefix: put before every query, likewise; stored in the index's manifest.
-        max_length: most ids of a passage.
-        add_sep: make title and text two segments.
+        pooling: pooling of the token vectors. Default: the model's own, or "cls".
+        l2_norm: normalize vectors to unit length.
+        prefix: text before every passage, followed by a space.
+        query_prefix: text before every query, followed by a space; recorded in the index manifest.
+        max_length: maximum ids of a passage.
+        add_sep: encode title and text as two segments.
     """
 
     encoder_class: Literal["i3", "auto"] | None = None
@@ -44,12 +44,12 @@ class EncoderOptions:
         at_least_1(max_length=self.max_length)
 
     def settings(self) -> dict[str, Any]:
-        """What is given, by field of `EncoderSettings`."""
+        """The given values, by field of `EncoderSettings`."""
         values = {
             "pooling": self.pooling,
             "normalize": self.l2_norm,
             "passage_prompt": None if self.prefix is None else prompt_of(self.prefix),
-            "prompt_behind_title": True if self.prefix else None,  # where Pyserini puts it
+            "prompt_behind_title": True if self.prefix else None,  # as in Pyserini
             "query_prompt": None if self.query_prefix is None else prompt_of(self.query_prefix),
             "passage_length": self.max_length,
             "add_sep": self.add_sep,
@@ -59,7 +59,7 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class QueryFlags:
-    """What a user says of the encoder of queries; None leaves it to the manifest and the model.
+    """Query encoder settings given by the user; None for those of the manifest or model.
 
     Attributes:
         encoder: a model's directory or hub name.
@@ -80,17 +80,17 @@ class QueryFlags:
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """How queries are encoded.
+    """Query encoder settings.
 
-    What is not given is taken from the index, then from the model.
+    Missing settings are taken from the index manifest, then from the model.
 
     Attributes:
         encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        device: such as cuda:0. By default searches use the CPU, which needs no torch, and
+        device: such as cuda:0. By default, search uses the CPU, without torch if possible, and
             `encode-topics` the first GPU if there is one.
-        pooling: of the token vectors, such as mean; as the passages' by default.
-        l2_norm: scale vectors to unit length; as the passages' by default.
-        query_prefix: put before every query; as the index's manifest says by default.
+        pooling: pooling of the token vectors, such as mean. Default: that of the passages.
+        l2_norm: normalize vectors to unit length. Default: as for the passages.
+        query_prefix: text before every query. Default: that of the index manifest.
     """
 
     encoder_class: Literal["i3", "auto"] | None = None
@@ -100,7 +100,7 @@ class QueryOptions:
     query_prefix: str | None = None
 
     def flags(self, model: str | None) -> QueryFlags:
-        """The same with a model's directory or hub name; None for the index's."""
+        """The same with a model directory or hub name; None for the model of the index."""
         how = (self.encoder_class, self.device, self.pooling, self.l2_norm, self.query_prefix)
         return QueryFlags(model, *how)
 
@@ -109,28 +109,28 @@ AS_PASSAGES = QueryOptions()
 
 
 def add_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Adds Pyserini's flags of its class `auto`, and ours; None for those that are not given."""
+    """Adds Pyserini's flags for its class `auto`, and ours. Flags that are not given are None."""
     parser.add_argument("--pooling", choices=POOLINGS)
     parser.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)
-    parser.add_argument("--prefix", help="put before every passage, with a blank between")
-    parser.add_argument("--query-prefix", help="to be put before every query, likewise")
+    parser.add_argument("--prefix", help="text before every passage, followed by a space")
+    parser.add_argument("--query-prefix", help="text before every query, followed by a space")
     parser.add_argument("--max-length", type=int)
     parser.add_argument("--add-sep", action="store_true", default=None)
 
 
 def options_of(args: argparse.Namespace) -> EncoderOptions:
-    """What the flags of `add_flags` and `--encoder-class` say."""
+    """The options given by the flags of `add_flags` and `--encoder-class`."""
     names = EncoderOptions.__dataclass_fields__
     return EncoderOptions(**{name: getattr(args, name) for name in names})
 
 
 def names_of(flags: Mapping[str, Any]) -> list[str]:
-    """The flags of settings, as a command line has them."""
+    """The command-line flags of settings."""
     return [OPTIONS[name] for name in flags if name in OPTIONS]
 
 
 def overruled(against: Iterable[Contradiction]) -> list[str]:
-    """What each flag overrules, in words such as "--max-length: 256 declared, 96 given"."""
+    """Describes each flag that overrides a declaration: "--max-length: 256 declared, 96 given"."""
     words = []
     for one in against:
         flag = OPTIONS.get(one.name, one.name)

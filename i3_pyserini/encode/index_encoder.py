@@ -1,4 +1,4 @@
-"""Which encoder encodes the queries of an index: the one that its manifest names, set alike."""
+"""Selects the query encoder for an index: the model in its manifest, with the same settings."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,8 +25,8 @@ from i3_pyserini.model.settings import (
     shown,
 )
 
-SAME = ("pooling", "normalize", "dense", "lowercase")  # of queries and passages
-GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them is there where a driver is
+SAME = ("pooling", "normalize", "dense", "lowercase")  # the same for queries and passages
+GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them exists if a driver is installed
 
 
 def encoder_for(
@@ -35,27 +35,25 @@ def encoder_for(
     flags: QueryFlags | None = None,
     threads: int | None = None,
 ) -> QueryEncoder:
-    """The encoder that the user names, or else the manifest; with the passages' settings.
+    """The encoder named by the user, or else by the manifest, with the passages' settings.
 
-    What the manifest does not say is taken from the user, then from what the model declares, then
-    from Pyserini's defaults, and a note says what was taken.
+    Settings missing in the manifest are taken from the user, then from the model's declarations,
+    then from Pyserini's defaults; a note lists them.
 
     Args:
-        made_by: what the index's manifest says of the model; an empty record if nothing.
-        place: what the index is called in messages; None if none is named.
-        flags: what the user says.
-        threads: for encoding without torch; None for all cores.
+        made_by: the encoder described in the index manifest; an empty record if there is none.
+        place: name of the index in messages; None if there is no index.
+        flags: settings given by the user.
+        threads: threads for encoding without torch; None for all cores.
 
     Raises:
-        I3Error: no model is named, it cannot be loaded, or it encodes otherwise than the passages
-            were.
+        I3Error: no model is named, it cannot be loaded, or its settings differ from those of the
+            passages.
     """
     flags = flags or QueryFlags()
     name = flags.encoder or made_by.name
     if not name or (not flags.encoder and made_by.kind == "imported"):
-        raise I3Error(
-            f"{place}: its manifest names no model; name the one that encoded it as model"
-        )
+        raise I3Error(f"{place}: its manifest names no model; give the model that encoded it")
     kind = flags.kind or _kind(name, made_by)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("pooling, l2_norm and query_prefix are in an I³ model's configuration")
@@ -66,7 +64,7 @@ def encoder_for(
 
 
 def _kind(name: str, made_by: EncoderRecord) -> Kind:
-    """As the manifest says of its own model, which for a hub name nobody else knows.
+    """The kind in the manifest; it is the only source for a hub name.
 
     Raises:
         I3Error: there is no such model.
@@ -78,7 +76,7 @@ def _kind(name: str, made_by: EncoderRecord) -> Kind:
 
 
 def record_of(encoder: QueryEncoder) -> EncoderRecord:
-    """What a manifest would say of an encoder of queries."""
+    """The manifest record of a query encoder."""
     return EncoderRecord(
         name=encoder.name,
         fingerprint=encoder.fingerprint,
@@ -91,16 +89,16 @@ def record_of(encoder: QueryEncoder) -> EncoderRecord:
 def refuse_other_encoder(
     queries: EncoderRecord, what: str, made_by: EncoderRecord, place: str
 ) -> None:
-    """Raises if queries were encoded otherwise than an index's passages.
+    """Raises if queries and the passages of an index were encoded differently.
 
     Args:
-        queries: what encodes, or has encoded, the queries; what is not known is not compared.
-        what: what that is called in messages: a model's name, or a file.
-        made_by: what the index's manifest says of its encoder.
-        place: what the index is called in messages.
+        queries: the encoder of the queries; unknown values are not compared.
+        what: its name in messages: a model or a file.
+        made_by: the encoder described in the index manifest.
+        place: name of the index in messages.
 
     Raises:
-        I3Error: names what differs, and both values.
+        I3Error: they differ; names the setting and both values.
     """
     if queries.fingerprint and made_by.fingerprint and queries.fingerprint != made_by.fingerprint:
         raise I3Error(
@@ -130,7 +128,7 @@ def refuse_other_encoder(
 def _settings(
     name: str, made_by: EncoderRecord, place: str | None, flags: QueryFlags
 ) -> EncoderSettings:
-    """Those of the index's passages, or else the user's and the model's own."""
+    """The settings of the index's passages, or else those of the user and the model."""
     given = {
         "pooling": flags.pooling,
         "normalize": flags.l2_norm,
@@ -144,12 +142,12 @@ def _settings(
         if value not in (None, held) and (held or field != "query_prompt"):
             raise I3Error(
                 f"{OPTIONS[field]} {shown(value)} contradicts the manifest of {place}, which says "
-                f"{shown(held)}; leave it out to encode queries as the passages were"
+                f"{shown(held)}; omit it to encode queries like the passages"
             )
     if known.passage_prompt and not known.query_prompt and given["query_prompt"] is None:
         note(
-            f"the passages of {place} have the prefix {known.passage_prompt!r}, the queries none; "
-            "query_prefix gives them one"
+            f"the passages of {place} have the prefix {known.passage_prompt!r}, the queries have "
+            "none; set one with query_prefix"
         )
     prompt = given["query_prompt"]
     return known if prompt is None else replace(known, query_prompt=str(prompt))
@@ -158,7 +156,7 @@ def _settings(
 def _settings_of_model(
     name: str, place: str | None, given: Mapping[str, str | bool | None]
 ) -> EncoderSettings:
-    """The user's and the model's own, with a note of what they are."""
+    """The settings of the user and the model, with a note that lists them."""
     declares = declared(name)
     settings, against = resolve(given, declares, EncoderSettings())
     words = [POOLING_WORDS[settings.pooling]]
@@ -178,7 +176,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
     """Compares an index with an encoder of queries, without reading its vectors.
 
     Raises:
-        I3Error: there is no index, or it is of another dimension or another model.
+        I3Error: the index does not exist, or it has another dimension or another model.
     """
     made_by = IndexDirectory.open(index, "faiss").manifest.encoder
     try:
@@ -190,7 +188,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
 
 
 def refuse_other_dimension(encoder: QueryEncoder, dimension: int, place: str) -> None:
-    """Raises if an encoder's vectors cannot be multiplied with an index's.
+    """Raises if the vectors of an encoder and an index have different dimensions.
 
     Raises:
         I3Error: names both dimensions.
@@ -203,10 +201,10 @@ def refuse_other_dimension(encoder: QueryEncoder, dimension: int, place: str) ->
 
 
 def quickest_device(device: str | None) -> str | None:
-    """The device for many thousand queries: the one that is named, or else the first GPU.
+    """The device for thousands of queries: the given one, or the first GPU.
 
     Returns:
-        None if there is no GPU, which leaves the choice to `load_query_encoder`.
+        None if there is no GPU; `load_query_encoder` then chooses.
     """
     if device is not None or not any(Path(path).exists() for path in GPUS):
         return device

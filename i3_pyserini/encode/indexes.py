@@ -1,4 +1,4 @@
-"""Work on whole indexes: join shards, import vectors, write another kind of files, verify."""
+"""Merges shards, imports vectors, exports other formats and verifies indexes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Verified:
     """An index that passed all checks.
 
     Attributes:
-        checks: a line for each.
+        checks: one line for each check.
     """
 
     checks: Sequence[str]
@@ -29,18 +29,18 @@ class Verified:
 
 
 def merge_shards(shards: Sequence[AnyPath], *, output: AnyPath, overwrite: bool = False) -> Written:
-    """Joins shards that were encoded one by one into one index.
+    """Merges separately encoded shards into one index.
 
     Args:
         shards: the directories of all shards, in any order.
         output: the directory to write.
-        overwrite: replace an older index.
+        overwrite: replace an existing index.
 
     Returns:
-        The index that one encoding of the whole corpus would have written.
+        The index, identical to one encoding of the whole corpus.
 
     Raises:
-        I3Error: a shard is missing, given twice, unfinished, or of another encoding.
+        I3Error: a shard is missing, given twice, incomplete, or from another encoding.
     """
     from i3_pyserini.encode.merge import merge
 
@@ -59,22 +59,24 @@ def import_vectors(
     name: str | None = None,
     overwrite: bool = False,
 ) -> Written:
-    """Makes an index of vectors that something else has computed.
+    """Makes an index from vectors that were computed elsewhere.
 
     Args:
-        vectors: a .npy file [passages, dimensions], JSON lines with id and vector (a file or a
-            folder), or a folder {index, docid} of pyserini.encode.
+        vectors: a .npy file [passages, dimensions], JSON lines with id and vector (a file or
+            folder), or an output folder {index, docid} of pyserini.encode.
         output: the directory to write.
-        ids: one id per line, for a .npy file.
-        kind: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl" (for Anserini).
-        name: the model that made the vectors, for the manifest.
-        overwrite: replace an older index.
+        ids: file with one id per line, for a .npy file.
+        kind: output format: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl"
+            (for Anserini).
+        name: name of the model that computed the vectors, for the manifest.
+        overwrite: replace an existing index.
 
     Returns:
         The index.
 
     Raises:
-        I3Error: ids and vectors do not fit, an id occurs twice, or a vector is not finite.
+        I3Error: the numbers of ids and vectors differ, an id occurs twice, or a vector has NaN or
+            infinite values.
     """
     from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
     from i3_pyserini.formats.index_output import IndexOutput
@@ -95,21 +97,21 @@ def verify_index(
     encoder: EncoderOptions | None = None,
     corpus_options: CorpusOptions = USUAL,
 ) -> Verified:
-    """Checks an index's files and ids, and encodes a sample of its passages again.
+    """Checks the files and ids of an index, and encodes a sample of its passages again.
 
     Args:
-        index: a directory of vectors, or of one shard.
-        corpus: compare ids with those of this corpus, and encode a sample of it.
-        model: the model to encode with; the one that the manifest names by default.
-        check: passages of the corpus to encode again.
-        seed: of the choice of these.
-        fields: the corpus's fields, for an index without a manifest; titles are encoded if "title"
-            is one of them.
-        encoder: how the model encodes, for an index without a manifest.
-        corpus_options: how the corpus is read, where that is unusual.
+        index: a directory of vectors or of one shard.
+        corpus: the corpus to compare ids with and to sample passages from.
+        model: the model to encode with. Default: the one named in the manifest.
+        check: number of passages to encode again.
+        seed: random seed for the sample.
+        fields: fields of the corpus, for an index without a manifest; titles are encoded if "title"
+            is among them.
+        encoder: encoder settings, for an index without a manifest.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
-        A line for each check that was passed.
+        One line for each check that passed.
 
     Raises:
         I3Error: a check fails.

@@ -1,8 +1,8 @@
-"""A job: what is to be encoded and how, kept beside its parts so that it can be resumed.
+"""An encoding job: its settings, stored beside its parts so that it can be resumed.
 
 .INDEX.partial/job.json                    settings, corpus and the list of parts
-.INDEX.partial/part-00000.safetensors …    the parts so far
-.INDEX.partial/finished/                   the files of the index, while they are made
+.INDEX.partial/part-00000.safetensors …    the parts written so far .INDEX.partial/finished/ the
+files of the index, before they are complete
 """
 
 import hashlib
@@ -35,13 +35,13 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """An encoding, begun or to be begun.
+    """An encoding, started or not.
 
     Attributes:
-        folder: the hidden folder that holds its parts.
+        folder: the hidden folder with its parts.
         corpus: the corpus.
-        settings: what the vectors depend on, and the kind of output.
-        scan: what the corpus was when the encoding began.
+        settings: everything that affects the vectors, and the output format.
+        scan: the scan of the corpus at the start of the encoding.
     """
 
     folder: Path
@@ -51,9 +51,9 @@ class Job:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of settings and corpus; every part carries it."""
+        """Hash of settings and corpus, stored in every part."""
         known = asdict(self.scan)
-        del known["empty"]  # which earlier versions did not count
+        del known["empty"]  # not counted by earlier versions
         text = json.dumps([self.settings, known], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -67,7 +67,7 @@ class Job:
         write_part(self._path(number), self.fingerprint, ids, vectors, cut)
 
     def share_cut(self) -> float | None:
-        """The share of passages that were cut, from 0 to 1; None if a part does not say.
+        """The share of truncated passages, from 0 to 1; None if a part does not record it.
 
         Raises:
             I3Error: a part is damaged.
@@ -86,7 +86,7 @@ class Job:
         """Reads a part and checks it.
 
         Raises:
-            I3Error: it is damaged, or the corpus is not what it was.
+            I3Error: it is damaged, or the corpus has changed.
         """
         path = self._path(number)
         try:
@@ -110,11 +110,11 @@ class Job:
         return (self.read(number, with_contents) for number in range(len(self.parts)))
 
     def has(self, number: int) -> bool:
-        """Whether a part is there, sound or not."""
+        """Whether the file of a part exists, valid or not."""
         return self._path(number).exists()
 
     def missing(self) -> list[int]:
-        """Numbers of the parts that are yet to be encoded; damaged ones are among them."""
+        """Numbers of the parts to encode, including damaged ones."""
         missing = []
         for number in tqdm(range(len(self.parts)), desc="check parts", unit="part", delay=2):
             try:
@@ -127,9 +127,9 @@ class Job:
         return missing
 
     def changed(self) -> I3Error:
-        """The error for a corpus that is not what it was when the encoding began."""
+        """The error for a corpus that changed since the start of the encoding."""
         return I3Error(
-            f"{self.corpus.path}: has changed since this encoding began; put the old files back, "
+            f"{self.corpus.path}: has changed since this encoding began; restore the old files, "
             "or start over with --overwrite"
         )
 
@@ -144,18 +144,18 @@ def open_job(
     overwrite: bool = False,
     part_passages: int = PART_PASSAGES,
 ) -> Job:
-    """Begins a job, or resumes the one that is there.
+    """Starts a job, or resumes an existing one.
 
     Args:
         folder: its folder, locked by the caller.
         corpus: the corpus.
-        settings: what the vectors depend on, with `shard` (`id`, `number`) among it.
-        overwrite: start over if the one that is there is another.
-        part_passages: passages of a part.
+        settings: everything that affects the vectors, including `shard` (`id`, `number`).
+        overwrite: start over if the existing job is different.
+        part_passages: passages per part.
 
     Raises:
-        I3Error: the one that is there has other settings or its corpus has changed, or the corpus
-            has a mistake.
+        I3Error: the existing job has other settings, its corpus has changed, or the corpus is
+            invalid.
     """
     shard = Shard(**settings["shard"])
     settings = json.loads(json.dumps({**settings, "part_passages": part_passages}))
@@ -181,7 +181,7 @@ def open_job(
 
 
 def _load(path: Path) -> tuple[Settings, Scan] | None:
-    """None where there is no job, or one that was cut off before its first part."""
+    """Reads a job; None if there is none, or if it was interrupted before its first part."""
     try:
         content = read_object(path)
         known = content["scan"]
@@ -199,7 +199,7 @@ def _load(path: Path) -> tuple[Settings, Scan] | None:
 
 
 def _damaged(path: Path) -> I3Error:
-    return I3Error(f"{path}: damaged; run the same command again, and it is encoded again")
+    return I3Error(f"{path}: damaged; run the same command again to encode it again")
 
 
 def _clear(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Joining the shards of a corpus, which were encoded one by one, to one index."""
+"""Merges separately encoded shards of a corpus into one index."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from i3_pyserini.formats.records import MANIFEST, differences
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, kind_of, read_files
 
 STORE_DTYPES = ("float32", "float16")
-# Of a manifest's `corpus`: what is another for every shard, or on every machine.
+# Keys of a manifest's `corpus` that differ between shards or machines.
 OWN = ("sha256", "passages", "path")
 
 
@@ -34,7 +34,7 @@ class FinishedShard:
         path: the directory.
         manifest: its manifest.
         shard: which shard of how many it is.
-        shape: number and dimension of its vectors, as the manifest says.
+        shape: number and dimension of its vectors, from the manifest.
     """
 
     path: Path
@@ -49,19 +49,19 @@ class FinishedShard:
 
 
 def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape:
-    """Writes the index that one encoding of the whole corpus would have written.
+    """Writes an index identical to one encoding of the whole corpus.
 
     Args:
         paths: the output directories of all shards, in any order.
-        target: the directory to write; the kind of its files is that of the shards.
-        overwrite: replace what is there.
+        target: the directory to write, in the format of the shards.
+        overwrite: replace an existing index.
 
     Returns:
         Number and dimension of the vectors.
 
     Raises:
-        I3Error: a shard is missing, given twice, unfinished, damaged or of another encoding, an id
-            is in two of them, or the output cannot be written.
+        I3Error: a shard is missing, given twice, incomplete, damaged or from another encoding, an
+            id occurs in two shards, or the output cannot be written.
     """
     refuse_inputs([target], paths)
     shards = all_shards([load_shard(path) for path in paths])
@@ -81,7 +81,7 @@ def load_shard(path: Path) -> FinishedShard:
     """Reads the manifest of a shard.
 
     Raises:
-        I3Error: the directory is not there, not finished, or not that of a shard.
+        I3Error: the directory does not exist, is incomplete, or is not a shard.
     """
     manifest = IndexManifest.read(path)
     if manifest is None:
@@ -89,7 +89,7 @@ def load_shard(path: Path) -> FinishedShard:
     found = _shard_of(path, manifest)
     if found.shard.number == 1:
         raise I3Error(
-            f"{path}: is a whole index, not a shard; only what --shard-id made can be merged"
+            f"{path}: is a whole index, not a shard; only outputs of --shard-id can be merged"
         )
     kind = kind_of(path)
     if kind != manifest.kind:
@@ -98,13 +98,13 @@ def load_shard(path: Path) -> FinishedShard:
 
 
 def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
-    """Sees that shards belong together and none is missing.
+    """Checks that shards belong together and none is missing.
 
     Returns:
         The shards in order.
 
     Raises:
-        I3Error: one is of another encoding, given twice, or missing.
+        I3Error: a shard is from another encoding, given twice, or missing.
     """
     first = shards[0]
     found: dict[int, FinishedShard] = {}
@@ -122,8 +122,8 @@ def all_shards(shards: Sequence[FinishedShard]) -> list[FinishedShard]:
     missing = [str(number) for number in range(first.shard.number) if number not in found]
     if missing:
         raise I3Error(
-            f"shards missing (of {first.shard.number}, from 0): {', '.join(missing)}; encode them, "
-            "and name their directories too"
+            f"shards missing (of {first.shard.number}, from 0): {', '.join(missing)}; encode "
+            "them and add their directories"
         )
     return [found[number] for number in range(first.shard.number)]
 
@@ -140,7 +140,8 @@ def _shard_of(path: Path, manifest: IndexManifest) -> FinishedShard:
         reason = f"shard {shard.id} of {shard.number}"
     if reason:
         raise I3Error(
-            f"{path / MANIFEST}: not of a shard ({reason}); only what --shard-id made can be merged"
+            f"{path / MANIFEST}: not of a shard ({reason}); only outputs of --shard-id can be "
+            "merged"
         )
     shape = Shape(manifest.passages or 0, manifest.dimension or 0)
     return FinishedShard(path, manifest, Shard(shard.id, shard.number), shape)
@@ -149,18 +150,18 @@ def _shard_of(path: Path, manifest: IndexManifest) -> FinishedShard:
 def _unfinished(path: Path) -> I3Error:
     partial = unfinished(path.resolve())
     if partial.is_dir():
-        return I3Error(f"{path}: unfinished (see {partial}); run the command that encodes it again")
+        return I3Error(f"{path}: incomplete (see {partial}); run its encode command again")
     if not path.is_dir():
         return I3Error(f"{path}: no such directory")
-    return I3Error(f"{path}: no {MANIFEST}, so that it is no shard that encode has finished")
+    return I3Error(f"{path}: no {MANIFEST}; not a complete shard")
 
 
 def _common(shard: FinishedShard) -> dict[str, Any]:
-    """What all shards of an encoding have in common."""
+    """The properties that all shards of an encoding share."""
     common = shard.manifest.to_json()
     for name in OWN:
         common["corpus"].pop(name, None)
-    if shard.manifest.encoder.fingerprint:  # the same model may be in another folder elsewhere
+    if shard.manifest.encoder.fingerprint:  # the model may be in another folder on other machines
         common["model"].pop("name", None)
     common["model"].pop("cut", None)
     del common["passages"], common["shard"]["id"]
@@ -171,7 +172,7 @@ def _check_counts(shards: Sequence[FinishedShard], scratch: Path) -> None:
     files = [IndexDirectory.open(one.path).ids for one in shards]
     for one, file in zip(shards, files, strict=True):
         file.refuse_cut_off()
-        if one.kind != "jsonl":  # those lines are counted below
+        if one.kind != "jsonl":  # their lines are counted below
             shape, _ = read_files(one.path)
             if shape != one.shape:
                 raise I3Error(
@@ -207,7 +208,7 @@ def _bytes(shard: FinishedShard) -> int:
 
 
 def _manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
-    """That of the whole; the hash of the corpus's bytes is known of each shard only."""
+    """The manifest of the merged index; the corpus hash is known only for each shard."""
     known = shards[0].manifest
     passages = sum(one.shape.passages for one in shards)
     hashes = tuple(one.manifest.corpus.sha256 for one in shards)
@@ -220,7 +221,7 @@ def _manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
 
 
 def _share_cut(shards: Sequence[FinishedShard]) -> float | None:
-    """The share of all passages that were cut; None if one shard does not say."""
+    """The share of truncated passages; None if a shard does not record it."""
     known = [(one.manifest.encoder.cut, one.shape.passages) for one in shards]
     cut = [share * passages for share, passages in known if share is not None]
     return sum(cut) / sum(passages for _, passages in known) if len(cut) == len(known) else None

@@ -1,4 +1,4 @@
-"""Making an index of vectors that something else has computed."""
+"""Makes an index from vectors that were computed elsewhere."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class OwnVectors:
     """Vectors to import.
 
     Attributes:
-        path: what the user named.
-        files: all files that they are in.
-        ids: those of them that have the ids.
-        array: float [N, H], mapped into memory; None for JSON lines.
+        path: path given by the user.
+        files: all files with vectors.
+        ids: all files with ids.
+        array: float [N, H], memory-mapped; None for JSON lines.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class OwnVectors:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector; 0 where there is none."""
+        """The dimension; 0 if there are no vectors."""
         if self.array is not None:
             return int(self.array.shape[1])
         return first_dimension(self.files[0])
@@ -66,24 +66,24 @@ class OwnVectors:
 
 
 def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
-    """Sees what a file or folder of vectors is.
+    """Detects the format of a file or folder of vectors.
 
     Args:
         path: a `.npy` file, a file or folder of JSON lines, or a folder `{index, docid}`.
-        ids: the ids of a `.npy` file, one a line.
+        ids: the ids for a `.npy` file, one per line.
 
     Raises:
-        I3Error: it is none of these, or needs no import.
+        I3Error: the format is unknown, or no import is needed.
     """
     if path.suffix == ".npy" and path.is_file():
         if ids is None:
-            raise I3Error(f"{path}: has no ids in it; name a file of them with --ids")
+            raise I3Error(f"{path}: contains no ids; give a file of ids with --ids")
         array = open_npy(path)
         if array.dtype.name not in FLOATS:
             raise I3Error(f"{path}: {array.dtype}; expected one of {', '.join(FLOATS)}")
         return OwnVectors(path, (path, ids), (IdFile(ids),), array)
     if ids is not None:
-        raise I3Error(f"--ids {ids}: is for a .npy file; {path} has to have ids in it")
+        raise I3Error(f"--ids {ids}: only for .npy files; {path} must contain ids itself")
     if path.suffix in SUFFIXES and path.is_file():
         return OwnVectors(path, (path,), (IdFile(path, jsonl=True),))
     if not path.is_dir():
@@ -93,21 +93,21 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
 
 
 def write_own_vectors(source: OwnVectors, output: IndexOutput, name: str | None = None) -> Shape:
-    """Writes an index of own vectors.
+    """Writes an index of imported vectors.
 
-    Float32 is what is written; a float16 array stays one in a `.npy` file.
+    Vectors are written as float32; a float16 array stays float16 in a `.npy` file.
 
     Args:
         source: the vectors.
-        output: where they go.
-        name: the model they are of, for the manifest.
+        output: the output.
+        name: name of the model, for the manifest.
 
     Returns:
         Number and dimension of the vectors.
 
     Raises:
-        I3Error: an id is unusable or occurs twice, ids and vectors are not as many, a vector is
-            not finite, or the output cannot be written.
+        I3Error: an id is invalid or occurs twice, the numbers of ids and vectors differ, a vector
+            has NaN or infinite values, or the output cannot be written.
     """
     refuse_inputs([output.target], [*source.files, *(file.parent for file in source.files)])
     with output.work() as folder:
@@ -130,13 +130,17 @@ def write_own_vectors(source: OwnVectors, output: IndexOutput, name: str | None 
 
 def _find_in_folder(folder: Path) -> OwnVectors:
     if (folder / MANIFEST).exists():
-        raise I3Error(f"{folder}: is an index of this package (it has a {MANIFEST}); use it as is")
+        raise I3Error(
+            f"{folder}: is an index of this package (it has a {MANIFEST}); no import is needed"
+        )
     index, docids = (folder / name for name in FILES["faiss"])
     if index.is_file() and docids.is_file():
         return OwnVectors(folder, (index, docids), (IdFile(docids),), open_index(index))
     files = tuple(sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES))
     if not files:
-        raise I3Error(f"{folder}: neither index and docid nor .jsonl files; or name a .npy file")
+        raise I3Error(
+            f"{folder}: no index and docid and no .jsonl files; expected these or a .npy file"
+        )
     return OwnVectors(folder, files, tuple(IdFile(file, jsonl=True) for file in files))
 
 
@@ -150,10 +154,10 @@ def _shape(source: OwnVectors, scratch: Path) -> Shape:
 
 
 def _finite(source: OwnVectors, dtype: str) -> Iterator[Block]:
-    """The vectors as they will be stored.
+    """The vectors in the type to store.
 
     Raises:
-        I3Error: one is not finite, or float32 cannot hold it.
+        I3Error: a vector has NaN, infinite values or values out of range for the type.
     """
     row = 0
     for block in source.blocks():
@@ -164,7 +168,7 @@ def _finite(source: OwnVectors, dtype: str) -> Iterator[Block]:
             bad = int(np.argmin(finite))
             raise I3Error(
                 f"{source.path}: the vector of id {block.ids[bad]!r} (row {row + bad}, from 0) "
-                f"has a NaN, or a number that {dtype} cannot hold"
+                f"contains a NaN or a number out of range for {dtype}"
             )
         yield Block(block.ids, vectors, block.contents)
         row += len(block.ids)

@@ -1,4 +1,4 @@
-"""Query encoders for searching: BERT in NumPy where the model is one, transformers otherwise."""
+"""Query encoders for search: NumPy for BERT models, transformers for others."""
 
 import os
 from collections.abc import Sequence
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
     from i3_pyserini.encode.encoders import I3QueryEncoder
 
-TOKENS = 512  # of a batch; more does not fit the cache, less does not fill the products
+TOKENS = 512  # tokens per batch; more does not fit the CPU cache, less makes products inefficient
 TRANSFORMERS_BATCH = 64
 Kind = Literal["i3", "auto"]
 
 
 class QueryEncoder(Protocol):
-    """What a searcher needs of an encoder.
+    """The interface of a query encoder.
 
     Attributes:
         name: the model directory or hub name, for messages.
-        fingerprint: of the model; None for a hub name.
-        dimension: numbers in a vector, H.
-        settings: how it makes vectors.
-        cut: how many queries of the last call were longer than the model takes.
+        fingerprint: fingerprint of the model; None for a hub name.
+        dimension: the vectors' dimension, H.
+        settings: pooling, prompts, lengths and other settings.
+        cut: number of truncated queries in the last call.
     """
 
     name: str
@@ -57,10 +57,10 @@ class QueryEncoder(Protocol):
 
 
 def kind_of(name: str) -> Kind:
-    """Whether a directory holds an I³ model, or its query encoder, or any other.
+    """Whether a directory is an I³ model or its query encoder ("i3"), or another model ("auto").
 
     Raises:
-        I3Error: it looks like a directory, but is none, or has no `config.json`.
+        I3Error: it looks like a directory but does not exist, or has no `config.json`.
     """
     if not Path(name).is_dir():
         return "auto" if _is_hub_name(name) else _refuse(name)
@@ -74,24 +74,26 @@ def load_query_encoder(
     settings: EncoderSettings | None = None,
     threads: int | None = None,
 ) -> QueryEncoder:
-    """The encoder of queries that a model has.
+    """Loads the query encoder of a model.
 
     Args:
         name: an I³ model directory or its `query_encoder` folder, any other encoder's directory,
             or a hub name.
-        kind: "i3" or "auto", as for encoding; None to see from the directory.
-        device: None for NumPy where it can run the model, and else the CPU; or a torch device.
-        settings: for "auto"; None for what the model declares, and else Pyserini's defaults. An
-            I³ model has its own.
-        threads: for NumPy; None for all cores.
+        kind: "i3" or "auto", as for encoding; None to detect it from the directory.
+        device: a torch device; None for NumPy if it supports the model, otherwise the CPU.
+        settings: settings for "auto"; None for the model's declarations, then Pyserini's defaults.
+            An I³ model has its own.
+        threads: threads for NumPy; None for all cores.
 
     Raises:
-        I3Error: there is no such model, or it is not of this kind.
+        I3Error: the model does not exist, or is not of this kind.
     """
     kind = kind or kind_of(name)
     folder = _i3_directory(Path(name))
     if kind == "i3" and folder is None and Path(name).is_dir():
-        raise I3Error(f"{name}: not an I³ model directory; for others --encoder-class auto")
+        raise I3Error(
+            f"{name}: not an I³ model directory; for other models use --encoder-class auto"
+        )
     if kind == "i3" and folder is not None:
         settings = settings_of_model(name)
         weights = folder / QUERY_ENCODER
@@ -108,13 +110,13 @@ def load_query_encoder(
 
 
 def settings_of_model(name: str) -> EncoderSettings:
-    """How a model encodes where no flag says otherwise.
+    """The settings of a model without flags.
 
     Args:
-        name: see `load_query_encoder`; no hub name of an I³ model.
+        name: see `load_query_encoder`; not a hub name of an I³ model.
 
     Raises:
-        I3Error: there is no such model, or it declares what no encoder here does.
+        I3Error: the model does not exist, or it declares an unsupported feature.
     """
     folder = _i3_directory(Path(name))
     if folder is not None:
@@ -129,9 +131,9 @@ class NumpyQueryEncoder:
         name: see `QueryEncoder`.
         bert: the encoder.
         tokenizer: its tokenizer.
-        length: most ids of a query.
-        settings: how it makes vectors; only what `_is_light` lets through.
-        threads: batches at a time.
+        length: maximum ids of a query.
+        settings: encoder settings; only those that `_is_light` accepts.
+        threads: number of parallel batches.
     """
 
     def __init__(
@@ -150,7 +152,7 @@ class NumpyQueryEncoder:
         self._tokenizer, self._length = tokenizer, length
 
     def encode(self, queries: Sequence[str]) -> Scores:
-        """Encodes Q queries to float32 [Q, H], those of like length together."""
+        """Encodes Q queries to float32 [Q, H], in batches of similar length."""
         texts = query_texts(queries, self.settings.query_prompt)
         ids = self._tokenizer.ids(texts, self._length)
         self.cut = ids.cut
@@ -159,7 +161,7 @@ class NumpyQueryEncoder:
         def encode(rows: Sequence[int]) -> None:
             vectors[rows] = self._vectors([ids[row] for row in rows])
 
-        # One batch a core is quicker than all cores on one batch: only products run on several.
+        # One batch per core is faster than all cores on one batch: only products use several cores.
         from threadpoolctl import threadpool_limits  # noqa: PLC0415  (BLAS is found by then)
 
         batches = _batches([len(one) for one in ids])
@@ -185,13 +187,13 @@ class NumpyQueryEncoder:
 
 
 class TransformersQueryEncoder:
-    """Any query encoder of transformers, on any device.
+    """Runs any query encoder with transformers, on any device.
 
     Args:
         name: see `QueryEncoder`.
         kind: see `load_query_encoder`.
         device: a torch device; None for the CPU.
-        settings: for "auto".
+        settings: settings for "auto".
     """
 
     def __init__(
@@ -208,7 +210,7 @@ class TransformersQueryEncoder:
         self.dimension, self.settings = self._encoder.dimension, self._encoder.settings
 
     def encode(self, queries: Sequence[str]) -> Scores:
-        """Encodes Q queries to float32 [Q, H], those of like length together."""
+        """Encodes Q queries to float32 [Q, H], in batches of similar length."""
         order = sorted(range(len(queries)), key=lambda row: len(queries[row]))
         vectors = np.empty((len(queries), self.dimension), dtype=np.float32)
         self.cut = 0
@@ -221,17 +223,17 @@ class TransformersQueryEncoder:
 
 
 def note_cut(encoder: QueryEncoder, queries: int) -> None:
-    """Notes how many of the queries that were encoded last were cut, if any were."""
+    """Prints a note with the number of queries truncated in the last call, if any."""
     if encoder.cut:
         length = encoder.settings.query_length
-        limit = f"{length} ids" if length else "what the tokenizer takes"
-        note(f"{encoder.cut:,} of {queries:,} queries are cut to {limit}")
+        limit = f"{length} ids" if length else "the tokenizer's maximum"
+        note(f"{encoder.cut:,} of {queries:,} queries are truncated to {limit}")
 
 
 def _light_encoder(
     name: str, folder: Path, settings: EncoderSettings, threads: int
 ) -> NumpyQueryEncoder | None:
-    """The encoder without torch; None for a model or a tokenizer that needs transformers."""
+    """The encoder without torch; None if the model or tokenizer needs transformers."""
     if not _is_light(settings):
         return None
     bert = load_numpy_bert(folder)
@@ -240,7 +242,7 @@ def _light_encoder(
         return None
     special = tokenizer.core.num_special_tokens_to_add(is_pair=False)
     if not special:
-        return None  # an empty query would have no token
+        return None  # an empty query would have no tokens
     length = min(settings.query_length or _tokenizer_length(folder) or NO_LIMIT, bert.positions)
     check_length(length, special, name)
     if settings.lowercase:
@@ -249,7 +251,7 @@ def _light_encoder(
 
 
 def _is_light(settings: EncoderSettings) -> bool:
-    """Whether `NumpyQueryEncoder` can do what these settings say."""
+    """Whether `NumpyQueryEncoder` supports these settings."""
     all_pooled = settings.include_prompt or not settings.query_prompt
     return settings.pooling in ("cls", "mean") and not settings.dense and all_pooled
 
@@ -265,7 +267,7 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _i3_directory(folder: Path) -> Path | None:
-    """The I³ model directory that a folder is, or is the query encoder of."""
+    """The I³ model directory for a folder, which is either that directory or its query encoder."""
     for directory in (folder, *([folder.parent] if folder.name == QUERY_ENCODER else [])):
         config = directory / "config.json"
         if config.is_file() and read_object(config).get("model_type") == "i3":
@@ -274,7 +276,7 @@ def _i3_directory(folder: Path) -> Path | None:
 
 
 def _tokenizer_length(folder: Path) -> int | None:
-    """What stock Pyserini cuts queries to; None if the tokenizer does not say."""
+    """Where stock Pyserini truncates queries; None if the tokenizer does not declare it."""
     file = folder / "tokenizer_config.json"
     length = read_object(file).get("model_max_length") if file.is_file() else None
     return int(length) if isinstance(length, (int, float)) and length < NO_LIMIT else None
@@ -292,5 +294,5 @@ def _refuse(name: str) -> Kind:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""What an index is compared with: the model that its manifest names, and a collection."""
+"""The model and collection to compare an index with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,23 +23,23 @@ from i3_pyserini.model.declared import declared
 from i3_pyserini.model.settings import EncoderSettings, resolve
 
 UNIT_TOLERANCE = 1e-3
-HALF_UNIT_TOLERANCE = 1e-2  # bf16 has 8 bits of precision, and lengths are computed in it too
+HALF_UNIT_TOLERANCE = 1e-2  # bf16 has 8 bits of precision, and lengths are computed in bf16 too
 
 
 @dataclass(frozen=True)
 class Flags:
-    """What the user says of it.
+    """The user's options.
 
     Attributes:
-        collection: a corpus; None to look at the index alone.
-        model: None for the one that the manifest names.
-        passages: how many passages of the collection to encode again.
-        seed: of the choice of these.
-        encoder_class: with `fields` and `options`, for an index whose manifest does not say how it
-            was encoded.
-        fields: the collection's fields; titles are encoded if "title" is one of them.
-        options: values by field of `EncoderSettings` that are given.
-        reading: how the collection is read, where the manifest does not say; see
+        collection: a corpus; None to check only the index.
+        model: the model; None for the one in the manifest.
+        passages: number of passages to encode again.
+        seed: random seed for the choice of passages.
+        encoder_class: like `fields` and `options`, for an index whose manifest has no encoder
+            settings.
+        fields: fields of the collection; titles are encoded if "title" is among them.
+        options: given values, by field of `EncoderSettings`.
+        reading: how to read the collection, if the manifest does not record it; see
             `Corpus.from_options`.
     """
 
@@ -54,7 +54,7 @@ class Flags:
 
     @property
     def given(self) -> list[str]:
-        """Names of the options that a manifest makes needless."""
+        """Names of given options that a manifest already determines."""
         names = names_of(self.options)
         names += ["--fields"] if self.fields else []
         return [*names, *(["--encoder-class"] if self.encoder_class else [])]
@@ -62,16 +62,17 @@ class Flags:
 
 @dataclass(frozen=True)
 class Reference:
-    """What to compare an index with.
+    """The model and collection to compare an index with.
 
     Attributes:
-        corpus: the collection; None to look at the index alone.
+        corpus: the collection; None to check only the index.
         shard: the shard of it.
-        source: the encoder; None where there is none to be had.
-        with_titles: whether titles are given to the encoder.
-        unit_tolerance: how far from 1 lengths may be; None if the encoder does not scale vectors.
-        passages: how many passages of the collection to encode again.
-        seed: of the choice of these.
+        source: the encoder; None if it is not available.
+        with_titles: whether titles are passed to the encoder.
+        unit_tolerance: allowed deviation of vector norms from 1; None if the encoder does not
+            normalize.
+        passages: number of passages to encode again.
+        seed: random seed for the choice of passages.
     """
 
     corpus: Corpus | None = None
@@ -84,16 +85,18 @@ class Reference:
 
 
 def reference_of(index: Path, flags: Flags) -> Reference:
-    """Puts together what the manifest of an index and the user say.
+    """Combines the manifest of an index with the user's options.
 
     Raises:
-        I3Error: index, collection or model are not there, or flags contradict the manifest.
+        I3Error: index, collection or model do not exist, or flags contradict the manifest.
     """
     manifest = IndexDirectory.open(index).manifest
     model = manifest.encoder
     if model.kind in ("i3", "auto"):
         if flags.given:
-            raise I3Error(f"{flags.given[0]}: the manifest of {index} says it; leave it out")
+            raise I3Error(
+                f"{flags.given[0]}: the manifest of {index} already determines it; omit it"
+            )
         spec = _known_spec(model, flags.model)
         with_titles = manifest.titles is not False
     else:
@@ -101,7 +104,7 @@ def reference_of(index: Path, flags: Flags) -> Reference:
         kind = spec.kind if spec else None
         with_titles = "title" in flags.fields or (not flags.fields and kind == "i3")
     if spec is None and flags.collection and flags.passages:
-        name = f"its model {model.name} is not here" if model.name else "of what model?"
+        name = f"its model {model.name} does not exist here" if model.name else "unknown model"
         raise I3Error(f"{index}: {name}; give --model, or --check 0 to compare the ids alone")
     return Reference(
         _corpus(manifest, flags),
@@ -115,7 +118,7 @@ def reference_of(index: Path, flags: Flags) -> Reference:
 
 
 def _known_spec(model: EncoderRecord, name: str | None) -> EncoderSpec | None:
-    """The encoder of a manifest, in full precision; None if its folder is not here."""
+    """The encoder of a manifest, in full precision; None if its folder does not exist here."""
     if name is None:
         name = str(model.name)
         if model.fingerprint and not Path(name).is_dir():
@@ -128,7 +131,7 @@ def _known_spec(model: EncoderRecord, name: str | None) -> EncoderSpec | None:
 def _told_spec(flags: Flags) -> EncoderSpec | None:
     if flags.model is None:
         if flags.given and flags.given != ["--fields"]:
-            raise I3Error(f"{flags.given[0]}: says how a model encodes; name it with --model")
+            raise I3Error(f"{flags.given[0]}: applies to a model; give it with --model")
         return None
     if flags.encoder_class == "i3" or (not flags.encoder_class and is_i3_model(flags.model)):
         return EncoderSpec(flags.model, "i3")

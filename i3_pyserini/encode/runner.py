@@ -1,4 +1,4 @@
-"""Encoding a corpus: plan, parts, files; each step resumes where it was interrupted."""
+"""Encodes a corpus: plan, parts, output files. Each step can be resumed."""
 
 import signal
 import sys
@@ -22,13 +22,14 @@ from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.vector_files import Shape
 
-STAGE = "corpus"  # in the output's hidden folder: copies of files that are not plain JSONL
+STAGE = "corpus"  # in the hidden folder: copies of files that are not plain JSONL
 
 
 class StopRequest:
-    """Takes the first SIGTERM or Ctrl-C as a wish; a second one acts at once.
+    """Handles the first SIGTERM or Ctrl-C as a request to stop; a second one stops immediately.
 
-    A context manager. Outside the main thread it only ever says no, since signals go there.
+    A context manager. Outside the main thread it has no effect, since only the main thread gets
+    signals.
     """
 
     def __init__(self) -> None:
@@ -50,14 +51,14 @@ class StopRequest:
         self._restore()
 
     def asked(self) -> bool:
-        """Whether to stop after the part in work."""
+        """Whether to stop after the current part."""
         return self._signal is not None
 
     def raise_if_asked(self, message: str) -> None:
-        """Raises if the work was left before its end.
+        """Raises if the work was stopped early.
 
         Raises:
-            StoppedError: it was.
+            StoppedError: a signal stopped the work.
         """
         if self._signal is not None:
             raise StoppedError(self._signal, message)
@@ -65,7 +66,11 @@ class StopRequest:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
         self._restore()
-        print("\nfinishing the part in work; once more stops at once", file=sys.stderr, flush=True)
+        print(
+            "\nfinishing the current part; repeat the signal to stop immediately",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
@@ -75,14 +80,15 @@ class StopRequest:
 
 @dataclass(frozen=True)
 class Encoding:
-    """What to encode, and where.
+    """Options of an encoding.
 
     Attributes:
-        batching: how passages go through the model.
+        batching: how passages are batched.
         shard: the part of the corpus to encode.
-        devices: one encoder on each; none for the first GPU or else the CPU.
-        ray: address of a Ray cluster that encodes the parts; None for this machine.
-        part_passages: passages of a part.
+        devices: devices with one encoder each; empty for the first GPU, or the CPU if there is
+            none.
+        ray: address of a Ray cluster to encode on; None for this machine.
+        part_passages: passages per part.
     """
 
     batching: Batching = field(default_factory=Batching)
@@ -97,29 +103,29 @@ def run_encoding(
 ) -> Shape:
     """Encodes a corpus into an output directory.
 
-    Files of the corpus that are compressed, tables or Parquet are first copied as JSON lines into
-    the output's hidden folder. The corpus is then read twice: once to check it, so that a bad last
-    line is found before hours of encoding, and once to encode it, a part at a time. What was done
-    before an interruption is found in the hidden folder and not done again.
+    Compressed files, tables and Parquet files are first converted to JSON lines in the output's
+    hidden folder. The corpus is then read twice: once to check it, so that an invalid last line is
+    found before hours of encoding, and once to encode it part by part. Parts completed before an
+    interruption are kept in the hidden folder and not encoded again.
 
     Args:
         corpus: the corpus.
         source: the encoder.
-        output: where the vectors go.
+        output: the output.
         how: see `Encoding`.
 
     Returns:
         Number and dimension of the vectors.
 
     Raises:
-        I3Error: the corpus has a mistake, an interrupted encoding had other options, the disk is
-            too small, or the output cannot be written.
-        StoppedError: SIGTERM or Ctrl-C came; the parts so far are on the disk.
+        I3Error: the corpus is invalid, an interrupted encoding had other options, there is not
+            enough disk space, or the output cannot be written.
+        StoppedError: SIGTERM or Ctrl-C stopped it; complete parts are on disk.
     """
     how = how or Encoding()
     if how.ray is None:
         for device in how.devices or (None,):
-            source.check(device)  # before minutes of reading
+            source.check(device)  # before reading for minutes
     if isinstance(source, EncoderSpec):
         from i3_pyserini.model.tokenizer_check import note_tokenizer  # noqa: PLC0415  (seconds)
 
@@ -143,14 +149,14 @@ def run_encoding(
 
 
 def bytes_of_parts(passages: int, shape: Shape, batching: Batching) -> int:
-    """About how much disk the parts of some passages take, until they are files of an index."""
+    """Approximate disk space of the parts of some passages, needed until the output is complete."""
     return passages * (shape.dimension * batching.itemsize + BYTES_OF_AN_ID)
 
 
 def _known(
     corpus: Corpus, source: EncoderSource, output: IndexOutput, how: Encoding
 ) -> IndexManifest:
-    """What the vectors and files depend on, but for rounding; an encoding is resumed by these."""
+    """Everything that affects vectors and files, except rounding; compared when resuming."""
     return IndexManifest(
         version=__version__,
         encoder=source.describe(),
@@ -168,7 +174,7 @@ def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
     corpus = replace(
         known.corpus,
         path=str(job.corpus.path),
-        bytes=size_of(job.corpus),  # shards of a corpus that changed meanwhile do not match
+        bytes=size_of(job.corpus),  # shards of a corpus that changed in between do not match
         passages=job.scan.passages,
         sha256=job.scan.sha256,
     )
@@ -179,7 +185,7 @@ def _note_passages(job: Job, how: Encoding) -> None:
     if job.scan.titled and not how.batching.with_titles:
         note(
             f"{job.scan.titled:,} of {job.scan.passages:,} passages have a title that is not "
-            "encoded; titles=True takes them in (encoder --fields title text of the drop-in)"
+            "encoded; to include titles, set titles=True (drop-in: encoder --fields title text)"
         )
     if job.scan.empty:
         note(f"{job.scan.empty:,} of {job.scan.passages:,} passages have no text")
@@ -196,14 +202,14 @@ def _check_space(
     done = f", {shape.passages - left:,} of them done" if left < shape.passages else ""
     tqdm.write(
         f"{shape.passages:,} passages{done}; needs {tqdm.format_sizeof(needed, 'B')} of disk "
-        f"until it is finished ({tqdm.format_sizeof(free, 'B')} are free)",
+        f"until complete ({tqdm.format_sizeof(free, 'B')} are free)",
         file=sys.stderr,
     )
 
 
 def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) -> None:
     left = sum(job.parts[number].passages for number in missing)
-    interval = 0.5 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
+    interval = 0.5 if sys.stderr.isatty() else 30.0  # seconds; for a log file
     bar = tqdm(
         total=job.scan.passages,
         initial=job.scan.passages - left,

@@ -1,4 +1,4 @@
-"""One pass over a corpus before anything is paid for: every line checked, and cut into parts."""
+"""One pass over a corpus before encoding: checks every line and splits the corpus into parts."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ PART_PASSAGES = 4096
 
 @dataclass(frozen=True)
 class Shard:
-    """Which of `number` ranges of the corpus's bytes, of equal length; counted from 0.
+    """One of `number` byte ranges of equal length in the corpus, counted from 0.
 
-    A line belongs to the range that it begins in, so that no line is in two ranges or in none.
+    A line belongs to the range in which it begins, so every line is in exactly one range.
     """
 
     id: int = 0
@@ -31,8 +31,8 @@ class Part:
     """Passages that are encoded and written together.
 
     Attributes:
-        start: where the first of them begins.
-        passages: how many there are.
+        start: position of the first passage.
+        passages: number of passages.
     """
 
     start: Place
@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over a shard of a corpus found.
+    """The result of one pass over a shard of a corpus.
 
     Attributes:
         passages: number of passages.
@@ -69,11 +69,11 @@ def scan(
     Args:
         corpus: the corpus.
         shard: the shard; None for the whole.
-        folder: where 8 bytes a passage can be written meanwhile; None for the system's own place.
-        part_passages: passages of a part; the last part may have fewer.
+        folder: folder for temporary files (8 bytes per passage); None for the system's default.
+        part_passages: passages per part; the last part may have fewer.
 
     Raises:
-        I3Error: a line is invalid, an id occurs twice, or there is no passage.
+        I3Error: a line is invalid, an id occurs twice, or there are no passages.
     """
     shard = shard or Shard()
     digest, parts, seen = hashlib.sha256(), [], SeenIds(folder)
@@ -103,7 +103,7 @@ def scan(
 
 
 def hash_of(corpus: Corpus, shard: Shard) -> str:
-    """`Scan.sha256` alone, without looking into the lines."""
+    """Computes only `Scan.sha256`, without parsing the lines."""
     digest = hashlib.sha256()
     for _, line in _bar(shard_lines(corpus, shard), corpus):
         digest.update(line)
@@ -111,8 +111,8 @@ def hash_of(corpus: Corpus, shard: Shard) -> str:
 
 
 def shard_lines(corpus: Corpus, shard: Shard) -> Iterator[tuple[Place, bytes]]:
-    """Yields the lines of a shard, blank ones too, and where they begin."""
-    if shard.number == 1:  # sizes of files that are not plain JSONL need a pass over them
+    """Yields the lines of a shard, including blank ones, with their positions."""
+    if shard.number == 1:  # the size of files that are not plain JSONL needs a pass over them
         yield from corpus.lines(Place())
         return
     size = size_of(corpus)
@@ -125,7 +125,7 @@ def shard_lines(corpus: Corpus, shard: Shard) -> Iterator[tuple[Place, bytes]]:
 
 
 def place_of_byte(corpus: Corpus, byte: int) -> Place:
-    """The file and offset of a byte, counted through the lines of all files of a corpus."""
+    """The file and offset of a byte position in the concatenated lines of a corpus."""
     for number, size in enumerate(corpus.sizes):
         if byte < size:
             return Place(number, byte)

@@ -1,4 +1,4 @@
-"""Which encoder is meant: known before its weights are read, and by every process that needs it."""
+"""Describes an encoder before its weights are read, for every process that needs it."""
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class EncoderSource(Protocol):
-    """What the runner needs to make encoders, here or in other processes; can be pickled."""
+    """Creates encoders, in this or in other processes. Can be pickled."""
 
     def describe(self) -> EncoderRecord:
-        """What an index's manifest says of the encoder; with `dimension`."""
+        """The encoder record for an index manifest, with `dimension`."""
         ...
 
     def check(self, device: str | None) -> None:
-        """Raises `I3Error` if there is no such device here, or it cannot run the encoder."""
+        """Raises `I3Error` if the device does not exist or cannot run the encoder."""
         ...
 
     def load(self, device: str | None) -> "DocumentEncoder":
-        """The encoder on a device; None for the first GPU or else the CPU."""
+        """Loads the encoder on a device; None for the first GPU, or the CPU if there is none."""
         ...
 
 
@@ -41,9 +41,9 @@ class EncoderSpec:
         kind: "i3", or "auto" for any Hugging Face encoder.
         dtype: "fp32", "bf16" or "fp16".
         backend: "torch" or "openvino".
-        settings: for "auto"; None for what the model declares, and else Pyserini's defaults. An I³
-            model has its own.
-        contradicted: flags that overruled what the model declares, for the index's manifest.
+        settings: settings for "auto"; None for the model's declarations, then Pyserini's defaults.
+            An I³ model has its own.
+        contradicted: flags that override the model's declarations, for the index manifest.
     """
 
     name: str
@@ -54,10 +54,10 @@ class EncoderSpec:
     contradicted: tuple[str, ...] = ()
 
     def resolved(self) -> EncoderSettings:
-        """How it makes vectors, wherever that is said.
+        """The settings in effect, from whatever source.
 
         Raises:
-            I3Error: there is no such model, or it declares what no encoder here does.
+            I3Error: the model does not exist, or it declares an unsupported feature.
         """
         if self.kind == "i3":
             from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415  (torch)
@@ -66,10 +66,10 @@ class EncoderSpec:
         return self.settings or resolve({}, declared(self.name), EncoderSettings())[0]
 
     def describe(self) -> EncoderRecord:
-        """What an index's manifest says of the encoder: all that its vectors depend on.
+        """The encoder record for an index manifest: everything that affects the vectors.
 
         Raises:
-            I3Error: there is no such model.
+            I3Error: the model does not exist.
         """
         from i3_pyserini.model.config import load_i3_config  # noqa: PLC0415  (torch)
         from i3_pyserini.model.loading import load_config  # noqa: PLC0415  (torch)
@@ -94,23 +94,23 @@ class EncoderSpec:
         )
 
     def check(self, device: str | None) -> None:
-        """Tells what cannot be, without reading the weights.
+        """Checks device and precision, without reading the weights.
 
         Raises:
-            I3Error: there is no such device here, or it cannot compute so.
+            I3Error: the device does not exist, or does not support the precision or backend.
         """
         from i3_pyserini.encode.compute import check_possible  # noqa: PLC0415  (torch)
         from i3_pyserini.model.devices import note_slow_bf16, torch_device  # noqa: PLC0415  (torch)
 
         check_possible(torch_device(device), self.dtype, self.backend)
-        if self.backend == "torch":  # OpenVINO chooses fp32 by itself
+        if self.backend == "torch":  # OpenVINO selects fp32 itself
             note_slow_bf16(self.dtype, torch_device(device))
 
     def load(self, device: str | None) -> "DocumentEncoder":
         """Reads the weights.
 
         Raises:
-            I3Error: they cannot be read, or there is no such device.
+            I3Error: they cannot be read, or the device does not exist.
         """
         from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder  # noqa: PLC0415  (torch)
         from i3_pyserini.encode.encoders import I3DocumentEncoder  # noqa: PLC0415  (torch)
@@ -124,10 +124,11 @@ class EncoderSpec:
 def spec_of(
     model: str, options: EncoderOptions, dtype: str = "fp32", backend: str = "torch"
 ) -> EncoderSpec:
-    """The encoder of a model; options that overrule what it declares are noted.
+    """The encoder of a model. A note lists options that override its declarations.
 
     Raises:
-        I3Error: there is no such model, or an option contradicts an I³ model's configuration.
+        I3Error: the model does not exist, or an option contradicts the configuration of an I³
+            model.
     """
     from i3_pyserini.model.config import is_i3_model  # noqa: PLC0415  (seconds)
 
@@ -137,20 +138,20 @@ def spec_of(
         own = spec.resolved()
         if overrules := overruled(resolve(given, asdict(own), own)[1]):
             raise I3Error(
-                f"{model}: an I³ model's config.json decides its vectors ({overrules[0]}); leave "
-                "the option out"
+                f"{model}: the config.json of an I³ model determines its vectors "
+                f"({overrules[0]}); omit the option"
             )
         return spec
     settings, against = resolve(given, declared(model), EncoderSettings())
     contradicted = tuple(overruled(against))
     if contradicted:
-        note(f"{model}: options overrule what it declares ({'; '.join(contradicted)})")
+        note(f"{model}: options override its declarations ({'; '.join(contradicted)})")
     settings = _within_positions(model, settings)
     return EncoderSpec(model, "auto", dtype, backend, settings, contradicted)
 
 
 def _within_positions(model: str, settings: EncoderSettings) -> EncoderSettings:
-    """Lengths that the encoder can read, so that a manifest states where texts are cut."""
+    """Limits lengths to the model's positions, so that the manifest states the actual ones."""
     from i3_pyserini.model.loading import load_config  # noqa: PLC0415  (torch)
 
     positions = getattr(load_config(model, "encoder"), "max_position_embeddings", None) or 0
@@ -158,7 +159,10 @@ def _within_positions(model: str, settings: EncoderSettings) -> EncoderSettings:
     for name in ("query_length", "passage_length"):
         length = getattr(settings, name)
         if length and 0 < positions < length:
-            note(f"{model}: {name} is {positions}, not {length}: the model has no more positions")
+            note(
+                f"{model}: {name} is {positions}, not {length}: the model has only {positions} "
+                "positions"
+            )
             shorter[name] = positions
     return replace(settings, **shorter)
 

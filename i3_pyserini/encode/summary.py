@@ -1,4 +1,4 @@
-"""What holds for an index, in one line, and how stock Pyserini searches it."""
+"""Summarizes an index in one line, and prints the stock command to search it."""
 
 import shlex
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from i3_pyserini.stock.encoders import ALWAYS, trap_words
 
 
 def holds(manifest: IndexManifest) -> str | None:
-    """How an index's passages were encoded.
+    """Summarizes how the passages of an index were encoded.
 
     Returns:
-        Such as "mean pooling, unit length, titles: yes, 256 ids, 74% of passages are cut"; None
-        if the manifest does not say.
+        Such as "mean pooling, unit length, titles: yes, 256 ids, 74% of passages are cut"; None if
+        the manifest does not record it.
 
     Raises:
-        I3Error: a value in the manifest is not one that encoders know.
+        I3Error: the manifest contains an unknown value.
     """
     settings = EncoderSettings.of_manifest(manifest.encoder)
     if settings is None:
@@ -32,20 +32,20 @@ def holds(manifest: IndexManifest) -> str | None:
 def stock_search(
     index: Path, manifest: IndexManifest, environment: Mapping[str, str]
 ) -> str | None:
-    """The command by which stock Pyserini searches an index as its passages were encoded.
+    """The command to search an index with stock Pyserini, with the settings of its passages.
 
     Args:
         index: the index.
-        manifest: what is known of it.
-        environment: variables that the command needs here; see `java_environment`.
+        manifest: its manifest.
+        environment: environment variables for the command; see `java_environment`.
 
     Returns:
-        One command; or two, where stock Pyserini cannot encode the queries so, reads the
-        model's tokenizer otherwise or cuts queries at another length, and takes vectors that were
-        encoded before. None if the index is none of FAISS's, or its model is unknown.
+        One command; or two commands, with encoded queries, if stock Pyserini cannot encode the
+        queries with these settings, reads the model's tokenizer differently, or truncates queries
+        at another length. None if it is not a FAISS index, or its model is unknown.
 
     Raises:
-        I3Error: a value in the manifest is not one that encoders know.
+        I3Error: the manifest contains an unknown value.
     """
     settings, name = EncoderSettings.of_manifest(manifest.encoder), manifest.encoder.name
     if settings is None or name is None or not (index / "index").is_file():
@@ -67,41 +67,43 @@ def stock_search(
 
 
 def _other_ids(model: str, query_length: int | None) -> bool:
-    """Whether stock Pyserini gives queries other ids than this package; False if unknown."""
+    """Whether stock Pyserini tokenizes queries differently from this package; False if unknown."""
     from i3_pyserini.model.tokenizer_check import check_tokenizer  # noqa: PLC0415  (seconds)
 
     try:
         own = read_tokenizer_file(model)
-        if own and query_length and own.model_max_length != query_length:  # where stock cuts
+        if (
+            own and query_length and own.model_max_length != query_length
+        ):  # where stock Pyserini truncates
             return True
         return check_tokenizer(model) is not None
-    except I3Error:  # the model is not here; the command is for where it is
+    except I3Error:  # the model is on another machine; the command is for that machine
         return False
 
 
 def advice(settings: EncoderSettings) -> list[str]:
-    """What a user should know before encoding with these settings."""
+    """Recommendations for encoding with these settings."""
     found = []
     if settings.passage_prompt and not settings.query_prompt:
         found.append(
             f"passages have the prompt {settings.passage_prompt.strip()!r}, queries have none; "
-            "--query-prefix gives them one (E5 needs 'query:')"
+            "set one with --query-prefix (E5 needs 'query:')"
         )
     if settings.similarity == "cosine" and not settings.normalize:
         found.append(
-            "the model declares cosine similarity, but its vectors are not of unit length; "
-            "--l2-norm makes the search by inner product rank as cosine does"
+            "the model declares cosine similarity, but its vectors are not normalized; use "
+            "--l2-norm, so that inner product ranks like cosine"
         )
     elif settings.similarity in ("euclidean", "manhattan"):
         found.append(
-            f"the model declares {settings.similarity} distance; the search here is by inner "
-            "product and ranks differently"
+            f"the model declares {settings.similarity} distance; search uses the inner product, "
+            "which ranks differently"
         )
     return found
 
 
 def percent(share: float) -> str:
-    """A share in percent: 0% only for none, and 100% only for all."""
+    """A share in percent; 0% and 100% only if exact."""
     if share in (0, 1) or round(100 * share) not in (0, 100):
         return f"{100 * share:.0f}%"
     return f"{min(max(100 * share, 0.01), 99.99):.2f}%"

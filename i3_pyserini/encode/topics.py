@@ -1,4 +1,4 @@
-"""Encoding topics once, for searches without a model."""
+"""Encodes topics once, for searches without a model."""
 
 from dataclasses import replace
 from os import fspath
@@ -18,25 +18,25 @@ def encode_topics(
     queries: QueryOptions = AS_PASSAGES,
     overwrite: bool = False,
 ) -> Written:
-    """Encodes topics once, for --encoded-queries of our search and of stock Pyserini's.
+    """Encodes topics once, for the option --encoded-queries of this package and of stock Pyserini.
 
     Args:
-        topics: a TSV or JSONL file, or a name such as dl19-passage.
-        output: folder for embedding.pkl.
-        model: a model directory or hub name; the one that the index names by default.
-        index: the index to be searched; queries are encoded as its passages were.
-        queries: how they are encoded, where that is not the index's or the model's to say.
-        overwrite: replace older vectors.
+        topics: a TSV, CSV or JSONL file, or a name such as dl19-passage.
+        output: the folder to write.
+        model: a model directory or hub name. Default: the model named in the index.
+        index: the index to search; queries are encoded with the settings of its passages.
+        queries: settings that override those of the index and the model.
+        overwrite: replace existing vectors.
 
     Returns:
         The folder.
 
     Raises:
-        I3Error: neither model nor index is named, the topics cannot be read, or the model encodes
-            otherwise than the index's passages were.
+        I3Error: neither model nor index is given, the topics cannot be read, or the model's
+            settings contradict those of the index.
     """
     if model is None and index is None:
-        raise I3Error("name the model, or the index to be searched")
+        raise I3Error("expected model, or the index to search")
     from i3_pyserini.encode.index_encoder import (
         check_index,
         encoder_for,

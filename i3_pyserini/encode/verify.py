@@ -1,4 +1,4 @@
-"""Looking into an index: its files, its ids, its vectors, and whether a model makes them again."""
+"""Verifies an index: files, ids, vectors, and whether the model computes the same vectors."""
 
 import random
 from bisect import bisect_left
@@ -23,7 +23,7 @@ from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import Shape
 
 LEAST_COSINE = 0.999
-# How far off a length may be: the distance that LEAST_COSINE allows, (2 - 2 * 0.999) ** 0.5.
+# Allowed deviation of a length: the distance at LEAST_COSINE, (2 - 2 * 0.999) ** 0.5.
 LENGTH_TOLERANCE = 0.045
 
 
@@ -35,7 +35,7 @@ class Lengths:
         least: the smallest.
         mean: their mean.
         most: the largest.
-        zeros: how many are 0.
+        zeros: number of zero vectors.
     """
 
     least: float
@@ -45,17 +45,17 @@ class Lengths:
 
 
 def verify(index: Path, reference: Reference) -> Iterator[str]:
-    """Checks an index from the cheapest check to the dearest.
+    """Checks an index, cheapest check first.
 
     Args:
         index: a directory of vectors, with or without a manifest.
-        reference: what to compare it with.
+        reference: the model and collection to compare it with.
 
     Yields:
-        A line for each check that it has passed.
+        One line for each check that passed.
 
     Raises:
-        I3Error: a check fails; names the id, or file and line.
+        I3Error: a check failed; names the id, or file and line.
     """
     directory = IndexDirectory.open(index)
     shape, blocks = directory.vectors()
@@ -91,7 +91,7 @@ def verify(index: Path, reference: Reference) -> Iterator[str]:
 
 
 def spread(total: int, count: int, seed: int) -> list[int]:
-    """Random rows, one from each of `count` stretches of equal length; in order."""
+    """Sorted random rows, one from each of `count` ranges of equal length."""
     count = min(total, count)
     numbers = random.Random(seed)  # noqa: S311  (no secret)
     return [
@@ -108,14 +108,14 @@ def look_through(
     Args:
         index: for messages.
         blocks: the vectors.
-        rows: which of them to keep, in order.
-        tolerance: how far from 1 a length may be; None for any length.
+        rows: rows to return, sorted.
+        tolerance: allowed deviation of lengths from 1; None for any length.
 
     Returns:
         Their lengths, and float [rows, H].
 
     Raises:
-        I3Error: one is not finite, or not of length 1; names its id.
+        I3Error: a vector has NaN or infinite values, or its length is not 1; names its id.
     """
     least, most, total, zeros, start = np.inf, 0.0, 0.0, 0, 0
     kept: list[Array] = []
@@ -136,13 +136,13 @@ def look_through(
 def compare_ids(
     ids: IdFile, reference: Reference, shape: Shape, rows: Sequence[int]
 ) -> list[Passage]:
-    """Sees that index and collection have the same ids in the same order.
+    """Checks that index and collection have the same ids in the same order.
 
     Returns:
-        The passages of some rows.
+        The passages of the sampled rows.
 
     Raises:
-        I3Error: they do not; names the first difference.
+        I3Error: they differ; names the first difference.
     """
     corpus, kept, chosen = reference.corpus, [], set(rows)
     if corpus is None:
@@ -179,13 +179,13 @@ def compare_vectors(
         index: for messages.
         stored: their vectors [N, H].
         passages: N passages.
-        reference: with the encoder.
+        reference: has the encoder.
 
     Returns:
         The cosines, float64 [N].
 
     Raises:
-        I3Error: a vector is another; names the passage.
+        I3Error: a vector differs; names the passage.
     """
     if reference.source is None:
         return np.empty(0)
@@ -197,7 +197,8 @@ def compare_vectors(
     if cosines[worst] < LEAST_COSINE:
         raise I3Error(
             f"{index}: the vector of id {passages[worst].docid!r} and the passage encoded again "
-            f"have a cosine of {cosines[worst]:.4f}, below {LEAST_COSINE}; other model or options?"
+            f"have a cosine of {cosines[worst]:.4f}, below {LEAST_COSINE}; different model or "
+            "options?"
         )
     off = np.abs(lengths[0] - lengths[1]) > LENGTH_TOLERANCE * lengths[1]
     if off.any():
@@ -234,7 +235,7 @@ def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) ->
     known = index.manifest.encoder
     name = known.name or "no name"
     if reference.source is None:
-        return f"{name}, not compared (give it as --model)"
+        return f"{name}, not compared (give the model with --model)"
     found = reference.source.describe()
     if found.dimension != shape.dimension:
         raise I3Error(
@@ -245,14 +246,14 @@ def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) ->
         return f"{found.name}, of the same dimension; no fingerprint to compare"
     if known.fingerprint != found.fingerprint:
         raise I3Error(
-            f"{index.path}: encoded by another model ({name}) than {found.name}, or that has "
-            "changed since"
+            f"{index.path}: encoded by another model ({name}) than {found.name}, or the model "
+            "has changed"
         )
     return f"{found.name}, with the fingerprint of the manifest"
 
 
 def _read_by_transformers(name: str) -> str:
-    """Whether stock Pyserini tokenises queries as the passages of this model were."""
+    """Checks whether stock Pyserini tokenizes queries as this package tokenizes passages."""
     from i3_pyserini.model.tokenizer_check import FIX, check_tokenizer  # noqa: PLC0415  (seconds)
 
     found = check_tokenizer(name)
@@ -283,7 +284,7 @@ def _refuse_unsound(
         row = int(np.argmax(off))
         raise I3Error(
             f"{index}: the vector of id {block.ids[row]!r} (row {start + row}, from 0) has length "
-            f"{lengths[row]:.4g}, but its model scales to length 1"
+            f"{lengths[row]:.4g}, but its model normalizes to length 1"
         )
 
 
@@ -296,7 +297,7 @@ def _encode(source: EncoderSource, passages: Sequence[Passage], with_titles: boo
 
 
 def _cosines(before: Array, again: Array, length: Array, length_again: Array) -> Array:
-    """Those of rows; 1 where both are 0."""
+    """The cosine of each row; 1 if both vectors are 0."""
     products = length * length_again
     cosines = (before * again).sum(axis=1) / np.where(products == 0, 1, products)
     return np.where((length == 0) & (length_again == 0), 1, cosines)

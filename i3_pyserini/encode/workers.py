@@ -1,4 +1,4 @@
-"""Several devices of one machine: a process for each, all taking parts from one queue."""
+"""Encodes on several devices of one machine: one process per device, one queue of parts."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
 
-POLL = 0.2  # seconds between two looks at whether the processes live
+POLL = 0.2  # seconds between two checks whether the processes are alive
 
 
 def encode_on_devices(
@@ -30,20 +30,20 @@ def encode_on_devices(
 ) -> None:
     """Encodes parts on several devices.
 
-    CPU workers share the machine's threads evenly. A worker ends with this process, even if
-    that is killed; what it wrote stays.
+    CPU workers share the machine's threads evenly. A worker ends with this process, even if that is
+    killed; its output is kept.
 
     Args:
-        devices: a process for each.
+        devices: devices with one process each.
         job: the job.
         source: makes each process's encoder.
         numbers: the parts to encode.
         batching: see `Batching`.
-        progress: is told the number of passages of every batch that is done.
-        stopped: asked now and then whether to leave it at the parts in work.
+        progress: called with the number of passages after each batch.
+        stopped: called regularly; whether to stop after the running parts.
 
     Raises:
-        I3Error: what a worker raised, or a worker died.
+        I3Error: a worker raised it, or died.
     """
     context = multiprocessing.get_context("spawn")
     team = _Team(context, numbers, len(devices))
@@ -109,8 +109,8 @@ def _refuse_dead(processes: Sequence[BaseProcess]) -> None:
         if process.exitcode:
             reason = f"signal {-process.exitcode}" if process.exitcode < 0 else "see above"
             raise I3Error(
-                f"an encoding process ended before its time ({reason}; out of memory?); run the "
-                "same command again to go on, with smaller --batch-tokens if need be"
+                f"an encoding process died ({reason}; out of memory?); run the same command "
+                "again to resume, if necessary with smaller --batch-tokens"
             )
 
 
@@ -129,7 +129,7 @@ def _work(
     ends: tuple[Any, Any, Any],
 ) -> None:
     tasks, results, stop = ends
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to deal with
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C
     _end_with_parent()
     import torch  # noqa: PLC0415  (only here, in the new process)
 

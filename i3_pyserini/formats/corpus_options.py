@@ -13,7 +13,7 @@ FIELDS = ("docid_field", "title_field", "text_field")
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """How a corpus is read, where that is unusual.
+    """How to read the corpus.
 
     Attributes:
         docid_field: field of the passage ids; by default `id`, `_id`, `pid`, `docid`, …

@@ -307,7 +307,7 @@ class IndexDirectory:
             kind = kind_of(path)
         missing = next((name for name in FILES[kind] if not (path / name).is_file()), None)
         if missing:
-            raise I3Error(f"{path}: no index here (no file {missing!r})")
+            raise I3Error(f"{path}: not an index (no file {missing!r})")
         manifest = IndexManifest.read(path)
         return cls(path, kind, manifest or IndexManifest(), manifest is not None)
 

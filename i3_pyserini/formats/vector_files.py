@@ -127,7 +127,7 @@ def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     (passages,) = struct.unpack_from("<q", found, FAISS_COUNT)
     expected = len(header) + passages * dimension * 4
     if size != expected:
-        raise I3Error(f"{path}: {size:,} bytes where {expected:,} are due; it was cut off")
+        raise I3Error(f"{path}: expected {expected:,} bytes, got {size:,}; it was truncated")
     return np.memmap(path, np.float32, "r", offset=len(header), shape=(passages, dimension))
 
 

@@ -1,4 +1,4 @@
-"""Searching an index: exact or approximate, by vectors, words or both."""
+"""Searches indexes: exact, approximate, BM25 and fused."""
 
 from typing import TYPE_CHECKING
 

@@ -21,20 +21,24 @@ GROUPS: dict[str, Any] = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m i3_pyserini.search",
-        description="Search an index, as pyserini.search.faiss does; needs neither Java nor torch.",
-        epilog="i3-pyserini search is the same with --model in place of --encoder.",
+        description="Search an index like pyserini.search.faiss, without Java or torch.",
+        epilog="`i3-pyserini search` is the same, with --model instead of --encoder.",
     )
     parser.add_argument("--index", type=Path, help="directory with index and docid")
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
-    parser.add_argument("--overwrite", action="store_true", help="replace an older run")
-    parser.add_argument("--hits", type=int, help=f"of a query, or all there are (default {HITS})")
-    parser.add_argument("--batch-size", type=int, default=4096, help="queries searched together")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing run")
+    parser.add_argument("--hits", type=int, help=f"hits per query (default {HITS})")
+    parser.add_argument(
+        "--batch-size", type=int, default=4096, help="number of queries searched together"
+    )
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--output-format", choices=("trec", "msmarco"), default="trec")
     parser.add_argument("--tag", help="last column of the run (default: the model's name)")
     _add_queries(parser.add_argument_group("queries"))
-    _add_parameters(parser.add_argument_group("approximate indexes (default: as built or tuned)"))
+    _add_parameters(
+        parser.add_argument_group("approximate indexes (default: as stored in the index)")
+    )
     _add_results(parser.add_argument_group("results"))
     feedback = parser.add_argument_group("pseudo-relevance feedback")
     feedback.add_argument("--prf-depth", type=int, default=0, metavar="N")
@@ -44,45 +48,49 @@ def _parser() -> argparse.ArgumentParser:
     feedback.add_argument("--rocchio-gamma", type=float, default=0.1)
     feedback.add_argument("--rocchio-topk", type=int, default=3)
     feedback.add_argument("--rocchio-bottomk", type=int, default=0)
-    engine = parser.add_argument_group("a vector engine in place of --index")
+    engine = parser.add_argument_group("a vector engine instead of --index")
     engine.add_argument(
         "--engine", metavar="ADDRESS", help="milvus:FILE.db or milvus:http://HOST:19530"
     )
-    engine.add_argument("--collection", metavar="NAME", help="what was loaded into it")
+    engine.add_argument("--collection", metavar="NAME", help="name of the collection in it")
     return parser
 
 
 def _add_queries(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--encoder", dest="model", help="model (default: the one that the index's manifest names)"
+        "--encoder", dest="model", help="model (default: the one in the index manifest)"
     )
     group.add_argument("--encoder-class", choices=("i3", "auto"))
-    group.add_argument("--encoded-queries", type=Path, help="what encode-topics wrote")
+    group.add_argument("--encoded-queries", type=Path, help="output folder of encode-topics")
     group.add_argument("--device", help="such as cuda:0 (default: the CPU)")
-    group.add_argument("--pooling", help="cls, mean, max, … (default: as the passages)")
+    group.add_argument("--pooling", help="cls, mean, max, … (default: as for the passages)")
     group.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)
-    group.add_argument("--query-prefix", help="put before every query")
+    group.add_argument("--query-prefix", help="text before every query")
 
 
 def _add_parameters(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--nprobe", type=int, help="lists that are searched (IVF)")
+    group.add_argument("--nprobe", type=int, help="number of lists to search (IVF)")
     group.add_argument("--ef-search", type=int, help="breadth of the search (HNSW)")
-    group.add_argument("--refine", type=int, help="times k candidates that are scored again")
+    group.add_argument("--refine", type=int, help="candidates to rescore, as a multiple of k")
 
 
 def _add_results(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--remove-query", action="store_true", help="not the passage named as it")
-    group.add_argument("--max-passage", action="store_true", help="documents, by best passages")
+    group.add_argument(
+        "--remove-query", action="store_true", help="exclude the passage with the query's id"
+    )
+    group.add_argument(
+        "--max-passage", action="store_true", help="write documents, ranked by their best passages"
+    )
     group.add_argument("--max-passage-hits", type=int, default=100)
     group.add_argument("--max-passage-delimiter", default="#")
 
 
 def main() -> None:
-    """Parses the command line, searches, and says what was written."""
+    """Parses the command line, searches, and prints what was written."""
     args = vars(_parser().parse_args())
     index, engine = args.pop("index"), args.pop("engine")
     if (index is None) == (engine is None):
-        raise I3Error("name what to search: --index, or --engine and --collection")
+        raise I3Error("expected --index, or --engine and --collection")
     groups = {
         name: kind(**{field.name: args.pop(field.name) for field in fields(kind)})
         for name, kind in GROUPS.items()

@@ -1,4 +1,4 @@
-"""A BM25 run, with the stock Lucene of Pyserini or without Java."""
+"""BM25 runs, with the Lucene of Pyserini or without Java."""
 
 import json
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from i3_pyserini.search.dev_measure import DevMeasure
 
 Engine = Literal["lucene", "sqlite"]
-TUNED = ".bm25.json"  # behind a run's name
+TUNED = ".bm25.json"  # suffix after the run's name
 
 
 def search_bm25(
@@ -45,45 +45,47 @@ def search_bm25(
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> WrittenRun:
-    """Indexes titles and texts of a corpus, once, and searches with BM25.
+    """Indexes titles and texts of a corpus once, and searches with BM25.
 
     With `tune`, k1 and b are chosen on dev queries: k1 of 0.5, 0.7, 0.9, 1.2, 1.6 and 2.2, b of
-    0.2, 0.3, 0.4, 0.6, 0.75 and 0.9. OUTPUT.bm25.json has the measure's value of every pair.
+    0.2, 0.3, 0.4, 0.6, 0.75 and 0.9. OUTPUT.bm25.json records the measure for every pair.
 
     Args:
-        corpus: its file or folder.
-        topics: a TSV or JSONL file, or a data set's name.
+        corpus: a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of such
+            files.
+        topics: a TSV, CSV or JSONL file, or the name of a data set.
         output: the run file to write.
-        index: made here, or used again; ENGINE-CORPUS-HASH beside the run by default.
+        index: index directory, created if it does not exist. Default: ENGINE-CORPUS-HASH beside the
+            run.
         engine: "lucene" is Pyserini's and needs Java; "sqlite" needs only Python.
-        hits: most hits of a query.
-        k1: how much a word's repetition counts.
-        b: how much long passages are held back, from 0 to 1.
-        tune: judgements of dev queries; chooses k1 and b on them.
+        hits: maximum hits per query.
+        k1: BM25's k1, the weight of repeated words.
+        b: BM25's b, the strength of length normalization, from 0 to 1.
+        tune: relevance judgments of dev queries, to choose k1 and b.
         tune_topics: the dev queries.
-        tune_output: a run of the dev queries to write, with the chosen k1 and b.
-        measure: what `tune` maximizes, as ir-measures names it.
-        threads: of Lucene; all cores by default.
-        speed: a JSON file to write, with queries per second, start-up excluded.
+        tune_output: run file to write for the dev queries, with the chosen k1 and b.
+        measure: the ir-measures name of the measure that `tune` maximizes.
+        threads: threads of Lucene. Default: all cores.
+        speed: JSON file to write with queries per second, without start-up.
         tag: last column of the run.
-        overwrite: replace an older run.
-        corpus_options: how the corpus is read, where that is unusual.
+        overwrite: replace an existing run.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
         The run that was written.
 
     Raises:
-        I3Error: an input cannot be read, the index is of another corpus, there is no Java,
-            Pyserini failed, dev queries are among the topics, or options do not go together.
+        I3Error: an input cannot be read, the index belongs to another corpus, Java is missing,
+            Pyserini failed, dev queries are among the topics, or options cannot be combined.
     """
     at_least_1(hits=hits, threads=threads)
     if not k1 >= 0 or not 0 <= b <= 1:
         raise I3Error(f"k1 is {k1:g} and b {b:g}; k1 must be at least 0, b from 0 to 1")
     check_tag(tag)
     if tune is None and (tune_topics, tune_output, measure) != (None, None, "nDCG@10"):
-        raise I3Error("tune_topics, tune_output and measure are for tune; name its judgements")
+        raise I3Error("tune_topics, tune_output and measure require tune")
     if tune is not None and (tune_topics is None or (k1, b) != (0.9, 0.4)):
-        raise I3Error("tune needs tune_topics, and chooses k1 and b: leave these out")
+        raise I3Error("tune requires tune_topics, and cannot be combined with k1 and b")
     from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.topics import read_topics
@@ -127,7 +129,7 @@ def search_bm25(
 def _dev(
     qrels: str, topics: str, measure: str, queries: dict[str, str]
 ) -> "tuple[dict[str, str], DevMeasure]":
-    """The dev queries, and what is measured on them; none is among the queries to report."""
+    """The dev queries and their measure. Checks that none is among the queries to report."""
     from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.dev_measure import DevMeasure
@@ -151,7 +153,7 @@ def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int
 def _opened(
     corpus: "Corpus", index: Path | None, run: Path, engine: Engine, threads: int
 ) -> "Iterator[Bm25]":
-    """The index of a corpus, made first if it is not there."""
+    """Opens the index of a corpus, and creates it if necessary."""
     from i3_pyserini.search.bm25_index import corpus_hash, index_beside, refuse_other_index
     from i3_pyserini.search.bm25_lucene import LuceneBm25
     from i3_pyserini.search.bm25_sqlite import SqliteBm25
@@ -176,7 +178,7 @@ def _opened(
 def _write(
     path: Path, topics: Mapping[str, str], ranking: "pd.DataFrame", tag: str, overwrite: bool
 ) -> int:
-    """Writes a run; returns how many queries are in it."""
+    """Writes a run and returns its number of queries."""
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
 

@@ -1,4 +1,4 @@
-"""The indexes that BM25 runs are searched in: of which corpus they are, and where they lie."""
+"""BM25 indexes: their corpus and their location."""
 
 import hashlib
 import json
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     from i3_pyserini.formats.passages import Corpus
 
-HASH = 8  # digits of the corpus's hash in the name of an index
-GENERAL = "corpus"  # a file's name that says nothing: the folder's name does
+HASH = 8  # digits of the corpus hash in the index name
+GENERAL = "corpus"  # a generic file name: the folder's name is used
 
 
 class Bm25(Protocol):
-    """An index that is searched with BM25.
+    """An index for BM25.
 
     Args:
         index: its directory.
-        threads: of searching.
+        threads: threads for searching.
 
     Raises:
         I3Error: it cannot be read.
 
     Attributes:
-        type: of the index, in its manifest.
-        batch: queries that are searched together.
-        threads: of searching.
-        seconds: that searches have taken, without start-up.
+        type: index type in the manifest.
+        batch: number of queries searched together.
+        threads: threads for searching.
+        seconds: total time of searches, without start-up.
     """
 
     type: ClassVar[str]
@@ -47,24 +47,25 @@ class Bm25(Protocol):
 
     @classmethod
     def check(cls) -> None:
-        """Raises if what searches is not installed.
+        """Raises if a requirement is not installed.
 
         Raises:
-            I3Error: says what.
+            I3Error: names the requirement.
         """
         ...
 
     @classmethod
     def make(cls, corpus: "Corpus", index: Path, threads: int) -> None:
-        """Makes an index of titles and texts.
+        """Creates an index of titles and texts.
 
         Args:
             corpus: the corpus; every line is checked.
-            index: the directory, which is not there.
-            threads: of indexing.
+            index: the directory, which must not exist.
+            threads: threads for indexing.
 
         Raises:
-            I3Error: a line of the corpus is invalid, an id occurs twice, or it cannot be made.
+            I3Error: a line of the corpus is invalid, an id occurs twice, or the index cannot be
+                written.
         """
         ...
 
@@ -73,34 +74,34 @@ class Bm25(Protocol):
 
         Args:
             topics: query text by query id.
-            hits: of a query, at most.
+            hits: maximum hits per query.
             k1: see `search_bm25`.
-            b: likewise.
+            b: see `search_bm25`.
 
         Returns:
             Columns query_id, doc_id and score, in the order of the topics, and within a query as
             trec_eval ranks: by score, then docid, both descending.
 
         Raises:
-            I3Error: it is damaged, or what searches has ended.
+            I3Error: the index is damaged, or the search process has ended.
         """
         ...
 
     def close(self) -> None:
-        """Ends what searches."""
+        """Closes the index."""
         ...
 
 
 def corpus_hash(corpus: "Corpus") -> str:
-    """Hash of all lines of a corpus, and of which fields of them are read if that is said."""
+    """Hash of all lines of a corpus, and of the selected fields if given."""
     return _with_options(hash_of(corpus, Shard()), corpus)
 
 
 def index_beside(run: Path, corpus: Path, sha256: str, engine: str) -> Path:
-    """Where the index of a corpus is by default: beside the run, under the corpus's name.
+    """The default index directory of a corpus: beside the run, named after the corpus.
 
-    The name has the hash of the corpus in it, so that a changed corpus, or another of this name,
-    gets an index of its own; that is noted where an index of the same path is there.
+    The name contains the corpus hash, so that a changed corpus, or another one with the same name,
+    gets a separate index. A note reports it if an index of the same path exists.
 
     Args:
         run: the run file.
@@ -116,12 +117,12 @@ def index_beside(run: Path, corpus: Path, sha256: str, engine: str) -> Path:
     if not index.exists():
         for other in sorted(run.parent.glob(f"{engine}-*-{'[0-9a-f]' * HASH}")):
             if read_manifest(other).corpus.path == str(path):
-                note(f"{corpus} has changed since {other} was made of it; a new index is made")
+                note(f"{corpus} has changed since {other} was created; creating a new index")
     return index
 
 
 def new_manifest(corpus: "Corpus", kind: str) -> IndexManifest:
-    """Checks every line of a corpus, and says what an index of it is made of.
+    """Checks every line of a corpus, and returns the manifest for its index.
 
     Args:
         corpus: the corpus.
@@ -143,30 +144,30 @@ def new_manifest(corpus: "Corpus", kind: str) -> IndexManifest:
 
 
 def refuse_other_index(index: Path, kind: str, sha256: str) -> None:
-    """Raises if an index was not made of the same corpus.
+    """Raises if an index was not created from the same corpus.
 
     Args:
         index: its directory.
-        kind: the type that it must have.
+        kind: expected type.
         sha256: hash of the corpus; see `corpus_hash`.
 
     Raises:
-        I3Error: something else is there.
+        I3Error: it is not an index of this corpus.
     """
     found = read_manifest(index)
     if found.built.type is None:
-        raise I3Error(f"{index}: exists, but is no index that bm25 made; name another index")
+        raise I3Error(f"{index}: exists, but is not an index of bm25; choose another index")
     before = found.corpus.sha256 or found.extra.get("sha256")  # where it was in format 1
     for name, old, new in (("type", found.built.type, kind), ("sha256", before, sha256)):
         if old != new:
             raise I3Error(
-                f"{index}: was made of something else ({name} is {old}, not {new}); remove it, or "
-                "name another index"
+                f"{index}: belongs to another corpus ({name} is {old}, not {new}); remove it, or "
+                "choose another index"
             )
 
 
 def contents_of(title: str | None, text: str) -> str:
-    """What is indexed of a passage."""
+    """The indexed text of a passage."""
     return f"{title}\n{text}" if title else text
 
 

@@ -1,4 +1,4 @@
-"""BM25 of Lucene: an index that stock Pyserini makes and searches."""
+"""BM25 with Lucene: stock Pyserini creates and searches the index."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,17 +20,17 @@ GENERATOR = ("--collection", "JsonCollection", "--generator", "DefaultLuceneDocu
 
 
 class LuceneBm25(lucene_bm25.LuceneBm25):
-    """`Bm25` of a Lucene index, searched by stock Pyserini."""
+    """A Lucene index, searched by stock Pyserini."""
 
     type: ClassVar[str] = "lucene-bm25"
     batch: ClassVar[int] = 256
 
     @classmethod
     def check(cls) -> None:
-        """Raises if Pyserini or Java is not there.
+        """Raises if Pyserini or Java is missing.
 
         Raises:
-            I3Error: says what.
+            I3Error: names what is missing.
         """
         if reason := lucene_bm25.why_no_lucene():
             raise I3Error(f"{reason} (BM25 by SQLite needs neither)")
@@ -61,10 +61,10 @@ class LuceneBm25(lucene_bm25.LuceneBm25):
 
 
 def _write_contents(corpus: Corpus, folder: Path, files: int) -> int:
-    """Writes what Anserini's JsonCollection reads; it has a thread for each file.
+    """Writes files for Anserini's JsonCollection, which uses one thread per file.
 
     Returns:
-        The number of passages without text, which it leaves out.
+        The number of passages without text, which it skips.
     """
     empty = 0
     with _open_all([folder / f"{number}.jsonl" for number in range(files)]) as writers:

@@ -1,4 +1,4 @@
-"""BM25 without Java: an index of words with the ids of the passages."""
+"""BM25 without Java: a word index with the ids of the passages."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ WORDS, DOCIDS = "words.sqlite", "docid"
 
 
 class SqliteBm25:
-    """`Bm25` of an index of words; one query at a time, in one thread."""
+    """A word index, searched one query at a time in one thread."""
 
     type: ClassVar[str] = "sqlite-bm25"
     batch: ClassVar[int] = 1
@@ -31,11 +31,11 @@ class SqliteBm25:
         self.threads, self.seconds = 1, 0.0
         self._words, self._docids = WordIndex(index / WORDS), Docids.read(index / DOCIDS)
         ids = self._docids.take(np.arange(len(self._docids)))
-        self._places = ids.rank("ordinal").to_numpy().astype(np.int64)  # by the ids' bytes
+        self._places = ids.rank("ordinal").to_numpy().astype(np.int64)  # compared as bytes
 
     @classmethod
     def check(cls) -> None:
-        """Nothing is needed."""
+        """Has no requirements."""
 
     @classmethod
     def make(cls, corpus: Corpus, index: Path, _: int) -> None:
@@ -77,7 +77,7 @@ class SqliteBm25:
         self._words.close()
 
     def _best(self, scores: Scores, hits: int) -> tuple[Rows, Scores]:
-        """The best rows and their scores; of equal ones the last id first."""
+        """The best rows and their scores; ties by id, descending."""
         rows = np.flatnonzero(scores)
         if len(rows) > hits:
             least = np.partition(scores[rows], -hits)[-hits]

@@ -1,4 +1,4 @@
-"""k1 and b of BM25, chosen on queries that will not be reported."""
+"""Tunes k1 and b of BM25 on dev queries."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,17 +10,17 @@ from i3_pyserini.search.bm25_index import Bm25
 from i3_pyserini.search.dev_measure import DevMeasure
 
 K1, B = 0.9, 0.4  # Pyserini's
-# The usual ones first: they win ties.
+# The defaults come first: they win ties.
 K1S = (K1, 0.5, 0.7, 1.2, 1.6, 2.2)
 BS = (B, 0.2, 0.3, 0.6, 0.75, 0.9)
 
 
 class Tried(NamedTuple):
-    """A pair that was tried.
+    """A pair of values and its result.
 
     Attributes:
-        k1: of BM25.
-        b: likewise.
+        k1: BM25's k1.
+        b: BM25's b.
         value: the measure's mean over the judged dev queries.
     """
 
@@ -31,12 +31,12 @@ class Tried(NamedTuple):
 
 @dataclass(frozen=True)
 class TunedBm25:
-    """k1 and b that were chosen.
+    """The chosen k1 and b.
 
     Attributes:
-        best: the best of the grid; of equal ones the first, so that the usual pair wins.
-        measure: what it is best in.
-        grid: all pairs that were tried, the usual one first.
+        best: the best of the grid; the first among equal ones, so that the defaults win ties.
+        measure: the measure that was maximized.
+        grid: all pairs, the defaults first.
         queries: the judged dev queries.
     """
 
@@ -46,7 +46,7 @@ class TunedBm25:
     queries: int
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, to be stored beside a run."""
+        """The result as JSON, to store beside a run."""
         grid = [one._asdict() for one in self.grid]
         return {**asdict(self), "best": self.best._asdict(), "grid": grid}
 
@@ -66,8 +66,8 @@ def tune_bm25(
     Args:
         searcher: the index.
         topics: dev queries.
-        value_of: the measure that is to be highest.
-        hits: of a query, where the measure looks at all.
+        value_of: the measure to maximize.
+        hits: hits per query, if the measure uses all.
 
     Raises:
         I3Error: a search failed.
@@ -79,5 +79,5 @@ def tune_bm25(
         Tried(k1, b, value_of(searcher.rank(judged, depth, k1, b)))
         for k1, b in tqdm(pairs, desc="tune BM25", unit=" pairs", delay=2)
     )
-    best = max(grid, key=lambda one: one.value)  # the first of equal ones
+    best = max(grid, key=lambda one: one.value)  # the first among equal ones
     return TunedBm25(best, value_of.name, grid, len(judged))

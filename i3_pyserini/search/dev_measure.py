@@ -1,4 +1,4 @@
-"""What is tuned on dev queries is measured here."""
+"""The measure for tuning on dev queries."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class DevMeasure:
-    """A measure's mean over the judged dev queries, of rankings with nothing after their depth.
+    """The mean of a measure over the judged dev queries.
 
     Args:
-        measure: of ir-measures.
-        qrels: judgements; queries that are not among the dev queries are left out, with a note.
+        measure: name of a measure of ir-measures.
+        qrels: judgments; other queries than the dev queries are ignored, with a note.
         queries: the dev queries.
-        place: where they are from, for messages.
+        place: their source, for messages.
 
     Raises:
         I3Error: the measure is unknown, or none of the queries is judged.
 
     Attributes:
         name: the measure's.
-        queries: the judged queries, by number.
+        queries: number of judged queries.
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class DevMeasure:
     ) -> None:
         measures, _ = choose_measures([measure])
         if len(measures) != 1:
-            raise I3Error(f"measure {measure}: {len(measures)} measures; name one")
+            raise I3Error(f"measure {measure}: expected one measure, got {len(measures)}")
         self._measure, self.name = measures[0], str(measures[0])
         qrels = as_polars(qrels)
         judged = qrels.filter(pl.col("query_id").is_in(list(queries)))
         if judged.is_empty():
             raise I3Error(
                 f"none of the {len(queries)} queries of {place} is judged ({min(queries)!r} "
-                f"against {qrels['query_id'].min()!r}); are these qrels of another set?"
+                f"against {qrels['query_id'].min()!r}); do the qrels belong to other topics?"
             )
         note_without_topic(qrels, dict.fromkeys(queries), "tune", place)
         self.queries = {qid: number for number, qid in enumerate(sorted(set(judged["query_id"])))}
         self._evaluator = ir_measures.evaluator(measures, numbered(as_pandas(judged), self.queries))
 
     def depth(self, hits: int) -> int:
-        """How many hits of a query it looks at."""
+        """Number of hits per query that the measure uses."""
         return min(hits, int(self._measure.params.get("cutoff", hits)))
 
     def __call__(self, ranking: "pd.DataFrame") -> float:

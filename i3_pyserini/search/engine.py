@@ -1,4 +1,4 @@
-"""Vector engines in place of an index: what a search needs of one, and its hits as an index's."""
+"""The interface of vector engines, and searching them like an index."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -12,8 +12,8 @@ from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 
-SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
-# By the beginning of an address, "MODULE:CLASS" of its engine, which is above: see `open_engine`.
+SPARE = 16  # extra hits, to sort ties at rank k
+# "MODULE:CLASS" of the engine for each address prefix, in a higher layer: see `open_engine`.
 ENGINES = {"milvus": "i3_pyserini.integrations.milvus:Milvus"}
 
 
@@ -21,7 +21,7 @@ class Engine(Protocol):
     """A vector engine.
 
     Attributes:
-        most_hits: that it gives for a query.
+        most_hits: maximum hits per query.
     """
 
     most_hits: int
@@ -33,28 +33,28 @@ class Engine(Protocol):
         ...
 
     def check(self, name: str, dimension: int | None, k: int) -> None:
-        """Raises `I3Error` if a collection cannot be searched so."""
+        """Raises `I3Error` if a collection cannot be searched with these parameters."""
         ...
 
     def made_by(self, name: str) -> EncoderRecord:
-        """What encoded a collection's passages."""
+        """The encoder of a collection's passages."""
         ...
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection."""
         ...
 
 
 def open_engine(address: str) -> Engine:
-    """Connects to the engine that an address begins with.
+    """Connects to the engine for the prefix of an address.
 
-    Engines are looked up when one is asked for: none is needed by a search of an index.
+    Engines are imported on first use, since searching an index does not need them.
 
     Args:
         address: such as `milvus:FILE.db`.
 
     Raises:
-        I3Error: there is no such engine, or it cannot be reached.
+        I3Error: the engine is unknown or cannot be reached.
     """
     kind = address.partition(":")[0]
     if kind not in ENGINES:
@@ -74,16 +74,16 @@ def search_engine(
 
     Args:
         engine: the engine.
-        collection: what was loaded into it.
+        collection: name of the collection.
         vectors: float32 [Q, H].
-        k: hits of a query.
-        parameters: of the engine; see `Engine.search`.
+        k: hits per query.
+        parameters: parameters of the engine; see `Engine.search`.
 
     Returns:
-        The hits, in the order of a run, and the ids that their rows are of.
+        The hits in run order, and the docids of their rows.
 
     Raises:
-        I3Error: the collection cannot be searched so, or the engine fails.
+        I3Error: the collection cannot be searched with these parameters, or the engine fails.
     """
     engine.check(collection, vectors.shape[1], k)
     most = min(k + SPARE, engine.most_hits)

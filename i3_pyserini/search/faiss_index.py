@@ -1,9 +1,8 @@
-"""An index file of any type that FAISS knows: reading it, its parameters, and exact search.
+"""FAISS index files of any type: reading, parameters, and exact search.
 
-FAISS's flat index leaves matrix products for one dot product after the other when it is given few
-queries at a time, as stock search gives them; and it reads the whole file first. Here the file of a
-flat one is mapped, and the products are as large as they may be. `benchmarks/search_speed.py` has
-the numbers.
+For few queries at a time, as in stock search, FAISS's flat index computes single dot products
+instead of matrix products, and it reads the whole file first. This module memory-maps flat files
+and uses large products. See `benchmarks/search_speed.py`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,37 +17,37 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import read_manifest
 
-# Our names and FAISS's; `refine` is the multiple of k that is scored again.
+# Our names and FAISS's; `refine` is the number of candidates to rescore as a multiple of k.
 FAISS_NAMES = {"nprobe": "nprobe", "efSearch": "efSearch", "refine": "k_factor_rf"}
 BELONGS_TO = {"nprobe": "IVF", "efSearch": "HNSW", "refine": "refined"}
-# Where FAISS keeps an index inside another: refined, transformed, in lists, in a graph.
+# Attributes in which FAISS nests indexes: refined, transformed, in lists, in a graph.
 INNER = ("base_index", "index", "quantizer", "storage")
-QUERIES = 4096  # searched together: the index is read once for all of them
-PASSAGES = 16_384  # of a block of the index: its scores stay in the cache
+QUERIES = 4096  # searched together, so that the index is read once for all
+PASSAGES = 16_384  # rows per block of the index: its scores stay in the CPU cache
 LEAST_FOR_PRODUCTS = 20  # queries
 
 
 def read_index(folder: Path) -> faiss.Index:
-    """The index of a directory, mapped into memory rather than read where that is safe.
+    """Opens the index of a directory, memory-mapped if that is safe.
 
-    FAISS can map all types, but then reads past the end of a file that was cut off. So it does
-    that for files whose size is in the manifest; of others, only the lists of IVF types are mapped.
+    FAISS can map all types, but reads past the end of a truncated file. So only files whose size is
+    in the manifest are mapped completely; of other files, only the lists of IVF types.
 
     Args:
         folder: a directory with `index`.
 
     Raises:
-        I3Error: there is none, or it is damaged or of a type that this FAISS does not know.
+        I3Error: it does not exist, is damaged, or has a type that this FAISS version does not know.
     """
     path = folder / "index"
     if not path.is_file():
-        raise I3Error(f"{folder}: no index here (no file 'index')")
+        raise I3Error(f"{folder}: not an index (no file 'index')")
     known = read_manifest(folder).built.bytes
     size = path.stat().st_size
     if known is not None and size != known:
         raise I3Error(
-            f"{path}: cannot read it: {size:,} bytes where {known:,} are due; it was cut off or "
-            "replaced; build it again"
+            f"{path}: cannot be read: expected {known:,} bytes, got {size:,}; it was truncated "
+            "or replaced; build it again"
         )
     try:
         return faiss.read_index(
@@ -57,18 +56,18 @@ def read_index(folder: Path) -> faiss.Index:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise I3Error(
-            f"{path}: FAISS {faiss.__version__} cannot read it ({reason:.120}); it was cut off, or "
-            "is of a type that needs a newer FAISS"
+            f"{path}: FAISS {faiss.__version__} cannot read it ({reason:.120}); it was "
+            "truncated, or needs a newer FAISS"
         ) from error
 
 
 def apply_parameters(index: faiss.Index, parameters: Mapping[str, int], place: str) -> None:
-    """Sets parameters of an index in memory; FAISS keeps them in the file when it is written.
+    """Sets parameters of an index in memory; FAISS saves them when it writes the file.
 
     Args:
         index: the index.
         parameters: values by name: nprobe, efSearch, refine.
-        place: what the index is called in messages.
+        place: name of the index in messages.
 
     Raises:
         I3Error: the index's type has no such parameter.
@@ -79,15 +78,15 @@ def apply_parameters(index: faiss.Index, parameters: Mapping[str, int], place: s
         except (RuntimeError, KeyError) as error:
             kind = type(faiss.downcast_index(index)).__name__.removeprefix("Index")
             raise I3Error(
-                f"{place}: {name} is of {BELONGS_TO.get(name, 'no')} indexes, but this one is "
-                f"{kind}; leave it out"
+                f"{place}: {name} applies to {BELONGS_TO.get(name, 'no')} indexes, but this one "
+                f"is {kind}; omit it"
             ) from error
 
 
 def parts_of(index: faiss.Index) -> Iterator[Any]:
-    """An index and those inside it, outermost first, each as an object of its own class.
+    """An index and its nested indexes, outermost first, each as an object of its own class.
 
-    They are only as long there as `index` is.
+    They are valid only as long as `index` exists.
     """
     part: Any = index
     while part is not None:
@@ -98,7 +97,7 @@ def parts_of(index: faiss.Index) -> Iterator[Any]:
 
 
 def parameters_of(index: faiss.Index) -> dict[str, int]:
-    """The parameters that an index's type has, with the values that are set; by our names."""
+    """The parameters of an index's type with their current values, by our names."""
     found: dict[str, int] = {}
     for part in parts_of(index):
         if hasattr(part, "k_factor"):
@@ -111,17 +110,17 @@ def parameters_of(index: faiss.Index) -> dict[str, int]:
 
 
 def lists_of(index: faiss.Index) -> int:
-    """How many lists an index's vectors are in; 0 where there are none."""
+    """The number of lists of an index; 0 if it has none."""
     return next((int(part.nlist) for part in parts_of(index) if hasattr(part, "nlist")), 0)
 
 
 def search_exactly(queries: Scores, vectors: Scores, k: int) -> tuple[Scores, Rows]:
-    """The k passages of highest inner product.
+    """The k passages with the highest inner products.
 
     Args:
         queries: float32 [Q, H].
-        vectors: float32 [N, H], in memory or mapped.
-        k: hits of a query; at most N.
+        vectors: float32 [N, H], in memory or memory-mapped.
+        k: hits per query; at most N.
 
     Returns:
         Scores, float32 [Q, k], descending; and rows, int64 [Q, k].
@@ -139,7 +138,7 @@ def search_exactly(queries: Scores, vectors: Scores, k: int) -> tuple[Scores, Ro
 
 @contextmanager
 def _large_products() -> Iterator[None]:
-    """FAISS's settings of block sizes, which are the process's, for the time of a search."""
+    """Sets FAISS's block sizes, which are global, during a search."""
     settings = {
         "distance_compute_blas_threshold": LEAST_FOR_PRODUCTS,
         "distance_compute_blas_database_bs": PASSAGES,

@@ -1,4 +1,4 @@
-"""Fusing run files: one run of several."""
+"""Fuses run files."""
 
 from collections.abc import Sequence
 from os import fspath
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from i3_pyserini.search.fusion import Fusion
     from i3_pyserini.search.fusion_file import Stored
 
-STORED = ".fusion.json"  # behind the run's name: how it was fused
+STORED = ".fusion.json"  # suffix after the run's name, for the fusion settings
 
 
 def fuse_runs(
@@ -35,31 +35,31 @@ def fuse_runs(
 ) -> WrittenRun:
     """Fuses runs of the same queries into one.
 
-    How the runs were fused is stored beside the output, as OUTPUT.fusion.json.
+    OUTPUT.fusion.json records the settings and weights.
 
     Args:
         runs: the run files, two or more.
         output: the run file to write.
         method: "rrf" sums weight / (k + rank); "interpolation" sums normalized scores, and
-            "combmnz" multiplies that by the number of runs that have the passage.
-        k: constant of "rrf".
-        normalization: of the scores of a run for a query, except with "rrf".
-        weights: one number per run; equal by default.
-        stored: a file OUTPUT.fusion.json from before, to fuse in the same way.
-        tune: judgements of dev queries; chooses the weights, and k of "rrf", on them.
+            "combmnz" multiplies that by the number of runs that contain the passage.
+        k: the constant of "rrf". Default: 60.
+        normalization: normalization of scores per run and query, except with "rrf".
+        weights: one number per run. Default: equal weights.
+        stored: an OUTPUT.fusion.json file, to reuse its settings.
+        tune: relevance judgments of dev queries, to choose the weights, and k of "rrf".
         tune_runs: runs of the dev queries, in the order of `runs`.
-        measure: what `tune` maximizes, as ir-measures names it.
-        step: of the weights that `tune` tries; 0.05, or 0.1 for three runs or more.
-        hits: most hits of a query.
+        measure: the ir-measures name of the measure that `tune` maximizes.
+        step: step of the weights that `tune` tries. Default: 0.05, or 0.1 for three or more runs.
+        hits: maximum hits per query.
         tag: last column of the run.
-        overwrite: replace an older run.
+        overwrite: replace an existing run.
 
     Returns:
         The run that was written.
 
     Raises:
-        I3Error: a file cannot be read or is no run, runs have no query in common, dev queries are
-            among those to fuse, or options do not go together.
+        I3Error: a file cannot be read or is not a run, runs have no common query, dev queries are
+            among those to fuse, or options cannot be combined.
     """
     paths, dev_paths = [Path(run) for run in runs], [Path(run) for run in tune_runs]
     _check(paths, tune, dev_paths, weights, stored)
@@ -102,22 +102,22 @@ def _check(
     stored: AnyPath | None,
 ) -> None:
     if len(runs) < 2:  # noqa: PLR2004  (a pair)
-        raise I3Error("name two runs or more")
+        raise I3Error("expected two or more runs")
     for paths in (runs, tune_runs):
         for path in paths:
             if sum(path.resolve() == other.resolve() for other in paths) > 1:
-                raise I3Error(f"{path}: is named twice")
+                raise I3Error(f"{path}: is given twice")
     if sum((tune is not None, bool(weights), stored is not None)) > 1:
-        raise I3Error("weights are given, stored or tuned: name one of weights, stored and tune")
+        raise I3Error("weights, stored and tune cannot be combined")
     if (tune is None) != (not tune_runs) or len(tune_runs) not in (0, len(runs)):
-        raise I3Error("tune needs tune_runs: one dev run for each run, in the same order")
+        raise I3Error("tune requires tune_runs: one dev run for each run, in the same order")
 
 
 def _check_numbers(hits: int, k: float, step: float | None, tag: str) -> None:
     at_least_1(hits=hits)
     check_tag(tag)
     if not 0 <= k < float("inf"):
-        raise I3Error(f"k is {k:g}, must be 0 or more")
+        raise I3Error(f"k is {k:g}, must be at least 0")
     if step is not None and not 0 < step <= 1:
         raise I3Error(f"step is {step:g}, must be above 0 and at most 1")
 
@@ -138,7 +138,7 @@ def _tuned(
 
     dev = [read_run(path) for path in dev_runs]
     queries = {qid for run in dev for qid in run.queries}
-    refuse_overlap(sorted(queries), runs)  # before the work
+    refuse_overlap(sorted(queries), runs)  # checked before the work
     return of_tuned(tune(dev, read_qrels(qrels), fusion, measure, hits, step), qrels, dev_runs)
 
 

@@ -1,7 +1,7 @@
-"""Fusing runs: reciprocal ranks, and sums of scores brought to one scale.
+"""Fuses runs: reciprocal rank fusion, and sums of normalized scores.
 
-ranx has these too, but compiles for half a minute whenever it is first used, and refuses runs
-whose queries differ; see docs/fusion.md.
+ranx has these methods too, but compiles for half a minute in every process, and refuses runs with
+different queries; see docs/fusion.md.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ Names = np.ndarray[Any, np.dtype[np.object_]]
 
 @dataclass(frozen=True)
 class Fusion:
-    """How runs become one.
+    """Settings of a fusion.
 
     Attributes:
         method: "rrf": the sum of weight / (k + rank). "interpolation": the weighted sum of
-            normalized scores; a passage that a run has not gets the lowest that the run gives for
-            the query. "combmnz": the same, times the number of runs that have the passage.
-        weights: of the runs, in their order; a run of weight 0 is left out.
-        k: of "rrf".
-        normalization: of the scores of a run for a query. "min-max": the lowest becomes 0, the
-            highest 1 (so does the only one). "z-score": mean 0, standard deviation 1. "none".
+            normalized scores; a passage that a run lacks gets the run's lowest score for the query.
+            "combmnz": the same, times the number of runs that contain the passage.
+        weights: weights of the runs, in their order; a run of weight 0 is ignored.
+        k: the constant of "rrf".
+        normalization: normalization of scores per run and query. "min-max": the lowest becomes 0,
+            the highest 1 (so does the only one). "z-score": mean 0, standard deviation 1. "none".
 
     Source: Cormack et al., Reciprocal Rank Fusion outperforms Condorcet, SIGIR 2009; Fox and Shaw,
     Combination of Multiple Searches, TREC-2, 1993.
@@ -49,15 +49,15 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Pool:
-    """What R runs have, one row for each query and passage; N rows, sorted by query and docid.
+    """The hits of R runs, one row for each query and passage; N rows, sorted by query and docid.
 
     Attributes:
         qids: str [Q], the queries, in the order of the runs.
-        docids: str [D], the passages, in rising order.
+        docids: str [D], the passages, in ascending order.
         query: int64 [N], rows of `qids`.
         docid: int64 [N], rows of `docids`.
-        ranks: float64 [N, R], from 1 on; infinite where the run has not the passage.
-        scores: float64 [N, R]; NaN where the run has not the passage.
+        ranks: float64 [N, R], starting at 1; infinite if the run lacks the passage.
+        scores: float64 [N, R]; NaN if the run lacks the passage.
     """
 
     qids: Names
@@ -69,10 +69,10 @@ class Pool:
 
 
 def pool_runs(runs: Sequence[Run]) -> Pool:
-    """Brings runs together; a query that some of them lack is there with the others' passages.
+    """Combines the hits of runs; a query that some runs lack gets the passages of the others.
 
     Raises:
-        I3Error: one of the runs has no query in common with any other.
+        I3Error: a run has no query in common with any other.
     """
     _refuse_strangers(runs)
     table = pl.concat([run.table for run in runs])
@@ -89,9 +89,9 @@ def pool_runs(runs: Sequence[Run]) -> Pool:
 
 
 def parts_of(pool: Pool, fusion: Fusion) -> Numbers:
-    """What each run gives to each passage's sum, before weights: float64 [N, R].
+    """The unweighted contribution of each run to each passage: float64 [N, R].
 
-    Its weights do not matter, so that many can be tried on the same parts.
+    It is independent of weights, so that many weights can be tried on the same parts.
     """
     if fusion.method == "rrf":
         return 1 / (fusion.k + pool.ranks)
@@ -110,7 +110,7 @@ def parts_of(pool: Pool, fusion: Fusion) -> Numbers:
         parts, lowest = (pool.scores - mean) / deviation, (lowest - mean) / deviation
     else:
         parts = pool.scores
-    # A run without the query has no lowest score; it gives all the same.
+    # A run without the query has no lowest score; all passages get the same.
     return np.nan_to_num(np.where(np.isnan(parts), lowest, parts), nan=0.0)
 
 
@@ -121,26 +121,26 @@ def combine(pool: Pool, parts: Numbers, fusion: Fusion, depth: int = 1000) -> pd
         pool: the runs.
         parts: float64 [N, R], as `parts_of` makes them.
         fusion: see `Fusion`.
-        depth: hits of a query.
+        depth: hits per query.
 
     Returns:
         Columns query_id, doc_id and score (float32), in descending order of score and then docid
         within a query; queries in the order of the runs.
 
     Raises:
-        I3Error: there are not as many weights as runs, or a weight is below 0, or all are 0.
+        I3Error: the numbers of weights and runs differ, a weight is below 0, or all are 0.
     """
     weights = np.array(fusion.weights)
     if len(weights) != parts.shape[1]:
         raise I3Error(f"{len(weights)} weights for {parts.shape[1]} runs")
     if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
-        raise I3Error(f"weights {fusion.weights}: must be 0 or more, and not all 0")
+        raise I3Error(f"weights {fusion.weights}: must be at least 0, and not all 0")
     found = (pool.ranks[:, weights > 0] < np.inf).sum(axis=1)
-    # Summed from the smallest on, so that the order of the runs does not change the last digit.
+    # Summed in ascending order, so that the order of the runs does not affect rounding.
     total = np.sort(parts * weights, axis=1).sum(axis=1)
     if fusion.method == "combmnz":
         total *= found
-    score = total.astype(np.float32)  # as it is written: what is equal there is a tie
+    score = total.astype(np.float32)  # rounded as in the run file, so that ties are the same
     order = np.lexsort((-pool.docid, -score, pool.query))
     order = order[found[order] > 0]
     query = pool.query[order]
@@ -161,10 +161,11 @@ def fuse(runs: Sequence[Run], fusion: Fusion, depth: int = 1000) -> pd.DataFrame
     Args:
         runs: two or more.
         fusion: see `Fusion`.
-        depth: hits of a query.
+        depth: hits per query.
 
     Raises:
-        I3Error: see `combine` and `pool_runs`; or a run has ranks only, and scores are needed.
+        I3Error: see `combine` and `pool_runs`; or a run has only ranks, and the method needs
+            scores.
     """
     refuse_unscored(runs, fusion.method)
     pool = pool_runs(runs)
@@ -172,14 +173,14 @@ def fuse(runs: Sequence[Run], fusion: Fusion, depth: int = 1000) -> pd.DataFrame
 
 
 def refuse_unscored(runs: Sequence[Run], method: Method) -> None:
-    """Raises if scores are to be added up and there are none.
+    """Raises if a method needs scores and a run has none.
 
     Raises:
         I3Error: names the run.
     """
     for run in runs:
         if method != "rrf" and not run.scored:
-            raise I3Error(f"{run.name}: has ranks only, and {method} needs scores; take rrf")
+            raise I3Error(f"{run.name}: has only ranks, and {method} needs scores; use rrf")
 
 
 def with_weights(fusion: Fusion, weights: Sequence[float]) -> Fusion:
@@ -191,10 +192,10 @@ def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
     """A ranking as arrays, for `run_file`.
 
     Args:
-        ranking: columns query_id, doc_id and score; a query's rows together, in descending order.
+        ranking: columns query_id, doc_id and score; grouped by query, in descending order.
 
     Returns:
-        Query ids, their hits, and the ids that their rows are of.
+        Query ids, their hits, and the docids of their rows.
     """
     rows, docids = pd.factorize(ranking["doc_id"])
     queries, qids = pd.factorize(ranking["query_id"])
@@ -207,7 +208,7 @@ def hits_of(ranking: pd.DataFrame) -> tuple[list[str], Hits, Docids]:
 
 
 def _numbered(values: pl.Series, names: pl.Series) -> tuple[Ids, Names]:
-    """Values by their place among the names, and the names."""
+    """Values as positions in the sorted names, and the names."""
     numbers = values.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
     return numbers, np.array(names.to_list(), dtype=object)
 
@@ -228,5 +229,5 @@ def _refuse_strangers(runs: Sequence[Run]) -> None:
         if len(runs) > 1 and not own & others:
             raise I3Error(
                 f"{runs[number].name}: none of its {len(own)} queries is in another run "
-                f"({min(own)!r} against {min(others)!r}); are these runs of the same topics?"
+                f"({min(own)!r} against {min(others)!r}); do the runs belong to the same topics?"
             )

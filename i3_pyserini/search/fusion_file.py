@@ -1,4 +1,4 @@
-"""How a run was fused, stored beside it: to be read by people, and to be used again."""
+"""The file with the settings of a fusion, stored beside its run for reuse."""
 
 import json
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from i3_pyserini.search.fusion_tuning import Tuned
 
 @dataclass(frozen=True)
 class Stored:
-    """A fusion that was read.
+    """A stored fusion.
 
     Attributes:
         fusion: the fusion.
-        queries: the dev queries that it was chosen on; none if it was not.
-        tuned: all that is known of how it was chosen.
+        queries: the dev queries that it was tuned on; empty if it was not tuned.
+        tuned: all details of the tuning.
     """
 
     fusion: Fusion
@@ -41,11 +41,11 @@ def as_json(stored: Stored, runs: Sequence[Path]) -> str:
 
 
 def of_tuned(tuned: Tuned, qrels: str, runs: Sequence[Path]) -> Stored:
-    """What is to be stored of a fusion that was chosen.
+    """The record of a tuned fusion.
 
     Args:
-        tuned: the choice.
-        qrels: where the judgements are from.
+        tuned: the result of tuning.
+        qrels: source of the judgments.
         runs: the dev runs.
     """
     known = {
@@ -60,10 +60,10 @@ def of_tuned(tuned: Tuned, qrels: str, runs: Sequence[Path]) -> Stored:
 
 
 def read_fusion(path: Path) -> Stored:
-    """A stored fusion.
+    """Reads a stored fusion.
 
     Raises:
-        I3Error: the file cannot be read, or is no fusion.
+        I3Error: the file cannot be read, or is not a stored fusion.
     """
     try:
         fields = read_object(path)
@@ -72,9 +72,9 @@ def read_fusion(path: Path) -> Stored:
         tuned = dict(fields.get("tuned", {}))
         queries = [str(qid) for qid in tuned.get("queries", [])]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise I3Error(f"{path}: not stored weights of fuse ({error})") from error
+        raise I3Error(f"{path}: not a file of stored weights of fuse ({error})") from error
     if fusion.method not in get_args(Method):
         raise I3Error(f"{path}: method {fusion.method!r} is unknown")
     if fusion.normalization not in get_args(Normalization) or not fusion.k >= 0:
-        raise I3Error(f"{path}: normalization {fusion.normalization!r} or k {fusion.k} is unusable")
+        raise I3Error(f"{path}: normalization {fusion.normalization!r} or k {fusion.k} is invalid")
     return Stored(fusion, queries, tuned)

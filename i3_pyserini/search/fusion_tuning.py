@@ -1,4 +1,4 @@
-"""Weights of a fusion, chosen on queries that will not be reported."""
+"""Tunes the weights of a fusion on dev queries."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -22,21 +22,21 @@ from i3_pyserini.search.fusion import (
     with_weights,
 )
 
-RANK_CONSTANTS = (60, 1, 2, 5, 10, 20, 40, 100, 200)  # the usual one first: it wins ties
-STEP, STEP_OF_MORE = 0.05, 0.1  # of a weight from 0 to 1: two runs, more runs
-MOST = 5000  # points of a grid
+RANK_CONSTANTS = (60, 1, 2, 5, 10, 20, 40, 100, 200)  # the default first: it wins ties
+STEP, STEP_OF_MORE = 0.05, 0.1  # steps of a weight: for two runs, for more
+MOST = 5000  # maximum points of a grid
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A fusion that was chosen.
+    """A tuned fusion.
 
     Attributes:
-        fusion: the best of the grid; of equal ones, that with the most even weights.
-        measure: what it is best in.
+        fusion: the best of the grid; among equal ones, the one with the most even weights.
+        measure: the measure that was maximized.
         value: the measure's mean over the judged dev queries.
         queries: the dev queries, judged or not.
-        points: of the grid.
+        points: number of points in the grid.
     """
 
     fusion: Fusion
@@ -57,12 +57,12 @@ def tune(
     """Tries all fusions of a grid: weights that sum to 1, and constants of "rrf".
 
     Args:
-        runs: of the dev queries, in the order of those that will be fused.
-        qrels: their judgements; queries that are in no run are left out, with a note.
+        runs: runs of the dev queries, in the order of the runs to fuse.
+        qrels: their judgments; queries in no run are ignored, with a note.
         fusion: its method and normalization are kept.
-        measure: of ir-measures, to be highest.
-        depth: hits of a query.
-        step: of the weights; None for 0.05 with two runs and 0.1 with more.
+        measure: the measure of ir-measures to maximize.
+        depth: hits per query.
+        step: step of the weights; None for 0.05 with two runs and 0.1 with more.
 
     Raises:
         I3Error: the measure is unknown, no query of the runs is judged, or the grid is too large.
@@ -89,7 +89,7 @@ def tune(
 
 
 def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
-    """Raises if queries that weights were chosen on are among those that are fused.
+    """Raises if dev queries are among the queries to fuse.
 
     Args:
         dev: the dev queries.
@@ -115,10 +115,10 @@ def _weights(runs: int, step: float | None) -> Iterator[tuple[float, ...]]:
     step = step or (STEP if runs == 2 else STEP_OF_MORE)  # noqa: PLR2004
     steps = round(1 / step)
     if steps < 1 or not np.isclose(steps * step, 1):
-        raise I3Error(f"step {step:g}: must divide 1, as 0.05 does")
+        raise I3Error(f"step {step:g}: must divide 1, such as 0.05")
     points = comb(steps + runs - 1, runs - 1)
     if points > MOST:
-        raise I3Error(f"step {step:g}: {points:,} points with {runs} runs; take a larger one")
+        raise I3Error(f"step {step:g}: {points:,} points with {runs} runs; use a larger step")
     grid = [
         (*parts, steps - sum(parts))
         for parts in itertools.product(range(steps + 1), repeat=runs - 1)

@@ -1,4 +1,4 @@
-"""A search from topics to a run file."""
+"""Searches for topics and writes a run file."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,12 +32,12 @@ DEFAULT_HITS = 1000
 
 @dataclass(frozen=True)
 class Queries:
-    """Where queries come from.
+    """The source of queries.
 
     Attributes:
         topics: see `read_topics`.
         encoded: see `read_encoded_queries`; None to encode the topics.
-        flags: of the encoder.
+        flags: encoder settings.
     """
 
     topics: str
@@ -47,17 +47,17 @@ class Queries:
 
 @dataclass(frozen=True)
 class Results:
-    """What is written.
+    """The output of a search.
 
     Attributes:
         path: the run file.
-        hits: of a query, or all of a smaller index; None for 1,000.
+        hits: hits per query; None for 1,000, or all of a smaller index.
         form: "trec" or "msmarco".
-        tag: last column; None for the model's name.
-        overwrite: replace an older file.
-        remove_query: leave out the passage that has the query's id.
+        tag: last column of the run; None for the model's name.
+        overwrite: replace an existing file.
+        remove_query: exclude the passage with the query's id.
         max_passage: delimiter and number of documents; None to write passages.
-        speed: file for the time that the search took; None for no such file.
+        speed: file for search times; None for no file.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Results:
     speed: Path | None = None
 
     def of_documents(self, delimiter: str, most: int) -> "Results":
-        """The same with documents in place of passages."""
+        """The same, with documents instead of passages."""
         return replace(self, max_passage=(delimiter, most))
 
 
@@ -82,11 +82,11 @@ class SearchJob:
         index: the index directory, or an engine's address.
         queries: see `Queries`.
         results: see `Results`.
-        collection: what was loaded into an engine; None for a directory.
-        parameters: of an approximate index.
+        collection: collection of an engine; None for a directory.
+        parameters: parameters of an approximate index.
         feedback: see `Feedback`.
-        batch_size: queries that are searched together.
-        threads: None for all cores.
+        batch_size: number of queries searched together.
+        threads: number of threads; None for all cores.
     """
 
     index: str
@@ -100,13 +100,13 @@ class SearchJob:
 
 
 def run(job: SearchJob) -> WrittenRun:
-    """Searches, and writes the run; nothing is there under its name if anything is wrong.
+    """Searches and writes the run, which appears only if everything succeeded.
 
     Returns:
         The run that was written.
 
     Raises:
-        I3Error: an input is invalid or does not fit the others, or the run cannot be written.
+        I3Error: an input is invalid or contradicts another, or the run cannot be written.
     """
     for path in filter(None, (job.results.path, job.results.speed)):
         refuse_existing(path, job.results.overwrite)
@@ -114,8 +114,8 @@ def run(job: SearchJob) -> WrittenRun:
     odd = next((qid for qid in topics if qid.split() != [qid]), None)
     if odd is not None:
         raise I3Error(
-            f"{job.queries.topics}: query id {odd!r} has white space in it, which a run cannot "
-            "hold; rename it"
+            f"{job.queries.topics}: query id {odd!r} contains white space, which is not allowed "
+            "in a run; rename it"
         )
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
@@ -123,7 +123,9 @@ def run(job: SearchJob) -> WrittenRun:
         return _run_engine(job, topics, job.index, job.collection)
     searcher = Searcher(job.index, parameters=job.parameters)
     if job.results.hits and job.results.hits > searcher.count:
-        note(f"{job.index} has {searcher.count:,} passages, so that many hits of each query")
+        note(
+            f"{job.index} has only {searcher.count:,} passages; returning that many hits per query"
+        )
     watch = Stopwatch()
     vectors, name = _vectors(job, topics, searcher, watch)
     hits = _index_hits(job, searcher, vectors, watch)
@@ -131,13 +133,13 @@ def run(job: SearchJob) -> WrittenRun:
 
 
 def tag_of(name: str) -> str:
-    """A run's tag: the last part of a model's name, without blanks.
+    """The tag of a run: the last part of a model's name, without spaces.
 
     Args:
         name: a directory, a hub name, or a directory of the hub's cache.
     """
     path = Path(name).absolute()
-    if path.parent.name == "snapshots":  # of the cache: models--OWNER--NAME/snapshots/HASH
+    if path.parent.name == "snapshots":  # a hub cache: models--OWNER--NAME/snapshots/HASH
         return path.parent.parent.name.rpartition("--")[2]
     return "_".join(path.name.split()) or "dense"
 
@@ -145,7 +147,7 @@ def tag_of(name: str) -> str:
 def _vectors(
     job: SearchJob, topics: Mapping[str, str], searcher: Searcher, watch: Stopwatch
 ) -> tuple[Scores, str]:
-    """The topics' vectors, and the name of their model; it is compared with the index's."""
+    """The vectors of the topics and the name of their model, checked against the index."""
     if job.queries.encoded:
         vectors, name = _encoded(job.queries.encoded, topics, searcher.made_by, str(searcher.path))
         return searcher.vectors_of(vectors), name
@@ -229,7 +231,7 @@ def _write(
             write(qids[some], hits, ids)
             count += int((hits.rows >= 0).sum())
             bar.update(len(hits))
-        if results.speed:  # is there when the run is
+        if results.speed:  # written before the run appears
             threads = job.threads or os.cpu_count() or 1
             Speed(len(qids), watch.seconds, threads, job.batch_size).write(results.speed)
     return WrittenRun(results.path, f"{len(qids):,} queries, {count:,} hits", len(qids))

@@ -1,4 +1,4 @@
-"""Our vectors for stock Pyserini's dense Lucene search."""
+"""Converts vectors for the dense Lucene search of stock Pyserini."""
 
 import os
 from pathlib import Path
@@ -17,22 +17,21 @@ def build_lucene_index(
     ef_construction: int = 100,
     threads: int | None = None,
 ) -> Written:
-    """Puts vectors into a Lucene index, for `python -m pyserini.search.lucene --dense`.
+    """Writes vectors to a Lucene index, for `python -m pyserini.search.lucene --dense`.
 
     Args:
-        vectors: a directory of encoded vectors, in any form.
+        vectors: a directory of encoded vectors, in any format.
         output: the Lucene index to write.
-        type: "flat" is exact, "hnsw" a graph.
-        m: neighbours in the graph.
-        ef_construction: breadth of the search when the graph is built.
-        threads: all cores by default.
+        type: "flat" for exact search, "hnsw" for a graph.
+        m: neighbors per node in the graph.
+        ef_construction: search breadth while building the graph.
+        threads: number of threads. Default: all cores.
 
     Returns:
         The index that was written.
 
     Raises:
-        I3Error: the vectors are damaged, something is in the way, there is no Java, or Anserini
-            failed.
+        I3Error: the vectors are damaged, the output exists, Java is missing, or Anserini failed.
     """
     at_least_1(m=m, ef_construction=ef_construction, threads=threads)
     from i3_pyserini.stock.lucene_files import index_vectors
@@ -53,14 +52,14 @@ def write_lucene_topics(queries: AnyPath, *, output: AnyPath, overwrite: bool = 
     Args:
         queries: folder of encoded queries.
         output: the .jsonl file to write.
-        overwrite: replace an older file.
+        overwrite: replace an existing file.
 
     Returns:
         The file that was written.
 
     Raises:
-        I3Error: there are no encoded queries, or stock Pyserini would misread the file's name or
-            a query's id.
+        I3Error: there are no encoded queries, or stock Pyserini would misread the file name or a
+            query id.
     """
     from i3_pyserini.formats.encoded_queries import read_encoded_queries
     from i3_pyserini.stock.lucene_files import write_topics

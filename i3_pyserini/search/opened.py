@@ -1,4 +1,4 @@
-"""An index opened for searching from Python: hits with titles and texts."""
+"""Search from Python: hits with titles and texts."""
 
 from collections.abc import Sequence
 from os import fspath
@@ -20,14 +20,14 @@ from i3_pyserini.search.searcher import Searcher
 
 
 class PassageHit(NamedTuple):
-    """A passage that a search found.
+    """A search hit.
 
     Attributes:
         docid: its id.
         score: its inner product with the query.
-        rank: from 1 on.
-        title: its title; None if it has none, or the corpus is not there.
-        text: its text; None if the corpus is not there.
+        rank: its rank, starting at 1.
+        title: its title; None if it has none, or the corpus does not exist.
+        text: its text; None if the corpus does not exist.
     """
 
     docid: str
@@ -49,9 +49,9 @@ def open_index(
 ) -> "Index":
     """Opens an index for searching.
 
-    Queries are encoded as the index's manifest says, without torch unless a device is named.
-    Titles and texts of hits come from the corpus through a text store, one file that is made when
-    they are first asked for and used again from then on.
+    Queries are encoded with the settings of the index manifest, without torch unless a device is
+    given. Titles and texts of hits are read from a text store, a file that is created from the
+    corpus on first use and then reused.
 
     Example:
         >>> index = open_index("INDEX")
@@ -62,21 +62,20 @@ def open_index(
 
     Args:
         index: an index directory.
-        model: directory or hub name of the model that encodes queries; the one that the index's
-            manifest names by default.
-        queries: how it encodes them.
-        parameters: of an approximate index.
-        corpus: the corpus that was encoded; the one that the manifest names by default, if it is
-            still there.
-        cache: folder for the text store; the one that the corpus is in by default.
-        texts: give hits their titles and texts.
+        model: directory or hub name of the query model. Default: the model named in the index
+            manifest.
+        queries: query encoder settings.
+        parameters: parameters of an approximate index.
+        corpus: the encoded corpus. Default: the one named in the manifest, if it still exists.
+        cache: folder for the text store. Default: the folder of the corpus.
+        texts: whether hits have titles and texts.
 
     Returns:
         The opened index.
 
     Raises:
-        I3Error: there is no index, it is damaged or not of inner products, it is of another model,
-            or it has not these parameters; or a corpus that is named cannot be read.
+        I3Error: the index does not exist, is damaged, does not use inner products, belongs to
+            another model, or lacks these parameters; or the given corpus cannot be read.
     """
     searcher = Searcher(Path(index), parameters=parameters.given())
     if model is not None or queries != AS_PASSAGES:
@@ -91,12 +90,12 @@ def open_index(
 
 
 class Index:
-    """An index that is open for searching; `open_index` makes one.
+    """An open index; see `open_index`.
 
     Attributes:
         path: its directory.
-        dimension: numbers in each vector.
-        searcher: searches it by arrays.
+        dimension: dimension of the vectors.
+        searcher: the searcher, which works with arrays.
     """
 
     def __init__(self, searcher: Searcher, texts: "_Texts") -> None:
@@ -123,17 +122,17 @@ class Index:
     def search(
         self, queries: str | list[str] | Scores, k: int = 10
     ) -> list[PassageHit] | list[list[PassageHit]]:
-        """The k passages of highest inner product with a query, or with each of several.
+        """Finds the k passages with the highest inner products for one or several queries.
 
         Args:
             queries: a text, a list of Q texts, or Q vectors, float32 [Q, H].
-            k: hits of a query; of a smaller index, all its passages.
+            k: hits per query; all passages of a smaller index.
 
         Returns:
-            The hits of one text, the best first; of several queries, a list for each.
+            The hits of one text, best first; for several queries, a list of hits for each.
 
         Raises:
-            I3Error: k is below 1, or a vector has another dimension or is not finite.
+            I3Error: k is below 1, or a vector has another dimension or NaN or infinite values.
         """
         if isinstance(queries, str):
             return self._with_texts(self.searcher.search([queries], k)[0])
@@ -142,23 +141,25 @@ class Index:
         return [self._with_texts(hits) for hits in self.searcher.search(queries, k)]
 
     def explain(self, docid: str) -> Explanation:
-        """The words of the pseudo-query that a passage's vector was mixed with, by their weight.
+        """The pseudo-query words in the vector of a passage, by weight.
 
-        The model's passage side is read when they are first asked for, with torch.
+        Loads the passage encoder with torch on first use.
 
         Args:
             docid: the passage's id.
 
         Returns:
-            The words, by descending weight; printed, a table.
+            The words, by descending weight; prints as a table.
 
         Raises:
-            I3Error: the model that encoded the index has no pseudo-queries, or the passage is not
-                in the corpus.
+            I3Error: the model of the index has no pseudo-queries, or the passage is not in the
+                corpus.
         """
         name = self.searcher.made_by.name
         if name is None:
-            raise I3Error(f"{self.path}: its manifest names no model, so there are no words")
+            raise I3Error(
+                f"{self.path}: its manifest names no model, so there are no pseudo-query words"
+            )
         if self._words is None:
             self._words = PseudoQueryWords(name, self.searcher.manifest)
         if self._words.absent:
@@ -178,7 +179,7 @@ class Index:
 
 
 class _Texts:
-    """Titles and texts of an index's passages, where its corpus is there."""
+    """Titles and texts of an index's passages, if its corpus exists."""
 
     def __init__(
         self, searcher: Searcher, corpus: Path | None, cache: Path | None, wanted: bool
@@ -191,11 +192,11 @@ class _Texts:
 
     @property
     def store(self) -> TextStore:
-        """The store, made when it is first asked for.
+        """The text store, created on first use.
 
         Raises:
-            I3Error: the manifest names no corpus, it cannot be read, it is not the one that was
-                encoded, or the store cannot be written.
+            I3Error: the manifest names no corpus, the corpus cannot be read or is not the encoded
+                one, or the store cannot be written.
         """
         if self._store is None:
             searcher = self._searcher
@@ -204,14 +205,14 @@ class _Texts:
             for docid in (searcher.docids[0], searcher.docids[searcher.count - 1]):
                 if store.get(docid) is None:
                     raise I3Error(
-                        f"{searcher.path}: passage {docid!r} is not in {corpus.path}; name the "
+                        f"{searcher.path}: passage {docid!r} is not in {corpus.path}; give the "
                         "corpus that was encoded"
                     )
             self._store = store
         return self._store
 
     def of(self, docid: str) -> tuple[str | None, str | None]:
-        """Title and text; None for both where there are none, which is noted once."""
+        """Title and text; None for both if there is no corpus, with one note."""
         if not self._wanted:
             return None, None
         try:

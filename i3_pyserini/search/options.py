@@ -1,4 +1,4 @@
-"""Options of a search that belong together; read before anything that takes time is imported."""
+"""Groups of search options, in a module without slow imports."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,12 +8,12 @@ from i3_pyserini.errors import I3Error, at_least_1
 
 @dataclass(frozen=True)
 class SearchParameters:
-    """Parameters of an approximate index; as built or tuned by default.
+    """Parameters of an approximate index; by default those stored in the index.
 
     Attributes:
-        nprobe: lists that are searched, of IVF types.
-        ef_search: breadth of the search, of HNSW.
-        refine: candidates that are scored again, as a multiple of the hits.
+        nprobe: number of lists to search, for IVF types.
+        ef_search: breadth of the search, for HNSW types.
+        refine: candidates to rescore, as a multiple of the hits.
 
     Raises:
         I3Error: a number is below 1.
@@ -27,26 +27,26 @@ class SearchParameters:
         at_least_1(**vars(self))
 
     def given(self) -> dict[str, int]:
-        """Those that are given, by the names of an index's manifest."""
+        """The given values, with the names of the index manifest."""
         values = {"nprobe": self.nprobe, "efSearch": self.ef_search, "refine": self.refine}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """Pseudo-relevance feedback: queries are moved towards their first hits, as in Pyserini.
+    """Pseudo-relevance feedback, as in Pyserini.
 
     Attributes:
-        prf_depth: first hits that are looked at; 0 for no feedback.
-        prf_method: "avg" is the mean of query and hits, "rocchio" a weighted one.
-        rocchio_alpha: the query's weight.
+        prf_depth: number of first hits to use; 0 for no feedback.
+        prf_method: "avg" for the mean of query and hits, "rocchio" for a weighted mean.
+        rocchio_alpha: weight of the query.
         rocchio_beta: weight of the mean of the first `rocchio_topk` hits.
-        rocchio_gamma: weight, taken away, of the mean of the last `rocchio_bottomk` of these hits.
+        rocchio_gamma: weight of the subtracted mean of the last `rocchio_bottomk` of these hits.
         rocchio_topk: see `rocchio_beta`.
         rocchio_bottomk: see `rocchio_gamma`; 0 for none.
 
     Raises:
-        I3Error: the numbers of hits do not fit each other.
+        I3Error: the numbers of hits contradict each other.
     """
 
     prf_depth: int = 0
@@ -60,7 +60,7 @@ class Feedback:
     def __post_init__(self) -> None:
         depth, bottom = self.prf_depth, self.rocchio_bottomk
         if depth < 0:
-            raise I3Error(f"prf_depth is {depth}, must be 0 or more")
+            raise I3Error(f"prf_depth is {depth}, must be at least 0")
         if depth and (self.rocchio_topk < 1 or not 0 <= bottom <= depth):
             raise I3Error(
                 f"feedback of depth {depth}: needs 1 or more hits for rocchio_topk, and not more "

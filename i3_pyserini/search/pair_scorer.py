@@ -1,4 +1,4 @@
-"""A cross-encoder that reads query and passage together and scores them."""
+"""A cross-encoder that scores pairs of query and passage."""
 
 import logging
 import string
@@ -28,15 +28,15 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairOptions:
-    """How a cross-encoder reads and computes.
+    """Options of a cross-encoder.
 
     Attributes:
-        template: a passage's text; may use `{title}` (nothing where there is none) and `{sep}`
-            (the model's separator token) besides `{text}`.
-        max_length: ids of query and passage together at most; the longer of them is cut.
-        batch_size: pairs that go through the model together.
-        dtype: of the weights and of the computation.
-        device: such as "cuda:0"; None for the first GPU or else the CPU.
+        template: template for passages with `{text}`, and optionally `{title}` (empty if missing)
+            and `{sep}` (the model's separator token).
+        max_length: maximum ids of query and passage together; the longer one is truncated.
+        batch_size: pairs per batch.
+        dtype: precision of weights and computation.
+        device: such as "cuda:0"; None for the first GPU, or the CPU if there is none.
     """
 
     template: str = "{title} {text}"
@@ -49,17 +49,17 @@ class PairOptions:
 class PairScorer:
     """A cross-encoder of sentence-transformers, with raw scores.
 
-    With one label the score is its logit, with two the log odds of the second (logit 1 - logit 0,
-    as monoBERT's relevance). A causal model gets the log odds of "yes" against "no" or whatever
-    else its `modules.json` says. No sigmoid is applied, and no code of the model's is run.
+    With one label the score is its logit; with two labels, the log odds of the second (logit 1 -
+    logit 0, as in monoBERT). For a causal model it is the log odds of "yes" against "no", or as its
+    `modules.json` declares. No sigmoid is applied, and no code from the model is executed.
 
     Args:
-        name: a directory, or a hub name with its owner.
-        options: how it reads and computes.
+        name: a directory or a hub name with owner.
+        options: see `PairOptions`.
 
     Raises:
-        I3Error: it cannot be read, some of its weights are missing (a model that was trained for
-            something else would score at random), or it scores no pairs.
+        I3Error: it cannot be read, weights are missing (its scores would be random), or it does not
+            score pairs.
     """
 
     def __init__(self, name: str, options: PairOptions) -> None:
@@ -71,37 +71,37 @@ class PairScorer:
         self.encoder = _load(name, options, device)
         self.sep = self.encoder.tokenizer.sep_token
         if self.sep is None and "{sep}" in options.template:
-            raise I3Error(f"model {name}: has no separator; leave {{sep}} out of template")
+            raise I3Error(f"model {name}: has no separator token; remove {{sep}} from template")
         self._check_lengths()
         self._check_probe()
 
     def text(self, passage: Passage) -> str:
-        """What the model reads of a passage."""
+        """The model's input for a passage."""
         title = passage.title or ""
         return self.options.template.format(title=title, sep=self.sep, text=passage.text).strip()
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
-        """Scores pairs; batches are of similar length, so that little is computed on padding.
+        """Scores pairs in batches of similar length.
 
         Args:
-            pairs: queries and passages' texts. The same pairs in the same order get the same
-                scores to the bit, on the same device.
+            pairs: queries and passages' texts. The same pairs in the same order get bit-identical
+                scores on the same device.
 
         Returns:
-            Their scores, in order; not necessarily finite.
+            Their scores in order; may contain NaN or infinite values.
 
         Raises:
-            I3Error: a batch does not fit into memory.
+            I3Error: a batch does not fit in memory.
         """
         try:
-            # sorts by length itself, and gives the scores back in the order of the pairs
+            # sorts by length itself, and returns scores in the order of the pairs
             scores = self.encoder.predict(
                 list(pairs), batch_size=self.options.batch_size, show_progress_bar=False
             )
         except torch.OutOfMemoryError as error:
             raise I3Error(
                 f"the device has not enough memory for batch_size {self.options.batch_size}; "
-                "repeat the call with a smaller one: it resumes"
+                "repeat the call with a smaller one to resume"
             ) from error
         one_each = np.asarray(scores, dtype=np.float32)
         if one_each.ndim > 1:
@@ -109,9 +109,10 @@ class PairScorer:
         return [float(score) for score in one_each]
 
     def describe(self) -> dict[str, str | int | None]:
-        """What scores depend on, apart from their last bits.
+        """Everything that affects scores, except rounding.
 
-        Of a directory the hashes of its files, so that it may be moved; of a hub name its commit.
+        For a directory, the hashes of its files, so that it may be moved; for a hub name, its
+        commit.
         """
         options = self.options
         how: dict[str, str | int | None] = {
@@ -135,23 +136,20 @@ class PairScorer:
             if hasattr(base, "embeddings")
             else getattr(model.config, "max_position_embeddings", None)
         )
-        if limit and 0 < limit < self.options.max_length:  # XLNet says -1 for none
+        if limit and 0 < limit < self.options.max_length:  # XLNet uses -1 for no limit
             raise I3Error(
                 f"max_length is {self.options.max_length}, but model {self.name} has only "
                 f"{limit} positions"
             )
 
     def _check_probe(self) -> None:
-        """Scores two pairs, so that what cannot work fails now."""
+        """Scores two pairs, to detect errors early."""
         labels = self.encoder.num_labels
         if labels not in (1, 2):
-            raise I3Error(
-                f"model {self.name}: has {labels} labels; a cross-encoder that scores relevance "
-                "has one or two"
-            )
+            raise I3Error(f"model {self.name}: has {labels} labels; expected one or two")
         try:
             self.score(PROBE)
-        except Exception as error:  # whatever a model and tokenizer that do not fit raise
+        except Exception as error:  # a mismatch of model and tokenizer can raise anything
             detail = next(iter(str(error).splitlines()), type(error).__name__)
             raise I3Error(f"model {self.name}: cannot score a pair of texts: {detail}") from error
 
@@ -160,7 +158,7 @@ def _load(name: str, options: PairOptions, device: torch.device) -> CrossEncoder
     directory = Path(name)
     if directory.is_dir() and not any(file.name in VOCABULARY_FILES for file in _files(directory)):
         raise I3Error(
-            f"model {name}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); name the "
+            f"model {name}: no tokenizer (none of {', '.join(VOCABULARY_FILES)}); expected the "
             "directory of a cross-encoder"
         )
     try:
@@ -178,15 +176,15 @@ def _load(name: str, options: PairOptions, device: torch.device) -> CrossEncoder
         raise unreadable(name, "cross-encoder", "model", error) from error
     if missing:
         raise I3Error(
-            f"model {name}: weights are missing ({', '.join(missing)}), so that its scores would "
-            "be random; name a cross-encoder, not a bi-encoder or a pre-trained model"
+            f"model {name}: weights are missing ({', '.join(missing)}), so its scores would be "
+            "random; expected a cross-encoder, not a bi-encoder or a pre-trained model"
         )
     return encoder
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what is said of converting a model, since our own checks say more."""
+    """Silences messages about converting a model, since our own checks are more precise."""
     logger = logging.getLogger("sentence_transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -200,19 +198,18 @@ def _quiet() -> Iterator[None]:
 def _missing_weights(encoder: CrossEncoder) -> list[str]:
     """Names of the weights that the checkpoint lacks; transformers only warns of them.
 
-    Reads the checkpoint once more without its numbers, since sentence-transformers keeps no
-    report of the first time.
+    Reads the checkpoint again without its values, since sentence-transformers keeps no report.
     """
     model: Any = encoder.model
     _, report = type(model).from_pretrained(
         model.name_or_path, config=model.config, output_loading_info=True, device_map="meta"
     )
-    # a bare encoder's own pooler is read by nothing
+    # the pooler of a plain encoder is not used
     return sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
 
 
 def _files(directory: Path) -> list[Path]:
-    """Files of a model: those in its directory, and in its modules' if it says it has some."""
+    """The files of a model: those in its directory and in the directories of its modules."""
     patterns = ("*", "*/*") if (directory / "modules.json").exists() else ("*",)
     return [file for pattern in patterns for file in directory.glob(pattern) if file.is_file()]
 
@@ -226,6 +223,6 @@ def _check_template(template: str) -> None:
     plain = not any(spec or conversion for _, _, spec, conversion in parts)
     if not plain or "text" not in fields or not fields <= {"title", "sep", "text"}:
         raise I3Error(
-            f"template {template!r} must use {{text}} and may use {{title}} and {{sep}}, nothing "
-            "else"
+            f"template {template!r} must contain {{text}} and may contain {{title}} and {{sep}}, "
+            "no other names"
         )

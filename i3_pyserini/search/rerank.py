@@ -1,4 +1,4 @@
-"""Reranking a run: its first hits scored again by a better or an exact model."""
+"""Reranks a run: scores its first hits with a cross-encoder or exactly."""
 
 from importlib.util import find_spec
 from os import fspath
@@ -11,7 +11,7 @@ from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 
 AS_DECLARED = EncoderOptions()
-MAX_LENGTH = 512  # ids of a pair, where nothing is said
+MAX_LENGTH = 512  # default maximum ids of a pair
 TEMPLATE, BATCH = "{title} {text}", 64
 
 
@@ -35,50 +35,52 @@ def rerank_run(
     encoder: EncoderOptions = AS_DECLARED,
     corpus_options: CorpusOptions = USUAL,
 ) -> WrittenRun:
-    """Scores the first hits of a run again with a cross-encoder, and writes them in that order.
+    """Reranks the first hits of a run with a cross-encoder.
 
-    Hits below `depth` keep their order below the others; their scores are numbers that descend by
-    1. The same call resumes an interrupted one.
+    Hits below `depth` follow in their old order, with scores that decrease by 1. The same call
+    resumes an interrupted one.
 
     Args:
         run: the run file.
-        topics: its queries: a TSV or JSONL file, or a data set's name.
-        corpus: its passages, a file or folder.
-        model: a cross-encoder of sentence-transformers, its directory or hub name; with `exact`,
+        topics: its queries: a TSV, CSV or JSONL file, or the name of a data set.
+        corpus: its passages: a file or folder.
+        model: directory or hub name of a cross-encoder of sentence-transformers; with `exact`, of
             an encoder.
         output: the run file to write.
-        depth: how many hits of a query are scored.
-        exact: score by inner products of an encoder's vectors in place of a cross-encoder.
-        titles: with `exact`, encode titles too.
-        template: what a cross-encoder reads of a passage, "{title} {text}" by default; may have
-            {sep} besides.
-        batch_size: pairs that a cross-encoder scores together; 64 by default.
-        dtype: of the weights and of the computation.
-        device: such as cuda:0; the first GPU or else the CPU by default.
-        tag: last column of the run; the model's name by default.
-        cache: folder for the text store; the one that the corpus is in by default.
-        overwrite: replace an older run, and an interrupted one that had other settings.
-        encoder: how the model encodes, where its own files should not decide. A cross-encoder has
-            only `max_length`, most ids of a pair: 512 by default.
-        corpus_options: how the corpus is read, where that is unusual.
+        depth: number of hits per query to score.
+        exact: score with inner products of an encoder's vectors instead of a cross-encoder.
+        titles: with `exact`, encode titles as well as texts.
+        template: template for the passages of a cross-encoder; may contain {title}, {text} and
+            {sep}. Default: "{title} {text}".
+        batch_size: pairs per batch of a cross-encoder. Default: 64.
+        dtype: precision of weights and computation.
+        device: such as cuda:0. Default: the first GPU, or the CPU if there is none.
+        tag: last column of the run. Default: the model's name.
+        cache: folder for the text store. Default: the folder of the corpus.
+        overwrite: replace an existing run, and an interrupted call with other settings.
+        encoder: settings that override the model's own files. A cross-encoder has only
+            `max_length`, the maximum ids of a pair (512).
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
         The run that was written.
 
     Raises:
         I3Error: sentence-transformers is not installed, an input is invalid, a query of the run is
-            not in the topics or a passage not in the corpus, a score is not finite, or the output
-            exists.
+            not in the topics or a passage not in the corpus, a score is NaN or infinite, or the
+            output exists.
     """
     at_least_1(depth=depth, batch_size=batch_size)
     check_tag(tag)
     if exact and (template is not None or batch_size is not None):
-        raise I3Error("template and batch_size are for a cross-encoder: leave them out with exact")
+        raise I3Error(
+            "template and batch_size apply to cross-encoders and cannot be combined with exact"
+        )
     if not exact and not titles:
-        raise I3Error("titles is for exact; a cross-encoder's template says what it reads")
+        raise I3Error("titles requires exact; for a cross-encoder use template")
     other = [name for name, value in vars(encoder).items() if value is not None]
     if not exact and set(other) - {"max_length"}:
-        raise I3Error(f"{' and '.join(other)}: a cross-encoder has no such option; exact has")
+        raise I3Error(f"{' and '.join(other)}: not an option of a cross-encoder; requires exact")
     if not exact and find_spec("sentence_transformers") is None:
         raise I3Error("reranking needs sentence-transformers: pip install 'i3-pyserini[score]'")
     from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs

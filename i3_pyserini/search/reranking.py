@@ -1,4 +1,4 @@
-"""Scoring the first hits of a run block by block, so that an interrupted call resumes."""
+"""Scores the first hits of a run block by block, so that an interrupted call can resume."""
 
 import json
 import math
@@ -30,7 +30,7 @@ from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.search.job import tag_of
 
-PAIRS = 1600  # of a block: enough to sort them by length, few enough to lose
+PAIRS = 1600  # pairs per block: enough to sort by length, few enough to lose
 Settings = dict[str, str | int | None]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
@@ -39,22 +39,22 @@ class Scorer(Protocol):
     """Scores queries and passages.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
     """
 
     name: str
 
     def describe(self) -> Settings:
-        """What scores depend on."""
+        """Everything that affects scores."""
         ...
 
     def score(self, pairs: Sequence[tuple[str, Passage]]) -> list[float]:
-        """The scores of queries with passages, in order; not necessarily finite."""
+        """The scores of pairs, in order; may contain NaN or infinite values."""
         ...
 
 
 class CrossScorer:
-    """Scores by a cross-encoder, which reads query and passage together.
+    """Scores pairs with a cross-encoder.
 
     Raises:
         I3Error: see `PairScorer`.
@@ -86,7 +86,7 @@ class CrossScorer:
 
 
 class ExactScorer:
-    """Scores by inner products of an encoder's vectors.
+    """Scores pairs with inner products of an encoder's vectors.
 
     Raises:
         I3Error: see `load`.
@@ -133,14 +133,14 @@ class ExactScorer:
 
 @dataclass(frozen=True)
 class Reranking:
-    """What is scored.
+    """The hits to score.
 
     Attributes:
         run: the run file.
         topics: its queries.
         corpus: its passages.
-        depth: hits of a query that are scored.
-        cache: folder for the text store; None for the corpus's.
+        depth: number of hits per query to score.
+        cache: folder for the text store; None for the folder of the corpus.
     """
 
     run: Path
@@ -157,8 +157,8 @@ class Query:
     Attributes:
         qid: its id.
         text: its text.
-        first: the hits to be scored, in the order of the run.
-        rest: those below them.
+        first: the hits to score, in the order of the run.
+        rest: the hits below.
     """
 
     qid: str
@@ -170,14 +170,14 @@ class Query:
 def rerank(
     task: Reranking, scorer: Scorer, output: Path, tag: str | None, overwrite: bool
 ) -> WrittenRun:
-    """Scores, and writes the run; an interrupted call is resumed.
+    """Scores the hits and writes the run; resumes an interrupted call.
 
     Args:
-        task: what is scored.
-        scorer: with what.
+        task: the hits to score.
+        scorer: the scorer.
         output: the run file.
-        tag: its last column; None for the model's name.
-        overwrite: replace an older run, and what an interrupted call with other settings left.
+        tag: last column of the run; None for the model's name.
+        overwrite: replace an existing run, and an interrupted call with other settings.
 
     Returns:
         The run that was written.
@@ -224,7 +224,7 @@ def _queries(task: Reranking) -> list[Query]:
 
 
 def _settings(task: Reranking, queries: Sequence[Query]) -> Settings:
-    """What the scores depend on; files by their content, so that they may be moved."""
+    """Everything that affects the scores; files by content, so that they may be moved."""
     hits = "\n".join(f"{one.qid}\t{one.text}\t{' '.join(one.first)}" for one in queries)
     files = [file_hash(file)[:16] for file in task.corpus.files]
     return {
@@ -237,20 +237,20 @@ def _settings(task: Reranking, queries: Sequence[Query]) -> Settings:
 
 
 def _check(task: Reranking, queries: Sequence[Query], store: TextStore) -> None:
-    """Looks all passages up before hours depend on them."""
+    """Looks up all passages before scoring."""
     known: set[str] = set()
     for query in tqdm(queries, desc="check hits", unit=" queries", delay=2):
         for docid in query.first:
             if docid not in known and store.get(docid) is None:
                 raise I3Error(
                     f"{task.run}: passage {docid!r} of query {query.qid!r} is not in "
-                    f"{task.corpus.path}; name the corpus that was searched"
+                    f"{task.corpus.path}; give the corpus that was searched"
                 )
             known.add(docid)
 
 
 def _blocks(queries: Sequence[Query]) -> Iterator[list[Query]]:
-    """Queries in order, some `PAIRS` hits together."""
+    """Queries in order, in blocks of about `PAIRS` hits."""
     block: list[Query] = []
     size = 0
     for query in queries:
@@ -264,7 +264,7 @@ def _blocks(queries: Sequence[Query]) -> Iterator[list[Query]]:
 
 
 def _resume(journal: Journal, blocks: Sequence[Sequence[Query]]) -> int:
-    """Keeps the lines that are of these blocks, and says how many they are."""
+    """Keeps the lines of these blocks and returns their number."""
     done = size = 0
     for line, block in zip(journal.lines(), blocks, strict=False):
         if not _is_of(line, block):
@@ -290,7 +290,7 @@ def _line(block: Sequence[Query], scores: Sequence[Sequence[float]]) -> str:
 
 
 def _scores(block: Sequence[Query], scorer: Scorer, store: TextStore) -> list[list[float]]:
-    """The scores of each query's first hits; all pairs of the block are scored together."""
+    """The scores of the first hits of each query in a block."""
     named = [(query, docid) for query in block for docid in query.first]
     pairs = [(query.text, _passage(store, docid)) for query, docid in named]
     scores = scorer.score(pairs)
@@ -298,7 +298,7 @@ def _scores(block: Sequence[Query], scorer: Scorer, store: TextStore) -> list[li
         if not math.isfinite(value):
             raise I3Error(
                 f"{scorer.name}: the score of query {query.qid} and passage {docid} is {value}; "
-                "is the model sound, and its dtype wide enough?"
+                "is the model damaged, or the range of its dtype too small?"
             )
     rest = iter(scores)
     return [list(islice(rest, len(query.first))) for query in block]

@@ -1,4 +1,4 @@
-"""`Searcher`: an index directory, searched by texts or by vectors."""
+"""`Searcher`: searches an index directory with texts or vectors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,14 +25,14 @@ from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.faiss_index import apply_parameters, read_index, search_exactly
 
-FLAT = b"IxFI"  # how FAISS's file of an IndexFlatIP begins
-SPARE = 16  # hits beyond k, among which equal ones at the end are put in order
+FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
+SPARE = 16  # extra hits, to sort ties at rank k
 
 
 class Searcher:
-    """Searches an index that `i3_pyserini.encode` or stock Pyserini made, or `index build`.
+    """Searches an index of `i3_pyserini.encode`, stock Pyserini or `index build`.
 
-    A flat index is mapped rather than read, and searched exactly. Hits are in trec_eval's order.
+    A flat index is memory-mapped and searched exactly. Hits are in trec_eval's order.
 
     Example:
         >>> searcher = Searcher("INDEX")
@@ -40,15 +40,16 @@ class Searcher:
         [[Hit(docid='d7', score=0.83), Hit(docid='d2', score=0.61)]]
 
     Args:
-        index: a directory with `index`, `docid` and perhaps `manifest.json`.
-        encoder: for searches by text: an encoder, or a model's directory or hub name. It has to
-            be the model that the manifest names. None for that one; it is loaded when texts are
-            first searched.
-        parameters: of an approximate index, such as {"nprobe": 64}; None for those in its file.
+        index: a directory with `index`, `docid` and optionally `manifest.json`.
+        encoder: encoder for texts, or the directory or hub name of its model, which must be the
+            model named in the manifest. None for that model, loaded on first use.
+        parameters: parameters of an approximate index, such as {"nprobe": 64}; None for the stored
+            ones.
 
     Raises:
-        I3Error: there is no index, it is damaged, has not as many ids as vectors, is not of inner
-            products, is of another model or dimension, or has not these parameters.
+        I3Error: the index does not exist, is damaged, has different numbers of ids and vectors,
+            does not use inner products, belongs to another model or dimension, or lacks these
+            parameters.
     """
 
     def __init__(
@@ -78,12 +79,12 @@ class Searcher:
 
     @property
     def made_by(self) -> EncoderRecord:
-        """What the manifest says of the encoder; an empty record if nothing."""
+        """The encoder described in the manifest; an empty record if there is none."""
         return self.manifest.encoder
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The encoder of texts; the one that the manifest names if no other was given.
+        """The encoder for texts: the given one, or the one named in the manifest.
 
         Raises:
             I3Error: the manifest names none, or it cannot be loaded.
@@ -91,10 +92,10 @@ class Searcher:
         return self._encoder or self.load_encoder(QueryFlags())
 
     def load_encoder(self, flags: QueryFlags, threads: int | None = None) -> QueryEncoder:
-        """Loads the encoder of texts that the user names, or else the manifest.
+        """Loads the encoder for texts named by the user, or else by the manifest.
 
         Args:
-            flags: what the user says.
+            flags: settings given by the user.
             threads: for encoding without torch; None for all cores.
 
         Raises:
@@ -105,11 +106,10 @@ class Searcher:
         return encoder
 
     def use(self, encoder: QueryEncoder) -> None:
-        """Takes an encoder for searches by text.
+        """Sets the encoder for texts.
 
         Raises:
-            I3Error: it is of another dimension or model than the index, or pools or scales
-                otherwise than its passages were.
+            I3Error: its dimension, model, pooling or normalization differs from that of the index.
         """
         refuse_other_dimension(encoder, self.dimension, str(self.path))
         refuse_other_encoder(record_of(encoder), encoder.name, self.made_by, str(self.path))
@@ -118,30 +118,32 @@ class Searcher:
     def corpus(
         self, path: Path | None = None, reading: Mapping[str, Any] = MappingProxyType({})
     ) -> Corpus:
-        """The corpus that the index was made of, read as it was when it was encoded.
+        """The corpus of the index, read with the same settings as for encoding.
 
         Args:
-            path: where it is now; None for where the manifest says that it was.
-            reading: how it is read, where the manifest does not say; see `Corpus.from_options`.
+            path: its path; None for the path in the manifest.
+            reading: how to read it, if the manifest does not record it; see `Corpus.from_options`.
 
         Raises:
-            I3Error: the manifest names none, or it is not there any more.
+            I3Error: the manifest names none, or it no longer exists.
         """
         known = self.manifest.corpus
         if path is None and known.path is None:
-            raise I3Error(f"{self.path}: its manifest names no corpus; name the one it was made of")
+            raise I3Error(
+                f"{self.path}: its manifest names no corpus; give the corpus that was encoded"
+            )
         options = {**write_record(known), **reading}
         return Corpus.from_options(path or Path(str(known.path)), options)
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:
-        """The k passages of highest inner product with each query.
+        """Finds the k passages with the highest inner products for each query.
 
         Args:
             queries: Q texts, or their vectors, float32 [Q, H].
-            k: hits of a query; no more than the index has passages are given.
+            k: hits per query; at most the number of passages.
 
         Returns:
-            The hits of each query, the best first; an approximate index may find fewer than k.
+            The hits of each query, best first; an approximate index may find fewer than k.
 
         Raises:
             I3Error: see `search_arrays`.
@@ -149,30 +151,30 @@ class Searcher:
         return self.search_arrays(queries, k).named(self.docids)
 
     def search_arrays(self, queries: Sequence[str] | Scores, k: int = 1000) -> Hits:
-        """The same hits as arrays of scores and rows, for searches of many queries.
+        """Like `search`, with the hits as arrays of scores and rows, for many queries.
 
         Args:
             queries: see `search`.
-            k: likewise.
+            k: see `search`.
 
         Returns:
             Scores and rows, [Q, min(k, passages)].
 
         Raises:
-            I3Error: k is below 1, texts come without a model to encode them, or a vector has
-                another dimension or is not finite.
+            I3Error: k is below 1, there is no model to encode texts, or a vector has another
+                dimension or NaN or infinite values.
         """
         if k < 1:
-            raise I3Error(f"asked for {k} hits, must be at least 1")
+            raise I3Error(f"k is {k}, must be at least 1")
         vectors, k = self.vectors_of(queries), min(k, self.count)
         if self._vectors is not None:
             scores, rows = search_exactly(vectors, self._vectors, min(k + SPARE, self.count))
-        else:  # what an approximate index finds depends on how many it is asked for
+        else:  # the hits of an approximate index depend on k
             scores, rows = self._index.search(vectors, k)
         return in_order(scores, rows, self.docids, k)
 
     def vectors_of(self, queries: Sequence[str] | Scores) -> Scores:
-        """The vectors of queries, checked; those of texts by the encoder.
+        """The checked vectors of queries; texts are encoded.
 
         Raises:
             I3Error: see `search_arrays`.
@@ -193,22 +195,22 @@ class Searcher:
             bad = int(np.argmin(finite))
             text = "" if isinstance(queries, np.ndarray) else f" ({queries[bad]!r:.60})"
             raise I3Error(
-                f"query {bad + 1} of {len(vectors)}{text}: its vector is not finite; is the model "
-                "sound?"
+                f"query {bad + 1} of {len(vectors)}{text}: its vector is not finite; "
+                "is the model damaged?"
             )
         return vectors
 
     def passages(self, rows: Rows) -> Scores:
-        """The vectors of some rows, for feedback.
+        """The vectors of given rows, for feedback.
 
         Args:
-            rows: int64 of any shape; -1 gives zeros.
+            rows: int64 of any shape; -1 returns zeros.
 
         Returns:
-            float32 [*rows.shape, H]; an approximate index gives what it has kept of them.
+            float32 [*rows.shape, H]; approximated if the index compresses vectors.
 
         Raises:
-            I3Error: the index cannot give its vectors back.
+            I3Error: the index cannot reconstruct its vectors.
         """
         found = np.where(rows == NO_HIT, 0, rows).ravel()
         if self._vectors is not None:
@@ -220,8 +222,8 @@ class Searcher:
                 vectors = np.stack([self._index.reconstruct(int(row)) for row in found])
             except RuntimeError as error:
                 raise I3Error(
-                    f"{self.path}: this type of index cannot give vectors back, which feedback "
-                    "needs; use a flat one"
+                    f"{self.path}: this index type cannot reconstruct vectors, which feedback "
+                    "needs; use a flat index"
                 ) from error
         shaped: Scores = vectors.reshape(*rows.shape, self.dimension)
         return np.where((rows == NO_HIT)[..., None], np.float32(0), shaped)
@@ -235,7 +237,7 @@ class Searcher:
         if not self.count:
             raise I3Error(f"{self.path}: no passages in it")
         if self._index is not None and self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise I3Error(f"{self.path}: not an inner-product index, which the vectors need")
+            raise I3Error(f"{self.path}: not an inner-product index")
 
 
 def _is_flat(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""How fast a run was searched, stored where it is asked for."""
+"""Records the speed of a search."""
 
 import time
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from i3_pyserini.formats.records import read_object, write_object
 
 @dataclass(frozen=True)
 class Speed:
-    """The time that the queries of a run took, without start-up, reading and writing.
+    """The search time of a run, without start-up, reading and writing.
 
     Attributes:
-        queries: how many they were.
-        seconds: of encoding them, if they were encoded, and searching.
-        threads: that searched.
-        batch: queries that were searched together.
+        queries: number of queries.
+        seconds: time for searching, and for encoding if queries were encoded.
+        threads: number of threads.
+        batch: number of queries searched together.
     """
 
     queries: int
@@ -27,7 +27,7 @@ class Speed:
     batch: int
 
     def write(self, path: Path) -> None:
-        """Writes a JSON file; an older one is replaced.
+        """Writes a JSON file; replaces an existing one.
 
         Raises:
             I3Error: it cannot be written.
@@ -36,7 +36,7 @@ class Speed:
 
 
 class Stopwatch:
-    """Adds up times.
+    """Adds up the time of blocks.
 
     Attributes:
         seconds: their sum.
@@ -47,14 +47,14 @@ class Stopwatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Counts the time of a block."""
+        """Measures the time of a block."""
         started = time.perf_counter()
         yield
         self.seconds += time.perf_counter() - started
 
 
 def read_queries_per_second(path: Path) -> float | None:
-    """What `Speed.write` has written; None if there is no such file.
+    """Reads a file of `Speed.write`; None if it does not exist.
 
     Raises:
         I3Error: it cannot be read.
@@ -64,4 +64,4 @@ def read_queries_per_second(path: Path) -> float | None:
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
-        raise I3Error(f"{path}: not what search --speed writes ({error!r})") from error
+        raise I3Error(f"{path}: not a file of search --speed ({error!r})") from error

@@ -1,8 +1,8 @@
-"""Steps before and after a search that Pyserini has as options.
+"""Optional steps before and after a search, as in Pyserini.
 
-Before it, pseudo-relevance feedback by vectors; after it, `--remove-query` and `--max-passage`.
-Source of the feedback: pyserini 1.6.0, `search/faiss/_prf.py` (Li et al., Pseudo Relevance Feedback
-with Deep Language Models and Dense Retrievers, TOIS 2023).
+Before: pseudo-relevance feedback with vectors. After: `--remove-query` and `--max-passage`. Source
+of the feedback: pyserini 1.6.0, `search/faiss/_prf.py` (Li et al., Pseudo Relevance Feedback with
+Deep Language Models and Dense Retrievers, TOIS 2023).
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ def moved(queries: Scores, searcher: Searcher, feedback: Feedback) -> Scores:
 
     Args:
         queries: float32 [Q, H].
-        searcher: finds the first hits, and gives their vectors.
+        searcher: returns the first hits and their vectors.
         feedback: see `Feedback`.
 
     Returns:
         float32 [Q, H].
 
     Raises:
-        I3Error: the index cannot give its vectors back.
+        I3Error: the index cannot reconstruct its vectors.
     """
     hits = searcher.search_arrays(queries, feedback.prf_depth)
     vectors, found = searcher.passages(hits.rows), hits.rows != NO_HIT
@@ -50,7 +50,7 @@ def _mean(vectors: Scores, found: np.ndarray[tuple[int, int], np.dtype[np.bool_]
 
 
 def without_query(hits: Hits, qids: Sequence[str], docids: Docids) -> Hits:
-    """Hits but for the passage that has the query's own id.
+    """Hits without the passage that has the query's own id.
 
     For collections such as ArguAna, where a query is one of the passages.
     """
@@ -63,16 +63,16 @@ def without_query(hits: Hits, qids: Sequence[str], docids: Docids) -> Hits:
 
 
 def best_passages(hits: Hits, docids: Docids, delimiter: str, most: int) -> tuple[Hits, Docids]:
-    """Documents by their best passages, where ids are such as `document#passage`.
+    """Ranks documents by their best passages, for ids such as `document#passage`.
 
     Args:
         hits: hits of passages.
         docids: the index's ids.
         delimiter: between the document's id and the rest.
-        most: documents of a query.
+        most: maximum documents per query.
 
     Returns:
-        Hits of documents, [Q, most], and the ids that their rows are of.
+        Hits of documents, [Q, most], and the docids of their rows.
     """
     rows = np.full((len(hits), most), NO_HIT, dtype=np.int64)
     scores = np.full((len(hits), most), -np.inf, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Searching an index for the queries of a topics file."""
+"""Searches an index for the queries of a topics file."""
 
 from os import fspath
 from pathlib import Path
@@ -9,7 +9,7 @@ from i3_pyserini.errors import I3Error, at_least_1, check_tag
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters
 
-ENGINE = "milvus:"  # how a vector engine's address begins
+ENGINE = "milvus:"  # prefix of a vector engine's address
 
 
 def search_topics(
@@ -37,56 +37,56 @@ def search_topics(
 ) -> WrittenRun:
     """Searches an index for topics and writes a run.
 
-    Queries are encoded as the index's manifest says, without torch unless a device is named. A
-    flat index is searched exactly. Hits are in trec_eval's order.
+    Queries are encoded with the settings of the index manifest, without torch unless a device is
+    given. A flat index is searched exactly. Hits are in trec_eval's order.
 
     Args:
         index: an index directory, or the address of a vector engine, milvus:FILE.db or
             milvus:http://HOST:19530.
-        topics: a TSV or JSONL file, or a data set's name.
+        topics: a TSV, CSV or JSONL file, or the name of a data set.
         output: the run file to write.
-        model: directory or hub name of the model that encodes queries; the one that the index's
-            manifest names by default.
-        queries: how it encodes them.
-        encoded_queries: folder of queries that were encoded before, in place of `model`.
-        hits: most hits of a query; 1,000 by default.
-        parameters: of an approximate index.
+        model: directory or hub name of the query model. Default: the model named in the index
+            manifest.
+        queries: query encoder settings.
+        encoded_queries: folder of encoded queries, instead of `model`.
+        hits: maximum hits per query. Default: 1,000.
+        parameters: parameters of an approximate index.
         feedback: pseudo-relevance feedback.
-        remove_query: leave out the passage that has the query's id.
+        remove_query: exclude the passage with the query's id.
         max_passage: write documents, ranked by their best passages.
-        max_passage_hits: most documents of a query.
-        max_passage_delimiter: between the document's id and the rest of a passage's.
-        collection: what was loaded into a vector engine.
-        batch_size: queries that are searched together.
-        threads: all cores by default.
-        output_format: "trec", or "msmarco" for query, passage and rank alone.
-        tag: last column of the run; the model's name by default.
-        speed: a JSON file to write, with queries per second, encoding included, start-up excluded.
-        overwrite: replace an older run.
+        max_passage_hits: maximum documents per query.
+        max_passage_delimiter: separator between document id and passage number in a docid.
+        collection: name of the collection in a vector engine.
+        batch_size: number of queries searched together.
+        threads: number of threads. Default: all cores.
+        output_format: "trec", or "msmarco" for query, passage and rank only.
+        tag: last column of the run. Default: the model's name.
+        speed: JSON file to write with queries per second, with encoding and without start-up.
+        overwrite: replace an existing run.
 
     Returns:
         The run that was written.
 
     Raises:
-        I3Error: an input cannot be read or does not fit the others, or options do not go together.
+        I3Error: an input cannot be read or contradicts another, or options cannot be combined.
     """
     at_least_1(hits=hits, max_passage_hits=max_passage_hits, batch_size=batch_size, threads=threads)
     if not max_passage_delimiter:
         raise I3Error("max_passage_delimiter is empty")
     check_tag(tag)
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
-        raise I3Error("encoded_queries are encoded already: leave model and its options out")
+        raise I3Error("encoded_queries cannot be combined with model and its options")
     index = fspath(index)
     if index.startswith(ENGINE):
         if not collection or feedback.prf_depth or parameters.given():
             raise I3Error(
-                f"{index}: a vector engine needs collection, and has no prf_depth, nprobe, "
-                "ef_search or refine"
+                f"{index}: a vector engine requires collection, and does not support prf_depth, "
+                "nprobe, ef_search and refine"
             )
     elif collection:
         raise I3Error(
-            f"{index}: collection is of a vector engine, whose address is milvus:FILE.db or "
-            "milvus:http://HOST:19530"
+            f"{index}: collection requires a vector engine, with an address such as "
+            "milvus:FILE.db or milvus:http://HOST:19530"
         )
     from i3_pyserini.search.job import Queries, Results, SearchJob, run
 

@@ -1,7 +1,7 @@
-"""BM25 without Java: SQLite cuts and stems words and keeps where they occur, NumPy scores.
+"""BM25 without Java: SQLite tokenizes, stems and indexes words, NumPy computes scores.
 
 The index is one file, SQLite's full-text index of titles and texts (FTS5), read word by word.
-Beside Lucene's English analysis as Pyserini has it:
+Compared with Lucene's English analysis in Pyserini:
 
 | | here | Lucene |
 | --- | --- | --- |
@@ -27,35 +27,35 @@ from i3_pyserini.errors import I3Error
 WORD = re.compile(r"\w+")
 TOKENIZE = "tokenize='porter unicode61'"
 TABLE = f"CREATE VIRTUAL TABLE word USING fts5(text, content='', {TOKENIZE})"
-MOST_KEPT = 20_000_000  # occurrences of words that are kept in memory: 160 MB
+MOST_KEPT = 20_000_000  # cached occurrences of words: 160 MB
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def stop_words() -> frozenset[str]:
-    """The words that pseudo-queries leave out; read here without importing torch."""
+    """The stop words of pseudo-queries, read without importing torch."""
     text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def content_words(text: str, stops: frozenset[str]) -> list[str]:
-    """The words of a query that count: all but stop words, or all if there are no others."""
+    """The words of a query without stop words, or all if there are only stop words."""
     words = WORD.findall(text.lower())
     return [word for word in words if word not in stops] or words
 
 
 def build_word_index(path: Path, texts: Iterable[str]) -> None:
-    """Writes an index of texts.
+    """Creates a word index of texts.
 
     Args:
         path: the file, which does not exist.
-        texts: they are found by their positions, from 0 on.
+        texts: the texts, identified by their positions, starting at 0.
 
     Raises:
         sqlite3.Error: it cannot be written.
     """
     with closing(sqlite3.connect(path)) as connection:
-        # Durability is the final rename's: an index that is not complete is thrown away.
+        # The final rename provides durability: an incomplete index is discarded.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute(TABLE)
         with connection:
@@ -64,10 +64,10 @@ def build_word_index(path: Path, texts: Iterable[str]) -> None:
 
 
 class WordIndex:
-    """An index of words, searched with BM25.
+    """A word index, searched with BM25.
 
     Args:
-        path: a file that `build_word_index` wrote.
+        path: a file of `build_word_index`.
 
     Raises:
         I3Error: it is damaged.
@@ -92,15 +92,15 @@ class WordIndex:
         return len(self._lengths)
 
     def search(self, queries: Sequence[str], k1: float, b: float) -> "Iterable[Numbers]":
-        """Scores of all texts for each query, 0 for those that have none of its words.
+        """Computes the scores of all texts for each query; 0 for texts without its words.
 
-        A word's weight is Lucene's: ln(1 + (N - n + 0.5) / (n + 0.5)) for n of N texts, times
-        tf / (tf + k1 (1 - b + b length / mean length)), times how often the query has it.
+        A word's weight is Lucene's: ln(1 + (N - n + 0.5) / (n + 0.5)) for n of N texts, times tf /
+        (tf + k1 (1 - b + b length / mean length)), times its frequency in the query.
 
         Args:
             queries: their texts.
-            k1: how much a word's repetition counts.
-            b: how much long texts are held back, from 0 to 1.
+            k1: BM25's k1, the weight of repeated words.
+            b: BM25's b, the strength of length normalization, from 0 to 1.
 
         Yields:
             float32 [N].
@@ -125,7 +125,7 @@ class WordIndex:
         self._connection.close()
 
     def _stems(self, queries: Sequence[str]) -> list[Counter[str]]:
-        """How often each query has each stem, as SQLite cuts and stems it."""
+        """The frequency of each stem in each query, as SQLite tokenizes and stems it."""
         found: list[Counter[str]] = [Counter() for _ in queries]
         with closing(sqlite3.connect(":memory:")) as connection:
             connection.execute(f"CREATE VIRTUAL TABLE query USING fts5(text, {TOKENIZE})")

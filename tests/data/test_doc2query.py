@@ -148,7 +148,7 @@ def test_models_that_cannot_be_used(
     assert "weights are missing, such as decoder.block.0" in refused(half)
     small = T5Config(**{**json.loads((half / "config.json").read_text()), "vocab_size": 9})
     T5ForConditionalGeneration(small).save_pretrained(half)
-    assert f"has {len(VOCABULARY)} tokens but the model embeds only 9" in refused(half)
+    assert f"has {len(VOCABULARY)} tokens but the model has only 9" in refused(half)
     assert not list((tmp_path / "out").iterdir())
 
 

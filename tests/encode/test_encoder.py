@@ -55,7 +55,7 @@ def test_options_overrule_what_a_model_declares(
 ) -> None:
     options = EncoderOptions(l2_norm=False, query_prefix="query:")
     encoder = i3.load(minilm, encoder=options)
-    assert "options overrule what it declares (--l2-norm" in capsys.readouterr().err
+    assert "options override its declarations (--l2-norm" in capsys.readouterr().err
     assert abs(np.linalg.norm(encoder.encode_queries(["eggs"])[0]) - 1) > 0.01
 
 

@@ -173,7 +173,7 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
         check_index(index("other", 32, "0" * 64), encoder)
     with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .* have 32"):
         check_index(index("narrow", 16, None), encoder)
-    with pytest.raises(I3Error, match="no index here"):
+    with pytest.raises(I3Error, match="not an index"):
         check_index(tmp_path / "nowhere", encoder)
     (tmp_path / "same" / "index").write_bytes(b"IxFI")
     with pytest.raises(I3Error, match="FAISS cannot read it"):
@@ -197,5 +197,5 @@ def test_a_token_without_an_embedding_is_named(tmp_path: Path) -> None:
     declared = {"added_tokens_decoder": {"999": {"content": "[NEW]", "special": True}}}
     model = make_odd_model(Kind(config=declared), tmp_path / "odd")
     assert auto(model).encode(["an egg"]).shape == (1, 32)
-    with pytest.raises(I3Error, match=r"token '\[NEW\]' has id \d+, but the model embeds only"):
+    with pytest.raises(I3Error, match=r"token '\[NEW\]' has id \d+, but the model has only"):
         auto(model).encode(["an egg", "a [NEW] egg"])

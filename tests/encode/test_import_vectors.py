@@ -195,7 +195,7 @@ def test_nothing_in_it(tmp_path: Path, ids: Path) -> None:
 def test_what_is_no_source_is_refused(tmp_path: Path, ids: Path) -> None:
     (tmp_path / "index").write_bytes(b"IxFI")
     for path, with_ids, said in (
-        (npy(tmp_path), None, r"vectors\.npy: has no ids in it; name a file of them with --ids"),
+        (npy(tmp_path), None, r"vectors\.npy: .* ids; .*--ids"),
         (jsonl(tmp_path / "v.jsonl"), ids, r"--ids .*ids\.txt: is for a \.npy file"),
         (tmp_path / "nowhere.npy", ids, r"--ids .*: is for a \.npy file"),
         (tmp_path / "nowhere", None, "nowhere: no such file"),
@@ -204,7 +204,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path, ids: Path) -> None:
         with pytest.raises(I3Error, match=said):
             find_vectors(path, with_ids)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(I3Error, match=r"empty: neither index and docid nor \.jsonl files"):
+    with pytest.raises(I3Error, match=r"empty: .*index and docid .*\.jsonl"):
         find_vectors(tmp_path / "empty")
     for array, said in (
         (np.ones((9, 4), dtype=np.longdouble), "expected one of float16, float32, float64"),
@@ -237,9 +237,8 @@ def test_import_on_the_command_line(tmp_path: Path, ids: Path, run_module: Run) 
     command = ("i3_pyserini", "index", "import", npy(tmp_path), *output)
     done = run_module(*command)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"error: {tmp_path / 'vectors.npy'}: has no ids in it; name a file of them with --ids\n"
-    )
+    assert done.stderr.startswith(f"error: {tmp_path / 'vectors.npy'}: ")
+    assert "--ids" in done.stderr
     done = run_module(*command, "--ids", ids)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {tmp_path / 'out'}: 9 vectors of 4 dimensions\n"

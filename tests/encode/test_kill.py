@@ -99,7 +99,7 @@ def test_asked_to_stop_it_finishes_the_part(
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
-    assert "finishing the part in work" in said
+    assert "finishing the current part" in said
     assert "stopped: " in said
     assert "passages are encoded; run the same command again to resume" in said
     assert "Traceback" not in said
@@ -149,7 +149,7 @@ def test_killed_worker_is_said(hundred: Corpus, tmp_path: Path, same_bytes: Same
         os.kill(children(process.pid)[-1], signal.SIGKILL)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 2, said
-    assert "error: an encoding process ended before its time (signal 9; out of memory?)" in said
+    assert "error: an encoding process died (signal 9; out of memory?)" in said
     assert "Traceback" not in said
     assert finished(hundred, index).returncode == 0
     assert same_bytes(index)

@@ -60,7 +60,7 @@ def test_queries_that_are_cut_are_counted(
     encoder = load_query_encoder(minilm, device=device, settings=EncoderSettings(query_length=5))
     encoder.encode(["a b", "a b c", "a b c d", "a b c d e"])
     note_cut(encoder, 4)
-    assert "2 of 4 queries are cut to 5 ids" in capsys.readouterr().err
+    assert "2 of 4 queries are truncated to 5 ids" in capsys.readouterr().err
     encoder.encode(["a b"])
     note_cut(encoder, 1)
     assert not capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_without_a_collection_the_index_alone_is_looked_at(corpus: Corpus, tmp_p
     (index / "manifest.json").unlink()
     found = check(index, source=None)
     assert found[0].endswith("without a manifest.json")
-    assert found[1] == "model       no name, not compared (give it as --model)"
+    assert found[1] == "model       no name, not compared (give the model with --model)"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_damaged_files_are_named(corpus: Corpus, tmp_path: Path) -> None:
         return encode(corpus, tmp_path / name, kind)
 
     cases = [
-        (cut(index("a"), "index", 1), "524 bytes where 525 are due; it was cut off"),
+        (cut(index("a"), "index", 1), "expected 525 bytes, got 524"),
         (cut(index("b"), "docid", 1), "its last line has no end; it was cut off"),
         (cut(index("c"), "docid", 4), "docid: 59 ids for 60 vectors"),
         (cut(index("d", "npy"), "embeddings.npy", 1), "not a .npy file that can be mapped"),
@@ -152,7 +152,7 @@ def test_lengths_of_a_model_that_scales_vectors() -> None:
     look(1.0009)
     look(0.9991)
     for length in (1.0011, 0.9989, 0):
-        said = rf"id 'b' \(row 1, from 0\) has length {length:.4g}, but its model scales"
+        said = rf"id 'b' \(row 1, from 0\) has length {length:.4g}, but its model"
         with pytest.raises(I3Error, match=said):
             look(length)
 

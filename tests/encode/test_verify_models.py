@@ -81,7 +81,7 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
     assert reference_of(index, Flags(eggs.path)).corpus == named
     assert reference_of(index, Flags()).unit_tolerance is None
     for flags, said in (
-        (Flags(options={"pooling": "mean"}), "--pooling: the manifest of .* says it"),
+        (Flags(options={"pooling": "mean"}), "--pooling: the manifest of "),
         (Flags(fields=("text",)), "--fields: the manifest"),
         (Flags(encoder_class="auto"), "--encoder-class: the manifest"),
     ):
@@ -92,7 +92,7 @@ def test_flags_of_an_index_of_ours_are_in_its_manifest(
     )
     assert reference_of(index, Flags()).source is None
     assert reference_of(index, Flags()).unit_tolerance == 1e-3
-    with pytest.raises(I3Error, match="its model /gone is not here; give --model, or --check 0"):
+    with pytest.raises(I3Error, match=r"its model /gone .*; give --model, or --check 0"):
         reference_of(index, Flags(eggs.path))
     assert reference_of(index, Flags(eggs.path, passages=0)).source is None
     moved = reference_of(index, Flags(eggs.path, tiny_bert)).source
@@ -125,10 +125,10 @@ def test_an_index_of_stock_pyserini_with_flags(
         run(model=tiny_bert, options={"pooling": "mean"})
     with pytest.raises(I3Error, match="have a cosine of"):
         run(model=tiny_bert, options=right, fields=("title", "text"))
-    with pytest.raises(I3Error, match="of what model"):
+    with pytest.raises(I3Error, match="unknown model"):
         run()
     assert run(passages=0)[-1] == "collection  the same 20 ids in the same order"
-    with pytest.raises(I3Error, match="--pooling: says how a model encodes; name it with --model"):
+    with pytest.raises(I3Error, match=r"--pooling: .*--model"):
         run(options={"pooling": "mean"}, passages=0)
 
 
@@ -166,7 +166,7 @@ def test_verify_on_the_command_line(
     for flags, said in (
         (("--check", -1), "check is -1, must be at least 0"),
         (("--max-length", 0), "max_length is 0, must be at least 1"),
-        (("--add-sep",), f"--add-sep: the manifest of {index} says it; leave it out"),
+        (("--add-sep",), f"--add-sep: the manifest of {index}"),
     ):
         done = run_module(*command, *flags)
         assert (done.returncode, done.stdout) == (2, "")

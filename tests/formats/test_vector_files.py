@@ -94,7 +94,7 @@ def test_other_indexes_are_refused(tmp_path: Path) -> None:
     write_files("faiss", tmp_path, blocks(), SHAPE)
     with (tmp_path / "index").open("r+b") as file:
         file.truncate(45 + 11 * 3 * 4 - 1)
-    with pytest.raises(I3Error, match="index: 176 bytes where 177 are due; it was cut off"):
+    with pytest.raises(I3Error, match=r"index: .*177 bytes, got 176"):
         open_index(tmp_path / "index")
 
 

@@ -119,7 +119,7 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     assert len(list(tmp_path.glob(f"lucene-{tmp_path.name}-*"))) == 1
     corpus.write_text(corpus.read_text().replace("nine", "four"))  # of the same size
     for arguments, said in (
-        (("--output", tmp_path / "more.txt"), "was made of something else (sha256 is "),
+        (("--output", tmp_path / "more.txt"), "belongs to another corpus (sha256 is "),
         (("--output", tmp_path / "run.txt"), "exists; choose another name"),
         (("--output", tmp_path / "more.txt", "--b", 2), "b from 0 to 1"),
     ):

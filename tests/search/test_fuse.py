@@ -255,19 +255,19 @@ def test_mistakes(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..
     ranks = tmp_path / "ranks.tsv"
     ranks.write_text("3\tgood\t1\n4\tgood\t1\n")
     for arguments, said in (
-        ((one,), "name two runs or more"),
+        ((one,), "two or more runs"),
         ((one, two, "--weights", "1"), "1 weights for 2 runs"),
-        ((one, two, "--weights", "1", "-2"), "must be 0 or more"),
+        ((one, two, "--weights", "1", "-2"), "must be at least 0"),
         ((one, two, "--weights", "a", "b"), "unable to convert"),
-        ((one, two, "--tune", runs["qrels"]), "tune needs tune_runs"),
+        ((one, two, "--tune", runs["qrels"]), "tune requires tune_runs"),
         ((one, runs["qrels"]), "a run has"),
-        ((one, one), "is named twice"),
+        ((one, one), "is given twice"),
         ((one, runs["dev-right"]), "in another run"),
         ((one, ranks, "--method", "interpolation"), "has ranks only"),
         ((one, two, "--k", "nan"), "k is nan"),
         ((one, two, "--hits", "0"), "hits is 0"),
         ((one, two, "--tune", runs["qrels"], "--tune-runs", one, two), "in the dev runs"),
-        ((one, two, "--stored", one), "not stored weights"),
+        ((one, two, "--stored", one), "not a file of stored weights"),
     ):
         done = run_module("i3_pyserini", "fuse", *arguments, "--output", output)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr

@@ -192,18 +192,18 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         (("--index", index, "--nprobe", 3), None, "nprobe"),
         (("--index", index), empty, "empty.tsv: no topics"),
         (("--index", index), bad, "bad.tsv, line 2: no tab"),
-        (("--index", index), blank, "query id 'a b' has white space in it"),
+        (("--index", index), blank, "query id 'a b' contains white space"),
         (("--index", index), tmp_path / "absent.tsv", "no such topics file"),
-        (("--index", tmp_path), None, "no index here"),
+        (("--index", tmp_path), None, "not an index"),
         (("--index", index, "--encoder", tmp_path / "absent"), None, "no such directory"),
         (("--index", index, "--encoder", minilm), None, "encoded by another model"),
         (("--index", index, "--encoder-class", "i3", "--l2-norm"), None, "configuration"),
         (("--index", index, "--encoded-queries", tmp_path), None, "no encoded queries here"),
         (("--index", index, "--prf-depth", 3, "--rocchio-topk", 0), None, "feedback of depth 3"),
-        ((), None, "name what to search"),
-        (("--engine", "milvus:x.db"), None, "a vector engine needs collection"),
+        ((), None, "expected --index"),
+        (("--engine", "milvus:x.db"), None, "a vector engine requires collection"),
         (("--index", index, "--tag", "a b"), None, "has white space in it"),
-        (("--index", index, "--collection", "a"), None, "collection is of a vector engine"),
+        (("--index", index, "--collection", "a"), None, "collection requires a vector engine"),
     ):
         code, stderr = search(*arguments, topics=topics or place / "topics.tsv")
         assert code == 2

@@ -129,7 +129,7 @@ def test_what_cannot_be_searched(tmp_path: Path, place: Path) -> None:
             searcher.search_arrays(queries, k)
     with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .*model have 32"):
         Searcher(index, load_query_encoder(str(place / "model")))
-    with pytest.raises(I3Error, match="no index here"):
+    with pytest.raises(I3Error, match="not an index"):
         Searcher(tmp_path / "absent")
 
 
@@ -137,7 +137,7 @@ def test_damaged_indexes(tmp_path: Path) -> None:
     index = write_index(tmp_path / "index", random_vectors(30))
     content = (index / "index").read_bytes()
     (index / "index").write_bytes(content[:-100])
-    with pytest.raises(I3Error, match="it was cut off"):
+    with pytest.raises(I3Error, match="truncated"):
         Searcher(index)
     (index / "index").write_bytes(content)
     with (index / "docid").open("a") as docids:

@@ -1,1 +1,1 @@
-"""Approximate indexes: built, tuned, chosen and read."""
+"""Approximate indexes: building, tuning, advice and reading."""

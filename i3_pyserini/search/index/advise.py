@@ -1,12 +1,11 @@
-"""Which type of index for a collection: the benchmark's measurements, scaled to its size.
+"""Recommends an index type for a collection, from benchmark results scaled to its size.
 
-`measured.json` is what `python -m benchmarks.ann` wrote. Recall is taken as measured, at the
-number of passages that is nearest. Bytes of a vector and milliseconds grow with the dimension, and
-milliseconds with the vectors that are looked at: all of them, or as many lists of those as were
-searched when it was measured. A graph is taken to grow with log N.
+`measured.json` is the output of `python -m benchmarks.ann`. Recall is that of the nearest measured
+number of passages. Bytes per vector and milliseconds are scaled with the dimension, and
+milliseconds also with the number of vectors compared. For a graph, time is scaled with log N.
 
-Where exact search takes less than `QUICK` milliseconds a query, nothing is to be gained by another
-type: seven seconds at most of 6,980 queries, of whose hits some would then be missed.
+If exact search takes less than `QUICK` milliseconds per query, another type would save at most
+seven seconds for 6,980 queries and miss some hits.
 """
 
 import json
@@ -22,7 +21,7 @@ from i3_pyserini.errors import I3Error, at_least_1
 if TYPE_CHECKING:
     import pandas as pd
 
-QUICK = 1.0  # milliseconds a query
+QUICK = 1.0  # milliseconds per query
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)I?B?")
 SPARE = 1.1  # times the index: ids, queries, hits, and the process itself
@@ -30,14 +29,14 @@ SPARE = 1.1  # times the index: ids, queries, hits, and the process itself
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a type would be for a collection.
+    """The estimate for an index type.
 
     Attributes:
-        name: of the type.
+        name: name of the type.
         recall: recall@k against exact search.
-        gigabytes: of memory while searching.
-        milliseconds: a query, all cores, many queries at once.
-        measured_at: passages of the measurement.
+        gigabytes: memory while searching.
+        milliseconds: time per query, on all cores, for many queries at once.
+        measured_at: number of passages in the measurement.
     """
 
     name: str
@@ -49,15 +48,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Advice:
-    """Which type of index for a collection.
+    """A recommended index type.
 
     Attributes:
-        k: of recall@k.
-        gigabytes: of memory that there are.
-        estimates: of all types.
-        recommended: the type to take.
-        exact: whether that is because exact search is quick enough.
-        measured: of what, and where, the estimates come from.
+        k: the k of recall@k.
+        gigabytes: available memory.
+        estimates: estimates for all types.
+        recommended: the recommended type.
+        exact: whether exact search is fast enough.
+        measured: data and machine of the measurements.
     """
 
     k: int
@@ -85,7 +84,7 @@ class Advice:
             "of passages).",
         ]
         if self.exact:
-            lines.append(f"So few passages are searched exactly in less than {QUICK:g} ms a query.")
+            lines.append(f"Exact search of so few passages takes less than {QUICK:g} ms per query.")
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -93,7 +92,7 @@ class Advice:
         return json.dumps(asdict(self), indent=2)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row for each type: the fields of its estimate, and whether it is recommended."""
+        """One row per type: its estimate, and whether it is recommended."""
         import pandas as pd
 
         rows = [asdict(one) for one in self.estimates]
@@ -112,17 +111,17 @@ def advise_index(
     k: Literal[10, 1000] = 1000,
     recall: float = 0.95,
 ) -> Advice:
-    """Recommends a type of index, from measurements.
+    """Recommends an index type, based on measurements.
 
     Args:
-        passages: of the collection.
-        dim: dimensions of its vectors.
-        memory: such as 32G; a number is bytes.
-        k: hits of a query.
-        recall: recall@k that is needed.
+        passages: number of passages.
+        dim: dimension of the vectors.
+        memory: available memory, such as 32G; a number is bytes.
+        k: hits per query.
+        recall: required recall@k.
 
     Returns:
-        Estimates for all types, and the quickest that fits; flat where that is quick enough.
+        Estimates for all types, and the fastest that fits; flat if that is fast enough.
 
     Raises:
         I3Error: a number is out of range, or no type fits.
@@ -132,13 +131,13 @@ def advise_index(
 
 
 def bytes_of(size: str | int) -> int:
-    """A size in words as bytes.
+    """Converts a size to bytes.
 
     Args:
         size: such as "32G" or "800M"; a number is bytes.
 
     Raises:
-        I3Error: it is no size.
+        I3Error: it is not a size.
     """
     found = SIZE.fullmatch(str(size).upper().replace(" ", ""))
     if found is None:
@@ -169,7 +168,9 @@ def _closest(estimates: list[Estimate], gigabytes: float) -> str:
     fitting = [one for one in estimates if one.gigabytes <= gigabytes]
     if not fitting:
         least = min(estimates, key=lambda one: one.gigabytes)
-        return f"{least.name} needs {least.gigabytes:.1f} GB; use several machines, or an engine"
+        return (
+            f"{least.name} needs {least.gigabytes:.1f} GB; use several machines, or a vector engine"
+        )
     best = max(fitting, key=lambda one: one.recall)
     return f"{best.name} with {best.recall:.4f} in {best.gigabytes:.1f} GB"
 

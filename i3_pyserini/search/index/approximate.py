@@ -1,4 +1,4 @@
-"""Building and tuning approximate indexes."""
+"""Builds and tunes approximate indexes."""
 
 from os import fspath
 from pathlib import Path
@@ -21,23 +21,22 @@ def build_index(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Written:
-    """Builds an index of another type from encoded vectors.
+    """Builds an approximate index from encoded vectors.
 
     Args:
         vectors: a directory of encoded vectors, such as a flat index.
         output: the directory to write.
-        type: flat, fp16, sq8, hnsw, ivf-flat, ivf-sq8, ivf-pq or rabitq, or a string of FAISS's
-            index_factory.
-        training: vectors to train with; by default as many as suit the type.
-        seed: of their choice.
-        overwrite: replace an older index.
+        type: flat, fp16, sq8, hnsw, ivf-flat, ivf-sq8, ivf-pq or rabitq, or a FAISS factory string.
+        training: number of training vectors. Default: suitable for the type.
+        seed: random seed for their choice.
+        overwrite: replace an existing index.
 
     Returns:
         The directory that was written.
 
     Raises:
-        I3Error: the vectors are damaged or not finite, the type is unknown or cannot be trained
-            with so few vectors, or the output cannot be written.
+        I3Error: the vectors are damaged or contain NaN or infinite values, the type is unknown or
+            needs more vectors for training, or the output cannot be written.
     """
     at_least_1(training=training)
     from i3_pyserini.formats.index_output import IndexOutput
@@ -59,28 +58,29 @@ def tune_index(
     queries: AnyPath | None = None,
     against: AnyPath | None = None,
 ) -> Tuned:
-    """Finds the cheapest parameters for a recall, and stores them in the index.
+    """Finds the fastest search parameters that reach a recall, and stores them in the index.
 
     Args:
         index: a directory of an approximate index.
-        topics: queries, not those to be reported: a TSV or JSONL file, or a data set's name.
-        target_recall: recall@k to reach, against exact search.
-        k: of recall@k.
-        queries: folder of encoded queries, in place of `topics`.
-        against: a flat index of the same passages; the one that it was built from by default.
+        topics: dev queries, not those to report: a TSV, CSV or JSONL file, or the name of a data
+            set.
+        target_recall: required recall@k, compared with exact search.
+        k: the k of recall@k.
+        queries: folder of encoded queries, instead of `topics`.
+        against: a flat index of the same passages. Default: the one that the index was built from.
 
     Returns:
-        What was tried, and what is stored.
+        The parameters tried, and those stored.
 
     Raises:
-        I3Error: the index has no parameters, or is not of the same passages or model as the
-            other inputs, or the target cannot be reached.
+        I3Error: the index has no parameters, its passages or model differ from the other inputs, or
+            the target cannot be reached.
     """
     at_least_1(k=k)
     if not 0 < target_recall <= 1:
         raise I3Error(f"target_recall is {target_recall:g}, must be above 0 and at most 1")
     if (topics is None) == (queries is None):
-        raise I3Error("name the queries to tune with: one of topics and queries")
+        raise I3Error("expected either topics or queries")
     from i3_pyserini.search.index.tune import tune
 
     vectors = _vectors(Path(index), topics, None if queries is None else Path(queries))
@@ -90,7 +90,7 @@ def tune_index(
 
 
 def _vectors(index: Path, topics: NameOrPath | None, queries: Path | None) -> "Scores":
-    """The vectors of the queries to tune with, compared with what encoded the index."""
+    """The vectors of the tuning queries, checked against the encoder of the index."""
     from i3_pyserini.encode.index_encoder import refuse_other_encoder
     from i3_pyserini.formats.encoded_queries import read_encoded_queries
     from i3_pyserini.formats.topics import read_topics

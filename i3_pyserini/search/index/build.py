@@ -1,4 +1,4 @@
-"""Building an index of another type from encoded vectors, some thousand of them in memory."""
+"""Builds an index from encoded vectors, with some thousand of them in memory at a time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from i3_pyserini.search.index.types import Plan, plan
 
 @dataclass(frozen=True)
 class Built:
-    """What was built.
+    """The result of a build.
 
     Attributes:
         plan: see `Plan`.
@@ -38,21 +38,21 @@ class Built:
 def build(
     source: Path, output: IndexOutput, kind: str, training: int | None = None, seed: int = 0
 ) -> Built:
-    """Builds an index directory that our search and stock Pyserini's read.
+    """Builds an index directory for this package and stock Pyserini.
 
-    The source is read twice: for the vectors to train with, and to add them all. What is in
-    memory is the index itself in its own size, and a block of vectors.
+    The source is read twice: for the training vectors, and to add all vectors. Memory holds the
+    index and a block of vectors.
 
     Args:
         source: a directory of encoded vectors.
-        output: where the index goes.
+        output: the output.
         kind: see `plan`.
-        training: vectors to train with; None for what suits the type.
-        seed: of the choice of these.
+        training: number of training vectors; None for the default of the type.
+        seed: random seed for their choice.
 
     Raises:
-        I3Error: the source is damaged, a vector is not finite, the type is unknown or cannot be
-            trained with so few vectors, or the output cannot be written.
+        I3Error: the source is damaged, a vector has NaN or infinite values, the type is unknown or
+            needs more vectors for training, or the output cannot be written.
     """
     shape, _ = read_files(source)
     wanted = plan(kind, shape.passages, shape.dimension)
@@ -92,7 +92,7 @@ def _write(index: faiss.Index, blocks: Iterable[Block], folder: Path) -> None:
 
 
 def _sample(source: Path, shape: Shape, size: int, seed: int) -> Scores:
-    """Vectors at random, without replacement, in the order of the source."""
+    """A random sample of vectors, without replacement, in the order of the source."""
     rows = np.sort(np.random.default_rng(seed).choice(shape.passages, size, replace=False))
     chosen = np.empty((size, shape.dimension), dtype=np.float32)
     start = taken = 0
@@ -121,7 +121,7 @@ def _finite(blocks: Iterable[Block], source: Path) -> Iterator[Block]:
 
 
 def _bytes(index: faiss.Index, shape: Shape) -> int:
-    """About how large the file will be."""
+    """The approximate size of the file."""
     try:
         code = int(index.sa_code_size())
     except RuntimeError:  # some types have no codes of their own; a graph has links besides

@@ -1,4 +1,4 @@
-"""Lengths of vectors: what a graph of raw inner products finds depends on how much they differ."""
+"""Lengths of vectors, whose variation affects the recall of graphs with inner products."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,18 +10,18 @@ from i3_pyserini.errors import note
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.search.faiss_index import parts_of
 
-SKEWED = 0.2  # from here on recall@1000 falls: `benchmarks/hnsw_norms.py`, docs/indexes.md
+SKEWED = 0.2  # above this, recall@1000 decreases: `benchmarks/hnsw_norms.py`, docs/indexes.md
 Lengths = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Norms:
-    """The lengths of all vectors of an index, kept as blocks of it pass; 4 bytes a vector."""
+    """Collects the lengths of all vectors while blocks are read; 4 bytes per vector."""
 
     def __init__(self) -> None:
         self._lengths: list[Lengths] = []
 
     def of(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yields the blocks, and keeps the lengths of their vectors."""
+        """Yields the blocks and stores the lengths of their vectors."""
         for block in blocks:
             vectors = block.vectors.astype(np.float32, copy=False)
             self._lengths.append(np.linalg.norm(vectors, axis=1))
@@ -29,14 +29,14 @@ class Norms:
 
     @property
     def variation(self) -> float:
-        """Standard deviation of the lengths by their mean; 0 where all are equal."""
+        """Coefficient of variation of the lengths: standard deviation divided by mean."""
         lengths = np.concatenate(self._lengths, dtype=np.float64)
         mean = float(lengths.mean())
         return float(lengths.std()) / mean if mean else 0.0
 
 
 def is_graph(index: faiss.Index) -> bool:
-    """Whether an index searches a graph of all its vectors, not of lists of them."""
+    """Whether an index searches a graph of all its vectors, not of lists."""
     for part in parts_of(index):
         if hasattr(part, "nlist"):
             return False
@@ -46,17 +46,17 @@ def is_graph(index: faiss.Index) -> bool:
 
 
 def note_skewed(norms: Norms, name: str, instead: str = "type ivf-flat or flat") -> None:
-    """Notes that a graph will find less than it seems, if the lengths of its vectors differ much.
+    """Prints a note that a graph will miss hits, if the lengths of its vectors vary much.
 
     Args:
-        norms: of all its vectors.
-        name: of the index, in the note.
-        instead: the types that find more.
+        norms: norms of all its vectors.
+        name: name of the index in the note.
+        instead: recommended types.
     """
     variation = norms.variation
     if variation > SKEWED:
         note(
-            f"{name}: the vectors' lengths differ (coefficient of variation {variation:.2f}), and "
-            f"a graph of inner products then misses hits; take {instead}, or vectors "
-            "of unit length if the model is made for them, and measure recall on your queries"
+            f"{name}: the lengths of the vectors differ (coefficient of variation "
+            f"{variation:.2f}), so a graph with inner products misses hits; use {instead}, or "
+            "normalized vectors if the model supports them, and measure recall on your queries"
         )

@@ -1,4 +1,4 @@
-"""What tuning an index returns."""
+"""Results of tuning an index."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """What was measured.
+    """One measurement.
 
     Attributes:
-        parameters: what was set.
-        recall: share of the exact search's first k hits that were found, on average.
-        milliseconds: of wall time a query, all queries at once.
+        parameters: the parameters.
+        recall: mean share of the first k exact hits that were found.
+        milliseconds: wall time per query, for all queries at once.
     """
 
     parameters: Mapping[str, int]
@@ -27,13 +27,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """An index whose parameters were tuned; usable wherever its path is.
+    """A tuned index; can be used as its path.
 
     Attributes:
-        index: its directory, where the best trial's parameters are stored now.
-        k: of recall@k.
-        best: the cheapest trial that reached the recall.
-        trials: all, in the order in which they were made.
+        index: its directory, which now contains the best parameters.
+        k: the k of recall@k.
+        best: the fastest trial that reached the recall.
+        trials: all trials in order.
     """
 
     index: Path
@@ -53,12 +53,12 @@ class Tuned:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """The best trial, and all of them."""
+        """The best trial and all trials."""
         trials = [asdict(trial) for trial in self.trials]
         return json.dumps({"k": self.k, "best": asdict(self.best), "trials": trials}, indent=2)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row for each trial: its parameters, recall, milliseconds, and whether it is stored."""
+        """One row per trial: parameters, recall, milliseconds, and whether it is stored."""
         import pandas as pd
 
         return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Training an index: what FAISS warns of, hundreds of times, becomes one note."""
+"""Trains an index, and turns hundreds of FAISS warnings into one note."""
 
 import os
 import re
@@ -16,15 +16,15 @@ FEW = re.compile(r"WARNING clustering \d+ points to \d+ centroids: .*at least (\
 
 
 def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
-    """Trains an index, and notes if it was given fewer vectors than FAISS wants.
+    """Trains an index. Prints a note if FAISS recommends more vectors.
 
     Args:
-        index: an index that is not trained.
+        index: an untrained index.
         vectors: float32 [N, H].
-        factory: what the index is called in messages.
+        factory: name of the index in messages.
 
     Raises:
-        I3Error: it cannot be trained with so few vectors.
+        I3Error: there are too few vectors.
     """
     try:
         with _warnings() as said:
@@ -33,7 +33,7 @@ def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
         reason = str(error).strip().splitlines()[-1]
         raise I3Error(
             f"type {factory}: cannot be trained with {len(vectors):,} vectors ({reason:.160}); "
-            "take a smaller type, or flat"
+            "use a smaller type, or flat"
         ) from error
     wanted = [int(found[1]) for line in said if (found := FEW.search(line))]
     for line in said:
@@ -41,19 +41,19 @@ def train(index: faiss.Index, vectors: Scores, factory: str) -> None:
             print(line, file=sys.stderr)
     if wanted:
         note(
-            f"type {factory} was trained with {len(vectors):,} vectors where FAISS wants at "
-            f"least {max(wanted):,}; it will find less: take flat, which is exact, and quick with "
+            f"type {factory} was trained with {len(vectors):,} vectors, but FAISS recommends at "
+            f"least {max(wanted):,}; recall will be lower: use flat, which is exact and fast for "
             "so few passages"
         )
 
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """What C++ writes to the process's standard error meanwhile: its lines, when the block ends."""
+    """Captures the lines that C++ code writes to standard error in the block."""
     said: list[str] = []
     try:
         before = os.dup(2)
-    except OSError:  # there is no standard error
+    except OSError:  # no standard error
         yield said
         return
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:

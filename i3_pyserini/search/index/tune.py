@@ -1,4 +1,4 @@
-"""Finding the cheapest parameters of an index that reach a recall, by trying them."""
+"""Finds the fastest parameters of an index that reach a recall, by trial."""
 
 import time
 from collections.abc import Iterator
@@ -19,28 +19,27 @@ from i3_pyserini.search.index.results import Trial, in_words
 from i3_pyserini.search.searcher import Searcher
 
 REFINE = (1, 2, 4, 8, 16)
-STEPS = 3  # halvings between two values, one of which was too little
-REPEATS = 3  # the quickest counts: the others were disturbed
+STEPS = 3  # bisection steps between two values
+REPEATS = 3  # the fastest repetition counts
 
 
 def tune(
     index: Path, queries: Scores, target: float, k: int, against: Path | None = None
 ) -> tuple[Trial, list[Trial]]:
-    """Tries parameters, and stores the cheapest that reach the target in the index.
+    """Tries parameters, and stores the fastest that reach the target in the index.
 
     Args:
         index: a directory of an approximate index.
-        queries: float32 [Q, H]; not those that will be reported.
-        target: recall@k to reach, against exact search.
+        queries: float32 [Q, H]; not the queries to report.
+        target: required recall@k, compared with exact search.
         k: number of hits.
-        against: a flat index of the same passages; None for the one that it was built from.
+        against: a flat index of the same passages; None for the one that the index was built from.
 
     Returns:
-        The best trial, and all.
+        The best trial and all trials.
 
     Raises:
-        I3Error: the index has no parameters, or is not of the same passages, or the target cannot
-            be reached.
+        I3Error: the index has no parameters, the passages differ, or the target cannot be reached.
     """
     manifest = read_manifest(index)
     searched = read_index(index)
@@ -71,11 +70,11 @@ def _exact_hits(
     path = against or (Path(known) if known else None)
     if path is None or not path.is_dir():
         raise I3Error(
-            f"{index}: the vectors that it was built from are not "
-            f"{f'at {path}' if path else 'known'}; name a flat index of them as against"
+            f"{index}: the vectors it was built from are not "
+            f"{f'at {path}' if path else 'known'}; give a flat index of them as against"
         )
     if kind_of(path) != "faiss":
-        raise I3Error(f"{path}: not a flat index; name one of the same vectors as against")
+        raise I3Error(f"{path}: not a flat index; give one of the same vectors as against")
     flat, own = Searcher(path), Searcher(index)
     same = len(flat.docids) == len(own.docids) and flat.docids[0] == own.docids[0]
     if not same or flat.docids[-1] != own.docids[-1]:
@@ -86,7 +85,7 @@ def _exact_hits(
 def _grid(
     index: faiss.Index, k: int, target: float, trials: list[Trial]
 ) -> Iterator[dict[str, int]]:
-    """Parameters to try: each doubled until the target is reached; the trials tell."""
+    """Yields parameters to try, each doubled until the target is reached."""
     has = parameters_of(index)
     breadth = next((name for name in ("nprobe", "efSearch") if name in has), None)
     most = lists_of(index) if breadth == "nprobe" else int(index.ntotal)
@@ -111,7 +110,7 @@ def _grid(
 
 
 def _hopeless(trials: list[Trial], target: float) -> bool:
-    """Whether the last trial took longer than one that reached the target, as broader ones will."""
+    """Whether the last trial was slower than one that reached the target."""
     good = [trial.milliseconds for trial in trials if trial.recall >= target]
     return bool(good) and trials[-1].milliseconds > min(good)
 
@@ -126,7 +125,7 @@ def _try(index: faiss.Index, parameters: dict[str, int], queries: Scores, exact:
 
 
 def recall(found: Rows, exact: Rows) -> float:
-    """Mean share of the exact hits that were found; both int64 [Q, k]."""
+    """Mean share of the exact hits that were found. Both arguments are int64 [Q, k]."""
     shares = [
         len(np.intersect1d(one, other)) / len(other)
         for one, other in zip(found, exact, strict=True)
@@ -142,7 +141,7 @@ def _store(
     target: float,
     k: int,
 ) -> None:
-    """Index first, then manifest."""
+    """Stores the parameters, in the index first, then in the manifest."""
     built = replace(
         manifest.built,
         parameters=parameters_of(index),

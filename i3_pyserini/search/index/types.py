@@ -1,4 +1,4 @@
-"""The kinds of index that have a name here, and what of them depends on the collection."""
+"""The named index types, and their parameters that depend on the collection."""
 
 import math
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from i3_pyserini.search.faiss_index import (
     parts_of,
 )
 
-VECTORS_A_LIST = 39  # what FAISS wants at least to train one
+VECTORS_A_LIST = 39  # training vectors per list that FAISS requires
 TRAINED_A_LIST = 64
 MOST_LISTS = 65_536
-LISTS_A_PROBE = 16  # one in so many lists is searched
-LEAST_PROBES = 256  # a thousand hits lie in many lists, however small these are
+LISTS_A_PROBE = 16  # one in 16 lists is searched
+LEAST_PROBES = 256  # minimum, since a thousand hits are spread over many lists
 TRAINED = 65_536  # vectors, where that is not more for the lists
 
 
-TYPES = {  # FAISS's descriptions; the number of lists, and of pieces of a vector, are filled in
+TYPES = {  # FAISS factory strings; the numbers of lists and sub-vectors are filled in
     "flat": "Flat",
     "fp16": "SQfp16",
     "sq8": "SQ8",
@@ -36,13 +36,13 @@ TYPES = {  # FAISS's descriptions; the number of lists, and of pieces of a vecto
 
 @dataclass(frozen=True)
 class Plan:
-    """An index to be built.
+    """An index to build.
 
     Attributes:
-        name: of the type; None for a description of the user's.
-        factory: FAISS's description.
-        parameters: of searching.
-        training: vectors to train with.
+        name: name of the type; None for a factory string of the user.
+        factory: FAISS factory string.
+        parameters: search parameters.
+        training: number of training vectors.
     """
 
     name: str | None
@@ -51,7 +51,7 @@ class Plan:
     training: int
 
     def empty(self, dimension: int) -> faiss.Index:
-        """The index without vectors, of inner products, with its parameters set.
+        """The empty index, with inner product and its parameters set.
 
         Raises:
             I3Error: see `plan`.
@@ -62,16 +62,16 @@ class Plan:
 
 
 def plan(name: str, passages: int, dimension: int) -> Plan:
-    """What a name or a description means for a collection.
+    """The plan for a type name or factory string and a collection.
 
     Args:
         name: one of `TYPES`, in any case, or a string of FAISS's `index_factory`.
         passages: number of vectors.
-        dimension: numbers in each.
+        dimension: their dimension.
 
     Raises:
-        I3Error: FAISS does not understand the description, or it does not fit the dimension, or
-            is not of inner products.
+        I3Error: the factory string is invalid, does not fit the dimension, or does not support
+            inner products.
     """
     known = TYPES.get(name.lower())
     factory = name
@@ -84,9 +84,9 @@ def plan(name: str, passages: int, dimension: int) -> Plan:
 
 
 def lists_for(passages: int) -> int:
-    """Lists of an inverted file: the power of two nearest 4·√N, but no more than can be trained.
+    """Number of lists: the power of two nearest to 4·√N, but no more than can be trained.
 
-    Source: FAISS's own guidelines, which say 4·√N to 16·√N.
+    Source: FAISS's guidelines (4·√N to 16·√N).
     """
     wanted: int = 2 ** round(math.log2(4 * math.sqrt(passages)))
     most: int = 2 ** int(math.log2(max(1, passages // VECTORS_A_LIST)))
@@ -100,22 +100,22 @@ def _made(factory: str, dimension: int) -> faiss.Index:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise I3Error(
-            f"{place}: FAISS cannot make that of {dimension} dimensions ({reason:.160}); named "
+            f"{place}: FAISS cannot create it for {dimension} dimensions ({reason:.160}); named "
             f"types are {', '.join(TYPES)}"
         ) from error
     parts = list(parts_of(index))
     if any(isinstance(part, faiss.IndexIDMap) for part in parts):
-        raise I3Error(f"{place}: ids are in the file 'docid'; leave IDMap out")
+        raise I3Error(f"{place}: ids are in the file 'docid'; omit IDMap")
     if any(part.metric_type != faiss.METRIC_INNER_PRODUCT for part in parts):
-        raise I3Error(  # FAISS says nothing, and the hits would be the wrong ones
-            f"{place}: FAISS makes that for distances only, not for inner products; named types "
+        raise I3Error(  # FAISS does not report it, and the hits would be wrong
+            f"{place}: FAISS supports it for distances only, not for inner products; named types "
             f"are {', '.join(TYPES)}"
         )
     return index
 
 
 def _parameters(index: faiss.Index, lists: int) -> dict[str, int]:
-    """What a new index gets; FAISS's own values find little of a thousand hits."""
+    """The defaults of a new index; FAISS's own defaults find few of a thousand hits."""
     nprobe = min(lists, max(LEAST_PROBES, lists // LISTS_A_PROBE))
     breadth = max(64, 2 * nprobe) if lists else 1024  # a graph of the lists, or of the vectors
     values = {"refine": 4, "nprobe": nprobe, "efSearch": breadth}

@@ -111,7 +111,7 @@ def test_an_index_that_does_not_fit_is_refused(
         other, I3Tokenizer.from_pretrained(tiny_bert, other.config), tmp_path / "other"
     )
     refused("index: encoded by another model", replace(index, encoder=str(tmp_path / "other")))
-    refused("nowhere: no index here", replace(index, path=tmp_path / "nowhere"))
+    refused("nowhere: not an index", replace(index, path=tmp_path / "nowhere"))
     refused("nowhere", replace(index, encoder=str(tmp_path / "nowhere")))
     docids = index.path / "docid"
     names = docids.read_text()

@@ -47,7 +47,7 @@ def test_a_flat_index_has_no_nprobe(tmp_path: Path, run_module: Run) -> None:
     words = ("--topics", tmp_path / "topics.tsv", "--output", tmp_path / "run.txt")
     done = run_module("i3_pyserini.search", "--index", tmp_path / "flat", *words, "--nprobe", 3)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "nprobe is of IVF indexes, but this one is Flat" in done.stderr
+    assert "nprobe applies to IVF indexes, but this one is Flat" in done.stderr
     assert not (tmp_path / "run.txt").exists()
 
 
@@ -55,7 +55,7 @@ def test_a_flat_index_has_no_nprobe(tmp_path: Path, run_module: Run) -> None:
     ("words", "said"),
     [
         ("build nowhere --output i --type sq8", "no vectors here"),
-        ("build flat --output i --type IVF9,Nonsense", "FAISS cannot make that of 32 dimensions"),
+        ("build flat --output i --type IVF9,Nonsense", "FAISS cannot create it for 32 dimensions"),
         ("build flat --output i --type IVF500,Flat", "cannot be trained with 60 vectors"),
         ("build flat --output i --type sq8 --training 0", "training is 0, must be at least 1"),
         ("build nan --output i --type sq8", "the vector of 'd7' is not finite"),
