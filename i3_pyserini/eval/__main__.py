@@ -9,7 +9,7 @@ EVALUATE = "eval.runs:evaluate"
 
 
 def main() -> None:
-    """Calls the function that the first word names, or else `evaluate`."""
+    """Calls the function named by the first word, or `evaluate`."""
     from i3_pyserini.command import call
 
     words = sys.argv[1:]

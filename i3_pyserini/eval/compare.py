@@ -1,4 +1,4 @@
-"""Is one run better than another? Paired tests, corrected for how many runs are compared."""
+"""Paired significance tests between runs, corrected for multiple runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,36 +10,36 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import Evaluation, Values
 
 RESAMPLES = 9999
-BATCH = 1 << 22  # numbers that a test holds at a time
+BATCH = 1 << 22  # numbers in memory at a time
 CONFIDENCE = 0.95
 SEED = 42
 LEAST_QUERIES = 2
-EQUAL = 1e-9  # values that two orders of summation may give
+EQUAL = 1e-9  # tolerance for different orders of summation
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A run against the baseline, by one measure.
+    """A run compared with the baseline, for one measure.
 
     Attributes:
         run: the run's name.
-        baseline: the name of the run that it is compared with.
+        baseline: the name of the baseline run.
         measure: the measure.
-        queries: over how many queries: those that have a value in both runs.
+        queries: number of queries with a value in both runs.
         mean: the run's mean.
-        baseline_mean: the baseline's.
+        baseline_mean: the mean of the baseline.
         delta: mean difference.
-        low: lower end of its 95% interval, by the bootstrap over queries.
-        high: upper end.
-        effect: Cohen's d of paired values: `delta` over the differences' standard deviation; NaN
-            where they do not vary.
-        t_test: p of the paired t-test, two-sided; NaN where differences do not vary.
-        randomisation: p of the paired randomisation test (signs of differences), two-sided.
-        t_test_holm: corrected for the runs that are compared by this measure.
-        randomisation_holm: likewise.
-        wins: queries where the run is better.
-        ties: where both are equal.
-        losses: where the run is worse.
+        low: lower end of its 95% bootstrap interval over queries.
+        high: upper end of the interval.
+        effect: Cohen's d for paired values: `delta` divided by the standard deviation of the
+            differences; NaN if they are all equal.
+        t_test: p of the two-sided paired t-test; NaN if all differences are equal.
+        randomisation: p of the two-sided paired randomization test (signs of differences).
+        t_test_holm: `t_test`, corrected for the number of runs.
+        randomisation_holm: `randomisation`, corrected in the same way.
+        wins: number of queries on which the run is better.
+        ties: number of queries on which both are equal.
+        losses: number of queries on which the run is worse.
     """
 
     run: str
@@ -64,22 +64,22 @@ class Difference:
 def compare(baseline: Evaluation, others: Sequence[Evaluation]) -> list[Difference]:
     """Compares runs with a baseline, query by query.
 
-    Smucker, Allan and Carterette (CIKM 2007) compare the tests. The p-values of all runs by one
-    measure are corrected together, by Holm's method.
+    Smucker, Allan and Carterette (CIKM 2007) compare the tests. The p-values of all runs for one
+    measure are corrected together with Holm's method.
 
     Args:
-        baseline: what to compare with.
-        others: evaluations by the same qrels and measures.
+        baseline: evaluation of the baseline.
+        others: evaluations with the same qrels and measures.
 
     Returns:
-        By measure, and within it in the order of the runs.
+        The differences by measure, then in the order of the runs.
 
     Raises:
         I3Error: there are fewer than two queries.
     """
     queries = baseline.queries
     if len(queries) < LEAST_QUERIES:
-        raise I3Error(f"{len(queries)} query is too few to compare runs; leave out baseline")
+        raise I3Error(f"{len(queries)} query is too few to compare runs; omit baseline")
     return [
         difference
         for measure in baseline.values
@@ -111,7 +111,7 @@ def _compare_by(
 
 
 def _holm(p_values: Sequence[float]) -> Values:
-    """Corrected p-values; those that are NaN stay so, and do not count."""
+    """Corrected p-values; NaN values are kept and not counted."""
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415  (a second)
 
     corrected = np.array(p_values, dtype=float)
@@ -122,7 +122,7 @@ def _holm(p_values: Sequence[float]) -> Values:
 
 
 def _differ(base: Values, other: Values) -> dict[str, Any]:
-    """What can be said of two runs' values, float64 [Q] each; NaN where a query has none."""
+    """Statistics of two runs' values, float64 [Q] each; NaN for a query without a value."""
     from scipy import stats  # noqa: PLC0415  (half a second)
 
     shared = np.isfinite(base) & np.isfinite(other)

@@ -1,4 +1,4 @@
-"""Where two runs differ: the queries that changed most, and the passages that moved."""
+"""The differences between two runs: the queries that changed most, and the passages that moved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,11 +23,11 @@ STYLES = {".json": "json", ".md": "markdown", ".markdown": "markdown"}  # by the
 
 @dataclass(frozen=True, repr=False)
 class RunDiff:
-    """How a second run differs from a first.
+    """The differences between two runs.
 
     Attributes:
         found: all figures, and the queries that changed most.
-        output: the file that was written; None for none.
+        output: the file that was written; None if no file was written.
     """
 
     found: "Diff"
@@ -41,13 +41,13 @@ class RunDiff:
     __repr__ = __str__
 
     def to_json(self) -> str:
-        """All there is, with all digits."""
+        """All results, with all digits."""
         from i3_pyserini.eval.diff_page import as_json
 
         return as_json(self.found)
 
     def to_markdown(self) -> str:
-        """GitHub's Markdown."""
+        """GitHub Markdown."""
         from i3_pyserini.eval.diff_page import as_markdown
 
         return as_markdown(self.found)
@@ -80,26 +80,27 @@ def diff_runs(
     """Finds the queries that differ most between two runs, and the passages that moved.
 
     Args:
-        qrels: a file of judgements, or the name of a preset or of a data set of ir_datasets.
-        run_a: the run to start from.
-        run_b: the run that may be better or worse.
-        topics: the queries, a file or a name as for search; in Python also texts by query id.
-        measure: a measure, or a preset, which means its first.
-        queries: how many that lost most, and as many that gained most.
-        depth: passages of a run's top.
-        corpus: show texts of this corpus.
-        cache: folder for the corpus's text store.
-        model: an I³ model that reconstructs: show pseudo-query words.
+        qrels: a file of relevance judgments, the name of a preset, or an ir_datasets id.
+        run_a: the first run.
+        run_b: the run to compare with it.
+        topics: the queries: a file or name as for `search`; in Python also a mapping of texts by
+            query id.
+        measure: a measure, or a preset for its first measure.
+        queries: number of queries with the largest losses, and of those with the largest gains.
+        depth: number of top passages to show.
+        corpus: a corpus, to show the texts of passages.
+        cache: folder for the text store of the corpus.
+        model: an I³ model with a reconstructor, to show pseudo-query words.
         output: a file to write, as JSON (.json), Markdown (.md) or text.
-        overwrite: replace an older file.
+        overwrite: replace an existing file.
         corpus_options: how the corpus is read.
 
     Returns:
         The differences.
 
     Raises:
-        I3Error: options do not go together, a file cannot be read, or the runs, topics and qrels
-            have no query in common.
+        I3Error: options cannot be combined, a file cannot be read, or the runs, topics and qrels
+            have no common query.
     """
     given = (qrels, run_a, run_b, topics, corpus)
     files = [Path(one) for one in given if isinstance(one, str | PathLike)]
@@ -135,14 +136,14 @@ def diff_runs(
 
 
 def _check_files(a: object, b: object, corpus: Path | None, needs: dict[str, object]) -> None:
-    """Refuses one run under two names, and what needs a corpus without one."""
+    """Checks that the runs differ, and that options for texts come with a corpus."""
     if isinstance(a, str | PathLike) and isinstance(b, str | PathLike):
         first, second = Path(a), Path(b)
         if first.exists() and second.exists() and first.samefile(second):
-            raise I3Error(f"{second}: is the same file as {first}; name two runs")
+            raise I3Error(f"{second}: is the same file as {first}; expected two runs")
     for option, value in needs.items():
         if value is not None and corpus is None:
-            raise I3Error(f"{option} is for the texts of passages: give corpus, too")
+            raise I3Error(f"{option} requires corpus")
     if corpus is not None and not corpus.exists():
         raise I3Error(f"{corpus}: no such corpus")
 

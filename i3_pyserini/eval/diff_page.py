@@ -11,16 +11,16 @@ from i3_pyserini.eval.diff_texts import one_line
 from i3_pyserini.eval.diffing import ChangedQuery, Diff, Moved
 
 QUERY_LENGTH = 200  # characters
-MARKS = re.compile(r"([\\`*_{}\[\]<|~&$#])")  # what Markdown would not print as it stands
+MARKS = re.compile(r"([\\`*_{}\[\]<|~&$#])")  # special characters of Markdown
 
 
 def as_json(diff: Diff) -> str:
-    """All there is, with all digits."""
+    """All results, with all digits."""
     return json.dumps(asdict(diff), indent=2, ensure_ascii=False)
 
 
 def as_text(diff: Diff) -> str:
-    """For a terminal."""
+    """Text for a terminal."""
     parts = ["\n".join(_summary(diff))]
     for title, query in _titled(diff):
         parts.append("\n".join([title, _figures(query, diff), _text_table(query.passages)]))
@@ -28,7 +28,7 @@ def as_text(diff: Diff) -> str:
 
 
 def as_markdown(diff: Diff) -> str:
-    """GitHub's Markdown; what topics, passages and files say is escaped."""
+    """GitHub Markdown, with escaped texts and file names."""
     parts = [escape(line) for line in _summary(diff)]
     for title, query in _titled(diff):
         table = _markdown_table(query.passages)
@@ -37,7 +37,7 @@ def as_markdown(diff: Diff) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown prints as it is."""
+    """Escapes text for Markdown."""
     return MARKS.sub(r"\\\1", text)
 
 

@@ -1,4 +1,4 @@
-"""What the passages of a diff say: a line of text each, and the words of their pseudo-queries."""
+"""The texts of passages in a diff, one line each, and their pseudo-query words."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from i3_pyserini.eval.diffing import Shown
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.textstore import TextStore, open_store
 
-# Words of a passage's pseudo-query, the weightiest first, by its text and title.
+# From text and title to the pseudo-query words of a passage, highest weight first.
 WordsOf = Callable[[str, str | None], list[str]]
 
 LENGTH = 60  # characters of a passage
@@ -22,8 +22,8 @@ class PassageTexts:
 
     Args:
         collection: a corpus, or its file or folder; its texts stay on disk.
-        cache: folder for the text store; None for the one that the collection is in.
-        words: gives the words of a pseudo-query; None for none.
+        cache: folder for the text store; None for the folder of the collection.
+        words: function that returns the words of a pseudo-query; None for no words.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class PassageTexts:
 
     @cached_property
     def _store(self) -> TextStore:
-        """Opened at the first passage: building it takes minutes, and a run may be refused."""
+        """Opened at the first passage, since building it takes minutes and a run may be invalid."""
         return open_store(self._collection, self._cache)
 
     def show(self, passage: str) -> Shown:
-        """What the passage with this id says.
+        """The text of a passage.
 
         Raises:
-            I3Error: the collection has none, or cannot be read.
+            I3Error: the collection does not contain it, or cannot be read.
         """
         if passage not in self._told:
             self._told[passage] = self._look_up(passage)
@@ -52,16 +52,16 @@ class PassageTexts:
         found = self._store.get(passage)
         if found is None:
             raise I3Error(
-                f"{self._path}: no passage {passage!r}, which a run ranks; name the "
-                "collection that was searched"
+                f"{self._path}: no passage {passage!r}, which a run ranks; give the collection "
+                "that was searched"
             )
-        titled = found.title and found.title != passage  # an id need not be said again
+        titled = found.title and found.title != passage  # the id is already shown
         text = f"{found.title}: {found.text}" if titled else found.text
         words = self._words(found.text, found.title)[:WORDS] if self._words else []
         return Shown(one_line(text, LENGTH), words)
 
 
 def one_line(text: str, length: int) -> str:
-    """The beginning of a text on one line, without characters that a terminal would obey."""
+    """The beginning of a text on one line, without control characters."""
     line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""What a second run does differently: the queries that changed most, the passages that moved."""
+"""Compares two runs: the queries that changed most, and the passages that moved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from i3_pyserini.eval.compare import EQUAL
 from i3_pyserini.eval.evaluation import Evaluation, Values, evaluate_run
 from i3_pyserini.formats.runs import Run
 
-DECIMALS = 9  # changes that agree to so many are equal, as in `compare`
-UNEVEN = 0.1  # difference of two shares that is worth a note
-NAMED = 3  # ids that a note names
+DECIMALS = 9  # digits to which changes are compared, as in `compare`
+UNEVEN = 0.1  # difference of two shares that causes a note
+NAMED = 3  # maximum ids in a note
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What to look at.
+    """Options of a diff.
 
     Attributes:
-        measure: what tells better from worse.
-        queries: how many that lost, and how many that gained.
-        depth: how many passages of each run's top.
+        measure: the measure to compare.
+        queries: number of queries with losses, and of those with gains.
+        depth: number of top passages of each run.
     """
 
     measure: Measure
@@ -40,7 +40,7 @@ class Shown:
 
     Attributes:
         text: its title and first words, on one line.
-        words: of its pseudo-query, the weightiest first; empty if nobody asked for them.
+        words: pseudo-query words, highest weight first; empty if not requested.
     """
 
     text: str
@@ -53,10 +53,10 @@ class Moved:
 
     Attributes:
         passage: its id.
-        rank_a: its rank in run A, from 1 on; None if A does not rank it.
-        rank_b: likewise in run B.
-        relevance: as it was judged; None if it was not.
-        shown: what it says; None without a collection.
+        rank_a: its rank in run A, starting at 1; None if A does not rank it.
+        rank_b: its rank in run B.
+        relevance: its judged relevance; None if it is not judged.
+        shown: its text; None without a collection.
     """
 
     passage: str
@@ -77,13 +77,13 @@ class ChangedQuery:
 
     Attributes:
         query_id: its id.
-        text: None if the topics lack it.
+        text: its text; None if the topics lack it.
         value_a: the measure's value in run A.
         value_b: in run B.
-        change: B's value less A's.
+        change: value in B minus value in A.
         judged_a: share of judged passages in A's top.
         judged_b: in B's.
-        passages: of both tops, by the better of their ranks.
+        passages: top passages of both runs, by the better of their ranks.
     """
 
     query_id: str
@@ -104,19 +104,18 @@ class Diff:
         run_a: A's name.
         run_b: B's.
         measure: the measure.
-        depth: how many passages a top has.
-        queries: how many queries the qrels have.
+        depth: number of top passages.         queries: number of queries in the qrels.
         mean_a: mean over the queries of the measure in A.
         mean_b: in B.
-        mean_change: of B's values less A's.
-        wins: queries where B is better.
-        ties: where both are equal.
-        losses: where B is worse.
+        mean_change: mean of value in B minus value in A.
+        wins: number of queries on which B is better.
+        ties: number of queries on which both are equal.
+        losses: number of queries on which B is worse.
         judged_a: mean share of judged passages in A's tops.
         judged_b: in B's.
-        notes: what a reader must know.
-        lost: the queries that lost most, the largest change first, equal ones by id.
-        gained: those that gained most.
+        notes: notes for the reader.
+        lost: the queries with the largest losses, largest change first, then by id.
+        gained: the queries with the largest gains.
     """
 
     run_a: str
@@ -149,15 +148,15 @@ def diff(
     Args:
         qrels: as `qrels.read_qrels` gives them.
         runs: A and B.
-        choice: what to look at.
+        choice: see `Choice`.
         topics: query texts by query id.
-        show: says what a passage is, by its id; None to give ids alone.
+        show: returns the text of a passage by its id; None to show only ids.
 
     Returns:
         The differences; a query that a run lacks counts as zero, as in `evaluate`.
 
     Raises:
-        I3Error: topics or a run have none of the qrels' queries, or `show` knows no such passage.
+        I3Error: topics or a run have no query of the qrels, or `show` does not find a passage.
     """
     judged = Judged @ choice.depth
     _check_topics(qrels, topics)
@@ -165,7 +164,7 @@ def diff(
     before, after = (one.values[str(choice.measure)] for one in (a, b))
     judged_a, judged_b = (one.values[str(judged)] for one in (a, b))
     changes = np.where(np.abs(after - before) < EQUAL, 0.0, after - before)
-    # Queries are sorted, and so is what a stable sort leaves of equal changes.
+    # Queries are sorted, and a stable sort keeps their order for equal changes.
     order = np.argsort(-np.abs(changes).round(DECIMALS), kind="stable").tolist()
     lost = [row for row in order if changes[row] < 0][: choice.queries]
     gained = [row for row in order if changes[row] > 0][: choice.queries]
@@ -213,7 +212,7 @@ class _Tops:
     Args:
         qrels: the judgements.
         runs: A and B.
-        queries: those that will be asked for.
+        queries: the queries to show.
         depth: how many passages a top has.
         show: see `diff`.
     """
@@ -250,7 +249,7 @@ class _Tops:
             )
             for passage in union
         ]
-        # Two passages may share their better rank, one in A and one in B: A's comes first then.
+        # If a passage of A and one of B have the same better rank, that of A comes first.
         return sorted(moved, key=lambda one: one.better_rank)
 
 
@@ -266,7 +265,8 @@ def _check_topics(qrels: pl.DataFrame, topics: Mapping[str, str]) -> None:
     if not judged & set(topics):
         raise I3Error(
             f"none of the {len(topics)} topics is among the {len(judged)} queries of the qrels "
-            f"({min(topics, default='')!r} against {min(judged)!r}); are they of another set?"
+            f"({min(topics, default='')!r} against {min(judged)!r}); do they belong to other "
+            "topics?"
         )
 
 

@@ -18,7 +18,7 @@ from i3_pyserini.formats.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-CUT, MOST = 10, 0.5  # hits of a run that was cut off, and how many queries have them
+CUT, MOST = 10, 0.5  # typical depths of truncated runs, and the share of queries that have it
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -28,10 +28,10 @@ class Evaluation:
 
     Attributes:
         run: the run's name.
-        queries: the qrels' queries, sorted; Q of them.
-        values: float64 [Q] by measure; zero for a query that the run lacks, NaN where a measure
-            says nothing of a query.
-        warnings: what a reader of the scores must know.
+        queries: the Q queries of the qrels, sorted.
+        values: float64 [Q] by measure; zero for a query that the run lacks, NaN if a measure is
+            undefined for a query.
+        warnings: warnings about the scores.
     """
 
     run: str
@@ -41,7 +41,7 @@ class Evaluation:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """What ir-measures makes of the queries' values: their mean; of counts the sum."""
+        """The aggregate of the queries' values as in ir-measures: the mean, or the sum for counts."""
         return {measure: _aggregate(measure, values) for measure, values in self.values.items()}
 
     @cached_property
@@ -61,7 +61,7 @@ class Evaluation:
 def evaluate_run(
     qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Measure]
 ) -> Evaluation:
-    """Computes measures with ir-measures: what it can by the ranks of judged passages.
+    """Computes measures with ir-measures, if possible from the ranks of judged passages.
 
     Args:
         qrels: as `qrels.read_qrels` gives them, or the same in pandas.
@@ -69,10 +69,10 @@ def evaluate_run(
         measures: what to compute.
 
     Returns:
-        Scores over all queries that the qrels judge; one that the run lacks counts as zero.
+        Scores over all queries of the qrels; a query that the run lacks counts as zero.
 
     Raises:
-        I3Error: the run has none of the qrels' queries.
+        I3Error: the run has no query of the qrels.
     """
     judgements = as_polars(qrels)
     judged = set(judgements["query_id"].unique())
@@ -80,16 +80,16 @@ def evaluate_run(
     if not judged & ranked:
         raise I3Error(
             f"{run.name}: none of its {len(ranked)} queries is among the {len(judged)} of the "
-            f"qrels ({min(ranked)!r} against {min(judged)!r}); are these qrels of another set?"
+            f"qrels ({min(ranked)!r} against {min(judged)!r}); do the qrels belong to other topics?"
         )
     warnings = list(run.warnings)
     if judged - ranked:
         warnings.append(_count(judged - ranked, "query", "queries", "missing, counted as zero"))
     if ranked - judged:
-        warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, left out"))
+        warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, ignored"))
     ranks = judged_ranks(judgements, run)
     if not len(ranks.rank):
-        warnings.append("ranks no judged passage at all; are its ids those of the qrels?")
+        warnings.append("ranks no judged passages; do its ids match the qrels?")
     warnings += _depth_note(ranks, measures)
     by_ranks = RankProvider()
     others = [measure for measure in measures if not by_ranks.supports(measure)]
@@ -104,10 +104,10 @@ def evaluate_run(
 
 
 def _depth_note(ranks: JudgedRanks, measures: list[Measure]) -> list[str]:
-    """Says that measures look further than a run that was cut off goes."""
+    """A note if measures use more passages than a truncated run has."""
     ranked = ranks.retrieved[ranks.retrieved > 0]
     depth = int(ranked.max(initial=0))
-    if depth < CUT or (ranked == depth).mean() < MOST:  # not cut off, but found no more
+    if depth < CUT or (ranked == depth).mean() < MOST:  # not truncated, but it found no more
         return []
     cutoffs = {
         measure: measure["cutoff"] for measure in measures if "cutoff" in measure.SUPPORTED_PARAMS
@@ -115,13 +115,15 @@ def _depth_note(ranks: JudgedRanks, measures: list[Measure]) -> list[str]:
     deeper = [
         str(one) for one, cutoff in cutoffs.items() if isinstance(cutoff, int) and cutoff > depth
     ]
-    return [f"ends at {depth} passages a query: so does {', '.join(deeper)}"] if deeper else []
+    return (
+        [f"ends at {depth} passages per query, which limits {', '.join(deeper)}"] if deeper else []
+    )
 
 
 def _by_others(
     measures: list[Measure], judgements: pl.DataFrame, run: Run, queries: list[str]
 ) -> dict[str, Values]:
-    """What ir-measures' own providers compute.
+    """Measures computed by the providers of ir-measures.
 
     Raises:
         I3Error: a provider cannot compute a measure.
@@ -130,13 +132,13 @@ def _by_others(
     qrels = numbered(as_pandas(judgements), place)
     known = numbered(run.frame[run.frame["query_id"].isin(place.keys())], place)
     values = {str(measure): np.full(len(queries), np.nan) for measure in measures}
-    for measure in measures:  # one by one: together, gains of one are taken for another
+    for measure in measures:  # one by one, since ir-measures mixes up the gains of several
         try:
             for metric in ir_measures.iter_calc([measure], qrels, known):
                 values[str(measure)][int(metric.query_id)] = metric.value
-        except Exception as error:  # programs that fail, ids that they change, and whatever else
+        except Exception as error:  # failing programs, changed ids, and other errors
             raise I3Error(
-                f"{run.name}: ir-measures cannot compute {measure} of it "
+                f"{run.name}: ir-measures cannot compute {measure} "
                 f"({type(error).__name__}: {error})"
             ) from error
     return values

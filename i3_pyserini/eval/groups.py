@@ -1,4 +1,4 @@
-"""Groups of queries: by length, by how many relevant passages they have, by what BM25 finds."""
+"""Groups of queries: by length, number of relevant passages, or rank of BM25's first hit."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ FIRST_HITS = (10, 100)
 
 
 def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
-    """The same evaluation over some of the queries."""
+    """The evaluation restricted to some queries."""
     wanted = set(queries)
     kept = np.array([query in wanted for query in evaluation.queries], dtype=bool)
     return Evaluation(
@@ -33,7 +33,7 @@ def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
 
 
 def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
-    """Groups the qrels' queries by their number of words; those without a topic are noted.
+    """Groups the qrels' queries by their number of words; a note counts those without a topic.
 
     Raises:
         I3Error: no query has a topic.
@@ -42,27 +42,28 @@ def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
     lengths = {query: len(topics[query].split()) for query in judged if query in topics}
     if not lengths:
         raise I3Error(
-            f"none of the qrels' queries has a topic ({judged[0]}); are the topics of another set?"
+            f"none of the qrels' queries has a topic ({judged[0]}); do the topics belong to "
+            "other qrels?"
         )
     note_without_topic(qrels, topics, "group_by length", "the topics")
     return _by_number(lengths, LENGTHS, "words")
 
 
 def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:
-    """Groups the qrels' queries by how many passages are relevant, from `level` on."""
+    """Groups the qrels' queries by their number of passages with relevance `level` or higher."""
     numbers = qrels.group_by("query_id").agg((pl.col("relevance") >= level).sum())
     return _by_number(
         dict(numbers.sort("query_id").iter_rows()),
         RELEVANTS,
-        f"passages with relevance from {level} on",
+        f"passages with relevance {level} or higher",
     )
 
 
 def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
-    """Groups the qrels' queries by where a run (BM25's, say) has the first relevant passage."""
+    """Groups the qrels' queries by the rank of the first relevant passage in a run, such as BM25."""
     ranks = judged_ranks(qrels, run)
     if not ranks.retrieved.any():
-        raise I3Error(f"{run.name}: has none of the qrels' queries; is it of another set?")
+        raise I3Error(f"{run.name}: has no query of the qrels; does it belong to other topics?")
     names = [f"1-{FIRST_HITS[0]}", f"{FIRST_HITS[0] + 1}-{FIRST_HITS[1]}", "later or never"]
     groups: Groups = {f"first relevant of {run.name}: {name}": [] for name in names}
     for query, rank in zip(ranks.queries, ranks.first_relevant(level), strict=True):
@@ -72,17 +73,17 @@ def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
 
 
 def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
-    """Reads groups that a user made; a query may be in several.
+    """Reads groups from a file; a query may be in several.
 
     Args:
-        path: a file with a query id, a tab or blanks, and a group's name a line.
+        path: a file with a query id, a tab or spaces, and a group name per line.
         qrels: the judgements.
 
     Returns:
-        The groups of the qrels' queries, and what a reader must know of them.
+        The groups of the qrels' queries, and notes.
 
     Raises:
-        I3Error: a line is invalid, no query is known, or there are too many groups.
+        I3Error: a line is invalid, no query is in the qrels, or there are too many groups.
     """
     known, strangers = set(qrels["query_id"]), set()
     groups: dict[str, dict[str, None]] = {}
@@ -92,12 +93,14 @@ def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
         else:
             strangers.add(query)
     if not groups:
-        raise I3Error(f"{path}: has none of the qrels' queries; expected a query id and a group")
+        raise I3Error(
+            f"{path}: has no query of the qrels; expected a query id and a group per line"
+        )
     if len(groups) > MOST_GROUPS:
         raise I3Error(f"{path}: {len(groups):,} groups; is this a file of query ids and groups?")
     notes = []
     if strangers:
-        notes.append(f"{path}: {len(strangers):,} queries that the qrels lack are left out")
+        notes.append(f"{path}: {len(strangers):,} queries are not in the qrels, ignored")
     rest = known.difference(*groups.values())
     if rest:
         notes.append(f"{path}: {len(rest):,} of the qrels' queries are in no group")
@@ -107,7 +110,7 @@ def read_groups(path: Path, qrels: pl.DataFrame) -> tuple[Groups, list[str]]:
 def _read_pairs(path: Path) -> Iterator[tuple[str, str]]:
     for _, place, cells in read_tsv(path):
         query, *group = (cell.strip() for cell in cells)
-        if not group:  # blanks separate
+        if not group:  # separated by spaces
             query, *group = query.split(None, 1)
         name = " ".join(" ".join(group).split())
         if not query or not name:

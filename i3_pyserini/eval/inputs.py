@@ -1,4 +1,4 @@
-"""Judgements and runs as they are handed in: files, names of data sets, or data frames."""
+"""Input of qrels and runs as files, names of data sets, or data frames."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -23,35 +23,35 @@ QRELS = ("query_id", "doc_id", "relevance")
 def judgements(
     qrels: "str | PathLike[str] | Frame", duplicates: Duplicates = "refuse"
 ) -> pl.DataFrame:
-    """Judgements as `read_qrels` gives them.
+    """Reads judgments as `read_qrels` does.
 
     Args:
         qrels: a file, a name, or a frame with columns query_id, doc_id and relevance.
         duplicates: see `qrels.read_judgements`.
 
     Raises:
-        I3Error: see `read_qrels`; or the frame lacks a column.
+        I3Error: see `read_qrels`; or a column is missing in the frame.
     """
     if isinstance(qrels, str | PathLike):
         return read_qrels(qrels if isinstance(qrels, str) else Path(qrels), duplicates)
     rows = zip(*(_column(qrels, name, "the qrels") for name in QRELS), strict=True)
     table = judgements_of(rows, "the qrels", "row", duplicates).table.select(*QRELS)
     if table.is_empty():
-        raise I3Error("the qrels: no judgements in this frame")
+        raise I3Error("the qrels: no judgments in this data frame")
     return table
 
 
 class Runs:
-    """Runs, those of files not yet read.
+    """Runs; files are read later.
 
     Args:
-        given: files or frames, one or several; or by their names.
+        given: one or several files or frames, or a mapping of names to them.
 
     Raises:
-        I3Error: there is none, or a frame is no run.
+        I3Error: there are no runs, or a frame is not a run.
 
     Attributes:
-        entries: files, and runs that were frames.
+        entries: files, and runs from frames.
     """
 
     def __init__(self, given: Any) -> None:
@@ -63,33 +63,33 @@ class Runs:
             items = list(given) if several else [given]
             self.entries = [_entry(f"run {n}", one) for n, one in enumerate(items, start=1)]
         if not self.entries:
-            raise I3Error("name a run")
+            raise I3Error("expected a run")
 
     @property
     def paths(self) -> list[Path]:
-        """The files; of a frame its name."""
+        """The paths of files, and the names of frames."""
         return [one if isinstance(one, Path) else Path(one.name) for one in self.entries]
 
     @property
     def files(self) -> list[Path]:
-        """The files alone."""
+        """Only the files."""
         return [one for one in self.entries if isinstance(one, Path)]
 
     def place_of(self, run: Any) -> int | None:
-        """Where a run is among these, by its file or name; None if it is not."""
+        """The position of a run, by file or name; None if it is not among these."""
         return place_of(Path(run), self.paths)
 
     def read(self) -> list[Run]:
-        """All runs, read; files that share a name are called by their paths.
+        """Reads all runs; files with the same name are named by their paths.
 
         Raises:
-            I3Error: see `read_run`; or two frames share a name.
+            I3Error: see `read_run`; or two frames have the same name.
         """
         read = iter(read_runs(self.files))
         runs = [next(read) if isinstance(one, Path) else one for one in self.entries]
         names = [run.name for run in runs]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise I3Error(f"two runs are called {twice}; give them different names")
+            raise I3Error(f"two runs are named {twice}; give them different names")
         return runs
 
 

@@ -1,8 +1,8 @@
-"""A provider of ir-measures that looks only at the ranks of judged passages.
+"""A provider of ir-measures that uses only the ranks of judged passages.
 
-Most measures need nothing else of a run, and of a run of seven million lines that is a thousandth.
-Ties are broken as trec_eval does, for every measure alike; `docs/evaluation.md` says where other
-providers differ.
+Most measures need no more, and judged passages are a thousandth of a run of seven million lines.
+All measures break ties as trec_eval does; `docs/evaluation.md` lists the differences from other
+providers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ ALL_RANKS = np.iinfo(np.int64).max
 class RankProvider(providers.Provider):
     """Measures from the ranks of judged passages.
 
-    Runs may be `Run`s, and qrels polars' tables, besides all that ir-measures takes.
+    Accepts `Run` objects and polars tables of qrels, and everything that ir-measures accepts.
     """
 
     NAME = "i3_ranks"
@@ -55,7 +55,7 @@ class RankProvider(providers.Provider):
 
 
 class RankEvaluator(providers.Evaluator):
-    """Measures of any number of runs against the same qrels."""
+    """Evaluates any number of runs with the same qrels."""
 
     def __init__(self, measures: list[Measure], qrels: pl.DataFrame) -> None:
         super().__init__(measures, set(qrels["query_id"].unique()))
@@ -79,12 +79,12 @@ def measure_values(ranks: JudgedRanks, measure: Measure) -> Values:
 
 
 def with_ranks() -> providers.FallbackProvider:
-    """The providers of ir-measures, behind this one: they compute what it does not."""
+    """This provider, then the providers of ir-measures for other measures."""
     return providers.FallbackProvider([RankProvider(), *ir_measures.DefaultPipeline.providers])
 
 
 def _last_of_each(frame: Any) -> Any:
-    """A pandas frame with the last row of each query and passage, as ir-measures takes it."""
+    """A pandas frame with the last row of each query and passage, as ir-measures reads it."""
     return frame.drop_duplicates(["query_id", "doc_id"], keep="last")
 
 
@@ -94,20 +94,20 @@ def _cutoff(measure: Measure) -> int:
 
 
 def _relevant_in(ranks: JudgedRanks, measure: Measure, depth: int | Ids) -> Ids:
-    """How many relevant passages are among the first `depth` of each query: [Q]."""
+    """Number of relevant passages among the first `depth` of each query: [Q]."""
     depths = np.broadcast_to(depth, len(ranks.queries))[ranks.query]
     within = (ranks.relevance >= measure["rel"]) & (ranks.rank <= depths)
     return np.bincount(ranks.query[within], minlength=len(ranks.queries))
 
 
 def _relevant(ranks: JudgedRanks, measure: Measure) -> Ids:
-    """How many relevant passages each query has: [Q]."""
+    """Number of relevant passages of each query: [Q]."""
     relevant = ranks.judged_relevance >= measure["rel"]
     return np.bincount(ranks.judged_query[relevant], minlength=len(ranks.queries))
 
 
 def _share(part: Any, whole: Any) -> Values:
-    """The quotient; 0 where there is nothing to have a share of."""
+    """The quotient; 0 for a denominator of 0."""
     shares = np.zeros(len(part))
     np.divide(part, whole, out=shares, where=np.asarray(whole) > 0)
     return shares
@@ -145,7 +145,7 @@ def _average_precision(ranks: JudgedRanks, measure: Measure) -> Values:
 
 
 def _ndcg(ranks: JudgedRanks, measure: Measure) -> Values:
-    """Gains by level over log2(rank + 1), against the best order of the qrels (trec_eval's)."""
+    """nDCG as in trec_eval: gains divided by log2(rank + 1), relative to the ideal order."""
     cutoff, queries = _cutoff(measure), len(ranks.queries)
     gains = {} if measure["gains"] is NOT_PROVIDED else dict(measure["gains"])
     found, best = (_gains(levels, gains) for levels in (ranks.relevance, ranks.judged_relevance))
@@ -179,7 +179,7 @@ def _retrieved(ranks: JudgedRanks, measure: Measure) -> Ids:
 
 
 def _gains(levels: Ids, gains: dict[int, int]) -> Values:
-    """What each level is worth: itself, unless `gains` says otherwise; never below zero."""
+    """The gain of each level: the level itself, unless `gains` defines it; never below zero."""
     worth = levels.astype(np.float64)
     for level, gain in gains.items():
         worth[levels == level] = gain
@@ -187,7 +187,7 @@ def _gains(levels: Ids, gains: dict[int, int]) -> Values:
 
 
 def _place_in_query(query: Ids) -> Ids:
-    """Each row's place among the rows of its query, from 0 on; rows are sorted by query."""
+    """The position of each row among the rows of its query, starting at 0; rows are sorted by query."""
     first = np.searchsorted(query, query)
     return np.arange(len(query)) - first
 

@@ -1,4 +1,4 @@
-"""Where a run ranks the judged passages: all that most measures need of it."""
+"""The ranks of judged passages in a run, which most measures are computed from."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,15 +18,16 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class JudgedRanks:
-    """The judged passages that a run ranks.
+    """The judged passages in a run.
 
     Attributes:
-        queries: ids of the qrels' queries, sorted; Q of them.
-        query: int64 [J], places in `queries`; rows are in the order of query, then rank.
-        rank: int64 [J], from 1 on.
+        queries: sorted ids of the Q queries of the qrels.
+        query: int64 [J], positions in `queries`; rows are sorted by query, then rank.
+        rank: int64 [J], starting at 1.
         relevance: int64 [J].
-        retrieved: int64 [Q], how many passages the run ranks for a query, judged or not.
-        judged_query: int64 [N], the same place for each judgement of the qrels, retrieved or not.
+        retrieved: int64 [Q], number of passages in the run for each query, judged or not.
+        judged_query: int64 [N], positions in `queries` for all judgments of the qrels, retrieved or
+            not.
         judged_relevance: int64 [N]; within a query descending.
     """
 
@@ -39,7 +40,7 @@ class JudgedRanks:
     judged_relevance: Ids
 
     def first_relevant(self, level: int) -> Values:
-        """Each query's best rank of a passage with this relevance or more: float64 [Q], or inf."""
+        """The best rank of a passage with at least this relevance for each query: float64 [Q], or inf."""
         first = np.full(len(self.queries), np.inf)
         relevant = self.relevance >= level
         np.minimum.at(first, self.query[relevant], self.rank[relevant])

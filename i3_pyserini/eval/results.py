@@ -1,4 +1,4 @@
-"""What `evaluate` returns: the measures of runs, to print, to export, or as a data frame."""
+"""The results of `evaluate`, to print, export or convert to a data frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Results:
 
     Attributes:
         sections: all queries first, then the groups.
-        collection: what was searched; None if it is not known.
-        notes: what a reader must know.
-        per_query: whether tables have a row for each query.
+        collection: the searched collection; None if unknown.
+        notes: notes for the reader.
+        per_query: whether tables have one row per query.
     """
 
     sections: "Sequence[Section]"
@@ -37,7 +37,7 @@ class Results:
 
     @property
     def differences(self) -> "Sequence[Difference]":
-        """Each run against the baseline, over all queries; empty without a baseline."""
+        """Differences from the baseline, over all queries; empty without a baseline."""
         return self.sections[0].differences
 
     def __str__(self) -> str:
@@ -52,38 +52,38 @@ class Results:
     __repr__ = __str__
 
     def to_json(self) -> str:
-        """All there is, with all digits; the queries' values if `per_query`."""
+        """All results with all digits; with values per query if `per_query`."""
         from i3_pyserini.eval.present import as_json
 
         return as_json(self.sections, self.collection, self.notes, self.per_query)
 
     def to_csv(self) -> str:
-        """A run a row, or with a baseline a run and measure a row; or a query and measure.
+        """One row per run, per run and measure with a baseline, or per query and measure.
 
         Raises:
-            I3Error: one table cannot have values per query and a comparison or groups.
+            I3Error: values per query and a comparison or groups do not fit in one table.
         """
         from i3_pyserini.eval.present import render
 
         if not self.per_query:
             return render(self.sections, "csv", self.collection)
         if self._compared:
-            raise I3Error("per_query with baseline or group_by is no single table: take JSON")
+            raise I3Error("per_query with baseline or group_by does not fit in one table: use JSON")
         return self._per_query_table().csv()
 
     def to_markdown(self) -> str:
-        """Tables in GitHub's Markdown.
+        """Tables in GitHub Markdown.
 
         Raises:
-            I3Error: they would have values per query.
+            I3Error: `per_query` is set.
         """
         return self._for_readers("markdown")
 
     def to_latex(self) -> str:
-        """Tables of LaTeX's package booktabs.
+        """LaTeX tables with booktabs.
 
         Raises:
-            I3Error: they would have values per query.
+            I3Error: `per_query` is set.
         """
         return self._for_readers("latex")
 
@@ -109,7 +109,7 @@ class Results:
         from i3_pyserini.eval.present import render
 
         if self.per_query:
-            raise I3Error(f"per_query is for programs: take CSV or JSON, not {style}")
+            raise I3Error(f"per_query requires CSV or JSON, not {style}")
         return render(self.sections, style, self.collection)
 
     def _per_query_table(self) -> "Table":

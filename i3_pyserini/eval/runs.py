@@ -1,4 +1,4 @@
-"""Evaluating runs: measures through ir-measures, comparisons with a baseline, groups of queries."""
+"""Evaluates runs: measures of ir-measures, comparison with a baseline, groups of queries."""
 
 from collections.abc import Mapping, Sequence
 from os import fspath
@@ -34,34 +34,34 @@ def evaluate(
     duplicates: Literal["refuse", "max"] = "refuse",
     per_query: bool = False,
 ) -> Results:
-    """Evaluates runs.
+    """Evaluates runs, and compares them with a baseline.
 
     Measures are those of ir-measures, such as nDCG@10 or R(rel=2)@1000, or presets:
     msmarco-passage-dev, trec-dl-2019 to trec-dl-2022, beir, miracl.
 
     Args:
-        qrels: a file of judgements, the name of a preset or of a data set of ir_datasets, or a
-            frame with columns query_id, doc_id and relevance.
-        runs: run files in the format of TREC or MS MARCO (plain, gzip or zstd), or frames with
-            columns query_id, doc_id and score; frames may be given by their names.
-        measures: measures and presets; by default those of the qrels' preset, or nDCG@10, RR@10,
+        qrels: a file of relevance judgments, the name of a preset, an ir_datasets id, or a frame
+            with columns query_id, doc_id and relevance.
+        runs: run files in TREC or MS MARCO format (plain, gzip or zstd), or frames with columns
+            query_id, doc_id and score; a mapping gives frames names.
+        measures: measures and presets. Default: those of the qrels' preset, or nDCG@10, RR@10,
             R@100 and R@1000.
-        index: the index that was searched: the table says of what collection.
-        baseline: the run to compare the others with, by its file or name.
-        group_by: evaluate groups of queries too: length, relevants, bm25, or a file with a query
-            id and a group a line.
-        topics: the queries, to group by length.
-        bm25: a run of BM25, to group by where it has the first relevant passage.
-        duplicates: what to do with a passage that is judged twice for a query with different
-            levels: refuse the qrels, or take the highest level.
-        per_query: list each query's values.
+        index: the index that was searched, to print the name of its collection.
+        baseline: file or name of the run to compare the others with.
+        group_by: also evaluate groups of queries: length, relevants, bm25, or a file with a query
+            id and a group per line.
+        topics: the queries, for groups by length.
+        bm25: a BM25 run, for groups by the rank of its first relevant passage.
+        duplicates: for a passage judged twice for a query with different levels: "refuse" the
+            qrels, or use the highest level ("max").
+        per_query: print the values of each query.
 
     Returns:
         The measures; a query that a run lacks counts as zero.
 
     Raises:
-        I3Error: a file cannot be read, a run has none of the qrels' queries, there is no such
-            measure, or options do not go together.
+        I3Error: a file cannot be read, a run has no query of the qrels, a measure is unknown, or
+            options cannot be combined.
     """
     _check(group_by, topics, bm25)
     from i3_pyserini.eval.evaluation import evaluate_run
@@ -87,18 +87,18 @@ def evaluate(
 
 
 def _check(group_by: NameOrPath | None, topics: NameOrPath | None, bm25: AnyPath | None) -> None:
-    """Refuses arguments that do not go together, before anything is read."""
+    """Checks that arguments can be combined, before anything is read."""
     if group_by and group_by not in GROUPINGS and not Path(group_by).is_file():
-        raise I3Error(f"group_by {fspath(group_by)}: neither {', '.join(GROUPINGS)} nor a file")
+        raise I3Error(f"group_by {fspath(group_by)}: expected {', '.join(GROUPINGS)} or a file")
     for grouping, option, value in (("length", "topics", topics), ("bm25", "bm25", bm25)):
         if group_by == grouping and not value:
-            raise I3Error(f"group_by {grouping} needs {option}")
+            raise I3Error(f"group_by {grouping} requires {option}")
         if group_by != grouping and value:
-            raise I3Error(f"{option} is for group_by {grouping}")
+            raise I3Error(f"{option} requires group_by {grouping}")
 
 
 def _place(runs: "Runs", baseline: Path) -> int:
-    """Where the baseline is among the runs; it is put in front if it is another file."""
+    """The position of the baseline among the runs; another file is inserted at the front."""
     place = runs.place_of(baseline)
     if place is None:
         if not baseline.exists():
@@ -106,14 +106,14 @@ def _place(runs: "Runs", baseline: Path) -> int:
         place = 0
         runs.entries.insert(0, baseline)
     if len(runs.entries) == 1:
-        raise I3Error(f"{baseline}: name another run to compare the baseline with")
+        raise I3Error(f"{baseline}: expected another run to compare with the baseline")
     return place
 
 
 def _sections(
     evaluations: "list[Evaluation]", groups: "Groups", place: int | None
 ) -> "list[Section]":
-    """All queries, then the groups that were asked for."""
+    """All queries, then the requested groups."""
     from i3_pyserini.eval.compare import LEAST_QUERIES, compare
     from i3_pyserini.eval.groups import restrict
     from i3_pyserini.eval.present import Section

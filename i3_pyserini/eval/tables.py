@@ -10,11 +10,11 @@ from tabulate import tabulate
 
 @dataclass(frozen=True)
 class Table:
-    """A table of words; the first column is left-aligned, the others are right-aligned.
+    """A table of strings; the first column is left-aligned, the others are right-aligned.
 
     Attributes:
         header: names of the columns.
-        rows: as many words each.
+        rows: rows of the same length.
     """
 
     header: Sequence[str]
@@ -25,11 +25,11 @@ class Table:
         return self._as("plain")
 
     def markdown(self) -> str:
-        """A table of GitHub's Markdown."""
+        """A GitHub Markdown table."""
         return self._as("github", [[word.replace("|", r"\|") for word in row] for row in self.rows])
 
     def latex(self) -> str:
-        """A tabular of the package booktabs, its words escaped."""
+        """A LaTeX tabular with booktabs, escaped."""
         return self._as("latex_booktabs").replace("Δ", r"$\Delta$")
 
     def csv(self) -> str:
@@ -39,11 +39,11 @@ class Table:
         return lines.getvalue().removesuffix("\n")
 
     def tsv(self) -> str:
-        """Values with tabs between them, as they are."""
+        """Tab-separated values, without escaping."""
         return "\n".join(map("\t".join, [self.header, *self.rows]))
 
     def html(self) -> str:
-        """A table of HTML, its words escaped."""
+        """An HTML table, escaped."""
         return self._as("html")
 
     def _as(self, style: str, rows: Sequence[Sequence[str]] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What runs are evaluated by: qrels and measures, and what a reader must know of both."""
+"""The qrels and measures of an evaluation, with notes about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,52 +18,53 @@ from i3_pyserini.formats.qrels import Duplicates
 if TYPE_CHECKING:
     from i3_pyserini.eval.inputs import Frame
 
-GRADED = 2  # the highest level of judgements that are more than yes and no
+GRADED = 2  # minimum highest level of graded judgments
 
 
 def relevance_level(measures: Sequence[Measure]) -> int:
-    """From which level on a passage counts as relevant: the highest that a measure names."""
+    """The minimum relevance level: the highest that a measure names."""
     return max((level for level in map(_level, measures) if level), default=1)
 
 
 def graded_note(measures: Sequence[Measure], highest: int) -> list[str]:
-    """What must be said of binary measures when judgements are graded.
+    """The note about binary measures on graded judgments.
 
     Args:
         measures: the measures.
         highest: the highest level of the qrels.
 
     Raises:
-        I3Error: a measure counts from a level on that no judgement has.
+        I3Error: a measure requires a level that no judgment has.
     """
     for measure in measures:
         level = _level(measure)
         if level is not None and level > max(highest, 1):
             raise I3Error(
-                f"{measure}: the qrels have no level above {highest}; are they of another set?"
+                f"{measure}: the qrels have no level above {highest}; do they belong to other "
+                "topics?"
             )
     lenient = [str(measure) for measure in measures if _level(measure) == 1]
     if highest < GRADED or not lenient:
         return []
     return [
-        f"graded judgements, up to {highest}; relevant from 1 on for {', '.join(lenient)} "
-        "(TREC Deep Learning counts from 2 on: presets trec-dl-2019 and later)"
+        f"graded judgments, up to {highest}; {', '.join(lenient)}: relevant from level 1 (TREC "
+        "Deep Learning: from level 2, presets trec-dl-2019 and later)"
     ]
 
 
 def _level(measure: Measure) -> int | None:
-    """From which level on a measure counts; None for one that has gains instead."""
+    """The minimum level of a measure; None if it has gains instead."""
     level = measure["rel"] if "rel" in measure.SUPPORTED_PARAMS else None
     return level if isinstance(level, int) else None
 
 
 @dataclass(frozen=True)
 class Task:
-    """What runs are evaluated by.
+    """The qrels and measures of an evaluation.
 
     Attributes:
         qrels: see `qrels.read_qrels`.
-        measures: what to compute.
+        measures: the measures.
         notes: what a reader must know.
     """
 
@@ -81,13 +82,13 @@ def read_task(
     """Reads qrels and chooses measures.
 
     Args:
-        qrels: a file, a preset's name, which then chooses the measures too, or a frame.
-        names: presets and measures; empty for those of the qrels' preset, or a general set.
-        index: the index that was searched, if it is known.
-        duplicates: of judgements; see `qrels.read_judgements`.
+        qrels: a file, a frame, or the name of a preset, which also selects the measures.
+        names: presets and measures; empty for those of the qrels' preset, or the default.
+        index: the index that was searched, if known.
+        duplicates: see `qrels.read_judgements`.
 
     Raises:
-        I3Error: one of them is invalid, or they do not go together.
+        I3Error: an argument is invalid, or arguments cannot be combined.
     """
     preset = qrels if isinstance(qrels, str) and qrels in PRESETS else None
     names = names or ([preset] if preset else [])
@@ -100,39 +101,37 @@ def read_task(
 
 
 def searched_collection(index: Path) -> tuple[str, int]:
-    """The name of an index's collection, and how many passages it holds.
+    """The name of an index's collection, and its number of passages.
 
     Raises:
-        I3Error: its manifest does not say.
+        I3Error: its manifest does not record it.
     """
     from i3_pyserini.formats.index import read_manifest  # noqa: PLC0415  (slow, and rarely needed)
 
     manifest = read_manifest(index)
     name, count = manifest.corpus.name or manifest.corpus.path, manifest.passages
     if name is None or count is None:
-        raise I3Error(
-            f"{index}: no index that i3_pyserini.encode made; its collection is not known"
-        )
+        raise I3Error(f"{index}: not an index of this package; its collection is unknown")
     return name, count
 
 
 def collection_notes(presets: list[str], index: Path | None) -> list[str]:
-    """What must be said of the collection, where scores are compared with published ones.
+    """Notes about the collection, for comparison with published scores.
 
     Args:
         presets: names of the presets in use.
-        index: the index that was searched, if it is known.
+        index: the index that was searched, if known.
 
     Raises:
-        I3Error: the index does not say what collection it is of.
+        I3Error: the index does not record its collection.
     """
     wholes = {whole for name in presets if (whole := PRESETS[name].passages)}
     if not wholes:
         return []
     if index is None:
         return [
-            "what was searched is not known: official and titled MS MARCO, or a part of it, give "
-            "other scores; name the index (--index)"
+            "the collection is unknown: official and titled MS MARCO, or a part of it, give "
+            "different scores; give the index (--index)"
         ]
     name, count = searched_collection(index)
     return [

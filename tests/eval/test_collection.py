@@ -55,7 +55,7 @@ def test_presets(name: str) -> None:
 def test_graded_judgements_are_told() -> None:
     measures, _ = choose_measures(["nDCG@10", "RR@10", "R(rel=2)@100", "NumRet"])
     (told,) = graded_note(measures, 3)
-    assert told.startswith("graded judgements, up to 3; relevant from 1 on for RR@10 (")
+    assert told.startswith("graded judgments, up to 3; RR@10: ")
     assert graded_note(measures[:2], 1) == []
     assert graded_note(measures[:1], 3) == []
     with pytest.raises(I3Error, match=r"R\(rel=2\)@100: the qrels have no level above 1"):
@@ -70,6 +70,6 @@ def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:
     assert (
         told[0] == "note: graded judgements 0-3; AP, RR and R count a passage as relevant from 2 on"
     )
-    assert told[1].startswith("note: what was searched is not known")
+    assert told[1].startswith("note: the collection is unknown")
     told = run_module(*command, "P@1", check=True).stderr.splitlines()
-    assert told[0].startswith("note: graded judgements, up to 3; relevant from 1 on for P@1")
+    assert told[0].startswith("note: graded judgments, up to 3; P@1")

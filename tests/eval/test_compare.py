@@ -152,8 +152,8 @@ def test_styles(run_module: Any, files: Path) -> None:
         (
             ("--group-by", "relevants"),
             {
-                "up to 1 passages with relevance from 1 on": ["q1", "q2", "q3"],
-                "2-4 passages with relevance from 1 on": ["q4"],
+                "up to 1 passages with relevance 1 or higher": ["q1", "q2", "q3"],
+                "2-4 passages with relevance 1 or higher": ["q4"],
             },
         ),
         (
@@ -189,7 +189,7 @@ def test_what_a_groups_file_leaves_out(run_module: Any, files: Path) -> None:
     found = json.loads(done.stdout)
     assert [group["queries"] for group in found["groups"]] == [1, 1]
     lacks, rest = (note.split(": ")[1] for note in found["notes"][-2:])
-    assert lacks == "1 queries that the qrels lack are left out"
+    assert lacks == "1 queries are not in the qrels, ignored"
     assert rest == "2 of the qrels' queries are in no group"
 
 
@@ -257,14 +257,14 @@ def test_queries_without_a_topic_are_in_no_group(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--group-by", "length"), "group_by length needs topics"),
-        (("--group-by", "words"), "group_by words: neither length, relevants, bm25 nor a file"),
-        (("--topics", "@topics.tsv"), "topics is for group_by length"),
+        (("--group-by", "length"), "group_by length requires topics"),
+        (("--group-by", "words"), "group_by words: expected length"),
+        (("--topics", "@topics.tsv"), "topics requires group_by length"),
         (("--group-by", "length", "--topics", "@one"), "no tab"),
         (("--group-by", "@one"), "one, line 1: 'q1'; expected a query id and a group"),
-        (("--group-by", "bm25", "--bm25", "@strange"), "strange: has none of the qrels' queries"),
+        (("--group-by", "bm25", "--bm25", "@strange"), "strange: has no query of the qrels"),
         (("--per-query", "--latex"), "take CSV or JSON"),
-        (("--group-by", "@more"), "more: has none of the qrels' queries"),
+        (("--group-by", "@more"), "more: has no query of the qrels"),
         (("--group-by", "@many"), "many: 60 groups; is this a file of query ids and groups?"),
         (("--measures", "ndcg@10"), "did you mean nDCG@10?"),
         (("--measures", "nDCG@10,R@100"), "separate measures by blanks"),

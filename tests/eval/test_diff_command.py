@@ -151,7 +151,7 @@ def test_mistakes_are_told_in_one_line(command: Run, folder: Path) -> None:
         (("--queries", 0), {}, "queries is 0, must be at least 1"),
         (("--depth", -1), {}, "depth is -1, must be at least 1"),
         (("--measure", "nonsense"), {}, "neither a preset"),
-        (("--model", "m"), {}, "model is for the texts of passages: give corpus, too"),
+        (("--model", "m"), {}, "model requires corpus"),
         (("--corpus", folder / "none"), {}, "none: no such corpus"),
         (("--corpus", part), {}, "part.tsv: no passage 'b', which a run ranks"),
         (("--corpus", part, "--model", folder / "corpus"), {}, "corpus: no config.json"),

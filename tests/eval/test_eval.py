@@ -31,7 +31,7 @@ def test_missing_queries_count_as_zero_and_are_reported(tmp_path: Path) -> None:
     assert evaluation.means == pytest.approx({"RR@10": 0.5, "R@1000": 2 / 3})
     assert evaluation.warnings == [
         "1 query missing, counted as zero (q3)",
-        "1 query not in the qrels, left out (q4)",
+        "1 query not in the qrels, ignored (q4)",
     ]
     table = evaluation.per_query.set_index(["query_id", "measure"])["value"]
     assert table["q1", "RR@10"] == 0.5
@@ -115,7 +115,7 @@ def test_measures() -> None:
 
 
 def test_what_other_providers_cannot_compute(tmp_path: Path) -> None:
-    with pytest.raises(I3Error, match=r"run\.txt: ir-measures cannot compute Accuracy of it"):
+    with pytest.raises(I3Error, match=r"run\.txt: ir-measures cannot compute Accuracy"):
         scores(tmp_path, "q1 Q0 a 1 1 t\n", "Accuracy", qrels="q1 0 a 1\n")
 
 
@@ -142,13 +142,13 @@ def test_queries_of_which_a_measure_says_nothing(tmp_path: Path) -> None:
 def test_runs_that_were_cut_off_are_told(tmp_path: Path) -> None:
     run = "".join(f"q{q} Q0 d{n} 1 {-n} t\n" for q in (1, 2, 3) for n in range(20))
     told = scores(tmp_path, run, "R@10", "R@20", "R@100", "AP").warnings
-    assert "ends at 20 passages a query: so does R@100" in told
+    assert "ends at 20 passages per query, which limits R@100" in told
     assert not any("ends at" in note for note in scores(tmp_path, run, "R@20").warnings)
 
 
 def test_passages_of_another_collection_are_told(tmp_path: Path) -> None:
     told = scores(tmp_path, "q1 Q0 D1 1 1 t\n").warnings
-    assert "ranks no judged passage at all; are its ids those of the qrels?" in told
+    assert "ranks no judged passages" in told
 
 
 def test_unknown_qrels() -> None:
@@ -240,5 +240,5 @@ def test_the_table_names_the_collection_of_the_index(run_module: Any, tmp_path: 
     ]
     wrong = run_module("i3_pyserini.eval", *given, "--index", data)
     assert wrong.returncode == 2
-    assert "no index that i3_pyserini.encode made" in wrong.stderr
+    assert "not an index of this package" in wrong.stderr
     assert "Traceback" not in wrong.stderr

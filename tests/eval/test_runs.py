@@ -99,7 +99,7 @@ def test_values_per_query_and_a_comparison(files: Path) -> None:
     assert "against one.txt, 3 queries" in str(found)
     assert "two.txt\tq3\tRR@10\t1.0" in str(found).splitlines()
     assert json.loads(found.to_json())["runs"][1]["per_query"][2]["value"] == 1.0
-    with pytest.raises(I3Error, match="no single table"):
+    with pytest.raises(I3Error, match="one table"):
         found.to_csv()
     with pytest.raises(I3Error, match="not latex"):
         found.to_latex()
@@ -127,9 +127,9 @@ def test_frames_that_are_no_qrels(files: Path) -> None:
     assert evaluate(pd.DataFrame(qrels), files / "one.txt", duplicates="max").means
     with pytest.raises(I3Error, match="no column 'relevance'"):
         evaluate(pd.DataFrame(columns(FIRST)), files / "one.txt")
-    with pytest.raises(I3Error, match="name a run"):
+    with pytest.raises(I3Error, match="expected a run"):
         evaluate(files / "qrels.txt", [])
-    with pytest.raises(I3Error, match=r"two runs are called one\.txt"):
+    with pytest.raises(I3Error, match=r"two runs are named one\.txt"):
         evaluate(files / "qrels.txt", [read_run(files / "one.txt")] * 2)
 
 

@@ -1,1 +1,1 @@
-"""A page about runs, to send: tables, figures and the numbers behind them in one file."""
+"""A self-contained page about runs, with tables, figures and their numbers."""

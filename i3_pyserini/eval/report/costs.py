@@ -1,4 +1,4 @@
-"""What runs cost, as their makers measured it: queries per second, bytes of the index."""
+"""The costs of runs: queries per second and index size."""
 
 import math
 from collections.abc import Collection
@@ -12,10 +12,10 @@ HEADER = ("run", "queries_per_second", "index_bytes")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs.
+    """The cost of a run.
 
     Attributes:
-        queries_per_second: of its search.
+        queries_per_second: speed of its search.
         index_bytes: size of its index.
     """
 
@@ -28,10 +28,10 @@ def read_costs(path: Path, runs: Collection[str]) -> dict[str, Cost]:
 
     Args:
         path: a TSV file with the columns of `HEADER`.
-        runs: the runs' names; others may be in the file, too.
+        runs: names of the runs; the file may contain others.
 
     Raises:
-        I3Error: a line is not as it should be, or a run is missing.
+        I3Error: a line is invalid, or a run is missing.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -46,11 +46,11 @@ def read_costs(path: Path, runs: Collection[str]) -> dict[str, Cost]:
     for number, line in enumerate(lines[1:], start=2):
         name, *values = line.split("\t")
         if name in costs:
-            raise I3Error(f"{path}, line {number}: run {name!r} is there a second time")
+            raise I3Error(f"{path}, line {number}: run {name!r} occurs twice")
         costs[name] = Cost(*_numbers(values, f"{path}, line {number}"))
     missing = [run for run in runs if run not in costs]
     if missing:
-        raise I3Error(f"{path}: no line for {missing[0]}; name runs by their file names")
+        raise I3Error(f"{path}: no line for {missing[0]}; expected the file names of runs")
     return {run: costs[run] for run in runs}
 
 

@@ -11,7 +11,7 @@ from i3_pyserini.eval.ranking import JudgedRanks
 from i3_pyserini.eval.tables import Table
 
 DEEPEST = 1000
-POINTS = 60  # of a curve: more would not be seen
+POINTS = 60  # points of a curve: more would not be visible
 # The last rank of each bin of the first relevant passage's rank.
 BINS = {"1": 1, "2–3": 3, "4–10": 10, "11–100": 100, "101–1000": 1000}
 NOT_FOUND = "not found"
@@ -21,11 +21,11 @@ Ranks = Mapping[str, JudgedRanks]
 
 
 def recall_by_depth(ranks: JudgedRanks, level: int) -> Values:
-    """Mean recall at each depth: float64 [DEEPEST], from depth 1 on.
+    """Mean recall at each depth: float64 [DEEPEST], starting at depth 1.
 
     Args:
         ranks: a run's.
-        level: from which relevance on a passage counts as relevant.
+        level: minimum relevance that counts as relevant.
     """
     relevant = ranks.judged_relevance >= level
     of_query = np.bincount(ranks.judged_query[relevant], minlength=len(ranks.queries))
@@ -38,7 +38,7 @@ def recall_by_depth(ranks: JudgedRanks, level: int) -> Values:
 
 
 def recall_table(ranks: Ranks, level: int) -> Table:
-    """Depths and each run's recall there; nothing below the end of a run."""
+    """Depths and the recall of each run; empty below the end of a run."""
     ends = [min(DEEPEST, int(one.retrieved.max())) for one in ranks.values()]
     spread = np.geomspace(1, max(ends), POINTS).round().astype(int)
     depths = np.union1d(spread, ends).tolist()
@@ -57,7 +57,7 @@ def recall_table(ranks: Ranks, level: int) -> Table:
 
 
 def first_ranks(ranks: JudgedRanks, level: int) -> dict[str, int]:
-    """How many queries have their first relevant passage in each bin of ranks."""
+    """Number of queries with the first relevant passage in each bin of ranks."""
     bins = np.searchsorted(list(BINS.values()), ranks.first_relevant(level))
     counts = np.bincount(bins, minlength=len(BINS) + 1).tolist()
     return dict(zip([*BINS, NOT_FOUND], counts, strict=True))
@@ -73,7 +73,7 @@ def first_ranks_table(ranks: Ranks, level: int) -> Table:
 
 
 def scatter_table(measure: str, baseline: Evaluation, other: Evaluation) -> Table:
-    """Each query's values by a measure, of the baseline and another run."""
+    """The values of each query for a measure, in the baseline and another run."""
     pairs = zip(baseline.values[measure].tolist(), other.values[measure].tolist(), strict=True)
     return Table(
         ["query_id", baseline.run, other.run],
@@ -82,7 +82,7 @@ def scatter_table(measure: str, baseline: Evaluation, other: Evaluation) -> Tabl
 
 
 def bubbles(table: Table) -> list[tuple[float, float, int]]:
-    """Points of a scatter table that fall together, to three decimals, and how many they are."""
+    """Distinct points of a scatter table, to three decimals, with their counts."""
     points = Counter((round(float(x), 3), round(float(y), 3)) for _, x, y in table.rows)
     return [(x, y, number) for (x, y), number in sorted(points.items())]
 
@@ -93,7 +93,7 @@ def numbers_of(table: Table, column: int) -> list[float]:
 
 
 def cost_table(measure: str, evaluations: Sequence[Evaluation], costs: Mapping[str, Any]) -> Table:
-    """Runs, their value by a measure, and what they cost."""
+    """Runs with their value for a measure and their costs."""
     return Table(
         ["run", measure, "queries_per_second", "index_bytes"],
         [

@@ -21,15 +21,15 @@ from i3_pyserini.eval.report.data import bubbles, numbers_of
 from i3_pyserini.eval.tables import Table
 from i3_pyserini.formats.atomic import new_file
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; lines and markers differ as well.
+# Okabe and Ito's color-blind safe colors; lines and markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
-MARKERS = "osD^vPX*"  # one more than colours, so that pairs repeat late
-SIZE = (5.2, 3.2)  # inches: letters are readable on a phone, and in a column of a paper
-LINE = 0.19  # inches that a line of a legend takes
-NARROW = 26  # letters of the longest name that leaves room for two columns in a legend
-LONGEST = 40  # letters of a name that have room in a figure
-SMALLEST_PART = 0.05  # of a bar: a number has room there
+MARKERS = "osD^vPX*"  # one more than colors, so that pairs repeat late
+SIZE = (5.2, 3.2)  # inches: readable on a phone and in a column of a paper
+LINE = 0.19  # inches per line of a legend
+NARROW = 26  # maximum name length for two columns in a legend
+LONGEST = 40  # maximum name length in a figure
+SMALLEST_PART = 0.05  # minimum share of a bar for a number
 PAPER = ("svg", "pdf", "png")
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -42,19 +42,19 @@ SETTINGS: dict[Any, Any] = {
     "hatch.linewidth": 0.8,
     "legend.frameon": False,
     "svg.fonttype": "none",
-    "text.parse_math": False,  # a $ in a run's name is no formula
+    "text.parse_math": False,  # a $ in a run's name does not start a formula
     "savefig.dpi": 200,
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """How a part of a bar looks.
+    """The style of a part of a bar.
 
     Attributes:
-        colour: from dark to light, as ranks grow.
-        ink: of the number on it.
-        hatch: matplotlib's.
+        colour: fill color, from dark to light with increasing rank.
+        ink: color of the number on it.
+        hatch: hatch pattern of matplotlib.
     """
 
     colour: str
@@ -62,7 +62,7 @@ class Part:
     hatch: str = ""
 
 
-# One for each bin of ranks: a single scale that the colour-blind and grey prints keep.
+# One for each bin of ranks: a single scale, also in gray and for color-blind readers.
 PARTS = (
     Part("#08306b", "white"),
     Part("#2171b5", "white"),
@@ -75,12 +75,12 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and what belongs to it.
+    """A figure with its data.
 
     Attributes:
-        name: for files.
-        title: above it.
-        caption: what is drawn, of how many queries.
+        name: file name.
+        title: title.
+        caption: caption.
         table: its numbers.
         draw: draws it.
     """
@@ -92,22 +92,22 @@ class Drawing:
     draw: Callable[[Axes], None]
 
     def svg(self) -> str:
-        """The figure as an element of HTML; the same numbers give the same characters."""
+        """The figure as an HTML element; the same numbers give the same output."""
         image = io.StringIO()
         with self._figure() as figure, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # the browser has fonts of its own
+            warnings.filterwarnings("ignore", "Glyph")  # uses fonts of the browser
             figure.savefig(image, format="svg", metadata={"Date": None})
         text = image.getvalue()
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
         text = text[text.index("<svg") :]
-        # These ids are the same in every figure, and nothing names them.
+        # These ids are the same in every figure and not referenced.
         text = re.sub(r'<g id="[^"]*">', "<g>", text)
         label = html.escape(f"{self.title}: {self.caption}")
         text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
         return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
 
     def save(self, folder: Path) -> None:
-        """Writes the figure in every form that papers take, over older ones.
+        """Writes the figure as SVG, PDF and PNG; replaces existing files.
 
         Raises:
             I3Error: a file cannot be written.
@@ -122,9 +122,9 @@ class Drawing:
 
     @contextmanager
     def _figure(self) -> Iterator[Figure]:
-        # The salt makes ids that no other figure of the page has.
+        # The salt makes ids unique on the page.
         with mpl.rc_context():
-            mpl.rcdefaults()  # whatever the user's matplotlibrc says
+            mpl.rcdefaults()  # independent of the user's matplotlibrc
             mpl.rcParams.update({**SETTINGS, "svg.hashsalt": self.name})
             figure = Figure(figsize=SIZE, layout="constrained")
             self.draw(figure.subplots())
@@ -132,7 +132,7 @@ class Drawing:
 
 
 def curves(table: Table, label: str) -> Callable[[Axes], None]:
-    """Lines over a logarithmic axis: the first column across, the others upwards."""
+    """Lines over a logarithmic x axis: the first column is x, the others are y."""
 
     def draw(axes: Axes) -> None:
         depths = numbers_of(table, 0)
@@ -154,7 +154,7 @@ def curves(table: Table, label: str) -> Callable[[Axes], None]:
 
 
 def bars(table: Table, label: str) -> Callable[[Axes], None]:
-    """A bar a run, divided into the rows of the table; each part says how many it is."""
+    """One bar per run, divided into the rows of the table, with their numbers."""
 
     def draw(axes: Axes) -> None:
         runs = len(table.header) - 1
@@ -182,7 +182,7 @@ def bars(table: Table, label: str) -> Callable[[Axes], None]:
 
 
 def scatter(table: Table, measure: str) -> Callable[[Axes], None]:
-    """Queries by two runs' values: above the diagonal the second is better."""
+    """Queries by their values in two runs; above the diagonal the second run is better."""
 
     def draw(axes: Axes) -> None:
         points = bubbles(table)
@@ -209,7 +209,7 @@ def scatter(table: Table, measure: str) -> Callable[[Axes], None]:
 
 
 def costs(table: Table, column: int, label: str, unit: str = "") -> Callable[[Axes], None]:
-    """Runs by what they cost, on a logarithmic axis, and by a measure."""
+    """Runs by cost, on a logarithmic axis, and by a measure."""
 
     def draw(axes: Axes) -> None:
         values = numbers_of(table, 1)
@@ -223,7 +223,7 @@ def costs(table: Table, column: int, label: str, unit: str = "") -> Callable[[Ax
                 marker=MARKERS[number % len(MARKERS)],
             )
         axes.set_xscale("log")
-        # Powers of ten; within one of them, which has too few, also 2 and 5 of each.
+        # Powers of ten; within a single power also 2 and 5.
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(
             EngFormatter(unit=unit, sep="\N{NO-BREAK SPACE}" if unit else "")
@@ -237,7 +237,7 @@ def costs(table: Table, column: int, label: str, unit: str = "") -> Callable[[Ax
 
 
 def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
-    """Writes all figures into a folder, which is made if need be.
+    """Writes all figures to a folder, which is created if necessary.
 
     Raises:
         I3Error: a file cannot be written.
@@ -247,7 +247,7 @@ def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
 
 
 def short(name: str) -> str:
-    """A name that has room in a figure, and that a legend does not hide for its low line."""
+    """A name shortened for a figure, without a leading underscore, which would hide it in a legend."""
     half = LONGEST // 2
     name = name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
     return f" {name}" if name.startswith("_") else name
@@ -256,7 +256,7 @@ def short(name: str) -> str:
 def _legend(
     axes: Axes, handles: Sequence[Artist], names: Sequence[str], title: str | None = None
 ) -> None:
-    """Below the axes, where it hides nothing; the figure grows by it."""
+    """Adds a legend below the axes and enlarges the figure."""
     most = 3 if title else 2
     columns = most if max(map(len, names)) <= NARROW else 1
     axes.figure.legend(

@@ -1,4 +1,4 @@
-"""The page: tables and figures in one file that needs nothing else."""
+"""The page: tables and figures in one self-contained file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -30,18 +30,18 @@ TEMPLATE = "report.html"
 
 @dataclass(frozen=True)
 class Report:
-    """What a report is made of.
+    """The content of a report.
 
     Attributes:
-        title: of the page.
-        evaluations: the runs, by the same qrels and measures.
-        ranks: where each of them ranks the judged passages.
-        level: from which relevance on a passage counts as relevant in figures of ranks.
-        baseline: place of the run that the others are compared with; None for no comparison.
-        differences: to the baseline.
-        costs: of each run; empty if they are not known.
-        facts: what a reader must know, name and text.
-        notes: likewise, without a name.
+        title: title of the page.
+        evaluations: evaluations of the runs with the same qrels and measures.
+        ranks: ranks of judged passages in each run.
+        level: minimum relevance that counts as relevant in rank figures.
+        baseline: position of the baseline run; None for no comparison.
+        differences: differences from the baseline.
+        costs: costs of each run; empty if unknown.
+        facts: facts for the reader, as name and text.
+        notes: notes for the reader.
     """
 
     title: str
@@ -58,15 +58,15 @@ class Report:
 def drawings(report: Report) -> list[Drawing]:
     """The figures, in the order of the page."""
     queries = counted(len(report.evaluations[0].queries))
-    relevant = f"relevance from {report.level} on"
+    relevant = f"relevance {report.level} or higher"
     depths = recall_table(report.ranks, report.level)
     firsts = first_ranks_table(report.ranks, report.level)
     found = [
         Drawing(
             "recall",
             "Recall by depth",
-            f"Mean recall of the first passages, {relevant}, {queries}. A curve ends "
-            "where its run does.",
+            f"Mean recall of the first passages, {relevant}, {queries}. A curve ends where its "
+            "run ends.",
             depths,
             curves(depths, "recall"),
         ),
@@ -83,12 +83,12 @@ def drawings(report: Report) -> list[Drawing]:
 
 
 def counted(queries: int) -> str:
-    """A number of queries in words."""
+    """A number of queries as text."""
     return f"{queries:,} {'query' if queries == 1 else 'queries'}"
 
 
 def write_page(report: Report, figures: Sequence[Drawing], path: Path, overwrite: bool) -> None:
-    """Writes the page; an older one stays until the new one is complete.
+    """Writes the page; an existing one is replaced when the new one is complete.
 
     Raises:
         I3Error: it cannot be written.
@@ -174,12 +174,12 @@ def _tables(report: Report, means: Table) -> list[dict[str, Any]]:
 
 
 def _best(means: Table) -> list[str]:
-    """The highest value of each column but the first, as it is printed."""
+    """The highest value of each column except the first, as printed."""
     columns = list(zip(*means.rows, strict=True))[1:]
     return ["", *(max(column, key=float) for column in columns)]
 
 
 def _data(table: Table) -> str:
-    """A table as a link that a browser saves."""
+    """A table as a download link."""
     content = base64.b64encode(f"{table.csv()}\n".encode()).decode()
     return f"data:text/csv;charset=utf-8;base64,{content}"

@@ -1,4 +1,4 @@
-"""Writing a report: one page with tables and figures of several runs, to send or to print."""
+"""Writes a report: one page with tables and figures of several runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,28 +31,28 @@ def write_report(
     figures: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Written:
-    """Writes a page with tables and figures of several runs, to send or to print.
+    """Writes a self-contained page with tables and figures of several runs.
 
     Args:
-        qrels: a file of judgements, the name of a preset or of a data set of ir_datasets, or a
-            frame with columns query_id, doc_id and relevance.
+        qrels: a file of relevance judgments, the name of a preset, an ir_datasets id, or a frame
+            with columns query_id, doc_id and relevance.
         runs: run files, or frames with columns query_id, doc_id and score.
-        output: the page, such as report.html.
-        measures: presets or measures, as `evaluate` takes them.
-        baseline: the run to compare the others with, by path or name; the first by default.
-        relevance: from which level on a passage is relevant in figures of ranks; by default the
-            highest that a measure names, or else 1.
-        title: of the page.
-        index: the index that was searched: the page says of what collection.
-        costs: a TSV file with columns run, queries_per_second and index_bytes, for figures of cost.
-        figures: folder to write the figures to as well, as SVG, PDF and PNG.
-        overwrite: replace an older page.
+        output: the .html file to write.
+        measures: presets or measures, as for `evaluate`.
+        baseline: path or name of the run to compare the others with. Default: the first run.
+        relevance: minimum level that counts as relevant in rank figures. Default: the highest that
+            a measure names, or 1.
+        title: title of the page.
+        index: the index that was searched, to show the name of its collection.
+        costs: a TSV file with columns run, queries_per_second and index_bytes, for cost figures.
+        figures: folder to also write the figures to, as SVG, PDF and PNG.
+        overwrite: replace an existing page.
 
     Returns:
         The page.
 
     Raises:
-        I3Error: matplotlib or jinja2 is not installed, options do not go together, a file cannot be
+        I3Error: matplotlib or jinja2 is not installed, options cannot be combined, a file cannot be
             read, or the page exists.
     """
     for library in ("matplotlib", "jinja2"):
@@ -68,7 +68,7 @@ def write_report(
     from i3_pyserini.eval.task import read_task
 
     given = Runs(runs)
-    # Folders are nobody's business who is sent the page.
+    # Paths of folders are private and not shown on the page.
     source = qrels if isinstance(qrels, str | PathLike) else "qrels"
     file = Path(source)
     costs = None if costs is None else Path(costs)
@@ -94,41 +94,43 @@ def write_report(
 
 
 def _check_outputs(page: Path, figures: Path | None) -> None:
-    """Refuses what cannot be written, before anything is read."""
+    """Checks the outputs before anything is read."""
     if page.is_dir():
-        raise I3Error(f"{page}: is a folder; name a file, such as report.html")
+        raise I3Error(f"{page}: is a folder; expected a file, such as report.html")
     if page.suffix != ".html":
-        raise I3Error(f"{page}: is no page; give it a name such as report.html")
+        raise I3Error(f"{page}: expected a name such as report.html")
     if figures is not None and figures.exists() and not figures.is_dir():
-        raise I3Error(f"{figures}: is a file; name a folder for figures")
+        raise I3Error(f"{figures}: is a file; expected a folder for figures")
 
 
 def _check_names(runs: list[str], shown: list[str]) -> None:
     twice = [name for name in runs if runs.count(name) > 1]
     if twice:
-        raise I3Error(f"two runs are called {twice[0]}; give them different file names")
+        raise I3Error(f"two runs are named {twice[0]}; give them different file names")
     for name in shown:
         if not name.isprintable():
-            raise I3Error(f"{name!a}: has a character that no page can show; choose another name")
+            raise I3Error(
+                f"{name!a}: contains a character that cannot be shown; choose another name"
+            )
 
 
 def _place(runs: "Runs", baseline: NameOrPath | None) -> int | None:
-    """Place of the run that the others are compared with; None for a run alone."""
+    """The position of the baseline run; None for a single run."""
     if baseline is None:
         return 0 if len(runs.entries) > 1 else None
     baseline = fspath(baseline)
     place = runs.place_of(baseline)
     if place is None:
-        raise I3Error(f"baseline {baseline} is none of the runs")
+        raise I3Error(f"baseline {baseline} is not one of the runs")
     if len(runs.entries) == 1:
-        raise I3Error(f"baseline {baseline}: name another run to compare it with")
+        raise I3Error(f"baseline {baseline}: expected another run to compare with it")
     return place
 
 
 def _report(
     runs: "Runs", task: "Task", place: int | None, relevance: int | None, alone: bool
 ) -> "Report":
-    """The runs, evaluated and compared; of one query there is nothing to compare if `alone`."""
+    """Evaluates and compares the runs; a single query cannot be compared."""
     from i3_pyserini.eval.compare import LEAST_QUERIES, compare
     from i3_pyserini.eval.evaluation import evaluate_run
     from i3_pyserini.eval.ranking import judged_ranks

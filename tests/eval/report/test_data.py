@@ -89,8 +89,8 @@ def test_costs(tmp_path: Path) -> None:
         (HEADER + "a\t1\n", "line 2: 1 values"),
         (HEADER + "a\t0\t1\n", "line 2: 0 and 1; both must be above zero"),
         (HEADER + "a\tnan\t1\n", "both must be above zero"),
-        (HEADER + "a\t1\t1\na\t1\t1\n", "line 3: run 'a' is there a second time"),
-        (HEADER + "b\t1\t1\n", "costs.tsv: no line for a; name runs by their file names"),
+        (HEADER + "a\t1\t1\na\t1\t1\n", "line 3: run 'a' occurs twice"),
+        (HEADER + "b\t1\t1\n", "costs.tsv: no line for a"),
     ],
 )
 def test_bad_costs(tmp_path: Path, text: str, said: str) -> None:
