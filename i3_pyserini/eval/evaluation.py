@@ -41,7 +41,7 @@ class Evaluation:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """The aggregate of the queries' values as in ir-measures: the mean, or the sum for counts."""
+        """The aggregate of the values as in ir-measures: the mean, or the sum for counts."""
         return {measure: _aggregate(measure, values) for measure, values in self.values.items()}
 
     @cached_property

@@ -60,7 +60,7 @@ def by_relevants(qrels: pl.DataFrame, level: int) -> Groups:
 
 
 def by_first_hit(qrels: pl.DataFrame, run: Run, level: int) -> Groups:
-    """Groups the qrels' queries by the rank of the first relevant passage in a run, such as BM25."""
+    """Groups the qrels' queries by the rank of the first relevant passage in a run."""
     ranks = judged_ranks(qrels, run)
     if not ranks.retrieved.any():
         raise I3Error(f"{run.name}: has no query of the qrels; does it belong to other topics?")

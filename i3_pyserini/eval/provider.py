@@ -145,7 +145,7 @@ def _average_precision(ranks: JudgedRanks, measure: Measure) -> Values:
 
 
 def _ndcg(ranks: JudgedRanks, measure: Measure) -> Values:
-    """nDCG as in trec_eval: gains divided by log2(rank + 1), relative to the ideal order."""
+    """Computes nDCG as in trec_eval: gains divided by log2(rank + 1), relative to the ideal order."""
     cutoff, queries = _cutoff(measure), len(ranks.queries)
     gains = {} if measure["gains"] is NOT_PROVIDED else dict(measure["gains"])
     found, best = (_gains(levels, gains) for levels in (ranks.relevance, ranks.judged_relevance))
@@ -187,7 +187,7 @@ def _gains(levels: Ids, gains: dict[int, int]) -> Values:
 
 
 def _place_in_query(query: Ids) -> Ids:
-    """The position of each row among the rows of its query, starting at 0; rows are sorted by query."""
+    """The position of each row within its query, starting at 0; rows are sorted by query."""
     first = np.searchsorted(query, query)
     return np.arange(len(query)) - first
 

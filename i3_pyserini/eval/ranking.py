@@ -40,7 +40,7 @@ class JudgedRanks:
     judged_relevance: Ids
 
     def first_relevant(self, level: int) -> Values:
-        """The best rank of a passage with at least this relevance for each query: float64 [Q], or inf."""
+        """The best rank of a passage with this relevance or more per query: float64 [Q], or inf."""
         first = np.full(len(self.queries), np.inf)
         relevant = self.relevance >= level
         np.minimum.at(first, self.query[relevant], self.rank[relevant])

@@ -247,7 +247,7 @@ def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
 
 
 def short(name: str) -> str:
-    """A name shortened for a figure, without a leading underscore, which would hide it in a legend."""
+    """A name shortened for a figure, without the leading underscore that hides it in a legend."""
     half = LONGEST // 2
     name = name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
     return f" {name}" if name.startswith("_") else name
