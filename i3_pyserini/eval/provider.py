@@ -145,7 +145,7 @@ def _average_precision(ranks: JudgedRanks, measure: Measure) -> Values:
 
 
 def _ndcg(ranks: JudgedRanks, measure: Measure) -> Values:
-    """Computes nDCG as in trec_eval: gains divided by log2(rank + 1), relative to the ideal order."""
+    """Computes nDCG as in trec_eval: gains by log2(rank + 1), relative to the ideal order."""
     cutoff, queries = _cutoff(measure), len(ranks.queries)
     gains = {} if measure["gains"] is NOT_PROVIDED else dict(measure["gains"])
     found, best = (_gains(levels, gains) for levels in (ranks.relevance, ranks.judged_relevance))
