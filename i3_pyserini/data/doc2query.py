@@ -233,7 +233,7 @@ def _load_model(how: Generation) -> Any:
 def _load_tokenizer(name_or_dir: str, vocabulary: int) -> PreTrainedTokenizerBase:
     directory = Path(name_or_dir)
     if directory.is_dir() and not any((directory / name).is_file() for name in VOCABULARY_FILES):
-        raise I3Error(f"model {name_or_dir}: no tokenizer here; copy its files into the folder")
+        raise I3Error(f"model {name_or_dir}: no tokenizer; copy its files to the folder")
     try:
         with quiet_transformers():
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(

@@ -1,4 +1,4 @@
-"""Reading a backbone: any Hugging Face encoder and its tokenizer, checked as they come in."""
+"""Loads and checks backbones: Hugging Face encoders and their tokenizers."""
 
 from typing import Any
 
@@ -14,24 +14,24 @@ from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 
 def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
-    """Any encoder that turns ids and a mask into a vector for each token.
+    """Loads any encoder that returns a vector for each token from ids and a mask.
 
-    Every weight must be in the file, but for a pooler's, which nothing here uses. What an I³
-    model asks of its backbone besides is checked by `prepare_encoder`.
+    Every weight must be in the file, except those of a pooler, which is not used. `prepare_encoder`
+    checks the additional requirements of an I³ model.
 
     Args:
         name_or_dir: a directory or hub name.
-        what: what messages call it: "backbone" or "encoder".
+        what: its name in messages: "backbone" or "encoder".
 
     Raises:
-        I3Error: there are no weights, some are missing, or the model is of a type that gives no
-            vectors from ids and a mask alone.
+        I3Error: weights are missing, or the model type does not compute vectors from ids and a mask
+            alone.
     """
     config = load_config(name_or_dir, what)
     if config.is_encoder_decoder:
         raise I3Error(
             f"{what} {name_or_dir}: type {config.model_type!r} has an encoder and a decoder, and "
-            "AutoModel runs both; use a model that is an encoder alone, such as BERT"
+            "AutoModel runs both; use an encoder-only model, such as BERT"
         )
     try:
         with quiet_transformers():
@@ -45,7 +45,7 @@ def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
             f"{name} {list(found)} instead of {list(expected)}"
             for name, found, expected in sorted(report["mismatched_keys"])
         )
-        raise I3Error(f"{what} {name_or_dir}: weights do not have config.json's sizes: {wrong}")
+        raise I3Error(f"{what} {name_or_dir}: sizes of weights differ from config.json: {wrong}")
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
     if missing:
         raise I3Error(f"{what} {name_or_dir}: weights are missing: {', '.join(missing)}")
@@ -55,7 +55,7 @@ def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
 
 @torch.no_grad()
 def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None:
-    """Runs one token with and without padding, which says whether a type of model can be used."""
+    """Runs one token with and without padding, to check whether a model type can be used."""
     encoder.eval()
     ids = torch.zeros(1, 2, dtype=torch.int64, device=encoder.device)
     mask = torch.tensor([[1, 0]], device=encoder.device)
@@ -65,7 +65,7 @@ def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None
             for size in (1, 2)
         )
         same = torch.allclose(alone[0, 0].float(), padded[0, 0].float(), rtol=0.1, atol=0.01)
-        reason = "" if same else "a text's vectors depend on the padding behind it"
+        reason = "" if same else "the vectors of a text depend on padding"
     except Exception as error:  # whatever the model's own code raises
         reason = " ".join(str(error).split()) or type(error).__name__
     if not reason:
@@ -77,7 +77,7 @@ def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None
 
 
 def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """The backbone with its weights, and the settings of `I3Config` that it suggests.
+    """The backbone with its weights, and the `I3Config` settings for what it declares.
 
     Raises:
         I3Error: it cannot be used.
@@ -100,22 +100,21 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
 def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
     """An encoder of this configuration with random weights, without its pooler.
 
-    Its dtype is PyTorch's default, as for all other parts of a model, not the one in which the
-    backbone happened to be stored.
+    Its dtype is PyTorch's default, not that of the stored backbone.
     """
     return prepare_encoder(AutoModel.from_config(config, dtype=torch.get_default_dtype()))
 
 
 def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
-    """Drops the pooler and checks what an I³ model asks of its backbone: an embedding module.
+    """Removes the pooler, and checks that the backbone has an embedding module.
 
     Raises:
-        I3Error: the encoder is of a kind that an I³ model cannot use.
+        I3Error: the encoder cannot be the backbone of an I³ model.
     """
     if not isinstance(getattr(encoder, "embeddings", None), nn.Module):
         raise I3Error(
-            f"backbone type {encoder.config.model_type!r} has no module named 'embeddings', into "
-            "which the reconstructor's masks go; use an encoder such as BERT, MiniLM, DistilBERT, "
+            f"backbone type {encoder.config.model_type!r} has no module named 'embeddings', "
+            "which the reconstructor needs; use an encoder such as BERT, MiniLM, DistilBERT, "
             "RoBERTa or ModernBERT"
         )
     words: Any = encoder.get_input_embeddings()
@@ -133,7 +132,7 @@ def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
 def position_limit(encoder: PreTrainedModel) -> int | None:
     """Longest input in ids that the encoder has position embeddings for; None if unknown.
 
-    RoBERTa and its kin number positions from `padding_idx + 1` on.
+    RoBERTa-like models number positions from `padding_idx + 1`.
     """
     limit: int | None = getattr(encoder.config, "max_position_embeddings", None)
     if not limit or limit < 0:  # XLNet says -1
@@ -153,13 +152,13 @@ def _position_table(encoder: PreTrainedModel) -> Any:
 
 
 def _declared_settings(name_or_dir: str, positions: int | None) -> dict[str, Any]:
-    """The fields of `I3Config` for what a sentence-transformers model declares.
+    """The `I3Config` fields for the declarations of a sentence-transformers model.
 
-    With them an untrained I³ model of residual initialisation has the model's own vectors: of a
-    titled passage, those of title and text joined by a blank.
+    With them, an untrained I³ model with residual initialization has the model's own vectors; title
+    and text are joined by a space.
 
     Raises:
-        I3Error: it declares something that `I3Retriever` does not do.
+        I3Error: it declares something that `I3Retriever` does not support.
     """
     found = declared(name_or_dir)
     if not found:
@@ -175,14 +174,14 @@ def _declared_settings(name_or_dir: str, positions: int | None) -> dict[str, Any
         what = "prompts that are not pooled"
     if what:
         raise I3Error(
-            f"backbone {name_or_dir}: declares {what}, which I³ does not take over; "
-            "i3_pyserini.encode encodes with the model as it is"
+            f"backbone {name_or_dir}: declares {what}, which I³ does not support; "
+            "i3_pyserini.encode can encode with the model itself"
         )
     for name in LENGTHS:
         if name in found and positions is not None:
             found[name] = min(found[name], positions)
     prefix = prefix_of(found.get("query_prompt", ""))
-    if prefix is not None:  # which stock search can put before queries, too
+    if prefix is not None:  # stock search supports this prefix for queries too
         found["query_prefix"] = prefix
         del found["query_prompt"]
     templates = {"passage_template": "{title} {text}", "untitled_template": "{text}"}

@@ -1,4 +1,4 @@
-"""`I3Config`: everything that decides a vector, in one file beside the weights."""
+"""`I3Config`: everything that affects vectors, in one file beside the weights."""
 
 import copy
 import string
@@ -12,7 +12,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.settings import POOLINGS, EncoderSettings
 
-IGNORED_LABEL = -100  # a position that a loss leaves out, as in PyTorch
+IGNORED_LABEL = -100  # a position that the loss ignores, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
     "interactor_init": ("original", "residual"),
@@ -32,7 +32,7 @@ TEXTS = (
     "missing_value",
 )
 SWITCHES = ("normalize", "lowercase")
-NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # nobody chooses these
+NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # not chosen by users
 
 
 class I3Config(PreTrainedConfig):
@@ -53,9 +53,10 @@ class I3Config(PreTrainedConfig):
             "residual": the passage vector is the pooled vector plus a projection of the
             interactor's output that starts at zero, so that an untrained model gives
             exactly its backbone's vectors.
-        reconstruction_head_init: "original": the scores of words start at random. "embeddings":
-            from the backbone's word embeddings, with which masked language models share them,
-            so that the reconstructor speaks after hundreds of steps.
+        reconstruction_head_init: "original": word scores are initialized at random. "embeddings":
+            word scores are initialized from the backbone's word embeddings, which masked language
+            models share, so that the reconstructor predicts meaningful words after hundreds of
+            steps.
         num_head_layers: layers of the reconstructor, and of the interactor (original
             `--n_head_layers`).
         pooling: one of `i3_pyserini.model.settings.POOLINGS`, such as "cls" (first token) or
@@ -63,17 +64,17 @@ class I3Config(PreTrainedConfig):
         normalize: whether query and passage vectors are scaled to unit length at the end.
         query_length: longest query in ids, special tokens included.
         passage_length: longest passage in ids, special tokens included.
-        query_prefix: put before every query, with a blank between, as Pyserini's `--prefix`.
-        query_prompt: put directly before every query, as sentence-transformers' prompts; not
-            together with `query_prefix`.
-        passage_prompt: put directly before every passage, before its template.
-        lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
-        passage_template: text that is tokenised for a passage; may use `{title}`, `{sep}`
-            (the tokenizer's separator token) and must use `{text}`.
+        query_prefix: text before every query, followed by a space, like Pyserini's `--prefix`.
+        query_prompt: text directly before every query, like prompts of sentence-transformers;
+            cannot be combined with `query_prefix`.
+        passage_prompt: text directly before every passage, before its template.
+        lowercase: whether texts are lower-cased before the tokenizer's own normalization.
+        passage_template: template for passages; may use `{title}`, `{sep}` (the tokenizer's
+            separator token) and must use `{text}`.
         untitled_template: the same for a passage without a title; empty for `passage_template`,
             with `missing_value` as the title.
-        missing_value: word that stands for a missing title or text; empty for none, and then no
-            words of a text count as missing.
+        missing_value: replacement for a missing title or text; if empty, nothing is inserted and no
+            words count as missing.
         pseudo_query_length: ids of the reconstructor's input when encoding, i.e. the first
             special token, masks, the last special token. 34 as released.
         training_pseudo_query_length: the same in training, where reconstruction labels are
@@ -85,8 +86,8 @@ class I3Config(PreTrainedConfig):
         cls_token_id: first id of the reconstructor's input.
         sep_token_id: its last id.
         mask_token_id: all ids between.
-        reconstructor_steps: optimizer steps that the reconstructor was trained for; 0 for never;
-            None if that is not known, as of a converted checkpoint. It decides no vector.
+        reconstructor_steps: number of optimizer steps that trained the reconstructor; 0 if
+            untrained, None if unknown, as for a converted checkpoint. It does not affect vectors.
     """
 
     model_type = "i3"
@@ -120,7 +121,7 @@ class I3Config(PreTrainedConfig):
         """Builds the backbone's configuration and checks every value.
 
         Raises:
-            I3Error: a value is not one that the model knows.
+            I3Error: a value is invalid.
         """
         self.encoder_config = _as_config(self.encoder_config)
         _check_values(self)
@@ -128,13 +129,13 @@ class I3Config(PreTrainedConfig):
 
     @property
     def encoder(self) -> PreTrainedConfig:
-        """`encoder_config`, which is an object as soon as this one is made."""
+        """`encoder_config` as an object."""
         assert isinstance(self.encoder_config, PreTrainedConfig)  # noqa: S101
         return self.encoder_config
 
     @property
     def speaks(self) -> bool:
-        """Whether pseudo-query words mean something: False if nothing ever taught them."""
+        """Whether pseudo-query words are meaningful, i.e. the reconstructor was trained."""
         return self.interaction != "none" and self.reconstructor_steps != 0
 
     @property
@@ -143,7 +144,7 @@ class I3Config(PreTrainedConfig):
         return LayerSizes.of(self.encoder).hidden_size
 
     def settings(self) -> EncoderSettings:
-        """How queries and passages become vectors, but for the parts that are I³'s own."""
+        """The encoder settings, without those specific to I³."""
         return EncoderSettings.of_i3(
             {name: getattr(self, name) for name in I3Config.__annotations__}
         )
@@ -174,7 +175,7 @@ def is_i3_model(name_or_dir: str) -> bool:
     """Whether a directory or hub name holds an I³ model.
 
     Raises:
-        I3Error: there is no model of any kind.
+        I3Error: there is no model.
     """
     return _fields(name_or_dir).get("model_type") == I3Config.model_type
 
@@ -183,15 +184,15 @@ def load_i3_config(name_or_dir: str) -> I3Config:
     """The configuration of an I³ model directory or hub name.
 
     Raises:
-        I3Error: there is none, it is of another kind of model, or a value in it is unknown.
+        I3Error: it does not exist, belongs to another kind of model, or contains an unknown value.
     """
     fields = _fields(name_or_dir)
     if not fields:
-        raise I3Error(f"{name_or_dir}: not a model directory: it has no config.json")
+        raise I3Error(f"{name_or_dir}: not a model directory: no config.json")
     if fields.get("model_type") != I3Config.model_type:
         raise I3Error(
-            f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; make one of "
-            "it with i3-pyserini model create or model convert"
+            f"{name_or_dir}: not an I³ model but of type {fields.get('model_type')!r}; create "
+            "one with i3-pyserini model create or model convert"
         )
     try:
         config: I3Config = I3Config.from_dict(fields)
@@ -229,7 +230,7 @@ class LayerSizes:
         """Reads the sizes from a backbone's configuration, whichever names its family uses.
 
         Raises:
-            I3Error: a size is not there under any known name.
+            I3Error: a size is missing.
         """
 
         def first(*names: str, default: Any = None) -> Any:
@@ -258,7 +259,7 @@ class LayerSizes:
             initializer_range=first("initializer_range", default=0.02),
         )
         if sizes.hidden_act not in ACT2FN:
-            raise I3Error(f"the backbone's activation {sizes.hidden_act!r} is not known")
+            raise I3Error(f"the backbone's activation {sizes.hidden_act!r} is unknown")
         if sizes.hidden_size % sizes.num_attention_heads:
             raise I3Error(
                 f"hidden size {sizes.hidden_size} is not a multiple of "
@@ -270,9 +271,9 @@ class LayerSizes:
 def _as_config(value: object) -> PreTrainedConfig:
     if isinstance(value, PreTrainedConfig):
         own = copy.deepcopy(value)
-        own.name_or_path = ""  # a path of the machine that made the model
+        own.name_or_path = ""  # a path on the machine that created the model
         return own
-    if value is None:  # transformers builds a default instance when it compares configurations
+    if value is None:  # transformers creates a default instance to compare configurations
         return CONFIG_MAPPING["bert"]()
     if not isinstance(value, dict):
         raise I3Error(
@@ -319,7 +320,7 @@ def _check_texts(config: I3Config) -> None:
         if not isinstance(getattr(config, name), str):
             raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be text")
     if config.query_prefix and config.query_prompt:
-        raise I3Error("config: query_prefix and query_prompt are two ways to say one thing")
+        raise I3Error("config: query_prefix and query_prompt cannot be combined")
     _check_template("passage_template", config.passage_template, {"title", "sep", "text"})
     if config.untitled_template:
         _check_template("untitled_template", config.untitled_template, {"sep", "text"})

@@ -1,4 +1,4 @@
-"""Original `.p` checkpoints to model directories, and back."""
+"""Converts original `.p` checkpoints to model directories, and back."""
 
 from os import fspath
 from pathlib import Path
@@ -26,26 +26,26 @@ def convert_model(
 
     Args:
         source: a .p file; with `reverse`, a model directory.
-        output: what to write.
+        output: the file or directory to write.
         backbone: directory or hub name of the BERT that the checkpoint was trained from.
-        reverse: from a model directory to a .p file.
-        query_length: the original's --q_max_seq_len, in ids.
-        passage_length: the original's --p_max_seq_len, in ids.
-        generated_query_length: the original's --generated_query_len, in ids.
-        normalize: the original's --l2_normalize.
-        overwrite: replace the output if it exists.
+        reverse: convert a model directory to a .p file.
+        query_length: maximum ids of a query (the original's --q_max_seq_len).
+        passage_length: maximum ids of a passage (the original's --p_max_seq_len).
+        generated_query_length: ids of the reconstructor (the original's --generated_query_len).
+        normalize: normalize vectors to unit length (the original's --l2_normalize).
+        overwrite: replace an existing output.
 
     Returns:
-        What was written. With `reverse`, it names the settings that a .p file does not hold;
-        otherwise the options by which stock Pyserini encodes queries.
+        The output. With `reverse`, it lists the settings that a .p file does not contain; otherwise
+        the options for queries with stock Pyserini.
 
     Raises:
-        I3Error: the source cannot be read or is no such checkpoint, the backbone is missing, or
+        I3Error: the source cannot be read or is not such a checkpoint, the backbone is missing, or
             the output exists or cannot be written.
     """
     source, output = Path(source), Path(output)
     if not reverse and backbone is None:
-        raise I3Error("backbone is needed: a .p file holds neither configuration nor tokenizer")
+        raise I3Error("backbone is required: a .p file contains no configuration and no tokenizer")
     from i3_pyserini.model.export import check_target, load_model_directory, save_model_directory
     from i3_pyserini.model.original import OriginalSettings, from_original, save_original
 
@@ -55,7 +55,7 @@ def convert_model(
         config = model.config
         return Written(
             output,
-            "a .p file does not hold these, give them when converting back: "
+            "a .p file does not contain these settings; give them when converting back: "
             f"--query-length {config.query_length} --passage-length {config.passage_length} "
             f"--generated-query-length {config.training_pseudo_query_length}"
             + (" --normalize" if config.normalize else ""),

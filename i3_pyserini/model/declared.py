@@ -1,4 +1,4 @@
-"""What a model's own files declare of how it encodes: those of sentence-transformers."""
+"""Reads the encoder settings declared in sentence-transformers files of a model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import read_json
 from i3_pyserini.model.settings import NO_LIMIT, DenseLayer
 
-OWN_MODULES = "sentence_transformers."  # others are code that comes with the model
+OWN_MODULES = "sentence_transformers."  # other modules are code from the model
 # Pooling modes of sentence-transformers, before and since version 6, by their names here.
 MODES = {
     "cls": ("pooling_mode_cls_token", "cls"),
@@ -27,10 +27,10 @@ VECTOR = "sentence_embedding"
 
 
 def declared(name_or_dir: str) -> dict[str, Any]:
-    """The settings that a model's files declare, by field of `EncoderSettings`.
+    """The declared settings, by field of `EncoderSettings`.
 
-    Read are `modules.json` and what it names, `sentence_bert_config.json` and
-    `config_sentence_transformers.json`. A setting that the files do not speak of is absent.
+    Reads `modules.json` and the files it names, `sentence_bert_config.json` and
+    `config_sentence_transformers.json`. Settings that are not declared are absent.
 
     Args:
         name_or_dir: a model directory, or a hub name.
@@ -39,7 +39,7 @@ def declared(name_or_dir: str) -> dict[str, Any]:
         {} for a model without `modules.json`.
 
     Raises:
-        I3Error: it declares something that no encoder here does, or a file is damaged.
+        I3Error: it declares an unsupported feature, or a file is damaged.
     """
     modules = _read(name_or_dir, "modules.json")
     if modules is None:
@@ -54,7 +54,7 @@ def declared(name_or_dir: str) -> dict[str, Any]:
 
 
 def _of_modules(name: str, modules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Pooling, dense layers and normalisation."""
+    """Pooling, dense layers and normalization."""
     found: dict[str, Any] = {"normalize": False}
     dense: list[DenseLayer] = []
     for module in modules:
@@ -69,7 +69,7 @@ def _of_modules(name: str, modules: Sequence[Mapping[str, Any]]) -> dict[str, An
             found["normalize"] = True
         elif kind == "Dense":
             if found["normalize"] or "pooling" not in found:
-                raise _refused(name, "a Dense module that is not right behind the pooling")
+                raise _refused(name, "a Dense module that does not directly follow the pooling")
             dense.append(_dense(name, folder))
     if "pooling" not in found:
         raise _refused(name, "no Pooling module")
@@ -80,7 +80,7 @@ def _kind(name: str, module: Mapping[str, Any]) -> str:
     full = str(module.get("type"))
     kind = full.rpartition(".")[2]
     if not full.startswith(OWN_MODULES):
-        raise _refused(name, f"the module {full}, which is code of its own")
+        raise _refused(name, f"the module {full}, which is custom code")
     if kind not in ("Transformer", "Pooling", "Dense", "Normalize", "Dropout"):
         raise _refused(name, f"a {kind} module")
     return kind
@@ -148,7 +148,7 @@ def _of_transformer(name: str) -> dict[str, Any]:
 
 
 def _length(name: str, config: Mapping[str, Any]) -> int | None:
-    """`max_seq_length`, or what the tokenizer and the positions allow."""
+    """`max_seq_length`, or the limit of tokenizer and positions."""
     arguments = _part(config, "processor_kwargs", name) or _part(config, "tokenizer_args", name)
     given = _number(arguments, "model_max_length", name) or _number(config, "max_seq_length", name)
     if given:
@@ -161,10 +161,10 @@ def _length(name: str, config: Mapping[str, Any]) -> int | None:
 
 
 def _of_prompts(name: str) -> dict[str, Any]:
-    """Prompts as `encode_query` and `encode_document` of sentence-transformers take them.
+    """Prompts as `encode_query` and `encode_document` of sentence-transformers use them.
 
-    Both look for a prompt of their own name only, which is empty where the model has none: other
-    names, and `default_prompt_name`, are for its `encode`.
+    Both use only the prompt with their own name, or none. Other names and `default_prompt_name`
+    apply only to `encode`.
     """
     config = _optional(name, "config_sentence_transformers.json")
     prompts = _part(config, "prompts", name)
@@ -185,7 +185,7 @@ def _refused(name: str, what: str, remedy: str = "") -> I3Error:
 
 
 def _optional(name: str, file: str) -> Mapping[str, Any]:
-    """The fields of a file; {} if there is none of this name."""
+    """The fields of a file; {} if it does not exist."""
     return {} if path_of(name, file) is None else _mapping(name, file)
 
 
@@ -213,16 +213,16 @@ def _mapping(name: str, file: str) -> Mapping[str, Any]:
 
 
 def _read(name: str, file: str) -> Any:
-    """A JSON file of a model; None if it has none of this name."""
+    """Reads a JSON file of a model; None if it does not exist."""
     path = path_of(name, file)
     return None if path is None else read_json(path)
 
 
 def path_of(name: str, file: str) -> Path | None:
-    """A file of a model directory or hub name; None if it has none of this name.
+    """The path of a file of a model directory or hub name; None if it does not exist.
 
     Raises:
-        I3Error: there is no such directory, and no such name on the hub.
+        I3Error: neither a directory nor a hub model of this name exists.
     """
     folder = Path(name)
     if folder.is_dir():
@@ -239,6 +239,6 @@ def path_of(name: str, file: str) -> Path | None:
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
         )
-    except OSError as error:  # such as a name with a blank in it, or a model that needs a login
+    except OSError as error:  # such as a name with a space, or a model that needs a login
         raise unreadable(name, "encoder", file, error) from error
     return Path(found) if found else None

@@ -1,6 +1,6 @@
-"""Devices by name, and which of them compute bf16 in hardware.
+"""Selects devices, and checks whether they support bf16 in hardware.
 
-On others, bf16 is many times slower than fp32.
+On other devices, bf16 is many times slower than fp32.
 """
 
 import platform
@@ -15,10 +15,10 @@ X86 = ("x86_64", "amd64")
 
 
 def torch_device(name: str | None) -> torch.device:
-    """The device of a name; the first GPU, or else the CPU, of None.
+    """The device with this name; for None the first GPU, or the CPU if there is none.
 
     Raises:
-        I3Error: there is no such device here.
+        I3Error: the device does not exist.
     """
     if name is None:
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -27,12 +27,12 @@ def torch_device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise I3Error(f"--device {name} is not usable here ({reason}); try --device cpu") from error
+        raise I3Error(f"--device {name} is not usable ({reason}); try --device cpu") from error
     return device
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bf16.
+    """Whether a device has bf16 instructions.
 
     oneDNN also reports support on x86 processors that have AVX-512 but no bf16 instructions. It
     emulates them there, and a training step takes more than twice as long as in fp32.
@@ -48,7 +48,7 @@ def computes_bf16(device: torch.device) -> bool:
 
 
 def note_slow_bf16(dtype: str, device: torch.device) -> None:
-    """Notes on stderr that fp32 is faster, on devices where it is."""
+    """Prints a note on devices where fp32 is faster than bf16."""
     if dtype == "bf16" and not computes_bf16(device):
         tqdm.write(
             f"note: {device} has no bf16 instructions; fp32 is several times as fast here",

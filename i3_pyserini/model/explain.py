@@ -1,4 +1,4 @@
-"""The words of the query that a model imagines for a passage."""
+"""The pseudo-query words that a model predicts for a passage."""
 
 import json
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Words of a pseudo-query; printed, a table.
+    """The words of a pseudo-query; prints as a table.
 
     Attributes:
         words: the words, by descending weight.
         text: the passage's text.
         title: its title; None for none.
         docid: its id; None if it was given as a text.
-        memory: what the reconstructor saw.
-        trained: whether the model's reconstructor was ever trained; if not, the words are random.
+        memory: what the reconstructor attended to.
+        trained: whether the reconstructor was trained; if not, the words are random.
     """
 
     words: "Sequence[PseudoQueryWord]"
@@ -47,7 +47,7 @@ class Explanation:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """One JSON object with all attributes."""
+        """A JSON object with all attributes."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -76,31 +76,32 @@ def explain_passage(
     stop_words: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Explanation:
-    """Prints the words of the query that a model imagines for a passage.
+    """Prints the pseudo-query words that a model predicts for a passage.
 
     Args:
         model: a model directory or hub name.
         text: the passage's text.
         title: its title, with `text`.
-        corpus: a file or folder that has the passage.
+        corpus: a corpus that contains the passage.
         docid: the passage's id in `corpus`.
-        top: how many words.
-        memory: what the reconstructor sees: "tokens", all token vectors, as the original's
-            decode_passage; or "vector", the passage vector alone, as when a released model encodes.
-        stop_words: show stop words too.
-        corpus_options: how the corpus is read, where that is unusual.
+        top: number of words.
+        memory: input of the reconstructor: "tokens" for all token vectors, as in the original's
+            decode_passage; "vector" for the passage vector only, as for encoding with a released
+            model.
+        stop_words: include stop words.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
         The words and their weights.
 
     Raises:
-        I3Error: the passage is given twice or not at all, cannot be found, or the model is no I³
-            model with a reconstructor.
+        I3Error: the passage is given twice or not at all, cannot be found, or the model is not an
+            I³ model with a reconstructor.
     """
     if (text is None) == (corpus is None) or (corpus is None) != (docid is None):
-        raise I3Error("give the passage either as text (and title) or as corpus and docid")
+        raise I3Error("expected the passage either as text (and title) or as corpus and docid")
     if corpus is not None and title is not None:
-        raise I3Error("title goes with text; in a corpus, the passage has its own")
+        raise I3Error("title requires text; with corpus, the title comes from the corpus")
     at_least_1(top=top)
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.model.export import load_model_directory
@@ -113,7 +114,7 @@ def explain_passage(
     loaded, tokenizer = load_model_directory(fspath(model))
     trained = loaded.config.speaks
     if loaded.has_reconstructor and not trained:
-        note(f"{fspath(model)}: its reconstructor was never trained; these words mean nothing")
+        note(f"{fspath(model)}: its reconstructor was never trained; the words are meaningless")
     words = explain(
         loaded, tokenizer, text, title, top=top, keep_stop_words=stop_words, memory=memory
     )

@@ -1,11 +1,11 @@
-"""Writing a model directory: one that this package and stock Pyserini both load as it is.
+"""Writes and loads model directories, for this package and stock Pyserini.
 
-    MODEL/config.json, tokenizer files        passages are tokenised to `passage_length`
+    MODEL/config.json, tokenizer files        truncates passages at `passage_length`
     MODEL/model.safetensors.index.json        which tensor is in which of the next two files
     MODEL/model-passages.safetensors          passage encoder, reconstructor, interactor, head
     MODEL/query_encoder/                      a plain Hugging Face encoder and tokenizer
         model-00001-of-00002.safetensors      the query encoder, part of the model above
-        model-00002-of-00002.safetensors      a pooler that nothing uses, where the type has one
+        model-00002-of-00002.safetensors      an unused pooler, if the type has one
 
 The query encoder's weights are on disk once. Their names carry the backbone's own prefix
 (`bert.…`), under which `I3Retriever` and `BertModel` both look for them, and transformers' index
@@ -45,39 +45,39 @@ def save_model_directory(
     overwrite: bool = False,
     card: str | None = None,
 ) -> None:
-    """Writes a model directory; it appears under its name only when it is complete.
+    """Writes a model directory, which appears only when it is complete.
 
     Args:
         model: the model; its configuration is written with it.
         tokenizer: its tokenizer.
         directory: must not exist yet, or be empty, unless `overwrite`.
-        overwrite: replace what is there.
-        card: text of a `README.md` to put into it.
+        overwrite: replace an existing model.
+        card: text of its `README.md`.
 
     Raises:
-        I3Error: something else is in the way, or the place cannot be written.
+        I3Error: the directory exists or cannot be written.
     """
     check_target(Path(directory), overwrite)
-    with new_folder(Path(directory), SafetensorError) as partial:  # which is of a full disk, too
+    with new_folder(Path(directory), SafetensorError) as partial:  # also raised for a full disk
         with quiet_transformers():
             _write(model, tokenizer, partial)
         if card is not None:
             (partial / "README.md").write_text(card, encoding="utf-8")
-        for path in partial.rglob("*.safetensors"):  # written for their owner only
+        for path in partial.rglob("*.safetensors"):  # created with permissions for the owner only
             shutil.copymode(partial / "config.json", path)
 
 
 def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenizer]:
     """Reads a model directory (or hub name), strictly.
 
-    `I3Retriever.from_pretrained` does the same for a sound directory; for an unsound one it
-    fills what is missing with random numbers, as transformers does, where this refuses.
+    If weights are missing, `I3Retriever.from_pretrained` initializes them at random, like
+    transformers; this function raises an error.
 
     Returns:
         The model in evaluation mode, and its tokenizer.
 
     Raises:
-        I3Error: it is no I³ model, or weights are missing, damaged or of another model.
+        I3Error: it is not an I³ model, or weights are missing, damaged or belong to another model.
     """
     name = str(directory)
     config = load_i3_config(name)
@@ -96,25 +96,26 @@ def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenize
 
 
 def check_target(target: Path, overwrite: bool) -> None:
-    """Refuses to write over something; call it before long work.
+    """Checks that a model directory can be written; call it before long work.
 
     Raises:
-        I3Error: `target` exists, is not an empty directory, and `overwrite` is not given or it
-            is no model directory; or its path has a word in it that leads stock Pyserini astray.
+        I3Error: `target` exists and is not empty, and `overwrite` is not given or it is not a model
+            directory; or its path contains a word by which stock Pyserini selects another encoder
+            class.
     """
     if words := trap_words(target, ALWAYS):
         raise I3Error(
-            f"{target}: stock Pyserini takes a path with {words[0]!r} for another kind of model "
-            "and changes its vectors; choose another name"
+            f"{target}: stock Pyserini uses another encoder class for paths with {words[0]!r}, "
+            "which changes the vectors; choose another name"
         )
     if target.exists() and not target.is_dir():
-        raise I3Error(f"{target}: is a file; name a directory")
+        raise I3Error(f"{target}: is a file; expected a directory")
     if not target.exists() or not any(target.iterdir()):
         return
     if not overwrite:
         raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
     if not (target / "config.json").is_file() or not is_i3_model(str(target)):
-        raise I3Error(f"{target}: is not a model directory; only such a one is overwritten")
+        raise I3Error(f"{target}: is not a model directory; only model directories are overwritten")
 
 
 def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
@@ -153,7 +154,7 @@ def _write_query_encoder(model: I3Retriever, weights: dict[str, Tensor], directo
 
 
 def _unused_pooler(config: Any, prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What stock `AutoModel` builds beyond our encoder: an identity matrix and a zero bias."""
+    """The pooler that stock `AutoModel` expects: an identity matrix and a zero bias."""
     with torch.device("meta"):
         stock = AutoModel.from_config(config).state_dict()
     dtype = next(iter(weights.values())).dtype

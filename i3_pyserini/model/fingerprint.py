@@ -1,4 +1,4 @@
-"""Which model made a vector: a hash that models, indexes and searches are compared by."""
+"""Fingerprints of models, to compare models, indexes and queries."""
 
 import hashlib
 from pathlib import Path
@@ -32,15 +32,15 @@ def fingerprint(directory: Path) -> str | None:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The weight files that transformers reads in a folder: PyTorch's own only without others."""
+    """The weight files that transformers reads in a folder: safetensors, or else PyTorch files."""
     return [*folder.glob("*.safetensors")] or [*folder.glob("pytorch_model*.bin")]
 
 
 def tokenizer_fingerprint(directory: Path) -> str | None:
-    """Hash of what a model directory's tokenizers make of a text.
+    """Hash of everything that affects the ids of a model directory's tokenizers.
 
-    Keys of `tokenizer_config.json` that change no id do not count where there is a
-    `tokenizer.json`: a user may name another class there, so that transformers reads the file.
+    If there is a `tokenizer.json`, keys of `tokenizer_config.json` that do not affect ids are
+    ignored: a user may set another class there, so that transformers reads the file.
 
     Returns:
         None for a hub name, or without a tokenizer.

@@ -1,4 +1,4 @@
-"""Loading with transformers: quietly, and with one line where something cannot be read."""
+"""Loads with transformers, without its output and with one-line errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,31 +12,27 @@ from i3_pyserini.errors import I3Error
 
 
 def check_name(name_or_dir: str, what: str) -> None:
-    """Tells a mistyped path from a hub name, so that the hub is not asked for a path.
+    """Detects a mistyped path, so that it is not looked up on the hub.
 
     Raises:
-        I3Error: it is a file, or has the look of a path but is not there.
+        I3Error: it is a file, or looks like a path but does not exist.
     """
     path = Path(name_or_dir)
     if path.is_dir():
         return
     if path.exists():
-        hint = (
-            "; turn a .p file into one with i3-pyserini model convert"
-            if path.suffix == ".p"
-            else ""
-        )
-        raise I3Error(f"{what} {name_or_dir}: is a file; name the directory it is in{hint}")
+        hint = "; convert a .p file with i3-pyserini model convert" if path.suffix == ".p" else ""
+        raise I3Error(f"{what} {name_or_dir}: is a file; expected the model directory{hint}")
     looks_like_path = path.is_absolute() or name_or_dir.startswith((".", "~"))
     inside_a_folder = len(path.parts) > 1 and path.parent.exists()
-    hub_parts = (1, 2) if what in ("backbone", "encoder") else (2,)  # only old ones have no owner
+    hub_parts = (1, 2) if what in ("backbone", "encoder") else (2,)  # only old names have no owner
     if looks_like_path or inside_a_folder or len(path.parts) not in hub_parts:
         raise I3Error(f"{what} {name_or_dir}: no such directory")
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silences transformers' load reports and bars where our own checks say more."""
+    """Silences load reports and progress bars of transformers."""
     level, hub_level = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
@@ -56,10 +52,10 @@ def load_config(name_or_dir: str, what: str = "backbone") -> PreTrainedConfig:
 
     Args:
         name_or_dir: a directory or hub name.
-        what: what messages call it: "backbone" or "encoder".
+        what: its name in messages: "backbone" or "encoder".
 
     Raises:
-        I3Error: there is none, or transformers does not know its type.
+        I3Error: it does not exist, or transformers does not know its type.
     """
     check_name(name_or_dir, what)
     try:
@@ -74,8 +70,8 @@ def unreadable(name_or_dir: str, what: str, part: str, error: Exception) -> I3Er
     """The one-line error for something that transformers could not load.
 
     Args:
-        name_or_dir: what was asked for.
-        what: what it should have been ("backbone").
+        name_or_dir: the requested model.
+        what: its role ("backbone").
         part: the part that failed ("weights").
         error: what transformers raised.
     """
@@ -83,6 +79,6 @@ def unreadable(name_or_dir: str, what: str, part: str, error: Exception) -> I3Er
     if Path(name_or_dir).exists():
         return I3Error(f"{what} {name_or_dir}: {part} cannot be read: {detail}")
     return I3Error(
-        f"{what} {name_or_dir}: no such directory, and the Hugging Face hub did not give it "
+        f"{what} {name_or_dir}: no such directory, and not available on the Hugging Face hub "
         f"({detail}); check the path, or download the model while online"
     )

@@ -1,4 +1,4 @@
-"""The parts that I³ adds to a dual encoder, as plain PyTorch modules; and what a model returns.
+"""The modules that I³ adds to a dual encoder, in plain PyTorch, and the model's outputs.
 
 They are BERT layers (post-LayerNorm) written out here rather than borrowed from transformers,
 for three reasons. Attention must never be causal, while transformers 5 makes any layer with
@@ -26,11 +26,12 @@ class PassageEncoding(ModelOutput):
     """What `I3Retriever.encode_passages` computes for B passages of T ids.
 
     Attributes:
-        vectors: float [B, H], what an index holds.
-        pooled: float [B, H], the backbone's own embedding, not normalised.
+        vectors: float [B, H], the vectors for an index.
+        pooled: float [B, H], the backbone's own embedding, not normalized.
         token_states: float [B, T, H], the backbone's last layer.
         pseudo_query: float [B, L, H], the reconstructor's vectors; None in a plain dual encoder.
-        interactor_input: float [B, M, H], what the interactor ran over; None likewise.
+        interactor_input: float [B, M, H], the input of the interactor; None in a plain dual
+            encoder.
     """
 
     vectors: Tensor | None = None
@@ -42,7 +43,7 @@ class PassageEncoding(ModelOutput):
 
 @dataclass
 class I3Output(ModelOutput):
-    """What `I3Retriever.forward` gives a training loop.
+    """The output of `I3Retriever.forward` for training.
 
     Attributes:
         query_vectors: float [Q, H]; None without queries.
@@ -71,12 +72,12 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(sizes.hidden_dropout)
 
     def forward(self, states: Tensor, memory: Tensor, memory_mask: Tensor | None = None) -> Tensor:
-        """Lets every state attend to the memory.
+        """Computes attention from every state to the memory.
 
         Args:
             states: float [B or 1, L, H].
             memory: float [B or 1, M, H]; the same as `states` for self-attention.
-            memory_mask: bool [B, M], True where the memory may be seen; None for everywhere.
+            memory_mask: bool [B, M], True where attention is allowed; None for everywhere.
 
         Returns:
             float [B or 1, L, H].
@@ -139,7 +140,7 @@ class ReconstructorLayer(nn.Module):
 
 
 class QueryReconstructor(nn.Module):
-    """Imagines, from a passage, the vectors of a query that it answers.
+    """Predicts, from a passage, the vectors of a query that it answers.
 
     Source: paper, figure 2, "query reconstructor"; original `modeling.py`, `c_head`.
 
@@ -159,14 +160,14 @@ class QueryReconstructor(nn.Module):
     def forward(
         self, embeddings: Tensor, memory: Tensor, memory_mask: Tensor | None = None
     ) -> Tensor:
-        """Fills the masks of a pseudo-query in the light of the passage.
+        """Computes the pseudo-query vectors for passages.
 
         With `embeddings` [1, L, H] the first layer's self-attention, which cannot depend on
         the passage, runs once for the whole batch.
 
         Args:
             embeddings: float [B or 1, L, H], embedded `[CLS] [MASK] … [SEP]`.
-            memory: float [B, M, H], what it sees of the passage.
+            memory: float [B, M, H], the passage vectors to attend to.
             memory_mask: bool [B, M], True at tokens, False at padding; None for all.
 
         Returns:
@@ -202,7 +203,7 @@ class QueryPassageInteractor(nn.Module):
     Args:
         sizes: sizes of its layers.
         num_layers: number of layers.
-        residual: whether to end in a projection that starts at zero (see `I3Config`).
+        residual: whether a projection initialized to zero follows (see `I3Config`).
     """
 
     def __init__(self, sizes: LayerSizes, num_layers: int, residual: bool) -> None:
@@ -219,8 +220,8 @@ class QueryPassageInteractor(nn.Module):
 
         Args:
             vectors: float [B, M, H].
-            mask: bool [B, M], True at vectors that count; None for all.
-            first_only: compute only what position 0 of the result needs.
+            mask: bool [B, M], True at valid vectors; None for all.
+            first_only: compute only position 0 of the result.
 
         Returns:
             float [B, M, H], or [B, 1, H] with `first_only`: the layers' output, before the

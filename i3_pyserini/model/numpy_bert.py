@@ -1,8 +1,8 @@
-"""BERT in NumPy, for query encoders: ready in half a second, where torch and transformers take six.
+"""BERT in NumPy, for query encoders. Starts in half a second; torch and transformers need six.
 
-Queries are short and few, so that starting costs more than computing. This is the forward pass of
-`transformers`' `BertModel` without dropout; `tests/model/test_numpy_bert.py` holds it to that.
-Other architectures, and weights that NumPy has no numbers for, are left to transformers.
+Queries are short and few, so starting takes longer than computing. This is the forward pass of
+`BertModel` in `transformers` without dropout; `tests/model/test_numpy_bert.py` compares both. Other
+architectures, and weight types that NumPy lacks, use transformers.
 """
 
 import json
@@ -45,9 +45,9 @@ class NumpyBert:
         weights: its tensors, under BERT's names without a prefix.
 
     Attributes:
-        hidden_size: numbers in a vector, H.
+        hidden_size: the vectors' dimension, H.
         positions: longest input in ids.
-        vocabulary: ids that it has embeddings for.
+        vocabulary: number of ids with embeddings.
     """
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Floats]) -> None:
@@ -114,9 +114,8 @@ def load_numpy_bert(directory: Path) -> NumpyBert | None:
         directory: a folder with `config.json` and safetensors.
 
     Returns:
-        The encoder; None if it is one that only transformers can run: another architecture or
-        activation, weights that are no float16 or float32, or files that are not as expected
-        (transformers then says what is wrong with them).
+        The encoder; None if transformers is required: another architecture or activation, weights
+        other than float16 or float32, or invalid files (transformers then reports the error).
     """
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -160,7 +159,7 @@ def _read_weights(directory: Path) -> dict[str, Floats] | None:
 
 
 def _plain_name(name: str) -> str:
-    """Names as BERT's own: no prefix of a larger model, no TensorFlow names of old files."""
+    """BERT's own names, without a model prefix and without old TensorFlow names."""
     name = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
     return name.replace("LayerNorm.beta", "LayerNorm.bias")
 
@@ -190,7 +189,7 @@ def _norm(weights: Mapping[str, Floats], name: str) -> tuple[Floats, Floats]:
 
 
 def _linear(states: Floats, weights: tuple[Floats, Floats]) -> Floats:
-    """One product for all tokens of a batch, which is what BLAS is quick at."""
+    """One product for all tokens of a batch, which is fast with BLAS."""
     flat = states.reshape(-1, states.shape[-1]) @ weights[0]
     flat += weights[1]
     output: Floats = flat.reshape(*states.shape[:-1], -1)

@@ -1,4 +1,4 @@
-"""The original's `.p` files: reading them safely, and translating their tensors' names.
+"""Reads the original's `.p` files safely and translates the names of tensors.
 
 A `.p` file is `torch.save(state_dict)`. The names are translated from ours to the original's by
 one function, which serves both directions, so that each tensor has exactly one counterpart.
@@ -57,7 +57,7 @@ IGNORED = re.compile(r"lm_[qp]\.(embeddings\.position_ids$|pooler\.)")
 
 @dataclass(frozen=True)
 class OriginalSettings:
-    """What a `.p` file does not say: the original's command line when it was trained.
+    """Settings that a `.p` file does not contain: the original's command line for training.
 
     Attributes:
         query_length: `--q_max_seq_len`.
@@ -75,19 +75,19 @@ class OriginalSettings:
 def from_original(
     checkpoint: Path, backbone: str, settings: OriginalSettings | None = None
 ) -> tuple[I3Retriever, I3Tokenizer]:
-    """Makes a model of an original `.p` file.
+    """Creates a model from an original `.p` file.
 
     Args:
         checkpoint: the `.p` file, of a DualEncoder with or without the decoder.
         backbone: directory or hub name of the BERT it was trained from; only its
             configuration and tokenizer are read.
-        settings: the original's command line; None for that of the released checkpoints.
+        settings: the original's command line; None for the released checkpoints.
 
     Returns:
         The model in evaluation mode, and its tokenizer.
 
     Raises:
-        I3Error: the file or the backbone cannot be used, or they do not belong together.
+        I3Error: the file or the backbone cannot be used, or they do not match.
     """
     settings = settings or OriginalSettings()
     tensors = read_checkpoint(checkpoint)
@@ -125,7 +125,7 @@ def save_original(model: I3Retriever, path: Path, overwrite: bool = False) -> No
     """
     refuse_existing(path, overwrite)
     tensors = to_original(model)
-    with replacing(path, RuntimeError) as partial:  # which is PyTorch's, of a full disk
+    with replacing(path, RuntimeError) as partial:  # PyTorch's exception for a full disk
         torch.save(tensors, partial)
 
 
@@ -133,7 +133,7 @@ def original_name(name: str) -> str:
     """The original's name of one of our tensors.
 
     Raises:
-        I3Error: the original has no such tensor.
+        I3Error: the original has no corresponding tensor.
     """
     for ours, originals in MODULES:
         if name.startswith(ours):
@@ -143,20 +143,23 @@ def original_name(name: str) -> str:
                     if part in translated:
                         return translated.replace(part, original_part, 1)
             return translated
-    raise I3Error(f"the original has no counterpart of {name}")
+    raise I3Error(f"the original has no tensor for {name}")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Reads a `.p` file without running anything that it may contain.
+    """Reads a `.p` file without executing code in it.
 
     Returns:
         Tensor by the original's name, without DDP's `module.`.
 
     Raises:
-        I3Error: the file is absent, truncated, no checkpoint, or holds anything but tensors.
+        I3Error: the file does not exist, is truncated, is not a checkpoint, or contains anything
+            but tensors.
     """
     if path.is_dir():
-        raise I3Error(f"{path}: is a directory, not a .p file; from a model directory: --reverse")
+        raise I3Error(
+            f"{path}: is a directory, not a .p file; to convert a model directory, use --reverse"
+        )
     if not path.is_file():
         raise I3Error(f"{path}: no such file")
     with path.open("rb") as file:
@@ -169,14 +172,17 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         found = re.search(r"GLOBAL ([\w.]+)|Unsupported \w+ [\w.]+", str(error))
         what = f" ({found[1] or found[0]})" if found else ""
         raise I3Error(
-            f"{path}: refused, as it holds more than plain tensors{what}; nothing in it was run"
+            f"{path}: refused: it contains more than plain tensors{what}; no code in it was "
+            "executed"
         ) from error
     except Exception as error:  # a damaged file raises almost anything
         raise I3Error(
             f"{path}: truncated, or not a PyTorch checkpoint; download it again"
         ) from error
     if not isinstance(content, dict) or not content:
-        raise I3Error(f"{path}: holds a {type(content).__name__}, not a checkpoint's tensors")
+        raise I3Error(
+            f"{path}: contains a {type(content).__name__}, not the tensors of a checkpoint"
+        )
     strangers = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
     if strangers:
         raise I3Error(f"{path}: these entries are not tensors: {', '.join(strangers[:20])}")
@@ -186,10 +192,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def check_fit(
     path: Path, tensors: dict[str, Tensor], backbone: str, config: PreTrainedConfig
 ) -> None:
-    """Checks a checkpoint's sizes against the backbone whose configuration it is to take.
+    """Checks the sizes in a checkpoint against its backbone.
 
     Raises:
-        I3Error: it is no I³ checkpoint, or its sizes are not the backbone's; names both.
+        I3Error: it is not an I³ checkpoint, or sizes differ; names both sizes.
     """
     words = tensors.get("lm_p.embeddings.word_embeddings.weight")
     positions = tensors.get("lm_p.embeddings.position_embeddings.weight")
@@ -225,7 +231,7 @@ def check_fit(
 
 
 def count_layers(tensors: dict[str, Tensor], prefix: str) -> int:
-    """How many layers are numbered behind `prefix`."""
+    """The number of layers after `prefix`."""
     numbers = {key.removeprefix(prefix).split(".")[0] for key in tensors if key.startswith(prefix)}
     return len(numbers)
 
@@ -256,15 +262,15 @@ def load_original(model: I3Retriever, tensors: dict[str, Tensor], path: Path) ->
     if problems:
         raise I3Error(f"{path}: {'; '.join(problems)}")
     if HEAD_BIAS in names and not torch.equal(tensors[HEAD_BIAS], tensors[HEAD_BIAS_AGAIN]):
-        raise I3Error(f"{path}: {HEAD_BIAS} and {HEAD_BIAS_AGAIN} differ; they are one tensor")
+        raise I3Error(f"{path}: {HEAD_BIAS} and {HEAD_BIAS_AGAIN} differ, but must be equal")
     model.load_state_dict({ours: tensors[name] for name, ours in names.items()})
 
 
 def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
-    """The tensors of a `.p` file that the original's code loads, named as in its own files.
+    """The tensors for a `.p` file that the original's code can load.
 
     Raises:
-        I3Error: the model has parts that the original does not know.
+        I3Error: the model has parts that the original does not support.
     """
     config = model.config
     if (
@@ -277,7 +283,8 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
         or (config.query_prefix, config.passage_template, config.missing_value) != ORIGINAL_TEXTS
     ):
         raise I3Error(
-            "the original cannot compute this model: it knows only BERT, the released interaction, "
+            "the original does not support this model: it supports only BERT, the released "
+            "interaction, "
             "the first token's vector, interactor_init original, the backbone's positions, two "
             "pseudo-query ids more than in training, and the released template without prefix"
         )

@@ -1,4 +1,4 @@
-"""From the vectors of a text's tokens to the vector of the text: pooling, dense layers, length."""
+"""From token vectors to the vector of a text: pooling, dense layers, normalization."""
 
 import importlib
 from pathlib import Path
@@ -17,14 +17,14 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str, skip: int = 0) -> Tensor:
-    """Pools token vectors, in float32 where they are of half precision.
+    """Pools token vectors, in float32 for half-precision input.
 
     Args:
         states: float [B, T, H], padded on either side.
         attention_mask: int64 [B, T], 1 at tokens, 0 at padding.
         pooling: one of `i3_pyserini.model.settings.POOLINGS`.
-        skip: tokens at the beginning of each text that are not pooled, such as a prompt's; of
-            "weighted_mean" the others keep the weights of their positions.
+        skip: number of tokens at the beginning of each text that are not pooled, such as a prompt;
+            with "weighted_mean" the others keep the weights of their positions.
 
     Returns:
         float [B, H].
@@ -53,11 +53,11 @@ def pool(states: Tensor, attention_mask: Tensor, pooling: str, skip: int = 0) ->
 
 
 class VectorHead(nn.Module):
-    """Everything behind an encoder's last layer: pooling, dense layers, unit length.
+    """Everything after an encoder's last layer: pooling, dense layers, normalization.
 
     Args:
-        settings: what to do.
-        folder: the model's directory or hub name, which holds the dense layers' weights.
+        settings: the encoder settings.
+        folder: the model directory or hub name with the weights of dense layers.
         skip: see `pool`.
 
     Raises:
@@ -78,7 +78,7 @@ class VectorHead(nn.Module):
 
 
 class _Dense(nn.Module):
-    """One dense layer; it stays in float32, since its input is a few numbers."""
+    """One dense layer, always in float32, since its input is small."""
 
     def __init__(self, layer: DenseLayer, folder: str) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def _activation(name: str) -> nn.Module:
     """A class of `torch.nn` by its full name.
 
     Raises:
-        I3Error: there is none.
+        I3Error: it does not exist.
     """
     module, _, kind = name.rpartition(".")
     try:
@@ -126,7 +126,7 @@ def _activation(name: str) -> nn.Module:
     except (ImportError, AttributeError, ValueError) as error:
         raise I3Error(f"Dense module: no activation {name} in this torch") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise I3Error(f"Dense module: the activation {name} is no class of torch.nn")
+        raise I3Error(f"Dense module: the activation {name} is not a class of torch.nn")
     return found()
 
 

@@ -1,4 +1,4 @@
-"""The words of a pseudo-query: what the reconstructor's logits say, in readable form."""
+"""The words of a pseudo-query, from the reconstructor's logits."""
 
 from collections import defaultdict
 from collections.abc import Set
@@ -12,18 +12,18 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
-WORD_PIECE = "##"  # WordPiece marks what continues a word
-WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark what begins one
+WORD_PIECE = "##"  # WordPiece marks continuations of words
+WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark beginnings of words
 
 
 @dataclass(frozen=True)
 class PseudoQueryWord:
-    """A word that the reconstructor imagines in a query.
+    """A word of a pseudo-query.
 
     Attributes:
         word: the word.
         weight: its probability summed over positions: how often it is expected to occur.
-        positions: the pseudo-query positions at which it is among the likeliest.
+        positions: the pseudo-query positions at which it is among the most likely words.
     """
 
     word: str
@@ -42,16 +42,16 @@ def explain(
     keep_stop_words: bool = False,
     memory: str = "tokens",
 ) -> list[PseudoQueryWord]:
-    """The words of the query that the reconstructor imagines for a passage.
+    """The pseudo-query words that the reconstructor predicts for a passage.
 
     Args:
         model: a model with a reconstructor, in evaluation mode.
         tokenizer: its tokenizer.
         text: the passage's text.
         title: its title, if it has one.
-        top: how many words.
-        keep_stop_words: whether words such as "what" and "the" count too.
-        memory: what the reconstructor sees; see `I3Retriever.decode_passages`.
+        top: number of words.
+        keep_stop_words: whether to include words such as "what" and "the".
+        memory: input of the reconstructor; see `I3Retriever.decode_passages`.
 
     Raises:
         I3Error: the model is a plain dual encoder.
@@ -69,21 +69,21 @@ def pseudo_query_words(
     candidates: int = 20,
     stop_words: Set[str] = frozenset(),
 ) -> list[PseudoQueryWord]:
-    """Reads words off the reconstructor's logits for one passage.
+    """Extracts words from the reconstructor's logits for one passage.
 
-    At every position the `candidates` likeliest tokens are considered. Where the very likeliest
-    tokens of neighbouring positions are pieces of one word, they are joined; any other piece
-    that does not begin a word is left out, and so are special tokens and punctuation.
+    At every position the `candidates` most likely tokens are considered. If the most likely tokens
+    of adjacent positions are pieces of one word, they are joined. Other pieces that do not begin a
+    word, special tokens and punctuation are removed.
 
     Args:
         logits: float [L, vocabulary], from `I3Retriever.decode_passages`.
         tokenizer: the model's tokenizer.
-        top: how many words to return at most.
+        top: maximum number of words.
         candidates: tokens considered at each position; 20 in the original.
-        stop_words: lower-case words to leave out.
+        stop_words: lower-case words to remove.
 
     Returns:
-        Words by falling weight, ties in alphabetical order.
+        Words by descending weight, ties in alphabetical order.
 
     Source: original `modeling.py`, `decode_passage`, its last comment (top 20 per position,
     stop words dropped, each word once).
@@ -118,7 +118,7 @@ def english_stop_words() -> frozenset[str]:
 
 
 class _TokenReader:
-    """Says what a token looks like and whether it begins a word, for any kind of vocabulary."""
+    """Returns the text of a token and whether it begins a word, for any kind of vocabulary."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
@@ -130,7 +130,7 @@ class _TokenReader:
         self.start = starts[0] if starts else None
 
     def read(self, token_id: int) -> tuple[str, bool]:
-        """The token's text, and whether it begins a word; special tokens read as nothing."""
+        """The token's text, and whether it begins a word; empty for special tokens."""
         if token_id in self.special:
             return "", True
         token = str(self.tokenizer.convert_ids_to_tokens(token_id))

@@ -24,7 +24,7 @@ from i3_pyserini.model.pooling import pool
 
 
 class I3Retriever(PreTrainedModel):
-    """A dual encoder whose passage vectors have already met a pseudo-query.
+    """A dual encoder whose passage vectors are combined with a pseudo-query.
 
     The query encoder's weights are stored under the backbone's own prefix (`bert.…`), so that
     one file serves both as a part of this model's checkpoint and as the plain checkpoint that
@@ -74,22 +74,22 @@ class I3Retriever(PreTrainedModel):
 
     @classmethod
     def from_backbone(cls, name_or_dir: str, **settings: Any) -> "I3Retriever":
-        """A new model on any Hugging Face encoder; both encoders start from its weights.
+        """Creates a model from any Hugging Face encoder; both encoders start from its weights.
 
         The reconstructor and head start at random; the interactor's output is added to the
         backbone's vector through a projection that starts at zero (`interactor_init="residual"`),
-        so that the new model has its backbone's own vectors until it is trained. "original" is
-        the released checkpoints' way. Special token ids come from the backbone's tokenizer;
-        pooling, normalisation, prompts, lengths and casing from its sentence-transformers files
-        where it has them, and then a passage is its title and text joined by a blank.
+        so that the new model has its backbone's own vectors until it is trained. "original" is the
+        released checkpoints' way. Special token ids come from the backbone's tokenizer; pooling,
+        normalisation, prompts, lengths and casing from its sentence-transformers files if it has
+        them; then title and text of a passage are joined by a space.
 
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
-            **settings: fields of `I3Config`, which win over what the backbone suggests; and
+            **settings: fields of `I3Config`, which override the backbone's declarations; and
                 `attn_implementation`, as in `from_pretrained`.
 
         Raises:
-            I3Error: the backbone cannot be used, or a setting is unknown or does not fit it.
+            I3Error: the backbone cannot be used, or a setting is unknown or invalid for it.
         """
         attention = settings.pop("attn_implementation", None)
         known = set(I3Config.__annotations__) - NO_SETTINGS
@@ -99,7 +99,7 @@ class I3Retriever(PreTrainedModel):
                 f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
         encoder, suggested = read_backbone(name_or_dir)
-        if "passage_template" in settings:  # it says what stands for a missing title, too
+        if "passage_template" in settings:  # it includes the replacement for a missing title
             for name in ("untitled_template", "missing_value"):
                 suggested.pop(name, None)
         if settings.keys() & {"query_prefix", "query_prompt"}:
@@ -123,15 +123,15 @@ class I3Retriever(PreTrainedModel):
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
     ) -> None:
-        """As any model's, but not over a model directory with a `query_encoder` of its own.
+        """Saves the model, except over a model directory with its own `query_encoder`.
 
         Raises:
-            I3Error: it would leave that folder's query encoder out of date.
+            I3Error: the query encoder of the folder would become outdated.
         """
         if (Path(save_directory) / "query_encoder").exists():
             raise I3Error(
                 f"{save_directory} is a model directory: write it with "
-                "save_model_directory(…, overwrite=True), which renews its query_encoder too"
+                "save_model_directory(…, overwrite=True), which also updates its query_encoder"
             )
         self.config.encoder.dtype = self.dtype
         super().save_pretrained(save_directory, *args, **kwargs)
@@ -154,13 +154,13 @@ class I3Retriever(PreTrainedModel):
     def encode_passages(
         self, input_ids: Tensor, attention_mask: Tensor, pseudo_query_length: int | None = None
     ) -> PassageEncoding:
-        """Encodes B passages of T ids; `.vectors` is what an index holds.
+        """Encodes B passages of T ids; `.vectors` are the vectors for an index.
 
         Args:
             input_ids: int64 [B, T], as `I3Tokenizer.passages` gives them.
             attention_mask: int64 [B, T], 1 at tokens, 0 at padding.
-            pseudo_query_length: ids of the reconstructor's input; None for what the
-                configuration says, of training in training mode and of encoding otherwise.
+            pseudo_query_length: ids of the reconstructor's input; None for the configured length,
+                which differs between training and evaluation mode.
 
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
@@ -191,10 +191,10 @@ class I3Retriever(PreTrainedModel):
         Args:
             input_ids: int64 [B, T].
             attention_mask: int64 [B, T].
-            memory: "tokens": the reconstructor sees all token vectors, as the original's
-                `decode_passage` does, whatever the architecture. "vector": it sees the pooled
-                vector alone, as it does when a "released" model encodes; what it then says is
-                what the passage vector was mixed with.
+            memory: "tokens": the reconstructor attends to all token vectors, as in the original's
+                `decode_passage`, whatever the architecture. "vector": it attends to the pooled
+                vector only, as for encoding with a "released" model; this returns the words mixed
+                into the passage vector.
 
         Returns:
             float [B, L, vocabulary], logits.
@@ -225,8 +225,7 @@ class I3Retriever(PreTrainedModel):
 
         Args:
             pseudo_query: float [B, L, H].
-            labels: int64 [B, L], as `I3Tokenizer.reconstruction_labels` gives them; -100 is
-                not counted.
+            labels: int64 [B, L], from `I3Tokenizer.reconstruction_labels`; -100 is ignored.
             num_labels: labelled positions to divide by, where these passages are a part of a
                 batch; None for those of `labels`.
 
@@ -249,7 +248,7 @@ class I3Retriever(PreTrainedModel):
         reconstruction_labels: Tensor | None = None,
         num_labels: int | None = None,
     ) -> I3Output:
-        """Encodes queries, passages or both; one call, so that DDP sees one forward pass.
+        """Encodes queries, passages or both in one call, as DDP requires.
 
         Args:
             query_input_ids: int64 [Q, T].
@@ -287,7 +286,7 @@ class I3Retriever(PreTrainedModel):
         if length is None:
             training = config.training_pseudo_query_length
             length = training if self.training else config.pseudo_query_length
-        copies = memory.size(0) if self.training else 1  # each passage has dropout of its own
+        copies = memory.size(0) if self.training else 1  # each passage has its own dropout
         ids = torch.tensor(config.pseudo_query_ids(length), device=memory.device)
         embed: nn.Module = self.passage_encoder.embeddings  # type: ignore[assignment]
         embeddings = embed(input_ids=ids.expand(copies, -1))
@@ -300,16 +299,16 @@ class I3Retriever(PreTrainedModel):
         return pool(states, attention_mask, self.config.pooling).to(states.dtype)
 
     def _finish(self, vectors: Tensor) -> Tensor:
-        """Unit length is computed in float32, whatever the model's precision."""
+        """Normalizes vectors, in float32 whatever the model's precision."""
         return F.normalize(vectors.float(), dim=-1) if self.config.normalize else vectors
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialises what a checkpoint does not hold, as the original does.
+        """Initializes weights that are missing in a checkpoint, as the original does.
 
-        Reconstructor and interactor: normal with the backbone's `initializer_range`, biases
-        zero. Head: PyTorch's own initialisation of linear layers, prediction bias zero. The
-        encoders initialise themselves.
+        Reconstructor and interactor: normal with the backbone's `initializer_range`, biases zero.
+        Head: PyTorch's default initialization of linear layers, prediction bias zero. The encoders
+        initialize themselves.
         """
         if isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)

@@ -1,7 +1,7 @@
-"""How an encoder makes vectors of texts, without torch: one class for passages and queries alike.
+"""Encoder settings for passages and queries, without torch.
 
-The one order in which a setting is found: an explicit flag, then what the model's own files
-declare (`i3_pyserini.model.declared`), then a default.
+Settings are resolved in this order: an explicit flag, then the declaration in the model's own files
+(`i3_pyserini.model.declared`), then a default.
 """
 
 import shlex
@@ -22,20 +22,20 @@ POOLING_WORDS = {
     "weighted_mean": "weighted mean pooling",
     "mean_sqrt_len": "mean pooling by the square root of the length",
 }
-STOCK_POOLINGS = ("cls", "mean")  # what pyserini.search.faiss can do
+STOCK_POOLINGS = ("cls", "mean")  # supported by pyserini.search.faiss
 LENGTHS = ("query_length", "passage_length")
-NO_LIMIT = 1 << 20  # ids: tokenizers without a longest input say something like 1e30
+NO_LIMIT = 1 << 20  # ids: tokenizers without a limit declare about 1e30
 QUERY_ENCODER = "query_encoder"  # folder of an I³ model's directory; see i3_pyserini.model.export
 
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """A linear layer behind the pooling, as sentence-transformers' `Dense`.
+    """A linear layer after the pooling, like `Dense` of sentence-transformers.
 
     Attributes:
         folder: of its weights, inside the model's directory.
-        in_features: numbers that go in.
-        out_features: numbers that come out.
+        in_features: input dimension.
+        out_features: output dimension.
         bias: whether it adds a bias.
         activation: a class of `torch.nn` by its full name, such as
             "torch.nn.modules.activation.Tanh".
@@ -52,25 +52,25 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """All that decides a vector besides the weights and the tokenizer.
+    """All settings that affect vectors, besides the weights and the tokenizer.
 
     The defaults are those of Pyserini's class `auto`.
 
     Attributes:
         pooling: one of `POOLINGS`.
-        normalize: scale vectors to unit length.
-        dense: layers behind the pooling, before the scaling.
-        query_prompt: put directly before every query.
-        passage_prompt: put directly before every passage.
+        normalize: whether vectors are normalized to unit length.
+        dense: layers after the pooling, before normalization.
+        query_prompt: text directly before every query.
+        passage_prompt: text directly before every passage.
         include_prompt: whether the prompt's tokens are pooled too.
-        query_length: most ids of a query, special tokens included; None for what the tokenizer
-            says.
-        passage_length: most ids of a passage.
-        lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
-        add_sep: title and text as two segments rather than joined by a blank.
-        prompt_behind_title: whether a passage's prompt stands between title and text, where
-            Pyserini's `--prefix` puts it, rather than before both.
-        similarity: what the model declares vectors to be compared by; None if it does not.
+        query_length: maximum ids of a query, special tokens included; None for the tokenizer's
+            limit.
+        passage_length: maximum ids of a passage.
+        lowercase: whether texts are lower-cased before the tokenizer's own normalization.
+        add_sep: whether title and text are two segments, not joined by a space.
+        prompt_behind_title: whether the passage prompt is placed between title and text, like
+            Pyserini's `--prefix`, and not before both.
+        similarity: the similarity that the model declares; None if it declares none.
     """
 
     pooling: str = "cls"
@@ -87,10 +87,10 @@ class EncoderSettings:
     similarity: str | None = None
 
     def __post_init__(self) -> None:
-        """Checks what a command line or a file can get wrong.
+        """Checks all values.
 
         Raises:
-            I3Error: a value is not one that encoders know.
+            I3Error: a value is invalid.
         """
         if self.pooling not in POOLINGS:
             raise I3Error(f"pooling is {self.pooling!r}, must be one of {', '.join(POOLINGS)}")
@@ -100,12 +100,12 @@ class EncoderSettings:
                 raise I3Error(f"{name} is {value!r}, must be a positive whole number")
 
     def dimension(self, hidden_size: int) -> int:
-        """Numbers in a vector of an encoder of this hidden size."""
+        """The dimension of vectors for this hidden size."""
         return self.dense[-1].out_features if self.dense else hidden_size
 
     @property
     def stock_can_encode(self) -> bool:
-        """Whether stock Pyserini's class `auto` encodes queries so, given the right flags."""
+        """Whether stock Pyserini's class `auto` supports these settings for queries."""
         prompt_fits = not self.query_prompt or (
             self.include_prompt and prefix_of(self.query_prompt) is not None
         )
@@ -113,7 +113,7 @@ class EncoderSettings:
         return self.pooling in STOCK_POOLINGS and plain and prompt_fits
 
     def stock_flags(self) -> str:
-        """The flags that make stock Pyserini encode queries so, if it can (`stock_can_encode`)."""
+        """The flags for stock Pyserini, if it supports the settings (`stock_can_encode`)."""
         flags = ["--encoder-class auto"]
         if self.pooling != "cls":
             flags.append(f"--pooling {self.pooling}")
@@ -124,22 +124,22 @@ class EncoderSettings:
         return " ".join(flags)
 
     def as_manifest(self) -> dict[str, Any]:
-        """The settings as the manifest of an index holds them; JSON values only."""
+        """The settings for the manifest of an index, as JSON values."""
         fields_of_self = asdict(self)
         return {**fields_of_self, "dense": [asdict(layer) for layer in self.dense]}
 
     @classmethod
     def of_manifest(cls, made_by: EncoderRecord) -> "EncoderSettings | None":
-        """The settings that an index's manifest holds.
+        """The settings in the manifest of an index.
 
         Args:
-            made_by: what it says of the encoder.
+            made_by: its encoder record.
 
         Returns:
-            None if it does not say how vectors were made.
+            None if it has no settings.
 
         Raises:
-            I3Error: a value is not one that encoders know.
+            I3Error: a value is invalid.
         """
         if made_by.pooling is None:
             return None
@@ -169,7 +169,7 @@ class EncoderSettings:
         """Settings from JSON values by field name; unknown names are skipped.
 
         Raises:
-            I3Error: a value is not one that encoders know.
+            I3Error: a value is invalid.
         """
         names = {field.name for field in fields(cls)}
         known = {name: value for name, value in values.items() if name in names}
@@ -184,10 +184,10 @@ I3_QUERY_LENGTH, I3_PASSAGE_LENGTH = 32, 140  # the defaults of `I3Config`
 
 
 class Contradiction(NamedTuple):
-    """A flag that is not what a model declares.
+    """A flag that contradicts a model's declaration.
 
     Attributes:
-        name: of the setting.
+        name: name of the setting.
         given: the flag's value.
         declared: the model's.
     """
@@ -201,11 +201,11 @@ class Contradiction(NamedTuple):
 
 
 def check_length(length: int, special: int, name: str) -> int:
-    """The length, if a text's special tokens fit in it; tokenizers cut nothing where they do not.
+    """Checks that special tokens fit in a length; otherwise tokenizers would not truncate.
 
     Args:
-        length: most ids of a text.
-        special: how many special tokens its tokenizer adds.
+        length: maximum ids of a text.
+        special: number of special tokens.
         name: the model, for the message.
 
     Raises:
@@ -213,8 +213,8 @@ def check_length(length: int, special: int, name: str) -> int:
     """
     if length < special:
         raise I3Error(
-            f"{name}: texts of at most {length} ids have no room for the {special} special tokens "
-            "that its tokenizer adds; raise the length"
+            f"{name}: texts of at most {length} ids are too short for the {special} special "
+            "tokens of its tokenizer; use a greater length"
         )
     return length
 
@@ -222,21 +222,21 @@ def check_length(length: int, special: int, name: str) -> int:
 def resolve(
     flags: Mapping[str, Any], declared: Mapping[str, Any], defaults: EncoderSettings
 ) -> tuple[EncoderSettings, list[Contradiction]]:
-    """Settings in the one order: explicit flags, the model's declarations, defaults.
+    """Resolves settings: explicit flags, then the model's declarations, then defaults.
 
-    A flag's prompt stands behind the title unless the model declares the same one, or prompts that
-    are not pooled, which begin a text.
+    The prompt of a flag is placed after the title, unless the model declares the same prompt or
+    excludes prompts from pooling.
 
     Args:
         flags: values by field of `EncoderSettings`; None for a flag that is not given.
         declared: what the model's files declare, by field; see `i3_pyserini.model.declared`.
-        defaults: for what neither says.
+        defaults: values for settings in neither.
 
     Returns:
         The settings, and the flags that contradict a declaration.
 
     Raises:
-        I3Error: a value is not one that encoders know.
+        I3Error: a value is invalid.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     pooled = {"include_prompt": defaults.include_prompt, **declared, **given}["include_prompt"]
@@ -252,12 +252,12 @@ def resolve(
 
 
 def prompt_of(prefix: str | None) -> str:
-    """The prompt that Pyserini's `--prefix` makes: the prefix and a blank."""
+    """The prompt of Pyserini's `--prefix`: the prefix and a space."""
     return f"{prefix} " if prefix else ""
 
 
 def prefix_of(prompt: str) -> str | None:
-    """The value of Pyserini's `--prefix` that gives a prompt; None if none does."""
+    """The value of Pyserini's `--prefix` for a prompt; None if there is none."""
     return prompt[:-1] if prompt.endswith(" ") and len(prompt) > 1 else None
 
 
@@ -275,7 +275,7 @@ def in_words(settings: EncoderSettings, titles: bool | None = None) -> str:
 
     Args:
         settings: the settings.
-        titles: whether titles are encoded; None to leave that out.
+        titles: whether titles are encoded; None to omit it.
     """
     parts = [POOLING_WORDS[settings.pooling]]
     parts += [f"dense layer to {layer.out_features} dimensions" for layer in settings.dense]

@@ -1,4 +1,4 @@
-"""Texts on their way to ids: checked, behind their prompt, lower-cased, counted where cut."""
+"""Prepares texts for tokenization: checks, prompts, lower-casing, counting of truncated texts."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
-    """Queries as they are tokenised: directly behind the prompt.
+    """Queries for tokenization: with the prompt.
 
     Raises:
-        I3Error: a query is not text.
+        I3Error: a query is not a string.
     """
     check_texts(queries, "query")
     return [prompt + query for query in queries]
 
 
 def check_texts(values: Sequence[object], what: str) -> None:
-    """Raises if something is no text, or one that has no UTF-8.
+    """Raises if a value is not a string, or cannot be encoded as UTF-8.
 
     Args:
         values: the texts.
-        what: what they are called in the message.
+        what: their name in the message.
 
     Raises:
         I3Error: names the first such text by its number.
@@ -40,12 +40,12 @@ def check_texts(values: Sequence[object], what: str) -> None:
 
 
 def lowercase_first(core: "Tokenizer") -> None:
-    """Makes a tokenizer lower-case texts before all else; special tokens stay as they are.
+    """Makes a tokenizer lower-case texts first, except special tokens.
 
-    Nothing changes where its normaliser, or one of a sequence's, is `Lowercase` already.
+    Does nothing if its normalizer, or one in a sequence, is already `Lowercase`.
 
     Args:
-        core: of the library `tokenizers`; changed in place.
+        core: a tokenizer of the library `tokenizers`; changed in place.
 
     Source: sentence-transformers 6.2, `modules/transformer.py`.
     """
@@ -64,7 +64,7 @@ class TokenIds(list[list[int]]):
     """The ids of N texts.
 
     Attributes:
-        cut: how many of the texts were longer and have been cut.
+        cut: number of truncated texts.
     """
 
     def __init__(self, ids: Iterable[list[int]], cut: int) -> None:
@@ -78,12 +78,12 @@ def token_ids(
     max_length: int,
     second: Sequence[str] | None = None,
 ) -> TokenIds:
-    """Tokenises texts, and counts those that are cut.
+    """Tokenizes texts and counts truncated ones.
 
     Args:
         tokenizer: a Hugging Face tokenizer.
         texts: N texts.
-        max_length: ids of a text at most, special tokens included.
+        max_length: maximum ids of a text, special tokens included.
         second: N second segments of the texts; None for none.
 
     Returns:
@@ -94,7 +94,7 @@ def token_ids(
     batch = tokenizer(list(texts), pairs, max_length=max_length, truncation=True, **how)
     ids: list[list[int]] = batch["input_ids"]
     full = [row for row, one in enumerate(ids) if len(one) >= max_length]
-    if batch.encodings is not None:  # what is cut off is kept there
+    if batch.encodings is not None:  # contains the truncated part
         return TokenIds(ids, sum(bool(batch.encodings[row].overflowing) for row in full))
     first = [texts[row] for row in full]
     behind = None if pairs is None else [pairs[row] for row in full]

@@ -1,4 +1,4 @@
-"""From text to ids: the only place where an I³ model's queries and passages are tokenised.
+"""Tokenizes the queries and passages of an I³ model.
 
 The torch-free route of `i3_pyserini.encode.query_encoders` shares the text (`query_text`) and the
 tokenizer itself (`tokenizer_file`) with it.
@@ -19,8 +19,8 @@ from i3_pyserini.model.settings import prompt_of
 from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, query_texts, token_ids
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
-# What pandas takes for a missing value when it reads a collection, as the original did. A title
-# like one of these was the word "NA" when the released checkpoints were trained.
+# Values that pandas reads as missing, as in the original. A title
+# with one of these was the word "NA" in the training of the released checkpoints.
 MISSING = frozenset(
     {
         "",
@@ -50,11 +50,10 @@ EMPTY_RECONSTRUCTION = "what"
 class I3Tokenizer:
     """A backbone's tokenizer together with the model's template and lengths.
 
-    Texts are single segments, so token types are all zero and are not returned. A literal
-    `[SEP]`, `[MASK]` or `[CLS]` inside a text becomes that special token, as in the original.
-    Batches are padded on the right, whatever the tokenizer declares: padding on the left would
-    shift the positions of a text by the length of its neighbours. Long texts are cut on the side
-    that the tokenizer declares.
+    Texts are single segments, so token types are all zero and are not returned. A literal `[SEP]`,
+    `[MASK]` or `[CLS]` inside a text becomes that special token, as in the original. Batches are
+    always padded on the right: left padding would shift the positions of a text depending on the
+    rest of the batch. Long texts are truncated on the side that the tokenizer declares.
 
     Args:
         tokenizer: a Hugging Face tokenizer that belongs to the backbone.
@@ -77,7 +76,7 @@ class I3Tokenizer:
         """Reads the tokenizer of a model directory, or of a backbone if `config` is given.
 
         Raises:
-            I3Error: there is no tokenizer, or it does not fit the model.
+            I3Error: there is no tokenizer, or it does not match the model.
         """
         name = str(name_or_dir)
         own = load_i3_config(name) if config is None else config
@@ -86,7 +85,7 @@ class I3Tokenizer:
         return cls(tokenizer, own)
 
     def queries(self, queries: Sequence[str]) -> BatchEncoding:
-        """Tokenises queries.
+        """Tokenizes queries.
 
         Returns:
             `input_ids` and `attention_mask`, int64 [Q, T] with T the longest of the batch, at
@@ -98,7 +97,7 @@ class I3Tokenizer:
         return self._encode(self._query_texts(queries), self.config.query_length)
 
     def query_ids(self, queries: Sequence[str]) -> TokenIds:
-        """The ids of each query, as `queries` has them but for the padding.
+        """The ids of each query, as in `queries` but without padding.
 
         Raises:
             I3Error: see `queries`.
@@ -108,22 +107,22 @@ class I3Tokenizer:
     def passages(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> BatchEncoding:
-        """Tokenises passages with their titles, through the model's template.
+        """Tokenizes passages and titles with the model's template.
 
         Returns:
-            `input_ids` and `attention_mask`, int64 [B, T] with T the longest of the batch, at
-            most `passage_length`. What stands for a missing title or text, the configuration
-            says: "NA" in the released models.
+            `input_ids` and `attention_mask`, int64 [B, T] with T the longest of the batch, at most
+            `passage_length`. The configuration defines the replacement for a missing title or text:
+            "NA" in the released models.
 
         Raises:
-            I3Error: a text is not text, or there are more titles than texts or fewer.
+            I3Error: a text is not a string, or the numbers of titles and texts differ.
         """
         return self._encode(self.passage_texts(texts, titles), self.config.passage_length)
 
     def passage_ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> TokenIds:
-        """The ids of each passage, as `passages` has them but for the padding.
+        """The ids of each passage, as in `passages` but without padding.
 
         Raises:
             I3Error: see `passages`.
@@ -134,7 +133,7 @@ class I3Tokenizer:
     def passage_texts(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[str]:
-        """The strings that `passages` tokenises."""
+        """The strings that `passages` tokenizes."""
         check_texts(texts, "text of passage")
         if titles is None:
             titles = [None] * len(texts)
@@ -173,9 +172,9 @@ class I3Tokenizer:
         return labels
 
     def save_pretrained(self, directory: str | Path, length: int | None = None) -> None:
-        """Saves the tokenizer so that it truncates by itself, and remembers no earlier call.
+        """Saves the tokenizer with truncation, without state of earlier calls.
 
-        `AutoTokenizer`, and so stock Pyserini, gives the same ids from what is written.
+        `AutoTokenizer`, and so stock Pyserini, returns the same ids with the saved tokenizer.
 
         Args:
             directory: the folder.

@@ -1,8 +1,8 @@
-"""Where transformers reads a tokenizer otherwise than the model's own files say.
+"""Detects tokenizers that transformers reads differently from the model's own files.
 
-Transformers 5 rebuilds a tokenizer whose class it knows from the vocabulary of `tokenizer.json`
-and drops the rest of the file. It takes the class from `tokenizer_config.json`, or from the type
-of the model where that is silent. Either may be wrong.
+Transformers 5 rebuilds a tokenizer whose class it knows from the vocabulary of `tokenizer.json` and
+drops the rest of the file. It takes the class from `tokenizer_config.json`, or from the type of the
+model if it is missing there. Either may be wrong.
 """
 
 import json
@@ -50,14 +50,13 @@ FIX = 'for equal ids, set "tokenizer_class": "PreTrainedTokenizerFast" in tokeni
 
 
 def check_tokenizer(name_or_dir: str) -> str | None:
-    """What transformers changes about a model's tokenizer, against the model's own files.
+    """How transformers changes a model's tokenizer, compared with the model's own files.
 
-    All commands of this package follow the files. Stock Pyserini and sentence-transformers
-    follow transformers, so that their vectors differ where there is a difference; `FIX` says
-    what makes them equal.
+    All commands of this package follow the files. Stock Pyserini and sentence-transformers follow
+    transformers, so their vectors may differ; `FIX` describes how to make them equal.
 
     Args:
-        name_or_dir: a model directory or a hub name, of an I³ model or of any other.
+        name_or_dir: a model directory or hub name of any model.
 
     Returns:
         One line; None if all probes have the same ids.
@@ -72,20 +71,22 @@ def check_tokenizer(name_or_dir: str) -> str | None:
     found = [] if reads_alike(theirs, own) else list(_differences(theirs, own))
     if not found:
         return None
-    return f"transformers {version('transformers')} reads tokenizer.json otherwise: " + "; ".join(
+    return f"transformers {version('transformers')} reads tokenizer.json differently: " + "; ".join(
         found
     )
 
 
 def note_tokenizer(name_or_dir: str) -> None:
-    """Notes on stderr what transformers changes about a model's tokenizer, if anything.
+    """Prints a note on stderr if transformers changes a model's tokenizer.
 
     Raises:
         I3Error: the tokenizer cannot be read.
     """
     found = check_tokenizer(name_or_dir)
     if found is not None:
-        note(f"{name_or_dir}: {found}. The file is followed here, but not by stock Pyserini; {FIX}")
+        note(
+            f"{name_or_dir}: {found}. This package follows the file, stock Pyserini does not; {FIX}"
+        )
 
 
 def _backbone_config(name_or_dir: str) -> PreTrainedConfig:
@@ -95,14 +96,15 @@ def _backbone_config(name_or_dir: str) -> PreTrainedConfig:
 
 
 def _differences(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> Iterator[str]:
-    """Those that change ids."""
+    """The differences that change ids."""
     own.core.no_truncation()
     differ = [text for text in PROBES if _ids(theirs, text) != own.core.encode(text).ids]
     if differ:
         yield from _changed_parts(theirs, own)
-        yield f"other ids for {len(differ)} of {len(PROBES)} probes, such as {differ[0]!r:.60}"
+        yield f"different ids for {len(differ)} of {len(PROBES)} probes, such as {differ[0]!r:.60}"
     if theirs.truncation_side != own.truncation_side:
-        yield f"long texts cut on the {theirs.truncation_side}, not on the {own.truncation_side}"
+        sides = theirs.truncation_side, own.truncation_side
+        yield f"long texts are truncated on the {sides[0]}, not on the {sides[1]}"
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -122,7 +124,7 @@ def _changed_parts(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> Itera
 
 
 def _change(expected: Any, found: Any) -> str:
-    """How one part differs: field by field where both are of one type."""
+    """How one part differs: field by field if both have the same type."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         names = [name for name in expected if expected[name] != found.get(name)]
         plain = (str, int, float, type(None))

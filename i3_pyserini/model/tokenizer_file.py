@@ -1,10 +1,10 @@
-"""A model's tokenizer as its own files say, without torch and transformers.
+"""Reads a tokenizer from the model's own files, without torch and transformers.
 
-Queries and passages, on every route, are tokenised by what `read_tokenizer_file` returns. That is
-`tokenizer.json`, together with what `tokenizer_config.json` and `special_tokens_map.json` state
-beyond it. The defaults of a transformers class never change it: transformers 5 rebuilds many
-tokenizers from their vocabulary alone, and then loses the file's normaliser, pre-tokenizer or
-template (see `i3_pyserini.model.tokenizer_check`).
+All code tokenizes queries and passages with the result of `read_tokenizer_file`: `tokenizer.json`
+with the additional settings of `tokenizer_config.json` and `special_tokens_map.json`. The defaults
+of a transformers class never change it: transformers 5 rebuilds many tokenizers from their
+vocabulary alone, and then loses the file's normaliser, pre-tokenizer or template (see
+`i3_pyserini.model.tokenizer_check`).
 """
 
 import json
@@ -31,9 +31,9 @@ SPECIAL_NAMES = (
     "mask_token",
 )
 EXTRA_NAMES = ("extra_special_tokens", "additional_special_tokens")
-# Classes that read the file as it is, and pass over the switches of other classes.
+# Classes that read the file unchanged and ignore settings of other classes.
 PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-# Keys of tokenizer_config.json, and what they set in the normaliser of BERT's tokenizers.
+# Keys of tokenizer_config.json and the settings of BERT's normalizer.
 BERT_SWITCHES = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -47,8 +47,8 @@ class TokenizerFile:
 
     Attributes:
         core: the tokenizer, without padding or truncation.
-        truncation_side: the side on which long texts are cut: "right" or "left".
-        model_max_length: ids of a text at most, where nobody else says; None if not declared.
+        truncation_side: the side on which long texts are truncated: "right" or "left".
+        model_max_length: default maximum ids of a text; None if not declared.
     """
 
     core: "Tokenizer"
@@ -62,7 +62,7 @@ class TokenizerFile:
         return TokenIds((one.ids for one in found), sum(bool(one.overflowing) for one in found))
 
     def identity(self) -> str:
-        """What decides ids besides `tokenizer.json` itself, as text that versions agree on."""
+        """Settings that affect ids besides `tokenizer.json`, as text independent of versions."""
         normaliser: Any = self.core.normalizer
         switches = {
             switch: getattr(normaliser, switch, None) for switch in sorted(BERT_SWITCHES.values())
@@ -88,8 +88,8 @@ def read_tokenizer_file(name_or_dir: str) -> TokenizerFile | None:
         name_or_dir: a directory, or a hub name.
 
     Returns:
-        None if there is no `tokenizer.json`. Transformers then makes a tokenizer from other
-        vocabulary files, on all routes.
+        None if there is no `tokenizer.json`; transformers then creates a tokenizer from other
+        vocabulary files.
 
     Raises:
         I3Error: a file of the tokenizer is damaged.
@@ -117,7 +117,7 @@ def read_tokenizer_file(name_or_dir: str) -> TokenizerFile | None:
 
 
 def _apply_switches(core: "Tokenizer", config: Mapping[str, Any]) -> None:
-    """Sets what the configuration states of a BERT normaliser; null states nothing."""
+    """Applies the configuration's settings to a BERT normalizer; null is ignored."""
     from tokenizers.normalizers import BertNormalizer  # noqa: PLC0415  (not needed to describe a model)
 
     normaliser: Any = core.normalizer
@@ -131,7 +131,7 @@ def _apply_switches(core: "Tokenizer", config: Mapping[str, Any]) -> None:
 
 
 def _add_tokens(core: "Tokenizer", name: str, config: Mapping[str, Any]) -> None:
-    """Adds the tokens that other files than `tokenizer.json` declare."""
+    """Adds tokens declared in files other than `tokenizer.json`."""
     known = {token.content for token in core.get_added_tokens_decoder().values()}
     for token in _declared_tokens(name, config):
         if token.content not in known:
@@ -142,7 +142,7 @@ def _add_tokens(core: "Tokenizer", name: str, config: Mapping[str, Any]) -> None
 def _declared_tokens(name: str, config: Mapping[str, Any]) -> "Iterator[AddedToken]":
     """Declared tokens in the order in which they get ids.
 
-    As in transformers, `special_tokens_map.json` counts only without `added_tokens_decoder`.
+    As in transformers, `special_tokens_map.json` is used only without `added_tokens_decoder`.
     """
     numbered = config.get("added_tokens_decoder")
     if isinstance(numbered, Mapping):
@@ -176,6 +176,6 @@ def _token(name: str, value: Any, special: bool = True) -> "AddedToken":
 
 
 def _fields(name: str, file: str) -> Mapping[str, Any]:
-    """A JSON object of the model's; {} if it has no such file."""
+    """Reads a JSON object of the model; {} if the file does not exist."""
     path = path_of(name, file)
     return {} if path is None else read_object(path)

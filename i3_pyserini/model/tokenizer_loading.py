@@ -1,4 +1,4 @@
-"""A model's tokenizer as a tokenizer of transformers, with the ids of the model's own files."""
+"""Loads a transformers tokenizer with the ids of the model's own files."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from i3_pyserini.model.tokenizer_file import (
     read_tokenizer_file,
 )
 
-# A directory without any of these makes AutoTokenizer invent an empty vocabulary.
+# Without any of these files, AutoTokenizer creates an empty vocabulary.
 VOCABULARY_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -28,23 +28,23 @@ VOCABULARY_FILES = (
     "tokenizer.model",
 )
 NEEDED_TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id", "pad_token_id")  # by I³
-# What decides ids; the rest of a serialised tokenizer is about decoding, cutting and padding.
+# Parts that affect ids; the other parts are for decoding, truncation and padding.
 PARTS = ("normalizer", "pre_tokenizer", "model", "post_processor", "added_tokens")
 
 
 def load_tokenizer(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer of a backbone, which gives the ids that the backbone's own files say.
+    """Loads the tokenizer of a backbone, with the ids of its own files.
 
     Args:
         name_or_dir: a directory or hub name.
-        config: the backbone's configuration, which names the tokenizer's kind.
+        config: the backbone's configuration, which determines the tokenizer class.
 
     Returns:
-        The tokenizer as transformers reads it, where it reads `tokenizer.json` as it is;
-        otherwise a tokenizer around that file, with the special tokens that transformers names.
+        The tokenizer of transformers if it follows `tokenizer.json`; otherwise a tokenizer created
+        from that file, with the special tokens of transformers.
 
     Raises:
-        I3Error: there is none, or it cannot be read.
+        I3Error: it does not exist or cannot be read.
     """
     own = read_tokenizer_file(name_or_dir)
     theirs = read_by_transformers(name_or_dir, config)
@@ -52,16 +52,16 @@ def load_tokenizer(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedToke
 
 
 def read_by_transformers(name_or_dir: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer as `AutoTokenizer`, and so stock Pyserini, reads it.
+    """Loads the tokenizer with `AutoTokenizer`, as stock Pyserini does.
 
     Raises:
-        I3Error: there is none, or it cannot be read.
+        I3Error: it does not exist or cannot be read.
     """
     directory = Path(name_or_dir)
     if directory.is_dir() and not any((directory / name).is_file() for name in VOCABULARY_FILES):
         raise I3Error(
-            f"{name_or_dir}: no tokenizer here (none of {', '.join(VOCABULARY_FILES)}); "
-            "copy the files of the backbone's tokenizer into it"
+            f"{name_or_dir}: no tokenizer (none of {', '.join(VOCABULARY_FILES)}); copy the "
+            "tokenizer files of the backbone into it"
         )
     try:
         with quiet_transformers():
@@ -76,7 +76,7 @@ def read_by_transformers(name_or_dir: str, config: PreTrainedConfig) -> PreTrain
 def check_fits(
     name_or_dir: str, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
 ) -> None:
-    """Checks that an I³ model can be made with a tokenizer.
+    """Checks that a tokenizer can be used for an I³ model.
 
     Raises:
         I3Error: it lacks a special token, or its vocabulary is larger than the backbone's
@@ -87,16 +87,16 @@ def check_fits(
             raise I3Error(f"{name_or_dir}: the tokenizer has no {name.removesuffix('_id')}")
     if len(tokenizer) > config.vocab_size:
         raise I3Error(
-            f"{name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the backbone embeds "
-            f"only {config.vocab_size}; they do not belong together"
+            f"{name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the backbone has only "
+            f"{config.vocab_size} embeddings; they do not match"
         )
 
 
 def read_as_written(directory: str | Path, config: PreTrainedConfig) -> None:
-    """Sees to it that `AutoTokenizer` reads a saved tokenizer as its `tokenizer.json` says.
+    """Makes `AutoTokenizer` read a saved tokenizer exactly like its `tokenizer.json`.
 
-    Where the saved class would rebuild it otherwise, the class that reads the file as it is
-    takes its place in `tokenizer_config.json`.
+    If the saved class would change it, `tokenizer_config.json` gets the class that reads the file
+    unchanged.
     """
     own = read_tokenizer_file(str(directory))
     if own is None or reads_alike(read_by_transformers(str(directory), config), own):
@@ -107,7 +107,7 @@ def read_as_written(directory: str | Path, config: PreTrainedConfig) -> None:
 
 
 def reads_alike(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> bool:
-    """Whether two tokenizers are the same in everything that decides ids."""
+    """Whether two tokenizers are equal in everything that affects ids."""
     if theirs.truncation_side != own.truncation_side:
         return False
     if bool(theirs.split_special_tokens) != bool(own.core.encode_special_tokens):
@@ -120,7 +120,7 @@ def reads_alike(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> bool:
 
 
 def parts_of(serialised: str) -> Mapping[str, Any]:
-    """The parts of a serialised tokenizer that decide ids."""
+    """The parts of a serialized tokenizer that affect ids."""
     fields = json.loads(serialised)
     return {part: fields.get(part) for part in PARTS}
 
@@ -140,6 +140,6 @@ def _around(own: TokenizerFile, theirs: PreTrainedTokenizerBase) -> PreTrainedTo
         model_input_names=theirs.model_input_names,
         **known,
     )
-    # The class adds special tokens that no file declares; the model was not made with them.
+    # The class adds special tokens that no file declares; the model was not trained with them.
     tokenizer._tokenizer = own.core
     return tokenizer

@@ -1,4 +1,4 @@
-"""The pseudo-query words behind a passage's vector."""
+"""The pseudo-query words in a passage vector."""
 
 import threading
 from pathlib import Path
@@ -15,14 +15,14 @@ WORDS = 12
 
 
 class PseudoQueryWords:
-    """Words of pseudo-queries; the model's passage side is read when they are first asked for.
+    """Pseudo-query words; the passage encoder is loaded on first use.
 
     Args:
         model: a model directory or hub name.
-        manifest: the index's, which says what of a passage was encoded.
+        manifest: the index manifest, which records the encoded fields.
 
     Attributes:
-        absent: why there are none; empty if there are.
+        absent: the reason why there are no words; empty otherwise.
     """
 
     def __init__(self, model: str, manifest: IndexManifest) -> None:
@@ -32,11 +32,11 @@ class PseudoQueryWords:
         self._loaded: Any = None
 
     def of(self, text: str, title: str | None) -> list[tuple[str, float]]:
-        """Words and weights, the weightiest first; nothing where they are absent."""
+        """Words and weights, highest weight first; empty if there are none."""
         return [] if self.absent else [(one.word, one.weight) for one in self.found(text, title)]
 
     def found(self, text: str, title: str | None) -> "list[PseudoQueryWord]":
-        """The words as the model gives them, where they are not absent."""
+        """The words from the model."""
         from i3_pyserini.model.export import load_model_directory  # noqa: PLC0415  (seconds)
         from i3_pyserini.model.pseudo_query import explain  # noqa: PLC0415  (torch)
 
@@ -53,15 +53,12 @@ def _why_absent(model: str) -> str:
     if config.get("interaction", "released") == "none":
         return "This model has no query reconstructor, so its vectors hold no pseudo-query words."
     if config.get("reconstructor_steps") == 0:
-        return (
-            "This model's query reconstructor was never trained: its words would mean nothing and "
-            "are not shown."
-        )
+        return "This model's query reconstructor was never trained: its words are not shown."
     return ""
 
 
 def _i3_fields(model: str) -> dict[str, Any]:
-    """An I³ model's configuration; of any other, that of a model without a reconstructor."""
+    """The configuration of an I³ model; for others, that of a model without a reconstructor."""
     none = {"interaction": "none"}
     if Path(model).is_dir():  # the configuration's own class takes seconds to import
         try:
@@ -75,14 +72,14 @@ def _i3_fields(model: str) -> dict[str, Any]:
 
 
 def load_words(model: str) -> PseudoQueryWords:
-    """The pseudo-query words of a model, whatever is encoded with it.
+    """The pseudo-query words of a model.
 
     Raises:
-        I3Error: it is no I³ model with a reconstructor.
+        I3Error: it is not an I³ model with a reconstructor.
     """
     if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise I3Error(f"{model}: no config.json in this folder; name a model's directory")
+        raise I3Error(f"{model}: no config.json in this folder; expected a model directory")
     words = PseudoQueryWords(model, IndexManifest())
     if words.absent:
-        raise I3Error(f"{model}: {words.absent} Leave out --model")
+        raise I3Error(f"{model}: {words.absent} Omit --model")
     return words

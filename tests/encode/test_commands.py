@@ -53,11 +53,11 @@ def test_encode_and_what_it_refuses(
     corpus.write_text('{"id": "1", "text": "boil"}\n{"id": "1", "text": "fry"}\n')
     for output, flags, said in (
         ("other", ("--dtype", "fp16", "--device", "cpu"), "fp16 is for GPUs; on a CPU use"),
-        ("other", ("--devices", "cpu,cuda:9"), "--device cuda:9 is not usable here"),
+        ("other", ("--devices", "cpu,cuda:9"), "--device cuda:9 is not usable"),
         ("other", ("--batch-tokens", "0"), "batch_tokens is 0"),
         ("index", (), "exists and is not empty"),
         ("other", (), f"{corpus}, line 2: id '1' occurs a second time"),
-        ("other", ("--device", "cuda:9"), "--device cuda:9 is not usable here"),
+        ("other", ("--device", "cuda:9"), "--device cuda:9 is not usable"),
         ("other", ("--batch-size", "0"), "batch_size is 0"),
     ):
         done = encode(output, *flags)

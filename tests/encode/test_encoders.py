@@ -71,10 +71,10 @@ def test_auto_encoder_pools_as_told(tiny_bert: str) -> None:
 
 
 def test_device_that_is_not_here() -> None:
-    with pytest.raises(I3Error, match="--device nonsense is not usable here"):
+    with pytest.raises(I3Error, match="--device nonsense is not usable"):
         torch_device("nonsense")
     if not torch.cuda.is_available():
-        with pytest.raises(I3Error, match="--device cuda:0 is not usable here"):
+        with pytest.raises(I3Error, match="--device cuda:0 is not usable"):
             torch_device("cuda:0")
         assert torch_device(None).type == "cpu"
 

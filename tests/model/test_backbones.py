@@ -52,7 +52,7 @@ def test_backbones_that_cannot_serve(
         I3Retriever.from_backbone(t5)
     with pytest.raises(I3Error, match="no such directory"):
         I3Retriever.from_backbone(str(tmp_path / "nowhere"))
-    with pytest.raises(I3Error, match="is a file; name the directory"):
+    with pytest.raises(I3Error, match="is a file; "):
         I3Retriever.from_backbone(f"{tiny_bert}/config.json")
 
 
@@ -71,7 +71,7 @@ def test_backbone_with_missing_weights(tiny_bert: str, tmp_path: Path) -> None:
 def test_backbone_without_tokenizer(tiny_bert: str, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((Path(tiny_bert) / name).read_bytes())
-    with pytest.raises(I3Error, match="no tokenizer here"):
+    with pytest.raises(I3Error, match="no tokenizer"):
         I3Retriever.from_backbone(str(tmp_path))
 
 
@@ -81,7 +81,7 @@ def test_tokenizer_of_another_backbone(tiny_bert: str, tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 10}))
     with pytest.raises(
-        I3Error, match=r"the tokenizer has \d+ tokens but the backbone embeds only 10"
+        I3Error, match=r"the tokenizer has \d+ tokens but the backbone has only 10"
     ):
         I3Retriever.from_backbone(str(tmp_path))
 
@@ -117,7 +117,7 @@ def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
     said = {
         "truncated": "weights cannot be read",
         "activation": "gelou",
-        "sizes": r"do not have config.json's sizes: .*\[64, 32\] instead of \[60, 32\]",
+        "sizes": r"differ from config\.json: .*\[64, 32\] instead of \[60, 32\]",
         "modules": r"modules\.json: cannot be read",
     }[damage]
     with pytest.raises(I3Error, match=said):

@@ -27,7 +27,7 @@ from i3_pyserini.model.config import load_i3_config
         ({"passage_template": "{text!r}"}, "nothing else"),
         ({"passage_template": "{text:>99}"}, "nothing else"),
         ({"untitled_template": "{title} {text}"}, "nothing else"),
-        ({"query_prefix": "q:", "query_prompt": "q: "}, "two ways to say one thing"),
+        ({"query_prefix": "q:", "query_prompt": "q: "}, "cannot be combined"),
         ({"lowercase": 1}, "lowercase is 1"),
         ({"missing_value": None}, "missing_value is None, must be text"),
         ({"mask_token_id": 30522}, "mask_token_id is 30522, must be an id below 30522"),

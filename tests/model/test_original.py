@@ -72,7 +72,7 @@ def test_shapes_and_biases_are_checked(
     with pytest.raises(I3Error, match=r"has shape \[65, 32\], not \[64, 32\]"):
         convert({**tensors, name: torch.zeros(65, 32)}, tmp_path, tiny_bert)
     other = {**tensors, "cls.predictions.bias": tensors["cls.predictions.bias"] + 1}
-    with pytest.raises(I3Error, match="differ; they are one tensor"):
+    with pytest.raises(I3Error, match="differ"):
         convert(other, tmp_path, tiny_bert)
 
 
@@ -88,7 +88,7 @@ def test_backbone_of_other_sizes_is_named(
 def test_not_an_i3_checkpoint(tiny_bert: str, tmp_path: Path) -> None:
     with pytest.raises(I3Error, match=r"no BERT under lm_p\.\* \(it begins with some\.weight\)"):
         convert({"some.weight": torch.zeros(1)}, tmp_path, tiny_bert)
-    with pytest.raises(I3Error, match="holds a list, not a checkpoint's tensors"):
+    with pytest.raises(I3Error, match="contains a list"):
         convert([1, 2], tmp_path, tiny_bert)
     with pytest.raises(I3Error, match="not tensors: epoch"):
         convert({"epoch": 3, "model": torch.zeros(1)}, tmp_path, tiny_bert)
@@ -123,7 +123,7 @@ def test_code_is_refused_and_not_run(
         torch.save({"lm_p": Evil()}, "file.p")
     else:
         Path("file.p").write_bytes(pickle.dumps({"lm_p": Evil()}, protocol))
-    with pytest.raises(I3Error, match=r"file\.p: refused, as it holds more than plain") as error:
+    with pytest.raises(I3Error, match=r"file\.p: refused: it contains more than plain") as error:
         from_original(Path("file.p"), tiny_bert)
     assert protocol == 4 or "posix.mkdir" in str(error.value)  # PyTorch does not read so far in 4
     assert "\n" not in str(error.value)
@@ -145,7 +145,7 @@ def test_models_that_the_original_cannot_load(
     tiny_bert: str, tmp_path: Path, settings: dict[str, str]
 ) -> None:
     model = I3Retriever.from_backbone(tiny_bert, **settings)
-    with pytest.raises(I3Error, match="the original cannot compute this model"):
+    with pytest.raises(I3Error, match="the original does not support this model"):
         save_original(model, tmp_path / "back.p")
     assert list(tmp_path.iterdir()) == []
 

@@ -65,7 +65,7 @@ def test_nothing_declared(tiny_bert: str) -> None:
         ({"modules": ["Normalize", f"{TYPES}LSTM"]}, "LSTM"),
         ({"modules": ["Normalize", "sentence_transformers.base.modules.router.Router"]}, "Router"),
         ({"modules": ["Normalize", "custom_st.Transformer"]}, "custom_st.Transformer"),
-        ({"modules": ["Normalize", f"{TYPES}Dense"]}, "Dense module that is not right behind"),
+        ({"modules": ["Normalize", f"{TYPES}Dense"]}, "Dense module that does not directly follow"),
         ({"pooling": {"pooling_mode": ["cls", "mean"]}}, "cls and mean together"),
         ({"pooling": {"pooling_mode": "median"}}, "median"),
         ({"transformer": {"query_expansion": {"length": 32}}}, "query expansion"),

@@ -133,7 +133,7 @@ def test_no_classification_head(
 def test_teachers_that_cannot_be(make_teacher: Make, tmp_path: Path, teacher: str) -> None:
     for name, said in (
         (make_teacher(3), "has 3 labels"),
-        (str(tmp_path), "no tokenizer here"),
+        (str(tmp_path), "no tokenizer"),
         (str(tmp_path / "nowhere"), "no such directory"),
         ("tiny-teacher", "no such directory"),
     ):
@@ -141,7 +141,7 @@ def test_teachers_that_cannot_be(make_teacher: Make, tmp_path: Path, teacher: st
             PairScorer(name, OPTIONS)
     with pytest.raises(I3Error, match=r"max_length is 161, but .* has only 160 positions"):
         PairScorer(teacher, replace(OPTIONS, max_length=161))
-    with pytest.raises(I3Error, match="--device cuda:99 is not usable here"):
+    with pytest.raises(I3Error, match="--device cuda:99 is not usable"):
         PairScorer(teacher, replace(OPTIONS, device="cuda:99"))
     broken = Path(make_teacher())
     (broken / "model.safetensors").write_bytes(b"no weights")
