@@ -1,4 +1,4 @@
-"""Training data: collections, judgements, queries, negatives and a teacher's scores."""
+"""Training data: collections, judgments, queries, negatives and teacher scores."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Members of a tar archive, read without ever trusting their names."""
+"""Extracts members of tar archives safely."""
 
 import gzip
 import tarfile
@@ -17,8 +17,8 @@ GZIP = b"\x1f\x8b"
 def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list[Path]:
     """Copies members of a tar archive into a folder, each under its last name only.
 
-    The names of all members are looked at, so that an archive that would write outside its folder
-    is refused as a whole.
+    The names of all members are checked; an archive with a path outside its folder is refused as a
+    whole.
 
     Args:
         archive: a tar file, gzipped or not.
@@ -29,7 +29,7 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
         The copies, in the order of `members`.
 
     Raises:
-        I3Error: it is damaged or cut off, a member has an unsafe name, or one is not there.
+        I3Error: it is damaged or truncated, a member has an unsafe name, or a member is missing.
     """
     targets = {member: folder / Path(member).name for member in members}
     found = set()
@@ -48,7 +48,7 @@ def extract_members(archive: Path, members: Sequence[str], folder: Path) -> list
                 pass
     except DAMAGED as error:
         raise I3Error(
-            f"{archive}: damaged or only half a download ({error}); remove it and get it again"
+            f"{archive}: damaged or incomplete ({error}); remove it and download it again"
         ) from error
     except OSError as error:
         raise I3Error(f"{archive}: cannot be unpacked ({error.strerror or error})") from error
@@ -67,7 +67,5 @@ def _safe(entry: tarfile.TarInfo, archive: Path) -> str:
     """The member's name; tarfile's own filters came with Python 3.11.4 only."""
     path = PurePosixPath(entry.name)
     if path.is_absolute() or ".." in path.parts:
-        raise I3Error(
-            f"{archive}: unsafe member {entry.name!r}, which is outside its folder; not unpacked"
-        )
+        raise I3Error(f"{archive}: unsafe member {entry.name!r} outside its folder; not unpacked")
     return str(path)

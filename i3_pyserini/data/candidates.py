@@ -1,6 +1,6 @@
 """Training queries with their positives and negatives, read from the original's files.
 
-The files are as large as the collection, so that only the place of each line is kept.
+The files are as large as the collection, so only the offset of each line is kept in memory.
 """
 
 import sys
@@ -24,9 +24,9 @@ class Candidates:
     Attributes:
         query: its text.
         positives: ids of relevant passages, at least one.
-        negatives: ids of passages to learn from as not relevant, the best candidates first.
+        negatives: ids of negative passages, best candidates first.
         positive_scores: the teacher's scores of the positives; None without a teacher.
-        negative_scores: likewise of the negatives.
+        negative_scores: the teacher's scores of the negatives; None without a teacher.
         place: file and line, for messages.
     """
 
@@ -58,12 +58,12 @@ class Candidates:
 
 
 class CandidateSource(ABC):
-    """Training queries by number; subclasses say where they come from."""
+    """Training queries by number; subclasses implement sources."""
 
     has_scores = False
 
     def left_out(self) -> list[str]:
-        """Ids of the queries that were given but do not train."""
+        """Ids of given queries that are not used for training."""
         return []
 
     @abstractmethod
@@ -88,7 +88,7 @@ class JudgedQueries(CandidateSource):
 
     Args:
         queries: texts by query id.
-        positives: relevant passages by query id; those of other queries are left out.
+        positives: relevant passages by query id; those of other queries are ignored.
         place: name for messages.
 
     Raises:
@@ -101,7 +101,7 @@ class JudgedQueries(CandidateSource):
         self.queries, self.positives, self.place = queries, positives, place
         self.qids = [qid for qid in queries if qid in positives]
         if not self.qids:
-            raise I3Error(f"{place}: none of the {len(queries)} training queries is judged here")
+            raise I3Error(f"{place}: none of the {len(queries)} training queries is judged")
 
     def __len__(self) -> int:
         return len(self.qids)
@@ -117,13 +117,15 @@ class JudgedQueries(CandidateSource):
 
 
 class _Lines(CandidateSource):
-    """A source with one query a line; remembers where the lines begin, 16 bytes each."""
+    """A source with one query per line; keeps 16 bytes per line in memory."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise I3Error(f"{path}: no such file")
         if is_compressed(path):
-            raise I3Error(f"{path}: is compressed; decompress it, since its lines are read singly")
+            raise I3Error(
+                f"{path}: is compressed; decompress it (lines are read with random access)"
+            )
         self.path = path
         starts, numbers, start = [], [], 0
         with path.open("rb") as lines:
@@ -162,7 +164,7 @@ class _Lines(CandidateSource):
 
 
 class NegativesFile(_Lines):
-    """The original's `train_negs.tsv`: `qid<TAB>pid,pid,…`, one query a line.
+    """The original's `train_negs.tsv`: `qid<TAB>pid,pid,…`, one query per line.
 
     Args:
         path: the file.
@@ -197,7 +199,7 @@ class NegativesFile(_Lines):
 
 
 class TeacherFile(_Lines):
-    """The original's `kd_train.jsonl`: queries with candidates that a teacher has scored.
+    """The original's `kd_train.jsonl`: queries with candidates scored by a teacher.
 
     `{"query": …, "positives": {"doc_id": […], "score": […]}, "negatives": {…}}` a line.
 
@@ -233,7 +235,7 @@ def pids_of(record: Mapping[str, Any], name: str, place: str) -> list[str]:
         place: file and line, for messages.
 
     Raises:
-        I3Error: there is no such field, or one is no id.
+        I3Error: the field is missing, or a value is not an id.
     """
     part = record.get(name)
     pids = part.get("doc_id") if isinstance(part, dict) else None

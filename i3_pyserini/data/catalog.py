@@ -1,4 +1,4 @@
-"""The catalogue of data sets: what there is to download, as data (`catalog.json`)."""
+"""The catalog of data sets (`catalog.json`)."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class HubFile:
     Attributes:
         repo: `owner/name`.
         type: "dataset" or "model".
-        file: a file's name, in whichever folder of the repository it is; None for all files.
+        file: a file name in any folder of the repository; None for all files.
     """
 
     repo: str
@@ -27,20 +27,20 @@ class HubFile:
 
     @property
     def page(self) -> str:
-        """Where a browser finds it."""
+        """Its URL for a browser."""
         prefix = "datasets/" if self.type == "dataset" else ""
         return f"https://huggingface.co/{prefix}{self.repo}"
 
 
 @dataclass(frozen=True)
 class Made:
-    """How a file is made of others.
+    """How a file is created from others.
 
     Attributes:
         by: a name in `convert.MAKERS`.
         source: the file it is made from, by its path.
-        members: which members of that archive.
-        also: another file that is needed, by its path.
+        members: members of that archive.
+        also: path of another required file.
     """
 
     by: str
@@ -54,20 +54,20 @@ class CatalogFile:
     """One file (or model folder) of a data set: downloaded from `url` or `hub`, or `made`.
 
     Attributes:
-        path: where it belongs in the data set's folder.
-        group: the part that it belongs to, as `get_data` calls it.
-        licence: in short.
-        purpose: what it is for.
+        path: its path in the data set's folder.
+        group: its part of the data set, as in `get_data`.
+        licence: short name of its license.
+        purpose: its purpose.
         url: its address.
-        headers: what the server wants to be told besides.
-        ir_datasets: its path in ir_datasets' folder, which may have it already.
+        headers: additional request headers.
+        ir_datasets: its path in the folder of ir_datasets.
         hub: its place on the hub.
-        made: what it is made of.
+        made: how it is created.
         collection: the collection's name, if it is one.
-        size: bytes, exactly; None if not known.
-        about_size: bytes, roughly.
-        md5: its publisher's checksum.
-        lines: lines that it must have.
+        size: exact bytes; None if unknown.
+        about_size: approximate bytes.
+        md5: published checksum.
+        lines: required number of lines.
     """
 
     path: str
@@ -87,7 +87,7 @@ class CatalogFile:
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for people."""
+        """Its source, as text."""
         if self.made:
             return self.made.source
         if self.hub:
@@ -103,8 +103,8 @@ class Dataset:
         name: what the command line calls it.
         about: what it is.
         terms: its terms of use.
-        groups: parts of it that can be had by themselves, with what they are.
-        files: its files; each after those it is made of.
+        groups: its parts, with descriptions.
+        files: its files; each after those it is created from.
     """
 
     name: str
@@ -114,10 +114,10 @@ class Dataset:
     files: tuple[CatalogFile, ...]
 
     def choose(self, groups: Sequence[str]) -> list[CatalogFile]:
-        """The files of some groups; of all, if none is given.
+        """The files of some groups, or all files.
 
         Raises:
-            I3Error: there is no such group.
+            I3Error: a group is unknown.
         """
         unknown = [group for group in groups if group not in self.groups]
         if unknown:
@@ -128,7 +128,7 @@ class Dataset:
 
 
 def load_catalog(path: Path = CATALOG) -> dict[str, Dataset]:
-    """Reads a catalogue.
+    """Reads a catalog.
 
     Args:
         path: a JSON file in the form of the package's `catalog.json`.
@@ -137,26 +137,26 @@ def load_catalog(path: Path = CATALOG) -> dict[str, Dataset]:
         Data sets by name.
 
     Raises:
-        I3Error: it cannot be read, or is not in that form, or a path leads out of its folder.
+        I3Error: it cannot be read, is invalid, or a path is outside the folder.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {name: _dataset(name, fields) for name, fields in content.items()}
     except OSError as error:
-        raise I3Error(f"{path}: the catalogue cannot be read ({error.strerror})") from error
+        raise I3Error(f"{path}: the catalog cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise I3Error(f"{path}: not a catalogue ({type(error).__name__}: {error})") from error
+        raise I3Error(f"{path}: not a catalog ({type(error).__name__}: {error})") from error
 
 
 def find_dataset(name: str, path: Path = CATALOG) -> Dataset:
-    """One data set of a catalogue.
+    """Finds a data set in a catalog.
 
     Raises:
-        I3Error: there is none of this name.
+        I3Error: it is unknown.
     """
     catalog = load_catalog(path)
     if name not in catalog:
-        raise I3Error(f"no data set {name!r} in the catalogue; it has {', '.join(catalog)}")
+        raise I3Error(f"no data set {name!r} in the catalog; it has {', '.join(catalog)}")
     return catalog[name]
 
 
@@ -168,7 +168,7 @@ def _dataset(name: str, fields: dict[str, Any]) -> Dataset:
 def _file(fields: dict[str, Any]) -> CatalogFile:
     path = Path(fields["path"])
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"path {fields['path']!r} leads out of the folder")
+        raise ValueError(f"path {fields['path']!r} is outside the folder")
     hub, made = fields.pop("hub", None), fields.pop("made", None)
     return CatalogFile(
         **fields,

@@ -10,18 +10,18 @@ from i3_pyserini.formats.paths import AnyPath
 if TYPE_CHECKING:
     from i3_pyserini.formats.folder_manifest import Manifest
 
-SHOWN = 5  # files that an error names
+SHOWN = 5  # maximum files in an error
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found in a folder in which nothing is wrong.
+    """The content of a valid folder.
 
     Attributes:
         folder: the folder.
-        files: what is said of each recorded file, by its path; empty without a manifest.
-        not_had: files of the data set that the folder never had.
-        collection: what the collection holds, in words; "" if there is none.
+        files: the state of each recorded file, by path; empty without a manifest.
+        not_had: files of the data set that were never downloaded.
+        collection: description of the collection; "" if there is none.
     """
 
     folder: Path
@@ -31,18 +31,18 @@ class Checked:
 
     def __str__(self) -> str:
         lines = [f"{name}: {state}" for name, state in self.files.items()]
-        lines += [f"{name}: not downloaded yet; `data get` brings it" for name in self.not_had]
+        lines += [f"{name}: not downloaded yet; use `data get`" for name in self.not_had]
         return "\n".join([*lines, *([f"{self.folder}: {self.collection}"] * bool(self.collection))])
 
 
 def check_collection(folder: AnyPath) -> Checked:
-    """Verifies every recorded file of a folder, and reads the collection if there is one.
+    """Verifies every recorded file of a folder, and the collection in it.
 
     Args:
-        folder: what `get_data` or `import_collection` made, or any folder in our layout.
+        folder: a folder of `get_data` or `import_collection`, or any folder in this layout.
 
     Returns:
-        What is in it.
+        The content of the folder.
 
     Raises:
         I3Error: a file is missing or has changed, or a line is invalid.
@@ -73,7 +73,7 @@ def _verified(manifest: "Manifest") -> dict[str, str]:
     files, wrong = {}, []
     for name, state in tqdm(manifest.check(), "check", len(manifest.files), delay=2):
         if state == "missing" and name in done_with:
-            files[name] = "removed (all that is made of it is here)"
+            files[name] = "removed (everything created from it exists)"
             continue
         files[name] = state
         if state != "ok":
@@ -81,8 +81,8 @@ def _verified(manifest: "Manifest") -> dict[str, str]:
     if wrong:
         more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
         raise I3Error(
-            f"{manifest.folder}: {len(wrong):,} of {len(files):,} files are missing or not as "
-            f"recorded ({'; '.join(wrong[:SHOWN])}{more}); remove those that changed, and run "
+            f"{manifest.folder}: {len(wrong):,} of {len(files):,} files are missing or changed "
+            f"({'; '.join(wrong[:SHOWN])}{more}); remove those that changed, and run "
             "`data get` or `data import` again"
         )
     return files

@@ -1,4 +1,4 @@
-"""Our own layout of a collection: written from any source, and checked, in one way.
+"""Writes and checks collections in our own layout.
 
 `corpus/corpus.jsonl`, `topics.SPLIT.tsv`, `qrels.SPLIT.txt` and `manifest.json`.
 """
@@ -20,7 +20,7 @@ from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
-# What a collection's folder holds besides what other commands write beside a corpus (`OWN_STORE`).
+# Files of a collection's folder, besides those that other commands write (`OWN_STORE`).
 OWN = ("manifest.json", "corpus/*.jsonl", "topics.*.tsv", "qrels.*.txt")
 
 
@@ -29,18 +29,18 @@ Judged = list[tuple[str, str, int]]  # query id, passage id and level
 
 @dataclass
 class Findings:
-    """What a pass over a collection found.
+    """The result of a pass over a collection.
 
     Attributes:
         passages: number of passages.
-        empty: passages without text.
-        longer: passages of more words than `I3_PASSAGE_LENGTH`; a word is one id or more, so that
-            models with that length cut at least as many.
-        longer_topics: topics of more words than `I3_QUERY_LENGTH`.
+        empty: number of passages without text.
+        longer: number of passages with more words than `I3_PASSAGE_LENGTH`; a word has at least one
+            id, so at least as many are truncated at that length.
+        longer_topics: number of topics with more words than `I3_QUERY_LENGTH`.
         topics: number of topics by split.
-        judgements: number of judgements by split.
-        unknown: judgements of absent passages that were left out.
-        unknown_queries: judgements of absent queries that were left out.
+        judgements: number of judgments by split.
+        unknown: number of dropped judgments of unknown passages.
+        unknown_queries: number of dropped judgments of unknown queries.
     """
 
     passages: int = 0
@@ -62,11 +62,12 @@ class Findings:
             share = self.longer / self.passages
             notes.append(
                 f"at least {self.longer:,} passages ({share:.1%}) are longer than "
-                f"{I3_PASSAGE_LENGTH} ids, I³'s default length, and would be cut"
+                f"{I3_PASSAGE_LENGTH} ids, I³'s default length, and would be truncated"
             )
         if self.longer_topics:
             notes.append(
-                f"at least {self.longer_topics:,} topics would be cut at {I3_QUERY_LENGTH} ids"
+                f"at least {self.longer_topics:,} topics would be truncated at {I3_QUERY_LENGTH} "
+                "ids"
             )
         if self.unknown:
             notes.append(f"{self.unknown:,} judgements of absent passages left out")
@@ -76,14 +77,14 @@ class Findings:
 
 
 class CheckedCollection:
-    """A source whose every line is checked while it is read; passages first, then the splits.
+    """A source that checks every line while it is read; passages first, then the splits.
 
-    Memory: about 120 bytes a passage, for duplicate ids and for judgements of absent passages.
+    Memory: about 120 bytes per passage, to find duplicate ids and judgments of unknown passages.
 
     Args:
         source: the collection.
-        drop_unknown: leave out judgements of absent passages and queries, with a count and a note,
-            rather than refuse them.
+        drop_unknown: drop judgments of unknown passages and queries with a note, instead of an
+            error.
     """
 
     def __init__(self, source: Source, drop_unknown: bool = False) -> None:
@@ -95,7 +96,7 @@ class CheckedCollection:
         """The passages.
 
         Raises:
-            I3Error: there are none, or an id occurs twice or could not stand in a run file.
+            I3Error: there are none, or an id occurs twice or is not allowed in a run file.
         """
         located = self.source.passages()
         for place, passage in tqdm(located, desc="passages", unit=" passages", delay=2):
@@ -114,11 +115,11 @@ class CheckedCollection:
             raise I3Error(f"{self.source.origin}: no passages")
 
     def split(self, name: str) -> tuple[dict[str, str], Judged]:
-        """Topics by query id, and the judgements of a split, after all passages were read.
+        """Topics by query id and the judgments of a split, after all passages have been read.
 
         Raises:
-            I3Error: it is empty, a query id occurs twice, or a judgement is of a passage or a query
-                that is not there.
+            I3Error: it is empty, a query id occurs twice, or a judgment has an unknown passage or
+                query.
         """
         topics = by_id(self._topics(name), f"{self.source.origin}, split {name!r}")
         judgements = self._judgements(name, topics)
@@ -137,10 +138,10 @@ class CheckedCollection:
                 raise I3Error(f"{topic.place}: {error}") from error
 
     def _judgements(self, split: str, topics: Mapping[str, str]) -> Judged:
-        """The judgements of topics and passages that are there; the others are refused or counted.
+        """The judgments of known topics and passages; others are an error or counted.
 
         Raises:
-            I3Error: one is not there and none may be left out, or none is there.
+            I3Error: one is unknown and must not be dropped, or none is known.
         """
         found = self.source.judgements(split)
         if found is None:
@@ -158,8 +159,8 @@ class CheckedCollection:
                 if absent == "passage":
                     which = f"passage {pid!r} is not in the collection"
                 raise I3Error(
-                    f"{found.place(row)}: {which}; drop_unknown (--drop-unknown) leaves such "
-                    "judgements out"
+                    f"{found.place(row)}: {which}; drop_unknown (--drop-unknown) drops such "
+                    "judgments"
                 )
         self._note_unknown(found.source, unknown)
         if not kept and any(unknown.values()):
@@ -189,18 +190,18 @@ class CheckedCollection:
 def write_collection(
     source: Source, target: Path, overwrite: bool = False, drop_unknown: bool = False
 ) -> Findings:
-    """Writes a collection in our layout; the folder appears when it is complete.
+    """Writes a collection in our layout. The folder appears when it is complete.
 
-    Passages have `contents` besides `title` and `text`, which is what Anserini indexes.
+    Passages have a field `contents` in addition to `title` and `text`, which Anserini indexes.
 
     Args:
         source: the collection.
         target: the folder.
-        overwrite: replace an older folder that was made here.
+        overwrite: replace an existing collection.
         drop_unknown: see `CheckedCollection`.
 
     Raises:
-        I3Error: the source is invalid, or `target` is in the way or cannot be written.
+        I3Error: the source is invalid, or `target` exists or cannot be written.
     """
     if target.exists():
         if not overwrite:
@@ -209,27 +210,25 @@ def write_collection(
     with new_folder(target) as partial:
         try:
             return _write(CheckedCollection(source, drop_unknown), partial)
-        except I3Error as error:  # a name that only we know helps nobody
+        except I3Error as error:  # do not record a name chosen here
             raise I3Error(str(error).replace(str(partial), str(target))) from error
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Raises if a folder holds anything but a collection in our layout."""
+    """Raises if a folder contains anything but a collection in our layout."""
     Manifest.load(folder)
     own = {path for pattern in OWN for path in folder.glob(pattern)}
     others = (path for path in folder.rglob("*") if path.is_file() and path not in own)
     foreign = [path for path in others if not OWN_STORE.fullmatch(path.name)]
     if foreign:
-        raise I3Error(
-            f"{folder}: holds {foreign[0].relative_to(folder)} too; it is not overwritten"
-        )
+        raise I3Error(f"{folder}: also contains {foreign[0].relative_to(folder)}; not overwritten")
 
 
 def check_source(source: Source) -> Findings:
-    """Reads a whole collection.
+    """Checks a whole collection.
 
     Raises:
-        I3Error: something in it is invalid.
+        I3Error: it is invalid.
     """
     checked = CheckedCollection(source)
     for _ in checked.passages():
@@ -266,6 +265,6 @@ def _record(passage: Passage) -> dict[str, str]:
 
 
 def record_of(pid: str, title: str, text: str) -> dict[str, str]:
-    """A line of `corpus.jsonl`; without `contents`, Anserini would index nothing of it."""
+    """A line of `corpus.jsonl`, with `contents` for Anserini."""
     contents = f"{title}\n{text}" if title else text
     return {"id": pid, "title": title, "text": text, "contents": contents}

@@ -1,4 +1,4 @@
-"""Published files turned into ours: corpora as JSONL, topics and qrels as they are."""
+"""Converts published files: corpora to JSONL; topics and qrels stay unchanged."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ PAIR = 2  # columns: an id and a text
 
 @dataclass(frozen=True)
 class Sources:
-    """What a file is made of.
+    """The sources of a file.
 
     Attributes:
         files: the archive's members, unpacked; or the downloaded file itself.
         also: the other file that is needed.
-        name: of the download, for messages.
+        name: name of the download, for messages.
     """
 
     files: list[Path]
@@ -36,7 +36,7 @@ class Sources:
 
 
 def make(file: CatalogFile, folder: Path) -> None:
-    """Makes one file of a data set from those that were downloaded.
+    """Creates a file of a data set from downloaded files.
 
     Args:
         file: a file with `made`.
@@ -47,7 +47,7 @@ def make(file: CatalogFile, folder: Path) -> None:
     """
     made = file.made
     if made is None:
-        raise ValueError(f"{file.path} is not made of others")
+        raise ValueError(f"{file.path} is not created from others")
     source, target = folder / made.source, folder / file.path
     also = folder / made.also if made.also else None
     with TemporaryDirectory(dir=folder, prefix=UNPACKED) as unpacked:
@@ -62,8 +62,8 @@ def make(file: CatalogFile, folder: Path) -> None:
                 count += 1
             if file.lines is not None and count != file.lines:
                 raise I3Error(
-                    f"{source}: makes {count:,} lines of {file.path}, must be {file.lines:,}; is "
-                    "it only half a download? Remove it and get it again"
+                    f"{source}: makes {count:,} lines of {file.path}, expected {file.lines:,}; "
+                    "incomplete download? Remove it and download it again"
                 )
 
 
@@ -85,7 +85,7 @@ def _titled_corpus(sources: Sources) -> Iterator[str]:
     if titled is not None:
         raise I3Error(
             f"{sources.name}: the title of passage {titled} is not in the order of the passages; "
-            "this is not the archive that is expected"
+            "unexpected archive"
         )
 
 
@@ -97,7 +97,7 @@ def _judged_topics(sources: Sources) -> Iterator[str]:
     try:
         topics = list(topics_of_file(sources.files[0]))
     except I3Error as error:
-        raise I3Error(f"{error}; is it only half a download? Remove it and get it again") from error
+        raise I3Error(f"{error}; incomplete download? Remove it and download it again") from error
     for topic in topics:
         if topic.qid in judged:
             yield f"{topic.qid}\t{topic.query}"
@@ -109,7 +109,7 @@ def _copy(sources: Sources) -> Iterator[str]:
 
 
 def _pairs(path: Path, source: str) -> Iterator[tuple[str, str]]:
-    """Ids and texts of a file with exactly one tab a line."""
+    """Ids and texts of a file with exactly one tab per line."""
     for number, _, fields in read_tsv(path):
         if len(fields) != PAIR or not fields[0].strip():
             raise I3Error(

@@ -1,4 +1,4 @@
-"""`data get`: a data set of the catalogue, brought into one folder and verified."""
+"""`data get`: downloads and verifies a data set of the catalog."""
 
 import os
 import shutil
@@ -17,26 +17,27 @@ from i3_pyserini.formats.atomic import file_hash, locked, replacing
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.records import MANIFEST
 
-ROUGHLY = 0.02  # how far a file may be from a size that is known to three digits
+ROUGHLY = 0.02  # tolerance for sizes known to three digits
 BY_HAND = "by hand"
 
 
 def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> Manifest:
-    """Downloads, makes and verifies what is not there yet.
+    """Downloads, creates and verifies missing files.
 
-    Files that were put there by hand are verified and accepted. What cannot be downloaded is
-    said in one line a file, and does not keep the others from coming.
+    Files put there by hand are verified and accepted. A file that cannot be downloaded is reported
+    in one line, and the others are still downloaded.
 
     Args:
-        dataset: a data set of the catalogue.
-        folder: where it belongs.
+        dataset: a data set of the catalog.
+        folder: its folder.
         groups: parts of it; all if empty.
 
     Returns:
         The folder's manifest.
 
     Raises:
-        I3Error: a file is missing or wrong, there is too little room, or another process is at it.
+        I3Error: a file is missing or invalid, there is not enough disk space, or another process is
+            downloading.
     """
     with locked(folder):
         _remove_debris(folder)
@@ -46,7 +47,7 @@ def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> M
         failed: list[str] = []
         for file in files:
             if file.made and {file.made.source, file.made.also} & set(failed):
-                continue  # what it waits for was reported
+                continue  # its source was already reported
             try:
                 source = _bring(file, folder)
                 record(manifest, file, source)
@@ -61,7 +62,7 @@ def get_dataset(dataset: Dataset, folder: Path, groups: Sequence[str] = ()) -> M
     if failed:
         raise I3Error(
             f"{len(failed)} file(s) of {dataset.name} could not be downloaded (see above); put "
-            "them into their places or fix the connection, and run the same command again"
+            "them in place by hand or fix the connection, and run the same command again"
         )
     return manifest
 
@@ -70,20 +71,20 @@ def open_manifest(dataset: Dataset, folder: Path) -> Manifest:
     """The folder's manifest, or a new one.
 
     Raises:
-        I3Error: the folder is another data set's.
+        I3Error: the folder belongs to another data set.
     """
     if not (folder / MANIFEST).exists():
         return Manifest(folder, dataset.name)
     manifest = Manifest.load(folder)
     if manifest.dataset != dataset.name:
-        raise I3Error(f"{folder}: holds {manifest.dataset}; name another folder as output")
+        raise I3Error(f"{folder}: contains {manifest.dataset}; choose another output")
     return manifest
 
 
 def still_needed(
     dataset: Dataset, manifest: Manifest, groups: Sequence[str] = ()
 ) -> list[CatalogFile]:
-    """The files that are to be had; archives only while something is still to be made of them."""
+    """The missing files; archives only if something must still be created from them."""
     missing = [file for file in dataset.choose(groups) if not manifest.has(file.path)]
     sources = {file.made.source for file in dataset.files if file.made}
     wanted = {file.made.source for file in missing if file.made}
@@ -91,7 +92,7 @@ def still_needed(
 
 
 def unneeded(manifest: Manifest) -> set[str]:
-    """Downloads of a data set that may be removed, since all that is made of them is there."""
+    """Downloads that may be removed, since everything created from them exists."""
     files = _of_catalog(manifest)
     sources = {file.made.source for file in files if file.made}
     wanted = {file.made.source for file in files if file.made and not manifest.has(file.path)}
@@ -99,7 +100,7 @@ def unneeded(manifest: Manifest) -> set[str]:
 
 
 def never_had(manifest: Manifest) -> list[str]:
-    """Paths of a data set's files that the folder never had."""
+    """Paths of files that were never downloaded."""
     known = manifest.files
     return [
         file.path
@@ -114,7 +115,7 @@ def _of_catalog(manifest: Manifest) -> tuple[CatalogFile, ...]:
 
 
 def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
-    """Writes down a file that is complete and verified."""
+    """Records a complete and verified file."""
     path = manifest.folder / file.path
     if path.is_dir():
         names = sorted(str(part.relative_to(manifest.folder)) for part in path.rglob("*"))
@@ -157,18 +158,17 @@ def _bring(file: CatalogFile, folder: Path) -> str:
 
 
 def verify(file: CatalogFile, path: Path) -> bool:
-    """Compares a file with what the catalogue knows of it.
+    """Compares a file with the catalog.
 
     Returns:
-        Whether that is enough to know its bytes: its checksum, exact size or number of lines.
+        Whether this verifies its content: by checksum, exact size or number of lines.
 
     Raises:
-        I3Error: it is empty or not of the right kind, or has another size, checksum or number of
-            lines.
+        I3Error: it is empty, of the wrong kind, or has another size, checksum or number of lines.
     """
     if path.is_dir():
         if file.hub is None or file.hub.file is not None:
-            raise I3Error("is a folder, must be a file")
+            raise I3Error("is a folder; expected a file")
         weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
         if not (path / "config.json").is_file() or not weights:
             raise I3Error("has no config.json or no weights; is it a model?")
@@ -177,15 +177,15 @@ def verify(file: CatalogFile, path: Path) -> bool:
     if not size:
         raise I3Error("is empty")
     if file.size is not None and size != file.size:
-        raise I3Error(f"has {size:,} bytes, must have {file.size:,}; is it half a download?")
+        raise I3Error(f"has {size:,} bytes, expected {file.size:,}; incomplete download?")
     if file.about_size and not file.made and abs(size / file.about_size - 1) > ROUGHLY:
         raise I3Error(
-            f"has {size:,} bytes, should have about {file.about_size:,}; is it half a download?"
+            f"has {size:,} bytes, expected about {file.about_size:,}; incomplete download?"
         )
     if file.md5 is not None and file_hash(path, "md5") != file.md5:
-        raise I3Error("wrong checksum (md5); remove it and get it again")
+        raise I3Error("wrong checksum (md5); remove it and download it again")
     if file.lines is not None and (lines := _count_lines(path)) != file.lines:
-        raise I3Error(f"has {lines:,} lines, must have {file.lines:,}")
+        raise I3Error(f"has {lines:,} lines, expected {file.lines:,}")
     return any(known is not None for known in (file.size, file.md5, file.lines))
 
 
@@ -195,7 +195,7 @@ def _count_lines(path: Path) -> int:
 
 
 def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
-    """Takes a file from ir_datasets' folder, if it has it, to save the download."""
+    """Uses a file from the folder of ir_datasets if it exists, to avoid the download."""
     if file.ir_datasets is None:
         return False
     home = Path(os.environ.get("IR_DATASETS_HOME", Path.home() / ".ir_datasets"))
@@ -212,7 +212,7 @@ def _from_ir_datasets(file: CatalogFile, path: Path) -> bool:
 
 
 def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
-    """Raises unless the disk has room for the files, and for the largest archive unpacked."""
+    """Raises unless the disk has space for the files and the largest unpacked archive."""
     files = [file for file in files if not (folder / file.path).exists()]
     sizes = [file.size or file.about_size or 0 for file in files]
     unpacked = max((size for size, file in zip(sizes, files, strict=True) if file.made), default=0)
@@ -222,12 +222,12 @@ def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
     if needed > free:
         raise I3Error(
             f"{folder}: needs {needed / 1e9:.1f} GB, but the disk has {free / 1e9:.1f} GB free; "
-            "name another folder as output, or parts of the data set as only"
+            "choose another output, or parts of the data set with only"
         )
 
 
 def _remove_debris(folder: Path) -> None:
-    """Removes what a killed process was making; unfinished downloads stay, to be resumed."""
+    """Removes leftovers of a killed process; incomplete downloads are kept for resuming."""
     for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
         if path.is_dir():
             shutil.rmtree(path)
@@ -242,5 +242,5 @@ def _report(file: CatalogFile, folder: Path, error: I3Error) -> None:
     elif file.made:
         advice = ""
     else:
-        advice = f"; by hand: get {file.origin} and put it at {path}"
+        advice = f"; to add it by hand, download {file.origin} to {path}"
     tqdm.write(f"missing: {path}: {error}{advice}", file=sys.stderr)

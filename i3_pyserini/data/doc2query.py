@@ -1,4 +1,4 @@
-"""Training queries that a sequence-to-sequence model writes for passages (doc2query)."""
+"""Generates training queries for passages with a sequence-to-sequence model (doc2query)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -32,25 +32,25 @@ from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.tokenizer_loading import VOCABULARY_FILES
 
-# As docTTTTTquery samples (github.com/castorini/docTTTTTquery; Nogueira and Lin 2019, "From
+# Sampling as in docTTTTTquery (github.com/castorini/docTTTTTquery; Nogueira and Lin 2019, "From
 # doc2query to docTTTTTquery"), whose queries have at most 64 tokens.
 TOP_K = 10
 QUERY_LENGTH = 64
 WRITTEN = "queries"  # the journal's name in the output folder
-BLOCK = 256  # passages that are finished and kept together: what an interruption costs
+BLOCK = 256  # passages per block, the work lost by an interruption
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Generation:
-    """How queries are written.
+    """Options for generating queries.
 
     Attributes:
         model: directory or hub name of a sequence-to-sequence model such as T5.
-        per_passage: queries for each passage.
-        batch_size: passages that go through the model together, at most `BLOCK`.
-        max_length: ids of a passage at most, special tokens included.
-        device: such as "cuda:0"; None for the first GPU or else the CPU.
+        per_passage: queries per passage.
+        batch_size: passages per batch, at most `BLOCK`.
+        max_length: maximum ids of a passage, special tokens included.
+        device: such as "cuda:0"; None for the first GPU, or the CPU if there is none.
         dtype: one of `DTYPES`.
     """
 
@@ -69,7 +69,7 @@ class QueryWriter:
         how: see `Generation`.
 
     Raises:
-        I3Error: the model cannot be read or is of another kind, or there is no such device.
+        I3Error: the model cannot be read or is of another kind, or the device does not exist.
     """
 
     def __init__(self, how: Generation) -> None:
@@ -83,18 +83,18 @@ class QueryWriter:
         self.model.to(self.device).eval()
 
     def write(self, texts: Sequence[str], seed: int) -> list[list[str]]:
-        """Samples queries; texts of like length go through the model together.
+        """Samples queries, in batches of similar length.
 
         Args:
             texts: N texts.
-            seed: alone decides what is drawn, with the texts and their number.
+            seed: random seed; with the texts it determines the queries.
 
         Returns:
-            For each text its queries, without line ends and superfluous blanks; empty ones for a
-            text without a letter.
+            The queries of each text, on one line with single spaces; empty for a text without
+            letters.
 
         Raises:
-            I3Error: memory runs out, or the model's numbers overflow.
+            I3Error: memory is exhausted, or numbers overflow.
         """
         queries = [[""] * self.how.per_passage for _ in texts]
         order = sorted((row for row, text in enumerate(texts) if text), key=lambda i: len(texts[i]))
@@ -133,10 +133,10 @@ class QueryWriter:
 
 
 def generate_queries(job: Job, how: Generation) -> Summary:
-    """Lets a model write queries; the same call goes on where an interrupted one was.
+    """Generates queries with a model; the same call resumes an interrupted one.
 
     Args:
-        job: what to make, and where.
+        job: see `Job`.
         how: see `Generation`.
 
     Raises:
@@ -166,7 +166,7 @@ def generate_queries(job: Job, how: Generation) -> Summary:
 
 
 def _resume(journal: Journal, block: int, total: int) -> int:
-    """Keeps the blocks that are complete, and says how many lines they have."""
+    """Keeps complete blocks and returns their number of lines."""
     size = whole = kept = 0
     for number, line in enumerate(islice(journal.lines(), total), start=1):
         size += len(line)
@@ -177,7 +177,7 @@ def _resume(journal: Journal, block: int, total: int) -> int:
 
 
 def _settings(job: Job, writer: QueryWriter, store: TextStore) -> Settings:
-    """All that the queries depend on; the store's name has its collection's size and time."""
+    """Everything that affects the queries; the store's name includes its collection's size."""
     return {
         **asdict(writer.how),
         "device": str(writer.device),
@@ -190,7 +190,7 @@ def _settings(job: Job, writer: QueryWriter, store: TextStore) -> Settings:
 
 
 def _block_seed(seed: int, start: int) -> int:
-    """A seed for the block that begins with passage `start`, wherever the run began."""
+    """The seed for the block that starts with passage `start`."""
     return int.from_bytes(digest(f"{seed} {start}", 8), "big")
 
 
@@ -206,8 +206,8 @@ def _load_model(how: Generation) -> Any:
         raise unreadable(how.model, "model", "config.json", error) from error
     if not config.is_encoder_decoder:
         raise I3Error(
-            f"model {how.model}: {config.model_type!r} is no sequence-to-sequence model; name one "
-            "such as T5 or BART that was trained to write queries"
+            f"model {how.model}: {config.model_type!r} is not a sequence-to-sequence model; "
+            "expected one such as T5 or BART that was trained to generate queries"
         )
     longest = getattr(config, "max_position_embeddings", None)
     if longest and how.max_length > longest:
@@ -245,8 +245,8 @@ def _load_tokenizer(name_or_dir: str, vocabulary: int) -> PreTrainedTokenizerBas
         raise I3Error(f"model {name_or_dir}: the tokenizer has no pad_token")
     if len(tokenizer) > vocabulary:
         raise I3Error(
-            f"model {name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the model embeds "
-            f"only {vocabulary}; they do not belong together"
+            f"model {name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the model has "
+            f"only {vocabulary} embeddings; they do not match"
         )
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     return tokenizer
@@ -254,7 +254,7 @@ def _load_tokenizer(name_or_dir: str, vocabulary: int) -> PreTrainedTokenizerBas
 
 @contextmanager
 def _explained(how: Generation) -> Iterator[None]:
-    """Says what to lower when memory runs out, and what to do when numbers overflow."""
+    """Adds advice to errors of memory and numeric overflow."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""One file from the web, resumed where it was interrupted."""
+"""Downloads files from the web, with resuming."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,25 +10,24 @@ from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import publish_file
 
-BLOCK = 1 << 16  # a broken connection costs at most this much
-TIMEOUT = 30  # seconds without a byte
+BLOCK = 1 << 16  # data lost at most by a broken connection
+TIMEOUT = 30  # seconds without data
 PARTIAL, OK = 206, 200
 NOT_SATISFIABLE = 416
 
 
 def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -> None:
-    """Downloads a file; what an interrupted call left in `target.part` is resumed.
+    """Downloads a file; resumes an interrupted download in `target.part`.
 
-    The server is asked for the rest only if the file is still the same (its ETag or date), so
-    that two versions are never mixed.
+    It resumes only if the file on the server is still the same (by ETag or date).
 
     Args:
         url: the address, http or https.
         target: the file; it appears when the download is complete.
-        headers: further headers of the request.
+        headers: additional request headers.
 
     Raises:
-        I3Error: the server cannot be reached or refuses, or sent less than it announced.
+        I3Error: the server cannot be reached, refuses, or sent less than announced.
     """
     part, tag = _side(target, ".part"), _side(target, ".part.tag")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,12 +38,12 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
         asked |= {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8")}
     try:
         with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code == NOT_SATISFIABLE:  # nothing is left, or it is another file
+            if response.status_code == NOT_SATISFIABLE:  # already complete, or another file
                 part.unlink()
                 return download(url, target, headers)
             if response.status_code not in (OK, PARTIAL):
                 reason = response.reason or "refused"
-                raise I3Error(f"the server says {response.status_code} {reason}")
+                raise I3Error(f"the server returned {response.status_code} {reason}")
             _receive(response, part, tag, have if response.status_code == PARTIAL else 0)
     except requests.RequestException as error:
         raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
@@ -55,7 +54,7 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
 
 def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> None:
     version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-    # A weak ETag does not promise the same bytes, so that a later call must start over.
+    # A weak ETag does not guarantee the same bytes, so a later call must start over.
     if version and not version.startswith("W/"):
         tag.write_text(version, encoding="utf-8")
     else:
@@ -76,7 +75,7 @@ def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> N
             file.write(block)
             progress.update(len(block))
     if total is not None and part.stat().st_size != total:
-        raise I3Error(f"only {part.stat().st_size:,} of {total:,} bytes came")
+        raise I3Error(f"only {part.stat().st_size:,} of {total:,} bytes received")
 
 
 def _side(target: Path, suffix: str) -> Path:
@@ -85,9 +84,9 @@ def _side(target: Path, suffix: str) -> Path:
 
 def _cause(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
-        return f"nothing came for {TIMEOUT} seconds"
+        return f"no data received for {TIMEOUT} seconds"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke; the same command resumes from there"
+        return "the connection was interrupted; the same command resumes"
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""Getting a published data set, and listing those that there are."""
+"""Downloads and lists published data sets."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from i3_pyserini.formats.paths import AnyPath, Written
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = Path("data")  # data sets are folders in it, unless another is named
+FOLDER = Path("data")  # default parent folder of data sets
 
 
 @dataclass(frozen=True)
 class Complete(Written):
-    """A data set's folder in which nothing is missing."""
+    """The folder of a complete data set."""
 
     def __str__(self) -> str:
         return f"{self.path}: complete, {self.summary}"
@@ -29,8 +29,8 @@ class Listing:
     """Data sets, or the files of one.
 
     Attributes:
-        text: for reading.
-        rows: one for each part of a data set, or for each file.
+        text: formatted text.
+        rows: one row for each part of a data set, or for each file.
     """
 
     text: str
@@ -40,11 +40,11 @@ class Listing:
         return self.text
 
     def to_json(self) -> str:
-        """The rows, as a list of objects."""
+        """The rows as a list of objects."""
         return json.dumps(self.rows, indent=2)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The rows, as a frame."""
+        """The rows as a data frame."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
@@ -57,25 +57,26 @@ def get_data(
     only: Sequence[str] = (),
     catalog: AnyPath | None = None,
 ) -> Complete:
-    """Downloads and prepares a data set; the same call resumes what was interrupted.
+    """Downloads and prepares a data set; the same call resumes an interrupted one.
 
-    Files that are there are verified and kept. What cannot be downloaded is named, with its source.
+    Existing files are verified and kept. Files that cannot be downloaded are listed with their
+    source.
 
     Args:
-        name: a data set, such as msmarco-passage; `list_data` knows them.
-        output: folder; data/NAME by default.
-        only: parts of it; all by default.
-        catalog: another catalogue.
+        name: name of a data set, such as msmarco-passage; see `list_data`.
+        output: the folder to write. Default: data/NAME.
+        only: parts of the data set. Default: all.
+        catalog: another catalog file.
 
     Returns:
         The folder.
 
     Raises:
-        I3Error: there is no such data set or part, a file cannot be downloaded or is invalid, or
-            there is too little room.
+        I3Error: the data set or part is unknown, a file cannot be downloaded or is invalid, or
+            there is not enough disk space.
     """
     dataset = find_dataset(name, Path(catalog or CATALOG))
-    dataset.choose(only)  # a mistyped part is said before anything else
+    dataset.choose(only)  # checks the names of parts first
     note(f"{dataset.name}: {dataset.terms}")
     from i3_pyserini.data.dataset import get_dataset
 
@@ -91,15 +92,15 @@ def list_data(
     output: AnyPath | None = None,
     catalog: AnyPath | None = None,
 ) -> Listing:
-    """Lists the data sets that `get_data` knows, or the files of one.
+    """Lists all data sets, or the files of one.
 
     Args:
         name: a data set, to list its files.
-        output: its folder; data/NAME by default.
-        catalog: another catalogue.
+        output: its folder. Default: data/NAME.
+        catalog: another catalog file.
 
     Raises:
-        I3Error: there is no such data set.
+        I3Error: the data set is unknown.
     """
     path = Path(catalog or CATALOG)
     return _datasets(path) if name is None else _files(name, output, path)

@@ -1,4 +1,4 @@
-"""Files from the Hugging Face hub, with the hub's own sizes and hashes."""
+"""Downloads from the Hugging Face hub, verified with the hub's sizes and hashes."""
 
 import shutil
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from i3_pyserini.data.catalog import HubFile
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, publish_file, publish_folder
 
-# RuntimeError: of the hub's large-file client, for whatever goes wrong on the way.
+# RuntimeError: raised by the hub's large-file client for any failure.
 UNREACHABLE = (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError)
-STAGING = ".hub"  # where unfinished downloads wait to be resumed
+STAGING = ".hub"  # folder of incomplete downloads
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Remote:
 
     Attributes:
         name: its path in the repository.
-        size: bytes; None if the hub does not say.
-        sha256: of files in the hub's large-file storage; None of others.
+        size: bytes; None if unknown.
+        sha256: hash of files in the hub's large-file storage; None for others.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Remote:
 
 
 def fetch_from_hub(place: HubFile, target: Path) -> str:
-    """Downloads a file, or all files of a repository; an interrupted download is resumed.
+    """Downloads a file or a whole repository; resumes interrupted downloads.
 
     Args:
-        place: repository and file; a file is found by its name in whichever folder it is.
-        target: file, or folder for `place.file` None.
+        place: repository and file; the file may be in any folder.
+        target: a file, or a folder if `place.file` is None.
 
     Returns:
         Its address with the revision.
 
     Raises:
         I3Error: the hub cannot be reached or refuses, has no such file, or sent other bytes than
-            it announced.
+            announced.
     """
     api = HfApi()
     try:
@@ -81,10 +81,10 @@ def fetch_from_hub(place: HubFile, target: Path) -> str:
 
 
 def check_with_hub(place: HubFile, path: Path) -> bool:
-    """Compares a file or folder that someone put there with what the hub has.
+    """Compares an existing file or folder with the hub.
 
     Returns:
-        Whether the hub could be asked.
+        Whether the hub could be reached.
 
     Raises:
         I3Error: a file is missing, or has another size or hash.
@@ -124,7 +124,7 @@ def _find(files: list[Remote], place: HubFile) -> Remote:
 def _compare(path: Path, remote: Remote) -> None:
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
-        raise I3Error(f"{remote.name}: {size:,} bytes, must be {remote.size:,}")
+        raise I3Error(f"{remote.name}: {size:,} bytes, expected {remote.size:,}")
     if remote.sha256 is not None and file_hash(path) != remote.sha256:
         raise I3Error(f"{remote.name}: wrong checksum (sha256 is not the hub's)")
 
@@ -132,7 +132,7 @@ def _compare(path: Path, remote: Remote) -> None:
 def _cause(error: BaseException) -> str:
     if isinstance(error, HfHubHTTPError):
         code = getattr(error.response, "status_code", "?")
-        return f"the hub says {code}"
+        return f"the hub returned {code}"
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set"
     if isinstance(error, HTTPError):

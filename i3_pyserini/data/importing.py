@@ -1,4 +1,4 @@
-"""Importing a collection into our layout."""
+"""Imports collections."""
 
 from collections.abc import Mapping, Sequence
 from os import fspath
@@ -27,26 +27,26 @@ def import_collection(
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
-    """Imports a collection: passages, and topics and judgements by split, all of them checked.
+    """Imports a collection, and checks all passages, topics and judgments.
 
     Args:
         source: a BEIR folder, a folder in our layout, a corpus file (JSONL, CSV, TSV or Parquet;
             plain, gzip or zstd), an ir_datasets id, or hf:NAME for a Hugging Face dataset.
         output: the folder to write.
-        name: of the collection, in manifests and model cards; by default that of the source.
-        topics: files by split, as a mapping or as words SPLIT=FILE; only with a corpus file.
-        qrels: likewise the judgements.
-        drop_unknown: leave out judgements of absent passages and queries, and count them.
-        duplicates: what to do with a passage that is judged twice for a query with different
-            levels: refuse the judgements, or take the highest level.
-        overwrite: replace an older folder.
-        corpus_options: how the corpus is read; only with a corpus file.
+        name: name of the collection in manifests and model cards. Default: that of the source.
+        topics: topics files by split, as a mapping or as words SPLIT=FILE; only with a corpus file.
+        qrels: qrels files by split, in the same form.
+        drop_unknown: drop judgments of unknown passages and queries, and count them.
+        duplicates: for a passage judged twice for a query with different levels: "refuse" the
+            judgments, or use the highest level ("max").
+        overwrite: replace an existing folder.
+        corpus_options: how to read the corpus; only with a corpus file.
 
     Returns:
         The folder.
 
     Raises:
-        I3Error: the source cannot be read or something in it is invalid, or the folder exists.
+        I3Error: the source cannot be read or is invalid, or the folder exists.
     """
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
     found = _source(fspath(source), *splits, corpus_options)
@@ -68,7 +68,7 @@ def _source(
         return PlainFiles(path, topics, qrels, options)
     if topics or qrels or options != USUAL:
         raise I3Error(
-            f"{source}: is no file; topics, qrels and how a corpus is read are for a corpus in a "
+            f"{source}: is not a file; topics, qrels and options of the corpus require a corpus "
             "file"
         )
     if source.startswith(HUB):
@@ -87,6 +87,6 @@ def _by_split(option: str, files: Mapping[str, AnyPath] | Sequence[str]) -> dict
         if not (name and path):
             raise I3Error(f"{option} {word}: expected SPLIT=FILE, such as train=FILE")
         if name in found:
-            raise I3Error(f"{option} {word}: split {name!r} is named twice")
+            raise I3Error(f"{option} {word}: split {name!r} is given twice")
         found[name] = Path(path)
     return found

@@ -1,4 +1,4 @@
-"""The hits of an encoded index, for mining."""
+"""Hits of an encoded index, for mining."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,24 +9,24 @@ from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.searcher import Searcher
 
-SEARCHED = 512  # queries at once: their hits are in memory
+SEARCHED = 512  # queries per search: their hits are in memory
 
 
 class IndexHits:
-    """Searches an index with the queries of the model that encoded it.
+    """Searches an index with queries encoded by its model.
 
     Args:
         searcher: the index and the encoder of queries.
 
     Raises:
-        I3Error: no encoder is given and the manifest names none.
+        I3Error: there is no encoder and the manifest names none.
     """
 
     def __init__(self, searcher: Searcher) -> None:
         self.path, self.searcher, self._encoder = searcher.path, searcher, searcher.encoder
 
     def check_passages(self, texts: TextHashes) -> None:
-        """Looks all the index's passages up, since a search may take hours.
+        """Looks up all passages of the index before a search that may take hours.
 
         Args:
             texts: the collection's.
@@ -40,7 +40,7 @@ class IndexHits:
             line = int(np.argmin(known))
             raise I3Error(
                 f"{self.path / 'docid'}, line {line + 1}: passage {docids[line]!r} is not in the "
-                "collection; name the collection that was encoded"
+                "collection; give the collection that was encoded"
             )
 
     def hits(self, topics: Mapping[str, str], last: int) -> Iterator[tuple[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""Looking up the passage ids of candidates by their hashes, before hours depend on them."""
+"""Looks up passage ids by their hashes, before long work."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -17,7 +17,7 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 class KnownPassages:
-    """The ids of a collection, as hashes: 8 bytes of memory each.
+    """The ids of a collection as hashes, in 8 bytes of memory each.
 
     Args:
         store: the collection.
@@ -53,7 +53,7 @@ class KnownPassages:
 
 
 def blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items each, the last one maybe shorter."""
+    """Lists of `size` items; the last one may be shorter."""
     rest = iter(items)
     while block := list(islice(rest, size)):
         yield block

@@ -1,4 +1,4 @@
-"""Making training queries for a corpus that has none."""
+"""Makes training queries for a corpus."""
 
 from os import fspath
 from pathlib import Path
@@ -33,27 +33,27 @@ def make_queries(
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
-    """Makes training queries out of passages: topics, judgements and generated.tsv.
+    """Makes training queries from passages: topics, qrels and generated.tsv.
 
-    Titles and first sentences are taken out of the passages that they were found in; the corpus
-    without them is written too. Writing with a model is resumed by the same call.
+    Titles and first sentences are removed from their passages, and the resulting corpus is written
+    too. With a model, the same call resumes an interrupted one.
 
     Args:
-        corpus: the passages, a file or folder.
-        source: what becomes a query: titles, first sentences, or what a model writes.
-        output: folder for the files.
-        model: a sequence-to-sequence model such as T5, a directory or hub name.
-        per_passage: queries of a passage, with a model.
-        limit: passages to make queries of, chosen at random; all by default.
-        seed: where chance comes from.
-        min_words: shorter queries are left out.
-        batch_size: passages that the model reads together, at most 256.
-        max_length: tokens of a passage that the model reads.
-        device: such as cuda:0; the first GPU or else the CPU by default.
-        dtype: of the model's weights and of the computation.
-        cache: folder for the text store; the corpus's own by default.
-        overwrite: replace older files.
-        corpus_options: how the corpus is read.
+        corpus: the corpus, a file or folder.
+        source: source of queries: titles, first sentences, or a model.
+        output: the folder to write.
+        model: directory or hub name of a sequence-to-sequence model such as T5.
+        per_passage: queries per passage, with a model.
+        limit: number of passages to use, chosen at random. Default: all.
+        seed: random seed.
+        min_words: minimum number of words; shorter queries are dropped.
+        batch_size: passages per batch of the model, at most 256.
+        max_length: maximum tokens of a passage for the model.
+        device: such as cuda:0. Default: the first GPU, or the CPU if there is none.
+        dtype: precision of weights and computation.
+        cache: folder for the text store. Default: the folder of the corpus.
+        overwrite: replace existing files.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
         The folder.
@@ -91,11 +91,13 @@ def make_queries(
 
 def _check_source(source: str, model: str | None, per_passage: int) -> None:
     if source == MODEL and not model:
-        raise I3Error("source model needs model, a directory or hub name")
+        raise I3Error("source model requires model, a directory or hub name")
     if source != MODEL and model is not None:
-        raise I3Error(f"model is for source model, not for source {source}")
+        raise I3Error(f"model requires source model, not {source}")
     if source != MODEL and per_passage > 1:
-        raise I3Error(f"per_passage is for source model; source {source} gives one query")
+        raise I3Error(
+            f"per_passage requires source model; source {source} makes one query per passage"
+        )
 
 
 def _check_range(name: str, value: int | None, least: int, most: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Mining hard negatives from a run or an index."""
+"""Mines hard negatives from a run or an index."""
 
 import math
 import re
@@ -31,48 +31,50 @@ def mine_negatives(
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
-    """Mines hard negatives from the hits of a run or of an index that is searched.
+    """Mines hard negatives from the hits of a run or of an index.
 
-    A query's positives, passages with a positive's text and repeats of a text are left out.
+    Positives of the query, passages with the text of a positive, and repeated texts are excluded.
 
     Args:
         topics: the queries, `qid<TAB>query`.
-        qrels: their judgements.
-        corpus: the passages, a file or folder.
-        output: the file to write, `qid<TAB>pid,pid,…` as the original's train_negs.tsv.
-        run: the run to take hits from; or name an index.
+        qrels: their relevance judgments.
+        corpus: the corpus, a file or folder.
+        output: the file to write, with lines `qid<TAB>pid,pid,…` as in the original's
+            train_negs.tsv.
+        run: the run with hits; or give an index.
         index: an encoded index to search.
-        model: the model that encoded the index; by default the one that its manifest names.
-        jsonl: another file to write: the same with queries, positives and ranks.
+        model: the model that encoded the index. Default: the one in its manifest.
+        jsonl: a second file to write, with queries, positives and ranks, for `score_pairs`.
         depth: ranks to take negatives from, such as 1-200.
-        per_query: most negatives of a query.
-        seed: draw them at random; by default the best-ranked are taken.
-        teacher: scores that tell false negatives, as `score_pairs` writes them; with `margin`.
-        margin: leave out what the teacher scores less than this below a positive.
-        min_relevance: from which level on a passage is a positive.
-        cache: folder for the text store; the corpus's own by default.
-        device: to encode queries on, such as cuda:0; the first GPU or else the CPU by default.
-        overwrite: replace older files.
-        corpus_options: how the corpus is read, where the index's manifest does not say.
+        per_query: maximum negatives per query.
+        seed: random seed, to draw negatives at random. Default: the highest-ranked are used.
+        teacher: a file of `score_pairs`, to exclude false negatives with `margin`.
+        margin: exclude passages that the teacher scores less than this below a positive.
+        min_relevance: minimum level of a positive.
+        cache: folder for the text store. Default: the folder of the corpus.
+        device: device for encoding queries, such as cuda:0. Default: the first GPU, or the CPU if
+            there is none.
+        overwrite: replace existing files.
+        corpus_options: how to read the corpus, if the index manifest does not record it.
 
     Returns:
         The file of negatives.
 
     Raises:
-        I3Error: an input is invalid or does not fit the others, a file exists, or no query has a
+        I3Error: an input is invalid or contradicts another, a file exists, or no query has a
             negative.
     """
     first, last = _range_of(depth)
     at_least_1(per_query=per_query)
     if (run is None) == (index is None):
-        raise I3Error("hits come from a run or from an index: name one of run and index")
+        raise I3Error("expected either run or index")
     if run is not None and (model or device):
-        raise I3Error("model and device are for index; a run needs no model")
+        raise I3Error("model and device require index")
     if (teacher is None) != (margin is None):
-        raise I3Error("teacher and margin go together; give both or neither")
+        raise I3Error("teacher and margin must be given together")
     margin = 0.0 if margin is None else margin
     if not (margin >= 0 and math.isfinite(margin)):
-        raise I3Error(f"margin is {margin}, must be a number from 0 on")
+        raise I3Error(f"margin is {margin}, must be at least 0")
     from i3_pyserini.data.mining import Index, Outputs, Sources, mine
     from i3_pyserini.data.negatives import Selection
 
@@ -99,5 +101,7 @@ def _range_of(depth: str) -> tuple[int, int]:
     matched = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", depth)
     first, last = map(int, matched.groups()) if matched else (0, 0)
     if not 1 <= first <= last:
-        raise I3Error(f"depth is {depth!r}, must be a range of ranks from 1 on, such as 1-200")
+        raise I3Error(
+            f"depth is {depth!r}, must be a range of ranks starting at 1 or higher, such as 1-200"
+        )
     return first, last

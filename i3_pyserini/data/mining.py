@@ -1,7 +1,7 @@
-"""Hard negatives: from the hits of a run or an index to the files that training reads.
+"""Writes hard negatives from the hits of a run or an index.
 
-Texts and scores are read as they are needed, an index is searched batch by batch, and the negatives
-are written query by query; a run is in memory, at about 100 bytes a line. For the collection see
+Texts and scores are read on demand, an index is searched in batches, and negatives are written
+query by query. A run is kept in memory, at about 100 bytes per line. For the collection see
 `same_text`, for an index `index_hits`.
 """
 
@@ -37,8 +37,8 @@ class Index:
 
     Attributes:
         path: a folder with `index` and `docid`.
-        encoder: the model that encoded it; None for the one that its manifest names.
-        device: such as "cuda:0"; None for the first GPU or else the CPU.
+        encoder: the model that encoded it; None for the one in its manifest.
+        device: such as "cuda:0"; None for the first GPU, or the CPU if there is none.
     """
 
     path: Path
@@ -48,16 +48,16 @@ class Index:
 
 @dataclass(frozen=True)
 class Sources:
-    """What negatives are made of.
+    """The inputs of mining.
 
     Attributes:
         hits: a run file, or an index.
         topics: `qid<TAB>query` lines.
         qrels: the judgements.
-        collection: what `open_store` takes.
+        collection: the collection, as for `open_store`.
         teacher: a file of scores as `score_pairs` writes it, for `Selection.margin`.
-        cache: folder for the text store; None for the collection's.
-        reading: how the collection is read, where the index's manifest does not say; see
+        cache: folder for the text store; None for the folder of the collection.
+        reading: how to read the collection, if the index manifest does not record it; see
             `Corpus.from_options`.
     """
 
@@ -72,12 +72,12 @@ class Sources:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written.
+    """The output files.
 
     Attributes:
         negatives: the original's `train_negs.tsv`: `qid<TAB>pid,pid,…`.
-        jsonl: the same with query, positives and ranks; None for none.
-        overwrite: replace older files.
+        jsonl: a file with query, positives and ranks; None for no file.
+        overwrite: replace existing files.
     """
 
     negatives: Path
@@ -87,17 +87,17 @@ class Outputs:
 
 @dataclass
 class Summary:
-    """What was found.
+    """Counts of mining.
 
     Attributes:
-        queries: queries written.
-        negatives: negatives written.
-        unscored: how many of these the teacher has not scored; None without a teacher.
-        left_out: hits within the ranks that are no negatives, by reason.
-        without_positive: topics without a positive.
-        without_hits: topics with a positive that the run does not have.
-        without_negative: queries of which no negative is left; they are in no file.
-        unknown: queries of the run that are not among the topics.
+        queries: number of queries written.
+        negatives: number of negatives written.
+        unscored: number of negatives without a teacher score; None without a teacher.
+        left_out: number of excluded hits within the ranks, by reason.
+        without_positive: number of topics without a positive.
+        without_hits: number of topics with a positive but without hits.
+        without_negative: number of queries without any negative; they are not written.
+        unknown: number of queries of the run that are not in the topics.
     """
 
     queries: int = 0
@@ -136,9 +136,9 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
     """Writes hard negatives.
 
     Args:
-        sources: where hits, queries, judgements, texts and scores come from.
+        sources: the inputs.
         selection: which hits become negatives.
-        outputs: the files to write; queries are in the topics' order.
+        outputs: the files to write; queries are in the order of the topics.
 
     Returns:
         What was found.
@@ -189,12 +189,12 @@ def _judged(
     if not judged:
         raise I3Error(
             f"{sources.qrels}: no positive for any of the {len(topics):,} queries of "
-            f"{sources.topics}; do the query ids belong together?"
+            f"{sources.topics}; do the query ids match?"
         )
     if odd := next((qid for qid in judged if qid.split() != [qid]), None):
         raise I3Error(
-            f"{sources.topics}: query id {odd!r} has white space in it, which a file of negatives "
-            "cannot hold; rename it"
+            f"{sources.topics}: query id {odd!r} contains white space, which is not allowed in a "
+            "file of negatives; rename it"
         )
     return judged
 
@@ -234,7 +234,8 @@ def _with_hits(
     found = {qid: query for qid, query in judged.items() if qid in ranked}
     if not found:
         raise I3Error(
-            f"{sources.hits}: has none of the {len(judged):,} judged queries of {sources.topics}; "
+            f"{sources.hits}: contains none of the {len(judged):,} judged queries of "
+            f"{sources.topics}; "
             "do the query ids belong together?"
         )
     summary.without_hits = len(judged) - len(found)

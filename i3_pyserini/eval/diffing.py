@@ -104,7 +104,8 @@ class Diff:
         run_a: A's name.
         run_b: B's.
         measure: the measure.
-        depth: number of top passages.         queries: number of queries in the qrels.
+        depth: number of top passages.
+        queries: number of queries in the qrels.
         mean_a: mean over the queries of the measure in A.
         mean_b: in B.
         mean_change: mean of value in B minus value in A.

@@ -134,7 +134,7 @@ def test_models_that_cannot_be_used(
         (tmp_path / name / remove).unlink()
         return tmp_path / name
 
-    assert "'bert' is no sequence-to-sequence model; name one such as T5" in refused(tiny_bert)
+    assert "'bert' is not a sequence-to-sequence model" in refused(tiny_bert)
     assert "no such directory" in refused(tmp_path / "none")
     assert "the Hugging Face hub did not give it" in refused("nobody/no-such-model")
     assert "config.json cannot be read" in refused(altered("no-config", "config.json"))
@@ -218,5 +218,5 @@ def test_command_with_a_model_that_is_none(tmp_path: Path, tiny_bert: str, run_m
     words = (source, "--output", tmp_path / "o", "--source", "model", "--model", tiny_bert)
     done = run_module("i3_pyserini", "data", "queries", *words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: model {tiny_bert}: 'bert' is no sequence-to-sequence")
+    assert done.stderr.startswith(f"error: model {tiny_bert}: 'bert' is not a sequence-to-sequence")
     assert done.stderr.count("\n") == 1

@@ -80,9 +80,7 @@ def test_tokenizer_of_another_backbone(tiny_bert: str, tmp_path: Path) -> None:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 10}))
-    with pytest.raises(
-        I3Error, match=r"the tokenizer has \d+ tokens but the backbone has only 10"
-    ):
+    with pytest.raises(I3Error, match=r"the tokenizer has \d+ tokens but the backbone has only 10"):
         I3Retriever.from_backbone(str(tmp_path))
 
 

@@ -36,8 +36,8 @@ def test_each_missing_file_is_named_with_where_to_get_and_put_it(
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("missing")]
     target = tmp_path / "data" / "downloads" / "official.tar.gz"
     assert said[0] == (
-        f"missing: {target}: the server says 404 Not Found; by hand: get "
-        f"{site.url}/official.tar.gz and put it at {target}"
+        f"missing: {target}: the server returned 404 Not Found; to add it by hand, download "
+        f"{site.url}/official.tar.gz to {target}"
     )
     assert len(said) == 2
 
@@ -50,7 +50,7 @@ def test_half_a_file_put_there_by_hand_is_refused_and_left_alone(
     target.write_bytes(OFFICIAL[:50])
     with pytest.raises(I3Error):
         get_dataset(dataset, tmp_path / "data", ["text"])
-    assert f"has 50 bytes, must have {len(OFFICIAL)}" in capfd.readouterr().err
+    assert f"has 50 bytes, expected {len(OFFICIAL)}" in capfd.readouterr().err
     assert target.read_bytes() == OFFICIAL[:50]
 
 
@@ -60,7 +60,7 @@ def test_half_an_archive_without_a_checksum_makes_no_collection(
     site.files["/titled.tar.gz"] = TITLED[: len(TITLED) // 2]
     with pytest.raises(I3Error):
         get_dataset(dataset, tmp_path / "data", ["text"])
-    assert "only half a download" in capfd.readouterr().err
+    assert "incomplete download" in capfd.readouterr().err
     assert not list((tmp_path / "data").glob("titled/corpus/*"))
     assert not list((tmp_path / "data").glob(".unpacked-*"))
 
@@ -83,7 +83,7 @@ def test_a_collection_with_missing_passages_is_refused(
     site.files["/titled.tar.gz"] = tar({"marco/para.txt": "0\ta\n", "marco/para.title.txt": ""})
     with pytest.raises(I3Error):
         get_dataset(dataset, tmp_path / "data", ["text"])
-    assert "makes 1 lines of titled/corpus/corpus.jsonl, must be 3" in capfd.readouterr().err
+    assert "makes 1 lines of titled/corpus/corpus.jsonl, expected 3" in capfd.readouterr().err
     assert not (tmp_path / "data" / "titled" / "corpus" / "corpus.jsonl").exists()
 
 
@@ -148,7 +148,7 @@ def test_one_wrong_bit_in_an_archive_is_found(
     site.files["/titled.tar.gz"] = bytes(content)
     with pytest.raises(I3Error):
         get_dataset(dataset, tmp_path / "data", ["text"])
-    assert "damaged or only half a download" in capfd.readouterr().err
+    assert "damaged or incomplete" in capfd.readouterr().err
     assert not list((tmp_path / "data").glob("titled/corpus/*"))
 
 

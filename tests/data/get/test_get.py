@@ -139,7 +139,7 @@ def test_a_catalogue_cannot_write_elsewhere(site: Site, tmp_path: Path, path: st
     fields = catalog(site)
     fields["small"]["files"][0]["path"] = path
     (tmp_path / "catalog.json").write_text(json.dumps(fields))
-    with pytest.raises(I3Error, match="leads out of the folder"):
+    with pytest.raises(I3Error, match="is outside the folder"):
         load_catalog(tmp_path / "catalog.json")
 
 

@@ -124,7 +124,7 @@ def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
     SqliteBm25(open_store(tmp_path / "ours" / "corpus"))  # as training and `serve` do
     write_collection(source, tmp_path / "ours", overwrite=True)
     (tmp_path / "ours" / "notes.txt").write_text("mine")
-    with pytest.raises(I3Error, match=r"holds notes.txt too"):
+    with pytest.raises(I3Error, match=r"also contains notes.txt"):
         write_collection(source, tmp_path / "ours", overwrite=True)
     assert (tmp_path / "ours" / "notes.txt").exists()
 
@@ -153,5 +153,5 @@ def test_a_folder_takes_no_files_and_no_options(tmp_path: Path) -> None:
         {"corpus_options": CorpusOptions(encoding="cp1252")},
     ]
     for more in wrong:
-        with pytest.raises(I3Error, match=f"{tmp_path}/ours: is no file"):
+        with pytest.raises(I3Error, match=f"{tmp_path}/ours: is not a file"):
             import_collection(tmp_path / "ours", output=tmp_path / "no", **more)

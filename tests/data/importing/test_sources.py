@@ -213,7 +213,7 @@ def test_splits_as_a_mapping_and_as_words(tmp_path: Path) -> None:
     assert str(check_collection(one.path)).endswith(f"{tmp_path}/one: {one.summary}")
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"topics": ["test"]}, "topics test: expected SPLIT=FILE"),
-        ({"qrels": ["test=a", "test=b"]}, "qrels test=b: split 'test' is named twice"),
+        ({"qrels": ["test=a", "test=b"]}, "qrels test=b: split 'test' is given twice"),
         ({"topics": {"no split": topics}}, "topics no split=…"),
     ]
     for more, said in wrong:

@@ -39,7 +39,7 @@ def test_inputs_that_do_not_fit_are_named(sources: Sources) -> None:
 
     refused("topics.tsv, line 2: the query is empty", topics="q1\tboil\nq2\t \n")
     refused(
-        r"topics.tsv: query id 'q\\xa01' has white space",
+        r"topics.tsv: query id 'q\\xa01' contains white space",
         topics="q\u00a01\tboil\n",
         qrels="q\u00a01 p1\n",
     )
@@ -132,16 +132,16 @@ def test_the_command_mines(sources: Sources, run_module: Run) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--depth", "5-2"), "depth is '5-2', must be a range of ranks from 1 on"),
+        (("--depth", "5-2"), "depth is '5-2', must be a range of ranks"),
         (("--depth", "0-10"), "depth is '0-10'"),
         (("--depth", "10"), "depth is '10'"),
         (("--depth", "1-x"), "depth is '1-x'"),
         (("--depth=-1-5",), "depth is '-1-5'"),
         (("--per-query", "0"), "per_query is 0, must be at least 1"),
-        (("--model", "m"), "model and device are for index"),
-        (("--margin", "1"), "teacher and margin go together"),
-        (("--teacher", "t"), "teacher and margin go together"),
-        (("--teacher", "t", "--margin=-1"), "margin is -1.0, must be a number from 0 on"),
+        (("--model", "m"), "model and device require index"),
+        (("--margin", "1"), "teacher and margin must be given together"),
+        (("--teacher", "t"), "teacher and margin must be given together"),
+        (("--teacher", "t", "--margin=-1"), "margin is -1.0, must be at least 0"),
         (("--teacher", "t", "--margin", "nan"), "margin is nan"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_run_over_more_queries_is_fine_and_said(sources: Sources) -> None:
         (b"q1 p1 1\nq1 p\xff 2\n", "run.txt, line 2: cannot be read"),
         ("q1 p7 1\nq2 p7 1\nq1 p7 2\n", "passage 'p7' is ranked a second time for query 'q1'"),
         ("q1 p7 1\nq1 px 2\n", "run.txt, query q1: passage 'px' is not in the collection"),
-        ("q0 p7 1\nx p7 1\n", r"run.txt: has none of the 3 judged queries of .*topics.tsv"),
+        ("q0 p7 1\nx p7 1\n", r"run.txt: contains none of the 3 judged queries of .*topics.tsv"),
         ("q1 p1 1\nq1 p2 2\n", "run.txt: no query has a negative at ranks 1 to 200"),
     ],
 )
