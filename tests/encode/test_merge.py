@@ -187,7 +187,7 @@ def test_unfinished_shards_are_named(corpus: Corpus, tmp_path: Path) -> None:
         how = Encoding(shard=Shard(1, 2), part_passages=8)
         run_encoding(corpus, Interrupted(), IndexOutput(shards[1]), how)
     assert not shards[1].exists()
-    with pytest.raises(I3Error, match=r"shard-1: unfinished \(see .*\.shard-1\.partial\); run"):
+    with pytest.raises(I3Error, match=r"shard-1: incomplete \(see .*\.shard-1\.partial\); run"):
         merge(shards, tmp_path / "merged")
     encode(corpus, shards[1], shard=(1, 2))
     merge(shards, tmp_path / "merged")

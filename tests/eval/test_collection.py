@@ -36,7 +36,7 @@ def test_an_unknown_collection_is_told_where_it_matters() -> None:
 
 def test_an_index_that_does_not_say(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(I3Error, match="its collection is not known"):
+    with pytest.raises(I3Error, match="its collection is unknown"):
         collection_notes(["trec-dl-2019"], tmp_path)
 
 

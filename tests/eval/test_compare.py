@@ -263,13 +263,13 @@ def test_queries_without_a_topic_are_in_no_group(
         (("--group-by", "length", "--topics", "@one"), "no tab"),
         (("--group-by", "@one"), "one, line 1: 'q1'; expected a query id and a group"),
         (("--group-by", "bm25", "--bm25", "@strange"), "strange: has no query of the qrels"),
-        (("--per-query", "--latex"), "take CSV or JSON"),
+        (("--per-query", "--latex"), "CSV or JSON"),
         (("--group-by", "@more"), "more: has no query of the qrels"),
         (("--group-by", "@many"), "many: 60 groups; is this a file of query ids and groups?"),
         (("--measures", "ndcg@10"), "did you mean nDCG@10?"),
         (("--measures", "nDCG@10,R@100"), "separate measures by blanks"),
         (("--baseline", "@none"), "none: neither a file nor one of the runs"),
-        (("--per-query", "--baseline", "@c", "--csv"), "take JSON"),
+        (("--per-query", "--baseline", "@c", "--csv"), "use JSON"),
     ],
 )
 def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -65,7 +65,7 @@ def test_text(command: Run, folder: Path) -> None:
         ["1", "3"],
         ["1", "3", "2"],  # one of three queries has no text, q2
         ["10", "61.1", "50.0"],  # of the top ten unjudged
-        ["2", "1", "10"],  # levels up to 2, relevant from 1 on for RR@10
+        ["2", "10", "1"],  # levels up to 2, RR@10 counts from 1
     ]
     assert [note.split()[1] for note in head[3:5]] == ["a:", "b:"]
     assert lost[0].endswith("lost 1: query q1: how long to boil an egg")

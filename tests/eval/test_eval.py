@@ -148,7 +148,7 @@ def test_runs_that_were_cut_off_are_told(tmp_path: Path) -> None:
 
 def test_passages_of_another_collection_are_told(tmp_path: Path) -> None:
     told = scores(tmp_path, "q1 Q0 D1 1 1 t\n").warnings
-    assert "ranks no judged passages" in told
+    assert any("ranks no judged passages" in line for line in told)
 
 
 def test_unknown_qrels() -> None:

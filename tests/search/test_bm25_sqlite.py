@@ -158,9 +158,9 @@ def test_equal_values_keep_the_usual_pair(data: Path, run_module: Callable[..., 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"tune": None}, "are for tune"),
+        ({"tune": None}, "require tune"),
         ({"tune_topics": None}, "tune requires tune_topics"),
-        ({"k1": 1.2}, "chooses k1 and b"),
+        ({"k1": 1.2}, "k1 and b"),
         ({"topics": "dev.tsv"}, "query 'a' and 1 others are in"),
         ({"measure": "nDGC@10"}, "nDGC@10"),
         ({"tune_output": "run.txt"}, "is named twice"),

@@ -186,7 +186,7 @@ def test_of_equal_weights_the_most_even_are_taken(tmp_path: Path) -> None:
         tune(dev, qrels, Fusion("rrf", (1, 1)), "nDCG@10", step=0.3)
     with pytest.raises(I3Error, match="5,151 points with 3 runs"):
         tune([*dev, dev[0]], qrels, Fusion("rrf", (1, 1, 1)), "nDCG@10", step=0.01)
-    with pytest.raises(I3Error, match="qrels of another set"):
+    with pytest.raises(I3Error, match="qrels belong to other topics"):
         tune(dev, qrels.assign(query_id="9"), Fusion("rrf", (1, 1)), "nDCG@10")
 
 
@@ -263,7 +263,7 @@ def test_mistakes(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..
         ((one, runs["qrels"]), "a run has"),
         ((one, one), "is given twice"),
         ((one, runs["dev-right"]), "in another run"),
-        ((one, ranks, "--method", "interpolation"), "has ranks only"),
+        ((one, ranks, "--method", "interpolation"), "has only ranks"),
         ((one, two, "--k", "nan"), "k is nan"),
         ((one, two, "--hits", "0"), "hits is 0"),
         ((one, two, "--tune", runs["qrels"], "--tune-runs", one, two), "in the dev runs"),

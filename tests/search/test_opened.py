@@ -75,7 +75,7 @@ def test_an_index_that_nothing_is_known_of(tmp_path: Path) -> None:
         index.search("egg")
     with pytest.raises(I3Error, match="names no model"):
         index.explain("d0")
-    with pytest.raises(I3Error, match="nprobe is of IVF indexes"):
+    with pytest.raises(I3Error, match="nprobe applies to IVF indexes"):
         open_index(tmp_path / "plain", parameters=SearchParameters(nprobe=3))
     with pytest.raises(I3Error, match="16 dimensions"):
         index.search(np.zeros((1, 3), dtype=np.float32))
