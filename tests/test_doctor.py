@@ -104,7 +104,7 @@ def test_models_are_not_written_where_stock_pyserini_goes_astray(
 ) -> None:
     from i3_pyserini import I3Error, save_model_directory
 
-    with pytest.raises(I3Error, match="a path with 'clip' for another kind of model"):
+    with pytest.raises(I3Error, match="another encoder class for paths with 'clip'"):
         save_model_directory(*tiny_model, tmp_path / "eclipse")  # type: ignore[arg-type]
 
 

@@ -201,7 +201,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path, ids: Path) -> None:
     for path, with_ids, said in (
         (npy(tmp_path), None, r"vectors\.npy: .* ids; .*--ids"),
         (jsonl(tmp_path / "v.jsonl"), ids, r"--ids .*ids\.txt: .*\.npy"),
-        (tmp_path / "nowhere.npy", ids, r"--ids .*: is for a \.npy file"),
+        (tmp_path / "nowhere.npy", ids, r"--ids .*: .*\.npy"),
         (tmp_path / "nowhere", None, "nowhere: no such file"),
         (tmp_path / "index", None, r"index: neither \.npy nor \.jsonl nor a folder"),
     ):

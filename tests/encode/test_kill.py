@@ -119,7 +119,7 @@ def test_ctrl_c_twice_ends_at_once(hundred: Corpus, tmp_path: Path, same_bytes: 
         assert process.stderr is not None
         # Two signals that a busy process sees together are one to Python.
         for line in process.stderr:
-            if "once more" in line:
+            if "stop immediately" in line:
                 break
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)

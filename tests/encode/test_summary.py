@@ -227,10 +227,10 @@ def test_encode_says_what_flags_overrule(
         *("--no-l2-norm", "--max-length", 64, "--query-prefix", "what :", "--device", "cpu"),
     )
     assert done.returncode == 0, done.stderr
-    note = next(line for line in done.stderr.splitlines() if "overrule" in line)
+    note = next(line for line in done.stderr.splitlines() if "override" in line)
     assert "--pooling: mean declared, cls given" in note and "--l2-norm" in note
     assert "--max-length" not in note  # as declared
-    assert "--query-prefix gives them" not in done.stderr
+    assert "--query-prefix (" not in done.stderr
     assert "--encoder-class auto --query-prefix 'what :'" in done.stderr
     found = read_manifest(tmp_path / "ix")
     assert found.encoder.contradicted is not None and len(found.encoder.contradicted) == 2

@@ -59,7 +59,7 @@ def test_convert_there_and_back(
 def test_convert_refuses(run_module: Run, checkpoint: Path, tiny_bert: str, tmp_path: Path) -> None:
     output = ("--output", tmp_path / "converted")
     command = ("i3_pyserini", "model", "convert")
-    assert "backbone is needed" in refused(run_module(*command, checkpoint, *output))
+    assert "backbone is required" in refused(run_module(*command, checkpoint, *output))
     wrong = refused(run_module(*command, checkpoint, "--backbone", tmp_path / "no", *output))
     assert "no such directory" in wrong
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
