@@ -206,7 +206,7 @@ def test_a_command_that_fails_is_no_failed_score(tiny: Path, run_tiny: Run) -> N
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("{output}/run", "{out}/run", "scores.run: '{out}/run.txt' names a setting"),
+        ("{output}/run", "{out}/run", "scores.run: '{out}/run.txt' names an unknown setting"),
         ("[run]", "[ran]", "no step 'ran'; the plan has run, other"),
         (
             "needs: nothing",
@@ -252,7 +252,7 @@ def test_only_the_wanted_repetitions_are_left() -> None:
 
 def test_without_a_gpu_its_experiments_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(I3Error, match=r"no GPU here, and this needs one \(8 GPUs"):
+    with pytest.raises(I3Error, match=r"no GPU found, but this requires one \(8 GPUs"):
         run_and_check(load_experiment("msmarco-i3-distil"), prepared("msmarco-i3-distil"))
 
 

@@ -104,7 +104,7 @@ def test_half_a_file_never_has_the_final_name(plan: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("{word}.txt", "{other}.txt", "names a setting that there is not"),
+        ("{word}.txt", "{other}.txt", "names an unknown setting"),
         ("about: a test", "abut: a test", "not a plan"),
         ("about: a test", "about: [", "not valid YAML"),
     ],

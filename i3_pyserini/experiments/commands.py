@@ -23,7 +23,7 @@ class Experiments:
     """The experiments that come with the package.
 
     Attributes:
-        known: each by its name: what it is, what it needs, and what has been published.
+        known: the experiments by name, with requirements and published scores.
     """
 
     known: "Mapping[str, Experiment]"
@@ -36,7 +36,7 @@ class Experiments:
         return "\n".join([*lines, "", "experiment run NAME --dry-run prints the commands"])
 
     def to_json(self) -> str:
-        """An object of all experiments by name, as their files have them."""
+        """A JSON object of all experiments by name."""
         return json.dumps({name: one.model_dump() for name, one in self.known.items()})
 
 
@@ -77,13 +77,13 @@ class ExperimentScores:
 
 
 def list_experiments(*, folder: AnyPath | None = None) -> Experiments:
-    """Lists the experiments, and what they need.
+    """Lists the experiments and their requirements.
 
     Args:
         folder: another folder of experiments.
 
     Returns:
-        A line or more for each.
+        A description of each.
 
     Raises:
         I3Error: a file cannot be read.
@@ -106,14 +106,16 @@ def run_experiment(
     dry_run: bool = False,
     folder: AnyPath | None = None,
 ) -> ExperimentScores | None:
-    """Runs what is not there yet of an experiment, and compares its scores with the expected ones.
+    """Runs an experiment and compares its scores with the expected ones.
+
+    Completed commands are skipped, so the same call resumes.
 
     Args:
-        name: of an experiment of this package, or a file.
-        output: folder for what is made; experiment-output by default.
-        collections: folder with a folder for each collection.
-        values: other values for settings, as NAME=VALUE.
-        dry_run: print the commands and the expected scores, and run nothing.
+        name: name of an included experiment, or a file.
+        output: folder for indexes and runs. Default: experiment-output.
+        collections: folder with one folder per collection.
+        values: override settings, as NAME=VALUE.
+        dry_run: print the commands and the expected scores without running them.
         folder: another folder of experiments.
 
     Returns:
@@ -134,16 +136,16 @@ def run_experiment(
     prepared = prepare(experiment, {**paths, **weights()}, read_settings(values))
     if output and "output" not in prepared.plan.settings:
         raise I3Error(
-            f"{fspath(name)} works in data/ and runs/ of the current folder: leave output out, or "
-            f"cd {fspath(output)}"
+            f"{fspath(name)} works in data/ and runs/ of the current folder: omit output, or cd "
+            f"{fspath(output)}"
         )
     if not dry_run:
         scores = ExperimentScores(run_and_check(experiment, prepared))
         failed = sum(check.failed for check in scores.checks)
         if failed:
             note(
-                f"{failed} of {len(scores.checks)} scores are out of tolerance; what was there "
-                "already was used: another output begins anew"
+                f"{failed} of {len(scores.checks)} scores are out of tolerance; existing output "
+                "was reused: choose another output to start over"
             )
         return scores
     print(f"{experiment.about}\nneeds: {experiment.needs}\n")
@@ -160,13 +162,13 @@ def run_plan_steps(
     values: Sequence[str] = (),
     dry_run: bool = False,
 ) -> None:
-    """Runs the steps of a plan; what is done is skipped, so that the same command resumes.
+    """Runs the steps of a plan. Completed commands are skipped, so the same command resumes.
 
     Args:
-        plan: the name of a plan of this package, such as "msmarco", or a YAML file.
-        steps: names of steps; all by default.
-        values: other values for settings, as NAME=VALUE.
-        dry_run: print the commands, and run nothing.
+        plan: the name of an included plan, such as "msmarco", or a YAML file.
+        steps: names of steps. Default: all.
+        values: override settings, as NAME=VALUE.
+        dry_run: print the commands without running them.
 
     Raises:
         I3Error: the plan cannot be read, or a command failed.
@@ -179,15 +181,15 @@ def run_plan_steps(
 
 
 def run_demo(*, output: AnyPath = "demo-output") -> None:
-    """Trains I³ and a plain dual encoder alike, and searches Python's documentation.
+    """Trains I³ and a plain dual encoder alike, and searches the documentation of Python.
 
-    Each step prints the command that a user would type. Nothing is downloaded.
+    Prints the command of each step. Nothing is downloaded.
 
     Args:
-        output: folder for everything that is made; files of an earlier run are replaced.
+        output: the folder to write; files of an earlier run are replaced.
 
     Raises:
-        I3Error: the weights' package or a suitable Java is missing.
+        I3Error: the package with weights or a suitable Java is missing.
     """
     from i3_pyserini.experiments.demo.steps import run_steps
 

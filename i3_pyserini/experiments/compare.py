@@ -1,4 +1,4 @@
-"""Comparing I³ with what else there is, on collections of your own."""
+"""Compares I³ with other systems on your own collections."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -45,35 +45,35 @@ def compare(
 
     k1 and b of BM25 are tuned on dev queries; without Java it is SQLite BM25. The dual encoder and
     I³ start from the backbone and are trained alike, each with the learning rate that is best for
-    it on dev queries. Every step is printed as the command that a user could
-    type; steps that are done are skipped, so that the same call resumes.
+    it on dev queries. Every step is printed as a command; completed steps are skipped, so the same
+    call resumes.
 
     Args:
-        data: collections, folders as `data import` writes them. Dev queries are split off from
-            train if there are none.
-        backbone: the encoder to start from, a directory or hub name.
-        output: folder for everything that is made; with several collections, a folder in it for
-            each.
-        quick: a first look: 60 steps and one learning rate, unless others are named.
-        seeds: trainings of each model, with the seeds 1, 2, …; results are their means.
-        steps: of each training; 300 by default.
-        rates: learning rates to choose from; 2e-5, 5e-5 and 1e-4 by default.
-        variants: of I³: "released" as its authors' code, "paper" as their paper.
-        negatives: hard negatives to train with: a file as `data mine` writes it, or "mined" for
-            those that the backbone finds; by default only the batch's.
-        teacher: a cross-encoder, to distil its scores of the negatives ("mined" by default).
-        measures: what to report; the first decides on dev queries and in the sentence.
+        data: folders of collections, as written by `data import`. If there are no dev queries, they
+            are split off from train.
+        backbone: directory or hub name of the encoder to start from.
+        output: the folder to write; with several collections, it has a folder for each.
+        quick: fast comparison: 60 steps and one learning rate, unless given.
+        seeds: number of trainings of each model, with seeds 1, 2, …; results are their means.
+        steps: steps of each training. Default: 300.
+        rates: learning rates to choose from. Default: 2e-5, 5e-5 and 1e-4.
+        variants: architectures of I³: "released" as in the authors' code, "paper" as in their
+            paper.
+        negatives: hard negatives: a .tsv file of `data mine`, or "mined" for hits of the backbone.
+            Default: only in-batch negatives.
+        teacher: a cross-encoder, to distil from its scores of the negatives ("mined" by default).
+        measures: measures to report; the first is used on dev queries and in the sentence.
         split: the queries to evaluate.
-        query_length: most ids of a query in training.
-        passage_length: most ids of a passage.
-        batch_size: queries of a training batch.
-        hits: most hits of a query.
+        query_length: maximum ids of a query in training.
+        passage_length: maximum ids of a passage.
+        batch_size: queries per training batch.
+        hits: maximum hits per query.
 
     Returns:
-        The table, and in words what is significant and what is not.
+        The table, with a sentence on the significance of differences.
 
     Raises:
-        I3Error: a collection lacks queries, the output was made with other options, or a command
+        I3Error: a collection lacks queries, the output belongs to other options, or a command
             failed.
     """
     places = [Path(one) for one in ([data] if isinstance(data, str | PathLike) else data)]

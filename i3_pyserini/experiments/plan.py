@@ -17,7 +17,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """Part of a file that may have no other keys."""
+    """A part of a file without additional keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,11 +26,11 @@ class CommandPlan(Section):
     """One command.
 
     Attributes:
-        run: as a user would type it; `{name}` stands for a setting (which stays one word with
-            what it touches) or for flags (which become words of their own), `{out}` for `makes`.
-        makes: the file or folder that is there when it is done; null to run it every time. With
-            `{out}` in `run`, the command writes to another name first, for commands that would
-            leave half a file under the final one.
+        run: the command line; `{name}` stands for a setting (which stays one word with what it
+            touches) or for flags (which become words of their own), `{out}` for `makes`.
+        makes: the file or folder that it creates; null to run it every time. With `{out}` in `run`,
+            the command writes to another name first, for commands that would leave half a file
+            under the final one.
     """
 
     run: str
@@ -38,10 +38,10 @@ class CommandPlan(Section):
 
 
 class StepPlan(Section):
-    """Commands that belong together.
+    """A group of commands.
 
     Attributes:
-        about: what they do.
+        about: description.
         needs: hardware, hours and disk.
         each: settings by which the commands are repeated; null for once.
         commands: the commands.
@@ -76,7 +76,7 @@ class Command:
 
     Attributes:
         words: program and arguments.
-        makes: what is there when it is done.
+        makes: its output.
         writes: what `{out}` in the command was filled with; None without `{out}`.
     """
 
@@ -86,7 +86,7 @@ class Command:
 
     @property
     def done(self) -> bool:
-        """Whether what it makes is there."""
+        """Whether its output exists."""
         return self.makes is not None and self.makes.exists()
 
     def __str__(self) -> str:
@@ -98,11 +98,11 @@ def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
     """Reads a plan.
 
     Args:
-        path: a YAML file, or the name of a plan that comes with the package.
-        settings: other values for its settings.
+        path: a YAML file, or the name of an included plan.
+        settings: values that override its settings.
 
     Raises:
-        I3Error: it cannot be read or is no plan, or has no such setting.
+        I3Error: it cannot be read, is not a plan, or a setting is unknown.
     """
     path = find_shipped("plan", path)
     plan = read_yaml(path, Plan, "a plan")
@@ -140,7 +140,7 @@ def read_yaml(path: Path, form: type[Form], what: str) -> Form:
 
 
 def read_settings(words: Sequence[str]) -> dict[str, str]:
-    """Settings of a command line, each `NAME=VALUE`.
+    """Parses settings of a command line, each `NAME=VALUE`.
 
     Raises:
         I3Error: a word is of another form.
@@ -158,7 +158,7 @@ def commands(plan: Plan, step: str) -> Iterator[Command]:
     """The commands of a step, filled in.
 
     Raises:
-        I3Error: a command names a setting that there is not.
+        I3Error: a command names an unknown setting.
     """
     for values in plan.steps[step].each or [{}]:
         settings = {**plan.settings, **values}
@@ -179,22 +179,22 @@ def fill(text: str, settings: Mapping[str, str], place: str) -> str:
     Args:
         text: the text.
         settings: values by name.
-        place: where the text stands, for messages.
+        place: its location, for messages.
 
     Raises:
-        I3Error: it names a setting that there is not.
+        I3Error: it names an unknown setting.
     """
     try:
         return text.format_map(settings)
     except (KeyError, ValueError, IndexError) as error:
-        raise I3Error(f"{place}: {text!r} names a setting that there is not") from error
+        raise I3Error(f"{place}: {text!r} names an unknown setting") from error
 
 
 def choose_steps(plan: Plan, names: Sequence[str]) -> list[str]:
-    """The named steps in the plan's order; all, if none is named.
+    """The named steps in the plan's order, or all steps.
 
     Raises:
-        I3Error: there is no such step.
+        I3Error: a step is unknown.
     """
     if unknown := [name for name in names if name not in plan.steps]:
         raise I3Error(f"no step {unknown[0]!r}; the plan has {', '.join(plan.steps)}")

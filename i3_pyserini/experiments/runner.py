@@ -1,4 +1,4 @@
-"""Running a plan's commands: in order, skipping what is done, stopping at the first failure."""
+"""Runs the commands of a plan in order, skips completed ones, and stops at the first failure."""
 
 import sys
 import time
@@ -24,15 +24,15 @@ def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bo
     Args:
         plan: the plan.
         steps: names; all if empty.
-        dry_run: print the commands only, with what is done already.
-        log: print everything to the standard error, as for a function that returns a result.
+        dry_run: only print the commands, and which are complete.
+        log: print everything to standard error, for functions that return a result.
 
     Raises:
         I3Error: a command failed.
     """
     say = partial(print, file=sys.stderr if log else None, flush=True)
     chosen = choose_steps(plan, steps)
-    filled = {name: list(commands(plan, name)) for name in chosen}  # mistakes show at once
+    filled = {name: list(commands(plan, name)) for name in chosen}  # detects errors early
     for name in chosen:
         step = plan.steps[name]
         needs = f" ({step.needs})" if step.needs else ""
@@ -57,11 +57,11 @@ def _run(command: Command, step: str, stdout: int | None) -> None:
     run_or_fail(
         words,
         f"step {step}: the command above failed",
-        "the same command resumes there when its cause is fixed",
+        "fix its cause; the same command then resumes there",
         java_environment() if is_stock else {},
         stdout=stdout,
     )
     if command.writes is not None and command.makes is not None:
         command.writes.replace(command.makes)
     if command.makes is not None and not command.makes.exists():
-        raise I3Error(f"step {step}: the command above did not make {command.makes}")
+        raise I3Error(f"step {step}: the command above did not create {command.makes}")

@@ -1,4 +1,4 @@
-"""The options of functions that read passages: names of fields, and how a table is read."""
+"""Options for reading a corpus: field names and table formats."""
 
 import argparse
 import codecs
@@ -16,15 +16,15 @@ class CorpusOptions:
     """How to read the corpus.
 
     Attributes:
-        docid_field: field of the passage ids; by default `id`, `_id`, `pid`, `docid`, …
-        title_field: field of the titles; by default `title`.
-        text_field: field of the texts; by default `text`, `contents`, `passage`, …
-        encoding: of a CSV or TSV file, such as cp1252.
-        column_delimiter: of a CSV or TSV file, such as ";"; a comma in .csv and a tab in .tsv and
-            .txt by default.
-        header: whether the first row of a CSV or TSV file has the columns' names; if not, it is a
-            passage: id, title and text, or id and text. By default yes in .csv, and in others if
-            it has names of an id and of a text.
+        docid_field: field of passage ids. Default: `id`, `_id`, `pid`, `docid`, …
+        title_field: field of titles. Default: `title`.
+        text_field: field of texts. Default: `text`, `contents`, `passage`, …
+        encoding: encoding of a CSV or TSV file, such as cp1252.
+        column_delimiter: delimiter of a CSV or TSV file, such as ";". Default: a comma in .csv, a
+            tab in .tsv and .txt.
+        header: whether the first row of a CSV or TSV file contains column names; if not, it is a
+            passage: id, title and text, or id and text. Default: yes in .csv; in other files if it
+            contains names of an id and a text column.
     """
 
     docid_field: str | None = None
@@ -35,7 +35,7 @@ class CorpusOptions:
     header: bool | None = None
 
     def reading(self) -> dict[str, Any]:
-        """What differs from the default, for `Corpus.from_options`.
+        """The values that differ from the defaults, for `Corpus.from_options`.
 
         Raises:
             I3Error: there is no such encoding, or the delimiter is not one character.

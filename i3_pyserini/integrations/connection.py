@@ -84,4 +84,4 @@ def _check_file(address: str, path: Path, create: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise I3Error(f"{address}: no such folder {path.parent}")
     if not create and not path.exists():
-        raise I3Error(f"{address}: no such engine; make it with i3-pyserini index load")
+        raise I3Error(f"{address}: no such file; create it with i3-pyserini index load")

@@ -1,4 +1,4 @@
-"""Loading an index into a vector engine."""
+"""Loads an index into a vector engine."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,13 +10,13 @@ from i3_pyserini.formats.paths import AnyPath
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a vector engine holds.
+    """A collection in a vector engine.
 
     Attributes:
         engine: its address.
-        collection: the name there.
-        passages: how many it has.
-        sent: how many of them were sent now.
+        collection: its name.
+        passages: number of passages.
+        sent: number of passages sent by this call.
     """
 
     engine: str
@@ -43,22 +43,23 @@ def load_index(
     type: str = "FLAT",  # noqa: A002  (the option's name)
     batch_size: int = 2000,
 ) -> Loaded:
-    """Copies an index into a vector engine, which `search` then takes in place of it.
+    """Copies an index to a vector engine for `search`.
 
-    A load that was interrupted resumes when it is started again.
+    The same call resumes an interrupted one.
 
     Args:
         index: a directory of encoded vectors.
-        engine: milvus:FILE.db or milvus:http://HOST:19530.
-        collection: the name there: letters, digits and _.
-        type: the engine's index type; FLAT is exact.
-        batch_size: passages that are sent together.
+        engine: address of the engine, milvus:FILE.db or milvus:http://HOST:19530.
+        collection: name of the collection: letters, digits and _.
+        type: index type of the engine; FLAT is exact.
+        batch_size: passages per request.
 
     Returns:
-        What is there now.
+        The collection.
 
     Raises:
-        I3Error: the vectors are damaged, the collection is of others, or the engine fails.
+        I3Error: the vectors are damaged, the collection belongs to another index, or the engine
+            fails.
     """
     if not collection.isidentifier() or not collection.isascii():
         raise I3Error(f"collection {collection!r}: letters, digits and _ only")

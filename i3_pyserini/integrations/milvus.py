@@ -105,8 +105,8 @@ class Milvus:
         found = self._count(name)
         if found != shape.passages:
             raise I3Error(
-                f"{self.address}: collection {name!r} has {found:,} rows where {shape.passages:,} "
-                "are due; load it again"
+                f"{self.address}: collection {name!r} has {found:,} rows, expected "
+                f"{shape.passages:,}; load it again"
             )
         with self._failures("cannot be changed"):
             known = {COMPLETE: "yes", MADE_BY: _made_by(index)}
@@ -166,13 +166,13 @@ class Milvus:
             I3Error: see `search`.
         """
         if not 0 < k <= MOST_HITS:
-            raise I3Error(f"asked for {k:,} hits; Milvus gives 1 to {MOST_HITS:,}")
+            raise I3Error(f"k is {k:,}; Milvus supports 1 to {MOST_HITS:,} hits")
         known = self._described(name)
         if known is None:
             with self._failures("cannot be asked"):
                 names = sorted(self._client.list_collections(timeout=CONNECT))
             raise I3Error(
-                f"{self.address}: no collection {name!r}; there are {', '.join(names) or 'none'}"
+                f"{self.address}: no collection {name!r}; available: {', '.join(names) or 'none'}"
             )
         if known["properties"].get(COMPLETE) != "yes":
             raise I3Error(
@@ -204,13 +204,13 @@ class Milvus:
             self._create(name, dimension, {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)})
         elif known["properties"].get(SOURCE) != source:
             raise I3Error(
-                f"{self.address}: collection {name!r} is of another index than {index}; name "
+                f"{self.address}: collection {name!r} is of another index than {index}; choose "
                 "another collection"
             )
         elif known["properties"].get(TYPE) != kind:
             raise I3Error(
                 f"{self.address}: collection {name!r} is of type {known['properties'].get(TYPE)}, "
-                f"not {kind}; name another collection"
+                f"not {kind}; choose another collection"
             )
         with self._failures("cannot make an index"):
             if not self._client.list_indexes(name):  # nor may a load that was killed have made it

@@ -1,4 +1,4 @@
-"""A page to search an index from."""
+"""A web page to search an index."""
 
 from typing import TYPE_CHECKING
 

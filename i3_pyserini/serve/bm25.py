@@ -56,7 +56,7 @@ class SqliteBm25:
         try:
             self.search("water", 1)
         except sqlite3.Error as error:
-            raise I3Error(f"{path}: damaged ({error}); remove it, and it is made again") from error
+            raise I3Error(f"{path}: damaged ({error}); remove it to create it again") from error
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
         """See `Bm25`."""
@@ -70,7 +70,7 @@ class SqliteBm25:
 
 
 def _build(store: TextStore, path: Path) -> None:
-    advice = "name another folder as cache, or leave bm25 out"
+    advice = "choose another folder as cache, or disable bm25"
     with replacing(path, sqlite3.Error, advice=advice) as partial:
         build_word_index(partial, _texts(store))
 

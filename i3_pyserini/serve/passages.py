@@ -1,4 +1,4 @@
-"""What the page shows of a query: the passages of both searches, and where its words are."""
+"""The content of the page for a query: passages of both searches, with marked words."""
 
 import threading
 from collections.abc import Mapping, Set
@@ -144,8 +144,8 @@ class Passages:
         for row in (*range(0, count, max(1, count // CHECKED)), count - 1):
             if self.store.get(docids[row]) is None:
                 raise I3Error(
-                    f"{self.searcher.path}: passage {docids[row]!r} is not in {corpus}; name "
-                    "the corpus that was encoded"
+                    f"{self.searcher.path}: passage {docids[row]!r} is not in {corpus}; give the "
+                    "corpus that was encoded"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Serving the page on an address."""
+"""Serves the page."""
 
 import socket
 from importlib.util import find_spec
@@ -31,32 +31,31 @@ def serve_index(
     cache: AnyPath | None = None,
     corpus_options: CorpusOptions = USUAL,
 ) -> None:
-    """Serves a page to search an index from, until it is interrupted.
+    """Serves a web page to search an index, until interrupted.
 
     Args:
         index: the index directory.
-        corpus: the corpus that was encoded, a file or folder; the one that the index's manifest
-            names by default.
-        model: directory or hub name of the model that encodes queries; the one that the index's
-            manifest names by default.
+        corpus: the encoded corpus, a file or folder. Default: the one named in the index manifest.
+        model: directory or hub name of the query model. Default: the one named in the index
+            manifest.
         encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        bm25: search by words too, in a second column.
-        bm25_index: a Lucene index for that, as `search_bm25` makes it; SQLite's BM25, which needs
-            no Java, by default.
-        hits: passages shown of each search.
-        host: address to listen at; others than this machine's let anybody search.
-        port: 0 for any free one.
-        cache: folder for the text store; the one that the corpus is in by default.
-        corpus_options: how the corpus is read, where the index's manifest does not say.
+        bm25: also show BM25 results, in a second column.
+        bm25_index: a Lucene index of `search_bm25` for BM25. Default: BM25 of SQLite, which needs
+            no Java.
+        hits: number of passages in each list.
+        host: address to listen on; any address other than the default lets other machines search.
+        port: port to listen on; 0 for any free port.
+        cache: folder for the text store. Default: the folder of the corpus.
+        corpus_options: how to read the corpus, if the index manifest does not record it.
 
     Raises:
-        I3Error: a number is out of range, an input does not fit the others, or the port is taken.
+        I3Error: a number is out of range, an input contradicts another, or the port is in use.
     """
     at_least_1(hits=hits)
     if not 0 <= port <= PORTS:
         raise I3Error(f"port is {port}, must be from 0 to {PORTS}")
     if bm25_index is not None and not bm25:
-        raise I3Error("bm25_index is for bm25, which is off")
+        raise I3Error("bm25_index requires bm25")
     listening = listen(host, port)
     from i3_pyserini.search.searcher import Searcher
     from i3_pyserini.serve.passages import Passages, Sources
@@ -70,7 +69,7 @@ def serve_index(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Takes the address before anything that takes time.
+    """Binds the address before slow work.
 
     Raises:
         I3Error: it is taken, or not this machine's, or what serves pages is not installed.
@@ -87,19 +86,18 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise I3Error(
-            f"{host}:{port}: cannot listen here ({error.strerror or error}); choose another port "
-            "or host"
+            f"{host}:{port}: cannot listen ({error.strerror or error}); choose another port or host"
         ) from error
     return listening
 
 
 def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) -> None:
-    """Serves until it is interrupted.
+    """Serves until interrupted.
 
     Args:
         passages: what is searched.
         listening: see `listen`.
-        host: what the user asked for.
+        host: the host given by the user.
         hits: passages shown of each search.
     """
     import uvicorn  # an extra
@@ -108,6 +106,6 @@ def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) 
 
     app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
     port = listening.getsockname()[1]
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)", flush=True)
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (stop with Ctrl-C)", flush=True)
     config = uvicorn.Config(app, log_level="warning", lifespan="off", server_header=False)
     uvicorn.Server(config).run(sockets=[listening])

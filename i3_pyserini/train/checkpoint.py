@@ -1,4 +1,4 @@
-"""The state that an interrupted run resumes from: one file, complete or not there."""
+"""The state for resuming an interrupted run, in one file that is written atomically."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,16 +21,16 @@ STATE = "state.pt"
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
         step: optimizer steps done.
-        epoch: the current epoch, from 1 on.
+        epoch: the current epoch, starting at 1.
         passes: passes of this epoch done, on each device.
         best: best validation so far; None before the first.
         best_step: the step it was at.
-        stale: validations since then.
-        finished: whether the run has come to its end.
+        stale: number of validations since then.
+        finished: whether the run is complete.
         window: sums of the losses since the last line of the log.
         window_steps: steps in them.
         duplicates: pairs of query and passage that `negatives.exclude_duplicates` left out.
@@ -50,7 +50,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Saves and restores everything that a run's future depends on.
+    """Saves and restores the complete state of a run.
 
     Attributes:
         path: the file.
@@ -92,21 +92,21 @@ class Checkpoint:
         self.accelerator.wait_for_everyone()
 
     def restore(self) -> Progress:
-        """Takes up the state if there is one.
+        """Restores the state if it exists.
 
         Returns:
             The progress that the state was saved at; a new one if there is no state.
 
         Raises:
-            I3Error: the state is of another recipe or number of devices, or cannot be read.
+            I3Error: the state belongs to another recipe or number of devices, or cannot be read.
         """
         there = gather_object([self.path.exists()])
         if not any(there):
             return Progress()
         if not all(there):
             raise I3Error(
-                f"{self.path}: not seen by all devices; `output` must be on a disk that all "
-                "machines share"
+                f"{self.path}: not visible on all devices; `output` must be on a disk shared by "
+                "all machines"
             )
         state = self._read()
         sizes = _sizes(self.recipe)
@@ -114,13 +114,13 @@ class Checkpoint:
             if sizes.get(name) != size:
                 raise I3Error(
                     f"{name}: has changed since the run in {self.path.parent} began; restore the "
-                    "file, or train into another folder"
+                    "file, or use another output folder"
                 )
         if state["devices"] != self.accelerator.num_processes:
             raise I3Error(
                 f"{self.path}: of a run on {state['devices']} device(s), but this one has "
-                f"{self.accelerator.num_processes}; resume with as many, or train into another "
-                "folder"
+                f"{self.accelerator.num_processes}; resume with the same number, or use another "
+                "output folder"
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -145,10 +145,10 @@ class Checkpoint:
 
 
 def check_recipe(output: Path, recipe: Recipe) -> None:
-    """Refuses to resume a run whose recipe was another.
+    """Raises if a run with another recipe would be resumed.
 
     Raises:
-        I3Error: names what differs.
+        I3Error: names the differences.
     """
     path = output / "recipe.yaml"
     if not path.exists() or not (output / STATE).exists():
@@ -158,11 +158,12 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         before = None
     if not isinstance(before, dict):
-        raise I3Error(f"{path}: not the recipe of a run; name another folder with --output")
+        raise I3Error(f"{path}: not the recipe of a run; choose another folder with --output")
     changed = differences(before, recipe.as_dict())
     if changed:
         raise I3Error(
-            f"{output} holds a run of another recipe ({'; '.join(changed)}); use the same recipe "
+            f"{output} contains a run with another recipe ({'; '.join(changed)}); use the same "
+            "recipe "
             "to resume it, or --output=ANOTHER_FOLDER"
         )
 

@@ -1,4 +1,4 @@
-"""What a recipe can say: every key of a training run, its meaning and its default."""
+"""The recipe: all settings of a training run with their defaults."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ class ModelRecipe(BaseModel):
     """The model to start from.
 
     Attributes:
-        init: a backbone, or an I³ model directory to go on from.
+        init: a backbone, or an I³ model directory to continue from.
 
     All other keys are settings of `I3Config`: for a backbone they shape the new model
     (`interaction: none` for a plain dual encoder); a model directory must already have them.
@@ -33,7 +33,7 @@ class ModelRecipe(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of `I3Config` that the recipe gives."""
+        """The `I3Config` settings in the recipe."""
         return dict(self.__pydantic_extra__ or {})
 
 
@@ -44,8 +44,8 @@ class DataRecipe(_Section):
         collection: `pid title text` or `pid text` TSV, or JSONL as `encode` takes it.
         name: the collection's name in model cards, if its folder has no manifest that names it.
         queries: training queries, `qid query` TSV; not needed with `teacher`.
-        qrels: their positives, two columns or TREC; likewise.
-        min_relevance: what counts as relevant in TREC qrels.
+        qrels: their positives, two columns or TREC; not needed with `teacher`.
+        min_relevance: minimum relevance level in TREC qrels.
         negatives: the original's `train_negs.tsv`; null for random passages only.
         teacher: the original's `kd_train.jsonl`, queries and candidates with scores.
         generated_queries: the original's `generated.tsv`, `pid query`.
@@ -67,30 +67,31 @@ class DataRecipe(_Section):
     @model_validator(mode="after")
     def _enough(self) -> "DataRecipe":
         if self.teacher is not None and self.negatives is not None:
-            raise ValueError("give data.negatives or data.teacher, not both")
+            raise ValueError("data.negatives and data.teacher cannot be combined")
         if self.teacher is None and (self.queries is None or self.qrels is None):
-            raise ValueError("without data.teacher, data.queries and data.qrels are needed")
+            raise ValueError("data.queries and data.qrels are required without data.teacher")
         return self
 
 
 class NegativesRecipe(_Section):
-    """Which negatives a query trains with.
+    """Selection of negatives.
 
     Attributes:
         exclude_positives: never use a query's positive as its negative, neither from the file
             nor from the batch. The original does.
-        exclude_duplicates: in the contrastive loss, leave out passages with the text of one of the
-            query's positives, and count a text that is in the batch twice once. Titles and texts
-            are compared without regard to case and white space. The original does neither.
-        padding: where a query has too few: "random" passages of the collection, "refuse", or
+        exclude_duplicates: in the contrastive loss, exclude passages with the text of one of the
+            query's positives, and count repeated texts in a batch once. Titles and texts are
+            compared ignoring case and white space. The original does neither.
+        padding: if a query has too few negatives: "random" passages of the collection, "refuse", or
             "original" (any number up to MS MARCO's last id, even a positive's).
-        padding_score: the teacher's score that random padding is given.
-        false_negative_margin: leave out negatives that the teacher scores above the positive
-            minus this; null for none. Needs `data.teacher`.
+        padding_score: teacher score of random padding.
+        false_negative_margin: exclude negatives that the teacher scores above the positive minus
+            this; null for no margin. Needs `data.teacher`.
         shared: which passages a query is scored against: those of the batches of all
             "devices", of its own "batch", or of its own "group".
-        gradient: "all": through every device's passages. "own_slice": as the original, through
-            this device's alone, so that the contrastive gradient is divided by their number.
+        gradient: "all": through every device's passages. "own_slice": only through this device's
+            passages, as in the original, which divides the contrastive gradient by the number of
+            devices.
     """
 
     exclude_positives: bool = True
@@ -109,7 +110,7 @@ class LossRecipe(_Section):
         contrastive: weight of the cross entropy of the positive among all negatives.
         distillation: weight of the distillation from `data.teacher`'s scores.
         reconstruction: weight of the reconstructor's cross entropy, or "10^-epoch".
-        temperature: the model's scores are divided by it; the teacher's are not.
+        temperature: divisor of the model's scores (not of the teacher's).
         distillation_kind: "kl" divergence, or "margin_mse" of score differences.
     """
 
@@ -122,23 +123,23 @@ class LossRecipe(_Section):
     @model_validator(mode="after")
     def _something(self) -> "LossRecipe":
         if not (self.contrastive or self.distillation or self.reconstruction):
-            raise ValueError("all weights are zero: there is nothing to learn")
+            raise ValueError("all weights are zero; nothing would be trained")
         return self
 
     def reconstruction_weight(self, epoch: int) -> float:
-        """The weight of reconstruction in an epoch, which count from 1."""
+        """The weight of reconstruction in an epoch; epochs start at 1."""
         weight = self.reconstruction
         return 10.0**-epoch if weight == DECAY else float(weight)
 
 
 class ReconstructionRecipe(_Section):
-    """What the reconstructor is taught to say.
+    """Targets of the reconstructor.
 
     Attributes:
         targets: "generated": a passage's generated query ("what" if it has none), as the
             original. "query": the training query for positives, as the paper.
-        passages: teach it on "all" passages or on "positives". With `targets: query` only
-            negatives that have a generated query are taught.
+        passages: train on "all" passages or on "positives". With `targets: query`, only negatives
+            with a generated query are used.
     """
 
     targets: Literal["generated", "query"] = "generated"
@@ -150,13 +151,13 @@ class OptimizerRecipe(_Section):
 
     Attributes:
         name: "adamw", or "lamb" as the original.
-        learning_rate: of the two encoders.
-        head_learning_rate: of reconstructor and interactor; null for the encoders' rate.
-        reconstruction_head_learning_rate: of the words' scores; null for the one before.
-        weight_decay: with AdamW on matrices, with LAMB on all parameters.
-        schedule: of the learning rates, after the warm-up.
-        warmup_ratio: share of all steps during which they rise from zero.
-        max_grad_norm: gradients are clipped to it; null for no clipping.
+        learning_rate: rate of the two encoders.
+        head_learning_rate: rate of reconstructor and interactor; null for `learning_rate`.
+        reconstruction_head_learning_rate: rate of the word scores; null for `head_learning_rate`.
+        weight_decay: applies to matrices with AdamW, to all parameters with LAMB.
+        schedule: schedule of the learning rates after warm-up.
+        warmup_ratio: share of all steps with linear warm-up from zero.
+        max_grad_norm: maximum gradient norm; null for no clipping.
     """
 
     name: Literal["adamw", "lamb"] = "adamw"
@@ -173,23 +174,22 @@ class TrainingRecipe(_Section):
     """Sizes and pace.
 
     Attributes:
-        epochs: passes over the training queries; `max_steps` wins over it.
-        max_steps: steps of the optimizer, in place of `epochs`; null for none.
+        epochs: passes over the training queries; `max_steps` overrides it.
+        max_steps: optimizer steps, instead of `epochs`; null for `epochs`.
         batch_size: queries per device and pass.
-        passages_per_query: size of a group, the positive included.
-        gradient_accumulation: passes per step of the optimizer; each has its own negatives.
-        chunk_passages: GradCache: passages that are in memory at once; null for the whole
-            batch, as is a number that is not smaller. The gradient is the same.
-        length_buckets: parts, by length, in which a batch or chunk is encoded; more of them save
-            work on padding, which pays on CPUs.
-        precision: of the matrix products; "auto" is bf16 where the device has it in hardware, else
-            fp32, and the saved recipe says which.
+        passages_per_query: passages per query, including the positive.
+        gradient_accumulation: passes per optimizer step; each has its own negatives.
+        chunk_passages: GradCache: passages in memory at once; null for the whole batch. The
+            gradient is the same.
+        length_buckets: number of parts of similar length in which a batch is encoded; more parts
+            reduce padding, which helps on CPUs.
+        precision: precision of matrix products; "auto" is bf16 if the device supports it in
+            hardware, otherwise fp32. The saved recipe records which.
         gradient_checkpointing: recompute the encoders' layers in the backward pass.
-        freeze_backbone: warm-up: learn only reconstructor, interactor and head.
-        seed: of initialisation and dropout.
-        data_seed: of order and sampling; null for `seed`.
-        checkpoint_steps: steps between the states that a run can resume from; null for once an
-            epoch.
+        freeze_backbone: for warm-up: train only reconstructor, interactor and head.
+        seed: random seed of initialization and dropout.
+        data_seed: random seed of order and sampling; null for `seed`.
+        checkpoint_steps: steps between saved states for resuming; null for once an epoch.
         logging_steps: steps between lines in the log.
         workers: processes that prepare batches, per device.
     """
@@ -212,18 +212,17 @@ class TrainingRecipe(_Section):
 
 
 class ValidationRecipe(_Section):
-    """Retrieval with the dev queries, as training goes on.
+    """Validation by retrieval with dev queries.
 
     Attributes:
         topics: dev queries, `qid query` TSV.
-        qrels: their judgements, TREC or two columns; other queries' are left out.
+        qrels: their judgments, TREC or two columns; those of other queries are ignored.
         corpus: what to search; null for `data.collection`.
-        pool: a run whose passages are re-ranked instead, which is quicker.
-        measure: chooses the best checkpoint, by its ir-measures name.
-        at_start: validate before the first step, too; what training starts from may remain the
-            best.
+        pool: a run whose passages are reranked instead, which is faster.
+        measure: ir-measures name of the measure that selects the best checkpoint.
+        at_start: also validate before the first step; the initial model may remain the best.
         every_steps: steps between validations; null for once an epoch.
-        patience: end after this many validations without a better one; null for never.
+        patience: stop after this many validations without improvement; null for never.
         hits: passages ranked per query.
         batch_size: texts encoded at once.
     """
@@ -244,7 +243,7 @@ class Recipe(_Section):
     """One training run.
 
     Attributes:
-        output: folder for the models, the log and the state to resume from.
+        output: folder for models, log and the state for resuming.
     """
 
     output: Path
@@ -277,23 +276,22 @@ class Recipe(_Section):
         if training.passages_per_query == 1:
             if self.loss.distillation:
                 raise ValueError(
-                    "loss.distillation compares a query's passages: training.passages_per_query "
-                    "must be at least 2"
+                    "loss.distillation requires training.passages_per_query of at least 2"
                 )
             if self.negatives.shared == "group" or training.batch_size == 1:
                 raise ValueError(
-                    "a query alone with its positive has no negatives: raise "
+                    "a query with only its positive has no negatives: increase "
                     "training.passages_per_query, or training.batch_size with negatives.shared: "
                     "batch or devices"
                 )
         if self.model.settings.get("interaction") == "none" and not (
             self.loss.contrastive or self.loss.distillation
         ):
-            raise ValueError("a plain dual encoder learns nothing from reconstruction alone")
+            raise ValueError("a plain dual encoder cannot be trained by reconstruction only")
         return self
 
     def as_dict(self) -> dict[str, Any]:
-        """All keys with plain values, as `recipe.yaml` holds them."""
+        """All keys with plain values, as in `recipe.yaml`."""
         return self.model_dump(mode="json")
 
     def as_yaml(self) -> str:

@@ -1,4 +1,4 @@
-"""Reading, changing, comparing and writing recipes as YAML files."""
+"""Reads, changes, compares and writes recipes as YAML files."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -35,17 +35,16 @@ MAY_CHANGE = frozenset(
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Reads a recipe.
 
-    What the file asks for and an override turns off is named in a note; see `unused.settled`.
+    A note names settings of the file that an override disables; see `unused.settled`.
 
     Args:
-        path: a YAML file, or the name of a recipe that comes with the package. Paths in it are
-            relative to the working directory.
-        overrides: `--section.key=value`, which win over the file. A value is YAML, but a path or
-            a name is what stands there.
+        path: a YAML file, or the name of an included recipe. Paths in it are relative to the
+            working directory.
+        overrides: `--section.key=value`, which override the file. Values are YAML, except that
+            paths and names are taken literally.
 
     Raises:
-        I3Error: it cannot be read, a key or value is not one that is known, or a setting has no
-            effect.
+        I3Error: it cannot be read, a key or value is unknown, or a setting has no effect.
     """
     path = find_shipped("recipe", path)
     try:
@@ -66,7 +65,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What two recipes differ in, as `key: before -> after`; see `MAY_CHANGE`."""
+    """The differences of two recipes, as `key: before -> after`; see `MAY_CHANGE`."""
     found = records.differences(before, after)
     return [one for one in found if one.partition(":")[0] not in MAY_CHANGE]
 
@@ -99,7 +98,7 @@ def _override_value(name: str, text: str) -> Any:
     if value is None and NoneType in kinds:
         return None
     if kinds <= {str, Path, NoneType} or (str in kinds and isinstance(value, dict | list)):
-        return text  # a path or a name may have any signs in it
+        return text  # a path or a name may contain any characters
     return value
 
 
@@ -149,6 +148,6 @@ def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Writes a recipe; it appears under its name only when it is complete."""
+    """Writes a recipe; the file appears only when it is complete."""
     with new_file(path, overwrite=True) as file:
         file.write(recipe.as_yaml())

@@ -1,4 +1,4 @@
-"""From training files to batches of ids."""
+"""Reads training files into batches of ids."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Sample:
     Attributes:
         group: ids of query and passages.
         passages: the passages' texts.
-        targets: what the reconstructor should say of each; None for not taught.
+        targets: the reconstructor's target for each passage; None for no target.
         positives: texts of all the query's positives, in the order of `Group.known`; empty if
             texts are not compared.
     """
@@ -41,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the model is given of Q queries and P passages.
+    """The model's input for Q queries and P passages.
 
     Attributes:
         query_ids: int64 [Q, T].
@@ -58,7 +58,7 @@ class Inputs:
     labels: Tensor | None
 
     def select(self, queries: Tensor, passages: Tensor) -> "Inputs":
-        """Some rows, without the padding that they do not need.
+        """Selects rows, without unnecessary padding.
 
         Args:
             queries: int64, rows of queries.
@@ -170,7 +170,7 @@ class TrainingSet(Dataset[Sample]):
         store: the collection.
         generated: generated queries by passage; None for none.
         reconstruction: which targets samples have; None for none.
-        seed: of the draws.
+        seed: random seed.
     """
 
     def __init__(
@@ -189,10 +189,10 @@ class TrainingSet(Dataset[Sample]):
         return len(self.source)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """The sample of an epoch and a number; the same whenever it is asked for.
+        """The sample for an epoch and a number; always the same.
 
         Raises:
-            I3Error: a line or a passage id of the training files is not as it should be.
+            I3Error: a line or a passage id of the training files is invalid.
         """
         epoch, number = key
         rng = random.Random(f"{self.seed} {epoch} {number}")  # noqa: S311  (no secret)
@@ -233,18 +233,18 @@ class TrainingSet(Dataset[Sample]):
 
 
 class Collator:
-    """Makes batches of samples.
+    """Collates samples into batches.
 
     Args:
         tokenizer: the model's.
-        labels: whether the model has a reconstructor to teach.
+        labels: whether the model has a reconstructor to train.
     """
 
     def __init__(self, tokenizer: I3Tokenizer, labels: bool) -> None:
         self.tokenizer, self.labels = tokenizer, labels
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        """Tokenises samples; all groups have the same size."""
+        """Tokenizes samples; all groups have the same size."""
         groups = [sample.group for sample in samples]
         passages = [passage for sample in samples for passage in sample.passages]
         targets = [target for sample in samples for target in sample.targets]

@@ -1,4 +1,4 @@
-"""Which passages a query trains with in an epoch."""
+"""Samples the passages of a query for an epoch."""
 
 import random
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ class Group:
 
 
 def strided(candidates: Sequence[Item], count: int, epoch: int) -> list[Item]:
-    """Every n-th of a ranked list, from a start that moves with the epoch.
+    """Every n-th candidate of a ranked list, from an offset that changes with the epoch.
 
-    Each sample spans the list from its top to its end, and one epoch later the next ranks are
-    used. The last `len(candidates) % count` are never used.
+    Each sample spans the whole list, and the next epoch uses the next ranks. The last
+    `len(candidates) % count` are never used.
 
     Args:
         candidates: at least `count`, the best first.
@@ -70,10 +70,10 @@ class GroupSampler:
         Args:
             candidates: the query.
             epoch: the epoch, from 1 on.
-            rng: where chance comes from; its state alone decides what is drawn.
+            rng: random generator; its state alone determines the sample.
 
         Raises:
-            I3Error: there are too few negatives and the recipe does not pad.
+            I3Error: there are too few negatives and the recipe does not allow padding.
         """
         chosen = rng.choice(range(len(candidates.positives)))
         positive_scores = candidates.positive_scores
@@ -89,7 +89,7 @@ class GroupSampler:
         return Group(candidates.query, pids, scores, candidates.positives, candidates.place)
 
     def eligible(self, candidates: Candidates, positive_score: float | None) -> Candidates:
-        """The query without negatives that the recipe rules out."""
+        """The query without negatives that the recipe excludes."""
         if self.recipe.exclude_positives:
             candidates = candidates.without(set(candidates.positives))
         margin = self.recipe.false_negative_margin
@@ -110,7 +110,8 @@ class GroupSampler:
             return
         if self.recipe.padding == "refuse":
             raise I3Error(
-                f"{candidates.place}: {count} usable negatives, {self.count} are asked for; lower "
+                f"{candidates.place}: {count} usable negatives, but {self.count} are required; "
+                "lower "
                 "training.passages_per_query or set negatives.padding: random"
             )
         if len(self.store) < len({*candidates.positives, *listed}) + missing:

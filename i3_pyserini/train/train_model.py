@@ -1,4 +1,4 @@
-"""Training a model as a recipe says."""
+"""Trains a model with a recipe."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,19 @@ def train_model(
     show: bool = False,
     overrides: Sequence[str] | Mapping[str, Any] = (),
 ) -> TrainedModel | str:
-    """Trains a model as a recipe says; the same command resumes an interrupted run.
+    """Trains a model with a recipe; the same command resumes an interrupted run.
 
-    Any key of the recipe is an option too: --training.batch_size 32 --output=runs/mine. Several
-    devices: torchrun --nproc-per-node 8 -m i3_pyserini train RECIPE.yaml.
+    Every key of the recipe is also an option: --training.batch_size 32 --output=runs/mine. For
+    multiple devices: torchrun --nproc-per-node 8 -m i3_pyserini train RECIPE.yaml.
 
     Args:
-        recipe: a YAML file, or the name of a recipe of this package, such as
-            "msmarco-contrastive".
-        show: return the recipe with all defaults, and do not train.
-        overrides: values that win over the recipe's, as "section.key=value"; in Python also a
+        recipe: a YAML file, or the name of an included recipe, such as "msmarco-contrastive".
+        show: print the recipe with all defaults, without training.
+        overrides: values that override the recipe, as "section.key=value"; in Python also a
             mapping, such as {"training.batch_size": 32}.
 
     Returns:
-        The model, a path to its directory that says what was written. With `show`, the recipe.
+        The path of the model directory. With `show`, the recipe.
 
     Raises:
         I3Error: the recipe is invalid, or its files, model or output cannot be used.

@@ -35,7 +35,7 @@ PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 class Trainer:
-    """Trains a model as a recipe says; resumes an interrupted run.
+    """Trains a model with a recipe; resumes an interrupted run.
 
     In `recipe.output`: `best/`, the model directory with the best validation; `last/`, the one at
     the end; `recipe.yaml`, `log.jsonl` and `tensorboard/`; `state.pt`, to resume from.
@@ -44,7 +44,7 @@ class Trainer:
         recipe: the recipe.
 
     Raises:
-        I3Error: its files, model or output folder cannot be used as it says.
+        I3Error: its files, model or output folder cannot be used.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -108,8 +108,8 @@ class Trainer:
         """Trains to the end.
 
         Raises:
-            I3Error: the output cannot be written or another process trains there, the data turn
-                out to be unusable, or the memory does not suffice.
+            I3Error: the output cannot be written, another process trains there, the data are
+                invalid, or memory is exhausted.
         """
         self.progress = self.checkpoint.restore()
         if self.progress.finished:
@@ -132,9 +132,9 @@ class Trainer:
             log.close()
         if self.progress.duplicates:
             self._say(
-                f"{self.progress.duplicates:,} times a passage of the batch was no negative of a "
-                "query by its text: that of one of its positives, or of another passage of the "
-                "batch (negatives.exclude_duplicates)"
+                f"{self.progress.duplicates:,} passages of batches were not used as negatives "
+                "because of their text: that of a positive, or of another passage of the batch "
+                "(negatives.exclude_duplicates)"
             )
 
     @property
@@ -191,7 +191,7 @@ class Trainer:
                         break
 
     def _advance(self, batches: list[Batch], log: TrainingLog | None) -> None:
-        """One step, and what is due after it."""
+        """Makes one step, and saves, logs and validates if due."""
         progress, recipe = self.progress, self.recipe
         started = time.perf_counter()
         losses, duplicates = self.stepper.step(batches, progress.epoch)
@@ -291,7 +291,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def summary(self) -> str:
-        """What was written, in words."""
+        """Describes the output."""
         progress = self.progress
         if progress.best is None or self.recipe.validation is None:
             return f"wrote {self.output / 'last'} (no validation in this recipe)"
@@ -307,7 +307,7 @@ class Trainer:
 
 
 def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
-    """The loader's batches; a mistake in the data is raised without the worker's traceback."""
+    """The loader's batches; errors in the data are raised without the worker's traceback."""
     try:
         yield from loader
     except I3Error as error:
@@ -331,7 +331,7 @@ def _accelerator(precision: str) -> Accelerator:
 
 
 def train(recipe: Recipe) -> TrainedModel:
-    """Trains as a recipe says.
+    """Trains with a recipe.
 
     Raises:
         I3Error: see `Trainer`.

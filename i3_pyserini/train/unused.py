@@ -1,4 +1,4 @@
-"""Settings of a recipe that another of its settings leaves without effect."""
+"""Settings of a recipe that have no effect because of other settings."""
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from i3_pyserini.train.recipe import Recipe
 
 @dataclass(frozen=True)
 class Rule:
-    """Keys that have no effect where other settings turn them off.
+    """Keys that have no effect because other settings disable them.
 
     Attributes:
-        switches: the settings that do, as dotted keys.
-        off: whether a recipe's switches turn the keys off.
-        keys: dotted keys; one counts as asked for if its value is not the default.
-        remedy: what to do instead.
+        switches: the disabling settings, as dotted keys.
+        off: whether a recipe's switches disable the keys.
+        keys: dotted keys; a key is set if its value is not the default.
+        remedy: how to fix it.
     """
 
     switches: tuple[str, ...]
@@ -25,7 +25,7 @@ class Rule:
     remedy: str
 
     def unused(self, recipe: Recipe) -> list[str]:
-        """The keys that the recipe sets though they have no effect."""
+        """The keys that are set but have no effect."""
         return self.asked(recipe) if self.off(recipe) else []
 
     def asked(self, recipe: Recipe) -> list[str]:
@@ -48,7 +48,7 @@ WITHOUT_RECONSTRUCTOR = Rule(
     ("model.interaction",),
     lambda recipe: recipe.model.settings.get("interaction") == "none",
     (*RECONSTRUCTION, "optimizer.head_learning_rate"),
-    "a plain dual encoder has no reconstructor and no interactor: leave the key out",
+    "a plain dual encoder has no reconstructor and no interactor: omit the key",
 )
 RULES = (
     Rule(
@@ -60,13 +60,13 @@ RULES = (
             "negatives.padding_score",
             "negatives.false_negative_margin",
         ),
-        "a group of one is the positive alone: raise training.passages_per_query",
+        "a group of one is the positive alone: increase training.passages_per_query",
     ),
     Rule(
         ("data.teacher",),
         lambda recipe: recipe.data.teacher is not None,
         ("data.queries", "data.qrels", "data.min_relevance", "data.quoted_queries"),
-        "the teacher's file has the queries and their positives: leave the key out",
+        "the teacher's file has the queries and their positives: omit the key",
     ),
     Rule(
         ("loss.distillation",),
@@ -78,25 +78,25 @@ RULES = (
         ("negatives.padding",),
         lambda recipe: recipe.negatives.padding == "refuse",
         ("negatives.padding_score",),
-        "nothing is padded: leave the key out",
+        "nothing is padded: omit the key",
     ),
     Rule(
         ("loss.contrastive",),
         lambda recipe: not recipe.loss.contrastive,
         ("negatives.shared", "negatives.gradient", "negatives.exclude_duplicates"),
-        "only the contrastive loss has negatives of the batch: raise loss.contrastive",
+        "only the contrastive loss has negatives of the batch: increase loss.contrastive",
     ),
     Rule(
         ("loss.contrastive", "loss.distillation"),
         lambda recipe: not (recipe.loss.contrastive or recipe.loss.distillation),
         ("loss.temperature",),
-        "no score is learnt from: raise one of these weights",
+        "the scores are not used: increase one of these weights",
     ),
     Rule(
         ("negatives.shared",),
         lambda recipe: recipe.negatives.shared != "devices",
         ("negatives.gradient",),
-        "no gradient goes through another device: leave the key out, or share: devices",
+        "no gradient goes through another device: omit the key, or share: devices",
     ),
     WITHOUT_RECONSTRUCTOR,
     Rule(
@@ -126,7 +126,7 @@ RULES = (
         ("training.freeze_backbone",),
         lambda recipe: recipe.training.freeze_backbone,
         ("training.gradient_checkpointing",),
-        "frozen encoders keep no activations: leave the key out",
+        "frozen encoders keep no activations: omit the key",
     ),
     Rule(
         ("training.freeze_backbone", "optimizer.head_learning_rate"),
@@ -134,7 +134,7 @@ RULES = (
             recipe.training.freeze_backbone and recipe.optimizer.head_learning_rate is not None
         ),
         ("optimizer.learning_rate",),
-        "the encoders do not learn: leave the key out",
+        "the encoders do not learn: omit the key",
     ),
 )
 

@@ -196,7 +196,10 @@ def test_machines_that_do_not_fit_are_told_of(
     how = replace(slow_encoding(), ray=address)
     for source, said in (
         (Unshared(), r"\.index\.partial: part 0 was written on another machine but is not here"),
-        (OtherThere(), r"library version on this machine \(model\.fingerprint: \d+ -> \d+\) \(on machine "),
+        (
+            OtherThere(),
+            r"library version on this machine \(model\.fingerprint: \d+ -> \d+\) \(on machine ",
+        ),
     ):
         with pytest.raises(I3Error, match=said):
             run_encoding(hundred, source, IndexOutput(tmp_path / "index"), how)

@@ -170,8 +170,8 @@ def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
         search_engine(engine, "absent", queries, 3)
     engine.load(index, "passages")
     for vectors, k, said in (
-        (queries, MOST_HITS + 1, "asked for 16,385 hits"),
-        (queries, 0, "asked for 0 hits"),
+        (queries, MOST_HITS + 1, "k is 16,385; "),
+        (queries, 0, "k is 0; "),
         (np.full((2, 16), np.nan, np.float32), 3, "query 1 of 2: its vector is not finite"),
         (random_vectors(2, 8), 3, "16 dimensions, but the queries' have 8"),
     ):
@@ -204,7 +204,7 @@ def test_addresses_that_are_none(address: str, said: str) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(I3Error, match="no such engine"):
+    with pytest.raises(I3Error, match="no such file"):
         Milvus(f"milvus:{tmp_path / 'typo.db'}")
     assert not (tmp_path / "typo.db").exists()
     (tmp_path / "file.db").write_text("SQLite format 3")

@@ -138,11 +138,11 @@ def test_overrides(minimal: Path) -> None:
         # missing
         ("--model={}", "key 'model.init' is missing"),
         ("--validation.topics=t", "key 'validation.qrels' is missing"),
-        ("--data.queries=null", "without data.teacher, data.queries and data.qrels are needed"),
+        ("--data.queries=null", "data.queries and data.qrels are required without data.teacher"),
         # together
         (
             "--data={collection: c, teacher: t, negatives: n}",
-            "give data.negatives or data.teacher, not both",
+            "data.negatives and data.teacher cannot be combined",
         ),
         ("--loss.distillation=1", "loss.distillation needs the scores of data.teacher"),
         (
@@ -167,7 +167,7 @@ def test_what_is_refused(minimal: Path, override: str, said: str) -> None:
 def test_a_group_of_one(minimal: Path) -> None:
     one = "--training.passages_per_query=1"
     assert load_recipe(minimal, [one]).training.passages_per_query == 1
-    with pytest.raises(I3Error, match="a query alone with its positive"):
+    with pytest.raises(I3Error, match="a query with only its positive"):
         load_recipe(minimal, [one, "--negatives.shared=group"])
 
 

@@ -140,7 +140,9 @@ def test_a_changed_recipe_is_refused(make_recipe: MakeRecipe) -> None:
         ("model.interaction=paper", r"model.interaction: None -> paper\)"),
         ("training.seed=1", r"training.seed: 42 -> 1\)"),
     ):
-        with pytest.raises(I3Error, match=f"{output} holds a run of another recipe .{said}.*--out"):
+        with pytest.raises(
+            I3Error, match=f"{output} contains a run with another recipe .{said}.*--out"
+        ):
             train(make_recipe("validation=null", flag))
 
 

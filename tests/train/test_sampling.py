@@ -139,7 +139,7 @@ def test_refusing_to_pad(make_sampler: MakeSampler) -> None:
     sampler = make_sampler(4, padding="refuse")
     sampler.draw(judged(["p0"], ["p1", "p2", "p3"]), 1, chance())
     short = judged(["p0"], ["p1", "p0", "p3"])
-    said = r"file, line 7: 2 usable negatives, 3 are asked for; .*negatives\.padding: random"
+    said = r"file, line 7: 2 usable negatives, but 3 are required; .*negatives\.padding: random"
     with pytest.raises(I3Error, match=said):
         sampler.draw(short, 1, chance())
     assert len(make_sampler(4).draw(short, 1, chance()).pids) == 4

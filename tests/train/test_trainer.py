@@ -280,7 +280,7 @@ def test_duplicates_in_the_batch_are_counted(
     train(make_recipe(*common))
     # 11 times t1 and 10 times t0, all of which repeat a positive's text: of the 21 repetitions
     # each query has all, and queries 0 and 1 no more.
-    assert f"{2 * 21 * 21:,} times a passage of the batch was no neg" in capsys.readouterr().out
+    assert f"{2 * 21 * 21:,} passages of batches were not used as neg" in capsys.readouterr().out
     off = ("negatives.exclude_duplicates=false", f"output={task}/off")
     train(make_recipe(*common, *off))
     assert "no negative" not in capsys.readouterr().out
