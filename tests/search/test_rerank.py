@@ -270,7 +270,7 @@ def test_mistakes(task: Path, cross_encoder: str, make_cross_encoder: Callable[.
         ({"tag": "a b"}, "has white space in it"),
         ({"encoder": EncoderOptions(pooling="mean")}, "pooling: not an option of a cross-encoder"),
         ({"encoder": EncoderOptions(max_length=161)}, "has only 160 positions"),
-        ({"template": "{body}"}, "must use {text}"),
+        ({"template": "{body}"}, "must contain {text}"),
         ({"model": str(task / "absent")}, "absent"),
         ({"model": make_cross_encoder(bias=float("nan"))}, "is nan"),
         ({"name": "run.txt"}, "exists"),

@@ -60,7 +60,7 @@ def test_half_an_archive_without_a_checksum_makes_no_collection(
     site.files["/titled.tar.gz"] = TITLED[: len(TITLED) // 2]
     with pytest.raises(I3Error):
         get_dataset(dataset, tmp_path / "data", ["text"])
-    assert "incomplete download" in capfd.readouterr().err
+    assert "incomplete" in capfd.readouterr().err
     assert not list((tmp_path / "data").glob("titled/corpus/*"))
     assert not list((tmp_path / "data").glob(".unpacked-*"))
 
