@@ -191,7 +191,7 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(
     done = run_tiny()
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert f"{tmp_path}/collections/tiny/none.txt: not here" in line
+    assert f"{tmp_path}/collections/tiny/none.txt: not found" in line
     assert f"data import tiny --output {tmp_path}/collections/tiny" in line
     assert not (tmp_path / "out").exists()
 

@@ -113,7 +113,7 @@ def test_what_has_no_topic_or_no_judgement_is_said(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"share": 0.1, "count": 2}, "name one"),
+        ({"share": 0.1, "count": 2}, "cannot be combined"),
         ({"share": 1.0}, "share is 1, must be above 0 and below 1"),
         ({"overlap": 0.0}, "overlap is 0"),
         ({"overlap": 1.1}, "overlap is 1.1"),

@@ -166,7 +166,7 @@ def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
 
 def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
     queries = random_vectors(2)
-    with pytest.raises(I3Error, match="no collection 'absent'; there are none"):
+    with pytest.raises(I3Error, match="no collection 'absent'; available: none"):
         search_engine(engine, "absent", queries, 3)
     engine.load(index, "passages")
     for vectors, k, said in (
@@ -318,7 +318,7 @@ def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., A
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
     (tmp_path / "engine.txt").unlink()
     done = run_module(*search, *engine[:2], "--collection", "absent", *output)
-    assert done.returncode == 2 and "no collection 'absent'; there are p" in done.stderr
+    assert done.returncode == 2 and "no collection 'absent'; available: p" in done.stderr
     assert not (tmp_path / "engine.txt").exists()
 
 

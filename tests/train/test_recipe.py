@@ -257,7 +257,10 @@ def test_saving_leaves_no_other_file(minimal: Path, tmp_path: Path) -> None:
     ("flags", "said"),
     [
         (["--training.batch_size=1", "--training.passages_per_query=1"], "has no negatives"),
-        (["--model.interaction=none", "--loss.contrastive=0"], "learns nothing"),
+        (
+            ["--model.interaction=none", "--loss.contrastive=0"],
+            "cannot be trained by reconstruction",
+        ),
         (["--optimizer.learning_rate=.inf"], "optimizer.learning_rate"),
         (["--training.data_seed=100000000000000000000000"], "training.data_seed"),
     ],
@@ -269,5 +272,5 @@ def test_recipes_that_cannot_learn(minimal: Path, flags: list[str], said: str) -
 
 def test_distillation_needs_two_passages(minimal: Path) -> None:
     flags = ["--data.teacher=t", "--loss.distillation=1", "--training.passages_per_query=1"]
-    with pytest.raises(I3Error, match="must be at least 2"):
+    with pytest.raises(I3Error, match="passages_per_query of at least 2"):
         load_recipe(minimal, flags)
