@@ -118,7 +118,7 @@ def search_bm25(
         with new_file(tuned_in, overwrite) as file:
             file.write(json.dumps({"engine": engine, **tuned.to_json()}, indent=2) + "\n")
     if speed_in:
-        Speed(len(queries), seconds, searcher.threads, searcher.batch).write(speed_in)
+        Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in)
     count = _write(output, queries, found, tag, overwrite)
     chosen = f", {tuned}" if tuned else ""
     name = "BM25" if engine == "lucene" else "SQLite BM25"

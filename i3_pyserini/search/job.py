@@ -2,30 +2,28 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import faiss
 from tqdm import tqdm
 
 from i3_pyserini.encode.flags import QueryFlags
-from i3_pyserini.encode.index_encoder import encoder_for, refuse_other_encoder
+from i3_pyserini.encode.index_encoder import refuse_other_encoder
 from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
-from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.search.engine import open_engine, search_engine
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
-from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.speed import Speed, Stopwatch
-from i3_pyserini.search.steps import best_passages, moved, without_query
+from i3_pyserini.search.searchable import LoadedCollection, Searchable, SearchedIndex
+from i3_pyserini.search.speed import Speed
+from i3_pyserini.search.steps import best_passages, without_query
 
 DEFAULT_HITS = 1000
 
@@ -110,26 +108,15 @@ def run(job: SearchJob) -> WrittenRun:
     """
     for path in filter(None, (job.results.path, job.results.speed)):
         refuse_existing(path, job.results.overwrite)
-    topics = read_topics(job.queries.topics)
-    odd = next((qid for qid in topics if qid.split() != [qid]), None)
-    if odd is not None:
-        raise I3Error(
-            f"{job.queries.topics}: query id {odd!r} contains white space, which is not allowed "
-            "in a run; rename it"
-        )
+    topics = _read_topics(job.queries.topics)
+    hits = job.results.hits or DEFAULT_HITS
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
-    if job.collection:
-        return _run_engine(job, topics, job.index, job.collection)
-    searcher = Searcher(job.index, parameters=job.parameters)
-    if job.results.hits and job.results.hits > searcher.count:
-        note(
-            f"{job.index} has only {searcher.count:,} passages; returning that many hits per query"
-        )
-    watch = Stopwatch()
-    vectors, name = _vectors(job, topics, searcher, watch)
-    hits = _index_hits(job, searcher, vectors, watch)
-    return _write(job, topics, name, hits, searcher.docids, watch)
+    speed = Speed(len(topics), job.threads or os.cpu_count() or 1, job.batch_size)
+    with closing(_open(job, hits)) as passages:
+        vectors, name = _vectors(topics, job.queries, passages, job.threads, speed)
+        found = _search(passages, vectors, hits, speed)
+        return _write(job.results, list(topics), name, found, speed)
 
 
 def tag_of(name: str) -> str:
@@ -144,96 +131,77 @@ def tag_of(name: str) -> str:
     return "_".join(path.name.split()) or "dense"
 
 
+def _read_topics(name: str) -> dict[str, str]:
+    topics = read_topics(name)
+    odd = next((qid for qid in topics if qid.split() != [qid]), None)
+    if odd is not None:
+        raise I3Error(
+            f"{name}: query id {odd!r} contains white space, which is not allowed in a run; "
+            "rename it"
+        )
+    return topics
+
+
+def _open(job: SearchJob, hits: int) -> Searchable:
+    if job.collection:
+        return LoadedCollection(job.index, job.collection, hits)
+    opened = SearchedIndex(job.index, job.parameters, job.feedback)
+    if job.results.hits and job.results.hits > opened.count:
+        note(f"{job.index} has only {opened.count:,} passages; returning that many hits per query")
+    return opened
+
+
 def _vectors(
-    job: SearchJob, topics: Mapping[str, str], searcher: Searcher, watch: Stopwatch
+    topics: Mapping[str, str],
+    queries: Queries,
+    passages: Searchable,
+    threads: int | None,
+    speed: Speed,
 ) -> tuple[Scores, str]:
-    """The vectors of the topics and the name of their model, checked against the index."""
-    if job.queries.encoded:
-        vectors, name = _encoded(job.queries.encoded, topics, searcher.made_by, str(searcher.path))
-        return searcher.vectors_of(vectors), name
-    encoder = searcher.load_encoder(job.queries.flags, job.threads)
-    with watch.running():
-        vectors = searcher.vectors_of(list(topics.values()))
+    """The vectors of the topics and the name of their model, checked against the passages'."""
+    made_by = passages.made_by
+    if queries.encoded:
+        encoded = read_encoded_queries(queries.encoded)
+        refuse_other_encoder(encoded.made_by, str(queries.encoded), made_by, passages.place)
+        vectors = passages.vectors_of(encoded.of(topics))
+        return vectors, encoded.made_by.name or made_by.name or "dense"
+    encoder = passages.load_encoder(queries.flags, threads)
+    with speed.measured():
+        vectors = passages.vectors_of(list(topics.values()))
     note_cut(encoder, len(topics))
     return vectors, encoder.name
 
 
-def _encoded(
-    folder: Path, topics: Mapping[str, str], made_by: EncoderRecord, place: str
-) -> tuple[Scores, str]:
-    encoded = read_encoded_queries(folder)
-    refuse_other_encoder(encoded.made_by, str(folder), made_by, place)
-    return encoded.of(topics), encoded.made_by.name or made_by.name or "dense"
-
-
-def _index_hits(
-    job: SearchJob, searcher: Searcher, vectors: Scores, watch: Stopwatch
-) -> Iterator[tuple[slice, Hits]]:
-    for start in range(0, len(vectors), job.batch_size):
-        some = slice(start, start + job.batch_size)
-        with watch.running():
-            queries = vectors[some]
-            if job.feedback.prf_depth:
-                queries = moved(queries, searcher, job.feedback)
-            hits = searcher.search_arrays(queries, job.results.hits or DEFAULT_HITS)
-        yield some, hits
-
-
-def _run_engine(
-    job: SearchJob, topics: Mapping[str, str], address: str, collection: str
-) -> WrittenRun:
-    engine = open_engine(address)
-    hits = job.results.hits or DEFAULT_HITS
-    engine.check(collection, None, hits)
-    made_by, place = engine.made_by(collection), f"{address}, collection {collection}"
-    watch = Stopwatch()
-    if job.queries.encoded:
-        vectors, name = _encoded(job.queries.encoded, topics, made_by, place)
-    else:
-        encoder = encoder_for(made_by, place, job.queries.flags, job.threads)
-        with watch.running():
-            vectors, name = encoder.encode(list(topics.values())), encoder.name
-        note_cut(encoder, len(topics))
-
-    def found() -> Iterator[tuple[slice, tuple[Hits, Docids]]]:
-        for start in range(0, len(vectors), job.batch_size):
-            some = slice(start, start + job.batch_size)
-            with watch.running():
-                some_found = search_engine(engine, collection, vectors[some], hits)
-            yield some, some_found
-
-    written = _write(job, topics, name, found(), None, watch)
-    engine.close()
-    return written
+def _search(
+    passages: Searchable, vectors: Scores, k: int, speed: Speed
+) -> Iterator[tuple[slice, Hits, Docids]]:
+    """The hits of a batch at a time."""
+    for start in range(0, len(vectors), speed.batch):
+        some = slice(start, start + speed.batch)
+        with speed.measured():
+            hits, docids = passages.search(vectors[some], k)
+        yield some, hits, docids
 
 
 def _write(
-    job: SearchJob,
-    topics: Mapping[str, str],
+    results: Results,
+    qids: Sequence[str],
     name: str,
-    found: Iterator[tuple[slice, Any]],
-    docids: Docids | None,
-    watch: Stopwatch,
+    found: Iterator[tuple[slice, Hits, Docids]],
+    speed: Speed,
 ) -> WrittenRun:
-    results, qids, count = job.results, list(topics), 0
+    count, tag = 0, results.tag or tag_of(name)
     with (
-        new_run(
-            results.path,
-            tag=results.tag or tag_of(name),
-            form=results.form,
-            overwrite=results.overwrite,
-        ) as write,
+        new_run(results.path, tag=tag, form=results.form, overwrite=results.overwrite) as write,
         tqdm(total=len(qids), desc="search", unit=" queries", delay=2) as bar,
     ):
-        for some, part in found:
-            hits, ids = part if docids is None else (part, docids)
-            hits, ids = _filtered(results, qids[some], hits, ids)
-            write(qids[some], hits, ids)
-            count += int((hits.rows >= 0).sum())
-            bar.update(len(hits))
+        for some, hits, docids in found:
+            kept, named = _filtered(results, qids[some], hits, docids)
+            write(qids[some], kept, named)
+            count += int((kept.rows >= 0).sum())
+            bar.update(len(kept))
         if results.speed:  # written before the run appears
-            threads = job.threads or os.cpu_count() or 1
-            Speed(len(qids), watch.seconds, threads, job.batch_size).write(results.speed)
+            speed.write(results.speed)
     return WrittenRun(results.path, f"{len(qids):,} queries, {count:,} hits", len(qids))
 
 

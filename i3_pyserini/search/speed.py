@@ -10,21 +10,28 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import read_object, write_object
 
 
-@dataclass(frozen=True)
+@dataclass
 class Speed:
-    """The search time of a run, without start-up, reading and writing.
+    """The time that the queries of a run took, without start-up, reading and writing.
 
     Attributes:
-        queries: number of queries.
-        seconds: time for searching, and for encoding if queries were encoded.
-        threads: number of threads.
-        batch: number of queries searched together.
+        queries: their number.
+        threads: threads that searched.
+        batch: queries that were searched together.
+        seconds: of encoding, unless the queries were encoded before, and of searching.
     """
 
     queries: int
-    seconds: float
     threads: int
     batch: int
+    seconds: float = 0.0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Adds the time of a block."""
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
 
     def write(self, path: Path) -> None:
         """Writes a JSON file; replaces an existing one.
@@ -33,24 +40,6 @@ class Speed:
             I3Error: it cannot be written.
         """
         write_object(path, {**asdict(self), "queries_per_second": self.queries / self.seconds})
-
-
-class Stopwatch:
-    """Adds up the time of blocks.
-
-    Attributes:
-        seconds: their sum.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Measures the time of a block."""
-        started = time.perf_counter()
-        yield
-        self.seconds += time.perf_counter() - started
 
 
 def read_queries_per_second(path: Path) -> float | None:
