@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,9 @@ import pytest
 from i3_pyserini import compare
 from i3_pyserini.cli import run
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.compare import compare as differences_to
-from i3_pyserini.eval.evaluation import Evaluation
 from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
-from i3_pyserini.experiments.compared import Compared, Comparison
-from i3_pyserini.experiments.costs import Cost
+from i3_pyserini.experiments.compared import Comparison
 from i3_pyserini.stock.java import Java
 from tests.train.task import LETTERS, SIZE, pid, query
 from tests.worlds.commands import attempt
@@ -102,6 +99,7 @@ def names(commands: list[list[str]]) -> list[str]:
     return [words[0] for words in commands]
 
 
+@pytest.mark.slow
 def test_from_a_collection_to_a_table(
     tiny_bert: str, tmp_path: Path, ran: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +150,7 @@ def test_models_are_trained_alike(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_two_collections_without_java_by_the_command_line(
     tiny_bert: str,
     tmp_path: Path,
@@ -184,6 +183,7 @@ def test_two_collections_without_java_by_the_command_line(
     assert (tmp_path / "output" / "second" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_dev_is_split_off_train_and_the_same_call_resumes(
     tiny_bert: str, tmp_path: Path, ran: list[list[str]]
 ) -> None:
@@ -304,47 +304,6 @@ def test_the_teacher_scores_the_negatives(tmp_path: Path) -> None:
         assert "--data.negatives" not in one.run and "passages_per_query=4" in one.run
 
 
-@pytest.fixture
-def compared() -> Callable[[int], Compared]:
-    def make(queries: int) -> Compared:
-        random = np.random.default_rng(1)
-        base = random.random(queries) / 2
-        values = {
-            "dual encoder": base,
-            "BM25": base - 0.2 + random.normal(0, 0.05, queries),
-            "I³ released": base + 0.3 + random.normal(0, 0.05, queries),
-            "I³ paper": base + random.normal(0, 0.05, queries),
-        }
-        qids = [f"q{n}" for n in range(queries)]
-        means = [Evaluation(name, qids, {"nDCG@10": v}, []) for name, v in values.items()]
-        differences = differences_to(means[0], means[1:]) if queries > 1 else []
-        costs = {"I³ released": Cost(2_500_000, 1.25)}
-        return Compared("letters", means, differences, {}, costs, {}, None)
-
-    return make
-
-
-def test_the_sentence_says_what_is_significant(compared: Callable[[int], Compared]) -> None:
-    sentence = compared(40).sentence
-    assert re.fullmatch(
-        r"In nDCG@10 over 40 test queries of letters, compared with the dual encoder \(0\.\d{4}\), "
-        r"I³ released \(\+0\.\d{4}, p < 0\.001\) is significantly better, "
-        r"BM25 \(-0\.\d{4}, p < 0\.001\) is significantly worse and "
-        r"I³ paper \([+-]0\.\d{4}, p = 0\.\d{3}\) is not significantly different\.",
-        sentence,
-    )
-    assert "too few" in compared(1).sentence
-
-
-def test_columns_without_values_are_left_out(compared: Callable[[int], Compared]) -> None:
-    header = compared(40).table().header
-    assert header[-2:] == ["index MB", "training min"] and "queries/s" not in header
-    alone = Comparison([compared(1)])
-    assert "p (Holm)" not in str(alone) and "2.5" in str(alone)
-    assert "macro mean" in str(Comparison([compared(40)] * 2))
-    assert "macro mean" not in str(alone)
-
-
 def test_negatives_that_no_training_could_read_are_refused_first(tmp_path: Path) -> None:
     data = [write_collection(tmp_path / name) for name in ("one", "two")]
     file, other = tmp_path / "n.tsv", tmp_path / "n.jsonl"
@@ -397,6 +356,7 @@ program()
 """
 
 
+@pytest.mark.slow
 def test_a_training_that_outlives_compare_is_not_started_again(
     tiny_bert: str, tmp_path: Path
 ) -> None:

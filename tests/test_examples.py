@@ -111,6 +111,7 @@ def check(shown: Shown, ndcg: str, best: list[str]) -> None:
     assert "never trained" in shown.said("encoder.explain")
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_what_it_gives(
     rank: Rank, ndcg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

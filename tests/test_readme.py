@@ -76,6 +76,7 @@ def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -
     assert runs[0] == runs[1] != ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 def test_own_commands(tiny_bert: str, tmp_path: Path) -> None:
     model = I3Retriever.from_backbone(tiny_bert, pooling="mean", normalize=True)
