@@ -120,10 +120,13 @@ def search_bm25(
     if speed_in:
         Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in)
     count = _write(output, queries, found, tag, overwrite)
-    chosen = f", {tuned}" if tuned else ""
+    return WrittenRun(output, _summary(count, engine, k1, b, tuned), count)
+
+
+def _summary(count: int, engine: Engine, k1: float, b: float, tuned: "TunedBm25 | None") -> str:
     name = "BM25" if engine == "lucene" else "SQLite BM25"
-    summary = f"{count:,} queries, {name} with k1 {k1:g} and b {b:g}{chosen}"
-    return WrittenRun(output, summary, count)
+    chosen = f", {tuned}" if tuned else ""
+    return f"{count:,} queries, {name} with k1 {k1:g} and b {b:g}{chosen}"
 
 
 def _dev(

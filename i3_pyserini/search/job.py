@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import faiss
@@ -66,10 +66,6 @@ class Results:
     remove_query: bool = False
     max_passage: tuple[str, int] | None = None
     speed: Path | None = None
-
-    def of_documents(self, delimiter: str, most: int) -> "Results":
-        """The same, with documents instead of passages."""
-        return replace(self, max_passage=(delimiter, most))
 
 
 @dataclass(frozen=True)

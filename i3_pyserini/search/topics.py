@@ -76,7 +76,38 @@ def search_topics(
     check_tag(tag)
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries cannot be combined with model and its options")
-    index = fspath(index)
+    _check_place(fspath(index), collection, parameters, feedback)
+    from i3_pyserini.search.job import Queries, Results, SearchJob, run
+
+    results = Results(
+        path=Path(output),
+        hits=hits,
+        form=output_format,
+        tag=tag,
+        overwrite=overwrite,
+        remove_query=remove_query,
+        max_passage=(max_passage_delimiter, max_passage_hits) if max_passage else None,
+        speed=None if speed is None else Path(speed),
+    )
+    encoded = None if encoded_queries is None else Path(encoded_queries)
+    flags = queries.flags(None if model is None else fspath(model))
+    job = SearchJob(
+        index=fspath(index),
+        queries=Queries(fspath(topics), encoded, flags),
+        results=results,
+        collection=collection,
+        parameters=parameters.given(),
+        feedback=feedback,
+        batch_size=batch_size,
+        threads=threads,
+    )
+    return run(job)
+
+
+def _check_place(
+    index: str, collection: str | None, parameters: SearchParameters, feedback: Feedback
+) -> None:
+    """Refuses options that an index, or a vector engine, does not have."""
     if index.startswith(ENGINE):
         if not collection or feedback.prf_depth or parameters.given():
             raise I3Error(
@@ -88,29 +119,3 @@ def search_topics(
             f"{index}: collection requires a vector engine, with an address such as "
             "milvus:FILE.db or milvus:http://HOST:19530"
         )
-    from i3_pyserini.search.job import Queries, Results, SearchJob, run
-
-    results = Results(
-        Path(output),
-        hits,
-        output_format,
-        tag,
-        overwrite,
-        remove_query,
-        speed=None if speed is None else Path(speed),
-    )
-    if max_passage:
-        results = results.of_documents(max_passage_delimiter, max_passage_hits)
-    encoded = None if encoded_queries is None else Path(encoded_queries)
-    flags = queries.flags(None if model is None else fspath(model))
-    job = SearchJob(
-        index=index,
-        queries=Queries(fspath(topics), encoded, flags),
-        results=results,
-        collection=collection,
-        parameters=parameters.given(),
-        feedback=feedback,
-        batch_size=batch_size,
-        threads=threads,
-    )
-    return run(job)
