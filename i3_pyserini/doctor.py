@@ -1,4 +1,4 @@
-"""What often goes wrong with a machine, a model or an index: a line for each, with its fix."""
+"""Checks for common problems of a machine, a model or an index, with fixes."""
 
 import importlib.metadata
 import json
@@ -24,12 +24,12 @@ OPENAI_REFUSES_EMPTY_KEY = (2, 33)
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        subject: what was looked at.
-        state: what is there.
-        fix: what to do; None if nothing is to be done.
+        subject: what was checked.
+        state: the result.
+        fix: how to fix it; None if nothing is wrong.
     """
 
     subject: str
@@ -39,10 +39,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What all checks found.
+    """The results of all checks.
 
     Attributes:
-        findings: one for each.
+        findings: one for each check.
     """
 
     findings: Sequence[Finding]
@@ -104,7 +104,7 @@ def check_faiss() -> Finding:
 
 
 def check_torch() -> Finding:
-    """The device that models run on."""
+    """The default device of models."""
     import torch
 
     if torch.cuda.is_available():
@@ -113,7 +113,7 @@ def check_torch() -> Finding:
 
 
 def check_network() -> Finding:
-    """Whether models are taken from the hub or from disk only."""
+    """Whether models are loaded from the hub or only from disk."""
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name)]
     if offline:
         return Finding(
@@ -123,20 +123,20 @@ def check_network() -> Finding:
 
 
 def check_paths(paths: list[Path]) -> Iterator[Finding]:
-    """Paths in which stock Pyserini would find another encoder's name."""
+    """Paths with words by which stock Pyserini selects another encoder class."""
     for path in paths:
         found = ", ".join(trap_words(path))
         state = f"{path} contains {found}" if found else f"{path}"
         state += "" if path.exists() else " (does not exist)"
         if trap_words(path, ALWAYS):
-            fix = "rename it: stock Pyserini changes the vectors, whatever --encoder-class says"
+            fix = "rename it: stock Pyserini changes the vectors, even with --encoder-class"
         else:
-            fix = "always give --encoder-class auto, or stock Pyserini takes another class"
+            fix = "always pass --encoder-class auto; otherwise stock Pyserini uses another class"
         yield Finding("path", state, fix if found else None)
 
 
 def check_model(path: Path) -> Finding:
-    """How a model's passages and queries are encoded, unless flags say otherwise."""
+    """The encoder settings of a model, without flags."""
     from i3_pyserini.encode.query_encoders import kind_of, settings_of_model
 
     try:
@@ -151,11 +151,11 @@ def check_model(path: Path) -> Finding:
 
 
 def check_index(path: Path, model: Path | None = None) -> Iterator[Finding]:
-    """What holds for an index, and how stock Pyserini searches it.
+    """The settings of an index, and the command to search it with stock Pyserini.
 
     Args:
         path: the index.
-        model: a model to compare with the one that made the index; None for none.
+        model: a model to compare with the one in the manifest; None for no comparison.
     """
     try:
         manifest = read_manifest(path)
@@ -166,22 +166,22 @@ def check_index(path: Path, model: Path | None = None) -> Iterator[Finding]:
         return
     if line is None:
         fix = "give the model, pooling and the like as for its passages when you search"
-        yield Finding("index", f"{path}: its manifest does not say how it was encoded", fix)
+        yield Finding("index", f"{path}: its manifest does not record how it was encoded", fix)
         return
     made_by = manifest.encoder
     other: str | None = None
     known, own = made_by.fingerprint, None if model is None else fingerprint(model)
     if known and own and known != own:
-        other = f"{model} is another model than {made_by.name}, which encoded it"
+        other = f"{model} is not the model that encoded it ({made_by.name})"
     yield Finding("index", f"{path}: {line}", other)
     for words in made_by.contradicted or ():
-        yield Finding("index", f"{path}: a flag overruled what the model declares ({words})")
+        yield Finding("index", f"{path}: a flag overrides the model's declaration ({words})")
     if command:
         yield Finding("search", command)
 
 
 def check_directories(paths: list[Path]) -> Iterator[Finding]:
-    """What models and indexes among some paths declare."""
+    """The settings of models and indexes among the given paths."""
     indexes = [path for path in paths if (path / "docid").is_file() or (path / MANIFEST).is_file()]
     models = [path for path in paths if (path / "config.json").is_file() and path not in indexes]
     yield from (check_model(path) for path in models)
@@ -190,7 +190,7 @@ def check_directories(paths: list[Path]) -> Iterator[Finding]:
 
 
 def check_tokenizers(paths: list[Path]) -> Iterator[Finding]:
-    """Whether stock Pyserini reads a model's tokenizer as the model's own files say."""
+    """Whether stock Pyserini reads a model's tokenizer as declared in the model's own files."""
     models = [path for path in paths if (path / "config.json").is_file()]
     if not models:
         return
@@ -202,22 +202,22 @@ def check_tokenizers(paths: list[Path]) -> Iterator[Finding]:
         except I3Error as error:
             yield Finding("tokenizer", f"{path}", str(error))
             continue
-        alike = "transformers reads it as its files say"
+        alike = "transformers reads it as declared in its files"
         yield Finding("tokenizer", f"{path}: {found or alike}", FIX if found else None)
 
 
 def diagnose(paths: Sequence[AnyPath] = ()) -> Diagnosis:
-    """Checks this machine, and what models and indexes declare.
+    """Checks this machine, models and indexes.
 
-    Says how a model encodes, whether transformers reads its tokenizer as its files say, how an
-    index was encoded and by which command stock Pyserini searches it, and names words in paths that
-    lead stock Pyserini astray.
+    For a model, prints its settings and whether transformers reads its tokenizer as declared. For
+    an index, prints how it was encoded and the command to search it with stock Pyserini. Reports
+    words in paths by which stock Pyserini selects another encoder class.
 
     Args:
-        paths: models, indexes, and names that you mean to give to models.
+        paths: models, indexes, and planned names of models.
 
     Returns:
-        What was found; printed, a line for each check, with its fix.
+        The results; prints one line per check, with fixes.
     """
     checks: list[Callable[[], Finding]] = [
         check_python,

@@ -88,4 +88,4 @@ def check_tag(tag: str | None) -> None:
         I3Error: it is empty or contains white space.
     """
     if tag is not None and tag.split() != [tag]:
-        raise I3Error(f"tag {tag!r} is empty or has white space in it")
+        raise I3Error(f"tag {tag!r} is empty or contains white space")

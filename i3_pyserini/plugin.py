@@ -1,7 +1,7 @@
-"""`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands that know I³ encoders.
+"""`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands with I³ encoders.
 
-Pyserini's tables get our encoders under "i3", and its command lines accept `--encoder-class i3`.
-An index is compared with what will encode the queries before Java starts.
+Registers our encoders as "i3" in Pyserini, so that its commands accept `--encoder-class i3`.
+Compares the index with the query encoder before Java starts.
 """
 
 import argparse
@@ -21,7 +21,7 @@ COMMANDS = ("pyserini.encode", SEARCH)
 NAME = "i3"
 USAGE = f"""usage: python -m i3_pyserini.plugin {{{",".join(COMMANDS)}}} …
 
-Runs the stock Pyserini command with the arguments behind its name; --encoder-class i3 takes an
+Runs the stock Pyserini command with the given arguments; --encoder-class i3 accepts an
 I³ model directory."""
 
 
@@ -42,13 +42,13 @@ def main() -> None:
 
 
 def check_search(arguments: Sequence[str]) -> None:
-    """Compares the index with what will encode the queries before Pyserini spends its ten seconds.
+    """Compares the index with the query encoder, before Pyserini starts.
 
     Args:
         arguments: of `pyserini.search.faiss`.
 
     Raises:
-        I3Error: the index is absent, or its manifest says otherwise.
+        I3Error: the index does not exist, or contradicts the encoder.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--index", "--encoder", "--encoder-class", "--encoded-queries", "--query-prefix"):
@@ -75,12 +75,12 @@ def check_search(arguments: Sequence[str]) -> None:
 
 
 def _stock_encoder(given: argparse.Namespace, made_by: "EncoderRecord") -> "EncoderRecord":
-    """What Pyserini's class `auto` does with its flags; it knows no declarations."""
+    """The settings of Pyserini's class `auto` with its flags, without declarations."""
     from i3_pyserini.model.fingerprint import fingerprint
     from i3_pyserini.model.settings import prompt_of
 
     return replace(
-        made_by,  # where it cuts, its own tokenizer says
+        made_by,  # truncates at the limit of its own tokenizer
         name=given.encoder,
         # An I³ model's query encoder is a folder in it, with a fingerprint of its own.
         fingerprint=fingerprint(Path(given.encoder)) if made_by.kind == "auto" else None,

@@ -1,15 +1,16 @@
-"""Writing files and folders so that half a result never looks whole.
+"""Writes files and folders atomically.
 
-| to write                                   | use                                              |
-| ------------------------------------------ | ------------------------------------------------ |
-| a new text or binary file                  | `new_file`, `new_bytes`                          |
-| a file that a library writes by name       | `replacing`                                      |
-| a new folder                               | `new_folder`                                     |
-| what lies complete under another name      | `publish_file`, `publish_folder`                 |
-| a folder or file, alone among processes    | `locked`, `exclusive`                            |
+| to write                                   | use                                              | |
+------------------------------------------ | ------------------------------------------------ | | a
+new text or binary file                  | `new_file`, `new_bytes`                          | | a
+file that a library writes by name       | `replacing`                                      | | a
+new folder                               | `new_folder`                                     | | a
+complete file under another name | `publish_file`, `publish_folder`                 | | a folder or
+file, alone among processes    | `locked`, `exclusive`                            |
 
 Everything is written under a hidden name beside the target (`.NAME.partial-MACHINE-PID-RANDOM`),
-put on the disk, and renamed. What a killed process left goes when its target is written again.
+synced to disk, and renamed. Leftovers of a killed process are removed when its target is written
+again.
 """
 
 import hashlib
@@ -42,8 +43,8 @@ def new_file(path: Path, overwrite: bool = False) -> Iterator[TextIO]:
     """Opens a UTF-8 text file that appears under its name only when the block ends without error.
 
     Args:
-        path: the file; folders above it are made.
-        overwrite: replace an older file.
+        path: the file; missing parent folders are created.
+        overwrite: replace an existing file.
 
     Raises:
         I3Error: it exists, or cannot be written.
@@ -58,8 +59,8 @@ def new_bytes(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Opens a binary file that appears under its name only when the block ends without error.
 
     Args:
-        path: the file; folders above it are made.
-        overwrite: replace an older file.
+        path: the file; missing parent folders are created.
+        overwrite: replace an existing file.
 
     Raises:
         I3Error: it exists, or cannot be written.
@@ -71,15 +72,15 @@ def new_bytes(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Iterator[Path]:
-    """Gives a hidden name to write a file under, which takes its place when the block ends.
+    """Yields a hidden name to write a file under; the file is renamed when the block ends.
 
     Args:
-        path: the file; folders above it are made, and an older file is replaced.
-        *failures: besides OSError, what the block raises where the disk is full and the like.
-        advice: what to do then, at the end of the error line.
+        path: the file; missing parent folders are created, and an existing file is replaced.
+        *failures: exceptions besides OSError that mean that writing failed, such as a full disk.
+        advice: advice at the end of the error message.
 
     Yields:
-        The hidden name; no file is there yet.
+        The hidden name; the file does not exist yet.
 
     Raises:
         I3Error: it cannot be written.
@@ -100,11 +101,11 @@ def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Itera
 
 @contextmanager
 def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
-    """Gives an empty hidden folder, which takes the place of another when the block ends.
+    """Yields an empty hidden folder, which is renamed when the block ends.
 
     Args:
-        path: the folder; an older one is replaced. What may be replaced is the caller's decision.
-        *failures: besides OSError, what the block raises where the disk is full and the like.
+        path: the folder; an existing one is replaced. The caller checks whether it may be replaced.
+        *failures: exceptions besides OSError that mean that writing failed, such as a full disk.
 
     Raises:
         I3Error: it cannot be written.
@@ -124,7 +125,7 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
 
 
 def publish_file(partial: Path, path: Path) -> None:
-    """Gives a complete file its name, when its content is on the disk.
+    """Renames a complete file after syncing its content to disk.
 
     Raises:
         OSError: it cannot be written or renamed.
@@ -135,10 +136,10 @@ def publish_file(partial: Path, path: Path) -> None:
 
 
 def publish_folder(partial: Path, target: Path) -> None:
-    """Gives a complete folder its name, when its files are on the disk; replaces an older folder.
+    """Renames a complete folder after syncing its files to disk; replaces an existing folder.
 
     Raises:
-        OSError: it cannot be written or renamed; the older folder has its name then.
+        OSError: it cannot be written or renamed; the existing folder is kept.
     """
     for path in (*partial.rglob("*"), partial):
         sync(path)
@@ -158,7 +159,7 @@ def publish_folder(partial: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Puts a file's content, or the names in a folder, on the disk, to survive a power loss."""
+    """Syncs a file's content, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -167,15 +168,15 @@ def sync(path: Path) -> None:
 
 
 def hidden(path: Path, kind: str = "partial") -> Path:
-    """A new name beside a file or folder, under which this process writes it."""
+    """A new hidden name beside a file or folder, for this process."""
     writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     return path.with_name(f"{_start(path, kind)}{writer}")
 
 
 def remove_left_over(path: Path) -> None:
-    """Removes what processes that have ended left of a file or folder.
+    """Removes leftovers of ended processes for a file or folder.
 
-    Of other machines, that is what has not changed for a week.
+    For other machines, files that have not changed for a week.
 
     Args:
         path: the file or folder.
@@ -239,19 +240,19 @@ def unfinished(path: Path) -> Path:
 
 
 def cannot_write(path: Path, error: Exception, advice: str = "") -> I3Error:
-    """The error line for a file or folder that cannot be written."""
+    """The error for a file or folder that cannot be written."""
     reason = getattr(error, "strerror", None) or error
     return I3Error(f"{path}: cannot be written ({reason})" + (f"; {advice}" if advice else ""))
 
 
 def refuse_existing(path: Path, overwrite: bool = False) -> None:
-    """Raises if something is in the way of a file that will be written later.
+    """Raises if a file that will be written later already exists.
 
     Raises:
-        I3Error: `path` exists and is not to be replaced, or is a folder.
+        I3Error: `path` exists and must not be replaced, or is a folder.
     """
     if path.is_dir():
-        raise I3Error(f"{path}: is a folder; name a file")
+        raise I3Error(f"{path}: is a folder; expected a file")
     if path.exists() and not overwrite:
         raise I3Error(f"{path}: exists; choose another name, or --overwrite")
 
@@ -265,7 +266,7 @@ def refuse_inputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
     used = {path.resolve() for path in inputs if path}
     for path in outputs:
         if path and path.resolve() in used:
-            raise I3Error(f"{path}: is named twice; an output needs a name of its own")
+            raise I3Error(f"{path}: is given twice; choose another output")
         used |= {path.resolve()} if path else set()
 
 
@@ -274,7 +275,7 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
     Args:
         path: the file.
-        algorithm: "md5" for what its publisher hashed so.
+        algorithm: hash algorithm, such as "md5".
 
     Raises:
         I3Error: it cannot be read.
@@ -301,30 +302,30 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes that ask for it out of a folder; ends with the process, killed or not.
+    """Locks a folder; the lock ends with the process, even if it is killed.
 
     Args:
-        folder: the folder, which is made if need be.
+        folder: the folder, created if necessary.
 
     Raises:
-        I3Error: another process is at work there, or the folder cannot be made.
+        I3Error: another process holds the lock, or the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise I3Error(f"{folder}: cannot be written ({error.strerror})") from error
-    with exclusive(folder / LOCK, folder, "another process is at work here; wait for it"):
+    with exclusive(folder / LOCK, folder, "another process is working here; wait for it"):
         yield
 
 
 @contextmanager
 def exclusive(lock: Path, subject: Path, busy: str) -> Iterator[None]:
-    """Holds a lock of the operating system, which ends with the process, killed or not.
+    """Holds a lock of the operating system, which ends with the process, even if it is killed.
 
     Args:
         lock: a file for the lock alone; it is there while the lock is held.
         subject: what is locked, for messages.
-        busy: what to say if another process holds it.
+        busy: message if another process holds it.
 
     Raises:
         I3Error: another process holds it, or the disk has no locks.

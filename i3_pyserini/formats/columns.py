@@ -1,4 +1,4 @@
-"""Files of columns, which runs and qrels are: read by polars; mistakes are named by their line."""
+"""Reads files of columns (runs and qrels) with polars; errors name the line."""
 
 import csv
 import re
@@ -26,13 +26,13 @@ NO_BYTE = "\x01"  # a separator that no text has, so that a line is one column
 
 @dataclass(frozen=True)
 class Columns:
-    """A kind of file of columns.
+    """A kind of column file.
 
     Attributes:
-        what: what such a file is called, for messages.
+        what: name of the kind, for messages.
         layouts: names of the columns, by their number, of files without a header; those that
             begin with "_" are not returned.
-        numbers: names of the columns that hold numbers, where they are there.
+        numbers: names of numeric columns, if present.
         roles: what a header calls a column, by its name here; a header has the first two of them.
     """
 
@@ -193,7 +193,7 @@ def _lines(path: Path, source: Source, rows: int | None = None, skip: int = 0) -
             glob=False,
         )[LINE]
     except pl.exceptions.SchemaError as error:
-        raise I3Error(f"{path}: cannot be read: it is no text file") from error
+        raise I3Error(f"{path}: cannot be read: not a text file") from error
     except (pl.exceptions.PolarsError, OSError) as error:
         where = f"{path}{_undecodable(path, source)}"
         raise I3Error(f"{where}: cannot be read: {str(error).splitlines()[0]}") from error

@@ -41,7 +41,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             f"{path}: the compressed content is damaged or truncated ({error})"
         ) from error
     except IsADirectoryError as error:
-        raise I3Error(f"{path}: is a folder; name a file") from error
+        raise I3Error(f"{path}: is a folder; expected a file") from error
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -1,6 +1,6 @@
-"""Which files of a corpus hold passages, and in what format each is.
+"""Finds the passage files of a corpus and their formats.
 
-A folder is read with its sub-folders, in the order of their names. What is not read is listed.
+A folder is read recursively, in the order of names. Files that are skipped are listed.
 """
 
 import re
@@ -39,7 +39,7 @@ class PassageFile:
 
     Attributes:
         path: the file.
-        format: the format of its content, when it is decompressed.
+        format: format of its (decompressed) content.
         compressed: whether it is compressed by gzip or zstd.
     """
 
@@ -49,18 +49,18 @@ class PassageFile:
 
     @property
     def seekable(self) -> bool:
-        """Whether a line can be read without all lines before it."""
+        """Whether lines can be read with random access."""
         return self.format == "jsonl" and not self.compressed
 
 
 def find_files(path: Path) -> tuple[PassageFile, ...]:
-    """Lists the files of a corpus, and notes those of a folder that are not read.
+    """Lists the files of a corpus; a note lists skipped files of a folder.
 
     Args:
         path: a file, or a folder.
 
     Raises:
-        I3Error: there is nothing at `path`, no file of passages in it, or one cannot be read.
+        I3Error: `path` does not exist, contains no passage files, or a file cannot be read.
     """
     if not path.is_dir():
         return (_single(path),)
@@ -68,7 +68,7 @@ def find_files(path: Path) -> tuple[PassageFile, ...]:
     listing.walk(path)
     if not listing.files:
         found = f"; it has {_shown(listing.others)}" if listing.others else ""
-        raise I3Error(f"{path}: no file of passages in this folder ({EXPECTED}){found}")
+        raise I3Error(f"{path}: no passage files in this folder ({EXPECTED}){found}")
     if listing.others:
         note(f"{path}: not read: {_shown(listing.others)}")
     return tuple(listing.files)
@@ -171,7 +171,7 @@ def _format_by_content(path: Path) -> Format:
         return "jsonl"
     if path.name.lower().endswith((".txt", *(f".txt{suffix}" for suffix in COMPRESSED))):
         return "tsv"
-    raise I3Error(f"{path}: not known as a file of passages ({EXPECTED})")
+    raise I3Error(f"{path}: not a known passage file ({EXPECTED})")
 
 
 def bare_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Data sets by name: those that everyone reports, and any through ir_datasets."""
+"""Data sets by name: presets, and any data set of ir_datasets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Preset:
-    """How a collection is reported.
+    """The usual measures and qrels of a collection.
 
     Attributes:
         measures: in the notation of ir-measures.
-        note: what a reader of the table must know.
+        note: a note about the scores.
         dataset: the ir_datasets id of its qrels; None where the preset is for many.
         passages: passages of the whole collection; None where the preset is for many.
     """
@@ -28,7 +28,7 @@ class Preset:
 
 
 V1, V2 = 8_841_823, 138_364_198
-_FROM_2 = "graded judgements 0-3; AP, RR and R count a passage as relevant from 2 on"
+_FROM_2 = "graded judgments 0-3; AP, RR and R count levels of 2 and above as relevant"
 _DL = ("nDCG@10", "AP(rel=2)", "RR(rel=2)", "R(rel=2)@1000")
 # As the tracks of 2021 and 2022 report: runs of 100 passages, on the second collection.
 _DL_V2 = ("nDCG@10", "AP(rel=2)@100", "RR(rel=2)@100", "R(rel=2)@100")
@@ -36,7 +36,7 @@ _DL_V2 = ("nDCG@10", "AP(rel=2)@100", "RR(rel=2)@100", "R(rel=2)@100")
 PRESETS = {
     "msmarco-passage-dev": Preset(
         ("RR@10", "R@50", "R@1000"),
-        "made for binary judgements, about one relevant passage a query",
+        "for binary judgments, about one relevant passage per query",
         "msmarco-passage/dev/small",
         V1,
     ),
@@ -46,11 +46,9 @@ PRESETS = {
     "trec-dl-2022": Preset(_DL_V2, _FROM_2, "msmarco-passage-v2/trec-dl-2022/judged", V2),
     "beir": Preset(
         ("nDCG@10", "R@100", "R@1000"),
-        "BEIR leaves a passage out that has its query's id: search with --remove-query",
+        "BEIR ignores a passage with the id of its query: search with --remove-query",
     ),
-    "miracl": Preset(
-        ("nDCG@10", "R@100"), "made for binary judgements, about ten passages a query"
-    ),
+    "miracl": Preset(("nDCG@10", "R@100"), "for binary judgments, about ten passages per query"),
 }
 
 
@@ -72,13 +70,14 @@ def from_ir_datasets(name: str, read: Callable[[Any], T], instead: str) -> T:
     try:
         return read(ir_datasets.load(name))
     except KeyError as error:
-        raise I3Error(f"{name}: neither a file nor a data set that ir_datasets knows") from error
+        raise I3Error(f"{name}: neither a file nor an ir_datasets id") from error
     except AttributeError as error:
         raise I3Error(
-            f"{name}: this data set has no such part; name one that has, such as "
+            f"{name}: this data set has no such part; use one that has, such as "
             "beir/nfcorpus/test, or a file"
         ) from error
-    except Exception as error:  # whatever its download raises
+    except Exception as error:  # any exception of the download
         raise I3Error(
-            f"{name}: ir_datasets could not get it ({type(error).__name__}); offline? {instead}"
+            f"{name}: ir_datasets could not download it ({type(error).__name__}); offline? "
+            f"{instead}"
         ) from error

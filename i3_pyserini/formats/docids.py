@@ -1,4 +1,4 @@
-"""The ids of vectors: one reader for all who want them, in memory or one by one; one writer.
+"""Reads and writes the ids of vectors, in memory or one by one.
 
 A `docid` file has one id a line, in the order of the vectors. 8.8 million of them take 150 MB and
 a second to read.
@@ -125,7 +125,7 @@ class IdFile:
         except OSError as error:
             raise I3Error(f"{self.path}: cannot be read ({error.strerror})") from error
         if last not in (b"", b"\n"):
-            raise I3Error(f"{self.path}: its last line has no end; it was cut off")
+            raise I3Error(f"{self.path}: its last line is incomplete; the file was truncated")
 
 
 def count_ids(files: Sequence[IdFile], scratch: Path | None = None) -> list[int]:
@@ -201,7 +201,7 @@ def _parsed(lines: bytes, path: Path, first: int) -> pl.Series:
     if invalid.any():
         row = int(invalid.arg_true()[0])
         raise I3Error(
-            f"{path}, line {first + row}: id {ids[row] or ''!r} is empty or has white space in it"
+            f"{path}, line {first + row}: id {ids[row] or ''!r} is empty or contains white space"
         )
     return ids
 

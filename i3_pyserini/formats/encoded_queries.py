@@ -1,4 +1,4 @@
-"""Encoded queries: a file that is safe to read, beside the pickle that stock Pyserini wants."""
+"""Encoded queries: a safetensors file, and the pickle for stock Pyserini."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class EncodedQueries:
     """Queries that a model has encoded.
 
     Attributes:
-        path: the folder that they are in.
+        path: their folder.
         rows: row of each query id.
         vectors: float32 [Q, H].
         made_by: the encoder, as in an index's manifest; an empty record if it is not known.
@@ -41,7 +41,7 @@ class EncodedQueries:
         """The vectors of some topics, float32 [topics, H].
 
         Raises:
-            I3Error: one is not there.
+            I3Error: a topic has no vector.
         """
         missing = next((qid for qid in topics if qid not in self.rows), None)
         if missing is not None:
@@ -130,7 +130,7 @@ def read_encoded_queries(folder: Path) -> EncodedQueries:
         return _read(folder, path)
     if (folder / PICKLE).is_file():
         raise I3Error(
-            f"{folder}: only {PICKLE} is here, and reading a pickle runs what is in it; encode the "
+            f"{folder}: only {PICKLE} is here, and reading a pickle can execute code; encode the "
             "topics again with i3-pyserini encode-topics, or search with stock Pyserini"
         )
     if any((folder / names[0]).is_file() for names in FILES.values()):
@@ -174,7 +174,7 @@ def _encoder_of_vectors(folder: Path) -> EncoderRecord:
     made_by = read_manifest(folder).encoder
     if made_by.kind == "i3":
         raise I3Error(
-            f"{folder}: vectors of passages, and an I³ model encodes queries otherwise; encode "
+            f"{folder}: vectors of passages, but an I³ model encodes queries differently; encode "
             "the topics with i3-pyserini encode-topics"
         )
     return replace(made_by, query_prompt=made_by.passage_prompt)

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a folder of data holds, where it came from, and whether it is still so."""
+"""`manifest.json` of a data folder: its files with sources and hashes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ class FileRecord(Record):
     Attributes:
         size: bytes.
         sha256: hash of its bytes.
-        source: where it came from.
-        licence: in short; "" if unknown.
+        source: its source.
+        licence: short name of its license; "" if unknown.
         collection: name of the collection that it is; None if it is none.
     """
 
@@ -65,7 +65,7 @@ class Manifest:
         """Reads the manifest of a folder.
 
         Raises:
-            I3Error: there is none, or it is damaged.
+            I3Error: it does not exist or is damaged.
         """
         try:
             content = _read(folder)
@@ -120,7 +120,7 @@ class Manifest:
         )
 
     def check(self) -> Iterator[tuple[str, str]]:
-        """Reads every recorded file; yields its path and "ok", "missing" or what is wrong."""
+        """Checks every recorded file; yields its path and "ok", "missing" or the error."""
         for name, record in self.files.items():
             path = self.folder / name
             if not path.is_file():
@@ -128,7 +128,7 @@ class Manifest:
             elif (size := path.stat().st_size) != record.size:
                 yield name, f"has {size:,} bytes, should have {record.size:,}"
             elif file_hash(path) != record.sha256:
-                yield name, "other bytes than recorded (sha256)"
+                yield name, "content differs from the record (sha256)"
             else:
                 yield name, "ok"
 

@@ -1,4 +1,4 @@
-"""Hits: what a search found, as arrays; and how equal scores are put in order."""
+"""Search hits as arrays, and the order of equal scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ NO_HIT = -1
 
 
 class Hit(NamedTuple):
-    """A passage that a search found.
+    """A search hit.
 
     Attributes:
         docid: its id.
@@ -29,7 +29,7 @@ class Hits:
 
     Attributes:
         scores: float32 [Q, k], descending within a query; -inf where there is no hit.
-        rows: int64 [Q, k], the hits' rows in the index; -1 where there is none.
+        rows: int64 [Q, k], the rows of hits in the index; -1 for no hit.
     """
 
     scores: Scores

@@ -1,4 +1,4 @@
-"""An index directory: vectors, their ids, and a manifest that says what they are.
+"""Index directories: vectors, their ids, and a manifest.
 
     INDEX/index, docid          or embeddings.npy, docid, or embeddings.jsonl: see `vector_files`
     INDEX/manifest.json         what is known of them; an index of stock Pyserini has none
@@ -33,19 +33,19 @@ FORMAT = 2  # of the manifest; grows when a key that is there already gets anoth
 
 @dataclass(frozen=True)
 class EncoderRecord(Record):
-    """What made the vectors. All that they depend on is here; None where it is not known.
+    """The encoder of the vectors, with everything that affects them; None for unknown values.
 
     Attributes:
         kind: "i3", "auto" (any Hugging Face encoder) or "imported".
         name: the model's directory or hub name.
         fingerprint: SHA-256 of its configuration and weights.
-        dimension: numbers in its vectors.
-        dtype: that it computed in: "fp32", "bf16" or "fp16".
+        dimension: dimension of its vectors.
+        dtype: precision of the computation: "fp32", "bf16" or "fp16".
         backend: "torch" or "openvino".
         pooling: this and the following fields up to `similarity` are those of
             `i3_pyserini.model.settings.EncoderSettings`, which says what they mean.
-        tokenizer: SHA-256 of what turns text into ids.
-        contradicted: flags that overruled what the model declares, as `name: declared -> given`.
+        tokenizer: SHA-256 of the tokenizer.
+        contradicted: flags that override the model's declarations, as `name: declared -> given`.
         cut: share of the passages that were longer than `passage_length`, from 0 to 1.
         libraries: versions of those that computed the vectors.
     """
@@ -102,7 +102,7 @@ class EncoderRecord(Record):
 
 @dataclass(frozen=True)
 class CorpusRecord(Record):
-    """What was encoded.
+    """The encoded corpus.
 
     Attributes:
         name: of the collection, if `i3_pyserini.data` made it.
@@ -200,7 +200,7 @@ class SourceRecord(Record):
 
 @dataclass(frozen=True)
 class IndexManifest(Record):
-    """What is known of an index.
+    """The manifest of an index.
 
     Attributes:
         format: see `FORMAT`.
@@ -237,7 +237,7 @@ class IndexManifest(Record):
         """The manifest of a directory; None where there is none.
 
         Raises:
-            I3Error: it is damaged, or of a newer version that gives known keys other meanings.
+            I3Error: it is damaged, or from a newer version that changed the meaning of keys.
         """
         path = index / MANIFEST
         try:
@@ -276,7 +276,7 @@ def read_manifest(index: Path) -> IndexManifest:
 
 @dataclass(frozen=True)
 class IndexDirectory:
-    """An index directory that is there; its vectors are not read yet.
+    """An existing index directory; its vectors are read later.
 
     Attributes:
         path: the directory.
@@ -292,11 +292,11 @@ class IndexDirectory:
 
     @classmethod
     def open(cls, path: Path, kind: "Kind | None" = None) -> "IndexDirectory":
-        """Looks into a directory.
+        """Opens an index directory.
 
         Args:
             path: the directory.
-            kind: that its files must be of, such as "faiss" to be searched; None for any.
+            kind: required kind of files, such as "faiss" for search; None for any.
 
         Raises:
             I3Error: it has no vectors, or its manifest is damaged.

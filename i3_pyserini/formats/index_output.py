@@ -1,4 +1,4 @@
-"""An output directory: refused if something is in the way, and there only when it is complete."""
+"""Output directories, which appear only when they are complete."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +20,10 @@ BYTES_OF_AN_ID = 16
 
 
 class IndexOutput:
-    """A directory of vectors in the making.
+    """A directory of vectors that is being written.
 
-    All work is done in a hidden folder beside the target, which other processes are kept out of.
-    The manifest is written last, then the folder is moved into place.
+    All work is done in a locked hidden folder beside the target. The manifest is written last, then
+    the folder is renamed.
 
     Args:
         target: the directory to write.
@@ -31,7 +31,7 @@ class IndexOutput:
         overwrite: replace what is there.
 
     Raises:
-        I3Error: something is there already.
+        I3Error: the target exists.
     """
 
     def __init__(self, target: Path, kind: Kind = "faiss", overwrite: bool = False) -> None:
@@ -109,7 +109,7 @@ class IndexOutput:
             publish_folder(folder, self.target)
             shutil.rmtree(self.folder)
         except OSError as error:
-            advice = "run the same command again when that is fixed"
+            advice = "fix this and run the same command again"
             raise cannot_write(self.target, error, advice) from error
 
     def bytes_needed(self, shape: Shape, contents: int = 0, itemsize: int = 4) -> int:
@@ -145,15 +145,14 @@ class IndexOutput:
     def _refuse_existing(self) -> None:
         target = self.target
         if target.exists() and not target.is_dir():
-            raise I3Error(f"{target}: is a file; name a directory")
+            raise I3Error(f"{target}: is a file; expected a directory")
         found = {path.name for path in target.iterdir()} if target.exists() else set()
         if found and not self.overwrite:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
         known = {MANIFEST, *(name for names in FILES.values() for name in names)}
         if found - known:
             raise I3Error(
-                f"{target}: has other files than an index's ({min(found - known)}); it is not "
-                "overwritten"
+                f"{target}: contains other files ({min(found - known)}); it is not overwritten"
             )
 
     def _completed(self, manifest: IndexManifest, folder: Path, shape: Shape) -> IndexManifest:

@@ -1,4 +1,4 @@
-"""An output that is written block by block, and resumed where it was interrupted.
+"""An output that is written block by block and can be resumed.
 
 Beside the output lie `.NAME.partial` with the lines so far and `.NAME.partial.json` with the
 settings that they were made with, and while a process writes them `.NAME.partial.lock`. All go away
@@ -73,7 +73,7 @@ def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> I
 
     Args:
         output: the file to be; folders above it are made.
-        settings: what its content depends on.
+        settings: everything that affects its content.
         overwrite: replace an older output, and start over if the lines so far had other settings.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Names of columns and fields of topics, judgements and runs, in the order in which they count.
+"""Column and field names of topics, judgments and runs, in order of preference.
 
-One table for all readers, so that a file that one command understands is understood by all.
-Names are compared in lower case, and `-` and blanks are `_`.
+All readers use these tables, so that all commands accept the same files. Names are compared in
+lower case, and `-` and blanks are `_`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

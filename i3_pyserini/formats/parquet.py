@@ -47,7 +47,7 @@ def read_parquet(
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             reason = " ".join(str(error).split())
             raise I3Error(
-                f"{path}: not a sound Parquet file after row {number} ({reason:.200})"
+                f"{path}: not a valid Parquet file after row {number} ({reason:.200})"
             ) from error
 
 

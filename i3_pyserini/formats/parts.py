@@ -1,4 +1,4 @@
-"""Part files: some thousand vectors with their ids, written whole or not at all.
+"""Part files: some thousand vectors with their ids, written atomically.
 
 A part is a safetensors file with `vectors` [N, H] (float32 or float16) and `ids` (uint8: UTF-8, a
 line end after each), and in its header the number of passages, a SHA-256 of both, and the job that
@@ -82,7 +82,7 @@ def read_part(path: Path, job: str) -> Block:
     except (OSError, SafetensorError) as error:
         raise DamagedPartError(f"{path}: {error}") from error
     if header.get("job") != job or header.get("sha256") != _hash(tensors):
-        raise DamagedPartError(f"{path}: of another job, or changed since it was written")
+        raise DamagedPartError(f"{path}: belongs to another job, or has changed")
     return Block(tensors["ids"].tobytes().decode("utf-8").split("\n")[:-1], tensors["vectors"])
 
 
@@ -105,8 +105,8 @@ def read_cut(path: Path) -> int | None:
 
 def _advice(vectors: Array) -> str:
     if vectors.dtype == np.float16:
-        return "store it as --store-dtype fp32, or see whether the model is sound"
-    return "is the model sound? (with --dtype fp16 try bf16 or fp32)"
+        return "use --store-dtype fp32, or check the model"
+    return "is the model damaged? (with --dtype fp16 try bf16 or fp32)"
 
 
 def _bytes_of(ids: list[str]) -> Array:

@@ -1,4 +1,4 @@
-"""One passage, and which fields of a record its id, title and text are."""
+"""Passages, and the fields of a record for id, title and text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,7 +171,8 @@ def checked_id(value: object) -> str:
     docid = str(value)
     if not docid or docid != "".join(docid.split()) or "\0" in docid:
         raise I3Error(
-            f"id {shortened(docid)} is empty or has white space in it, which run files cannot hold"
+            f"id {shortened(docid)} is empty or contains white space, which is not allowed in "
+            "run files"
         )
     refuse_surrogates(docid, "the id")
     return docid

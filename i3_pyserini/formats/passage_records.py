@@ -69,7 +69,7 @@ def _header(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise I3Error(
-            f"{place(file, number)}: two columns are called {shortened(twice)}; rename one"
+            f"{place(file, number)}: two columns are named {shortened(twice)}; rename one"
         )
     return names
 
@@ -78,7 +78,7 @@ def _advice(names: list[str], required: bool | None) -> str:
     """What to do about a first row that is no usable header."""
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
         return f"; are columns separated by {found!r}? Name it by column_delimiter"
-    what = "name the fields that are there" if required else "rename the columns"
+    what = "give the names of the fields" if required else "rename the columns"
     return f"; {what}, or say --no-header (header=False) if this is a passage"
 
 

@@ -1,4 +1,4 @@
-"""A corpus: the passages of a file or folder, read in one way by every command."""
+"""The reader of corpora, used by every command."""
 
 import shutil
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Paths as functions take them, and as they return them: with what was written there."""
+"""Paths as arguments, and as results with a summary."""
 
 import os
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ NameOrPath = str | Path | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Written:
-    """A file or folder that was written; usable wherever a path is.
+    """A file or folder that was written; can be used as a path.
 
     Attributes:
         path: the file or folder.
-        summary: what is in it, in words.
+        summary: description of its content.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Judgements (qrels): their one reader and writer. Nothing odd in them is accepted in silence."""
+"""Reads and writes qrels. Unusual content is an error or reported in a note."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -71,7 +71,7 @@ def read_qrels(name_or_path: str | Path, duplicates: Duplicates = "refuse") -> p
     rows = from_ir_datasets(
         _data_set(name),
         lambda data: [(qrel.query_id, qrel.doc_id, qrel.relevance) for qrel in data.qrels_iter()],
-        "Download the qrels and name the file",
+        "Download the qrels and use that file",
     )
     return judgements_of(rows, name, "judgement", duplicates).table.select(*SCHEMA)
 
@@ -87,7 +87,7 @@ def read_judgements(path: Path, duplicates: Duplicates = "refuse") -> Judgements
 
     Raises:
         I3Error: it cannot be read, there are none, a line has other columns than the first, a level
-            is no whole number, or a pair has two levels.
+            is not an integer, or a pair has two levels.
     """
     table = read_columns(path, QRELS)
     if table.is_empty():
@@ -113,7 +113,7 @@ def judgements_of(
         duplicates: see `read_judgements`.
 
     Raises:
-        I3Error: an id is missing, a level is no whole number, or a pair has two levels.
+        I3Error: an id is missing, a level is not an integer, or a pair has two levels.
     """
     columns: tuple[list[str], list[str], list[float]] = ([], [], [])
     for number, (qid, pid, level) in enumerate(rows, start=1):
@@ -200,7 +200,7 @@ def as_polars(qrels: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
     """The same columns in polars.
 
     Raises:
-        I3Error: a level is no whole number.
+        I3Error: a level is not an integer.
     """
     if isinstance(qrels, pl.DataFrame):
         return qrels
@@ -229,7 +229,7 @@ def _data_set(name: str) -> str:
     """
     preset = PRESETS.get(name)
     if preset and not preset.dataset:
-        raise I3Error(f"{name} is for many collections: name the qrels, and {name} as measures")
+        raise I3Error(f"{name} is for several collections: give the qrels, and {name} as measures")
     close = difflib.get_close_matches(name, PRESETS, n=1)
     if close and not preset:
         raise I3Error(f"{name}: no such file; did you mean {close[0]}?")
@@ -264,12 +264,12 @@ def _whole_levels(judgements: Judgements) -> pl.DataFrame:
     """The table with levels as integers.
 
     Raises:
-        I3Error: one is no whole number, or too high.
+        I3Error: one is not an integer, or too high.
     """
     levels = judgements.table["relevance"]
     for wrong, what, advice in (
-        (levels != levels.round(), "is no whole number", "round it, or give levels"),
-        (levels.abs() > HIGHEST, "is no level", f"levels are at most {HIGHEST:,}"),
+        (levels != levels.round(), "is not an integer", "round it, or give levels"),
+        (levels.abs() > HIGHEST, "is not a level", f"levels are at most {HIGHEST:,}"),
     ):
         if wrong.any():
             row = int(wrong.arg_max() or 0)

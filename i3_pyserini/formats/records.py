@@ -1,4 +1,4 @@
-"""JSON objects as dataclasses: checked when they are read, and written without losing a key.
+"""JSON objects as dataclasses, checked when read and written with unknown keys.
 
 A record is a frozen dataclass. Its fields name the JSON keys; `key(...)` gives a field another one.
 Keys that no field has are kept in the field `extra`, so that a file of a newer version keeps what

@@ -1,4 +1,4 @@
-"""Run files: written from arrays, with scores that every evaluator ranks alike."""
+"""Writes run files from arrays, with scores that every evaluator ranks alike."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ def write_run(
 
 @contextmanager
 def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Writer]:
-    """A run that is written some queries at a time, and has its name when it is complete.
+    """Writes a run in blocks of queries; the file appears when it is complete.
 
     Scores are written as single-precision numbers that descend strictly within a query: where two
     hits are equal, the second gets the next smaller number. So tools that break ties differently
@@ -63,7 +63,7 @@ def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Wr
             odd = next((qid for qid in qids if qid.split() != [qid]), None)
             if odd is not None:
                 raise I3Error(
-                    f"query id {odd!r} is empty or has white space in it, which a run cannot hold; "
+                    f"query id {odd!r} is empty or contains white space, which a run cannot hold; "
                     "rename it"
                 )
             frame = _frame(qids, hits, docids, tag)

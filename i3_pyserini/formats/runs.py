@@ -1,4 +1,4 @@
-"""Reading runs, checked and ranked: nothing odd in them is accepted in silence."""
+"""Reads, checks and ranks runs. Unusual content is an error or reported in a note."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Run:
         lines: columns query_id, doc_id and score (float64, what the file says: the score, or the
             rank below zero), in the order of the file.
         order: the lines by rank; None if that is their order.
-        warnings: what a reader of its scores must know.
+        warnings: warnings about its scores.
         scored: whether the file has scores, and not ranks alone.
     """
 
@@ -183,7 +183,7 @@ def _check_ranks(table: pl.DataFrame, path: Path) -> None:
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise I3Error(
-            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is no whole number; "
+            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is not an integer; "
             "for scores write TREC's six columns"
         )
 

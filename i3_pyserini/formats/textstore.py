@@ -1,4 +1,4 @@
-"""Texts by id, on disk: what training needs of a collection that may not fit in memory.
+"""The text store: texts by id on disk, for collections that may not fit in memory.
 
 A store is one SQLite file, built once from the collection and mapped into memory when it is read,
 so that a process holds no more than the pages it has lately touched (SQLite maps at most 2 GB; of a
@@ -156,7 +156,7 @@ def _path(source: Path, cache: Path | None, identity: str) -> Path:
 
 def _write(path: Path, source: Path, build: Callable[[Path], None]) -> None:
     """Gives a store its name when it is complete."""
-    advice = "name another folder with --data.cache (in `data` commands --cache)"
+    advice = "choose another folder with --data.cache (in `data` commands --cache)"
     try:
         with replacing(path, sqlite3.OperationalError, advice=advice) as partial:
             build(partial)
@@ -226,7 +226,7 @@ def _rows(corpus: Corpus) -> Iterator[Row]:
         extra = json.dumps(passage.extra, ensure_ascii=False) if passage.extra else None
         yield row, passage.docid, passage.title, passage.text, extra
     if missing := [name for name in corpus.keep if name not in found]:
-        raise I3Error(f"{corpus.path}: no passage has a field {missing[0]!r}, which is to be kept")
+        raise I3Error(f"{corpus.path}: no passage has a field {missing[0]!r}, which is required")
 
 
 def _generated_rows(source: Path) -> Iterator[Row]:
@@ -237,4 +237,4 @@ def _generated_rows(source: Path) -> Iterator[Row]:
         else:
             skipped, example = skipped + 1, example or place
     if skipped:
-        note(f"{source}: {skipped} line(s) without exactly one tab are left out ({example})")
+        note(f"{source}: {skipped} line(s) without exactly one tab are skipped ({example})")

@@ -1,4 +1,4 @@
-"""Topics: query ids and texts. The one reader and writer of files of queries."""
+"""Reads and writes topics: query ids and texts."""
 
 import csv
 import io
@@ -80,7 +80,7 @@ def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
     found = from_ir_datasets(
         PYSERINI_NAMES.get(name_or_path, name_or_path),
         lambda data: [(query.query_id, query.default_text()) for query in data.queries_iter()],
-        "Put the topics into a TSV file (query id, tab, query) and name that",
+        "Put the topics into a TSV file (query id, tab, query) and use that file",
     )
     topics = (Topic(f"{name_or_path}, query {qid}", qid, query.strip()) for qid, query in found)
     return by_id(topics, name_or_path)
@@ -238,8 +238,8 @@ def _header(cells: list[str], place: str) -> list[str]:
     id_name, text_name = find(TOPIC_ID, cells), find(QUERY, cells)
     if id_name is None or text_name is None:
         raise I3Error(
-            f"{place}: {cells[0]!r} is the name of a column, and no other is called "
-            f"{' or '.join(QUERY)}; rename the column of the queries"
+            f"{place}: {cells[0]!r} is a column name, but no other column is named "
+            f"{' or '.join(QUERY)}; rename the query column"
         )
     unread = [name for name in cells if name not in (id_name, text_name)]
     more = f"; not read: {', '.join(unread)}" if unread else ""
@@ -251,7 +251,7 @@ def _columns(cells: Sequence[str], header: Sequence[str], place: str) -> tuple[s
     """Id and query of a row."""
     if len(cells) != (len(header) or PAIR):
         expected = f"the header has {len(header)}" if header else "expected a query id and a query"
-        advice = "" if header else "; name the columns in a header (query_id, query, …)"
+        advice = "" if header else "; add a header with column names (query_id, query, …)"
         raise I3Error(f"{place}: {len(cells)} columns ({cells[-1]!r:.40}); {expected}{advice}")
     if not header:
         return cells[0], cells[1]

@@ -1,4 +1,4 @@
-"""Finding ids that occur twice, in memory that does not grow with their number."""
+"""Finds duplicate ids with constant memory."""
 
 import tempfile
 from collections.abc import Iterable, Iterator

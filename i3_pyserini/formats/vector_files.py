@@ -1,4 +1,4 @@
-"""The files of vectors that Pyserini, Anserini and NumPy read: written and read block by block.
+"""Reads and writes vector files of Pyserini, Anserini and NumPy in blocks.
 
 | kind    | files               | what they are                                                 |
 | ------- | ------------------- | ------------------------------------------------------------- |
@@ -122,7 +122,7 @@ def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror})") from error
     if len(found) < len(header) or found[:4] != header[:4]:
-        raise I3Error(f"{path}: not a FAISS flat inner-product index, which is what encode makes")
+        raise I3Error(f"{path}: not a FAISS flat inner-product index as written by encode")
     (dimension,) = struct.unpack_from("<i", found, 4)
     (passages,) = struct.unpack_from("<q", found, FAISS_COUNT)
     expected = len(header) + passages * dimension * 4
@@ -144,7 +144,7 @@ def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
         array = np.lib.format.open_memmap(path, mode="r")  # neither archives nor pickles
     except Exception as error:  # NumPy parses the header as Python source: SyntaxError and more
         reason = " ".join(str(error).split())
-        raise I3Error(f"{path}: not a .npy file that can be mapped ({reason})") from error
+        raise I3Error(f"{path}: not a .npy file that can be memory-mapped ({reason})") from error
     if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004
         raise I3Error(
             f"{path}: {array.dtype} {list(array.shape)}; expected floats [passages, dimensions]"

@@ -1,1 +1,1 @@
-"""The only door to stock Pyserini: its Java, its Lucene, and how it chooses encoders."""
+"""The interface to stock Pyserini: Java, Lucene, and its choice of encoders."""

@@ -1,4 +1,4 @@
-"""Running stock Pyserini, and the Anserini inside it; building Lucene indexes with them.
+"""Runs stock Pyserini and its Anserini, and builds Lucene indexes.
 
 They run in processes of their own, since importing pyserini starts a Java virtual machine.
 """
@@ -57,7 +57,7 @@ def find_jar() -> Path:
     folders = (spec.submodule_search_locations or []) if spec else []
     jars = [jar for folder in folders for jar in sorted((Path(folder) / JARS).glob("*fatjar.jar"))]
     if not jars:
-        raise I3Error("no Anserini here: pip install pyserini")
+        raise I3Error("Anserini not found: pip install pyserini")
     return jars[-1]
 
 
@@ -69,7 +69,7 @@ def count_indexed(output: str) -> int:
     """
     found = INDEXED.search(output)
     if not found:
-        raise I3Error("Anserini does not say how many passages it has indexed")
+        raise I3Error("Anserini did not report the number of indexed passages")
     return int(found[1].replace(",", ""))
 
 

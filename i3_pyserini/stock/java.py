@@ -1,4 +1,4 @@
-"""Finding a Java runtime that stock Pyserini can start, for those who have none set up.
+"""Finds a Java runtime that stock Pyserini can start.
 
 Pyserini 1.6 and 2 start a virtual machine of Java 21 or newer with the module
 `jdk.incubator.vector`; several packaged runtimes lack that module.
@@ -19,7 +19,7 @@ OLDEST = 21
 MODULE = "jdk.incubator.vector"
 FIX = (
     "install Java 21 or newer with that module (Debian 13, Ubuntu 24.04: apt install "
-    "openjdk-21-jre-headless), or take the one on PyPI: pip install 'i3-pyserini[java]'"
+    "openjdk-21-jre-headless), or the one on PyPI: pip install 'i3-pyserini[java]'"
 )
 
 
@@ -46,9 +46,9 @@ class Java:
 
 
 def find_java() -> tuple[Java | None, list[Java]]:
-    """The first suitable runtime, and all that were looked at.
+    """The first suitable runtime, and all candidates.
 
-    Looked at in this order: `JAVA_HOME`, `java` on the path, the usual folders of distributions,
+    Candidates in this order: `JAVA_HOME`, `java` on the path, the usual folders of distributions,
     the runtime of the PyPI package `arcadedb-embedded`.
     """
     seen: list[Java] = []

@@ -1,4 +1,4 @@
-"""Our vectors in Lucene: indexes of them, and queries as stock Pyserini's dense search wants them.
+"""Lucene indexes of vectors, and queries for stock Pyserini's dense search.
 
 Anserini's reader of vectors wants them in fields `docid` and `vector`, and says that all is well
 when it finds none. `python -m pyserini.index.lucene` 1.6.0 does not come to its indexers of
@@ -95,7 +95,7 @@ def write_topics(queries: EncodedQueries, path: Path, overwrite: bool = False) -
         )
     for qid in queries.rows:
         if qid.isdigit() and not (qid.isascii() and str(int(qid)) == qid):
-            raise I3Error(f"query id {qid!r}: stock Pyserini takes it for a number; rename it")
+            raise I3Error(f"query id {qid!r}: stock Pyserini would read it as a number; rename it")
     with new_file(path, overwrite) as file:
         for qid, row in queries.rows.items():
             vector = json.dumps(queries.vectors[row].tolist())

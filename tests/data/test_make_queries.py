@@ -224,7 +224,7 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
         ),
         ("p1\tone two\n", "first-sentences", "left out: passages with nothing besides (1)"),
         ("p1\ta b c\td\np1\te f g\th\n", "titles", "line 2: passage 'p1' occurs a second time"),
-        ("p 1\ta b c\td\n", "titles", "line 1: id 'p 1' is empty or has white space"),
+        ("p 1\ta b c\td\n", "titles", "line 1: id 'p 1' is empty or contains white space"),
         ("p1\ta\tb\tc\n", "titles", "c.tsv, line 1: 4 fields"),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_collection_folder(
     assert again.returncode == 2 and "topics.dev.tsv: exists" in again.stderr
     assert {path.name: path.read_bytes() for path in data.glob("*.*")} == before
     own = run_module("i3_pyserini", "data", "split", data, "--split", "all", "--names", "all", "x")
-    assert own.returncode == 2 and "topics.all.tsv: is named twice" in own.stderr
+    assert own.returncode == 2 and "topics.all.tsv: is given twice" in own.stderr
     run_module("i3_pyserini", *words, "--split", "all", "--overwrite", check=True)
     assert {path.name: path.read_bytes() for path in data.glob("*.*")} == before
 

@@ -152,7 +152,7 @@ def test_topics_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_bytes(b"q1\t\xff\n")
     with pytest.raises(I3Error, match=r"t\.tsv, line 1: not valid UTF-8"):
         read_topics(str(tmp_path / "t.tsv"))
-    with pytest.raises(I3Error, match=r"neither a file nor a data set|pip install ir_datasets"):
+    with pytest.raises(I3Error, match=r"neither a file nor|pip install ir_datasets"):
         read_topics("no-such-set")
 
 

@@ -160,8 +160,8 @@ def test_a_json_vector_that_is_not_finite_is_named(tmp_path: Path) -> None:
         ([*IDS[:8], "p3"], r"ids\.txt, line 9: id 'p3' occurs a second time"),
         (IDS[:8], r"ids\.txt: 8 ids for 9 vectors"),
         ([*IDS, "p9"], r"ids\.txt: 10 ids for 9 vectors"),
-        ([*IDS[:8], "p 8"], r"ids\.txt, line 9: id 'p 8' is empty or has white space"),
-        ([*IDS[:4], "", *IDS[5:]], r"ids\.txt, line 5: id '' is empty or has white space"),
+        ([*IDS[:8], "p 8"], r"ids\.txt, line 9: id 'p 8' is empty or contains white space"),
+        ([*IDS[:4], "", *IDS[5:]], r"ids\.txt, line 5: id '' is empty or contains white space"),
         ([], r"ids\.txt: 0 ids for 9 vectors"),
     ],
 )
@@ -214,7 +214,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path, ids: Path) -> None:
         (np.ones((9, 4), dtype=np.longdouble), "expected one of float16, float32, float64"),
         (np.ones((9, 4), dtype=np.int8), "expected floats"),
         (np.ones((9, 4, 1)), "expected floats"),
-        (np.array([[None]], dtype=object), "not a .npy file that can be mapped"),
+        (np.array([[None]], dtype=object), "not a .npy file that can be memory-mapped"),
     ):
         with pytest.raises(I3Error) as refused:
             find_vectors(npy(tmp_path, array), ids)
@@ -228,7 +228,7 @@ def test_the_source_is_not_overwritten(tmp_path: Path, ids: Path) -> None:
     jsonl(folder / "embeddings.jsonl")
     for vectors in (folder, folder / "embeddings.jsonl"):
         source = find_vectors(vectors)
-        with pytest.raises(I3Error, match="stock: is named twice"):
+        with pytest.raises(I3Error, match="stock: is given twice"):
             write_own_vectors(source, IndexOutput(folder, overwrite=True))
     assert (folder / "embeddings.jsonl").exists()
     load(npy(tmp_path), tmp_path / "index", ids)

@@ -195,7 +195,7 @@ def test_second_process_is_refused_and_a_dead_one_s_lock_is_not(
         wait_for_parts(process, index, 1)
         second = finished(hundred, index)
         assert (second.returncode, second.stdout) == (2, "")
-        assert second.stderr.endswith("another process is at work here; wait for it\n")
+        assert second.stderr.endswith("another process is working here; wait for it\n")
         process.kill()
         process.wait()
     assert finished(hundred, index).returncode == 0

@@ -248,9 +248,9 @@ def test_counts_that_differ_are_named(corpus: Corpus, tmp_path: Path, kind: Kind
 def test_files_that_were_cut_off_are_named(corpus: Corpus, tmp_path: Path) -> None:
     for name, kind, said in (
         ("index", "faiss", "truncated"),
-        ("docid", "faiss", "its last line has no end; it was cut off"),
-        ("embeddings.npy", "npy", "not a .npy file that can be mapped"),
-        ("embeddings.jsonl", "jsonl", "its last line has no end; it was cut off"),
+        ("docid", "faiss", "its last line is incomplete; the file was truncated"),
+        ("embeddings.npy", "npy", "not a .npy file that can be memory-mapped"),
+        ("embeddings.jsonl", "jsonl", "its last line is incomplete; the file was truncated"),
     ):
         shards = encode_shards(corpus, tmp_path / name, kind=kind)
         path = shards[1] / name
@@ -315,7 +315,7 @@ def test_what_is_there_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
     with pytest.raises(I3Error, match="merged: exists and is not empty"):
         merge(shards, tmp_path / "merged")
     merge(shards, tmp_path / "merged", overwrite=True)
-    with pytest.raises(I3Error, match="shard-1: is named twice; an output needs a name of its own"):
+    with pytest.raises(I3Error, match="shard-1: is given twice; choose another output"):
         merge(shards, shards[1], overwrite=True)
     part = tmp_path / ".new.partial" / "part-00000.safetensors"
     part.parent.mkdir()

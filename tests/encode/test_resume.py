@@ -238,7 +238,7 @@ def test_part_that_is_damaged_while_finishing_is_said(
 
 
 def test_second_process_is_refused(hundred: Corpus, begun: Path) -> None:
-    with locked(begun), pytest.raises(I3Error, match="another process is at work here"):
+    with locked(begun), pytest.raises(I3Error, match="another process is working here"):
         go_on(hundred, begun)
     go_on(hundred, begun)
     with pytest.raises(I3Error, match="exists and is not empty"):

@@ -165,7 +165,7 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
     run_encoding(corpus, LengthEncoder(), IndexOutput(target, "jsonl", overwrite=True))
     assert sorted(path.name for path in target.iterdir()) == ["embeddings.jsonl", "manifest.json"]
     (target / "notes.txt").write_text("mine")
-    with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):
+    with pytest.raises(I3Error, match=r"contains other files \(notes.txt\)"):
         IndexOutput(target, overwrite=True)
     with pytest.raises(I3Error, match="is a file"):
         IndexOutput(target / "manifest.json")

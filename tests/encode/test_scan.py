@@ -88,8 +88,8 @@ def test_id_that_occurs_again_far_away_is_named(tmp_path: Path) -> None:
     [
         ('{"id": "\\ud800", "text": ""}', "the id: a lone surrogate"),
         ('{"id": "1", "text": "egg \\udc00"}', "field 'text': a lone surrogate"),
-        ('{"id": "a\\u2028b", "text": ""}', "is empty or has white space"),
-        ('{"id": "a\\u00a0b", "text": ""}', "is empty or has white space"),
+        ('{"id": "a\\u2028b", "text": ""}', "is empty or contains white space"),
+        ('{"id": "a\\u00a0b", "text": ""}', "is empty or contains white space"),
     ],
 )
 def test_characters_that_files_cannot_hold_are_refused(

@@ -108,11 +108,11 @@ def test_damaged_files_are_named(corpus: Corpus, tmp_path: Path) -> None:
 
     cases = [
         (cut(index("a"), "index", 1), "expected 525 bytes, got 524"),
-        (cut(index("b"), "docid", 1), "its last line has no end; it was cut off"),
+        (cut(index("b"), "docid", 1), "its last line is incomplete; the file was truncated"),
         (cut(index("c"), "docid", 4), "docid: 59 ids for 60 vectors"),
-        (cut(index("d", "npy"), "embeddings.npy", 1), "not a .npy file that can be mapped"),
+        (cut(index("d", "npy"), "embeddings.npy", 1), "not a .npy file that can be memory-mapped"),
         (cut(index("e", "jsonl"), "embeddings.jsonl", 2), "line 60: not valid JSON"),
-        (cut(index("f", "jsonl"), "embeddings.jsonl", 1), "its last line has no end"),
+        (cut(index("f", "jsonl"), "embeddings.jsonl", 1), "its last line is incomplete"),
         (tmp_path / "nowhere", "nowhere: no vectors here"),
     ]
     twice = index("twice")

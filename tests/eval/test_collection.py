@@ -68,7 +68,8 @@ def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:
     command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures")
     told = run_module(*command, "trec-dl-2020", check=True).stderr.splitlines()
     assert (
-        told[0] == "note: graded judgements 0-3; AP, RR and R count a passage as relevant from 2 on"
+        told[0]
+        == "note: graded judgments 0-3; AP, RR and R count levels of 2 and above as relevant"
     )
     assert told[1].startswith("note: the collection is unknown")
     told = run_module(*command, "P@1", check=True).stderr.splitlines()

@@ -155,7 +155,7 @@ def test_mistakes_are_told_in_one_line(command: Run, folder: Path) -> None:
         (("--corpus", folder / "none"), {}, "none: no such corpus"),
         (("--corpus", part), {}, "part.tsv: no passage 'b', which a run ranks"),
         (("--corpus", part, "--model", folder / "corpus"), {}, "corpus: no config.json"),
-        (("--output", folder / "a"), {}, "a: is named twice"),
+        (("--output", folder / "a"), {}, "a: is given twice"),
     ):
         done = command(*options, **files)
         assert done.returncode == 2, said

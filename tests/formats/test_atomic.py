@@ -175,7 +175,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
         [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None and holder.stdout.readline()
-        with pytest.raises(I3Error, match="another process is at work here"), locked(folder):
+        with pytest.raises(I3Error, match="another process is working here"), locked(folder):
             pass
         holder.send_signal(signal.SIGKILL)
     with locked(folder):

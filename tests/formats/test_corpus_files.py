@@ -133,7 +133,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="not a regular file"):
         Corpus(Path("/dev/null"))
     (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7\n")
-    with pytest.raises(I3Error, match=r"paper\.pdf: not known as a file of passages"):
+    with pytest.raises(I3Error, match=r"paper\.pdf: not a known passage file"):
         Corpus(tmp_path / "paper.pdf")
 
 

@@ -30,7 +30,7 @@ def test_there_and_back(tmp_path: Path) -> None:
 def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
     save_queries(tmp_path, TOPICS, VECTORS)
     (tmp_path / QUERIES).unlink()
-    with pytest.raises(I3Error, match="reading a pickle runs what is in it"):
+    with pytest.raises(I3Error, match="reading a pickle can execute code"):
         read_encoded_queries(tmp_path)
 
 

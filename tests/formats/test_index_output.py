@@ -74,9 +74,9 @@ def test_an_empty_directory_is_no_obstacle(target: Path) -> None:
 def test_foreign_files_are_never_replaced(target: Path) -> None:
     target.mkdir(parents=True)
     (target / "notes.txt").write_text("mine")
-    with pytest.raises(I3Error, match=r"has other files than an index's \(notes.txt\)"):
+    with pytest.raises(I3Error, match=r"contains other files \(notes.txt\)"):
         IndexOutput(target, overwrite=True)
-    with pytest.raises(I3Error, match=r"notes\.txt: is a file; name a directory"):
+    with pytest.raises(I3Error, match=r"notes\.txt: is a file; expected a directory"):
         IndexOutput(target / "notes.txt", overwrite=True)
 
 

@@ -72,8 +72,8 @@ def test_files_in_name_order(tmp_path: Path) -> None:
     ("record", "options", "said"),
     [
         ({"text": "x"}, {}, r"corpus.jsonl, line 2: no id \(field 'id', '_id', 'pid'"),
-        ({"id": "", "text": "x"}, {}, "line 2: id '' is empty or has white space"),
-        ({"id": "a b", "text": "x"}, {}, "line 2: id 'a b' is empty or has white space"),
+        ({"id": "", "text": "x"}, {}, "line 2: id '' is empty or contains white space"),
+        ({"id": "a b", "text": "x"}, {}, "line 2: id 'a b' is empty or contains white space"),
         ({"id": True, "text": "x"}, {}, "line 2: the id is a bool"),
         ({"id": "1", "text": "x"}, {}, "line 2: id '1' occurs a second time"),
         ({"id": "2", "text": 7}, {}, "line 2: field 'text' is an int, not a string"),
@@ -100,7 +100,7 @@ def test_bad_lines_are_named(
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="no such file or folder"):
         Corpus(tmp_path / "nowhere")
-    with pytest.raises(I3Error, match="no file of passages in this folder"):
+    with pytest.raises(I3Error, match="no passage files in this folder"):
         Corpus(tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(I3Error, match=r"no passages in 1 file\(s\)"):
@@ -127,7 +127,7 @@ def test_a_passage_is_found_by_its_id(tmp_path: Path) -> None:
         ('{"id": 1.0, "text": "x"}', "the id is a float, not a string"),
         ('{"id": ["1"], "text": "x"}', "the id is a list, not a string"),
         ('{"id": null, "pid": "7", "text": "x"}', "the id is null"),
-        ('{"id": " ", "text": "x"}', "id ' ' is empty or has white space"),
+        ('{"id": " ", "text": "x"}', "id ' ' is empty or contains white space"),
         ('{"id": "a\\u0000", "text": "x"}', "id 'a\\x00'"),
         ('{"id": "\\ud800", "text": "x"}', "the id: a lone surrogate"),
         ('{"id": "1", "text": "\\udc00"}', "field 'text': a lone surrogate"),
@@ -167,5 +167,5 @@ def test_mistakes_in_parquet_are_named_with_their_row(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match=r"c\.parquet: no text \(field 'text'.*it has 'id', 'words'"):
         scan(Corpus(path))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(I3Error, match=r"c\.parquet: not a sound Parquet file"):
+    with pytest.raises(I3Error, match=r"c\.parquet: not a valid Parquet file"):
         scan(Corpus(path))

@@ -90,7 +90,7 @@ def test_a_header_names_the_columns(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("q 0 a 1\nq 0 b 0.5\n", "line 2: relevance 0.5 is no whole number"),
+        ("q 0 a 1\nq 0 b 0.5\n", "line 2: relevance 0.5 is not an integer"),
         ("query-id\tcorpus-id\tscore\nq\ta\t1\nq\tb\t0.5\n", "line 3: relevance 0.5"),
         ("query_id,doc_id,label\nq,a,1\n\nq,b,0.5\n", "line 4: relevance 0.5"),
         ("q 0 a 1\nq 0 b null\n", "line 2: relevance 'null' is not a finite number"),
@@ -98,7 +98,7 @@ def test_a_header_names_the_columns(
         ("q 0 a nan\n", "line 1: relevance 'nan' is not a finite number"),
         ("q 0 a 1\nq 0 b 1 x\n", "line 2: 5 columns: .*; this qrels file has 4"),
         ("q 0 a 1\nq b\n", "line 2: 2 columns"),
-        ("q 0 a 1\nq 0 b 1e30\n", "line 2: relevance 1e\\+30 is no level"),
+        ("q 0 a 1\nq 0 b 1e30\n", "line 2: relevance 1e\\+30 is not a level"),
         ("q Q0 a 1 2.0 t\n", r"line 1: 6 column\(s\).*a qrels file has 4"),
         ("q a 1\n", r"line 1: 3 column\(s\).*or a header"),
         ("qid pid index\nq a 1\n", "line 1: is a header, and none of its columns"),
@@ -108,7 +108,7 @@ def test_a_header_names_the_columns(
         ("qid pid label\n", "no judgements in this file"),
         ("", "empty; expected a qrels file"),
         (b"q 0 a 1\nq 0 \xff 1\n", "line 2: cannot be read"),
-        (bytes(range(256)), "cannot be read: it is no text file"),
+        (bytes(range(256)), "cannot be read: not a text file"),
         ("q1 0 p1 1 \nq2 1 p1 0\nq3 2 p1 0\n", "the third column is 'p1' throughout"),
     ],
 )
@@ -173,8 +173,8 @@ def test_a_judgement_with_two_levels_is_refused_or_the_highest(
         (True, "relevance True is not a finite number"),
         ("good", "relevance 'good' is not a finite number"),
         (float("nan"), "is not a finite number"),
-        (0.5, "relevance 0.5 is no whole number"),
-        ("0.5", "relevance 0.5 is no whole number"),
+        (0.5, "relevance 0.5 is not an integer"),
+        ("0.5", "relevance 0.5 is not an integer"),
         (10**400, "is not a finite number"),
         ([1], "is not a finite number"),
     ],

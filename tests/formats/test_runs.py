@@ -180,10 +180,10 @@ def test_one_bad_line_among_many(tmp_path: Path, bad: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (bytes(range(256)), "run.txt: cannot be read: it is no text file"),
+        (bytes(range(256)), "run.txt: cannot be read: not a text file"),
         (b"q Q0 a 1 2 t\nq Q0 \xff 1 2 t\n", "run.txt, line 2: cannot be read: .*utf-8"),
-        (b"q a 1\nq b 2.5\n", "line 2: rank 2.5 is no whole number; for scores write"),
-        (b"q a -1\n", "line 1: rank -1 is no whole number"),
+        (b"q a 1\nq b 2.5\n", "line 2: rank 2.5 is not an integer; for scores write"),
+        (b"q a -1\n", "line 1: rank -1 is not an integer"),
         (b'{"id": 1}\n', r"line 1: 2 column\(s\): '\{\"id\": 1\}'; a run has 6"),
     ],
 )

@@ -124,12 +124,12 @@ def test_named_fields_of_rows_without_a_header(tmp_path: Path) -> None:
         ("c.csv", b"id;text\n1;a\n", {}, "are columns separated by ';'? Name it by column_del"),
         ("c.tsv", b"sku\tbody\n1\ta\n", {}, "line 1: no id"),
         ("c.tsv", b"sku\tbody\n1\ta\n", {}, "--no-header (header=False) if this is a passage"),
-        ("c.csv", b"id,text,text\n1,a,b\n", {}, "line 1: two columns are called 'text'"),
+        ("c.csv", b"id,text,text\n1,a,b\n", {}, "line 1: two columns are named 'text'"),
         ("c.csv", b"id,text\n,a\n", {}, "line 2: id '' is empty"),
         ("c.csv", b"id,text\n \t,a\n", {}, "line 2: id '' is empty"),
-        ("c.csv", b"id,text\na b,a\n", {}, "line 2: id 'a b' is empty or has white space"),
+        ("c.csv", b"id,text\na b,a\n", {}, "line 2: id 'a b' is empty or contains white space"),
         ("c.csv", b"id,text\na\0b,a\n", {}, "line 2: id 'a\\x00b'"),
-        ("c.tsv", b"1\ta\n\xc2\xa0\tb\n", {}, "line 2: id '\\xa0' is empty or has white"),
+        ("c.tsv", b"1\ta\n\xc2\xa0\tb\n", {}, "line 2: id '\\xa0' is empty or contains white"),
     ],
 )
 def test_mistakes_are_named_with_their_line(

@@ -217,7 +217,7 @@ def test_generated_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert texts == {"p1": "last", "p2": "two", "p4": ""}
     assert (len(store), store.get("p3"), store.get("odd")) == (3, None, None)
     said = capsys.readouterr().err
-    assert f"2 line(s) without exactly one tab are left out ({source}, line 4)" in said
+    assert f"2 line(s) without exactly one tab are skipped ({source}, line 4)" in said
 
 
 def test_one_file_as_collection_and_as_queries(tmp_path: Path) -> None:

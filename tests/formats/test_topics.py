@@ -118,7 +118,7 @@ def test_an_id_may_be_a_number_and_the_querys_own_counts(tmp_path: Path) -> None
         (".tsv", "\tfox\n", "line 1: the query id is empty"),
         (".tsv", "", "no topics"),
         (".tsv", "qid\tquery\n", "no topics"),
-        (".tsv", "qid\twords\nq1\tfox\n", "line 1: 'qid' is the name of a column, and no other"),
+        (".tsv", "qid\twords\nq1\tfox\n", "line 1: 'qid' is a column name, but no other"),
         (".csv", 'qid,query\nq1,"open\n', "line 2: a quote is not closed"),
         (".jsonl", "[1]\n", "line 1: expected a JSON object"),
         (".jsonl", '{"id": "q1"}\n', "line 1: no field query or text"),

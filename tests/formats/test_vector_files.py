@@ -101,7 +101,7 @@ def test_other_indexes_are_refused(tmp_path: Path) -> None:
 def test_other_arrays_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "embeddings.npy"
     for array, said in (
-        (np.array([{"a": 1}], dtype=object), r"not a \.npy file that can be mapped"),
+        (np.array([{"a": 1}], dtype=object), r"not a \.npy file that can be memory-mapped"),
         (np.ones((2, 3), dtype=np.int64), r"int64 \[2, 3\]; expected floats"),
         (np.ones(3, dtype=np.float32), r"float32 \[3\]; expected floats"),
     ):
@@ -111,7 +111,7 @@ def test_other_arrays_are_refused(tmp_path: Path) -> None:
     np.save(path, VECTORS)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1)
-    with pytest.raises(I3Error, match=r"not a \.npy file that can be mapped"):
+    with pytest.raises(I3Error, match=r"not a \.npy file that can be memory-mapped"):
         open_npy(path)
     for content in (b"", b"PK\x03\x04 no archive", b"text"):
         path.write_bytes(content)

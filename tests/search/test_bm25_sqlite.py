@@ -163,7 +163,7 @@ def test_equal_values_keep_the_usual_pair(data: Path, run_module: Callable[..., 
         ({"k1": 1.2}, "k1 and b"),
         ({"topics": "dev.tsv"}, "query 'a' and 1 others are in"),
         ({"measure": "nDGC@10"}, "nDGC@10"),
-        ({"tune_output": "run.txt"}, "is named twice"),
+        ({"tune_output": "run.txt"}, "is given twice"),
         ({"speed": "corpus.jsonl"}, "exists"),
     ],
 )

@@ -267,15 +267,15 @@ def test_a_killed_command_resumes(
 def test_mistakes(task: Path, cross_encoder: str, make_cross_encoder: Callable[..., str]) -> None:
     mistakes: list[tuple[dict[str, Any], str]] = [
         ({"depth": 0}, "depth is 0, must be at least 1"),
-        ({"tag": "a b"}, "has white space in it"),
+        ({"tag": "a b"}, "contains white space"),
         ({"encoder": EncoderOptions(pooling="mean")}, "pooling: not an option of a cross-encoder"),
         ({"encoder": EncoderOptions(max_length=161)}, "has only 160 positions"),
         ({"template": "{body}"}, "must contain {text}"),
         ({"model": str(task / "absent")}, "absent"),
         ({"model": make_cross_encoder(bias=float("nan"))}, "is nan"),
         ({"name": "run.txt"}, "exists"),
-        ({"name": "run.txt", "overwrite": True}, "is named twice"),
-        ({"name": "topics.tsv", "overwrite": True}, "is named twice"),
+        ({"name": "run.txt", "overwrite": True}, "is given twice"),
+        ({"name": "topics.tsv", "overwrite": True}, "is given twice"),
     ]
     for options, said in mistakes:
         with pytest.raises(I3Error) as refused:

@@ -202,7 +202,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         (("--index", index, "--prf-depth", 3, "--rocchio-topk", 0), None, "feedback of depth 3"),
         ((), None, "expected --index"),
         (("--engine", "milvus:x.db"), None, "a vector engine requires collection"),
-        (("--index", index, "--tag", "a b"), None, "has white space in it"),
+        (("--index", index, "--tag", "a b"), None, "contains white space"),
         (("--index", index, "--collection", "a"), None, "collection requires a vector engine"),
     ):
         code, stderr = search(*arguments, topics=topics or place / "topics.tsv")

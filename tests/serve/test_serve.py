@@ -271,7 +271,7 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
     assert "cannot listen (Address already in use)" in said
     assert "must be from 0 to" in mistake("--port", 99_999)
     assert "no such file or folder" in mistake("--corpus", collection / "absent")
-    assert "no Lucene index here" in mistake("--bm25-index", collection / "index")
+    assert "not a Lucene index" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
     shutil.copytree(collection / "index", index)
     (index / "manifest.json").write_text('{"model": {"name": "other", "fingerprint": "0"}}')

@@ -236,7 +236,7 @@ def test_two_trainings_do_not_share_a_folder(make_recipe: MakeRecipe, tmp_path: 
     recipe = make_recipe("validation=null", f"output={tmp_path}/run")
     with (
         locked(tmp_path / "run"),
-        pytest.raises(I3Error, match="another process is at work here"),
+        pytest.raises(I3Error, match="another process is working here"),
     ):
         train(recipe)
     train(recipe)

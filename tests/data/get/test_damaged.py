@@ -132,7 +132,7 @@ def test_bytes_that_changed_are_found_even_at_the_same_size(
     assert {state for _, state in manifest.check()} == {"ok"}
     (tmp_path / "data" / "qrels.txt").write_text(QRELS.replace("3", "2"))
     states = dict(Manifest.load(tmp_path / "data").check())
-    assert states.pop("qrels.txt") == "other bytes than recorded (sha256)"
+    assert states.pop("qrels.txt") == "content differs from the record (sha256)"
     assert set(states.values()) == {"ok"}
 
 

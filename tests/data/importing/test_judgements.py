@@ -140,7 +140,7 @@ def test_levels_below_zero_stay(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ([1, 0], None),
         ([1.0, -1.0], None),
         (["1", "2.0"], None),
-        ([1.0, 0.5], "row 2: relevance 0.5 is no whole number"),
+        ([1.0, 0.5], "row 2: relevance 0.5 is not an integer"),
         (["1", "good"], "row 2: relevance 'good' is not a finite number"),
         ([1, None], "row 2: relevance None is not a finite number"),
     ],

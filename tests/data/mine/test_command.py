@@ -79,12 +79,12 @@ def test_outputs_in_the_way_or_out_of_reach(sources: Sources, tmp_path: Path) ->
             mine(sources, Selection(), Outputs(tmp_path / other, taken))
         assert not (tmp_path / other).exists()
     assert where.negatives.read_bytes() == before
-    with pytest.raises(I3Error, match=r"out: is a folder; name a file"):
+    with pytest.raises(I3Error, match=r"out: is a folder; expected a file"):
         mine(sources, Selection(), Outputs(where.negatives.parent, overwrite=True))
     with pytest.raises(I3Error, match=r"negs.tsv: cannot be written"):
         mine(sources, Selection(), Outputs(Path("/proc/none/negs.tsv")))
     for twice in (sources.topics, where.negatives):
-        with pytest.raises(I3Error, match=f"{twice.name}: is named twice"):
+        with pytest.raises(I3Error, match=f"{twice.name}: is given twice"):
             mine(sources, Selection(), replace(where, jsonl=twice, overwrite=True))
 
 

@@ -23,7 +23,7 @@ from tests.data.score.conftest import OPTIONS, Make, leftovers, scoring, written
 
 def test_an_input_is_never_the_output(task: Path, teacher: str) -> None:
     before = (task / "c.tsv").read_bytes()
-    with pytest.raises(I3Error, match="is named twice"):
+    with pytest.raises(I3Error, match="is given twice"):
         score(scoring(task, teacher), task / "c.tsv", overwrite=True)
     assert (task / "c.tsv").read_bytes() == before
 

@@ -127,7 +127,7 @@ def test_what_cannot_be_built(flat: Path, tmp_path: Path) -> None:
         build(source, IndexOutput(tmp_path / "index"), "sq8")
     with pytest.raises(I3Error, match="no vectors here"):
         build(tmp_path, IndexOutput(tmp_path / "index"), "sq8")
-    with pytest.raises(I3Error, match="is named twice"):
+    with pytest.raises(I3Error, match="is given twice"):
         build(source, IndexOutput(source, overwrite=True), "sq8")
     assert not (tmp_path / "index").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"broken"}
