@@ -1,4 +1,4 @@
-"""What the reconstructor and the interactor cost: I³ against the same backbone as a dual encoder.
+"""Cost of the reconstructor and the interactor: I³ compared with a plain dual encoder.
 
     python benchmarks/encode_overhead.py
 

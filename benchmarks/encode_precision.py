@@ -1,4 +1,4 @@
-"""What bf16 and half-size storage cost in effectiveness: rankings of the MS MARCO pool, by query.
+"""Effect of bf16 and fp16 storage on effectiveness: rankings of the MS MARCO pool.
 
     python -m benchmarks.encode_precision --shared ../shared/collections
 

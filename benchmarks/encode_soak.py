@@ -1,4 +1,4 @@
-"""The encode command, killed at random again and again, against one that is left alone.
+"""Kills the encode command at random, and compares its index with that of an uninterrupted run.
 
     python -m benchmarks.encode_soak [--minutes 30] [--seed 1]
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.engine [--passages 100000] [--types FLAT HNSW IVF_FLAT IVF_SQ8]
 
-Vectors and queries are drawn from a normal distribution, which is the hardest case for
-approximate indexes: recall on real vectors is higher. Every type is loaded into an engine of its
-own, by the calls that the commands make, until the engine has built its index; recall is measured
-against our exact search.
+Vectors and queries are drawn from a normal distribution, the hardest case for approximate indexes:
+recall on real vectors is higher. Every type is loaded into an engine of its own, by the calls that
+the commands make, until the engine has built its index; recall is measured against our exact
+search.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What fusing BM25 with a dense run is worth, with weights tuned on dev queries.
+"""Fusion of BM25 with a dense run, with weights tuned on dev queries.
 
     python -m benchmarks.fusion --collection ../shared/collections/nfcorpus --work FOLDER
         [--record]
 
 Runs whole commands: BM25 and MiniLM for the dev and the test queries, then each fusion of the test
-runs. What is in FOLDER from an earlier start is used again. p: paired t-test of nDCG@10 against
-BM25 and against MiniLM.
+runs. Existing files in FOLDER are reused. p: paired t-test of nDCG@10 against BM25 and against
+MiniLM.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a graph of raw inner products finds where vectors are not of equal length.
+"""Recall of a graph with inner products, for vectors of different lengths.
 
     python -m benchmarks.hnsw_norms
 

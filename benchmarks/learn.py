@@ -2,9 +2,9 @@
 
     python -m benchmarks.learn --output learn-output [--shared ../shared/collections]
 
-Each run trains with `i3-pyserini train`, ranks the test queries by exact search, and
-leaves a file of scores; an interrupted benchmark goes on with the next run. The tables are printed
-from the files (`learn_table.py`). Collections that are not there are left out.
+Each run trains with `i3-pyserini train`, ranks the test queries by exact search, and leaves a file
+of scores; an interrupted benchmark resumes with the next run. The tables are printed from the files
+(`learn_table.py`). Missing collections are skipped.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Whether stock Pyserini's dense Lucene search finds what FAISS Flat finds with the same vectors.
+"""Compares stock Pyserini's dense Lucene search with FAISS Flat on the same vectors.
 
     python -m benchmarks.lucene_agreement --index INDEX --topics topics.tsv --encoder MODEL
 

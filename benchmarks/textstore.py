@@ -1,4 +1,4 @@
-"""What a text store costs: time to build, size on disk, memory, and time to look texts up.
+"""Cost of a text store: build time, size on disk, memory, and look-up time.
 
     python -m benchmarks.textstore
 

@@ -1,4 +1,4 @@
-"""Commands that run in processes of their own, and end with this one.
+"""Runs commands in separate processes, which end with this one.
 
 A failure is one `I3Error`. Only `stock/lucene_bm25.py` starts a process otherwise: it converses
 with one, which ends when its standard input does.
@@ -37,10 +37,10 @@ def run(
 
     Args:
         words: the program and its arguments.
-        variables: of the environment, besides our own.
-        stdout: where its output goes, as in `subprocess`; ours by default.
-        stderr: likewise.
-        timeout: seconds, after which it is killed.
+        variables: environment variables, in addition to those of this process.
+        stdout: destination of its output, as in `subprocess`. Default: that of this process.
+        stderr: destination of its errors.
+        timeout: seconds after which it is killed.
 
     Returns:
         Exit code and what was sent to `PIPE`.
@@ -74,8 +74,8 @@ def run_or_fail(
 
     Args:
         words: the program and its arguments.
-        failed: what is said if it does not, before its exit code.
-        advice: what is said behind that.
+        failed: message on failure, before the exit code.
+        advice: advice after the message.
         variables: of the environment, besides our own.
         quiet: keep what it prints, errors among it, and show that only if it fails.
         stdout: see `run`.
@@ -101,7 +101,7 @@ def run_or_fail(
 
 @contextmanager
 def _ending_with_us(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Passes SIGTERM on to a process, so that none goes on without this one."""
+    """Forwards SIGTERM to a process, so that it ends with this one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

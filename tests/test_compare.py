@@ -208,7 +208,7 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
     assert timeless(again) == timeless(result)
 
     ran.clear()
-    with pytest.raises(I3Error, match=r"made with other options \(steps: 2 -> 3\)"):
+    with pytest.raises(I3Error, match=r"belongs to other options \(steps: 2 -> 3\)"):
         compare(data, **{**given, "steps": 3}, negatives="mined")
     with pytest.raises(I3Error, match="negatives: mined -> None"):
         compare(data, **given)
@@ -261,7 +261,7 @@ def test_mistakes_are_named_before_any_work(
 
 def test_missing_queries_and_foreign_folders(tmp_path: Path, ran: list[list[str]]) -> None:
     data, output = write_collection(tmp_path / "letters"), tmp_path / "output"
-    with pytest.raises(I3Error, match="two collections are called letters"):
+    with pytest.raises(I3Error, match="two collections are named letters"):
         compare([data, data], backbone="b", output=output)
     with pytest.raises(I3Error, match="no folder 'corpus'"):
         compare(tmp_path, backbone="b", output=output)

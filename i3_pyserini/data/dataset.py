@@ -133,7 +133,7 @@ def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
 
 
 def _bring(file: CatalogFile, folder: Path) -> str:
-    """Brings one file to its place, unless it is there; returns where it came from."""
+    """Puts a file in place unless it exists; returns its source."""
     path = folder / file.path
     if path.exists():
         known = verify(file, path)

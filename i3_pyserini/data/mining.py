@@ -144,8 +144,8 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
         What was found.
 
     Raises:
-        I3Error: an input is invalid or does not fit the others, an output is there
-            already or cannot be written, or no query has a negative.
+        I3Error: an input is invalid or contradicts another, an output exists or cannot be written,
+            or no query has a negative.
     """
     hits_path = sources.hits.path if isinstance(sources.hits, Index) else sources.hits
     inputs = (hits_path, sources.topics, sources.qrels, sources.collection, sources.teacher)

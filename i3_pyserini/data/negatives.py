@@ -1,4 +1,4 @@
-"""Which of a query's hits become its hard negatives."""
+"""Selects hard negatives from the hits of a query."""
 
 import math
 import random
@@ -14,16 +14,16 @@ from i3_pyserini.errors import I3Error
 
 @dataclass(frozen=True)
 class Selection:
-    """How negatives are chosen.
+    """Options for selecting negatives.
 
     Attributes:
-        first: the highest rank that is looked at, from 1 on.
-        last: the lowest one.
-        per_query: negatives of a query at most.
-        seed: draw them at random; None for the best-ranked.
-        margin: leave out what the teacher scores at or above its lowest score of a positive less
-            this; 0 without a teacher.
-        min_relevance: from which relevance on a passage is a positive.
+        first: the first rank, at least 1.
+        last: the last rank.
+        per_query: maximum negatives per query.
+        seed: random seed, to draw at random; None for the highest-ranked.
+        margin: exclude hits that the teacher scores at or above its lowest score of a positive
+            minus this; 0 without a teacher.
+        min_relevance: minimum level of a positive.
     """
 
     first: int = 1
@@ -35,7 +35,7 @@ class Selection:
 
 
 class Reason(Enum):
-    """Why a hit within the ranks is no negative; the first that holds counts."""
+    """The reason why a hit is excluded; the first that applies counts."""
 
     POSITIVE = "positives"
     POSITIVE_TEXT = "with a positive's text"  # positives that nobody judged
@@ -66,7 +66,7 @@ class Negatives:
         pids: their ids, the best-ranked first.
         ranks: their ranks among the hits, from 1 on.
         unscored: how many of them the teacher has not scored; 0 without a teacher.
-        left_out: how many hits within the ranks were not taken, whether or not there was room.
+        left_out: number of excluded hits within the ranks, by reason.
     """
 
     pids: list[str]

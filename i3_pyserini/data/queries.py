@@ -14,10 +14,10 @@ def read_queries(path: Path, quoted: bool = False) -> dict[str, str]:
 
     Args:
         path: see `topics.topics_of_file`.
-        quoted: likewise.
+        quoted: see `topics.topics_of_file`.
 
     Raises:
-        I3Error: there is no such file, or a line is invalid.
+        I3Error: the file does not exist, or a line is invalid.
     """
     if not path.exists():
         raise I3Error(f"{path}: no such file of queries")

@@ -41,7 +41,7 @@ class Job:
         output: the folder for the files.
         limit: number of passages to make queries of, chosen at random; None for all.
         seed: where chance comes from.
-        min_words: shorter queries are left out.
+        min_words: minimum number of words; shorter queries are dropped.
         cache: folder for the text store; None for the collection's.
         overwrite: replace older files.
         reading: how the collection is read; see `Corpus.from_options`.
@@ -81,7 +81,7 @@ class Pairs:
     """Passages and their queries, brought together by query, on disk.
 
     Args:
-        min_words: shorter queries are left out.
+        min_words: minimum number of words; shorter queries are dropped.
 
     Attributes:
         left_out: how many of what gave no query.
@@ -179,7 +179,7 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
         with_corpus: whether a corpus is among the files.
 
     Raises:
-        I3Error: there is no collection, a file exists, or the folder cannot be written.
+        I3Error: the collection does not exist, a file exists, or the folder cannot be written.
     """
     if not job.collection.exists():
         raise I3Error(f"{job.collection}: no such collection")

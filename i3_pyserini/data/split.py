@@ -72,7 +72,7 @@ def split_queries(
     output: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Split:
-    """Splits queries and their judgements into two parts, such as dev and train.
+    """Splits queries and their judgments into two parts, such as dev and train.
 
     Queries that share a relevant passage, or have the same or nearly the same text, stay together.
     Writes topics.NAME.tsv and qrels.NAME.txt for both parts.
@@ -155,12 +155,12 @@ def _inputs(source: Path, qrels: AnyPath | None, split: str | None) -> tuple[Pat
     """The files of topics and of judgements."""
     if not source.is_dir():
         if qrels is None or split is not None:
-            raise I3Error(f"{source}: is a file of topics; give qrels, too, and no split")
+            raise I3Error(f"{source}: is a topics file; give qrels, and no split")
         return source, Path(qrels)
     from i3_pyserini.data.sources.folders import LayoutFolder
 
     if qrels is not None:
-        raise I3Error(f"{source}: is a folder, which has judgements of its own; leave out qrels")
+        raise I3Error(f"{source}: is a folder with its own judgments; omit qrels")
     layout = LayoutFolder(source)
     judged = [name for name in layout.splits() if name in layout.qrels_files]
     if split is None and len(judged) != 1:

@@ -31,10 +31,10 @@ class Mined:
     Attributes:
         negatives: what `mine_negatives` writes: `train_negs.tsv`, or its `.jsonl`.
         queries: query texts, `qid<TAB>query`; only for TSV, which has none.
-        qrels: their positives; likewise.
+        qrels: their positives, for the same files.
         min_relevance: from which relevance on a passage is a positive.
-        max_positives: only the first so many positives of each query; None for all.
-        max_negatives: likewise of the negatives.
+        max_positives: maximum positives per query; None for all.
+        max_negatives: maximum negatives per query; None for all.
     """
 
     negatives: Path

@@ -51,7 +51,7 @@ encoder
   --batch-tokens  maximum tokens per batch with padding (1,024 on a CPU, 16,384 on a GPU)
   --batch-size    maximum passages per batch
   --estimate      only encode a sample and print hours, disk and memory for the whole corpus
-  --pooling       and the other flags for auto: what the model declares (modules.json), or else
+  --pooling       and the other flags for auto: the model's own settings (modules.json), or
                   Pyserini's defaults: cls, not scaled, no prefix, 256 ids
   --query-prefix  goes into the index's manifest; whoever searches puts it before queries"""
 

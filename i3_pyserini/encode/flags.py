@@ -64,10 +64,10 @@ class QueryFlags:
     Attributes:
         encoder: a model's directory or hub name.
         kind: see `query_encoders.load_query_encoder`.
-        device: likewise.
+        device: see there.
         pooling: of an "auto" encoder.
-        l2_norm: likewise.
-        prefix: likewise.
+        l2_norm: see `pooling`.
+        prefix: see `pooling`.
     """
 
     encoder: str | None = None

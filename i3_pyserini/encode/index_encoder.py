@@ -67,7 +67,7 @@ def _kind(name: str, made_by: EncoderRecord) -> Kind:
     """The kind in the manifest; it is the only source for a hub name.
 
     Raises:
-        I3Error: there is no such model.
+        I3Error: the model does not exist.
     """
     seen = kind_of(name)
     if name == made_by.name and made_by.kind in ("i3", "auto"):

@@ -1,1 +1,1 @@
-"""Reproductions: named experiments with exact commands and the scores that they should give."""
+"""Named experiments with exact commands and expected scores, `compare`, and the demo."""

@@ -111,7 +111,7 @@ def compare(
 
 
 def _check_negatives(path: Path, collections: int) -> None:
-    """Refuses a file of negatives that a training could not read."""
+    """Checks that training can read a file of negatives."""
     if not path.is_file():
         raise I3Error(f"negatives {path}: neither a file nor 'mined'")
     if collections > 1:
@@ -121,12 +121,12 @@ def _check_negatives(path: Path, collections: int) -> None:
 
 
 def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) -> None:
-    """Refuses arguments that are invalid, and says what is not installed."""
+    """Checks the arguments and requirements."""
     if not places:
         raise I3Error("name a collection")
     names = [place.resolve().name for place in places]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise I3Error(f"two collections are called {twice}; give their folders different names")
+        raise I3Error(f"two collections are named {twice}; give their folders different names")
     if not variants or {*variants} - {"released", "paper"} or len({*variants}) < len(variants):
         raise I3Error(f"variants are {', '.join(variants) or 'none'}; expected released, paper")
     if not all(0 < rate < float("inf") for rate in rates) or len({*rates}) < len(rates):
@@ -165,7 +165,7 @@ def _compare(
 
 
 def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
-    """Records what the output is made of; refuses an output that was made of something else."""
+    """Records the inputs of the output; raises if the output belongs to other inputs."""
     from dataclasses import asdict
 
     from i3_pyserini.formats.atomic import file_hash
@@ -197,18 +197,18 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     except FileNotFoundError:
         if others := [one.name for one in output.iterdir() if not one.name.startswith(".")]:
             raise I3Error(
-                f"{output}: has {min(others)}, but no {IDENTITY}; name another folder"
+                f"{output}: contains {min(others)}, but no {IDENTITY}; choose another folder"
             ) from None
         write_object(record, now)
         return
     if changed := differences(before, now):
         raise I3Error(
-            f"{output}: was made with other options ({'; '.join(changed)}); name another output"
+            f"{output}: belongs to other options ({'; '.join(changed)}); choose another output"
         )
 
 
 def _study(study: "Study", measures: list[str]) -> Compared:
-    """Runs what is not there yet, and evaluates."""
+    """Runs commands that are not complete, and evaluates."""
     from i3_pyserini.experiments.runner import run_plan
 
     run_plan(study.beginning(), (), log=True)

@@ -1,4 +1,4 @@
-"""What `compare` returns: systems side by side, with what is significant in words."""
+"""The results of `compare`: a table of systems and a sentence on significance."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class Compared:
     """Systems on one collection.
 
     Attributes:
-        name: the collection's.
+        name: name of the collection.
         means: an evaluation for each system; values of a trained one are means over its seeds.
         differences: of each system to the plain dual encoder, by measure.
         seeds: evaluations of each run, where there are several seeds, by system.
@@ -57,7 +57,7 @@ class Compared:
 
     @property
     def sentence(self) -> str:
-        """One sentence that says what differs significantly from the plain dual encoder."""
+        """One sentence that names significant differences from the plain dual encoder."""
         found: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for one in self.differences:
             if one.measure == self.measure:
@@ -96,7 +96,7 @@ class Compared:
         return Table([header[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
     def as_dict(self) -> dict[str, Any]:
-        """All there is, with all digits."""
+        """All results, with all digits."""
         by_system = {
             system: {d.measure: _finite(asdict(d)) for d in self.differences if d.run == system}
             for system in self.scores
@@ -142,13 +142,13 @@ class Comparison:
     __repr__ = __str__
 
     def to_json(self) -> str:
-        """All there is, with all digits."""
+        """All results, with all digits."""
         found = {one.name: one.as_dict() for one in self.collections}
         content = {"collections": found, "macro_mean": self.macro_mean}
         return json.dumps(content, indent=2, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        """Tables in GitHub's Markdown, and the sentences."""
+        """Tables in GitHub Markdown, and the sentences."""
         return "\n\n".join(self._parts("markdown"))
 
     def to_pandas(self) -> "DataFrame":

@@ -1,4 +1,4 @@
-"""The commands of `compare` for one collection: what is trained, encoded, searched and fused."""
+"""The commands of `compare` for one collection: training, encoding, search and fusion."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -40,8 +40,8 @@ class Options:
         negatives: "mined", a file, or None.
         teacher: a cross-encoder, or None.
         measure: what the dev queries decide by.
-        query_length: most ids of a query.
-        passage_length: most ids of a passage.
+        query_length: maximum ids of a query.
+        passage_length: maximum ids of a passage.
         batch_size: queries of a batch.
         hits: of a query.
         split: the queries to evaluate.

@@ -1,4 +1,4 @@
-"""What the systems of a comparison cost, and how good they were on dev: read from what was made."""
+"""Reads costs and dev scores of the systems of a comparison from their output."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from i3_pyserini.errors import I3Error
 
 @dataclass(frozen=True)
 class Cost:
-    """What a system costs.
+    """The costs of a system.
 
     Attributes:
         index_bytes: size of its index.
@@ -34,7 +34,7 @@ def best_validation(training: Path, measure: str) -> float:
         measure: its name in the log.
 
     Raises:
-        I3Error: there is no log, or the measure is not in it.
+        I3Error: the log does not exist, or lacks the measure.
     """
     values = [line[measure] for line in _log(training) if measure in line]
     if not values:

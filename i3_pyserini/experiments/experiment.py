@@ -15,9 +15,9 @@ class Score(Section):
     """One number to compare.
 
     Attributes:
-        expected: the mean over the judged queries; null where nobody has published one.
-        tolerance: how far the observed one may be away, either side.
-        source: where `expected` is from.
+        expected: the mean over the judged queries; null if none is published.
+        tolerance: allowed absolute deviation.
+        source: source of `expected`.
     """
 
     expected: float | None = None
@@ -40,12 +40,12 @@ class RunScores(Section):
 
 
 class Experiment(Section):
-    """What a file in `recipes/experiments` says.
+    """An experiment file in `recipes/experiments`.
 
     Attributes:
-        about: what it is, in a line.
+        about: description in one line.
         needs: hardware, hours and disk.
-        gpu: whether it cannot be run without one.
+        gpu: whether it requires a GPU.
         plan: the commands: a plan's name, or a file relative to this one.
         steps: which of them, in the plan's order.
         settings: other values for the plan's settings.
@@ -53,8 +53,8 @@ class Experiment(Section):
         files: what must be there, by the setting that names it; the first of several candidates
             that exists. `{collections}` is the user's folder.
         get: the command that gets what is missing.
-        published: what others have published, to set beside the scores.
-        scores: what to expect.
+        published: published scores to print for comparison.
+        scores: the expected scores.
     """
 
     about: str
@@ -78,7 +78,7 @@ class Prepared:
         plan: the commands.
         steps: which of them.
         scores: with real paths.
-        missing: files that are not there.
+        missing: missing files.
         get: the command that gets them.
     """
 
@@ -93,11 +93,11 @@ def load_experiment(name: str, folder: Path | None = None) -> Experiment:
     """Reads an experiment.
 
     Args:
-        name: of one that comes with the package, or a file.
+        name: name of an included experiment, or a file.
         folder: another folder in which to look for names.
 
     Raises:
-        I3Error: there is none of this name (says the nearest), or it cannot be read.
+        I3Error: it does not exist (the message suggests similar names), or cannot be read.
     """
     path = find_shipped("experiment", name, folder)
     experiment = read_yaml(path, Experiment, "an experiment")
@@ -117,8 +117,7 @@ def prepare(
         changes: other values for the plan's settings and flags, which win over the experiment's.
 
     Raises:
-        I3Error: a path or a command names a setting that there is not, or a change does, or a
-            score's measure is none.
+        I3Error: a path, a command or a change names an unknown setting, or a measure is invalid.
     """
     path = find_shipped("plan", experiment.plan)
     known = load_plan(path, {}).settings

@@ -1,4 +1,4 @@
-"""Opening a file's bytes, plain or compressed, by its first bytes and not by its name."""
+"""Opens plain or compressed files, detected by content and not by name."""
 
 import gzip
 import io
@@ -30,7 +30,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         A buffered binary stream. Lines can be iterated; compressed streams are slow to seek.
 
     Raises:
-        I3Error: there is no such file, it cannot be read, or its compressed content is damaged or
+        I3Error: the file does not exist, cannot be read, or its compressed content is damaged or
             truncated. Read errors inside the `with` block are reported this way, too.
     """
     try:

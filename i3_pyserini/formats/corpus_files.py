@@ -175,7 +175,7 @@ def _format_by_content(path: Path) -> Format:
 
 
 def bare_name(path: Path) -> str:
-    """A file's name without what says its format and compression."""
+    """A file name without suffixes for format and compression."""
     name = path.name
     while Path(name).suffix.lower() in (*FORMATS, *COMPRESSED, ".txt"):
         name = Path(name).stem

@@ -38,17 +38,17 @@ class CorpusOptions:
         """The values that differ from the defaults, for `Corpus.from_options`.
 
         Raises:
-            I3Error: there is no such encoding, or the delimiter is not one character.
+            I3Error: the encoding is unknown, or the delimiter is not one character.
         """
         fields = {name: getattr(self, name) for name in FIELDS if getattr(self, name) is not None}
         table = self.table().options()
         return {**fields, "table": table} if table else fields
 
     def table(self) -> Table:
-        """How a CSV or TSV file is read.
+        """The options of a CSV or TSV file.
 
         Raises:
-            I3Error: there is no such encoding, or the delimiter is not one character.
+            I3Error: the encoding is unknown, or the delimiter is not one character.
         """
         delimiter = self.column_delimiter
         if delimiter is not None and delimiter.startswith("\\") and len(delimiter) > 1:
@@ -77,10 +77,10 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
 
 
 def table_of(args: argparse.Namespace) -> Table:
-    """What the options of `add_table_options` say.
+    """The table options given by `add_table_options`.
 
     Raises:
-        I3Error: there is no such encoding, or the delimiter is not one character.
+        I3Error: the encoding is unknown, or the delimiter is not one character.
     """
     header = False if args.no_header else None
     columns = args.column_delimiter

@@ -28,7 +28,7 @@ class IndexOutput:
     Args:
         target: the directory to write.
         kind: see `vector_files`.
-        overwrite: replace what is there.
+        overwrite: replace an existing directory.
 
     Raises:
         I3Error: the target exists.

@@ -33,7 +33,7 @@ class Journal:
         self.output, self._file = output, file
 
     def lines(self) -> Iterator[bytes]:
-        """The complete lines so far, with their ends; one that was torn off is left out."""
+        """The complete lines so far, with their ends, without a truncated last line."""
         self._file.seek(0)
         return (line for line in self._file if line.endswith(b"\n"))
 

@@ -49,7 +49,7 @@ def write_part(
         job: the fingerprint of the job it belongs to.
         ids: N ids.
         vectors: float32 or float16 [N, H].
-        cut: how many of the passages were longer than the model takes; None if it is not known.
+        cut: number of truncated passages; None if unknown.
 
     Raises:
         I3Error: a vector is not finite (its passage is named), or writing failed.
@@ -71,7 +71,7 @@ def read_part(path: Path, job: str) -> Block:
 
     Raises:
         DamagedPartError: it is damaged, or belongs to another job.
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     if not path.exists():
         raise FileNotFoundError(path)
@@ -87,11 +87,11 @@ def read_part(path: Path, job: str) -> Block:
 
 
 def read_cut(path: Path) -> int | None:
-    """How many passages of a part were cut; None if the part does not say.
+    """The number of truncated passages of a part; None if it does not record it.
 
     Raises:
         DamagedPartError: it is damaged.
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     try:
         with safe_open(path, framework="numpy") as file:

@@ -72,7 +72,7 @@ class PassageFields:
         """Those of a table's columns that `passage` needs.
 
         Raises:
-            I3Error: there is no id, no text, or none of a field that is to be kept.
+            I3Error: the id, the text or a field to keep is missing.
         """
         needed = {self._id_name(names)}
         if self.fields and all(name in names for name in self.fields):

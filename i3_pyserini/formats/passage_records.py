@@ -1,4 +1,4 @@
-"""The passages of a file as JSON lines, whatever its format: what a `Corpus` is made of."""
+"""Reads the passages of a file of any format as JSON lines."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ def _header(
 
 
 def _advice(names: list[str], required: bool | None) -> str:
-    """What to do about a first row that is no usable header."""
+    """Advice for a first row that is not a valid header."""
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
         return f"; are columns separated by {found!r}? Name it by column_delimiter"
     what = "give the names of the fields" if required else "rename the columns"
@@ -103,7 +103,7 @@ def _table_records(
 
 
 def _layout(fields: PassageFields, header: list[str] | None, width: int) -> list[tuple[int, str]]:
-    """Columns that are read of a row with so many, and their names.
+    """The columns to read from a row with this number of columns, and their names.
 
     Raises:
         I3Error: rows have more or fewer, or it lacks one that is needed.

@@ -133,7 +133,7 @@ class Corpus:
     def lines(self, start: Place) -> Iterator[tuple[Place, bytes]]:
         """Yields the lines, blank ones too, that begin at or after a place; with their ends.
 
-        A byte order mark is left out.
+        A byte order mark is skipped.
         """
         for number in range(start.file, len(self.sources)):
             first = start.offset if number == start.file else 0
@@ -307,7 +307,7 @@ def collection_name(corpus: Path) -> str | None:
         corpus: `FOLDER/corpus`, or a file in it, where `FOLDER` has a `manifest.json`; or `FOLDER`.
 
     Returns:
-        The name, such as "msmarco-passage-titled"; None where there is no such manifest.
+        The name, such as "msmarco-passage-titled"; None if there is no such manifest.
     """
     folder = corpus if corpus.is_dir() else corpus.parent
     above = folder if (folder / "corpus").is_dir() else folder.resolve().parent

@@ -62,7 +62,7 @@ def read_qrels(name_or_path: str | Path, duplicates: Duplicates = "refuse") -> p
         Columns query_id, doc_id (strings) and relevance (int64).
 
     Raises:
-        I3Error: see `read_judgements`; or there is no such file or name.
+        I3Error: see `read_judgements`; or the file or name does not exist.
     """
     path = Path(name_or_path)
     if path.exists():
@@ -159,7 +159,7 @@ def note_without_topic(
         verb = "is" if len(lacking) == 1 else "are"
         note(
             f"{judged_in}: {len(lacking):,} of {len(judged):,} judged queries {verb} not in "
-            f"{topics_in} and left out ({examples(lacking)})"
+            f"{topics_in} and ignored ({examples(lacking)})"
         )
     return lacking
 
@@ -255,8 +255,8 @@ def _refuse_no_passages(table: pl.DataFrame, path: Path) -> None:
         return
     if len(table) > 1 and table["doc_id"].n_unique() == 1 < table["iteration"].n_unique():
         raise I3Error(
-            f"{path}: the third column is {table['doc_id'][0]!r} throughout, so it is no passage "
-            "id; if the columns are qid, pid, index, score, keep the first two"
+            f"{path}: the third column is {table['doc_id'][0]!r} in all lines, so it is not a "
+            "passage id; if the columns are qid, pid, index, score, keep the first two"
         )
 
 

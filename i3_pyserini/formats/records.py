@@ -69,7 +69,7 @@ def read_record(kind: type[R], found: Any, place: str) -> R:
         place: what it is, for messages.
 
     Raises:
-        I3Error: it is no object, or the value of a known key has another type; names the key.
+        I3Error: it is not an object, or the value of a known key has another type; names the key.
     """
     return _record(kind, found, place, "")
 
@@ -86,7 +86,7 @@ def _record(kind: type[R], found: Any, place: str, above: str) -> R:
 
 
 def write_record(record: Record) -> dict[str, Any]:
-    """The JSON object of a record; fields that are None, and empty sections, are left out."""
+    """The JSON object of a record, without fields that are None and empty sections."""
     written: dict[str, Any] = {}
     for one in fields(record):
         if one.name == "extra":
@@ -101,7 +101,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Reads a file that holds one JSON object.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         I3Error: it cannot be read, or is not one JSON object in UTF-8.
     """
     found = read_json(path)
@@ -114,7 +114,7 @@ def read_json(path: Path) -> Any:
     """Reads a file that holds one JSON value.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         I3Error: it cannot be read, or is not JSON in UTF-8.
     """
     try:

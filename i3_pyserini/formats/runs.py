@@ -36,11 +36,11 @@ class Run:
 
     Attributes:
         name: the file's name.
-        lines: columns query_id, doc_id and score (float64, what the file says: the score, or the
-            rank below zero), in the order of the file.
-        order: the lines by rank; None if that is their order.
+        lines: columns query_id, doc_id and score (float64: the score, or the negative rank), in the
+            order of the file.
+        order: order of the lines by rank; None if they are sorted.
         warnings: warnings about its scores.
-        scored: whether the file has scores, and not ranks alone.
+        scored: whether the file has scores, and not only ranks.
     """
 
     name: str
@@ -158,7 +158,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def place_of(named: Path, paths: Sequence[Path]) -> int | None:
-    """Where a run is among others: by its file, or else by its name alone; None if it is not."""
+    """The position of a run among others, by its file or its name; None if it is not among them."""
     for place, path in enumerate(paths):
         if path == named or (path.exists() and named.exists() and path.samefile(named)):
             return place

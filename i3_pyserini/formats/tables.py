@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, as a stream, each with the line that it begins on."""
+"""Streams rows of CSV and TSV files with their line numbers."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True)
 class Table:
-    """How a CSV or TSV file is to be read.
+    """How to read a CSV or TSV file.
 
     Attributes:
         delimiter: one character; None for a comma in `.csv`, a tab in `.tsv` and `.txt`.
@@ -30,7 +30,7 @@ class Table:
             yes in `.csv`; no in `.tsv` and `.txt`, where every line is a row.
 
     Raises:
-        I3Error: there is no such encoding, or the delimiter is not one character.
+        I3Error: the encoding is unknown, or the delimiter is not one character.
     """
 
     delimiter: str | None = None
@@ -75,8 +75,8 @@ def read_rows(
 
     Args:
         path: the file; plain, gzip or zstd.
-        kind: what its name says it is.
-        table: what is known of it.
+        kind: its format by name.
+        table: how to read it.
 
     Raises:
         I3Error: it cannot be read, is in another encoding, or a quote is not closed.

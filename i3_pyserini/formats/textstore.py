@@ -132,8 +132,8 @@ def open_store(
 def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
     """The same for generated queries, `pid<TAB>query` lines; `get(pid).text` is the query.
 
-    As in the original, a later line for the same passage wins and lines of another form are left
-    out; how many is said.
+    As in the original, a later line for the same passage overrides an earlier one, and other lines
+    are skipped with a note.
     """
     if not source.is_file():
         raise I3Error(f"{source}: no such file of generated queries")
@@ -190,7 +190,7 @@ def _build_queries(path: Path, source: Path) -> None:
 def _filled(path: Path, rows: Iterator[Row], source: Path) -> Iterator[sqlite3.Connection]:
     """A new table with some rows; committed at the end of the block."""
     with closing(sqlite3.connect(path)) as connection:
-        # Durability is the final rename's: a store that is not complete is thrown away.
+        # The final rename provides durability: an incomplete store is discarded.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(

@@ -68,8 +68,8 @@ def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
         Query text, without surrounding blanks, by query id, in the order of the source.
 
     Raises:
-        I3Error: there is no such file or name, a line is invalid, an id occurs twice, or there are
-            no topics.
+        I3Error: the file or name does not exist, a line is invalid, an id occurs twice, or there
+            are no topics.
     """
     path = Path(name_or_path)
     if path.exists():
@@ -90,11 +90,11 @@ def topics_of_file(path: Path, quoted: bool = False) -> Iterator[Topic]:
     """The topics of a file, as a stream; plain, gzip or zstd, whatever its name.
 
     Args:
-        path: lines of `qid<TAB>query`, CSV, or JSONL with an id (`id`, `_id`, `qid`, `query_id`,
-            …) and a text (`query`, `text`, …). The suffix says which, or else the first line. TSV
-            is read literally. TSV and CSV may have a header, which is named on stderr.
-        quoted: read double quotes in TSV as the original did (pandas' default): they are taken
-            off, and an unbalanced one swallows the lines after it.
+        path: lines of `qid<TAB>query`, CSV, or JSONL with an id (`id`, `_id`, `qid`, `query_id`, …)
+            and a text (`query`, `text`, …). The format is detected by suffix, or by the first line.
+            TSV is read literally. TSV and CSV may have a header, which is named on stderr.
+        quoted: read double quotes in TSV as the original did (pandas' default): they are removed,
+            and an unbalanced quote includes the following lines.
 
     Raises:
         I3Error: it cannot be read, a line is not UTF-8, has no id or text or a third column, or an
@@ -175,7 +175,7 @@ def _json(value: Any) -> str:
 
 
 def _kind(path: Path) -> str:
-    """What a file is, by its suffix, or else by its first line.
+    """The format of a file, by its suffix or its first line.
 
     Raises:
         I3Error: it cannot be read, or is a pipe, which could not be read again.

@@ -22,10 +22,10 @@ class SeenIds:
     """Ids that have occurred: their hashes are in a file, 8 bytes each.
 
     Args:
-        folder: where the file is to be; it has no name there and goes with the process.
+        folder: folder for the file, which has no name and is deleted with the process.
 
     Raises:
-        I3Error: there is no writing there; also in all methods.
+        I3Error: the folder cannot be written; also in all methods.
     """
 
     def __init__(self, folder: Path | None = None) -> None:

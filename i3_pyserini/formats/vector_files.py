@@ -106,13 +106,13 @@ def read_files(folder: Path) -> tuple[Shape, Iterator[Block]]:
 
 
 def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The vectors of a FAISS `IndexFlatIP`, mapped into memory rather than read.
+    """The vectors of a FAISS `IndexFlatIP`, memory-mapped.
 
     Returns:
         float32 [N, H].
 
     Raises:
-        I3Error: it is no such index, or was cut off.
+        I3Error: it is not such an index, or is truncated.
     """
     header = _faiss_header(0)
     try:
@@ -132,7 +132,7 @@ def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
-    """The vectors of a `.npy` file, mapped into memory rather than read.
+    """The vectors of a `.npy` file, memory-mapped.
 
     Returns:
         float [N, H].

@@ -1,4 +1,4 @@
-"""Worlds outside: indexes in a distributed vector engine."""
+"""Integrations with other software: distributed vector engines."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A connection to Milvus: what an address may be, and one line for whatever goes wrong."""
+"""Connections to Milvus: addresses and one-line errors."""
 
 import logging
 import os
@@ -27,10 +27,10 @@ def connect(address: str, create: bool) -> Any:
     Args:
         address: `milvus:FILE.db` for an embedded one, or `milvus:http://HOST:19530`; the token of a
             server is taken from the environment variable MILVUS_TOKEN.
-        create: make an embedded one that is not there yet.
+        create: create an embedded database if it does not exist.
 
     Raises:
-        I3Error: the address is none, an extra is not installed, or nobody answers there.
+        I3Error: the address is invalid, an extra is not installed, or there is no answer.
     """
     place = address.removeprefix(KIND)
     if not address.startswith(KIND) or not place:
@@ -60,7 +60,7 @@ def disconnect(address: str, client: Any) -> None:
 
 @contextmanager
 def failures(address: str, what: str) -> Iterator[None]:
-    """Turns what pymilvus raises into one line.
+    """Converts exceptions of pymilvus to one-line errors.
 
     Raises:
         I3Error: "ADDRESS: WHAT (the engine's reason)".

@@ -59,10 +59,10 @@ class Milvus:
     Args:
         address: `milvus:FILE.db` for an embedded one, or `milvus:http://HOST:19530`; the token of a
             server is taken from the environment variable MILVUS_TOKEN.
-        create: make an embedded one that is not there yet.
+        create: create an embedded database if it does not exist.
 
     Raises:
-        I3Error: the address is none, pymilvus is not installed, or nobody answers there.
+        I3Error: the address is invalid, pymilvus is not installed, or there is no answer.
     """
 
     most_hits = MOST_HITS
@@ -72,9 +72,9 @@ class Milvus:
         self._client = connect(address, create)
 
     def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Held:
-        """Copies an encoded directory; what is there already is not sent again.
+        """Copies an encoded directory; existing rows are not sent again.
 
-        A load that was interrupted at any moment resumes with the first row that is missing.
+        An interrupted load resumes at the first missing row.
 
         Args:
             index: a directory of encoded vectors.
@@ -155,11 +155,11 @@ class Milvus:
                 yield [(hit["row"], hit["entity"]["docid"], hit["distance"]) for hit in hits]
 
     def check(self, name: str, dimension: int | None, k: int) -> None:
-        """Raises if a collection cannot be searched so.
+        """Raises if a collection cannot be searched with these parameters.
 
         Args:
             name: of the collection.
-            dimension: of the queries; None if they are not there yet.
+            dimension: dimension of the queries; None if unknown.
             k: hits of a query.
 
         Raises:
@@ -198,7 +198,7 @@ class Milvus:
         disconnect(self.address, self._client)
 
     def _prepare(self, name: str, dimension: int, index: Path, kind: str) -> None:
-        """Makes a collection, or goes on with one that is a copy of this index."""
+        """Creates a collection, or resumes loading an existing copy of this index."""
         source, known = _source(index), self._described(name)
         if known is None:
             self._create(name, dimension, {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)})
@@ -248,7 +248,7 @@ class Milvus:
             self._client.upsert(name, records, timeout=CALL)  # twice leaves one
 
     def _first_missing(self, name: str) -> int:
-        """The first row that is not there; a cluster may have taken only some of a batch."""
+        """The first missing row; a cluster may have stored only a part of a batch."""
         rows = self._count(name)
         with self._failures("cannot be asked"):
             beyond = self._client.query(

@@ -80,7 +80,7 @@ class I3Retriever(PreTrainedModel):
         backbone's vector through a projection that starts at zero (`interactor_init="residual"`),
         so that the new model has its backbone's own vectors until it is trained. "original" is the
         released checkpoints' way. Special token ids come from the backbone's tokenizer; pooling,
-        normalisation, prompts, lengths and casing from its sentence-transformers files if it has
+        normalization, prompts, lengths and casing from its sentence-transformers files if it has
         them; then title and text of a passage are joined by a space.
 
         Args:

@@ -3,7 +3,7 @@
 All code tokenizes queries and passages with the result of `read_tokenizer_file`: `tokenizer.json`
 with the additional settings of `tokenizer_config.json` and `special_tokens_map.json`. The defaults
 of a transformers class never change it: transformers 5 rebuilds many tokenizers from their
-vocabulary alone, and then loses the file's normaliser, pre-tokenizer or template (see
+vocabulary alone, and then loses the file's normalizer, pre-tokenizer or template (see
 `i3_pyserini.model.tokenizer_check`).
 """
 

@@ -42,7 +42,7 @@ def fuse_runs(
         output: the run file to write.
         method: "rrf" sums weight / (k + rank); "interpolation" sums normalized scores, and
             "combmnz" multiplies that by the number of runs that contain the passage.
-        k: the constant of "rrf". Default: 60.
+        k: the constant of "rrf".
         normalization: normalization of scores per run and query, except with "rrf".
         weights: one number per run. Default: equal weights.
         stored: an OUTPUT.fusion.json file, to reuse its settings.

@@ -34,7 +34,7 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where passages come from besides the index.
+    """The sources of passages besides the index.
 
     Attributes:
         corpus: what was encoded; None for what the index's manifest names.
@@ -119,7 +119,7 @@ class Passages:
         """Words and weights of the pseudo-query that a passage's vector was mixed with.
 
         Returns:
-            None if there is no such passage; nothing where `words_absent` says why.
+            None if the passage does not exist; empty if `words_absent` gives a reason.
         """
         passage = self.store.get(docid)
         return None if passage is None else self._words.of(passage.text, passage.title)

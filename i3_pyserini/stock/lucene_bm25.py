@@ -89,7 +89,7 @@ class LuceneBm25:
             queries: their texts.
             hits: of a query, at most.
             k1: of BM25.
-            b: likewise.
+            b: BM25's b.
 
         Raises:
             I3Error: Pyserini has ended.

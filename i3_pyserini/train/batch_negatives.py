@@ -1,4 +1,4 @@
-"""Which passages of a batch are no negatives of a query, though it is scored against them.
+"""Excludes passages of a batch that are not negatives of a query.
 
 Q queries of this device with n passages each, W devices. The queries of the loss are Q, or W·Q
 with `gradient: own_slice`; they are scored against P = n (`shared: group`), Q·n (`batch`) or
@@ -18,13 +18,13 @@ from i3_pyserini.train.samples import Batch, Keys
 
 @dataclass(frozen=True)
 class Contrast:
-    """What each query is told apart from.
+    """The positives and negatives of each query.
 
     Attributes:
-        targets: int64 [queries], each query's positive among the passages; it is never left out.
-        judged: bool [queries, P], passages left out because they are positives by their ids.
-        duplicates: bool [queries, P], others left out by their texts: equal to a positive's, or to
-            an earlier passage's.
+        targets: int64 [queries], the position of each query's positive; never excluded.
+        judged: bool [queries, P], passages excluded as positives by their ids.
+        duplicates: bool [queries, P], passages excluded by their texts: equal to that of a positive
+            or of an earlier passage.
     """
 
     targets: Tensor
@@ -33,7 +33,7 @@ class Contrast:
 
     @property
     def left_out(self) -> Tensor:
-        """Passages that are no negatives, bool [queries, P]."""
+        """All excluded passages, bool [queries, P]."""
         return self.judged | self.duplicates
 
 
@@ -42,8 +42,8 @@ def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
 
     Args:
         batch: the batch.
-        recipe: `shared`, `gradient`, and what is left out: `exclude_positives` by their ids,
-            `exclude_duplicates` by their texts.
+        recipe: `shared`, `gradient`, and exclusions: `exclude_positives` by ids,
+            `exclude_duplicates` by texts.
     """
     queries, rank = len(batch.positive_keys), 0
     per_query = len(batch.passage_keys) // queries

@@ -1,4 +1,4 @@
-"""The model card: what a model was trained with, in its directory."""
+"""The model card in a model directory."""
 
 import platform
 from importlib.metadata import version
@@ -15,7 +15,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pytorch-optim
 
 
 def negatives_sentence(recipe: Recipe, devices: int) -> str:
-    """How many passages a query is told apart from in one pass, and which."""
+    """Describes the negatives of a query in one pass."""
     training = recipe.training
     hard = training.passages_per_query - 1
     shared = recipe.negatives.shared
@@ -33,7 +33,7 @@ def negatives_sentence(recipe: Recipe, devices: int) -> str:
 
 
 def reconstructor_sentence(model: I3Retriever, recipe: Recipe, progress: Progress) -> str:
-    """Whether the reconstructor was trained, for how many steps, and on what in this run."""
+    """Describes the training of the reconstructor."""
     steps = model.config.reconstructor_steps
     if not model.has_reconstructor:
         return "none"
@@ -51,9 +51,9 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
 
     Args:
         model: the model.
-        recipe: what it was trained with.
-        progress: how far.
-        devices: on how many devices.
+        recipe: the recipe.
+        progress: the progress of the run.
+        devices: number of devices.
     """
     header = {
         "library_name": "transformers",

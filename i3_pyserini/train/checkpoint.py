@@ -33,7 +33,7 @@ class Progress:
         finished: whether the run is complete.
         window: sums of the losses since the last line of the log.
         window_steps: steps in them.
-        duplicates: pairs of query and passage that `negatives.exclude_duplicates` left out.
+        duplicates: number of pairs of query and passage excluded by `negatives.exclude_duplicates`.
     """
 
     step: int = 0
@@ -95,7 +95,7 @@ class Checkpoint:
         """Restores the state if it exists.
 
         Returns:
-            The progress that the state was saved at; a new one if there is no state.
+            The progress of the saved state, or a new one if there is no state.
 
         Raises:
             I3Error: the state belongs to another recipe or number of devices, or cannot be read.

@@ -1,4 +1,4 @@
-"""How many texts are longer than the model reads."""
+"""Counts texts that are longer than the model's limits."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ SAMPLE = 2000  # texts that are looked at, evenly spread: about a second
 
 @dataclass(frozen=True)
 class Cut:
-    """How many texts of one kind are cut.
+    """The number of truncated texts of one kind.
 
     Attributes:
         kind: "queries" or "passages".
-        limit: the most ids that the model reads, special tokens included.
-        longer: how many of the texts looked at have more.
-        seen: how many were looked at.
-        total: how many there are.
+        limit: maximum ids, special tokens included.
+        longer: number of sampled texts with more.
+        seen: number of sampled texts.
+        total: number of texts.
     """
 
     kind: str
@@ -39,12 +39,14 @@ class Cut:
 
 
 def lengths_sentence(tokenizer: I3Tokenizer, samples: TrainingSet, init: str) -> str:
-    """How many queries and passages are cut; other lengths that a backbone declares are noted.
+    """Describes how many queries and passages are truncated.
+
+    A note reports different lengths declared by the backbone.
 
     Args:
         tokenizer: of the model to train.
         samples: the training queries and the collection.
-        init: what training starts from.
+        init: the initial model.
     """
     if not is_i3_model(init) and (others := other_lengths(init, tokenizer)):
         note(f"other lengths than those of model.init {init}: {', '.join(others)}")

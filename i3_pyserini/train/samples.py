@@ -148,7 +148,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch, self.skipped = 1, 0
 
     def start(self, epoch: int, skipped: int = 0) -> None:
-        """Sets the epoch, from 1 on, and how many of its samples to leave out."""
+        """Sets the epoch, starting at 1, and how many of its samples to skip."""
         self.epoch, self.skipped = epoch, skipped
         self.order.set_epoch(epoch)
 

@@ -1,4 +1,4 @@
-"""One step of the optimizer over the batches that it accumulates, and what to do without memory."""
+"""One optimizer step over accumulated batches, with advice if memory is exhausted."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -28,13 +28,13 @@ class Stepper:
     """Steps of the optimizer, the same on all devices.
 
     Attributes:
-        accelerator: of this device.
+        accelerator: the accelerator of this device.
         model: the model.
         module: a `TrainingModule` of it, as `accelerator` wrapped it.
-        optimizer: of the model, likewise.
+        optimizer: its optimizer, wrapped in the same way.
         schedule: its learning rates.
-        loss: what is minimised.
-        negatives: which passages a query is scored against.
+        loss: the loss.
+        negatives: selection of negatives.
         chunk_passages: see `Pass`.
         max_grad_norm: gradients are clipped to it; None for no clipping.
     """
@@ -86,7 +86,7 @@ class Stepper:
         return total, duplicates
 
     def _duplicates(self, batch: Batch) -> int:
-        """The pairs that the contrastive loss left out; the same on all devices."""
+        """The pairs excluded from the contrastive loss; the same on all devices."""
         recipe = self.negatives
         if not self.loss.contrastive or not recipe.exclude_duplicates:
             return 0
@@ -102,7 +102,7 @@ class Stepper:
 
 @contextmanager
 def out_of_memory_is_explained() -> Iterator[None]:
-    """Says which settings to lower when memory runs out.
+    """Adds advice to out-of-memory errors.
 
     Raises:
         I3Error: it did.

@@ -1,1 +1,1 @@
-"""The demo: real text that every machine has, and what the model does with it."""
+"""The demo: training and search on docstrings of installed packages."""

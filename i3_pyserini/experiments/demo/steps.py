@@ -1,4 +1,4 @@
-"""The demo's steps: the commands that a user would type, run one after the other."""
+"""Runs the commands of the demo."""
 
 import shlex
 import shutil
@@ -22,7 +22,7 @@ def run_steps(output: Path) -> None:
     """Runs all steps; see `run_demo`."""
     minilm = _minilm()
     if output.exists() and not output.is_dir():
-        raise I3Error(f"{output}: is a file; name a folder")
+        raise I3Error(f"{output}: is a file; expected a folder")
     if find_java()[0] is None:
         raise I3Error("stock Pyserini needs Java: see i3-pyserini doctor")
     data = output / "collection"
