@@ -125,7 +125,7 @@ def test_a_link_that_leads_back_is_not_followed_for_ever(tmp_path: Path, said: S
 def test_no_passages_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "queries.jsonl").write_text("")
     (tmp_path / "a.docx").write_text("")
-    with pytest.raises(I3Error, match=r"no file of passages .*it has a\.docx, queries\.jsonl"):
+    with pytest.raises(I3Error, match=r"no passage files .*it has a\.docx, queries\.jsonl"):
         Corpus(tmp_path)
 
 

@@ -95,7 +95,7 @@ def test_one_process_at_a_time(target: Path, part: str) -> None:
         (folder / part).touch()
         for _ in range(2):  # the refused one takes nothing away, nor the lock
             with (
-                pytest.raises(I3Error, match=r"\.index\.partial: another process is at work here"),
+                pytest.raises(I3Error, match=r"\.index\.partial: another process is working here"),
                 IndexOutput(target).work(),
             ):
                 pass
