@@ -141,7 +141,7 @@ def test_models_and_indexes_say_what_holds(
     assert "--encoder-class auto --pooling mean --l2-norm" in found[3].state
     assert not any(one.fix for one in found)
     (plain,) = doctor.check_directories([Path(tiny_bert)])
-    assert "first token, not normalised, 256 ids" in plain.state and "defaults" in plain.state
+    assert "first token, not normalized, 256 ids" in plain.state and "defaults" in plain.state
     changed = Path(st_model(tiny_bert, tmp_path / "changed"))
     (changed / "config.json").write_text((changed / "config.json").read_text() + "\n")
     other = list(doctor.check_directories([changed, tmp_path / "ix"]))[1]

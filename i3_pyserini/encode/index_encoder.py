@@ -160,7 +160,7 @@ def _settings_of_model(
     declares = declared(name)
     settings, against = resolve(given, declares, EncoderSettings())
     words = [POOLING_WORDS[settings.pooling]]
-    words.append("unit length" if settings.normalize else "not normalised")
+    words.append("unit length" if settings.normalize else "not normalized")
     words += [f"prompt {settings.query_prompt!r}"] if settings.query_prompt else []
     source = f"as {name} declares" if declares else "Pyserini's defaults"
     if any(value is not None for value in given.values()):

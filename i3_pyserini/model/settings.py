@@ -279,7 +279,7 @@ def in_words(settings: EncoderSettings, titles: bool | None = None) -> str:
     """
     parts = [POOLING_WORDS[settings.pooling]]
     parts += [f"dense layer to {layer.out_features} dimensions" for layer in settings.dense]
-    parts.append("unit length" if settings.normalize else "not normalised")
+    parts.append("unit length" if settings.normalize else "not normalized")
     if titles is not None:
         parts.append(f"titles: {'yes' if titles else 'no'}")
     parts.append(f"{settings.passage_length} ids")

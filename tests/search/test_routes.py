@@ -63,13 +63,13 @@ def unknown(worlds: Callable[[str], World], tmp_path: Path) -> Callable[[str], W
 @pytest.mark.parametrize(
     ("kind", "flags", "said"),
     [
-        ("cls", (), "first token, not normalised (Pyserini's defaults)"),
-        ("mean", ("--pooling", "mean"), "mean pooling, not normalised (your flags, then Pyserini"),
+        ("cls", (), "first token, not normalized (Pyserini's defaults)"),
+        ("mean", ("--pooling", "mean"), "mean pooling, not normalized (your flags, then Pyserini"),
         ("declared", (), "mean pooling, unit length, prompt 'what is ' (as "),
         (
             "declared, other flags",
             ("--pooling", "cls", "--no-l2-norm"),
-            "first token, not normalised, prompt 'what is ' (your flags, then as ",
+            "first token, not normalized, prompt 'what is ' (your flags, then as ",
         ),
     ],
 )
