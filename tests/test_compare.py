@@ -265,7 +265,7 @@ def test_missing_queries_and_foreign_folders(tmp_path: Path, ran: list[list[str]
         compare([data, data], backbone="b", output=output)
     with pytest.raises(I3Error, match="no folder 'corpus'"):
         compare(tmp_path, backbone="b", output=output)
-    with pytest.raises(I3Error, match=r"has corpus, but no compare\.json"):
+    with pytest.raises(I3Error, match=r"contains corpus, but no compare\.json"):
         compare(data, backbone="b", output=shutil.copytree(data, tmp_path / "copy"))
     (data / "topics.train.tsv").unlink()
     (data / "qrels.train.txt").unlink()

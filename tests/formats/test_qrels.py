@@ -109,7 +109,7 @@ def test_a_header_names_the_columns(
         ("", "empty; expected a qrels file"),
         (b"q 0 a 1\nq 0 \xff 1\n", "line 2: cannot be read"),
         (bytes(range(256)), "cannot be read: not a text file"),
-        ("q1 0 p1 1 \nq2 1 p1 0\nq3 2 p1 0\n", "the third column is 'p1' throughout"),
+        ("q1 0 p1 1 \nq2 1 p1 0\nq3 2 p1 0\n", "the third column is 'p1' in all lines"),
     ],
 )
 @pytest.mark.parametrize("compression", ["plain", "gzip", "zstd"])

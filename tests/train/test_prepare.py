@@ -193,7 +193,9 @@ def test_short_queries_are_refused(make_recipe: MakeRecipe, task: Path) -> None:
     refuse = "negatives.padding=refuse"
     assert load_data(make_recipe(refuse), True).short == 0
     append(task / "negatives.tsv", "q4\tp5,p4")
-    with pytest.raises(I3Error, match=r"negatives.tsv, line 22: 1 usable negatives, 2 are asked"):
+    with pytest.raises(
+        I3Error, match=r"negatives.tsv, line 22: 1 usable negatives, but 2 are required"
+    ):
         load_data(make_recipe(refuse), True)
 
 
