@@ -50,7 +50,12 @@ def run(
         StoppedError: SIGTERM came; the command was sent it too, and has ended.
     """
     process = subprocess.Popen(  # noqa: S603  (what a plan or our own code says)
-        words, env={**os.environ, **variables}, stdout=stdout, stderr=stderr, text=True
+        words,
+        env={**os.environ, **variables},
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors="replace",
     )
     with process, _ending_with_us(process):
         try:

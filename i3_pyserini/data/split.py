@@ -108,7 +108,7 @@ def split_queries(
     source = Path(source)
     folder = Path(output) if output is not None else source
     if output is None and not source.is_dir():
-        raise I3Error(f"{source}: is not a folder; expected output")
+        raise I3Error(f"{source}: is not a folder; choose a folder as output")
     from i3_pyserini.data.splitting import choose, together
     from i3_pyserini.formats.atomic import locked, refuse_existing, refuse_inputs
 

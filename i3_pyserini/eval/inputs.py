@@ -63,7 +63,7 @@ class Runs:
             items = list(given) if several else [given]
             self.entries = [_entry(f"run {n}", one) for n, one in enumerate(items, start=1)]
         if not self.entries:
-            raise I3Error("expected a run")
+            raise I3Error("no run is given; expected at least one")
 
     @property
     def paths(self) -> list[Path]:

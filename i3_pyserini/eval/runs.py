@@ -106,7 +106,7 @@ def _place(runs: "Runs", baseline: Path) -> int:
         place = 0
         runs.entries.insert(0, baseline)
     if len(runs.entries) == 1:
-        raise I3Error(f"{baseline}: expected another run to compare with the baseline")
+        raise I3Error(f"{baseline}: is the only run; add a run to compare with it")
     return place
 
 

@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from math import inf
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
@@ -79,8 +80,10 @@ def search_bm25(
             Pyserini failed, dev queries are among the topics, or options cannot be combined.
     """
     at_least_1(hits=hits, threads=threads)
-    if not k1 >= 0 or not 0 <= b <= 1:
+    if not 0 <= k1 < inf or not 0 <= b <= 1:
         raise I3Error(f"k1 is {k1:g} and b {b:g}; k1 must be at least 0, b from 0 to 1")
+    if engine not in get_args(Engine):
+        raise I3Error(f"engine {engine!r}: expected {' or '.join(get_args(Engine))}")
     check_tag(tag)
     if tune is None and (tune_topics, tune_output, measure) != (None, None, "nDCG@10"):
         raise I3Error("tune_topics, tune_output and measure require tune")
@@ -96,7 +99,8 @@ def search_bm25(
     tuned_in = None if tune is None else output.with_name(output.name + TUNED)
     speed_in = None if speed is None else Path(speed)
     written = [path for path in (output, dev_output, tuned_in, speed_in) if path]
-    refuse_inputs(written, [Path(fspath(one)) for one in (topics, tune, tune_topics) if one])
+    inputs = [Path(fspath(one)) for one in (corpus, topics, tune, tune_topics) if one]
+    refuse_inputs(written, inputs)
     for path in written:
         refuse_existing(path, overwrite)
     queries = read_topics(fspath(topics))
@@ -109,11 +113,12 @@ def search_bm25(
         if dev:
             tuned = _tuned(searcher, dev, hits)
             k1, b = tuned.best.k1, tuned.best.b
-        if dev and dev_output:
-            _write(dev_output, dev[0], searcher.rank(dev[0], hits, k1, b), tag, overwrite)
+        dev_found = _ranked(searcher, dev[0], hits, k1, b) if dev and dev_output else None
         before = searcher.seconds
-        found = searcher.rank(queries, hits, k1, b)
+        found = _ranked(searcher, queries, hits, k1, b)
         seconds = searcher.seconds - before
+    if dev and dev_output and dev_found is not None:
+        _write(dev_output, dev[0], dev_found, tag, overwrite)
     if tuned and tuned_in:
         with new_file(tuned_in, overwrite) as file:
             file.write(json.dumps({"engine": engine, **tuned.to_json()}, indent=2) + "\n")
@@ -140,10 +145,20 @@ def _dev(
     dev = read_topics(topics)
     if both := dev.keys() & queries.keys():
         raise I3Error(
-            f"query {min(both)!r} and {len(both) - 1} others are in {topics} and in the topics to "
-            "search; choose k1 and b on other queries than those you report"
+            f"{topics}: also has {len(both):,} of the queries to search, such as {min(both)!r}; "
+            "choose k1 and b on other queries than those you report"
         )
     return dev, DevMeasure(measure, read_qrels(qrels), list(dev), topics)
+
+
+def _ranked(
+    searcher: "Bm25", queries: dict[str, str], hits: int, k1: float, b: float
+) -> "pd.DataFrame":
+    """The hits of queries, of which at least one has any; nothing is written otherwise."""
+    found = searcher.rank(queries, hits, k1, b)
+    if found.empty:
+        raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
+    return found
 
 
 def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int) -> "TunedBm25":
@@ -185,8 +200,6 @@ def _write(
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
 
-    if ranking.empty:
-        raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
     qids, found, docids = hits_of(ranking)
     if len(qids) < len(topics):
         note(f"{len(topics) - len(qids)} queries have no hit")

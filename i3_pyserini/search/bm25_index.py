@@ -158,12 +158,16 @@ def refuse_other_index(index: Path, kind: str, sha256: str) -> None:
     if found.built.type is None:
         raise I3Error(f"{index}: exists, but is not an index of bm25; choose another index")
     before = found.corpus.sha256 or found.extra.get("sha256")  # where it was in format 1
-    for name, old, new in (("type", found.built.type, kind), ("sha256", before, sha256)):
-        if old != new:
-            raise I3Error(
-                f"{index}: belongs to another corpus ({name} is {old}, not {new}); remove it, or "
-                "choose another index"
-            )
+    if found.built.type != kind:
+        raise I3Error(
+            f"{index}: is an index of another engine (type is {found.built.type}, not {kind}); use "
+            "that engine, or choose another index"
+        )
+    if before != sha256:
+        raise I3Error(
+            f"{index}: belongs to another corpus (sha256 is {before}, not {sha256}); remove it, or "
+            "choose another index"
+        )
 
 
 def contents_of(title: str | None, text: str) -> str:

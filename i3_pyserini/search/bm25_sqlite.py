@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_folder
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.passages import Corpus
@@ -30,6 +31,11 @@ class SqliteBm25:
     def __init__(self, index: Path, _: int = 1) -> None:
         self.threads, self.seconds = 1, 0.0
         self._words, self._docids = WordIndex(index / WORDS), Docids.read(index / DOCIDS)
+        if len(self._words) != len(self._docids):
+            raise I3Error(
+                f"{index}: is damaged ({len(self._docids):,} ids, {len(self._words):,} texts); "
+                "remove the directory, and the same command creates it again"
+            )
         ids = self._docids.take(np.arange(len(self._docids)))
         self._places = ids.rank("ordinal").to_numpy().astype(np.int64)  # compared as bytes
 
@@ -47,9 +53,15 @@ class SqliteBm25:
         ):
 
             def texts() -> Iterator[str]:
+                count = 0
                 for passage in tqdm(corpus, desc="index words", total=known.passages, delay=2):
                     ids.write(f"{passage.docid}\n")
+                    count += 1
                     yield contents_of(passage.title, passage.text)
+                if count != known.passages:
+                    raise I3Error(
+                        f"{corpus.path}: changed while it was read; run the command again"
+                    )
 
             build_word_index(partial / WORDS, texts())
             known.write(partial)

@@ -101,8 +101,8 @@ def refuse_overlap(dev: Sequence[str], test: Sequence[Run]) -> None:
     fused = {qid for run in test for qid in run.queries}
     if both := fused & set(dev):
         raise I3Error(
-            f"query {min(both)!r} and {len(both) - 1} others are in the dev runs and in the runs "
-            "to fuse; choose weights on other queries than those you report"
+            f"the dev runs also have {len(both):,} queries of the runs to fuse, such as "
+            f"{min(both)!r}; choose weights on other queries than those you report"
         )
 
 

@@ -13,7 +13,7 @@ from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import refuse_other_encoder
 from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.atomic import refuse_existing
+from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
@@ -102,7 +102,9 @@ def run(job: SearchJob) -> WrittenRun:
     Raises:
         I3Error: an input is invalid or contradicts another, or the run cannot be written.
     """
-    for path in filter(None, (job.results.path, job.results.speed)):
+    written = [path for path in (job.results.path, job.results.speed) if path]
+    refuse_inputs(written, [Path(job.queries.topics), job.queries.encoded])
+    for path in written:
         refuse_existing(path, job.results.overwrite)
     topics = _read_topics(job.queries.topics)
     hits = job.results.hits or DEFAULT_HITS

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,6 +98,7 @@ def _candidates() -> Iterator[tuple[str, Path]]:
         yield "arcadedb-embedded", Path(spec.origin).parent / "jre"
 
 
+@cache  # starts Java twice
 def _look_at(home: Path, source: str) -> Java:
     java = home / "bin" / "java"
     said = re.search(r'version "(?:1\.)?(\d+)', _output(java, "-version"))

@@ -53,7 +53,7 @@ class LuceneBm25:
 
     def __init__(self, index: Path, threads: int = 1) -> None:
         if not any(index.glob("segments_*")):
-            raise I3Error(f"{index}: not a Lucene index; create one with i3-pyserini bm25 --index")
+            raise I3Error(f"{index}: not a Lucene index; i3-pyserini bm25 creates one")
         if reason := why_no_lucene():
             raise I3Error(reason)
         self._index, self._lock = index, threading.Lock()

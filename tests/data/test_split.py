@@ -122,7 +122,7 @@ def test_what_has_no_topic_or_no_judgement_is_said(
         ({"names": ["dev", "a-b"]}, "'a-b'"),
         ({"names": ["dev", "dev"]}, "expected two"),
         ({"split": "train"}, "and no split"),
-        ({"output": None}, "is not a folder; expected output"),
+        ({"output": None}, "is not a folder; choose a folder as output"),
         ({"count": 20}, "leave a part empty"),
     ],
 )

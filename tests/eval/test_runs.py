@@ -127,7 +127,7 @@ def test_frames_that_are_no_qrels(files: Path) -> None:
     assert evaluate(pd.DataFrame(qrels), files / "one.txt", duplicates="max").means
     with pytest.raises(I3Error, match="no column 'relevance'"):
         evaluate(pd.DataFrame(columns(FIRST)), files / "one.txt")
-    with pytest.raises(I3Error, match="expected a run"):
+    with pytest.raises(I3Error, match="no run is given"):
         evaluate(files / "qrels.txt", [])
     with pytest.raises(I3Error, match=r"two runs are named one\.txt"):
         evaluate(files / "qrels.txt", [read_run(files / "one.txt")] * 2)

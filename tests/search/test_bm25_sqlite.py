@@ -75,6 +75,25 @@ def test_scores_are_the_formula_s(tmp_path: Path) -> None:
     assert np.flatnonzero(only_stop_words).tolist() == [3]
 
 
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("In İstanbul", "İstanbul"),
+        ("In İstanbul", "istanbul"),
+        ("a re\u0301sume\u0301", "re\u0301sume\u0301"),
+        ("a re\u0301sume\u0301", "résumé"),
+        ("a résumé", "re\u0301sume\u0301 resume"),
+        ("học tiếng Việt", "tieng"),
+        ("na\u0308ive", "NÄIVE"),
+        ("\u0939\u093f\u0902\u0926\u0940 light", "\u0939\u093f\u0902\u0926\u0940"),
+    ],
+)
+def test_a_query_is_tokenized_as_passages_are(tmp_path: Path, text: str, query: str) -> None:
+    build_word_index(tmp_path / "words", iter([text, "other"]))
+    (scores,) = WordIndex(tmp_path / "words").search([query], 0.9, 0.4)
+    assert scores[0] > 0 and scores[1] == 0
+
+
 def test_lengths_of_many_words_and_words_that_are_dropped_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,12 +134,31 @@ def test_indexes_of_something_else_are_refused(data: Path, monkeypatch: pytest.M
     with pytest.raises(I3Error, match=r"no Java.*SQLite"):
         search(data, "new.txt", engine="lucene")
     (index / "words.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(I3Error, match=r"words\.sqlite: damaged"):
+    with pytest.raises(I3Error, match=r"words\.sqlite is damaged.*remove the directory"):
         search(data, "new.txt", index=index)
     (data / "corpus.jsonl").write_text((data / "corpus.jsonl").read_text().replace("nine", "four"))
     with pytest.raises(I3Error, match="belongs to another corpus"):
         search(data, "new.txt", index=index)
     assert not (data / "new.txt").exists()
+
+
+def test_inputs_are_kept_and_nothing_is_written_without_hits(data: Path) -> None:
+    corpus = (data / "corpus.jsonl").read_bytes()
+    with pytest.raises(I3Error, match="given twice"):
+        search(data, "corpus.jsonl", overwrite=True)
+    assert (data / "corpus.jsonl").read_bytes() == corpus
+    (data / "topics.tsv").write_text("q1\tzebra\n")
+    extra = {**tuning(data), "tune_output": data / "dev.run.txt", "speed": data / "speed.json"}
+    before = {*data.iterdir()}
+    with pytest.raises(I3Error, match="finds nothing"):
+        search(data, "none.txt", **extra, index=data / "words")
+    assert {*data.iterdir()} == before | {data / "words"}
+    for options, said in (({"engine": "foo"}, "lucene or sqlite"), ({"k1": math.inf}, "k1 is inf")):
+        with pytest.raises(I3Error, match=said):
+            search(data, "none.txt", **options)
+    (data / "words" / "docid").write_text("d1\n")
+    with pytest.raises(I3Error, match=r"words: is damaged \(1 ids"):
+        search(data, "none.txt", index=data / "words")
 
 
 def test_k1_and_b_are_the_best_on_dev(data: Path) -> None:
@@ -161,10 +199,10 @@ def test_equal_values_keep_the_usual_pair(data: Path, run_module: Callable[..., 
         ({"tune": None}, "require tune"),
         ({"tune_topics": None}, "tune requires tune_topics"),
         ({"k1": 1.2}, "k1 and b"),
-        ({"topics": "dev.tsv"}, "query 'a' and 1 others are in"),
+        ({"topics": "dev.tsv"}, "also has 2 of the queries to search, such as 'a'"),
         ({"measure": "nDGC@10"}, "nDGC@10"),
         ({"tune_output": "run.txt"}, "is given twice"),
-        ({"speed": "corpus.jsonl"}, "exists"),
+        ({"speed": "corpus.jsonl"}, "is given twice"),
     ],
 )
 def test_mistakes_are_named_before_an_index_is_made(

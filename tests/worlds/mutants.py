@@ -59,7 +59,7 @@ MUTANTS = [
     ),
     mistake(
         "the query's prompt is dropped",
-        "model/query_text.py",
+        "model/texts.py",
         "return [prompt + query for query in queries]",
         "return list(queries)",
     ),
@@ -102,8 +102,8 @@ MUTANTS = [
     mistake(
         "a level below zero counts as relevant",
         "formats/qrels.py",
-        'table = judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)',
-        'table = judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64).abs(), LINE)',
+        'return judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64), LINE)',
+        'return judgements.table.select(*PAIR, pl.col("relevance").cast(pl.Int64).abs(), LINE)',
     ),
     mistake(
         "a judgement that is there twice counts twice",
@@ -141,9 +141,8 @@ MUTANTS = [
     mistake(
         "batches are padded on the left",
         "encode/encoders.py",
-        "padded[row, : len(one)], mask[row, : len(one)] = one, 1\n        return self._run",
-        "padded[row, width - len(one) :], mask[row, width - len(one) :] = one, 1\n"
-        "        return self._run",
+        "padded[row, : len(one)], mask[row, : len(one)] = one, 1",
+        "padded[row, -len(one) :], mask[row, -len(one) :] = one, 1",
     ),
     mistake(
         "the last hit is lost where all passages are asked for",

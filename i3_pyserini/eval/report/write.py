@@ -98,7 +98,7 @@ def _check_outputs(page: Path, figures: Path | None) -> None:
     if page.is_dir():
         raise I3Error(f"{page}: is a folder; expected a file, such as report.html")
     if page.suffix != ".html":
-        raise I3Error(f"{page}: expected a name such as report.html")
+        raise I3Error(f"{page}: is not a web page; expected a name such as report.html")
     if figures is not None and figures.exists() and not figures.is_dir():
         raise I3Error(f"{figures}: is a file; expected a folder for figures")
 
@@ -123,7 +123,7 @@ def _place(runs: "Runs", baseline: NameOrPath | None) -> int | None:
     if place is None:
         raise I3Error(f"baseline {baseline} is not one of the runs")
     if len(runs.entries) == 1:
-        raise I3Error(f"baseline {baseline}: expected another run to compare with it")
+        raise I3Error(f"baseline {baseline}: is the only run; add a run to compare with it")
     return place
 
 

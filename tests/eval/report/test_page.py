@@ -129,10 +129,10 @@ def test_one_run(folder: Path, run_module: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run.a", "--output", "notes.txt"], "notes.txt: expected a name such as"),
+        (["run.a", "--output", "notes.txt"], "notes.txt: is not a web page"),
         (["run.a", "--output", "x.html", "--figures", "run.a/x"], "cannot be written"),
         (["run.a", "--output", "x.html", "--relevance", "3"], "levels from 1 to 2"),
-        (["run.a", "--output", "x.html", "--baseline", "run.a"], "expected another run"),
+        (["run.a", "--output", "x.html", "--baseline", "run.a"], "is the only run"),
         (["run.\x01", "--output", "x.html"], r"'run.\x01': contains a character"),
         (["run.\udcff", "--output", "x.html"], r"'run.\udcff': contains a character"),
         (["run.a", "--output", "."], "is a folder"),
