@@ -181,5 +181,5 @@ def test_templates(teacher: str) -> None:
     assert text("{title}{sep}{text}", "t") == "t[SEP]a {b}"
     assert text("{text}", "t") == "a {b}"
     for template in ("{title}", "{text} {url}", "{text!r}", "{text", "{text:5}", "{}"):
-        with pytest.raises(I3Error, match=r"template .*(must use|malformed)"):
+        with pytest.raises(I3Error, match=r"template .*(must contain|malformed)"):
             text(template, "t")
