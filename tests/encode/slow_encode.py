@@ -3,6 +3,7 @@
 It is the command's own loop with the stand-in encoder, which takes some time over every batch.
 """
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -38,7 +39,8 @@ def slow_encoding(devices: Sequence[str] = ()) -> Encoding:
 
 
 def main() -> None:
-    """Encodes."""
+    """Encodes; Ctrl-C works also where the tests run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     corpus, output, seconds, *devices = sys.argv[1:]
     how: Any = slow_encoding(devices)
     shape = run_encoding(
