@@ -1,14 +1,11 @@
 """`compare`: from a collection with judgements to a table, resumable, with one identity."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.experiments.compared import Comparison
 from i3_pyserini.stock.java import Java
-from tests.train.task import LETTERS, SIZE, pid, query
+from tests.letters import write_collection
 from tests.worlds.commands import attempt
 
 MAIN, LUCENE = "i3_pyserini.experiments.compare", "i3_pyserini.stock.lucene_bm25"
@@ -32,7 +29,6 @@ DONE = subprocess.CompletedProcess[str]
 SYSTEMS = ["BM25 (tuned)", "backbone", "dual encoder", "I³ released"]
 SYSTEMS += ["BM25 + I³ released (rrf)", "BM25 + I³ released (tuned)"]
 FILES = dict(zip(SYSTEMS, ("bm25-lucene", "backbone", "dual-encoder", "i3-released"), strict=False))
-TEST = range(0, SIZE, 3)
 SMALL: dict[str, Any] = {
     "steps": 2,
     "rates": (1e-3,),
@@ -41,23 +37,6 @@ SMALL: dict[str, Any] = {
     "passage_length": 12,
     "hits": 20,
 }
-
-
-def write_collection(folder: Path, dev: bool = True) -> Path:
-    """21 passages; a third of their queries for test, the others for train and dev."""
-    (folder / "corpus").mkdir(parents=True)
-    passages = [{"id": pid(n), "title": "na", "text": text} for n, text in enumerate(LETTERS)]
-    text = "".join(json.dumps(passage) + "\n" for passage in passages)
-    (folder / "corpus" / "corpus.jsonl").write_text(text)
-    rest = [n for n in range(SIZE) if n not in TEST]
-    parts = {"test": [*TEST], "train": rest[4:] if dev else rest, "dev": rest[:4] if dev else []}
-    for part, numbers in parts.items():
-        if numbers:
-            topics = "".join(f"q{n}\t{query(n)} {LETTERS[n]}\n" for n in numbers)
-            (folder / f"topics.{part}.tsv").write_text(topics)
-            judged = "".join(f"q{n} 0 {pid(n)} 1\n" for n in numbers)
-            (folder / f"qrels.{part}.txt").write_text(judged)
-    return folder
 
 
 @pytest.fixture
@@ -334,52 +313,3 @@ def test_a_backbone_is_hashed_with_all_its_folders(tmp_path: Path) -> None:
             continue
         with pytest.raises(I3Error, match=r"2_Dense/model.safetensors"):
             _identify(tmp_path / "output", [study], study.options)
-
-
-FROM_TRAINING = """
-import subprocess, sys
-from i3_pyserini.cli import program
-from i3_pyserini.experiments import comparison
-
-class Popen(subprocess.Popen):
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        print(self.pid, flush=True)
-
-all_steps = comparison.Study.beginning
-def training(self):
-    plan = all_steps(self)
-    return plan.model_copy(update={"steps": {"train": plan.steps["train"]}})
-
-subprocess.Popen, comparison.Study.beginning = Popen, training
-program()
-"""
-
-
-@pytest.mark.slow
-def test_a_training_that_outlives_compare_is_not_started_again(
-    tiny_bert: str, tmp_path: Path
-) -> None:
-    data, output = write_collection(tmp_path / "letters"), tmp_path / "output"
-    words = [sys.executable, "-c", FROM_TRAINING, "compare", str(data), "--backbone", tiny_bert]
-    words += ["--output", str(output), "--steps", "100000", "--rates", "1e-3", "--batch-size", "4"]
-    words += ["--query-length", "8", "--passage-length", "12"]
-    with (tmp_path / "pids").open("w") as pids:
-        first = subprocess.Popen(words, stdout=pids, stderr=subprocess.DEVNULL)
-    try:
-        while not any(output.glob("models/*/.lock")):
-            assert first.poll() is None
-            time.sleep(0.1)
-    finally:
-        first.kill()
-        first.wait()
-    training = int((tmp_path / "pids").read_text().splitlines()[-1])
-    try:
-        second = subprocess.run(words, capture_output=True, text=True, check=False)
-        os.kill(training, 0)  # is still at work
-    finally:
-        os.kill(training, signal.SIGKILL)
-    assert second.returncode == 2
-    (said,) = [line for line in second.stderr.splitlines() if "another process" in line]
-    assert said.startswith("error: ") and "models/dual-encoder" in said
-    assert "step train: the command above failed" in second.stderr.splitlines()[-1]

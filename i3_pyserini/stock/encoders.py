@@ -85,7 +85,7 @@ def _accepted(name: str) -> Iterator[None]:
         action: argparse.Action = add_argument(self, *names, **options)
         return action
 
-    argparse.ArgumentParser.add_argument = wrapper  # type: ignore[method-assign,assignment]
+    argparse.ArgumentParser.add_argument = wrapper  # type: ignore[method-assign,assignment]  # put back below
     try:
         yield
     finally:
