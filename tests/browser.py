@@ -1,5 +1,7 @@
 """A real browser for pages, where there is one."""
 
+import base64
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ FLAGS = (
     "disable-sync no-first-run disable-quic disable-dev-shm-usage"
 ).split()
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+DESK = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+SCREENS = (PHONE, DESK)
+COLOURS = 128  # of a picture: text and flat areas need few
 
 
 @contextmanager
@@ -40,3 +45,35 @@ def open_browser(profile: Path) -> Iterator["Chrome"]:
         yield chrome
     finally:
         chrome.quit()
+
+
+def set_screen(browser: "Chrome", screen: dict[str, object]) -> None:
+    """Shows pages as on one of `SCREENS`."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+def overflow(browser: "Chrome") -> int:
+    """Pixels by which a page is wider than the screen; 0 if there is no sideways scrolling."""
+    width = "document.documentElement.scrollWidth - window.innerWidth"
+    return max(0, int(browser.execute_script(f"return {width}")))
+
+
+def photograph(browser: "Chrome", picture: Path, height: int | None = None) -> None:
+    """Writes what the browser shows as a small PNG, such as docs/images/report-390.png.
+
+    Args:
+        browser: it shows the page, after `set_screen`.
+        picture: the file; replaced.
+        height: pixels from the start of the page; None for what is visible, scrolled as it is.
+    """
+    from PIL import Image
+
+    how: dict[str, object] = {"format": "png"}
+    if height is not None:
+        width = browser.execute_script("return window.innerWidth")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        how |= {"clip": clip, "captureBeyondViewport": True}
+    data = browser.execute_cdp_cmd("Page.captureScreenshot", how)["data"]
+    image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
