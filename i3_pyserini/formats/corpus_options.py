@@ -20,8 +20,8 @@ class CorpusOptions:
         title_field: field of titles. Default: `title`.
         text_field: field of texts. Default: `text`, `contents`, `passage`, …
         encoding: encoding of a CSV or TSV file, such as cp1252.
-        column_delimiter: delimiter of a CSV or TSV file, such as ";". Default: a comma in .csv, a
-            tab in .tsv and .txt.
+        delimiter: delimiter of the columns of a CSV or TSV file, such as ";". Default: a tab in
+            .tsv and .txt; in .csv a comma, or what the file shows.
         header: whether the first row of a CSV or TSV file contains column names; if not, it is a
             passage: id, title and text, or id and text. Default: yes in .csv; in other files if it
             contains names of an id and a text column.
@@ -31,7 +31,7 @@ class CorpusOptions:
     title_field: str | None = None
     text_field: str | None = None
     encoding: str = "utf-8"
-    column_delimiter: str | None = None
+    delimiter: str | None = None
     header: bool | None = None
 
     def reading(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class CorpusOptions:
         Raises:
             I3Error: the encoding is unknown, or the delimiter is not one character.
         """
-        delimiter = self.column_delimiter
+        delimiter = self.delimiter
         if delimiter is not None and delimiter.startswith("\\") and len(delimiter) > 1:
             with suppress(UnicodeError):  # no escape sequence: several characters, as they are
                 delimiter = codecs.decode(delimiter, "unicode_escape")
@@ -61,13 +61,16 @@ USUAL = CorpusOptions()
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--encoding`, `--column-delimiter` and `--no-header`."""
+    """Adds `--encoding`, `--column-delimiter` and `--no-header` to a command of Pyserini.
+
+    There `--delimiter` is what separates fields in `contents`, so the columns' has another name.
+    """
     group = parser.add_argument_group("a corpus in CSV or TSV")
     group.add_argument("--encoding", default="utf-8", metavar="NAME", help="such as cp1252")
     group.add_argument(
         "--column-delimiter",
         metavar="CHARACTER",
-        help="such as ';' (default: a comma in .csv, a tab in .tsv and .txt)",
+        help="such as ';' (default: a tab in .tsv and .txt; in .csv what the file shows)",
     )
     group.add_argument(
         "--no-header",
@@ -84,4 +87,4 @@ def table_of(args: argparse.Namespace) -> Table:
     """
     header = False if args.no_header else None
     columns = args.column_delimiter
-    return CorpusOptions(encoding=args.encoding, column_delimiter=columns, header=header).table()
+    return CorpusOptions(encoding=args.encoding, delimiter=columns, header=header).table()

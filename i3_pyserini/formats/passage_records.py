@@ -9,12 +9,12 @@ from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.corpus_files import PassageFile
 from i3_pyserini.formats.parquet import read_parquet
 from i3_pyserini.formats.passage_fields import PassageFields, known_names, listed, shortened
-from i3_pyserini.formats.tables import Table, read_rows
+from i3_pyserini.formats.tables import OTHERS, Table, read_rows
 
 # The columns of a table without a header, by their number.
 LAYOUTS = {2: ["id", "text"], 3: ["id", "title", "text"]}
 BLANKS = " \t\r"  # around a cell; a line end stands for an empty field in `contents`
-SEPARATORS = ";\t|,"
+SEPARATORS = f"{OTHERS},"
 
 
 def json_lines(
@@ -77,7 +77,8 @@ def _header(
 def _advice(names: list[str], required: bool | None) -> str:
     """Advice for a first row that is not a valid header."""
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
-        return f"; are columns separated by {found!r}? Name it by column_delimiter"
+        option = f"--delimiter '{found}' (in pyserini's command line --column-delimiter)"
+        return f"; are columns separated by {found!r}? Name it: {option}"
     what = "give the names of the fields" if required else "rename the columns"
     return f"; {what}, or say --no-header (header=False) if this is a passage"
 

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from i3_pyserini.errors import I3Error, note
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
 from i3_pyserini.formats.folder_manifest import named_collection
 from i3_pyserini.formats.lines import BYTE_ORDER_MARK, parse_object
-from i3_pyserini.formats.passage_fields import Passage, PassageFields, listed, shortened
-from i3_pyserini.formats.passage_records import header_of, json_lines, place
+from i3_pyserini.formats.passage_fields import Passage, PassageFields, shortened
+from i3_pyserini.formats.passage_records import json_lines, place
+from i3_pyserini.formats.table_notes import note_reading
 from i3_pyserini.formats.tables import AS_NAMED, Table
 
 
@@ -70,19 +71,10 @@ class Corpus:
     stage: Path | None = None
 
     def __post_init__(self) -> None:
-        """Lists the files, and notes what is not read and what is taken for a header."""
-        if self.sources:
-            return
-        object.__setattr__(self, "sources", find_files(self.path))
-        headers = [
-            (file, header)
-            for file in self.sources
-            if file.format == "tsv" and (header := header_of(file, self._fields, self.table))
-        ]
-        if headers:
-            file, header = headers[0]
-            others = f" (and of {len(headers) - 1} more files)" if len(headers) > 1 else ""
-            note(f"{file.path}: line 1 is read as the header{others}: {listed(header)}")
+        """Lists the files, and notes what is not read and how tables are read."""
+        if not self.sources:
+            object.__setattr__(self, "sources", find_files(self.path))
+            note_reading(self.path, self.sources, self._fields, self.table)
 
     def __iter__(self) -> Iterator[Passage]:
         """Yields the passages in order; nothing of them is kept.

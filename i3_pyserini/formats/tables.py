@@ -1,20 +1,23 @@
 """Streams rows of CSV and TSV files with their line numbers."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import open_bytes
+from i3_pyserini.formats.decoded import decoded_lines
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 LONGEST = 1 << 24  # characters of a field; more are a quote that is never closed
-BYTE_ORDER_MARK = "\ufeff"
+EXCEL = "sep="  # a first line that declares the delimiter, as Excel reads and some tools write it
+OTHERS = ";\t|"  # delimiters of `.csv` files that have no comma in their header
+SNIFFED = 20  # rows that must agree on such a delimiter
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Table:
     """How to read a CSV or TSV file.
 
     Attributes:
-        delimiter: one character; None for a comma in `.csv`, a tab in `.tsv` and `.txt`.
+        delimiter: one character; None for a tab in `.tsv` and `.txt`, and in `.csv` for the one
+            that the file shows: see `found_delimiter`.
         encoding: of the file, such as "cp1252" or "utf-16".
         header: whether the first row has the columns' names. None: always in `.csv`; in `.tsv` and
             `.txt` if names of an id and of a text are in it.
@@ -45,7 +49,7 @@ class Table:
             raise I3Error(f"encoding {self.encoding!a}: no such encoding of text") from error
         delimiter = self.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-            raise I3Error(f"column_delimiter {delimiter!r}: expected one character, such as ';'")
+            raise I3Error(f"delimiter {delimiter!r}: expected one character, such as ';'")
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any]) -> "Table":
@@ -81,38 +85,63 @@ def read_rows(
     Raises:
         I3Error: it cannot be read, is in another encoding, or a quote is not closed.
     """
-    delimiter = table.delimiter or {"csv": ",", "tsv": "\t"}[kind]
+    delimiter = table.delimiter or (
+        "\t" if kind == "tsv" else found_delimiter(path, table.encoding)
+    )
     quoted = kind == "csv" if table.quoted is None else table.quoted
     with open_bytes(path) as file:
-        lines = _decoded(file, path, table.encoding)
+        lines = decoded_lines(file, path, table.encoding)
         if quoted:
             yield from _quoted_rows(lines, path, delimiter)
         else:
             for number, line in enumerate(lines, start=1):
                 text = line.removesuffix("\n").removesuffix("\r")
-                if text.strip():
+                if text.strip() and not (number == 1 and _declared(text)):
                     yield number, text.split(delimiter)
 
 
-def _decoded(file: BinaryIO, path: Path, encoding: str) -> Iterator[str]:
-    """Lines with their ends; a byte order mark is skipped."""
-    number = 0
+def found_delimiter(path: Path, encoding: str = "utf-8") -> str:
+    """The delimiter of a `.csv` file.
+
+    The one in a first line `sep=;`, as Excel has it; or a semicolon, tab or bar if the first row
+    has no comma and the first rows have equally many of them; or else a comma.
+
+    Args:
+        path: the file; plain, gzip or zstd.
+        encoding: of the file.
+
+    Raises:
+        I3Error: it cannot be read, or is in another encoding.
+    """
+    with open_bytes(path) as file:
+        lines = list(islice(decoded_lines(file, path, encoding), 10 * SNIFFED))
+    if lines and (declared := _declared(lines[0])):
+        return declared
+    first = next(iter(_widths(lines, ",")), 0)
+    for other in OTHERS if first == 1 else "":
+        widths = _widths(lines, other)
+        if len(set(widths)) == 1 and widths[0] > 1:
+            return other
+    return ","
+
+
+def _declared(line: str) -> str | None:
+    """The delimiter that a first line declares; None if it is another line."""
+    text = line.rstrip("\r\n")
+    return text[-1] if len(text) == len(EXCEL) + 1 and text.lower().startswith(EXCEL) else None
+
+
+def _widths(lines: Iterable[str], delimiter: str) -> list[int]:
+    """Numbers of columns of the first rows that are not blank."""
+    widths: list[int] = []
     try:
-        if "\n".encode(encoding) == b"\n":
-            for number, raw in enumerate(file, start=1):
-                line = raw.decode(encoding)
-                yield line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-        else:  # an encoding in which a line cannot be found before it is decoded
-            for number, line in enumerate(io.TextIOWrapper(file, encoding, newline="\n"), start=1):
-                yield line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-            number += 1
-    except UnicodeDecodeError as error:
-        raise I3Error(
-            f"{path}, line {number}: not valid {encoding.upper()} at byte {error.start + 1}; name "
-            "the file's encoding (encoding=…), or re-encode it as UTF-8"
-        ) from error
-    except UnicodeError as error:  # UTF-16 without a byte order mark
-        raise I3Error(f"{path}: not valid {encoding.upper()} ({error})") from error
+        for cells in csv_rows(lines, delimiter):
+            if len(widths) == SNIFFED:
+                break
+            widths += [len(cells)] * bool(cells)
+    except csv.Error:  # such as a quoted field that goes on behind these lines
+        pass
+    return widths
 
 
 def csv_rows(lines: Iterable[str], delimiter: str = ",", strict: bool = True) -> "Reader":
@@ -128,7 +157,8 @@ def _quoted_rows(
     start = 1
     try:
         for cells in reader:
-            if cells and not (len(cells) == 1 and not cells[0].strip()):
+            is_blank = len(cells) <= 1 and not "".join(cells).strip()
+            if not is_blank and not (start == 1 and _declared(delimiter.join(cells))):
                 yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:

@@ -100,6 +100,50 @@ def test_named_fields_of_rows_without_a_header(tmp_path: Path) -> None:
         list(Corpus(path, ("title", "text")))
 
 
+@pytest.mark.parametrize("how", ["", "zstd"])
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_delimiter_that_a_csv_file_shows(
+    tmp_path: Path, mark: str, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["id;title;text", "1;t;a, b, c", '2;;"d; \n e"', "", "3;;f"]
+    content = "\r\n".join(row.replace(";", mark) for row in rows).encode()
+    expected = [("1", "t", "a, b, c"), ("2", None, f"d{mark} \n e"), ("3", None, "f")]
+    assert read(tmp_path / "c.csv", compressed(content, how)) == expected
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path / 'c.csv'}: columns are separated by {mark!r}\n"
+    )
+    assert read(tmp_path / "c.csv", content, delimiter=mark) == expected
+    declared = b"\xef\xbb\xbf" + f"sep={mark}\r\n".encode() + content
+    assert read(tmp_path / "c.csv", compressed(declared, how)) == expected
+    assert read(tmp_path / "c.csv", declared, delimiter=mark) == expected
+    assert [number for number, _ in read_rows(tmp_path / "c.csv", "csv", Table())][:2] == [2, 3]
+
+
+def test_a_comma_in_the_header_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read(tmp_path / "c.csv", b"id,text\n1,a;b\n2,c;d\n") == [
+        ("1", None, "a;b"),
+        ("2", None, "c;d"),
+    ]
+    assert read(tmp_path / "c.csv", b"sep=;\nid;te,xt;text\n1;;b\n") == [("1", None, "b")]
+    assert "separated by ';'" in capsys.readouterr().err
+
+
+def test_options_of_tables_that_change_nothing_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read(tmp_path / "c.jsonl", b'{"id": 1, "text": "a"}', encoding="cp1252")
+    assert "not used: encoding" in capsys.readouterr().err
+
+
+def test_the_byte_of_a_wide_encoding_is_that_of_the_file(tmp_path: Path) -> None:
+    lines = "id,text\n" + "1,é\n" * 30_000
+    content = lines.encode("utf-16-le")
+    damaged = content + b"\x00\xdc" + "x\n".encode("utf-16-le")
+    with pytest.raises(I3Error) as caught:
+        read(tmp_path / "c.csv", damaged, encoding="utf-16-le")
+    assert f"line 30002: not valid UTF-16-LE at byte {len(content) + 1} of" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "said"),
     [
@@ -114,14 +158,43 @@ def test_named_fields_of_rows_without_a_header(tmp_path: Path) -> None:
             "c.csv",
             b"id,text\n1,\xff\n",
             {},
-            "line 2: not valid UTF-8 at byte 3; name the file's",
+            "line 2: not valid UTF-8 at byte 3 of the line; name the file's",
         ),
-        ("c.tsv", b"1\ta\n2\t\xe9\n", {}, "line 2: not valid UTF-8 at byte 3; name the file's"),
+        (
+            "c.tsv",
+            b"1\ta\n2\t\xe9\n",
+            {},
+            "line 2: not valid UTF-8 at byte 3 of the line; name the file's",
+        ),
         ("c.csv", b"id,text\n1\n", {"encoding": "utf-16"}, "not valid UTF-16"),
         ("c.csv", b"sku,body\n1,a\n", {}, "line 1: no id (field 'id', '_id', 'pid'"),
         ("c.csv", b"sku,body\n1,a\n", {}, "it has 'sku', 'body'"),
         ("c.csv", b"1,a\n", {}, "--no-header"),
-        ("c.csv", b"id;text\n1;a\n", {}, "are columns separated by ';'? Name it by column_del"),
+        (
+            "c.csv",
+            b"id;text\n1;a;b\n",
+            {},
+            "are columns separated by ';'? Name it: --delimiter ';'",
+        ),
+        (
+            "c.csv",
+            b"id;text\n1;a;b\n",
+            {"delimiter": ";"},
+            "line 2: 3 fields, but the header has 2",
+        ),
+        (
+            "c.csv",
+            "id,text".encode("utf-16"),
+            {},
+            "line 1: not valid UTF-8 at byte 1 of the line; its",
+        ),
+        ("c.csv", "id,text".encode("utf-16"), {}, "--encoding utf-16"),
+        (
+            "c.csv",
+            b"id,text\n1,a",
+            {"encoding": "utf-16-be"},
+            "line 1: not valid UTF-16-BE at byte",
+        ),
         ("c.tsv", b"sku\tbody\n1\ta\n", {}, "line 1: no id"),
         ("c.tsv", b"sku\tbody\n1\ta\n", {}, "--no-header (header=False) if this is a passage"),
         ("c.csv", b"id,text,text\n1,a,b\n", {}, "line 1: two columns are named 'text'"),
@@ -147,7 +220,7 @@ def test_options_are_checked() -> None:
         with pytest.raises(I3Error, match=r"encoding '.*': no such encoding"):
             Table(encoding=encoding)
     for delimiter in ("", ";;", "\n", '"'):
-        with pytest.raises(I3Error, match="column_delimiter"):
+        with pytest.raises(I3Error, match="delimiter '"):
             Table(delimiter)
     for options in ({"quotes": True}, {"delimiter": 7}, {"encoding": None}):
         with pytest.raises(I3Error, match="options of a table"):
@@ -158,10 +231,10 @@ def test_options_are_checked() -> None:
     ("given", "delimiter"), [("\\t", "\t"), ("\\", "\\"), (";", ";"), ("\\x7c", "|")]
 )
 def test_a_delimiter_may_be_written_as_an_escape(given: str, delimiter: str) -> None:
-    assert CorpusOptions(column_delimiter=given).table().delimiter == delimiter
+    assert CorpusOptions(delimiter=given).table().delimiter == delimiter
     for damaged in ("\\x", "\\N{nothing}"):
-        with pytest.raises(I3Error, match="column_delimiter"):
-            CorpusOptions(column_delimiter=damaged).table()
+        with pytest.raises(I3Error, match="delimiter '"):
+            CorpusOptions(delimiter=damaged).table()
 
 
 def test_a_long_field_is_read(tmp_path: Path) -> None:
