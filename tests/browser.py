@@ -3,7 +3,7 @@
 import base64
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ FLAGS = (
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 DESK = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 SCREENS = (PHONE, DESK)
-COLOURS = 128  # of a picture: text and flat areas need few
+COLOURS = 256  # of a picture: text and flat areas need few
 
 
 @contextmanager
@@ -47,9 +47,9 @@ def open_browser(profile: Path) -> Iterator["Chrome"]:
         chrome.quit()
 
 
-def set_screen(browser: "Chrome", screen: dict[str, object]) -> None:
+def set_screen(browser: "Chrome", screen: Mapping[str, object]) -> None:
     """Shows pages as on one of `SCREENS`."""
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(screen))
 
 
 def overflow(browser: "Chrome") -> int:
@@ -76,4 +76,6 @@ def photograph(browser: "Chrome", picture: Path, height: int | None = None) -> N
     data = browser.execute_cdp_cmd("Page.captureScreenshot", how)["data"]
     image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
     picture.parent.mkdir(parents=True, exist_ok=True)
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
+    image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        picture, optimize=True
+    )

@@ -1,6 +1,6 @@
 """The differences between two runs: the queries that changed most, and the passages that moved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -67,6 +67,7 @@ def diff_runs(
     run_b: "Path | RunLike",
     *,
     topics: NameOrPath | Mapping[str, str],
+    names: Sequence[str] = (),
     measure: str = "nDCG@10",
     queries: int = 10,
     depth: int = 10,
@@ -85,6 +86,7 @@ def diff_runs(
         run_b: the run to compare with it.
         topics: the queries: a file or name as for `search`; in Python also a mapping of texts by
             query id.
+        names: two names to show for the runs. Default: file names.
         measure: a measure, or a preset for its first measure.
         queries: number of queries with the largest losses, and of those with the largest gains.
         depth: number of top passages to show.
@@ -120,7 +122,7 @@ def diff_runs(
     measures, of_preset = choose_measures([measure])
     texts = topics if isinstance(topics, Mapping) else read_topics(fspath(topics))
     judged = judgements(qrels)
-    a, b = Runs([run_a, run_b]).read()
+    a, b = Runs([run_a, run_b], names).read()
     passages = _passages(corpus, cache, model, corpus_options)
     choice = Choice(measures[0], queries, depth)
     found = diff(judged, (a, b), choice, texts, passages.show if passages else None)

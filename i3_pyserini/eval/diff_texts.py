@@ -24,13 +24,19 @@ class PassageTexts:
         collection: a corpus, or its file or folder; its texts stay on disk.
         cache: folder for the text store; None for the folder of the collection.
         words: function that returns the words of a pseudo-query; None for no words.
+        length: maximum characters of a text.
     """
 
     def __init__(
-        self, collection: Path | Corpus, cache: Path | None = None, words: WordsOf | None = None
+        self,
+        collection: Path | Corpus,
+        cache: Path | None = None,
+        words: WordsOf | None = None,
+        length: int = LENGTH,
     ) -> None:
         self._path = collection if isinstance(collection, Path) else collection.path
         self._collection, self._cache, self._words = collection, cache, words
+        self._length = length
         self._told: dict[str, Shown] = {}
 
     @cached_property
@@ -58,7 +64,7 @@ class PassageTexts:
         titled = found.title and found.title != passage  # the id is already shown
         text = f"{found.title}: {found.text}" if titled else found.text
         words = self._words(found.text, found.title)[:WORDS] if self._words else []
-        return Shown(one_line(text, LENGTH), words)
+        return Shown(one_line(text, self._length), words)
 
 
 def one_line(text: str, length: int) -> str:

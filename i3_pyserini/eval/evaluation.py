@@ -1,6 +1,7 @@
 """Measures of a run: means and per-query values."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,10 @@ class Evaluation:
         """The aggregate of the values as in ir-measures: the mean, or the sum for counts."""
         return {measure: _aggregate(measure, values) for measure, values in self.values.items()}
 
+    def restricted(self, measures: Iterable[str]) -> "Evaluation":
+        """The same with only these of its measures."""
+        return replace(self, values={name: self.values[name] for name in measures})
+
     @cached_property
     def per_query(self) -> "pd.DataFrame":
         """Columns query_id, measure, value."""
@@ -56,6 +61,21 @@ class Evaluation:
                 "value": np.concatenate(list(self.values.values())),
             }
         )
+
+
+def mean_evaluation(name: str, evaluations: Sequence[Evaluation]) -> Evaluation:
+    """A system with several runs: a query's value is the mean of its values in them.
+
+    Args:
+        name: the system's name.
+        evaluations: of its runs, with the same qrels and measures; at least one.
+    """
+    first = evaluations[0]
+    values = {
+        measure: np.mean([one.values[measure] for one in evaluations], axis=0)
+        for measure in first.values
+    }
+    return Evaluation(name, first.queries, values, first.warnings)
 
 
 def evaluate_run(

@@ -1,7 +1,8 @@
 """Input of qrels and runs as files, names of data sets, or data frames."""
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
+from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -46,15 +47,17 @@ class Runs:
 
     Args:
         given: one or several files or frames, or a mapping of names to them.
+        names: names to show instead of those of the files, in their order; empty for those.
 
     Raises:
-        I3Error: there are no runs, or a frame is not a run.
+        I3Error: there are no runs, a frame is not a run, or the names do not fit.
 
     Attributes:
         entries: files, and runs from frames.
+        names: see above; None for the file's name, or for a frame's.
     """
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, names: Sequence[str] = ()) -> None:
         self.entries: list[Path | Run]
         if isinstance(given, Mapping):
             self.entries = [_named(str(name), one) for name, one in given.items()]
@@ -64,6 +67,17 @@ class Runs:
             self.entries = [_entry(f"run {n}", one) for n, one in enumerate(items, start=1)]
         if not self.entries:
             raise I3Error("no run is given; expected at least one")
+        if names and len(names) != len(self.entries):
+            raise I3Error(
+                f"names: {len(names)} ({', '.join(names)}); expected one for each of the "
+                f"{len(self.entries)} runs, in their order"
+            )
+        self.names: list[str | None] = list(names) or [None] * len(self.entries)
+
+    def insert_first(self, path: Path) -> None:
+        """Adds a file before the others."""
+        self.entries.insert(0, path)
+        self.names.insert(0, None)
 
     @property
     def paths(self) -> list[Path]:
@@ -77,6 +91,8 @@ class Runs:
 
     def place_of(self, run: Any) -> int | None:
         """The position of a run, by file or name; None if it is not among these."""
+        if fspath(run) in self.names:
+            return self.names.index(fspath(run))
         return place_of(Path(run), self.paths)
 
     def read(self) -> list[Run]:
@@ -87,6 +103,10 @@ class Runs:
         """
         read = iter(read_runs(self.files))
         runs = [next(read) if isinstance(one, Path) else one for one in self.entries]
+        runs = [
+            run if name is None else replace(run, name=name)
+            for run, name in zip(runs, self.names, strict=True)
+        ]
         names = [run.name for run in runs]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise I3Error(f"two runs are named {twice}; give them different names")

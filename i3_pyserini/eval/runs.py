@@ -25,6 +25,7 @@ def evaluate(
     qrels: "NameOrPath | Frame",
     runs: "Sequence[AnyPath | RunLike] | Mapping[str, RunLike] | RunLike",
     *,
+    names: Sequence[str] = (),
     measures: Sequence[str] = (),
     index: AnyPath | None = None,
     baseline: AnyPath | None = None,
@@ -44,6 +45,7 @@ def evaluate(
             with columns query_id, doc_id and relevance.
         runs: run files in TREC or MS MARCO format (plain, gzip or zstd), or frames with columns
             query_id, doc_id and score; a mapping gives frames names.
+        names: names to show, one for each run. Default: file names.
         measures: measures and presets. Default: those of the qrels' preset, or nDCG@10, RR@10,
             R@100 and R@1000.
         index: the index that was searched, to print the name of its collection.
@@ -68,7 +70,7 @@ def evaluate(
     from i3_pyserini.eval.inputs import Runs
     from i3_pyserini.eval.task import read_task, searched_collection
 
-    given = Runs(runs)
+    given = Runs(runs, names)
     place = None if baseline is None else _place(given, Path(baseline))
     index = None if index is None else Path(index)
     task = read_task(qrels, measures, index, duplicates)
@@ -104,7 +106,7 @@ def _place(runs: "Runs", baseline: Path) -> int:
         if not baseline.exists():
             raise I3Error(f"baseline {baseline}: neither a file nor one of the runs")
         place = 0
-        runs.entries.insert(0, baseline)
+        runs.insert_first(baseline)
     if len(runs.entries) == 1:
         raise I3Error(f"{baseline}: is the only run; add a run to compare with it")
     return place

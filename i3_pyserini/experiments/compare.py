@@ -244,11 +244,9 @@ def _evaluated(
 
     A query's value is the mean of its values over the seeds, so that tests are over queries.
     """
-    import numpy as np
-
     from i3_pyserini.eval.compare import LEAST_QUERIES
     from i3_pyserini.eval.compare import compare as differences_to
-    from i3_pyserini.eval.evaluation import Evaluation
+    from i3_pyserini.eval.evaluation import mean_evaluation
     from i3_pyserini.eval.runs import evaluate
 
     found = evaluate(qrels, named, measures=list(dict.fromkeys([*measures, JUDGED])))
@@ -256,17 +254,10 @@ def _evaluated(
     means, seeds = [], {}
     for label, files in runs.items():
         own = [next(each) for _ in files]
-        values = {
-            measure: np.mean([one.values[measure] for one in own], axis=0)
-            for measure in own[0].values
-        }
-        means.append(Evaluation(label, own[0].queries, values, own[0].warnings))
+        means.append(mean_evaluation(label, own))
         if len(own) > 1:
             seeds[label] = own
-    tested = [
-        Evaluation(one.run, one.queries, {m: one.values[m] for m in measures}, one.warnings)
-        for one in means
-    ]
+    tested = [one.restricted(measures) for one in means]
     base = next(one for one in tested if one.run == BASELINE)
     others = [one for one in tested if one is not base]
     enough = len(base.queries) >= LEAST_QUERIES

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 BASELINE = "dual encoder"
 JUDGED = "Judged@10"
-KINDS = ("significantly better", "significantly worse", "not significantly different")
-LIMIT = 0.05  # p below it is called significant
-SMALLEST_P = 0.001
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,25 +55,10 @@ class Compared:
     @property
     def sentence(self) -> str:
         """One sentence that names significant differences from the plain dual encoder."""
-        found: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        for one in self.differences:
-            if one.measure == self.measure:
-                kind = KINDS[2]
-                if isfinite(one.t_test_holm) and one.t_test_holm < LIMIT:
-                    kind = KINDS[0] if one.delta > 0 else KINDS[1]
-                found[kind].append(f"{one.run} ({one.delta:+.4f}, {_p(one.t_test_holm)})")
-        said = [
-            f"{_listed(systems)} {'is' if len(systems) == 1 else 'are'} {kind}"
-            for kind, systems in found.items()
-            if systems
-        ]
-        queries = f"{len(self.means[0].queries):,} test queries"
-        if not said:
-            return f"{queries} of {self.name} are too few to compare systems."
-        return (
-            f"In {self.measure} over {queries} of {self.name}, compared with the {BASELINE} "
-            f"({self.scores[BASELINE]:.4f}), {_listed(said)}."
-        )
+        from i3_pyserini.eval.findings import sentence
+
+        queries = f"{len(self.means[0].queries):,} test queries of {self.name}"
+        return sentence(self.differences, self.measure, queries, f"the {BASELINE}")
 
     def table(self) -> "Table":
         """A system a row, and with several seeds a run a row below it."""
@@ -206,7 +188,9 @@ def _shown(one: "Evaluation") -> list[str]:
 def _difference(one: "Difference | None") -> list[str]:
     if one is None:
         return ["", "", ""]
-    p = _p(one.t_test_holm).removeprefix("p ").removeprefix("= ")
+    from i3_pyserini.eval.findings import p_words
+
+    p = p_words(one.t_test_holm).removeprefix("p ").removeprefix("= ")
     return [f"{one.delta:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", p]
 
 
@@ -219,16 +203,6 @@ def _cost(one: Cost | None) -> list[str]:
         f"{one.index_bytes / 1e6:,.1f}",
         "" if minutes is None else f"{minutes:.1f}",
     ]
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
-
-
-def _p(value: float) -> str:
-    if not isfinite(value):
-        return "p undefined"
-    return f"p = {value:.3f}" if value >= SMALLEST_P else f"p < {SMALLEST_P}"
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,8 @@ def test_report_in_python(files: Path) -> None:
     )
     page = write_report(qrels, runs, output=files / "page.html", title="Two runs")
     text = page.path.read_text()
-    assert "Two runs" in text and "Against first" in text and "qrels: 3 queries" in text
+    assert "Two runs" in text and "Differences from first<" in text
+    assert "<dt>qrels</dt><dd>qrels: 3 queries" in text
     with pytest.raises(I3Error, match="exists"):
         write_report(qrels, runs, output=page.path)
     write_report(qrels, runs, output=page.path, overwrite=True)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from i3_pyserini.eval.compare import Difference
 from i3_pyserini.eval.evaluation import Evaluation
+from i3_pyserini.eval.findings import kind_of
 from i3_pyserini.eval.ranking import JudgedRanks
 from i3_pyserini.eval.tables import Table
 
@@ -79,6 +81,21 @@ def scatter_table(measure: str, baseline: Evaluation, other: Evaluation) -> Tabl
         ["query_id", baseline.run, other.run],
         [[query, repr(x), repr(y)] for query, (x, y) in zip(baseline.queries, pairs, strict=True)],
     )
+
+
+def interval_table(measure: str, differences: Sequence[Difference]) -> Table:
+    """Runs and their difference from the baseline for a measure, with its 95% interval.
+
+    Args:
+        measure: the measure.
+        differences: from the baseline; those of other measures are ignored.
+    """
+    chosen = [one for one in differences if one.measure == measure]
+    rows = [
+        [one.run, *map(repr, (one.delta, one.low, one.high, one.t_test_holm)), kind_of(one)]
+        for one in chosen
+    ]
+    return Table(["run", "difference", "low", "high", "p_holm", "verdict"], rows)
 
 
 def bubbles(table: Table) -> list[tuple[float, float, int]]:

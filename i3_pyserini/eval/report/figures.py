@@ -101,7 +101,7 @@ class Drawing:
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
         text = text[text.index("<svg") :]
         # These ids are the same in every figure and not referenced.
-        text = re.sub(r'<g id="[^"]*">', "<g>", text)
+        text = re.sub(r'<g id="[^"]*"', "<g", text)
         label = html.escape(f"{self.title}: {self.caption}")
         text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
         return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
@@ -176,7 +176,7 @@ def bars(table: Table, label: str) -> Callable[[Axes], None]:
         patches = [Patch(fc=part.colour, hatch=part.hatch, ec="white") for part in PARTS]
         names = [row[0] for row in table.rows]
         _legend(axes, patches, names, "rank of the first relevant passage")
-        _height(axes, 0.5 * runs + 1.3)
+        set_height(axes, 0.5 * runs + 1.3)
 
     return draw
 
@@ -203,7 +203,7 @@ def scatter(table: Table, measure: str) -> Callable[[Axes], None]:
         first, second = table.header[1:]
         axes.set(xlabel=short(first), ylabel=short(second))
         axes.set_title(measure, fontsize="medium")
-        _height(axes, SIZE[0])
+        set_height(axes, SIZE[0])
 
     return draw
 
@@ -262,10 +262,11 @@ def _legend(
     axes.figure.legend(
         handles, names, loc="outside lower center", ncols=columns, title=title, handlelength=2.4
     )
-    _height(axes, SIZE[1] + LINE * -(-len(names) // columns))
+    set_height(axes, SIZE[1] + LINE * -(-len(names) // columns))
 
 
-def _height(axes: Axes, inches: float) -> None:
+def set_height(axes: Axes, inches: float, width: float = SIZE[0]) -> None:
+    """Sets the size of the figure."""
     figure = axes.get_figure(root=True)
     if figure:
-        figure.set_figheight(inches)
+        figure.set_size_inches(width, inches)

@@ -1,7 +1,6 @@
 """Writes a report: one page with tables and figures of several runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from os import PathLike, fspath
 from pathlib import Path
@@ -9,44 +8,62 @@ from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
-    from i3_pyserini.eval.inputs import Frame, RunLike, Runs
-    from i3_pyserini.eval.report.page import Report
-    from i3_pyserini.eval.task import Task
+    from i3_pyserini.eval.inputs import Frame, RunLike
+    from i3_pyserini.eval.report.changes import TextOf
+    from i3_pyserini.eval.report.costs import Cost
+    from i3_pyserini.eval.report.named import NamedRuns
 
 
 def write_report(
     qrels: "NameOrPath | Frame",
-    runs: "Sequence[AnyPath | RunLike] | Mapping[str, RunLike] | RunLike",
+    runs: "Sequence[AnyPath | RunLike] | Mapping[str, RunLike | Sequence[RunLike]] | RunLike",
     *,
     output: AnyPath,
+    names: Sequence[str] = (),
     measures: Sequence[str] = (),
     baseline: NameOrPath | None = None,
     relevance: int | None = None,
-    title: str = "Runs compared",
+    title: str | None = None,
+    topics: NameOrPath | Mapping[str, str] | None = None,
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
     index: AnyPath | None = None,
+    collection: str | None = None,
+    systems: Mapping[str, Mapping[str, str]] | None = None,
     costs: AnyPath | None = None,
     figures: AnyPath | None = None,
     overwrite: bool = False,
+    corpus_options: CorpusOptions = USUAL,
 ) -> Written:
-    """Writes a self-contained page with tables and figures of several runs.
+    """Writes a self-contained page with findings, tables and figures of several runs.
 
     Args:
         qrels: a file of relevance judgments, the name of a preset, an ir_datasets id, or a frame
             with columns query_id, doc_id and relevance.
-        runs: run files, or frames with columns query_id, doc_id and score.
+        runs: run files, or frames with columns query_id, doc_id and score. In Python also a mapping
+            by name; a system with several runs, of different seeds, has a sequence of them.
         output: the .html file to write.
-        measures: presets or measures, as for `evaluate`.
+        names: names to show, one for each run. Default: file names without "run." and ".txt".
+        measures: presets or measures, as for `evaluate`. Judged@10 is added.
         baseline: path or name of the run to compare the others with. Default: the first run.
         relevance: minimum level that counts as relevant in rank figures. Default: the highest that
             a measure names, or 1.
-        title: title of the page.
-        index: the index that was searched, to show the name of its collection.
+        title: title of the page. Default: the names of runs and collection.
+        topics: the queries, to show the texts of those that changed most: a file or name as for
+            `search`; in Python also a mapping of texts by query id.
+        corpus: a corpus, to show the texts of their passages.
+        cache: folder for the text store of the corpus.
+        index: the index that was searched, to show its collection and model.
+        collection: name of the collection. Default: that of the index.
+        systems: in Python: facts about each run, by name, such as its model, pooling and commands.
         costs: a TSV file with columns run, queries_per_second and index_bytes, for cost figures.
         figures: folder to also write the figures to, as SVG, PDF and PNG.
         overwrite: replace an existing page.
+        corpus_options: how the corpus is read.
 
     Returns:
         The page.
@@ -61,36 +78,48 @@ def write_report(
     page = Path(output)
     drawn = None if figures is None else Path(figures)
     _check_outputs(page, drawn)
-    from i3_pyserini.eval.inputs import Runs
-    from i3_pyserini.eval.report.costs import read_costs
+    from i3_pyserini.eval.report.content import Asked, report_of
+    from i3_pyserini.eval.report.drawings import drawings
     from i3_pyserini.eval.report.figures import save_all
-    from i3_pyserini.eval.report.page import counted, drawings, write_page
+    from i3_pyserini.eval.report.named import NamedRuns
+    from i3_pyserini.eval.report.page import write_page
     from i3_pyserini.eval.task import read_task
+    from i3_pyserini.formats.topics import read_topics
 
-    given = Runs(runs)
-    # Paths of folders are private and not shown on the page.
-    source = qrels if isinstance(qrels, str | PathLike) else "qrels"
-    file = Path(source)
-    costs = None if costs is None else Path(costs)
-    refuse_inputs([page], [file, *given.files, costs])
-    names = [path.name for path in given.paths]
-    _check_names(names, [file.name, *names, title])
+    if cache is not None and corpus is None:
+        raise I3Error("cache requires corpus")
+    given = NamedRuns(runs, names)
+    files = [Path(one) for one in (qrels, topics, corpus) if isinstance(one, str | PathLike)]
+    cost_file = None if costs is None else Path(costs)
+    if corpus is not None and not Path(corpus).exists():
+        raise I3Error(f"{corpus}: no such corpus")
+    refuse_inputs([page], [*files, *given.files, cost_file])
+    given.check([title or "", collection or ""])
     refuse_existing(page, overwrite)
-    place = _place(given, baseline)
-    known_costs = read_costs(costs, names) if costs else {}
+    place = given.place(baseline)
     searched = None if index is None else Path(index)
-    task = read_task(qrels, measures, searched)
-    report = _report(given, task, place, relevance, alone=baseline is None)
-    judged = f"{counted(len(report.evaluations[0].queries))}, {len(task.qrels):,} judgements"
-    facts = {"qrels": f"{file.name if file.exists() else source}: {judged}", **_searched(searched)}
-    report = replace(report, title=title, costs=known_costs, facts=facts)
+    asked = Asked(
+        title=title,
+        baseline=place,
+        chosen=baseline is not None,
+        relevance=relevance,
+        topics=topics if isinstance(topics, Mapping | None) else read_topics(fspath(topics)),
+        text_of=_text_of(corpus, cache, corpus_options),
+        index=searched,
+        collection=collection,
+        qrels=qrels if isinstance(qrels, str | PathLike) else "qrels",
+        costs=_costs(cost_file, given),
+        systems=systems or {},
+    )
+    report = report_of(given, read_task(qrels, measures, searched), asked)
     made = drawings(report)
+    every = [one for section in made.values() for one in section]
     if drawn is not None:
-        save_all(made, drawn)
+        save_all(every, drawn)
     write_page(report, made, page, overwrite)
-    runs_are = "1 run" if len(names) == 1 else f"{len(names)} runs"
+    runs_are = "1 run" if len(given.shown) == 1 else f"{len(given.shown)} runs"
     saved = f" (also in {drawn} as SVG, PDF and PNG)" if drawn else ""
-    return Written(page, f"{runs_are}, {len(made)} figures{saved}")
+    return Written(page, f"{runs_are}, {len(every)} figures{saved}")
 
 
 def _check_outputs(page: Path, figures: Path | None) -> None:
@@ -103,63 +132,27 @@ def _check_outputs(page: Path, figures: Path | None) -> None:
         raise I3Error(f"{figures}: is a file; expected a folder for figures")
 
 
-def _check_names(runs: list[str], shown: list[str]) -> None:
-    twice = [name for name in runs if runs.count(name) > 1]
-    if twice:
-        raise I3Error(f"two runs are named {twice[0]}; give them different file names")
-    for name in shown:
-        if not name.isprintable():
-            raise I3Error(
-                f"{name!a}: contains a character that cannot be shown; choose another name"
-            )
-
-
-def _place(runs: "Runs", baseline: NameOrPath | None) -> int | None:
-    """The position of the baseline run; None for a single run."""
-    if baseline is None:
-        return 0 if len(runs.entries) > 1 else None
-    baseline = fspath(baseline)
-    place = runs.place_of(baseline)
-    if place is None:
-        raise I3Error(f"baseline {baseline} is not one of the runs")
-    if len(runs.entries) == 1:
-        raise I3Error(f"baseline {baseline}: is the only run; add a run to compare with it")
-    return place
-
-
-def _report(
-    runs: "Runs", task: "Task", place: int | None, relevance: int | None, alone: bool
-) -> "Report":
-    """Evaluates and compares the runs; a single query cannot be compared."""
-    from i3_pyserini.eval.compare import LEAST_QUERIES, compare
-    from i3_pyserini.eval.evaluation import evaluate_run
-    from i3_pyserini.eval.ranking import judged_ranks
-    from i3_pyserini.eval.report.page import Report
-    from i3_pyserini.eval.task import relevance_level
-
-    qrels, notes = task.qrels, list(task.notes)
-    level = _level(relevance, max(qrels["relevance"])) or relevance_level(task.measures)
-    evaluations, ranks = [], {}
-    for run in runs.read():
-        evaluations.append(evaluate_run(qrels, run, task.measures))
-        ranks[run.name] = judged_ranks(qrels, run)
-        notes += [f"{run.name}: {told}" for told in evaluations[-1].warnings]
-    if len(evaluations[0].queries) < LEAST_QUERIES and alone:
-        place = None
-    others = [one for number, one in enumerate(evaluations) if number != place]
-    differences = compare(evaluations[place], others) if place is not None else ()
-    return Report("", evaluations, ranks, level, place, differences, notes=notes)
-
-
-def _searched(index: Path | None) -> dict[str, str]:
-    if index is None:
+def _costs(path: Path | None, runs: "NamedRuns") -> "dict[str, Cost]":
+    """Costs by the names that are shown; the file has those of runs."""
+    if path is None:
         return {}
-    from i3_pyserini.eval.task import searched_collection
+    from i3_pyserini.eval.report.costs import read_costs
 
-    return {"collection": "{} ({:,} passages)".format(*searched_collection(index))}
+    found = read_costs(path, runs.sources)
+    return {name: found[source] for name, source in zip(runs.shown, runs.sources, strict=True)}
 
 
-def _level(asked: int | None, highest: int) -> int | None:
-    if asked is not None and not 1 <= asked <= highest:
-        raise I3Error(f"relevance {asked}: the qrels have levels from 1 to {highest}")
-    return asked
+def _text_of(
+    corpus: AnyPath | None, cache: AnyPath | None, options: CorpusOptions
+) -> "TextOf | None":
+    if corpus is None:
+        return None
+    from i3_pyserini.eval.diff_texts import PassageTexts
+    from i3_pyserini.eval.report.changes import PASSAGE_LENGTH
+    from i3_pyserini.formats.passages import Corpus
+
+    where = None if cache is None else Path(cache)
+    passages = PassageTexts(
+        Corpus.from_options(Path(corpus), options.reading()), where, length=PASSAGE_LENGTH
+    )
+    return lambda passage: passages.show(passage).text

@@ -2,7 +2,6 @@
 
 import base64
 import html.parser
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser import PHONE, needs_browser, open_browser
+from tests.browser import DESK, PHONE, needs_browser, open_browser, overflow, set_screen
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 ODD = "run.<script>alert(1)<$script>"
+OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true })"
+# Blocks of the page that lie over each other.
+OVERLAP = """
+const all = [...document.querySelectorAll('h1, h2, h3, p, dl, figcaption, svg, table, li li, a')];
+const boxes = all.map(one => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width);
+return boxes.flatMap(([one, a]) => boxes.filter(([other, b]) =>
+  !one.contains(other) && !other.contains(one) && a.left < b.right - 1 && b.left < a.right - 1
+  && a.top < b.bottom - 1 && b.top < a.bottom - 1).map(([other]) => one.outerHTML.slice(0, 60)));
+"""
 VOID = {"meta", "link", "br", "img", "use", "path", "rect"}
 
 
@@ -25,7 +33,7 @@ def page(folder: Path, run_module: Any) -> Path:
         f"run\tqueries_per_second\tindex_bytes\nrun.a\t10\t1000\n{ODD}\t20\t3000\nrun.c\t5\t2000\n"
     )
     done = run_module(*command(folder, "report.html"), "--costs", folder / "costs.tsv", check=True)
-    assert done.stdout == f"wrote {folder / 'report.html'}: 3 runs, 6 figures\n"
+    assert done.stdout == f"wrote {folder / 'report.html'}: 3 runs, 8 figures\n"
     return folder / "report.html"
 
 
@@ -80,7 +88,7 @@ def test_complete_in_itself(page: Path) -> None:
     assert all(link.startswith("#") for link in structure.fetched)
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
-    assert len(re.findall('<svg role="img" aria-label="[^"]{20,}"', text)) == 6
+    assert len(re.findall('<svg role="img" aria-label="[^"]{20,}"', text)) == 8
     assert "url(http" not in text and "@import" not in text
     assert "&lt;script&gt;alert(1)" in text
     ids = re.findall(r'\bid="([^"]+)"', text)
@@ -93,13 +101,14 @@ def test_complete_in_itself(page: Path) -> None:
 def test_numbers_can_be_saved(page: Path) -> None:
     links = parsed(page).links
     assert list(links) == [
-        *("means.csv", "comparison.csv", "recall.csv", "first-rank.csv"),
-        *("queries-2.csv", "queries-3.csv", "speed.csv", "size.csv"),
+        *("means.csv", "difference-1.csv", "difference-2.csv", "comparison.csv"),
+        *("recall.csv", "first-rank.csv", "speed.csv", "size.csv"),
+        *("queries-2.csv", "queries-3.csv"),
     ]
     saved = {name: base64.b64decode(link.split(",")[1]).decode() for name, link in links.items()}
-    assert saved["means.csv"].splitlines()[0] == "run,nDCG@10,R@20"
+    assert saved["means.csv"].splitlines()[0] == "run,nDCG@10,R@20,Judged@10"
     assert len(saved["queries-2.csv"].splitlines()) == 25
-    assert saved["speed.csv"].splitlines()[3].startswith("run.c,")
+    assert saved["speed.csv"].splitlines()[3].startswith("c,")
 
 
 @pytest.mark.slow
@@ -114,7 +123,7 @@ def test_figures_for_papers(folder: Path, run_module: Any) -> None:
     figures = folder / "figures"
     run_module(*command(folder, "other.html"), "--figures", figures, check=True)
     names = {path.name for path in figures.iterdir()}
-    drawn = ("recall", "first-rank", "queries-2", "queries-3")
+    drawn = ("recall", "first-rank", "queries-2", "queries-3", "difference-1", "difference-2")
     assert names == {f"{name}.{form}" for name in drawn for form in ("svg", "pdf", "png")}
     assert (figures / "recall.pdf").read_bytes().startswith(b"%PDF")
     assert (figures / "recall.png").read_bytes().startswith(b"\x89PNG")
@@ -166,7 +175,7 @@ def test_one_query_needs_no_comparison(folder: Path, run_module: Any, tmp_path: 
     output = tmp_path / "one.html"
     run_module("i3_pyserini.eval", "report", *given, "--output", output, check=True)
     assert "comparison.csv" not in parsed(output).links
-    assert "Over 1 query;" in output.read_text()
+    assert "1 query is too few" in output.read_text()
 
 
 @pytest.mark.slow
@@ -175,7 +184,7 @@ def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
     flags = ("--baseline", "run.c", "--relevance", 2)
     run_module(*command(folder, output.name), *flags, check=True)
     text = output.read_text()
-    assert "Against run.c" in text
+    assert "Differences from c<" in text
     assert "relevance 2 or higher" in text
     assert str(folder) not in text  # nobody need know where the files are
 
@@ -201,20 +210,21 @@ def browser(tmp_path: Path) -> Iterator["Chrome"]:
 def test_on_a_phone(page: Path, browser: "Chrome") -> None:
     from selenium.webdriver.common.by import By
 
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    set_screen(browser, PHONE)
     browser.get(page.as_uri())
-    if folder := os.environ.get("I3_SCREENSHOTS"):
-        browser.save_screenshot(str(Path(folder) / "report-phone.png"))
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    assert overflow(browser) == 0
     figures = browser.find_elements(By.CSS_SELECTOR, "figure svg")
-    assert len(figures) == 6
+    assert len(figures) == 8
+    browser.execute_script(OPEN)
+    assert overflow(browser) == 0
     for figure in figures:
         assert figure.is_displayed()
-        assert 300 < figure.size["width"] <= PHONE["width"]
+        assert 280 < figure.size["width"] <= PHONE["width"]
         assert 150 < figure.size["height"] < 400
     letters = browser.execute_script(
         "return Math.min(...[...document.querySelectorAll('figure svg text')]"
-        ".map(text => text.getBoundingClientRect().height))"
+        ".map(text => [text.getAttribute('transform') || '', text.getBoundingClientRect()])"
+        ".map(([turned, box]) => turned.includes('rotate(-90') ? box.width : box.height))"
     )
     assert letters >= 8
     assert not browser.get_log("browser")
@@ -229,9 +239,10 @@ def test_long_names_stay_within_figures(
     long.write_bytes((folder / "run.a").read_bytes())
     given = ("i3_pyserini.eval", "report", folder / "qrels.txt", long, folder / "run.c")
     run_module(*given, "--output", tmp_path / "long.html", check=True)
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    set_screen(browser, PHONE)
     browser.get((tmp_path / "long.html").as_uri())
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    browser.execute_script(OPEN)
+    assert overflow(browser) == 0
     outside = browser.execute_script(
         "return [...document.querySelectorAll('figure svg')].flatMap(svg => {"
         "  const box = svg.getBoundingClientRect();"
@@ -245,6 +256,39 @@ def test_long_names_stay_within_figures(
 
 
 @needs_browser
+def test_on_a_desk(page: Path, browser: "Chrome") -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    set_screen(browser, DESK)
+    browser.get(page.as_uri())
+    folded = browser.find_elements(By.TAG_NAME, "details")
+    assert len(folded) == 4
+    assert not browser.find_element(By.CSS_SELECTOR, "#queries svg").is_displayed()
+    for one in folded:  # by keyboard
+        one.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    assert browser.find_element(By.CSS_SELECTOR, "#queries svg").is_displayed()
+    assert overflow(browser) == 0
+    for grid in (".intervals", ".ranks", ".costs", ".scatters"):  # equal cards in a row
+        cards = browser.find_elements(By.CSS_SELECTOR, f"{grid} > figure")
+        assert len(cards) == 2
+        assert {card.rect["y"] for card in cards} == {cards[0].rect["y"]}
+        assert {round(card.rect["height"]) for card in cards} == {round(cards[0].rect["height"])}
+    assert browser.execute_script(OVERLAP) == []
+
+
+@needs_browser
+def test_in_the_dark(page: Path, browser: "Chrome") -> None:
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    browser.get(page.as_uri())
+    style = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    assert "invert" in browser.execute_script(style, "figure svg", "filter")
+    red, green, blue = re.findall(r"\d+", browser.execute_script(style, "h1", "color"))[:3]
+    assert min(map(int, (red, green, blue))) > 200
+
+
+@needs_browser
 def test_a_link_saves_the_numbers(page: Path, browser: "Chrome", tmp_path: Path) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
@@ -253,4 +297,4 @@ def test_a_link_saves_the_numbers(page: Path, browser: "Chrome", tmp_path: Path)
     browser.find_element(By.LINK_TEXT, "recall.csv").click()
     saved = tmp_path / "downloads" / "recall.csv"
     WebDriverWait(browser, 20).until(lambda _: saved.is_file())
-    assert saved.read_text().splitlines()[0].startswith("depth,run.a,")
+    assert saved.read_text().splitlines()[0].startswith("depth,a,")
