@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -15,6 +16,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.corpus_files import OWN_STORE
 from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.metadata import FieldTypes
 from i3_pyserini.formats.passage_fields import Passage, checked_id, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
@@ -91,6 +93,7 @@ class CheckedCollection:
         self.source, self.drop_unknown = source, drop_unknown
         self.findings = Findings()
         self._pids: set[str] = set()
+        self._types = FieldTypes(source.keep)
 
     def passages(self) -> Iterator[Passage]:
         """The passages.
@@ -107,12 +110,18 @@ class CheckedCollection:
                 )
             self._pids.add(passage.docid)
             self.findings.passages += 1
+            self._types.add(passage.extra)
             words = len(passage.text.split()) + len((passage.title or "").split())
             self.findings.longer += words > I3_PASSAGE_LENGTH
             self.findings.empty += not (passage.text.strip() or (passage.title or "").strip())
             yield passage
         if not self._pids:
             raise I3Error(f"{self.source.origin}: no passages")
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Further fields of the passages and their types, after all passages have been read."""
+        return self._types.known
 
     def split(self, name: str) -> tuple[dict[str, str], Judged]:
         """Topics by query id and the judgments of a split, after all passages have been read.
@@ -250,7 +259,7 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
         if judgements:
             with new_file(folder / f"qrels.{split}.txt") as file:
                 write_qrels(file, judgements)
-    manifest = Manifest(folder, source.name, source.name)
+    manifest = Manifest(folder, source.name, source.name, metadata=checked.metadata)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
         is_corpus = name.startswith("corpus/")
@@ -259,9 +268,9 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     return checked.findings
 
 
-def _record(passage: Passage) -> dict[str, str]:
+def _record(passage: Passage) -> dict[str, Any]:
     title, text = (passage.title or "").strip(), passage.text.strip()
-    return record_of(passage.docid, title, text)
+    return {**record_of(passage.docid, title, text), **passage.extra}
 
 
 def record_of(pid: str, title: str, text: str) -> dict[str, str]:

@@ -24,6 +24,9 @@ def import_collection(
     qrels: Mapping[str, AnyPath] | Sequence[str] = (),
     drop_unknown: bool = False,
     duplicates: Literal["refuse", "max"] = "refuse",
+    keep: Sequence[str] | str = (),
+    strip_html: bool = False,
+    make_ids: bool = False,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
@@ -39,6 +42,11 @@ def import_collection(
         drop_unknown: drop judgments of unknown passages and queries, and count them.
         duplicates: for a passage judged twice for a query with different levels: "refuse" the
             judgments, or use the highest level ("max").
+        keep: further fields of the passages to keep as metadata, such as price,url; of files and
+            folders.
+        strip_html: remove HTML markup from titles and texts.
+        make_ids: make ids from titles and texts, for files without usable ids; the same title and
+            text have the same id in every import.
         overwrite: replace an existing folder.
         corpus_options: how to read the corpus; only with a corpus file.
 
@@ -51,10 +59,15 @@ def import_collection(
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
     found = _source(fspath(source), *splits, corpus_options)
     from i3_pyserini.data.collection import write_collection
+    from i3_pyserini.data.preparing import Prepared
+    from i3_pyserini.formats.metadata import names_of
 
     found.name, found.duplicates = name or found.name, duplicates
+    found.keep, found.make_ids = names_of(keep) or found.keep, make_ids
+    _check_reading(found, corpus_options, splits[1])
     folder = Path(output)
-    return Written(folder, str(write_collection(found, folder, overwrite, drop_unknown)))
+    prepared = Prepared(found, strip_html)
+    return Written(folder, str(write_collection(prepared, folder, overwrite, drop_unknown)))
 
 
 def _source(
@@ -76,6 +89,19 @@ def _source(
     if (path / "corpus").is_dir():
         return LayoutFolder(path)
     return BeirFolder(path) if path.is_dir() else IrDataset(source)
+
+
+def _check_reading(source: "Source", options: CorpusOptions, qrels: Mapping[str, Path]) -> None:
+    """Refuses options that the source does not have, or that contradict each other."""
+    from i3_pyserini.data.sources.folders import PlainFiles
+    from i3_pyserini.data.sources.named import HubDataset, IrDataset
+
+    if (source.keep or source.make_ids) and isinstance(source, HubDataset | IrDataset):
+        raise I3Error(f"{source.origin}: keep and make_ids are for files and folders")
+    if source.make_ids and options.docid_field is not None:
+        raise I3Error("make_ids and docid_field cannot be combined")
+    if source.make_ids and (qrels or not isinstance(source, PlainFiles)):
+        raise I3Error(f"{source.origin}: its judgments name passages by their ids; omit make_ids")
 
 
 def _by_split(option: str, files: Mapping[str, AnyPath] | Sequence[str]) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """`manifest.json` of a data folder: its files with sources and hashes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class _Content(Record):
     dataset: str | None = None
     collection: str | None = None
     made_by: str | None = None
+    metadata: Mapping[str, str] | None = None
     files: dict[str, FileRecord] | None = None
 
 
@@ -52,6 +53,7 @@ class Manifest:
         folder: the folder.
         dataset: the data set's name; of an imported collection, the collection's.
         collection: name of the collection in `folder/corpus`, if there is one.
+        metadata: further fields of its passages, and their types; see `metadata.FieldTypes`.
         files: records by path.
     """
 
@@ -59,6 +61,7 @@ class Manifest:
     dataset: str
     collection: str | None = None
     files: dict[str, FileRecord] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -80,7 +83,8 @@ class Manifest:
                 f"{folder / MANIFEST}: damaged (no 'dataset' or no 'files'); remove it and run "
                 "`get` again"
             )
-        return cls(folder, content.dataset, content.collection, dict(content.files))
+        files, metadata = dict(content.files), content.metadata or {}
+        return cls(folder, content.dataset, content.collection, files, metadata)
 
     def save(self) -> None:
         """Writes the manifest; an older one is replaced as a whole."""
@@ -89,6 +93,7 @@ class Manifest:
             collection=self.collection,
             made_by=f"i3_pyserini {__version__}",
             files=dict(sorted(self.files.items())),
+            metadata=self.metadata or None,
         )
         write_object(self.folder / MANIFEST, write_record(content))
 
@@ -139,6 +144,14 @@ def named_collection(folder: Path) -> str | None:
         return _read(folder).collection
     except (FileNotFoundError, I3Error):
         return None
+
+
+def kept_metadata(folder: Path) -> Mapping[str, str]:
+    """The metadata of the collection in a folder; none where no manifest names one."""
+    try:
+        return _read(folder).metadata or {}
+    except (FileNotFoundError, I3Error):
+        return {}
 
 
 def _read(folder: Path) -> _Content:

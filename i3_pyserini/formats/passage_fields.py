@@ -51,6 +51,7 @@ class PassageFields:
     text: str | None = None
     delimiter: str = "\n"
     keep: tuple[str, ...] = ()
+    ids: bool = True
 
     def passage(self, record: Mapping[str, Any]) -> Passage:
         """The passage that a record holds.
@@ -59,14 +60,13 @@ class PassageFields:
             I3Error: a field is missing or not a string, or the id cannot stand in a run file; the
                 message does not say where.
         """
-        docid = checked_id(record[self._id_name(record)])
+        docid = checked_id(record[self._id_name(record)]) if self.ids else ""
         values = self._values(record)
         title = values.get("title")
         parts = [value for name, value in values.items() if name != "title" and value]
         text = values["text"] or "" if "text" in values else " ".join(filter(None, parts))
         contents = "\n".join(value or "" for value in values.values())
-        extra = {name: record[name] for name in self.keep if name in record}
-        return Passage(docid, title or None, text, extra, contents)
+        return Passage(docid, title or None, text, self._kept(record), contents)
 
     def columns(self, names: Sequence[str]) -> list[str]:
         """Those of a table's columns that `passage` needs.
@@ -74,7 +74,7 @@ class PassageFields:
         Raises:
             I3Error: the id, the text or a field to keep is missing.
         """
-        needed = {self._id_name(names)}
+        needed = {self._id_name(names)} if self.ids else set()
         if self.fields and all(name in names for name in self.fields):
             needed.update(self.fields)
         elif self.fields:
@@ -83,6 +83,10 @@ class PassageFields:
             needed.update(filter(None, self._title_and_text(names)))
         needed.update(_require(names, (name,), f"{name} to keep") for name in self.keep)
         return [name for name in names if name in needed]
+
+    def _kept(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        found = {name: _find(record, (name,)) for name in self.keep}
+        return {name: record[own] for name, own in found.items() if own is not None}
 
     def _id_name(self, names: Iterable[str]) -> str:
         return _require(names, (self.docid,) if self.docid else ID_FIELDS, "id")

@@ -13,6 +13,7 @@ from i3_pyserini.formats.tables import OTHERS, Table, read_rows
 
 # The columns of a table without a header, by their number.
 LAYOUTS = {2: ["id", "text"], 3: ["id", "title", "text"]}
+WITHOUT_IDS = {1: ["text"], 2: ["title", "text"]}
 BLANKS = " \t\r"  # around a cell; a line end stands for an empty field in `contents`
 SEPARATORS = f"{OTHERS},"
 
@@ -79,7 +80,11 @@ def _advice(names: list[str], required: bool | None) -> str:
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
         option = f"--delimiter '{found}' (in pyserini's command line --column-delimiter)"
         return f"; are columns separated by {found!r}? Name it: {option}"
-    what = "give the names of the fields" if required else "rename the columns"
+    what = (
+        "name the columns (--docid-field, --title-field, --text-field)"
+        if required
+        else "rename the columns"
+    )
     return f"; {what}, or say --no-header (header=False) if this is a passage"
 
 
@@ -109,16 +114,17 @@ def _layout(fields: PassageFields, header: list[str] | None, width: int) -> list
     Raises:
         I3Error: rows have more or fewer, or it lacks one that is needed.
     """
-    names = header or LAYOUTS.get(width, [])
+    names = header or (LAYOUTS if fields.ids else WITHOUT_IDS).get(width, [])
     if len(names) != width:
-        raise I3Error(f"{width} fields{_expected(header)}")
+        raise I3Error(f"{width} fields{_expected(header, fields.ids)}")
     return [(names.index(name), name) for name in fields.columns(names)]
 
 
-def _expected(header: list[str] | None) -> str:
+def _expected(header: list[str] | None, ids: bool) -> str:
     if header:
         return f", but the header has {len(header)} ({listed(header)})"
-    return "; expected pid, title and text, or pid and text (is there a tab in a text?)"
+    columns = "pid, title and text, or pid and text" if ids else "title and text, or text"
+    return f"; expected {columns} (is there a tab in a text?)"
 
 
 def _unquoted(cell: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
-from i3_pyserini.formats.folder_manifest import named_collection
+from i3_pyserini.formats.folder_manifest import kept_metadata, named_collection
 from i3_pyserini.formats.lines import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields, shortened
 from i3_pyserini.formats.passage_records import json_lines, place
@@ -50,7 +50,9 @@ class Corpus:
         delimiter: see `fields`.
         title_field: the field with the title; None for `title`.
         text_field: the field with the text; None for the first of `TEXT_FIELDS`.
-        keep: further fields, which are kept in `Passage.extra`.
+        keep: further fields, which are kept in `Passage.extra`; by default those that the
+            collection was imported with.
+        ids: whether passages have ids; if not, `docid` is "".
         table: how CSV and TSV files are to be read.
         sources: the files; found at `path` by default.
         stage: folder with copies of the files that are not plain JSONL; see `staged`.
@@ -67,6 +69,7 @@ class Corpus:
     text_field: str | None = None
     keep: tuple[str, ...] = ()
     table: Table = AS_NAMED
+    ids: bool = True
     sources: tuple[PassageFile, ...] = ()
     stage: Path | None = None
 
@@ -74,6 +77,7 @@ class Corpus:
         """Lists the files, and notes what is not read and how tables are read."""
         if not self.sources:
             object.__setattr__(self, "sources", find_files(self.path))
+            object.__setattr__(self, "keep", self.keep or kept_fields(self.path))
             note_reading(self.path, self.sources, self._fields, self.table)
 
     def __iter__(self) -> Iterator[Passage]:
@@ -236,6 +240,8 @@ class Corpus:
             options.get("delimiter") or "\n",
             options.get("title_field"),
             options.get("text_field"),
+            tuple(options.get("keep") or ()),
+            ids=options.get("ids", True),
             table=Table.of_options(options.get("table") or {}),
         )
 
@@ -248,6 +254,7 @@ class Corpus:
             self.text_field,
             self.delimiter,
             self.keep,
+            self.ids,
         )
 
     @cached_property
@@ -301,9 +308,17 @@ def collection_name(corpus: Path) -> str | None:
     Returns:
         The name, such as "msmarco-passage-titled"; None if there is no such manifest.
     """
+    return named_collection(_folder_of(corpus))
+
+
+def kept_fields(corpus: Path) -> tuple[str, ...]:
+    """The metadata that a collection was imported with; see `collection_name`."""
+    return tuple(kept_metadata(_folder_of(corpus)))
+
+
+def _folder_of(corpus: Path) -> Path:
     folder = corpus if corpus.is_dir() else corpus.parent
-    above = folder if (folder / "corpus").is_dir() else folder.resolve().parent
-    return named_collection(above)
+    return folder if (folder / "corpus").is_dir() else folder.resolve().parent
 
 
 def _size(path: Path) -> int:

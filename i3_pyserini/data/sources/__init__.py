@@ -15,11 +15,15 @@ class Source(ABC):
         name: what it is called.
         origin: where it came from, for the manifest.
         duplicates: what becomes of pairs that are judged twice; see `qrels.read_judgements`.
+        keep: further fields of a passage to read; only of files.
+        make_ids: whether passages are read without ids; only of files.
     """
 
     name: str
     origin: str
     duplicates: Duplicates = "refuse"
+    keep: tuple[str, ...] = ()
+    make_ids: bool = False
 
     @abstractmethod
     def passages(self) -> Iterator[tuple[str, Passage]]:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from i3_pyserini.data.kept_columns import typed_passages
 from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.passage_fields import Passage
-from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.passages import Corpus, kept_fields
 from i3_pyserini.formats.qrels import Judgements, read_judgements
 from i3_pyserini.formats.topics import SUFFIXES, Topic, topics_of_file
 
@@ -33,6 +34,7 @@ class LayoutFolder(Source):
         self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
         if not (folder / "corpus").is_dir():
             raise I3Error(f"{folder}: no folder 'corpus' in this folder")
+        self.keep = kept_fields(folder)
         self.topic_files = _split_files(folder, "topics.", TOPICS)
         self.qrels_files = _split_files(folder, "qrels.", QRELS)
         if extra := sorted({*self.qrels_files} - {*self.topic_files}):
@@ -47,7 +49,7 @@ class LayoutFolder(Source):
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        return Corpus(self.folder / "corpus").located()
+        return Corpus(self.folder / "corpus", keep=self.keep, ids=not self.make_ids).located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -80,7 +82,7 @@ class BeirFolder(Source):
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        return Corpus(self.files[0]).located()
+        return Corpus(self.files[0], keep=self.keep, ids=not self.make_ids).located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
@@ -140,7 +142,10 @@ class PlainFiles(Source):
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        return Corpus.from_options(self.corpus, self.options.reading()).located()
+        reading = {**self.options.reading(), "keep": self.keep, "ids": not self.make_ids}
+        corpus = Corpus.from_options(self.corpus, reading)
+        is_table = corpus.sources[0].format in ("csv", "tsv")
+        return typed_passages(corpus) if is_table and self.keep else corpus.located()
 
     def splits(self) -> list[str]:
         """See `Source`."""
