@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 WORLDS ?= 1000
 EXAMPLES ?= 5000
 
-.PHONY: demo test test-all lint types bench soak clean install data train distil evaluate
+.PHONY: demo test test-all lint types screenshots bench soak clean install data train distil evaluate
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m i3_pyserini demo
@@ -34,6 +34,10 @@ types: $(VENV)/.installed
 soak: $(VENV)/.installed
 	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
 	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/formats -k properties
+
+# The pictures of pages in docs/images; needs chromium and chromedriver.
+screenshots: $(VENV)/.installed
+	$(BIN)/python -m tests.eval.report.screenshots
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py

@@ -210,6 +210,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
 def _study(study: "Study", measures: list[str]) -> Compared:
     """Runs commands that are not complete, and evaluates."""
     from i3_pyserini.experiments.runner import run_plan
+    from i3_pyserini.experiments.study_report import report_study
 
     run_plan(study.beginning(), (), log=True)
     rates = study.best_rates()
@@ -225,7 +226,6 @@ def _study(study: "Study", measures: list[str]) -> Compared:
     means, differences, seeds = _evaluated(
         qrels, {name: file for name, (_, file) in named.items()}, runs, measures
     )
-    baseline = next(name for name, (label, _) in named.items() if label == BASELINE)
     return Compared(
         study.name,
         means,
@@ -233,7 +233,7 @@ def _study(study: "Study", measures: list[str]) -> Compared:
         seeds,
         study.costs(rates),
         {study.models[model]: rate for model, rate in rates.items()},
-        _report(study, {name: file for name, (_, file) in named.items()}, baseline, measures),
+        report_study(study, rates, measures),
     )
 
 
@@ -262,26 +262,3 @@ def _evaluated(
     others = [one for one in tested if one is not base]
     enough = len(base.queries) >= LEAST_QUERIES
     return means, differences_to(base, others) if enough else [], seeds
-
-
-def _report(
-    study: "Study", runs: dict[str, Path], baseline: str, measures: list[str]
-) -> Path | None:
-    from i3_pyserini.eval.report.write import write_report
-
-    qrels = study.queries.files["test"][1]
-    page = study.folder / "report.html"
-    if any(find_spec(library) is None for library in ("matplotlib", "jinja2")):
-        note("no report.html: it needs matplotlib and jinja2: pip install 'i3-pyserini[report]'")
-        return None
-    title = f"{study.name}: systems compared"
-    write_report(
-        qrels,
-        runs,
-        output=page,
-        measures=measures,
-        baseline=baseline,
-        title=title,
-        overwrite=True,
-    )
-    return page

@@ -25,6 +25,7 @@ from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.runs import Run
 
 JUDGED = ir_measures.Judged @ 10
+COMMANDS = "commands"  # a fact with a command a line
 LONGEST_TITLE = 100  # characters
 
 
@@ -175,15 +176,15 @@ def _today() -> date:
     return datetime.now().astimezone().date()
 
 
-def _systems(
-    given: NamedRuns, known: Mapping[str, Mapping[str, str]]
-) -> dict[str, Mapping[str, str]]:
-    """Facts about each system: those that are recorded beside its run, and those that are given."""
-    found = {
-        name: {**(recorded(path) if path else {}), **known.get(name, {})}
-        for name, path in zip(given.shown, given.first_paths, strict=True)
-    }
-    return {name: facts for name, facts in found.items() if facts}
+def _systems(given: NamedRuns, known: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Facts about each system: given ones, and those recorded beside its run; commands last."""
+    found = {}
+    for name, path in zip(given.shown, given.first_paths, strict=True):
+        facts = {**known.get(name, {})}
+        commands = {COMMANDS: facts.pop(COMMANDS)} if COMMANDS in facts else {}
+        if facts := {**facts, **(recorded(path) if path else {}), **commands}:
+            found[name] = facts
+    return found
 
 
 def _level(asked: int | None, highest: int) -> int | None:

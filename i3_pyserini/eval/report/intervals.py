@@ -14,6 +14,7 @@ from i3_pyserini.eval.tables import Table
 
 WIDTH, ROW, FRAME = 3.6, 0.44, 0.8  # inches: three figures beside each other can be read
 TICKS = 5
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # so that no line crosses a name
 MARGIN = 0.08  # of the range, at both sides
 
 
@@ -50,7 +51,13 @@ def intervals(table: Table) -> Callable[[Axes], None]:
             said = f"{delta:+.3f}" if isfinite(delta) else "undefined"
             for text, x, side in ((short(row[0]), 0, "left"), (said, 1, "right")):
                 axes.text(
-                    x, place - 0.2, text, ha=side, va="bottom", transform=axes.get_yaxis_transform()
+                    x,
+                    place - 0.2,
+                    text,
+                    ha=side,
+                    va="bottom",
+                    transform=axes.get_yaxis_transform(),
+                    bbox=BEHIND,
                 )
             if isfinite(delta):
                 axes.plot([low, high], [place, place], color=style.colour, linewidth=2.4)
