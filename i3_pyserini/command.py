@@ -132,7 +132,8 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     for group in groups.values():
         parameters += _of_fields(group)
     result = _evaluated(signature.return_annotation, names)
-    styles = [style for style in STYLES if hasattr(result, f"to_{style}")]
+    kinds_of_result = get_args(result) or (result,)
+    styles = [style for style in STYLES if hasattr(kinds_of_result[0], f"to_{style}")]
     parameters += [_style(style) for style in styles]
 
     def command(*args: Any, **kwargs: Any) -> tuple[Any, str] | None:

@@ -39,7 +39,7 @@ class FieldTypes:
     "json" is a list, an object, or values of several types.
 
     Args:
-        names: the fields.
+        names: fields that are expected; others may be added.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -49,8 +49,8 @@ class FieldTypes:
     def add(self, metadata: Mapping[str, Any]) -> None:
         """Takes the values of a passage into account."""
         for name, value in metadata.items():
-            self.count[name] += 1
-            kind, known = _type_of(value), self.found[name]
+            self.count[name] = self.count.get(name, 0) + 1
+            kind, known = _type_of(value), self.found.get(name)
             if known != kind:
                 self.found[name] = kind if known is None else _common(known, kind)
 

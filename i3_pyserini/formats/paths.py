@@ -1,5 +1,6 @@
 """Paths as arguments, and as results with a summary."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,10 @@ class WrittenRun(Written):
     """
 
     queries: int
+
+    def to_json(self) -> str:
+        """Path and number of queries."""
+        return json.dumps({"path": str(self.path), "queries": self.queries})
 
     def to_pandas(self) -> "pd.DataFrame":
         """Columns query_id, doc_id and score, in the order of the ranks.

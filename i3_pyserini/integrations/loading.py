@@ -42,10 +42,13 @@ def load_index(
     collection: str,
     type: str = "FLAT",  # noqa: A002  (the option's name)
     batch_size: int = 2000,
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
 ) -> Loaded:
     """Copies an index to a vector engine for `search`.
 
-    The same call resumes an interrupted one.
+    The same call resumes an interrupted one. Metadata that the corpus was imported with become
+    fields of the collection.
 
     Args:
         index: a directory of encoded vectors.
@@ -53,6 +56,8 @@ def load_index(
         collection: name of the collection: letters, digits and _.
         type: index type of the engine; FLAT is exact.
         batch_size: passages per request.
+        corpus: the encoded corpus. Default: the one named in the manifest, if it still exists.
+        cache: folder for its text store. Default: the folder of the corpus.
 
     Returns:
         The collection.
@@ -64,9 +69,15 @@ def load_index(
     if not collection.isidentifier() or not collection.isascii():
         raise I3Error(f"collection {collection!r}: letters, digits and _ only")
     at_least_1(batch_size=batch_size)
+    from i3_pyserini.formats.index_texts import corpus_of
+    from i3_pyserini.formats.textstore import open_store
     from i3_pyserini.integrations.milvus import Milvus
 
+    read = corpus_of(Path(index), None if corpus is None else Path(corpus))
     milvus = Milvus(engine, create=True)
-    held = milvus.load(Path(index), collection, batch_size, type)
+    texts = None
+    if read is not None and read.keep:
+        texts = open_store(read, None if cache is None else Path(cache))
+    held = milvus.load(Path(index), collection, batch_size, type, texts)
     milvus.close()
     return Loaded(engine, collection, held.passages, held.sent)

@@ -1,13 +1,14 @@
 """Milvus: embedded in this process (Milvus Lite, a file) or a cluster, by the same calls.
 
-A collection has a row for every passage: its number in the index, its docid, its vector. What it
-is a copy of, and whether it is complete, is in the collection's properties.
+A collection has a row for every passage: its number in the index, its docid, its vector, and its
+metadata (see `milvus_metadata`). What it is a copy of, and whether it is complete, is in the
+collection's properties.
 """
 
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
 from i3_pyserini.formats.records import MANIFEST
+from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.integrations.connection import (
     CONNECT,
@@ -28,9 +30,11 @@ from i3_pyserini.integrations.connection import (
     failures,
     is_embedded,
 )
+from i3_pyserini.integrations.milvus_metadata import MilvusMetadata
 from i3_pyserini.search.index.norms import Norms, note_skewed
 
 SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
+METADATA = "i3.metadata"
 # What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.
 EMBEDDED_TYPES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")
 GRAPHS = "HNSW"  # how the names of their types begin
@@ -71,7 +75,14 @@ class Milvus:
         self.address = address
         self._client = connect(address, create)
 
-    def load(self, index: Path, name: str, batch: int = 2000, kind: str = "FLAT") -> Held:
+    def load(
+        self,
+        index: Path,
+        name: str,
+        batch: int = 2000,
+        kind: str = "FLAT",
+        texts: TextStore | None = None,
+    ) -> Held:
         """Copies an encoded directory; existing rows are not sent again.
 
         An interrupted load resumes at the first missing row.
@@ -81,6 +92,7 @@ class Milvus:
             name: of the collection.
             batch: rows of a call.
             kind: index type of the engine, of inner products: "FLAT" is exact.
+            texts: the passages, whose metadata become fields; None for no metadata.
 
         Raises:
             I3Error: the vectors are damaged, the collection is of others, or the engine fails.
@@ -89,7 +101,8 @@ class Milvus:
             raise I3Error(f"type {kind!r}: Milvus Lite has {', '.join(EMBEDDED_TYPES)}")
         shape, blocks = read_files(index)
         norms, is_graph = Norms(), kind.startswith(GRAPHS)
-        self._prepare(name, shape.dimension, index, kind)
+        metadata = MilvusMetadata.of(texts)
+        self._prepare(name, shape.dimension, index, kind, metadata)
         start = self._first_missing(name)
         bar = tqdm(total=shape.passages, initial=start, desc="load", unit=" passages", delay=2)
         with bar:
@@ -97,8 +110,10 @@ class Milvus:
             for block in norms.of(blocks) if is_graph else blocks:
                 for first in range(max(0, start - row), len(block.ids), batch):
                     some = slice(first, first + batch)
-                    self._send(name, row + first, block.ids[some], block.vectors[some])
-                    bar.update(len(block.ids[some]))
+                    ids = block.ids[some]
+                    more = metadata.values(texts, ids)
+                    self._send(name, row + first, ids, block.vectors[some], more)
+                    bar.update(len(ids))
                 row += len(block.ids)
         with self._failures("did not take the last rows"):
             self._client.flush(name, timeout=CALL)
@@ -122,6 +137,7 @@ class Milvus:
         vectors: Scores,
         k: int,
         parameters: Mapping[str, int] | None = None,
+        filter: str | None = None,  # noqa: A002  (the option's name)
     ) -> Iterator[list[tuple[int, str, float]]]:
         """Yields each query's hits: row, docid and score, the best first.
 
@@ -131,6 +147,7 @@ class Milvus:
             k: hits of a query.
             parameters: of the engine's approximate types, such as {"nprobe": 64} or {"ef": 2000};
                 None for its own defaults.
+            filter: condition on metadata, such as "price < 20"; None for none.
 
         Raises:
             I3Error: there is no such collection, it is not complete or of another dimension, k is
@@ -142,10 +159,11 @@ class Milvus:
             bad = int(np.argmin(finite)) + 1
             raise I3Error(f"query {bad} of {len(vectors)}: its vector is not finite")
         for start in range(0, len(vectors), SEARCHED):
-            with self._failures("cannot search"):
+            with self._failures("cannot search" + (f" with filter {filter!r}" if filter else "")):
                 found = self._client.search(
                     name,
                     list(vectors[start : start + SEARCHED]),
+                    filter=filter or "",
                     limit=k,
                     output_fields=["docid"],
                     search_params={"metric_type": "IP", "params": dict(parameters or {})},
@@ -187,6 +205,21 @@ class Milvus:
         with self._failures("cannot be opened"):
             self._client.load_collection(name, timeout=CALL)
 
+    def metadata(self, name: str, docids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Metadata of passages by id, without fields that a passage lacks."""
+        known = self._described(name)
+        fields = MilvusMetadata.from_property(known["properties"].get(METADATA) if known else None)
+        if not fields.fields or not docids:
+            return {}
+        with self._failures("cannot be asked"):
+            found = self._client.query(
+                name,
+                filter=f"docid in {json.dumps(list(docids), ensure_ascii=False)}",
+                output_fields=["docid", *fields.fields],
+                timeout=CALL,
+            )
+        return {record["docid"]: fields.named(record) for record in found}
+
     def made_by(self, name: str) -> EncoderRecord:
         """What the index's manifest says of the encoder; an empty record if nothing."""
         known = self._described(name)
@@ -197,11 +230,15 @@ class Milvus:
         """Ends the connection; lets the file of an embedded engine go."""
         disconnect(self.address, self._client)
 
-    def _prepare(self, name: str, dimension: int, index: Path, kind: str) -> None:
+    def _prepare(
+        self, name: str, dimension: int, index: Path, kind: str, metadata: MilvusMetadata
+    ) -> None:
         """Creates a collection, or resumes loading an existing copy of this index."""
         source, known = _source(index), self._described(name)
         if known is None:
-            self._create(name, dimension, {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)})
+            properties = {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)}
+            properties[METADATA] = metadata.as_property()
+            self._create(name, dimension, properties, metadata)
         elif known["properties"].get(SOURCE) != source:
             raise I3Error(
                 f"{self.address}: collection {name!r} is of another index than {index}; choose "
@@ -212,6 +249,11 @@ class Milvus:
                 f"{self.address}: collection {name!r} is of type {known['properties'].get(TYPE)}, "
                 f"not {kind}; choose another collection"
             )
+        elif MilvusMetadata.from_property(known["properties"].get(METADATA)) != metadata:
+            raise I3Error(
+                f"{self.address}: collection {name!r} was loaded with other metadata; choose "
+                "another collection"
+            )
         with self._failures("cannot make an index"):
             if not self._client.list_indexes(name):  # nor may a load that was killed have made it
                 vectors = self._client.prepare_index_params()
@@ -219,7 +261,9 @@ class Milvus:
                 self._client.create_index(name, vectors, timeout=CALL)
             self._client.load_collection(name, timeout=CALL)
 
-    def _create(self, name: str, dimension: int, properties: dict[str, str]) -> None:
+    def _create(
+        self, name: str, dimension: int, properties: dict[str, str], metadata: MilvusMetadata
+    ) -> None:
         from pymilvus import DataType  # noqa: PLC0415  (an extra)
 
         with self._failures("cannot make a collection"):
@@ -227,11 +271,19 @@ class Milvus:
             schema.add_field("row", DataType.INT64, is_primary=True)
             schema.add_field("docid", DataType.VARCHAR, max_length=LONGEST_ID)
             schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+            metadata.add_to(schema)
             self._client.create_collection(
                 name, schema=schema, properties=properties, consistency_level="Strong"
             )
 
-    def _send(self, name: str, start: int, ids: list[str], vectors: Scores) -> None:
+    def _send(
+        self,
+        name: str,
+        start: int,
+        ids: list[str],
+        vectors: Scores,
+        metadata: list[dict[str, Any]],
+    ) -> None:
         bad = next((docid for docid in ids if len(docid.encode()) > LONGEST_ID), None)
         if bad is not None:
             raise I3Error(f"id {bad[:40]!r}… has more than {LONGEST_ID} bytes")
@@ -239,9 +291,9 @@ class Milvus:
         if not finite.all():
             raise I3Error(f"the vector of {ids[int(np.argmin(finite))]!r} is not finite")
         records = [
-            {"row": row, "docid": docid, "vector": vector}
-            for row, (docid, vector) in enumerate(
-                zip(ids, vectors.astype(np.float32), strict=True), start
+            {"row": row, "docid": docid, "vector": vector, **more}
+            for row, (docid, vector, more) in enumerate(
+                zip(ids, vectors.astype(np.float32), metadata, strict=True), start
             )
         ]
         with self._failures(f"did not take rows {start:,} to {start + len(ids):,}"):

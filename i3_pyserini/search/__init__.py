@@ -6,11 +6,12 @@ from i3_pyserini.lazy import lazy_names
 
 if TYPE_CHECKING:
     from i3_pyserini.search.bm25 import search_bm25
+    from i3_pyserini.search.found import FoundPassages, PassageHit
     from i3_pyserini.search.fuse import fuse_runs
     from i3_pyserini.search.index.advise import advise_index
     from i3_pyserini.search.index.approximate import build_index, tune_index
     from i3_pyserini.search.lucene import build_lucene_index, write_lucene_topics
-    from i3_pyserini.search.opened import Index, PassageHit, open_index
+    from i3_pyserini.search.opened import Index, open_index
     from i3_pyserini.search.options import Feedback, SearchParameters
     from i3_pyserini.search.rerank import rerank_run
     from i3_pyserini.search.topics import search_topics
@@ -19,8 +20,9 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Feedback": "options",
+        "FoundPassages": "found",
         "Index": "opened",
-        "PassageHit": "opened",
+        "PassageHit": "found",
         "SearchParameters": "options",
         "advise_index": "index.advise",
         "build_index": "index.approximate",
@@ -37,6 +39,7 @@ __getattr__, __dir__ = lazy_names(
 
 __all__ = [
     "Feedback",
+    "FoundPassages",
     "Index",
     "PassageHit",
     "SearchParameters",

@@ -1,8 +1,8 @@
 """The interface of vector engines, and searching them like an index."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import polars as pl
@@ -27,13 +27,22 @@ class Engine(Protocol):
     most_hits: int
 
     def search(
-        self, name: str, vectors: Scores, k: int, parameters: Mapping[str, int] | None = None
+        self,
+        name: str,
+        vectors: Scores,
+        k: int,
+        parameters: Mapping[str, int] | None = None,
+        filter: str | None = None,  # noqa: A002  (the option's name)
     ) -> Iterator[list[tuple[int, str, float]]]:
         """Yields each query's hits in a collection: row, docid and score, the best first."""
         ...
 
     def check(self, name: str, dimension: int | None, k: int) -> None:
         """Raises `I3Error` if a collection cannot be searched with these parameters."""
+        ...
+
+    def metadata(self, name: str, docids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Metadata of passages by id, without fields that a passage lacks."""
         ...
 
     def made_by(self, name: str) -> EncoderRecord:
@@ -69,6 +78,7 @@ def search_engine(
     vectors: Scores,
     k: int,
     parameters: Mapping[str, int] | None = None,
+    filter: str | None = None,  # noqa: A002  (the option's name)
 ) -> tuple[Hits, Docids]:
     """Searches a collection.
 
@@ -78,6 +88,7 @@ def search_engine(
         vectors: float32 [Q, H].
         k: hits per query.
         parameters: parameters of the engine; see `Engine.search`.
+        filter: condition on metadata, in the engine's language; None for none.
 
     Returns:
         The hits in run order, and the docids of their rows.
@@ -90,7 +101,7 @@ def search_engine(
     scores = np.full((len(vectors), most), -np.inf, dtype=np.float32)
     rows = np.full((len(vectors), most), NO_HIT, dtype=np.int64)
     numbers: dict[str, int] = {}
-    for query, hits in enumerate(engine.search(collection, vectors, most, parameters)):
+    for query, hits in enumerate(engine.search(collection, vectors, most, parameters, filter)):
         rows[query, : len(hits)] = [numbers.setdefault(hit[1], len(numbers)) for hit in hits]
         scores[query, : len(hits)] = [hit[2] for hit in hits]
     docids = Docids(pl.Series(list(numbers), dtype=pl.String))

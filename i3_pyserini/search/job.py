@@ -77,6 +77,7 @@ class SearchJob:
         queries: see `Queries`.
         results: see `Results`.
         collection: collection of an engine; None for a directory.
+        filter: condition on metadata in an engine; None for none.
         parameters: parameters of an approximate index.
         feedback: see `Feedback`.
         batch_size: number of queries searched together.
@@ -87,6 +88,7 @@ class SearchJob:
     queries: Queries
     results: Results
     collection: str | None = None
+    filter: str | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     feedback: Feedback = NO_FEEDBACK
     batch_size: int = 4096
@@ -142,7 +144,7 @@ def _read_topics(name: str) -> dict[str, str]:
 
 def _open(job: SearchJob, hits: int) -> Searchable:
     if job.collection:
-        return LoadedCollection(job.index, job.collection, hits)
+        return LoadedCollection(job.index, job.collection, hits, job.filter)
     opened = SearchedIndex(job.index, job.parameters, job.feedback)
     if job.results.hits and job.results.hits > opened.count:
         note(f"{job.index} has only {opened.count:,} passages; returning that many hits per query")

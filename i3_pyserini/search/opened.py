@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import overload
 
 import numpy as np
 
@@ -11,30 +11,14 @@ from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Hit, Scores
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.explain import Explanation
 from i3_pyserini.model.words import PseudoQueryWords
+from i3_pyserini.search.found import PassageHit
 from i3_pyserini.search.options import AS_BUILT, SearchParameters
 from i3_pyserini.search.searcher import Searcher
-
-
-class PassageHit(NamedTuple):
-    """A search hit.
-
-    Attributes:
-        docid: its id.
-        score: its inner product with the query.
-        rank: its rank, starting at 1.
-        title: its title; None if it has none, or the corpus does not exist.
-        text: its text; None if the corpus does not exist.
-    """
-
-    docid: str
-    score: float
-    rank: int
-    title: str | None = None
-    text: str | None = None
 
 
 def open_index(
@@ -50,8 +34,8 @@ def open_index(
     """Opens an index for searching.
 
     Queries are encoded with the settings of the index manifest, without torch unless a device is
-    given. Titles and texts of hits are read from a text store, a file that is created from the
-    corpus on first use and then reused.
+    given. Titles, texts and metadata of hits are read from a text store, a file that is created
+    from the corpus on first use and then reused.
 
     Example:
         >>> index = open_index("INDEX")
@@ -173,13 +157,17 @@ class Index:
     def _with_texts(self, hits: Sequence[Hit]) -> list[PassageHit]:
         found = []
         for rank, (docid, score) in enumerate(hits, start=1):
-            title, text = self._texts.of(docid)
-            found.append(PassageHit(docid, score, rank, title, text))
+            passage = self._texts.of(docid)
+            if passage is None:
+                found.append(PassageHit(docid, score, rank))
+            else:
+                title, text, extra = passage.title, passage.text, passage.extra
+                found.append(PassageHit(docid, score, rank, title, text, extra))
         return found
 
 
 class _Texts:
-    """Titles and texts of an index's passages, if its corpus exists."""
+    """Titles, texts and metadata of an index's passages, if its corpus exists."""
 
     def __init__(
         self, searcher: Searcher, corpus: Path | None, cache: Path | None, wanted: bool
@@ -211,14 +199,13 @@ class _Texts:
             self._store = store
         return self._store
 
-    def of(self, docid: str) -> tuple[str | None, str | None]:
-        """Title and text; None for both if there is no corpus, with one note."""
+    def of(self, docid: str) -> Passage | None:
+        """The passage; None, with one note, if there is no corpus."""
         if not self._wanted:
-            return None, None
+            return None
         try:
-            passage = self.store.get(docid)
+            return self.store.get(docid)
         except I3Error as error:
             self._wanted = False
             note(f"hits have no titles and texts: {error}")
-            return None, None
-        return (None, None) if passage is None else (passage.title, passage.text)
+            return None

@@ -1,7 +1,7 @@
 """What a run is searched in: an index directory, or a collection that a vector engine holds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class LoadedCollection:
         address: of the engine; see `open_engine`.
         collection: the collection's name.
         k: number of hits that will be requested.
+        filter: condition on metadata, in the engine's language; None for none.
 
     Raises:
         I3Error: there is no such engine or collection, or it returns fewer hits.
@@ -101,8 +102,15 @@ class LoadedCollection:
         place: address and collection.
     """
 
-    def __init__(self, address: str, collection: str, k: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        collection: str,
+        k: int,
+        filter: str | None = None,  # noqa: A002  (the option's name)
+    ) -> None:
         self._engine, self._collection = open_engine(address), collection
+        self._filter = filter
         self._engine.check(collection, None, k)
         self.made_by = self._engine.made_by(collection)
         self.place = f"{address}, collection {collection}"
@@ -122,7 +130,11 @@ class LoadedCollection:
 
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `search_engine`."""
-        return search_engine(self._engine, self._collection, vectors, k)
+        return search_engine(self._engine, self._collection, vectors, k, filter=self._filter)
+
+    def metadata(self, docids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Metadata of passages by id."""
+        return self._engine.metadata(self._collection, docids)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -1,22 +1,31 @@
-"""Searches an index for the queries of a topics file."""
+"""Searches an index for the queries of a topics file, or for one query."""
 
 from os import fspath
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.errors import I3Error, at_least_1, check_tag
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
+from i3_pyserini.search.found import FoundPassages
 from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters
 
 ENGINE = "milvus:"  # prefix of a vector engine's address
+SHOWN = 10  # hits of one query
 
 
+@overload
 def search_topics(
+    index: NameOrPath, topics: NameOrPath, *, output: AnyPath, **options: Any
+) -> WrittenRun: ...
+@overload
+def search_topics(index: NameOrPath, *, query: str, **options: Any) -> FoundPassages: ...
+def search_topics(  # type: ignore[misc]  # the options are those below, whatever overload it is
     index: NameOrPath,
-    topics: NameOrPath,
+    topics: NameOrPath | None = None,
     *,
-    output: AnyPath,
+    output: AnyPath | None = None,
+    query: str | None = None,
     model: NameOrPath | None = None,
     queries: QueryOptions = AS_PASSAGES,
     encoded_queries: AnyPath | None = None,
@@ -28,14 +37,15 @@ def search_topics(
     max_passage_hits: int = 100,
     max_passage_delimiter: str = "#",
     collection: str | None = None,
+    filter: str | None = None,  # noqa: A002  (the option's name)
     batch_size: int = 4096,
     threads: int | None = None,
     output_format: Literal["trec", "msmarco"] = "trec",
     tag: str | None = None,
     speed: AnyPath | None = None,
     overwrite: bool = False,
-) -> WrittenRun:
-    """Searches an index for topics and writes a run.
+) -> WrittenRun | FoundPassages:
+    """Searches an index for topics and writes a run, or shows the hits of one query.
 
     Queries are encoded with the settings of the index manifest, without torch unless a device is
     given. A flat index is searched exactly. Hits are in trec_eval's order.
@@ -45,11 +55,12 @@ def search_topics(
             milvus:http://HOST:19530.
         topics: a TSV, CSV or JSONL file, or the name of a data set.
         output: the run file to write.
+        query: a query to show hits for, instead of topics and output.
         model: directory or hub name of the query model. Default: the model named in the index
             manifest.
         queries: query encoder settings.
         encoded_queries: folder of encoded queries, instead of `model`.
-        hits: maximum hits per query. Default: 1,000.
+        hits: maximum hits per query. Default: 1,000 in a run, 10 of one query.
         parameters: parameters of an approximate index.
         feedback: pseudo-relevance feedback.
         remove_query: exclude the passage with the query's id.
@@ -57,6 +68,7 @@ def search_topics(
         max_passage_hits: maximum documents per query.
         max_passage_delimiter: separator between document id and passage number in a docid.
         collection: name of the collection in a vector engine.
+        filter: condition on the metadata of passages, in the engine's language: "price < 20".
         batch_size: number of queries searched together.
         threads: number of threads. Default: all cores.
         output_format: "trec", or "msmarco" for query, passage and rank only.
@@ -65,7 +77,7 @@ def search_topics(
         overwrite: replace an existing run.
 
     Returns:
-        The run that was written.
+        The run that was written, or the hits of the query.
 
     Raises:
         I3Error: an input cannot be read or contradicts another, or options cannot be combined.
@@ -76,7 +88,22 @@ def search_topics(
     check_tag(tag)
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries cannot be combined with model and its options")
-    _check_place(fspath(index), collection, parameters, feedback)
+    _check_place(fspath(index), collection, filter, parameters, feedback)
+    name = None if model is None else fspath(model)
+    if query is not None:
+        written = (topics, output, encoded_queries, speed, tag, remove_query, max_passage)
+        if any(written) or overwrite or feedback.prf_depth or output_format != "trec":
+            raise I3Error(
+                "query shows hits and writes no run; omit topics, output and their options"
+            )
+        from i3_pyserini.search.query import query_collection, query_index
+
+        k, place = hits or SHOWN, fspath(index)
+        if collection:
+            return query_collection(place, collection, query, k, name, queries, filter)
+        return query_index(place, query, k, name, queries, parameters, threads)
+    if topics is None or output is None:
+        raise I3Error("expected topics and output to write a run, or query to show hits")
     from i3_pyserini.search.job import Queries, Results, SearchJob, run
 
     results = Results(
@@ -90,12 +117,13 @@ def search_topics(
         speed=None if speed is None else Path(speed),
     )
     encoded = None if encoded_queries is None else Path(encoded_queries)
-    flags = queries.flags(None if model is None else fspath(model))
+    flags = queries.flags(name)
     job = SearchJob(
         index=fspath(index),
         queries=Queries(fspath(topics), encoded, flags),
         results=results,
         collection=collection,
+        filter=filter,
         parameters=parameters.given(),
         feedback=feedback,
         batch_size=batch_size,
@@ -105,7 +133,11 @@ def search_topics(
 
 
 def _check_place(
-    index: str, collection: str | None, parameters: SearchParameters, feedback: Feedback
+    index: str,
+    collection: str | None,
+    filter: str | None,  # noqa: A002  (the option's name)
+    parameters: SearchParameters,
+    feedback: Feedback,
 ) -> None:
     """Refuses options that an index, or a vector engine, does not have."""
     if index.startswith(ENGINE):
@@ -114,8 +146,8 @@ def _check_place(
                 f"{index}: a vector engine requires collection, and does not support prf_depth, "
                 "nprobe, ef_search and refine"
             )
-    elif collection:
+    elif collection or filter is not None:
         raise I3Error(
-            f"{index}: collection requires a vector engine, with an address such as "
+            f"{index}: collection and filter require a vector engine, with an address such as "
             "milvus:FILE.db or milvus:http://HOST:19530"
         )

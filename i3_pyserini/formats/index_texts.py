@@ -1,0 +1,37 @@
+"""The corpus of an index."""
+
+from pathlib import Path
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.records import write_record
+from i3_pyserini.formats.textstore import TextStore
+
+
+def corpus_of(index: Path, corpus: Path | None = None) -> Corpus | None:
+    """The corpus of an index, read as for encoding.
+
+    Args:
+        index: a directory of encoded vectors.
+        corpus: its path; None for the path in the manifest.
+
+    Returns:
+        None if the manifest names none; with a note if the one that it names does not exist.
+
+    Raises:
+        I3Error: the corpus cannot be read.
+    """
+    known = read_manifest(index).corpus
+    if corpus is None and known.path is None:
+        return None
+    path = corpus or Path(str(known.path))
+    if corpus is None and not path.exists():
+        note(f"{index}: its corpus {path} does not exist any more: no titles, texts and metadata")
+        return None
+    return Corpus.from_options(path, write_record(known))
+
+
+def not_in_corpus(docid: str, store: TextStore) -> I3Error:
+    """The error for a passage of an index that its corpus does not have."""
+    return I3Error(f"passage {docid!r} is not in {store.path}; give the corpus that was encoded")
