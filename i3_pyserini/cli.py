@@ -61,6 +61,10 @@ COMMANDS = {
         "encode.corpus:estimate_encoding", "estimate hours, disk and memory for encoding"
     ),
     "index import": Command("encode.indexes:import_vectors", "import your own vectors as an index"),
+    "index export": Command(
+        "encode.indexes:export_index",
+        "export vectors with titles, texts and metadata: JSONL, NumPy, Parquet",
+    ),
     "index merge": Command("encode.indexes:merge_shards", "merge shards into one index"),
     "index verify": Command(
         "encode.indexes:verify_index", "check an index and encode a sample again"

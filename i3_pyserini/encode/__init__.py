@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from i3_pyserini.encode.corpus import ComputeOptions, encode_corpus, estimate_encoding
     from i3_pyserini.encode.encoder import Encoder, create, load
     from i3_pyserini.encode.flags import EncoderOptions, QueryOptions
-    from i3_pyserini.encode.indexes import import_vectors, merge_shards, verify_index
+    from i3_pyserini.encode.indexes import (
+        export_index,
+        import_vectors,
+        merge_shards,
+        verify_index,
+    )
     from i3_pyserini.encode.topics import encode_topics
 
 __getattr__, __dir__ = lazy_names(
@@ -22,6 +27,7 @@ __getattr__, __dir__ = lazy_names(
         "encode_corpus": "corpus",
         "encode_topics": "topics",
         "estimate_encoding": "corpus",
+        "export_index": "indexes",
         "import_vectors": "indexes",
         "load": "encoder",
         "merge_shards": "indexes",
@@ -38,6 +44,7 @@ __all__ = [
     "encode_corpus",
     "encode_topics",
     "estimate_encoding",
+    "export_index",
     "import_vectors",
     "load",
     "merge_shards",

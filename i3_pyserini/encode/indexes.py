@@ -1,4 +1,4 @@
-"""Merges shards, imports vectors, exports other formats and verifies indexes."""
+"""Merges shards, imports and exports vectors, and verifies indexes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
@@ -63,7 +63,8 @@ def import_vectors(
 
     Args:
         vectors: a .npy file [passages, dimensions], JSON lines with id and vector (a file or
-            folder), or an output folder {index, docid} of pyserini.encode.
+            folder), a .parquet file with these columns, or an output folder {index, docid} of
+            pyserini.encode.
         output: the directory to write.
         ids: file with one id per line, for a .npy file.
         kind: output format: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl"
@@ -84,6 +85,54 @@ def import_vectors(
     found = find_vectors(Path(vectors), None if ids is None else Path(ids))
     shape = write_own_vectors(found, IndexOutput(Path(output), kind, overwrite), name)
     return Written(Path(output), f"{shape.passages:,} vectors of {shape.dimension} dimensions")
+
+
+def export_index(
+    index: AnyPath,
+    *,
+    to: Literal["jsonl", "npy", "parquet"],
+    output: AnyPath,
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Exports the vectors of an index with ids, titles, texts and metadata.
+
+    Args:
+        index: a directory of encoded vectors, not an approximate index.
+        to: "jsonl" (a folder with embeddings.jsonl, as Anserini and Pyserini read it), "npy" (a
+            folder with embeddings.npy, docid and passages.jsonl) or "parquet" (one file).
+        output: the folder or file to write.
+        corpus: the encoded corpus. Default: the one named in the manifest, if it still exists.
+        cache: folder for its text store. Default: the folder of the corpus.
+        overwrite: replace an existing output.
+
+    Returns:
+        The folder or file.
+
+    Raises:
+        I3Error: the vectors are damaged, a passage is not in the corpus, or the output exists or
+            cannot be written.
+    """
+    from i3_pyserini.formats.index import IndexDirectory
+    from i3_pyserini.formats.index_export import IndexExport
+    from i3_pyserini.formats.index_texts import corpus_of
+    from i3_pyserini.formats.textstore import open_store
+
+    opened = IndexDirectory.open(Path(index))
+    shape, blocks = opened.vectors()
+    read = corpus_of(Path(index), None if corpus is None else Path(corpus))
+    if read is None and opened.manifest.corpus.path is None:
+        note(f"{index}: its manifest names no corpus: no titles, texts and metadata")
+    texts = None if read is None else open_store(read, None if cache is None else Path(cache))
+    export = IndexExport(shape, blocks, opened.manifest, texts)
+    target = Path(output)
+    if to == "parquet":
+        export.to_parquet(target, overwrite)
+    else:
+        export.to_folder(target, to, overwrite)
+    found = f"{shape.passages:,} passages of {shape.dimension} dimensions"
+    return Written(target, f"{found}, {'ids only' if texts is None else 'with titles and texts'}")
 
 
 def verify_index(

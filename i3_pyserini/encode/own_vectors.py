@@ -14,6 +14,11 @@ from i3_pyserini.formats.index import EncoderRecord, IndexManifest, SourceRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import first_dimension, read_jsonl_vectors
 from i3_pyserini.formats.lines import SUFFIXES
+from i3_pyserini.formats.parquet_vectors import (
+    ParquetIds,
+    parquet_dimension,
+    read_parquet_vectors,
+)
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Shape, open_index, open_npy, read_array
@@ -29,7 +34,7 @@ class OwnVectors:
         path: path given by the user.
         files: all files with vectors.
         ids: all files with ids.
-        array: float [N, H], memory-mapped; None for JSON lines.
+        array: float [N, H], memory-mapped; None for JSON lines and Parquet.
     """
 
     path: Path
@@ -42,7 +47,8 @@ class OwnVectors:
         """The dimension; 0 if there are no vectors."""
         if self.array is not None:
             return int(self.array.shape[1])
-        return first_dimension(self.files[0])
+        first = self.files[0]
+        return parquet_dimension(first) if is_parquet(first) else first_dimension(first)
 
     def blocks(self) -> Iterator[Block]:
         """The vectors, in order.
@@ -55,7 +61,8 @@ class OwnVectors:
             return
         dimension = self.dimension
         for file in self.files:
-            for block in read_jsonl_vectors(file):
+            read = read_parquet_vectors if is_parquet(file) else read_jsonl_vectors
+            for block in read(file):
                 found = block.vectors.shape[1]
                 if found != dimension:
                     raise I3Error(
@@ -69,7 +76,8 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
     """Detects the format of a file or folder of vectors.
 
     Args:
-        path: a `.npy` file, a file or folder of JSON lines, or a folder `{index, docid}`.
+        path: a `.npy` or `.parquet` file, a file or folder of JSON lines, or a folder
+            `{index, docid}`.
         ids: the ids for a `.npy` file, one per line.
 
     Raises:
@@ -86,10 +94,18 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
         raise I3Error(f"--ids {ids}: only for .npy files; {path} must contain ids itself")
     if path.suffix in SUFFIXES and path.is_file():
         return OwnVectors(path, (path,), (IdFile(path, jsonl=True),))
+    if is_parquet(path) and path.is_file():
+        return OwnVectors(path, (path,), (ParquetIds(path),))
     if not path.is_dir():
-        state = "neither .npy nor .jsonl nor a folder" if path.exists() else "no such file"
+        known = "neither .npy nor .jsonl nor .parquet nor a folder"
+        state = known if path.exists() else "no such file"
         raise I3Error(f"{path}: {state}")
     return _find_in_folder(path)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file's name is one of Parquet."""
+    return path.suffix.lower() == ".parquet"
 
 
 def write_own_vectors(source: OwnVectors, output: IndexOutput, name: str | None = None) -> Shape:

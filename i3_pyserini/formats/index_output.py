@@ -17,6 +17,7 @@ from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
+PASSAGES = "passages.jsonl"  # titles, texts and metadata beside `embeddings.npy`
 
 
 class IndexOutput:
@@ -149,7 +150,7 @@ class IndexOutput:
         found = {path.name for path in target.iterdir()} if target.exists() else set()
         if found and not self.overwrite:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
-        known = {MANIFEST, *(name for names in FILES.values() for name in names)}
+        known = {MANIFEST, PASSAGES, *(name for names in FILES.values() for name in names)}
         if found - known:
             raise I3Error(
                 f"{target}: contains other files ({min(found - known)}); it is not overwritten"

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -68,6 +68,12 @@ class TextStore:
         """The id of the passage at a position, from 0 on."""
         pid: str = self._query("SELECT pid FROM passage WHERE row = ?", (row,))[0][0]
         return pid
+
+    def metadata(self) -> Iterator[Mapping[str, Any]]:
+        """The kept fields of all passages, in the order of the collection."""
+        with self._failures():
+            for (extra,) in self._open().execute("SELECT extra FROM passage ORDER BY row"):
+                yield json.loads(extra) if extra else {}
 
     def pids(self) -> Iterator[str]:
         """All ids, in the order of the collection."""

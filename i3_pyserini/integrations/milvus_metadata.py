@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,6 @@ TYPES = {
     "text": "VARCHAR",
     "json": "JSON",
 }
-BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class MilvusMetadata:
         if store is None:
             return cls()
         types, content = FieldTypes(()), hashlib.sha256()
-        for extra in _all(store):
+        for extra in store.metadata():
             types.add(extra)
             content.update(json.dumps(extra, sort_keys=True).encode())
         fields: dict[str, tuple[str, str]] = {}
@@ -105,12 +104,6 @@ class MilvusMetadata:
             if isinstance(value, str) and len(value.encode()) > LONGEST:
                 raise I3Error(f"passage {docid!r}: {own} has more than {LONGEST:,} bytes")
         return values
-
-
-def _all(store: TextStore) -> Iterator[Mapping[str, Any]]:
-    for start in range(0, len(store), BATCH):
-        for passage in store.slice(start, start + BATCH):
-            yield passage.extra
 
 
 def _allowed(name: str) -> str:

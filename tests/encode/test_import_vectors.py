@@ -203,7 +203,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path, ids: Path) -> None:
         (jsonl(tmp_path / "v.jsonl"), ids, r"--ids .*ids\.txt: .*\.npy"),
         (tmp_path / "nowhere.npy", ids, r"--ids .*: .*\.npy"),
         (tmp_path / "nowhere", None, "nowhere: no such file"),
-        (tmp_path / "index", None, r"index: neither \.npy nor \.jsonl nor a folder"),
+        (tmp_path / "index", None, r"index: neither \.npy nor \.jsonl nor \.parquet nor a folder"),
     ):
         with pytest.raises(I3Error, match=said):
             find_vectors(path, with_ids)
