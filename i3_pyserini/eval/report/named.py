@@ -7,9 +7,15 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.inputs import Runs
+from i3_pyserini.eval.report.recorded import tag_of
 from i3_pyserini.formats.paths import NameOrPath
 from i3_pyserini.formats.runs import Run
 
+# Tags that say which program wrote a run, or in which folder its model was, but not what it is.
+NO_NAMES = {
+    *("anserini", "dense", "faiss", "i3", "i3_pyserini", "lucene", "pyserini", "pyterrier"),
+    *("best", "default", "last", "model", "run", "runid", "standard", "t", "tag", "test"),
+}
 PREFIX = "run."
 SUFFIXES = {".txt", ".tsv", ".csv", ".trec", ".run", ".gz", ".zst"}
 
@@ -110,10 +116,25 @@ class NamedRuns:
 
 
 def shown_names(paths: Sequence[Path]) -> list[str]:
-    """Names of files without "run." and suffixes such as .txt; whole if two would be the same."""
+    """The usual names of runs.
+
+    Args:
+        paths: run files, and names of frames.
+
+    Returns:
+        Their tags, which `search` makes the models' names, if each has one that tells it from the
+        others and none is that of a program. Otherwise file names without "run." and suffixes such
+        as .txt; the whole file names if two would be the same.
+    """
+    tags = [tag or "" for tag in map(tag_of, paths)]
+    if _distinct(tags) and not any(tag.lower() in NO_NAMES for tag in tags):
+        return tags
     short = [_shortened(path.name) for path in paths]
-    names = [path.name for path in paths]
-    return short if len(set(short)) == len(short) and all(short) else names
+    return short if _distinct(short) else [path.name for path in paths]
+
+
+def _distinct(names: Sequence[str]) -> bool:
+    return all(names) and len(set(names)) == len(names)
 
 
 def _shortened(name: str) -> str:

@@ -23,7 +23,7 @@ def recorded(path: Path) -> dict[str, str]:
         weights of a fusion, if `bm25` or `fuse` recorded them.
     """
     facts = {"file": path.name}
-    if tag := _tag(path):
+    if tag := tag_of(path):
         facts["tag"] = tag
     for suffix, words in ((BM25, _bm25), (FUSION, _fusion)):
         try:
@@ -34,7 +34,8 @@ def recorded(path: Path) -> dict[str, str]:
     return facts
 
 
-def _tag(path: Path) -> str | None:
+def tag_of(path: Path) -> str | None:
+    """The tag in the first line of a run; None if it is a pipe, or has another format."""
     if not path.is_file():  # a pipe can be read only once
         return None
     try:

@@ -47,7 +47,8 @@ def write_report(
         runs: run files, or frames with columns query_id, doc_id and score. In Python also a mapping
             by name; a system with several runs, of different seeds, has a sequence of them.
         output: the .html file to write.
-        names: names to show, one for each run. Default: file names without "run." and ".txt".
+        names: names to show, one for each run. Default: the tags of the runs if they tell them
+            apart, otherwise file names without "run." and ".txt".
         measures: presets or measures, as for `evaluate`. Judged@10 is added.
         baseline: path or name of the run to compare the others with. Default: the first run.
         relevance: minimum level that counts as relevant in rank figures. Default: the highest that

@@ -40,7 +40,7 @@ def systems(tmp_path: Path) -> Path:
         for n, query in enumerate(TOPICS):
             docs = [f"x{rank}" for rank in range(1, 12)]
             docs[rank_of(n) - 1] = f"d{query}"
-            lines += [f"{query} Q0 {d} {r} {20 - r} {name}-tag\n" for r, d in enumerate(docs, 1)]
+            lines += [f"{query} Q0 {d} {r} {20 - r} Anserini\n" for r, d in enumerate(docs, 1)]
         (tmp_path / f"run.{name}.txt").write_text("".join(lines))
     passages = [f"dq{n}" for n in range(QUERIES)] + [f"x{n}" for n in range(1, 12)]
     lines = [json.dumps({"id": d, "title": "", "text": f"text <i>of {d}</i>"}) for d in passages]
@@ -122,6 +122,22 @@ def test_names_of_files() -> None:
     assert names("run.txt") == ["run"]
 
 
+def test_tags_are_names_where_they_tell_runs_apart(tmp_path: Path) -> None:
+    def names(*tags: str) -> list[str]:
+        files = [tmp_path / f"run.{number}.txt" for number in range(len(tags))]
+        for file, tag in zip(files, tags, strict=True):
+            file.write_text(f"q1 Q0 d1 1 1 {tag}\n")
+        return NamedRuns(files).shown
+
+    assert names("all-MiniLM-L6-v2", "bm25") == ["all-MiniLM-L6-v2", "bm25"]
+    assert names("bm25", "bm25") == ["0", "1"]  # of two k1
+    assert names("bm25", "Faiss") == ["0", "1"]  # a program
+    assert names("bm25", "best") == ["0", "1"]  # a folder
+    (tmp_path / "run.0.txt").write_text("q1\td1\t1\n")  # MS MARCO's format has none
+    assert NamedRuns([tmp_path / "run.0.txt"]).shown == ["0"]
+    assert NamedRuns([tmp_path / "run.0.txt"], ["A"]).shown == ["A"]
+
+
 def test_a_baseline_is_a_file_or_a_name(systems: Path) -> None:
     files = [systems / "run.base.txt", systems / "run.good.txt"]
     for runs in (NamedRuns(files, ["A", "B"]), NamedRuns({"A": files[0], "B": files})):
@@ -138,7 +154,7 @@ def test_a_baseline_is_a_file_or_a_name(systems: Path) -> None:
 
 def test_what_is_recorded_of_a_run(systems: Path) -> None:
     run = systems / "run.good.txt"
-    assert recorded(run) == {"file": "run.good.txt", "tag": "good-tag"}
+    assert recorded(run) == {"file": "run.good.txt", "tag": "Anserini"}
     best = {"k1": 1.2, "b": 0.75, "value": 0.5}
     tuned = {"best": best, "measure": "RR@10", "queries": 40, "grid": []}
     (systems / "run.good.txt.bm25.json").write_text(json.dumps(tuned))
@@ -160,7 +176,7 @@ def test_what_is_known_of_systems(systems: Path, monkeypatch: pytest.MonkeyPatch
     page = written(systems, systems=known)
     assert "<dd>1970-01-02</dd>" in page and "<dd>MiniLM</dd>" in page
     assert '<dd class="commands">i3-pyserini encode\nsearch &lt;x&gt;</dd>' in page
-    assert "<dd>good-tag</dd>" in page
+    assert page.count("<dd>Anserini</dd>") == 3
     assert str(systems) not in page
 
 
