@@ -54,7 +54,8 @@ def set_screen(browser: "Chrome", screen: Mapping[str, object]) -> None:
 
 def overflow(browser: "Chrome") -> int:
     """Pixels by which a page is wider than the screen; 0 if there is no sideways scrolling."""
-    width = "document.documentElement.scrollWidth - window.innerWidth"
+    # Not innerWidth: a phone zooms out until the page fits.
+    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     return max(0, int(browser.execute_script(f"return {width}")))
 
 

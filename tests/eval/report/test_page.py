@@ -217,6 +217,7 @@ def test_on_a_phone(page: Path, browser: "Chrome") -> None:
     assert len(figures) == 8
     browser.execute_script(OPEN)
     assert overflow(browser) == 0
+    assert browser.execute_script(OVERLAP) == []
     for figure in figures:
         assert figure.is_displayed()
         assert 280 < figure.size["width"] <= PHONE["width"]
