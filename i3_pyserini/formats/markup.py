@@ -1,6 +1,8 @@
 """Removes HTML markup from texts."""
 
-from html.parser import HTMLParser
+import re
+from collections.abc import Mapping
+from html import unescape
 
 # Elements whose content is no text.
 DROPPED = ("iframe", "noscript", "script", "style", "svg", "template")
@@ -18,6 +20,13 @@ slot source summary table tbody td textarea tfoot th thead title tr track ul vid
 """
 ELEMENTS = frozenset((*DROPPED, *INLINE.split(), *BLOCKS.split()))
 IN_LINE = frozenset(INLINE.split())
+# Neither a tag nor a quoted value in it has a `<`, so that each character is read once.
+MARKUP = re.compile(
+    r"""<!--|<!\[CDATA\[|<!doctype\b[^<>]*>"""
+    r"""|<(?P<end>/?)(?P<tag>[a-z][a-z0-9]*)(?:[\s/](?:[^<>"']|"[^"<]*"|'[^'<]*')*)?>""",
+    re.IGNORECASE,
+)
+ENDINGS = {"<!--": "-->", "<![CDATA[": "]]>"}
 
 
 def strip_html(text: str) -> str:
@@ -36,62 +45,43 @@ def strip_html(text: str) -> str:
     """
     if "<" not in text and "&" not in text:
         return text
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    if parser.dropped:
-        return text
-    found = "".join(parser.pieces)
-    return " ".join(found.split()) if parser.elements else found
+    pieces: list[str] = []
+    last = {ending: text.rfind(ending) for ending in ENDINGS.values()}
+    at = elements = 0
+    while found := MARKUP.search(text, at):
+        pieces.append(unescape(text[at : found.start()]))
+        end = _end(text, found, last)
+        if end is None and found["tag"]:
+            return text
+        shown = found[0] if end is None else _shown(text, found, end)
+        pieces.append(shown)
+        elements += shown != found[0]
+        at = found.end() if end is None else end
+    pieces.append(unescape(text[at:]))
+    stripped = "".join(pieces)
+    return " ".join(stripped.split()) if elements else stripped
 
 
-class _Text(HTMLParser):
-    """Collects text; counts removed elements, and has the open ones whose content is dropped."""
+def _end(text: str, found: re.Match[str], last: Mapping[str, int]) -> int | None:
+    """Where markup ends, with the content that is not shown; None if it does not."""
+    tag = (found["tag"] or "").lower()
+    if tag in DROPPED and not found["end"] and not found[0].endswith("/>"):
+        closing = re.compile(rf"</{tag}\s*>", re.IGNORECASE).search(text, found.end())
+        return closing.end() if closing else None
+    ending = ENDINGS.get(found[0].upper())
+    if ending is None:
+        return found.end()
+    if found.end() > last[ending]:
+        return None
+    return text.index(ending, found.end()) + len(ending)
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.elements = 0
-        self.dropped: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in DROPPED:
-            self.dropped.append(tag)
-        self._element(tag, self.get_starttag_text() or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._element(tag, self.get_starttag_text() or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.dropped:
-            del self.dropped[self.dropped.index(tag) :]
-        self._element(tag, f"</{tag}>")
-
-    def handle_data(self, data: str) -> None:
-        if not self.dropped:
-            self.pieces.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        self.elements += 1
-
-    def handle_decl(self, decl: str) -> None:
-        if decl.lower().startswith("doctype"):
-            self.elements += 1
-        else:
-            self.handle_data(f"<!{decl}>")
-
-    def unknown_decl(self, data: str) -> None:
-        """`<![CDATA[…]]>`, whose content is text."""
-        self.elements += 1
-        self.handle_data(data.removeprefix("CDATA["))
-
-    def handle_pi(self, data: str) -> None:
-        self.handle_data(f"<?{data}>")
-
-    def _element(self, tag: str, written: str) -> None:
-        if tag not in ELEMENTS:
-            self.handle_data(written)
-            return
-        self.elements += 1
-        if tag not in IN_LINE:
-            self.handle_data(" ")
+def _shown(text: str, found: re.Match[str], end: int) -> str:
+    """What is left of markup: a space, nothing, or what only looks like markup."""
+    if found["tag"] is None:
+        cdata = found[0].startswith("<![")
+        return text[found.end() : end - len("]]>")] if cdata else ""
+    tag = found["tag"].lower()
+    if tag not in ELEMENTS:
+        return found[0]
+    return "" if tag in IN_LINE else " "

@@ -1,34 +1,163 @@
-"""The page as a web application: it answers GET, and reads nothing but passages."""
+"""The page and the HTTP API: they answer GET, and read nothing but passages."""
 
+from dataclasses import dataclass
 from importlib import resources
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.serve.passages import Passages
+from i3_pyserini.serve.examples import name_of_model
+from i3_pyserini.serve.passages import Found, Passages
+from i3_pyserini.serve.rankings import DEPTH, RRF
+from i3_pyserini.serve.shield import shield
 
 LONGEST_QUERY = 1000  # characters; no model reads more than some hundred word pieces
 LONGEST_ID = 1000
+MORE = 10  # further hits for a click
+PACKAGE = "i3_pyserini.serve"
 FILES = {"page.js": "text/javascript", "style.css": "text/css"}
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+EMPTY = "The query is empty. Type some words, or choose an example."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The parameters of a search, from an address.
+
+    Attributes:
+        query: the query, `q` in the address, with single blanks.
+        view: see `Passages.views`.
+        hits: passages of each ranking.
+    """
+
+    query: str
+    view: str
+    hits: int
+
+    @classmethod
+    def of(cls, given: QueryParams, passages: Passages, hits: int) -> "Asked":
+        """Reads parameters.
+
+        Args:
+            given: the parameters of a request.
+            passages: what is searched.
+            hits: the default of `hits`.
+
+        Raises:
+            I3Error: one is invalid.
+        """
+        query = " ".join(given.get("q", "").split())
+        if len(query) > LONGEST_QUERY:
+            raise I3Error(
+                f"The query has {len(query):,} characters; {LONGEST_QUERY:,} are allowed."
+            )
+        view = given.get("view") or next(iter(passages.views))
+        if view not in passages.views:
+            raise I3Error(f"There is no view {view!r:.60}; expected {' or '.join(passages.views)}.")
+        number = given.get("hits") or str(hits)
+        if not (number.isascii() and number.isdecimal() and 1 <= int(number[:9]) <= DEPTH):
+            raise I3Error(f"hits is {number!r:.60}; expected a number from 1 to {DEPTH}.")
+        return cls(query, view, int(number))
+
+
+class Pages:
+    """The answers.
+
+    Args:
+        passages: what is searched.
+        hits: passages of each ranking that are shown first.
+    """
+
+    def __init__(self, passages: Passages, hits: int) -> None:
+        self._passages, self._hits = passages, hits
+        templates = Environment(
+            loader=PackageLoader(PACKAGE, ""),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        templates.globals |= {
+            "about": passages,
+            "model": name_of_model(passages.model),
+            "bm25": passages.bm25.name if passages.bm25 else "",
+            "constant": int(RRF.k),
+            "depth": DEPTH,
+            "more_hits": MORE,
+            "address": self._address,
+        }
+        self._page = templates.get_template("page.html")
+        root = resources.files(PACKAGE)
+        self._files = {name: root.joinpath(name).read_text("utf-8") for name in FILES}
+
+    def page(self, request: Request) -> Response:
+        """The page, with the passages of a query if there is one."""
+        given = request.query_params
+        query = " ".join(given.get("q", "").split())
+        asked = Asked(query, next(iter(self._passages.views)), self._hits)
+        try:
+            asked = Asked.of(given, self._passages, self._hits)
+        except I3Error as error:
+            return self._show(asked, 400, str(error))
+        if not query:
+            return self._show(asked, message=EMPTY if "q" in given else "")
+        try:
+            found = self._passages.search(asked.query, asked.hits, asked.view)
+        except I3Error as error:
+            return self._show(asked, 500, str(error))
+        return self._show(asked, found=found)
+
+    def search(self, request: Request) -> Response:
+        """The same passages as JSON."""
+        try:
+            asked = Asked.of(request.query_params, self._passages, self._hits)
+        except I3Error as error:
+            return JSONResponse({"error": str(error)}, 400)
+        if not asked.query:
+            return JSONResponse({"error": "The query is empty; expected a parameter q."}, 400)
+        try:
+            found = self._passages.search(asked.query, asked.hits, asked.view)
+        except I3Error as error:
+            return JSONResponse({"error": str(error)}, 500)
+        columns = {column.name: [hit.to_json() for hit in column.hits] for column in found.columns}
+        known = {"query": asked.query, "view": asked.view}
+        return JSONResponse({**known, "milliseconds": found.milliseconds, "results": columns})
+
+    def words(self, request: Request) -> Response:
+        """The words of a passage's pseudo-query, as JSON."""
+        docid = request.query_params.get("id", "")
+        try:
+            found = self._passages.words(docid) if 0 < len(docid) <= LONGEST_ID else None
+        except I3Error as error:
+            return JSONResponse({"error": str(error)}, 500)
+        if found is None:
+            return JSONResponse({"error": "no such passage"}, 404)
+        return JSONResponse({"words": [{"word": word, "weight": weight} for word, weight in found]})
+
+    def file(self, request: Request) -> Response:
+        """A file of the page's own."""
+        name = request.url.path.removeprefix("/")  # one of FILES: there are no other routes
+        return Response(self._files[name], media_type=FILES[name])
+
+    def _address(self, query: str, view: str, hits: int = 0) -> str:
+        """The address of a search; what is the default is left out of it."""
+        given: dict[str, Any] = {"q": query}
+        if view != next(iter(self._passages.views)):
+            given["view"] = view
+        if hits not in (0, self._hits):
+            given["hits"] = hits
+        return f"/?{urlencode(given)}"
+
+    def _show(
+        self, asked: Asked, status: int = 200, message: str = "", found: Found | None = None
+    ) -> HTMLResponse:
+        return HTMLResponse(self._page.render(asked=asked, message=message, found=found), status)
 
 
 def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
@@ -36,101 +165,14 @@ def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
 
     Args:
         passages: what is searched.
-        hits: passages shown of each search.
+        hits: passages of each ranking that are shown first.
         hosts: names by which the page may be asked for; see `TrustedHosts`.
     """
-    package = "i3_pyserini.serve"
-    templates = Environment(
-        loader=PackageLoader(package, ""), autoescape=True, undefined=StrictUndefined
-    )
-    page = templates.get_template("page.html")
-    files = {name: resources.files(package).joinpath(name).read_text("utf-8") for name in FILES}
-
-    def show(query: str, status: int = 200, message: str = "", **found: Any) -> HTMLResponse:
-        html = page.render(
-            {"dense": None, "sparse": None, **found},
-            query=query,
-            message=message,
-            model=passages.model,
-            index=str(passages.searcher.path),
-            count=passages.searcher.count,
-            bm25=passages.bm25.name if passages.bm25 else "",
-            words_absent=passages.words_absent,
-        )
-        return HTMLResponse(html, status)
-
-    def search(request: Request) -> Response:
-        query = " ".join(request.query_params.get("q", "").split())
-        if len(query) > LONGEST_QUERY:
-            text = f"The query has {len(query):,} characters; {LONGEST_QUERY:,} are allowed."
-            return show(query, 400, text)
-        if not query:
-            return show("")
-        try:
-            dense, sparse = passages.search(query, hits)
-        except I3Error as error:
-            return show(query, 500, str(error))
-        return show(query, dense=dense, sparse=sparse)
-
-    def words(request: Request) -> Response:
-        docid = request.query_params.get("id", "")
-        found = passages.words(docid) if 0 < len(docid) <= LONGEST_ID else None
-        if found is None:
-            return JSONResponse({"error": "no such passage"}, 404)
-        return JSONResponse({"words": [{"word": word, "weight": weight} for word, weight in found]})
-
-    def file(request: Request) -> Response:
-        name = request.url.path.removeprefix("/")  # one of FILES: there are no other routes
-        return Response(files[name], media_type=FILES[name])
-
-    routes = [Route("/", search), Route("/words", words)]
-    routes += [Route(f"/{name}", file) for name in FILES]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(SafeHeaders), Middleware(TrustedHosts, allowed_hosts=hosts)],
-    )
-
-
-class SafeHeaders:
-    """Puts `HEADERS` on every answer, those of errors too.
-
-    Args:
-        app: what answers.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-class TrustedHosts(TrustedHostMiddleware):
-    """Refuses requests by names that are not ours.
-
-    A page of somebody else's could otherwise let a name of its own lead here, and read the answers
-    (DNS rebinding). An address in numbers is nobody's name, so that it is let through.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
-        if _is_address(Headers(scope=scope).get("host", "")):
-            await self.app(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host with or without a port is an address in numbers."""
-    try:
-        ip_address(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
-    return True
+    pages = Pages(passages, hits)
+    routes = [
+        Route("/", pages.page),
+        Route("/search", pages.search),
+        Route("/words", pages.words),
+        *(Route(f"/{name}", pages.file) for name in FILES),
+    ]
+    return Starlette(routes=routes, middleware=shield(hosts))

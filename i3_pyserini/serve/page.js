@@ -1,21 +1,86 @@
-// The words behind each passage's vector, one passage after the other: the model is slow.
-const query = document.getElementById("q").defaultValue.toLowerCase();
-const asked = new Set(query.match(/[\p{L}\p{N}_]+/gu));
-const places = new Map();
-for (const place of document.querySelectorAll(".words")) {
-  place.textContent = "pseudo-query …";
-  place.hidden = false;
-  places.set(place.dataset.id, [...(places.get(place.dataset.id) ?? []), place]);
+// Searches without loading the page anew, so that a server that has stopped can be reported,
+// and fetches the words behind a vector when they are asked for.
+const message = document.getElementById("message");
+const stopped = "The server does not answer. Was it stopped? Start it again with: i3-pyserini serve";
+let last = 0; // the newest request: answers to older ones are dropped
+
+async function show(address, push, first) {
+  const number = ++last;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address);
+    const html = await answer.text();
+    if (number !== last) return;
+    const page = new DOMParser().parseFromString(html, "text/html");
+    if (!page.querySelector("main")) throw new Error(html.slice(0, 200));
+    if (push) history.pushState(null, "", address);
+    swap(page);
+    if (first) focusFirst(first);
+    else if (push) scrollTo(0, 0);
+  } catch (error) {
+    if (number === last) message.textContent = error instanceof TypeError ? stopped : `The server says: ${error.message}`;
+  } finally {
+    if (number === last) document.body.removeAttribute("aria-busy");
+  }
 }
 
-async function wordsOf(id) {
-  const answer = await fetch(`/words?id=${encodeURIComponent(id)}`);
-  if (!answer.ok) throw new Error(answer.statusText);
-  return (await answer.json()).words;
+function swap(page) {
+  const focused = document.activeElement?.id;
+  for (const name of ["form", "main", "footer"]) {
+    document.querySelector(name).replaceWith(document.adoptNode(page.querySelector(name)));
+  }
+  document.title = page.title;
+  message.textContent = page.getElementById("message").textContent;
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-function show(place, words) {
-  place.textContent = words.length ? "pseudo-query " : "pseudo-query: no words";
+// The first of the hits that were added, for the keyboard and for screen readers.
+function focusFirst(rank) {
+  const hits = [...document.querySelectorAll(`li[id$="-${rank}"]`)];
+  hits.find((hit) => hit.offsetParent)?.focus({ preventScroll: true });
+}
+
+document.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const given = new URLSearchParams(new FormData(event.target));
+  document.activeElement?.blur(); // a phone hides its keyboard
+  show(`/?${given}`, true);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  show(link.getAttribute("href"), true, link.dataset.first);
+});
+
+addEventListener("popstate", () => show(location.pathname + location.search, false));
+
+// The event does not bubble, so it is caught on its way down.
+document.addEventListener("toggle", (event) => {
+  const place = event.target;
+  if (place.matches?.("details.words") && place.open && !place.dataset.shown) fetchWords(place);
+}, true);
+
+async function fetchWords(place) {
+  const text = place.querySelector("p");
+  text.textContent = "Loading …";
+  place.dataset.shown = "yes";
+  try {
+    const answer = await fetch(`/words?id=${encodeURIComponent(place.dataset.id)}`);
+    const found = await answer.json();
+    if (found.error) throw new Error(found.error);
+    showWords(text, found.words);
+  } catch (error) {
+    delete place.dataset.shown; // opened again, it tries again
+    text.textContent = error instanceof TypeError ? stopped : `Its words are not available: ${error.message}`;
+  }
+}
+
+function showWords(place, words) {
+  const query = document.getElementById("q").defaultValue.toLowerCase();
+  const asked = new Set(query.match(/[\p{L}\p{N}_]+/gu));
+  place.textContent = words.length ? "" : "No words.";
   for (const { word, weight } of words) {
     const shown = document.createElement(asked.has(word.toLowerCase()) ? "mark" : "span");
     shown.textContent = word;
@@ -23,14 +88,3 @@ function show(place, words) {
     place.append(shown, " ");
   }
 }
-
-(async () => {
-  for (const [id, same] of places) {
-    try {
-      const words = await wordsOf(id);
-      for (const place of same) show(place, words);
-    } catch {
-      for (const place of same) place.textContent = "pseudo-query: its words are not available";
-    }
-  }
-})();

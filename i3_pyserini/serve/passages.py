@@ -1,7 +1,7 @@
-"""The content of the page for a query: passages of both searches, with marked words."""
+"""The content of the page for a query: its rankings, and the passages in them."""
 
-import threading
-from collections.abc import Mapping, Set
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,26 +10,20 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.word_index import WORD, stop_words
 from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
+from i3_pyserini.serve.examples import find_examples, name_of
+from i3_pyserini.serve.rankings import DEPTH, Rankers, Ranking
+from i3_pyserini.serve.shown import Hit, shown_passages
 from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second
-SHOWN = 600  # characters, more than most passages of MS MARCO have
-Pieces = list[tuple[str, bool]]
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """A text in two parts; a piece is a text and whether it is one of the query's words.
-
-    Attributes:
-        head: the beginning.
-        rest: what follows; empty for a text that is short enough.
-    """
-
-    head: Pieces
-    rest: Pieces
+# The rankings of each view; the first is the default.
+VIEWS = {
+    "both": ("vectors", "words"),
+    "vectors": ("vectors",),
+    "words": ("words",),
+    "fused": ("fused",),
+}
 
 
 @dataclass(frozen=True)
@@ -53,22 +47,36 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A passage as it is shown.
+class Column:
+    """A ranking as it is shown.
 
     Attributes:
-        docid: its id.
-        score: of the search that found it.
-        title: its title; None if it has none.
-        text: its text; None if it is not in the corpus.
-        other: its rank in the other search; None if it is not among that one's hits.
+        name: "vectors", "words" or "fused".
+        hits: its first hits.
+        more: whether it has further hits.
+        milliseconds: the time that ranking took.
     """
 
-    docid: str
-    score: float
-    title: str | None
-    text: Snippet | None
-    other: int | None
+    name: str
+    hits: list[Hit]
+    more: bool
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is shown for a query.
+
+    Attributes:
+        columns: the rankings of the view.
+        shared: how many of the first passages by vectors are among the first by words; None if
+            there is no BM25.
+        milliseconds: the time taken, with the texts.
+    """
+
+    columns: list[Column]
+    shared: int | None
+    milliseconds: float
 
 
 class Passages:
@@ -80,6 +88,14 @@ class Passages:
 
     Raises:
         I3Error: a passage of the index is not in the corpus, or BM25 is not available.
+
+    Attributes:
+        searcher: the searcher.
+        model: directory or hub name of the model.
+        collection: name of the collection.
+        examples: queries to try.
+        views: the views that there are, with their rankings; the first is the default.
+        words_absent: why there are no pseudo-query words; empty if there are.
     """
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
@@ -91,29 +107,52 @@ class Passages:
         if sources.bm25:
             lucene = sources.bm25_index
             self.bm25 = LuceneBm25(lucene) if lucene else SqliteBm25(self.store)
+        self._rankers = Rankers(searcher, self.bm25)
         self._words = PseudoQueryWords(self.model, searcher.manifest)
         self.words_absent = self._words.absent
-        self._lock = threading.Lock()
+        self.collection = searcher.manifest.corpus.name or name_of(corpus.path)
+        self.examples = find_examples(corpus.path, self.store)
+        self.views: Mapping[str, Sequence[str]] = VIEWS if self.bm25 else {"vectors": ("vectors",)}
 
-    def search(self, query: str, hits: int) -> tuple[list[Shown], list[Shown] | None]:
-        """The passages of a query: by vectors, and by words if there is BM25.
+    def search(self, query: str, hits: int, view: str) -> Found:
+        """The passages of a query.
 
         Args:
             query: the query.
-            hits: how many of each.
+            hits: passages of each ranking, `DEPTH` at most.
+            view: one of `views`.
 
         Raises:
             I3Error: a search failed.
         """
-        with self._lock:  # a search sets numbers of threads for the whole process
-            (found,) = self.searcher.search([query], hits)
-        dense = [(hit.docid, hit.score) for hit in found]
-        sparse = self.bm25.search(query, hits) if self.bm25 else None
-        words = words_of(query)
-        return (
-            self._shown(dense, sparse or [], words),
-            None if sparse is None else self._shown(sparse, dense, words),
-        )
+        started = time.perf_counter()
+        rankings = self._rankers.rank(query)
+        first = {name: one.hits[: min(hits, DEPTH)] for name, one in rankings.items()}
+        wanted = self.views[view]
+        docids = dict.fromkeys(docid for name in wanted for docid, _ in first[name])
+        shown = shown_passages(query, {docid: self.store.get(docid) for docid in docids})
+        ranks = {name: one.ranks() for name, one in rankings.items() if name != "fused"}
+
+        def column(ranking: Ranking) -> Column:
+            others = {name: places for name, places in ranks.items() if name != ranking.name}
+            found = [
+                Hit(
+                    rank,
+                    score,
+                    shown[docid],
+                    {name: places[docid] for name, places in others.items() if docid in places},
+                )
+                for rank, (docid, score) in enumerate(first[ranking.name], start=1)
+            ]
+            more = len(ranking.hits) > len(found)
+            return Column(ranking.name, found, more, ranking.milliseconds)
+
+        shared = None
+        if "words" in first:
+            words = {docid for docid, _ in first["words"]}
+            shared = sum(docid in words for docid, _ in first["vectors"])
+        columns = [column(rankings[name]) for name in wanted]
+        return Found(columns, shared, 1000 * (time.perf_counter() - started))
 
     def words(self, docid: str) -> list[tuple[str, float]] | None:
         """Words and weights of the pseudo-query that a passage's vector was mixed with.
@@ -124,20 +163,6 @@ class Passages:
         passage = self.store.get(docid)
         return None if passage is None else self._words.of(passage.text, passage.title)
 
-    def _shown(
-        self,
-        hits: list[tuple[str, float]],
-        others: list[tuple[str, float]],
-        words: frozenset[str],
-    ) -> list[Shown]:
-        ranks = {docid: rank for rank, (docid, _) in enumerate(others, start=1)}
-        shown = []
-        for docid, score in hits:
-            found = self.store.get(docid)
-            title, text = (found.title, snippet(found.text, words)) if found else (None, None)
-            shown.append(Shown(docid, score, title, text, ranks.get(docid)))
-        return shown
-
     def _check(self, corpus: Path) -> None:
         """Looks ids of the index up, evenly spread; all of 8.8 million would take minutes."""
         docids, count = self.searcher.docids, self.searcher.count
@@ -147,34 +172,3 @@ class Passages:
                     f"{self.searcher.path}: passage {docids[row]!r} is not in {corpus}; give the "
                     "corpus that was encoded"
                 )
-
-
-def snippet(text: str, words: Set[str]) -> Snippet:
-    """Cuts a long text between two words, and marks words.
-
-    Args:
-        text: the text.
-        words: to mark, in lower case.
-    """
-    end = len(text)
-    if end > SHOWN:
-        end = text.rfind(" ", 0, SHOWN) + 1 or SHOWN
-    return Snippet(_marked(text[:end], words), _marked(text[end:], words))
-
-
-def words_of(query: str) -> frozenset[str]:
-    """A query's words, in lower case, without stop words unless it has no others."""
-    words = frozenset(WORD.findall(query.lower()))
-    return words - stop_words() or words
-
-
-def _marked(text: str, words: Set[str]) -> Pieces:
-    """Text in pieces: words that are to be marked, and whatever is between them."""
-    pieces: Pieces = []
-    done = 0
-    for match in WORD.finditer(text):
-        if match[0].lower() in words:
-            pieces += [(text[done : match.start()], False), (match[0], True)]
-            done = match.end()
-    pieces.append((text[done:], False))
-    return [(piece, marked) for piece, marked in pieces if piece]

@@ -39,10 +39,10 @@ def serve_index(
         model: directory or hub name of the query model. Default: the one named in the index
             manifest.
         encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        bm25: also show BM25 results, in a second column.
+        bm25: also search by words with BM25, and show its results and the fusion of both.
         bm25_index: a Lucene index of `search_bm25` for BM25. Default: BM25 of SQLite, which needs
             no Java.
-        hits: number of passages in each list.
+        hits: number of passages that each list begins with, at most 100.
         host: address to listen on; any address other than the default lets other machines search.
         port: port to listen on; 0 for any free port.
         cache: folder for the text store. Default: the folder of the corpus.
@@ -59,7 +59,10 @@ def serve_index(
     listening = listen(host, port)
     from i3_pyserini.search.searcher import Searcher
     from i3_pyserini.serve.passages import Passages, Sources
+    from i3_pyserini.serve.rankings import DEPTH
 
+    if hits > DEPTH:
+        raise I3Error(f"hits is {hits}, must be from 1 to {DEPTH}")
     searcher = Searcher(Path(index))
     name = None if model is None else fspath(model)
     searcher.load_encoder(QueryOptions(encoder_class).flags(name))

@@ -24,6 +24,8 @@ from i3_pyserini.formats.markup import strip_html
         ("an <b open tail", "an <b open tail"),
         ("<ul><li>1<li>2</ul>", "1 2"),
         ("<p>kept <script>never closed", "<p>kept <script>never closed"),
+        ("a <!-- b <br> <![CDATA[c", "a <!-- b <![CDATA[c"),
+        ("a <![<! b <?x> </ <", "a <![<! b <?x> </ <"),
         ("", ""),
     ],
 )

@@ -1,59 +1,91 @@
-"""The real command, in a real browser."""
+"""The real command, in a real browser, at the widths of a phone and of a desk."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import PHONE, needs_browser, open_browser
+from tests.browser import DESK, PHONE, SCREENS, needs_browser, open_browser, overflow, set_screen
 from tests.serve.conftest import SCRIPT, TEXTS
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = needs_browser
 DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+at_both_widths = pytest.mark.parametrize("screen", SCREENS, ids=["390", "1280"])
 
 
-@pytest.fixture(scope="module")
-def address(collection: Path) -> Iterator[str]:
-    """Of the real command, in a process of its own."""
-    command = [sys.executable, "-m", "i3_pyserini", "serve", "--port", "0"]
+@contextmanager
+def served(collection: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The address of the real command, two hits a list, and its process."""
+    command = [sys.executable, "-m", "i3_pyserini", "serve", "--port", "0", "--hits", "2"]
     command += ["--index", str(collection / "index"), "--model", str(collection / "model")]
     command += ["--corpus", str(collection / "corpus.jsonl")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("http://127.0.0.1:"), line
-    yield line.split()[0]
+    yield line.split()[0], process
     process.terminate()
     process.wait(20)
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator["Chrome"]:
-    with open_browser(tmp_path / "profile") as chrome:
+@pytest.fixture(scope="module")
+def address(collection: Path) -> Iterator[str]:
+    with served(collection) as (where, _):
+        yield where
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Chrome"]:
+    with open_browser(tmp_path_factory.mktemp("browser") / "profile") as chrome:
         yield chrome
 
 
-def search(browser: "Chrome", address: str, query: str) -> list[str]:
-    """Types a query, waits for all words, and returns them passage by passage."""
+@pytest.fixture
+def browser(chrome: "Chrome", address: str) -> "Chrome":
+    """At the start page, at the width of a desk, without messages of former tests."""
+    set_screen(chrome, DESK)
+    chrome.get(address)
+    chrome.get_log("browser")
+    return chrome
+
+
+def find(browser: "Chrome", selector: str) -> list["WebElement"]:
+    """The elements that are seen."""
     from selenium.webdriver.common.by import By
+
+    found = browser.find_elements(By.CSS_SELECTOR, selector)
+    return [element for element in found if element.is_displayed()]
+
+
+def wait(browser: "Chrome", reached: Callable[[], object]) -> None:
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    browser.get(address)
-    browser.find_element(By.ID, "q").send_keys(query)
-    browser.find_element(By.CSS_SELECTOR, "button").click()
+    ignored = [StaleElementReferenceException]
+    WebDriverWait(browser, 60, 0.1, ignored_exceptions=ignored).until(lambda _: reached())
 
-    def words(page: "Chrome") -> list[str]:
-        found = [place.text for place in page.find_elements(By.CSS_SELECTOR, ".words")]
-        return found if found and not any("…" in text for text in found) else []
 
-    return WebDriverWait(browser, 60).until(words)
+def search(browser: "Chrome", query: str) -> None:
+    """Types a query and waits for its page."""
+    (box,) = find(browser, "#q")
+    box.clear()
+    box.send_keys(query)
+    find(browser, "form button")[0].click()
+    wait(browser, lambda: browser.title.startswith(query[:12]) and find(browser, "#status"))
+
+
+def hits(browser: "Chrome", ranking: str) -> int:
+    return len(find(browser, f"#{ranking} li"))
 
 
 def screenshot(browser: "Chrome", name: str) -> None:
@@ -63,67 +95,145 @@ def screenshot(browser: "Chrome", name: str) -> None:
 
 
 @pytest.mark.slow
-def test_both_rankings_and_words(address: str, browser: "Chrome") -> None:
-    from selenium.webdriver.common.by import By
-
-    browser.set_window_size(1280, 900)
-    words = search(browser, address, "egg hot water")
-    screenshot(browser, "desk")
-    assert len(words) > len(TEXTS)
-    assert all(text.startswith("pseudo-query ") and len(text) > 20 for text in words)
-    dense, sparse = browser.find_elements(By.CSS_SELECTOR, "section")
-    assert dense.rect["y"] == sparse.rect["y"] and dense.rect["x"] < sparse.rect["x"]
-    assert dense.accessible_name == "I³ (inner product)"
-    assert browser.find_element(By.ID, "q").accessible_name == "Query"
-    marked = browser.find_elements(By.CSS_SELECTOR, ".words mark")
-    assert {mark.text for mark in marked} <= {"egg", "hot", "water"}
-    browser.find_element(By.CSS_SELECTOR, "summary").click()
-    assert "photosynthesis" in browser.find_element(By.CSS_SELECTOR, "details").text
+@at_both_widths
+def test_examples_views_and_more(browser: "Chrome", screen: dict[str, object]) -> None:
+    set_screen(browser, screen)
+    assert overflow(browser) == 0
+    find(browser, "a.example")[0].click()
+    wait(browser, lambda: hits(browser, "vectors") == 2)
+    beside = hits(browser, "words") > 0
+    assert beside == (screen is DESK) and "q=" in browser.current_url
+    assert len(find(browser, "nav a")) == (4 if screen is DESK else 3)
+    search(browser, "egg hot water")
+    for view in ("words", "fused", "vectors"):
+        find(browser, f"nav .view-{view}")[0].click()
+        wait(browser, lambda view=view: f"view={view}" in browser.current_url)
+        wait(browser, lambda view=view: hits(browser, view) == 2)
+        assert len(find(browser, "section")) == 1 and overflow(browser) == 0
+    find(browser, "#more")[0].click()
+    wait(browser, lambda: hits(browser, "vectors") == len(TEXTS))
+    assert browser.switch_to.active_element.get_attribute("id") == "vectors-3"
+    assert overflow(browser) == 0 and not find(browser, "#more")
+    browser.back()
+    wait(browser, lambda: hits(browser, "vectors") == 2)
+    browser.back()
+    wait(browser, lambda: hits(browser, "fused") == 2)
+    assert find(browser, "#q")[0].get_attribute("value") == "egg hot water"
+    browser.refresh()
+    assert hits(browser, "fused") == 2
     assert not [e for e in browser.get_log("browser") if "favicon" not in e["message"]]
 
 
-def test_nothing_of_a_query_or_passage_runs(address: str, browser: "Chrome") -> None:
-    from selenium.webdriver.common.by import By
+@pytest.mark.slow
+def test_side_by_side(browser: "Chrome") -> None:
+    search(browser, "egg hot water")
+    screenshot(browser, "desk")
+    vectors, words = find(browser, "section")
+    assert vectors.rect["y"] == words.rect["y"] and vectors.rect["x"] < words.rect["x"]
+    assert vectors.accessible_name == "Vectors"
+    assert find(browser, "#q")[0].accessible_name == "Query"
+    assert any("Vectors #" in element.text for element in find(browser, ".also"))
+    search(browser, "zebra")
+    assert "No passage has any of these words" in find(browser, "#words")[0].text
 
+
+@pytest.mark.slow
+@at_both_widths
+def test_words_when_they_are_asked_for(browser: "Chrome", screen: dict[str, object]) -> None:
+    set_screen(browser, screen)
+    search(browser, "egg hot water")
+    asked = "return performance.getEntriesByType('resource').filter(e => e.name.includes('/words'))"
+    assert browser.execute_script(f"{asked}.length") == 0
+    find(browser, "#vectors .words summary")[0].click()
+    wait(browser, lambda: find(browser, "#vectors .words p span"))
+    assert len(find(browser, ".words p > *")) > 3 and overflow(browser) == 0
+    assert browser.execute_script(f"{asked}.length") == 1
+    marked = {mark.text for mark in find(browser, ".words p mark")}
+    assert marked <= {"egg", "hot", "water"}
+
+
+@pytest.mark.slow
+@at_both_widths
+def test_nothing_of_a_query_or_passage_runs(browser: "Chrome", screen: dict[str, object]) -> None:
+    set_screen(browser, screen)
     query = f"water \"'>{SCRIPT}<img src=x onerror=\"document.title='taken over'\">"
-    search(browser, address, query)
+    search(browser, query)
+    find(browser, "#more")[0].click()
+    wait(browser, lambda: hits(browser, "vectors") == len(TEXTS))
     assert browser.title.startswith("water ")
-    assert browser.find_element(By.ID, "q").get_attribute("value") == query
-    assert not browser.find_elements(By.CSS_SELECTOR, "img, body script, main b b")
-    assert SCRIPT in browser.find_element(By.ID, "sparse").text
+    assert find(browser, "#q")[0].get_attribute("value") == query
+    for whole in find(browser, ".whole summary"):
+        whole.click()
+    assert SCRIPT in find(browser, "#vectors")[0].text and overflow(browser) == 0
+    assert not find(browser, "img, body script, main b b")
+    assert browser.title.startswith("water ")
     assert "Content Security Policy" not in str(browser.get_log("browser"))
 
 
-def test_the_policy_stops_scripts_that_were_not_escaped(address: str, browser: "Chrome") -> None:
-    browser.get(address)
+def test_the_policy_stops_scripts_that_were_not_escaped(browser: "Chrome") -> None:
+    title = browser.title
     browser.execute_script(
         "const s = document.createElement('script'); s.textContent = arguments[0];"
         "document.body.append(s)",
         "document.title = 'taken over'",
     )
-    assert browser.title == "I³ search"
+    assert browser.title == title != "taken over"
 
 
 @pytest.mark.slow
-def test_on_a_phone_in_the_dark(address: str, browser: "Chrome") -> None:
-    from selenium.webdriver.common.by import By
-
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+def test_on_a_phone_in_the_dark(browser: "Chrome") -> None:
+    set_screen(browser, PHONE)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", DARK)
-    search(browser, address, "egg hot water " + "x" * 300)
+    search(browser, "egg hot water " + "x" * 300)
     screenshot(browser, "phone")
-    width = "return document.documentElement.scrollWidth - window.innerWidth"
-    assert browser.execute_script(width) <= 0
-    dense, sparse = browser.find_elements(By.CSS_SELECTOR, "section")
-    assert sparse.rect["y"] >= dense.rect["y"] + dense.rect["height"]
-    browser.find_element(By.LINK_TEXT, "BM25").click()
-    assert browser.execute_script("return window.scrollY") > 0
-    colours = "const s = getComputedStyle(document.querySelector('mark')); return s.color"
-    assert browser.execute_script(colours) == "rgb(255, 255, 255)"
+    assert overflow(browser) == 0
+    colours = "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+    ink, page = browser.execute_script(colours)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert browser.execute_script(colours) != [ink, page]
+    sums = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, page)]
+    assert sums[0] > 600 and sums[1] < 150
 
 
-def test_queries_that_are_too_long(address: str, browser: "Chrome") -> None:
-    from selenium.webdriver.common.by import By
+@pytest.mark.slow
+def test_with_the_keyboard(browser: "Chrome") -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
 
+    def press(*keys: str) -> None:
+        ActionChains(browser).send_keys(*keys).perform()
+
+    find(browser, "#q")[0].click()
+    press("egg hot water", Keys.ENTER)
+    wait(browser, lambda: find(browser, "nav"))
+    find(browser, "#q")[0].click()
+    press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER)  # button, side by side, vectors
+    wait(
+        browser, lambda: "view=words" in browser.current_url and len(find(browser, "section")) == 1
+    )
+    assert browser.switch_to.active_element.get_attribute("id") == "view-words"
+
+
+def test_mistakes_are_said_in_a_line(browser: "Chrome", address: str) -> None:
     browser.get(f"{address}?q={'x' * 1001}")
-    assert "1,000 are allowed" in browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    assert "1,000 are allowed" in find(browser, "[role=alert]")[0].text
+    find(browser, "#q")[0].clear()
+    find(browser, "form button")[0].click()
+    wait(browser, lambda: "The query is empty" in find(browser, "[role=alert]")[0].text)
+    find(browser, "a.example")[0].click()
+    wait(browser, lambda: hits(browser, "vectors"))
+    assert browser.execute_script("return document.getElementById('message').textContent") == ""
+
+
+@pytest.mark.slow
+def test_a_server_that_has_stopped(chrome: "Chrome", collection: Path) -> None:
+    with served(collection) as (where, process):
+        chrome.get(where)
+        search(chrome, "egg hot water")
+        process.terminate()
+        process.wait(20)
+        find(chrome, "#more")[0].click()
+        wait(chrome, lambda: "does not answer" in find(chrome, "#message")[0].text)
+        assert hits(chrome, "vectors") == 2  # what was there is still there
+        find(chrome, "#vectors .words summary")[0].click()
+        wait(chrome, lambda: "does not answer" in find(chrome, "#vectors .words p")[0].text)

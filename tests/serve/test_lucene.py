@@ -44,13 +44,15 @@ def test_the_page_has_the_run_s_hits(lucene: Path, collection: Path) -> None:
     frame = read_run(lucene / "run.txt").frame
     assert set(frame["query_id"]) == {"1", "2"}
     for qid, text in TOPICS.items():
-        _, hits = passages.search(text, 4)
-        assert hits is not None
-        assert [hit.docid for hit in hits] == frame[frame["query_id"] == qid]["doc_id"].tolist()
+        (words,) = passages.search(text, 4, "words").columns
+        hits = words.hits
+        assert [hit.shown.docid for hit in hits] == frame[frame["query_id"] == qid][
+            "doc_id"
+        ].tolist()
         assert all(hit.score > 0 for hit in hits)
     passages.bm25._process.kill()
     with pytest.raises(I3Error, match="Pyserini has ended"):
-        passages.search("hot water", 4)
+        passages.search("hot water", 4, "words")
 
 
 @pytest.mark.slow

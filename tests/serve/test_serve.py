@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 from collections.abc import Callable
-from html import escape
+from html import escape, unescape
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.app import HEADERS, LONGEST_QUERY, make_app
-from i3_pyserini.serve.passages import SHOWN, Passages, Sources, snippet, words_of
+from i3_pyserini.serve.app import LONGEST_QUERY, make_app
+from i3_pyserini.serve.passages import Passages, Sources
+from i3_pyserini.serve.shield import HEADERS
 from tests.encode.indexes import edit_manifest
 from tests.search.test_searcher import write_index
-from tests.serve.conftest import LONG, SCRIPT, TEXTS
+from tests.serve.conftest import SCRIPT, TEXTS
 
 
 def client_of(
@@ -43,43 +44,67 @@ def client(collection: Path) -> TestClient:
     return client_of(collection)
 
 
+def hits_of(page: str) -> int:
+    return page.count("<li id=")
+
+
 def test_ranked_passages(client: TestClient) -> None:
-    page = client.get("/", params={"q": "boil an egg"})
+    page = client.get("/", params={"q": "boiling eggs"})
     assert page.status_code == 200
-    dense, sparse = page.text.split('<section id="sparse"')
-    assert dense.count("<li>") == len(TEXTS) and sparse.count("<li>") == 1
+    dense, sparse = page.text.split('<section id="words"')
+    assert hits_of(dense) == len(TEXTS) and hits_of(sparse) == 1
     assert "how long to <mark>boil</mark> an <mark>egg</mark> in hot water" in sparse
-    assert "BM25: rank 1" in dense and "BM25: not shown" in dense
+    assert dense.count("Words #1<") == 1 and re.search(r"Vectors #\d<", sparse)
     assert "BM25 (SQLite, k1 1.2, b 0.75)" in sparse
+    assert re.search(r"Found in \d+ ms · 1 of the first 4 by vectors is among", page.text)
+
+
+def test_views(client: TestClient) -> None:
+    def view(name: str, query: str = "boil an egg") -> str:
+        return client.get("/", params={"q": query, "view": name}).text
+
+    words = view("words")
+    assert hits_of(words) == 1 and 'id="vectors"' not in words
+    assert 'href="/?q=boil+an+egg&amp;view=fused"' in words
+    assert re.search(r'view=words"[^>]* aria-current="page"', words)
+    assert '<input type="hidden" name="view" value="words">' in words
+    fused = view("fused")
+    assert hits_of(fused) == len(TEXTS) and "1 / (60 + rank)" in fused
+    assert "No passage has any of these words" in view("words", "zebra")
+    assert hits_of(view("fused", "zebra")) == len(TEXTS)
 
 
 def test_ids_and_scores_are_the_searcher_s(client: TestClient, collection: Path) -> None:
     searcher = Searcher(collection / "index", load_query_encoder(str(collection / "model")))
     hits = searcher.search_arrays(["boil an egg"], len(TEXTS))
-    text = client.get("/", params={"q": "boil an egg"}).text.split('<section id="sparse"')[0]
-    shown = re.findall(r"score <b>(.+?)</b> · (.+)", text)
+    text = client.get("/", params={"q": "boil an egg", "view": "vectors"}).text
+    shown = re.findall(r'score (.+?) · <span class="id">(.+?)</span>', text)
     ranked = zip(hits.scores[0].tolist(), hits.rows[0].tolist(), strict=True)
     assert shown == [(f"{score:.4f}", escape(searcher.docids[row])) for score, row in ranked]
 
 
 def test_without_bm25(collection: Path) -> None:
-    text = client_of(collection, bm25=False).get("/", params={"q": "boil an egg"}).text
-    assert "BM25" not in text and text.count("<li>") == len(TEXTS)
+    client = client_of(collection, bm25=False)
+    text = client.get("/", params={"q": "boil an egg"}).text
+    assert "BM25" not in text and hits_of(text) == len(TEXTS) and "<nav" not in text
+    assert "BM25" not in client.get("/").text
+    assert client.get("/", params={"q": "egg", "view": "words"}).status_code == 400
 
 
-def test_long_texts_are_folded() -> None:
-    short = snippet("Boil an egg, eggs: EGG.", words_of("the egg"))
-    assert [piece for piece, marked in short.head if marked] == ["egg", "EGG"]
-    assert not short.rest and "".join(piece for piece, _ in short.head) == "Boil an egg, eggs: EGG."
-    long = snippet(LONG, frozenset())
-    head, rest = ("".join(piece for piece, _ in part) for part in (long.head, long.rest))
-    assert head + rest == LONG and 0 <= SHOWN - len(head) < 10 and head.endswith(" ")
-    assert snippet("x" * 2 * SHOWN, frozenset()).head == [("x" * SHOWN, False)]
+def test_the_start(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "4 passages" in page and "BM25" in page and "<nav" not in page
+    assert "titles of passages" in page
+    address = re.findall(r'<a class="example" href="(.+?)"', page)[0]
+    assert hits_of(client.get(unescape(address)).text) > 0
+    empty = client.get("/", params={"q": "  "})
+    assert empty.status_code == 200 and "The query is empty" in empty.text
+    assert "The query is empty" not in page
 
 
 def test_stop_words_count_where_there_are_no_others(client: TestClient) -> None:
     def found(query: str) -> int:
-        return client.get("/", params={"q": query}).text.split('id="sparse"')[1].count("<li>")
+        return hits_of(client.get("/", params={"q": query, "view": "words"}).text)
 
     assert found("how to photosynthesis") == 1
     assert found("how to") == 1
@@ -150,7 +175,8 @@ def test_everything_is_escaped(client: TestClient) -> None:
     page = client.get("/", params={"q": f'water "{SCRIPT}'})
     assert page.status_code == 200
     assert "<script>document" not in page.text and "<img" not in page.text
-    assert "&lt;script&gt;" in page.text
+    whole = client.get("/", params={"q": "boil"}).text  # as it is
+    assert "water &lt;script&gt;document.title" in whole and "<script>document" not in whole
     assert 'data-id="&lt;b&gt;&amp;id"' in page.text and "<b>&id" not in page.text
 
 
@@ -167,7 +193,7 @@ def test_the_longest_query(client: TestClient) -> None:
     page = client.get("/", params={"q": "x" * (LONGEST_QUERY + 1)})
     assert page.status_code == 400
     assert "The query has 1,001 characters; 1,000 are allowed." in page.text
-    assert "<li>" not in page.text
+    assert hits_of(page.text) == 0
 
 
 def test_what_is_refused(client: TestClient) -> None:
@@ -204,6 +230,7 @@ def test_headers_of_every_answer(client: TestClient) -> None:
     answers = [
         client.get("/", params={"q": "egg"}),
         client.get("/words", params={"id": "absent"}),
+        client.get("/search", params={"q": "egg"}),
         client.get("/page.js"),
         client.get("/nowhere"),
         client.post("/"),
@@ -220,13 +247,16 @@ def test_a_passage_that_is_gone(
     monkeypatch.setattr("i3_pyserini.serve.passages.CHECKED", 1)  # the first and the last
     vectors = np.ones((3, 32), dtype=np.float32)
     index = write_index(tmp_path / "index", vectors, ["eggs", "absent", "plant"])
-    page = client_of(collection, index=str(index), hits=3).get("/", params={"q": "egg"})
+    client = client_of(collection, index=str(index), hits=3)
+    page = client.get("/", params={"q": "egg"})
     assert page.status_code == 200 and page.text.count("(not in the collection)") == 1
+    hits = client.get("/search", params={"q": "egg"}).json()["results"]["vectors"]
+    assert [hit["text"] is None for hit in hits] == [hit["id"] == "absent" for hit in hits]
 
 
 def test_more_hits_than_passages_are_all_passages(collection: Path) -> None:
     page = client_of(collection, bm25=False, hits=len(TEXTS) + 1).get("/", params={"q": "egg"})
-    assert page.status_code == 200 and page.text.count("<li>") == len(TEXTS)
+    assert page.status_code == 200 and hits_of(page.text) == len(TEXTS)
 
 
 def test_a_search_that_fails(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,8 +264,11 @@ def test_a_search_that_fails(collection: Path, monkeypatch: pytest.MonkeyPatch) 
         return np.full((1, 32), np.nan, dtype=np.float32)
 
     monkeypatch.setattr("i3_pyserini.encode.query_encoders.NumpyQueryEncoder.encode", encode)
-    page = client_of(collection).get("/", params={"q": "egg"})
+    client = client_of(collection)
+    page = client.get("/", params={"q": "egg"})
     assert page.status_code == 500 and "its vector is not finite" in page.text
+    answer = client.get("/search", params={"q": "egg"})
+    assert answer.status_code == 500 and "not finite" in answer.json()["error"]
 
 
 def test_another_collection(collection: Path, tmp_path: Path) -> None:
@@ -270,6 +303,7 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
         said = mistake("--port", taken.getsockname()[1])
     assert "cannot listen (Address already in use)" in said
     assert "must be from 0 to" in mistake("--port", 99_999)
+    assert "must be from 1 to 100" in mistake("--hits", 101)
     assert "no such file or folder" in mistake("--corpus", collection / "absent")
     assert "not a Lucene index" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
