@@ -185,7 +185,8 @@ def by_page(world: World, scratch: Path, *flags: str) -> Ranking:
 
     def serve(passages: Passages, *_: object) -> None:
         for qid, text in topics_of(world).items():
-            shown[qid] = [hit.docid for hit in passages.search(text, PASSAGES)[0]]
+            (column,) = passages.search(text, PASSAGES, "vectors").columns
+            shown[qid] = [hit.shown.docid for hit in column.hits]
 
     with mock.patch("i3_pyserini.serve.server.serve", serve):
         call(
