@@ -91,12 +91,12 @@ def shown_passages(query: str, passages: Mapping[str, Passage | None]) -> dict[s
     """
     texts: list[str] = []
     for passage in passages.values():
-        title, text = (passage.title or "", passage.text) if passage else ("", "")
-        texts += [without_markup(title), without_markup(text), text]
+        own = (passage.title or "", passage.text) if passage else ("", "")
+        texts += [*map(without_markup, own), own[1]]
     marked = iter(zip(texts, find_words(query, texts), strict=True))
     shown = {}
     for docid, passage in passages.items():
-        title, short, whole = (next(marked) for _ in range(3))
+        title, short, whole = next(marked), next(marked), next(marked)
         part = snippet(*short)
         complete = not part.before and not part.after and short[0] == " ".join(whole[0].split())
         shown[docid] = Shown(

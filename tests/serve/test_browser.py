@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,8 +108,8 @@ def test_examples_views_and_more(browser: "Chrome", screen: dict[str, object]) -
     search(browser, "egg hot water")
     for view in ("words", "fused", "vectors"):
         find(browser, f"nav .view-{view}")[0].click()
-        wait(browser, lambda view=view: f"view={view}" in browser.current_url)
-        wait(browser, lambda view=view: hits(browser, view) == 2)
+        wait(browser, partial(hits, browser, view))
+        assert f"view={view}" in browser.current_url and hits(browser, view) == 2
         assert len(find(browser, "section")) == 1 and overflow(browser) == 0
     find(browser, "#more")[0].click()
     wait(browser, lambda: hits(browser, "vectors") == len(TEXTS))
