@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from cyclopts import App, CycloptsError, Group, Parameter
 from docstring_parser import parse
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, at_least_1
+from i3_pyserini.threads import set_threads
 
 WORDS = (bool, int, float, str, Path)  # types of command-line words
 STYLES = ("json", "csv", "markdown", "latex")  # output formats of results: `to_json` and so on
 OPTIONS = Group("Options", sort_key=2)
+THREADS = "threads"  # an option of every command
 OVERRIDES = "overrides"  # a parameter that takes all other options
 NOTHING = (None, False, (), "")  # defaults not shown in the help
 
@@ -30,11 +32,13 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         name: the command's name, for its help.
         function: see `i3_pyserini.cli.Command`.
         words: the arguments. If the result has `to_json`, `--json` is added to the options;
-            likewise for the other `STYLES`.
+            likewise for the other `STYLES`. Every command has `--threads`, which is set before
+            the function's module is imported.
 
     Raises:
         I3Error: the arguments are invalid, or the function raised it.
     """
+    set_threads(threads_of(words))
     app, parsed = _app(name), as_command(function_of(function))
     app.default(parsed)
     options = inspect.signature(parsed).parameters
@@ -95,7 +99,7 @@ def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
     overrides: list[str] = []
     rest = iter(words)
     for word in rest:
-        if not word.startswith("--") or word in own:
+        if not word.startswith("--") or word.partition("=")[0] in own:
             others.append(word)
         elif "=" in word:
             overrides.append(word.removeprefix("--"))
@@ -105,6 +109,22 @@ def with_overrides(words: Sequence[str], options: Iterable[str]) -> list[str]:
                 raise I3Error(f"{word}: expected a value, as in {word}=VALUE")
             overrides.append(f"{word.removeprefix('--')}={value}")
     return [*others, f"--{OVERRIDES}", *overrides] if overrides else others
+
+
+def threads_of(words: Sequence[str]) -> int | None:
+    """The value of `--threads` in a command line, before it is parsed.
+
+    Raises:
+        I3Error: it is below 1.
+    """
+    found = None
+    for word, after in zip(words, [*words[1:], ""], strict=False):
+        name, _, value = word.partition("=")
+        value = value or after
+        if name == f"--{THREADS}" and value.lstrip("-").isdecimal():
+            found = int(value)
+    at_least_1(threads=found)
+    return found
 
 
 def function_of(name: str) -> Callable[..., Any]:
@@ -135,9 +155,13 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     kinds_of_result = get_args(result) or (result,)
     styles = [style for style in STYLES if hasattr(kinds_of_result[0], f"to_{style}")]
     parameters += [_style(style) for style in styles]
+    if THREADS not in signature.parameters:
+        parameters.append(_threads())
 
     def command(*args: Any, **kwargs: Any) -> tuple[Any, str] | None:
         chosen = [style for style in styles if kwargs.pop(style, False)]
+        if THREADS not in signature.parameters:
+            kwargs.pop(THREADS, None)  # `call` has set it
         if len(chosen) > 1:
             raise I3Error(f"--{chosen[0]} and --{chosen[1]} cannot be combined")
         for name, group in groups.items():
@@ -243,4 +267,12 @@ def _style(style: str) -> inspect.Parameter:
     how = Parameter(group=OPTIONS, help=f"print {words}", negative="", show_default=False)
     return inspect.Parameter(
         style, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, how]
+    )
+
+
+def _threads() -> inspect.Parameter:
+    words = "number of threads. Default: OMP_NUM_THREADS, or one for each usable CPU."
+    how = Parameter(group=OPTIONS, help=words, show_default=False)
+    return inspect.Parameter(
+        THREADS, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[int | None, how]
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.threads import set_threads
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.index import EncoderRecord
@@ -33,6 +34,7 @@ def main() -> None:
     command, arguments = sys.argv[1], sys.argv[2:]
     if command not in COMMANDS:
         raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
+    set_threads()
     if command == SEARCH:
         check_search(arguments)
     from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder

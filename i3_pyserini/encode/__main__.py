@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.flags import add_flags, options_of
-from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.errors import I3Error, at_least_1, run_command
 from i3_pyserini.formats.corpus_options import add_table_options, table_of
+from i3_pyserini.threads import set_threads
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
@@ -50,6 +51,7 @@ encoder
   --dtype         bf16 is about twice as fast on processors that support it; fp16 is for GPUs
   --batch-tokens  maximum tokens per batch with padding (1,024 on a CPU, 16,384 on a GPU)
   --batch-size    maximum passages per batch
+  --threads       number of threads on a CPU (default: one for each usable CPU)
   --estimate      only encode a sample and print hours, disk and memory for the whole corpus
   --pooling       and the other flags for auto: the model's own settings (modules.json), or
                   Pyserini's defaults: cls, not scaled, no prefix, 256 ids
@@ -116,6 +118,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     encoder.add_argument("--backend", choices=("torch", "openvino"), default="torch")
     encoder.add_argument("--batch-tokens", type=int)
     encoder.add_argument("--batch-size", type=int)
+    encoder.add_argument("--threads", type=int)
     encoder.add_argument("--estimate", action="store_true")
     add_flags(encoder)
     encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # required by Pyserini
@@ -131,6 +134,8 @@ def main() -> None:
     parsers = _parsers()
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
+    at_least_1(threads=encoder.threads)
+    set_threads(encoder.threads)
     options = options_of(encoder)  # checked before slow imports
     _compute(given, output, encoder)
     from i3_pyserini.encode.spec import spec_of

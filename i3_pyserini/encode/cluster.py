@@ -26,6 +26,7 @@ from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.records import differences
 from i3_pyserini.processes import DEVNULL, PIPE, run
+from i3_pyserini.threads import thread_count
 
 POLL = 0.5  # seconds between two checks whether to stop
 SECONDS_TO_ANSWER = 5.0
@@ -107,7 +108,12 @@ def _connect(address: str) -> Any:
     before = signal.getsignal(signal.SIGTERM)
     try:
         # Warnings report lost workers and machines.
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        ray.init(
+            address=address,
+            num_cpus=thread_count() if address == "local" else None,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unusable(address, str(error)) from error
     if threading.current_thread() is threading.main_thread():

@@ -44,7 +44,7 @@ def encoder_for(
         made_by: the encoder described in the index manifest; an empty record if there is none.
         place: name of the index in messages; None if there is no index.
         flags: settings given by the user.
-        threads: threads for encoding without torch; None for all cores.
+        threads: threads for encoding without torch; None for one on each usable CPU.
 
     Raises:
         I3Error: no model is named, it cannot be loaded, or its settings differ from those of the

@@ -1,6 +1,5 @@
 """Query encoders for search: NumPy for BERT models, transformers for others."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from i3_pyserini.model.settings import (
 )
 from i3_pyserini.model.texts import lowercase_first, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
+from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
@@ -83,7 +83,7 @@ def load_query_encoder(
         device: a torch device; None for NumPy if it supports the model, otherwise the CPU.
         settings: settings for "auto"; None for the model's declarations, then Pyserini's defaults.
             An I³ model has its own.
-        threads: threads for NumPy; None for all cores.
+        threads: threads for NumPy; None for one on each usable CPU.
 
     Raises:
         I3Error: the model does not exist, or is not of this kind.
@@ -103,7 +103,7 @@ def load_query_encoder(
         if settings is None and kind == "auto":
             settings = settings_of_model(name)
     if device in (None, "cpu") and weights.is_dir() and settings is not None:
-        light = _light_encoder(label, weights, settings, threads or _cores())
+        light = _light_encoder(label, weights, settings, thread_count(threads))
         if light is not None:
             return light
     return TransformersQueryEncoder(label, kind, device, settings)
@@ -291,8 +291,3 @@ def _is_hub_name(name: str) -> bool:
 
 def _refuse(name: str) -> Kind:
     raise I3Error(f"encoder {name}: no such directory")
-
-
-def _cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -15,6 +15,7 @@ from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
+from i3_pyserini.threads import thread_count
 
 POLL = 0.2  # seconds between two checks whether the processes are alive
 
@@ -117,7 +118,7 @@ def _refuse_dead(processes: Sequence[BaseProcess]) -> None:
 def _threads_each(devices: Sequence[str]) -> int:
     """CPU threads of a worker."""
     on_cpu = sum(device.startswith("cpu") for device in devices)
-    return max(1, len(os.sched_getaffinity(0)) // max(1, on_cpu))
+    return max(1, thread_count() // max(1, on_cpu))
 
 
 def _work(

@@ -9,6 +9,7 @@ from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.search.options import Feedback, SearchParameters
 from i3_pyserini.search.topics import search_topics
+from i3_pyserini.threads import set_threads
 
 HITS = 1000
 GROUPS: dict[str, Any] = {
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch-size", type=int, default=4096, help="number of queries searched together"
     )
-    parser.add_argument("--threads", type=int, help="default: all cores")
+    parser.add_argument("--threads", type=int, help="default: one for each usable CPU")
     parser.add_argument("--output-format", choices=("trec", "msmarco"), default="trec")
     parser.add_argument("--tag", help="last column of the run (default: the model's name)")
     _add_queries(parser.add_argument_group("queries"))
@@ -88,6 +89,7 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 def main() -> None:
     """Parses the command line, searches, and prints what was written."""
     args = vars(_parser().parse_args())
+    set_threads(args["threads"])
     index, engine = args.pop("index"), args.pop("engine")
     if (index is None) == (engine is None):
         raise I3Error("expected --index, or --engine and --collection")

@@ -1,7 +1,6 @@
 """BM25 runs, with the Lucene of Pyserini or without Java."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
+from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def search_bm25(
         tune_topics: the dev queries.
         tune_output: run file to write for the dev queries, with the chosen k1 and b.
         measure: the ir-measures name of the measure that `tune` maximizes.
-        threads: threads of Lucene. Default: all cores.
+        threads: threads of Lucene. Default: one for each usable CPU.
         speed: JSON file to write with queries per second, without start-up.
         tag: last column of the run.
         overwrite: replace an existing run.
@@ -108,7 +108,7 @@ def search_bm25(
     passages = Corpus.from_options(Path(corpus), corpus_options.reading())
     place = None if index is None else Path(index)
     tuned = None
-    threads = threads or os.cpu_count() or 1
+    threads = thread_count(threads)
     with _opened(passages, place, output, engine, threads) as searcher:
         if dev:
             tuned = _tuned(searcher, dev, hits)

@@ -1,6 +1,5 @@
 """Searches for topics and writes a run file."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.searchable import LoadedCollection, Searchable, SearchedIndex
 from i3_pyserini.search.speed import Speed
 from i3_pyserini.search.steps import best_passages, without_query
+from i3_pyserini.threads import thread_count
 
 DEFAULT_HITS = 1000
 
@@ -81,7 +81,7 @@ class SearchJob:
         parameters: parameters of an approximate index.
         feedback: see `Feedback`.
         batch_size: number of queries searched together.
-        threads: number of threads; None for all cores.
+        threads: number of threads; None for one on each usable CPU.
     """
 
     index: str
@@ -112,7 +112,7 @@ def run(job: SearchJob) -> WrittenRun:
     hits = job.results.hits or DEFAULT_HITS
     if job.threads:
         faiss.omp_set_num_threads(job.threads)
-    speed = Speed(len(topics), job.threads or os.cpu_count() or 1, job.batch_size)
+    speed = Speed(len(topics), thread_count(job.threads), job.batch_size)
     with closing(_open(job, hits)) as passages:
         vectors, name = _vectors(topics, job.queries, passages, job.threads, speed)
         found = _search(passages, vectors, hits, speed)

@@ -1,11 +1,11 @@
 """Converts vectors for the dense Lucene search of stock Pyserini."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from i3_pyserini.errors import at_least_1
 from i3_pyserini.formats.paths import AnyPath, Written
+from i3_pyserini.threads import thread_count
 
 
 def build_lucene_index(
@@ -25,7 +25,7 @@ def build_lucene_index(
         type: "flat" for exact search, "hnsw" for a graph.
         m: neighbors per node in the graph.
         ef_construction: search breadth while building the graph.
-        threads: number of threads. Default: all cores.
+        threads: number of threads. Default: one for each usable CPU.
 
     Returns:
         The index that was written.
@@ -37,7 +37,7 @@ def build_lucene_index(
     from i3_pyserini.stock.lucene_files import index_vectors
 
     folder, parameters = Path(output), {"M": m, "efC": ef_construction} if type == "hnsw" else {}
-    cores = threads or os.cpu_count() or 1
+    cores = thread_count(threads)
     passages = index_vectors(Path(vectors), folder, type, parameters, cores)
     return Written(
         folder,

@@ -96,7 +96,7 @@ class Searcher:
 
         Args:
             flags: settings given by the user.
-            threads: for encoding without torch; None for all cores.
+            threads: for encoding without torch; None for one on each usable CPU.
 
         Raises:
             I3Error: see `encoder_for` and `use`.

@@ -70,7 +70,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         collection: name of the collection in a vector engine.
         filter: condition on the metadata of passages, in the engine's language: "price < 20".
         batch_size: number of queries searched together.
-        threads: number of threads. Default: all cores.
+        threads: number of threads. Default: one for each usable CPU.
         output_format: "trec", or "msmarco" for query, passage and rank only.
         tag: last column of the run. Default: the model's name.
         speed: JSON file to write with queries per second, with encoding and without start-up.
