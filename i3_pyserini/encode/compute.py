@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.loading import quiet_transformers
+from i3_pyserini.threads import limit_torch
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -39,6 +40,7 @@ def passage_function(
         I3Error: the device does not support the precision or backend, or OpenVINO is not installed.
     """
     check_possible(device, dtype, backend)
+    limit_torch()
     if backend == "openvino":
         return _openvino(module, dtype)
     return _torch(module, device, dtype)

@@ -23,7 +23,7 @@ from i3_pyserini.model.settings import (
 )
 from i3_pyserini.model.texts import lowercase_first, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
-from i3_pyserini.threads import thread_count
+from i3_pyserini.threads import limit_torch, thread_count
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
@@ -201,6 +201,7 @@ class TransformersQueryEncoder:
     ) -> None:
         from i3_pyserini.encode import auto_encoders, encoders  # noqa: PLC0415  (seconds)
 
+        limit_torch()
         self.name, self.fingerprint, self.cut = name, fingerprint(Path(name)), 0
         self._encoder: I3QueryEncoder | AutoQueryEncoder
         if kind == "i3":

@@ -23,6 +23,7 @@ from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.threads import limit_torch
 from i3_pyserini.train.recipe import DataRecipe, Recipe
 from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
@@ -60,6 +61,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
     Raises:
         I3Error: it cannot be read, its architecture is not the recipe's, or nothing would learn.
     """
+    limit_torch()
     init, settings = recipe.model.init, recipe.model.settings
     _check_settings(settings)
     if is_i3_model(init):
