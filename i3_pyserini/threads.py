@@ -68,21 +68,6 @@ def set_threads(
         environment.setdefault(name, value)
 
 
-def limit_torch() -> int:
-    """Lowers torch's number of threads to the usable CPUs, unless a variable sets it.
-
-    For programs that import torch first, such as notebooks; commands have set it before.
-
-    Returns:
-        The number of threads.
-    """
-    import torch  # noqa: PLC0415  (seconds; whoever calls this uses it)
-
-    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > usable_cpus():
-        torch.set_num_threads(usable_cpus())
-    return torch.get_num_threads()
-
-
 def _by_affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -198,20 +198,3 @@ def test_overrides_of_a_recipe_and_threads() -> None:
         *("R", "--threads=2", "--threads", "3"),
         *("--overrides", "training.seed=1"),
     ]
-
-
-def test_torch_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    before = torch.get_num_threads()
-    monkeypatch.setattr(threads, "_quotas", lambda process: [1.0])
-    try:
-        torch.set_num_threads(2)
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        assert threads.limit_torch() == torch.get_num_threads() == 2
-        monkeypatch.delenv("OMP_NUM_THREADS")
-        assert threads.limit_torch() == torch.get_num_threads() == 1
-        monkeypatch.setattr(threads, "_quotas", lambda process: [])
-        assert threads.limit_torch() == 1  # never more than before
-    finally:
-        torch.set_num_threads(before)

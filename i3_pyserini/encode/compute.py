@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.devices import limit_torch
 from i3_pyserini.model.loading import quiet_transformers
-from i3_pyserini.threads import limit_torch
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]

@@ -23,7 +23,7 @@ from i3_pyserini.model.settings import (
 )
 from i3_pyserini.model.texts import lowercase_first, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
-from i3_pyserini.threads import limit_torch, thread_count
+from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
@@ -200,6 +200,7 @@ class TransformersQueryEncoder:
         self, name: str, kind: Kind, device: str | None, settings: EncoderSettings | None
     ) -> None:
         from i3_pyserini.encode import auto_encoders, encoders  # noqa: PLC0415  (seconds)
+        from i3_pyserini.model.devices import limit_torch  # noqa: PLC0415  (torch)
 
         limit_torch()
         self.name, self.fingerprint, self.cut = name, fingerprint(Path(name)), 0

@@ -1,8 +1,9 @@
-"""Selects devices, and checks whether they support bf16 in hardware.
+"""Selects devices and torch's threads, and checks whether devices support bf16 in hardware.
 
 On other devices, bf16 is many times slower than fp32.
 """
 
+import os
 import platform
 import sys
 
@@ -10,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.threads import usable_cpus
 
 X86 = ("x86_64", "amd64")
 
@@ -54,3 +56,16 @@ def note_slow_bf16(dtype: str, device: torch.device) -> None:
             f"note: {device} has no bf16 instructions; fp32 is several times as fast here",
             file=sys.stderr,
         )
+
+
+def limit_torch() -> int:
+    """Lowers torch's number of threads to the usable CPUs, unless a variable sets it.
+
+    For programs that import torch first, such as notebooks; commands have set it before.
+
+    Returns:
+        The number of threads.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > usable_cpus():
+        torch.set_num_threads(usable_cpus())
+    return torch.get_num_threads()

@@ -19,11 +19,10 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.qrels import examples
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
 from i3_pyserini.model.config import NO_SETTINGS, I3Config, is_i3_model
-from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
+from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.threads import limit_torch
 from i3_pyserini.train.recipe import DataRecipe, Recipe
 from i3_pyserini.train.samples import TrainingSet
 from i3_pyserini.train.sampling import GroupSampler

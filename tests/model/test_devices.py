@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from i3_pyserini.model.devices import computes_bf16, note_slow_bf16
+from i3_pyserini import threads
+from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
 
 CPU = torch.device("cpu")
 
@@ -65,3 +66,19 @@ def test_avx512_alone_is_not_bf16(
 
 def test_other_devices_are_not_guessed() -> None:
     assert not computes_bf16(torch.device("meta"))
+
+
+def test_torch_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(threads, "_by_affinity", lambda: 64)
+    monkeypatch.setattr(threads, "_quotas", lambda process: [1.0])
+    try:
+        torch.set_num_threads(2)
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        assert limit_torch() == torch.get_num_threads() == 2
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        assert limit_torch() == torch.get_num_threads() == 1
+        monkeypatch.setattr(threads, "_quotas", lambda process: [])
+        assert limit_torch() == 1  # never more than before
+    finally:
+        torch.set_num_threads(before)
