@@ -5,7 +5,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
@@ -67,7 +67,10 @@ def import_collection(
     _check_reading(found, corpus_options, splits[1])
     folder = Path(output)
     prepared = Prepared(found, strip_html)
-    return Written(folder, str(write_collection(prepared, folder, overwrite, drop_unknown)))
+    findings = write_collection(prepared, folder, overwrite, drop_unknown)
+    for what in prepared.notes:
+        note(f"{found.origin}: {what}")
+    return Written(folder, f"collection {found.name!r}: {findings}")
 
 
 def _source(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from i3_pyserini.data.sources import Source
-from i3_pyserini.errors import I3Error, note
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.markup import strip_html
 from i3_pyserini.formats.metadata import FieldTypes
 from i3_pyserini.formats.passage_fields import Passage
@@ -19,22 +19,21 @@ ID_LENGTH = 16  # hexadecimal digits: of a billion texts two are alike with a ch
 
 
 class Prepared(Source):
-    """A source whose passages are changed while they are read; what was done is noted at the end.
+    """A source whose passages are changed while they are read.
 
     Args:
         source: the collection.
         strip_html: remove markup from titles and texts.
 
     Attributes:
-        types: of the fields that `source` keeps, after all passages have been read.
+        notes: what was done, after all passages have been read.
     """
 
     def __init__(self, source: Source, strip_html: bool = False) -> None:
         self._source, self._strips = source, strip_html
         self.name, self.origin, self.duplicates = source.name, source.origin, source.duplicates
         self.keep, self.make_ids = source.keep, source.make_ids
-        self.types = FieldTypes(())
-        self._passages = 0
+        self.notes: list[str] = []
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
@@ -65,7 +64,7 @@ class Prepared(Source):
                 changed, first = changed + 1, first or place
             yield place, replace(passage, title=title or None, text=text)
         where = f" (first: {first})" if first else ""
-        note(f"{self.origin}: markup removed from {changed:,} passages{where}")
+        self.notes.append(f"markup removed from {changed:,} passages{where}")
 
     def _named(self, found: Iterator[tuple[str, Passage]]) -> Iterator[tuple[str, Passage]]:
         ids: Counter[str] = Counter()
@@ -77,28 +76,28 @@ class Prepared(Source):
                 repeated, first = repeated + 1, first or place
                 docid = f"{docid}-{ids[docid]}"
             yield place, replace(passage, docid=docid)
-        note(f"{self.origin}: ids are made from titles and texts; ids in the file are not read")
+        self.notes.append("ids are made from titles and texts; ids in the file are not read")
         if repeated:
-            note(
-                f"{self.origin}: {repeated:,} passages have title and text of an earlier one; "
+            self.notes.append(
+                f"{repeated:,} passages have title and text of an earlier one; "
                 f"their ids end in -2, -3 and so on (first: {first})"
             )
 
     def _kept(self, found: Iterator[tuple[str, Passage]]) -> Iterator[tuple[str, Passage]]:
-        self.types = FieldTypes(self.keep)
+        types = FieldTypes(self.keep)
         passages = 0
         for place, passage in found:
             extra = {name: value for name, value in passage.extra.items() if _is_value(value)}
-            self.types.add(extra)
+            types.add(extra)
             passages += 1
             yield place, replace(passage, extra=extra)
-        if absent := [name for name in self.keep if not self.types.count[name]]:
+        if absent := [name for name in self.keep if not types.count[name]]:
             raise I3Error(f"{self.origin}: no passage has a value in field {absent[0]!r} (keep)")
         kept = [
-            f"{name} ({kind}{_lacking(passages - self.types.count[name])})"
-            for name, kind in self.types.known.items()
+            f"{name} ({kind}{_lacking(passages - types.count[name])})"
+            for name, kind in types.known.items()
         ]
-        note(f"{self.origin}: kept: {', '.join(kept)}")
+        self.notes.append(f"kept: {', '.join(kept)}")
 
 
 def id_of(passage: Passage) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.compression import is_compressed, open_bytes
+from i3_pyserini.formats.folder_manifest import named_collection
 from i3_pyserini.formats.records import MANIFEST
 
 Format = Literal["jsonl", "csv", "tsv", "parquet"]
@@ -89,7 +90,7 @@ class _Listing:
             self._leave_out(folder)
             return
         self._walked.add(real)
-        entries = [path for path in _entries(folder) if not OWN_STORE.fullmatch(path.name)]
+        entries = [path for path in _entries(folder) if not _is_own(path)]
         chosen = set(_corpus_of_collection(entries) or entries)
         for path in entries:
             name = path.name.lower()
@@ -106,6 +107,13 @@ class _Listing:
     def _leave_out(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
         self.others.append(f"{name}/" if path.is_dir() else name)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this package wrote a file beside a corpus: a text store or a manifest."""
+    if path.name == MANIFEST:
+        return named_collection(path.parent) is not None
+    return OWN_STORE.fullmatch(path.name) is not None
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -60,7 +60,7 @@ class PassageFields:
             I3Error: a field is missing or not a string, or the id cannot stand in a run file; the
                 message does not say where.
         """
-        docid = checked_id(record[self._id_name(record)]) if self.ids else ""
+        docid = self._docid(record) if self.ids else ""
         values = self._values(record)
         title = values.get("title")
         parts = [value for name, value in values.items() if name != "title" and value]
@@ -83,6 +83,12 @@ class PassageFields:
             needed.update(filter(None, self._title_and_text(names)))
         needed.update(_require(names, (name,), f"{name} to keep") for name in self.keep)
         return [name for name in names if name in needed]
+
+    def _docid(self, record: Mapping[str, Any]) -> str:
+        try:
+            return checked_id(record[self._id_name(record)])
+        except I3Error as error:
+            raise I3Error(f"{error}; i3-pyserini data import --make-ids makes ids") from error
 
     def _kept(self, record: Mapping[str, Any]) -> dict[str, Any]:
         found = {name: _find(record, (name,)) for name in self.keep}

@@ -26,6 +26,7 @@ from i3_pyserini.search.steps import best_passages, without_query
 from i3_pyserini.threads import thread_count
 
 DEFAULT_HITS = 1000
+PARTS = ("best", "last", "model")  # folders of a training or a package
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,16 @@ def run(job: SearchJob) -> WrittenRun:
 def tag_of(name: str) -> str:
     """The tag of a run: the last part of a model's name, without spaces.
 
+    The name of a folder that says nothing, such as `best`, follows that of the folder above.
+
     Args:
         name: a directory, a hub name, or a directory of the hub's cache.
     """
     path = Path(name).absolute()
     if path.parent.name == "snapshots":  # a hub cache: models--OWNER--NAME/snapshots/HASH
         return path.parent.parent.name.rpartition("--")[2]
-    return "_".join(path.name.split()) or "dense"
+    found = f"{path.parent.name}-{path.name}" if path.name in PARTS else path.name
+    return "_".join(found.split()) or "dense"
 
 
 def _read_topics(name: str) -> dict[str, str]:

@@ -98,7 +98,8 @@ def test_our_own_layout_is_its_corpus(tmp_path: Path, said: Said) -> None:
     (tmp_path / "qrels.test.txt").write_text("q1 0 d1 1\n")
     (tmp_path / "manifest.json").write_text('{"collection": "eggs"}')
     assert ids(tmp_path) == ["d1"]
-    assert "store" not in said()
+    note = said()
+    assert "store" not in note and "manifest" not in note and "topics.test.tsv" in note
     assert {collection_name(tmp_path), collection_name(tmp_path / "corpus")} == {"eggs"}
 
 

@@ -100,7 +100,7 @@ def test_a_run(place: Path, search: Any) -> None:
     for qid in {row[0] for row in rows}:
         scores = np.array([row[2] for row in rows if row[0] == qid], dtype=np.float32)
         assert (np.diff(scores) < 0).all()
-    assert {line.split()[5] for line in text.splitlines()} == {"model"}
+    assert {line.split()[5] for line in text.splitlines()} == {f"{place.name}-model"}
     code, other = search(
         *("--index", place / "index", "--batch-size", 2, "--threads", 1, "--hits", PASSAGES + 9)
     )
@@ -115,6 +115,8 @@ def test_a_run(place: Path, search: Any) -> None:
         ("owner/name", "name"),
         ("/cache/models--owner--name/snapshots/0123abcd", "name"),
         ("/my models/of today/", "of_today"),
+        ("/runs/mine/best", "mine-best"),
+        ("/site-packages/minilm/model", "minilm-model"),
     ],
 )
 def test_a_tag_is_the_model_s_name(name: str, tag: str) -> None:
@@ -203,7 +205,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         ((), None, "expected --index"),
         (("--engine", "milvus:x.db"), None, "a vector engine requires collection"),
         (("--index", index, "--tag", "a b"), None, "contains white space"),
-        (("--index", index, "--collection", "a"), None, "collection requires a vector engine"),
+        (("--index", index, "--collection", "a"), None, "require a vector engine"),
     ):
         code, stderr = search(*arguments, topics=topics or place / "topics.tsv")
         assert code == 2

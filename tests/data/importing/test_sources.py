@@ -185,7 +185,9 @@ def test_the_commands_say_what_they_did(run_module: Run, tmp_path: Path) -> None
         *("--qrels", f"test={tmp_path}/plain/qrels.txt"),
         check=True,
     )
-    assert done.stdout == (f"wrote {tmp_path}/ours: 3 passages; test: 2 topics, 3 judgements\n")
+    assert done.stdout == (
+        f"wrote {tmp_path}/ours: collection 'eggs': 3 passages; test: 2 topics, 3 judgements\n"
+    )
     assert collection_name(tmp_path / "ours" / "corpus") == "eggs"
     checked = run_module("i3_pyserini", "data", "check", tmp_path / "ours", check=True)
     assert "3 passages; test: 2 topics, 3 judgements" in checked.stdout
@@ -207,10 +209,11 @@ def test_splits_as_a_mapping_and_as_words(tmp_path: Path) -> None:
         topics=[f"test={topics}"],
         qrels=[f"test={qrels}"],
     )
-    assert one.summary == other.summary == "3 passages; test: 2 topics, 3 judgements"
+    counted = "3 passages; test: 2 topics, 3 judgements"
+    assert one.summary == other.summary == f"collection 'corpus': {counted}"
     assert str(one) == f"wrote {tmp_path}/one: {one.summary}"
     assert contents(Path(one)) == contents(other.path)
-    assert str(check_collection(one.path)).endswith(f"{tmp_path}/one: {one.summary}")
+    assert str(check_collection(one.path)).endswith(f"{tmp_path}/one: {counted}")
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"topics": ["test"]}, "topics test: expected SPLIT=FILE"),
         ({"qrels": ["test=a", "test=b"]}, "qrels test=b: split 'test' is given twice"),

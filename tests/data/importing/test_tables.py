@@ -19,9 +19,9 @@ from tests.conftest import Run
 
 CSV = """\
 sku;name;body;price;stock;zip;url
-a1;Eggs;"<p>Boil &amp; peel</p>";1.50;3;01234;http://x/1
+a1;Eggs;"<p>Boil &amp; peel</p>";1,50;3;01234;http://x/1
 a2;;Hot water;20;;99999;http://x/2
-a3;Ice;Cold;0.99;7;10115;
+a3;Ice;Cold;0,99;7;10115;
 """
 FIELDS = CorpusOptions("sku", "name", "body")
 
@@ -62,7 +62,7 @@ def test_metadata_is_kept_with_types(
     assert known == {"price": "number", "stock": "integer", "zip": "text", "URL": "text"}
     said = capsys.readouterr().err
     assert "separated by ';'" in said and "markup removed from 1 passages" in said
-    assert "line 2: zip is '01234'" in said
+    assert "line 2: zip is '01234'" in said and "price has a decimal comma" in said
     assert "stock (integer; 1 passages have none)" in said
 
 
@@ -98,6 +98,33 @@ def test_values_of_json_and_parquet_keep_their_types(tmp_path: Path) -> None:
             **{"n": "integer", "f": "number", "b": "boolean", "s": "text", "l": "json"},
             "m": "number",
         }
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "values", "expected"),
+    [
+        (";", ["1,5", "2"], [1.5, 2.0]),
+        (";", ["1.5", "2"], [1.5, 2.0]),
+        (";", ["1,5", "2.5"], ["1,5", "2.5"]),
+        ("\t", ["1,5", "2"], ["1,5", "2"]),
+        (",", ["-1", "0"], [-1, 0]),
+        (",", ["1", "02"], ["1", "02"]),
+        (",", ["1e5", "2"], ["1e5", "2"]),
+        (",", ["1", "x"], ["1", "x"]),
+        (",", ["9" * 18, "1"], [int("9" * 18), 1]),
+        (",", ["9" * 19, "1"], ["9" * 19, "1"]),
+        (",", ["true", "false"], ["true", "false"]),
+    ],
+)
+def test_which_columns_are_numbers(
+    tmp_path: Path, delimiter: str, values: list[str], expected: list[Any]
+) -> None:
+    rows = [["id", "text", "x"], *([f"d{n}", "t", value] for n, value in enumerate(values))]
+    path = tmp_path / ("c.tsv" if delimiter == "\t" else "c.csv")
+    path.write_text("".join(delimiter.join(row) + "\n" for row in rows))
+    import_collection(path, output=tmp_path / "ours", keep="x")
+    found = [line["x"] for line in lines_of(tmp_path / "ours")]
+    assert found == expected and list(map(type, found)) == list(map(type, expected))
 
 
 def test_a_nan_is_no_value(tmp_path: Path) -> None:
