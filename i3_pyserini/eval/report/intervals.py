@@ -48,7 +48,7 @@ def intervals(table: Table) -> Callable[[Axes], None]:
         axes.axvline(0, color="#444444", linewidth=1, linestyle="--")
         for place, row in enumerate(table.rows):
             delta, low, high, style = deltas[place], lows[place], highs[place], STYLES[row[-1]]
-            said = f"{delta:+.3f}" if isfinite(delta) else "undefined"
+            said = f"{delta:+.4f}" if isfinite(delta) else "undefined"
             for text, x, side in ((short(row[0]), 0, "left"), (said, 1, "right")):
                 axes.text(
                     x,

@@ -181,6 +181,17 @@ def test_what_is_known_of_systems(systems: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
+def test_what_an_index_says(systems: Path) -> None:
+    model = {"name": "/private/models/mini", "pooling": "mean", "normalize": True}
+    manifest = {"corpus": {"name": "letters"}, "passages": 1234, "model": model}
+    (systems / "manifest.json").write_text(json.dumps(manifest))
+    page = written(systems, index=systems)
+    for fact in ("letters (1,234 passages)", "models/mini", "mean, unit length"):
+        assert f"<dd>{fact}</dd>" in page
+    assert "compared on letters</h1>" in page and "private" not in page
+
+
+@pytest.mark.slow
 def test_several_runs_of_a_system(systems: Path) -> None:
     base, good = systems / "run.base.txt", systems / "run.good.txt"
     page = write_report(
