@@ -10,10 +10,19 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 WORLDS ?= 1000
 EXAMPLES ?= 5000
 
-.PHONY: demo test test-all lint types screenshots bench soak clean install data train distil evaluate
+# What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
+DEMO = .[demo,java,train,serve,report]
+ALL = .[demo,java,datasets,train,score,openvino,ray,engine,serve,report,test,lint]
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-demo: $(VENV)/.installed
+.PHONY: demo demo-full test test-all lint types screenshots bench soak clean install data train distil evaluate
+
+# BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
+demo: $(VENV)/.demo
 	$(BIN)/python -m i3_pyserini demo
+
+demo-full: $(VENV)/.demo
+	$(BIN)/python -m i3_pyserini demo --full
 
 # The quick tests, in some three minutes on two quiet cores.
 test: $(VENV)/.installed
@@ -50,10 +59,14 @@ data train distil evaluate: $(VENV)/.installed
 	$(BIN)/i3-pyserini experiment steps msmarco $@ \
 		$(if $(DRY_RUN),--dry-run) $(if $(SET),--values $(SET))
 
-# The stamp is written last, so that an interrupted installation is taken up again.
-$(VENV)/.installed: pyproject.toml constraints.txt
+# A stamp is written last, so that an interrupted installation is resumed.
+$(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,java,datasets,train,score,openvino,ray,engine,serve,report,test,lint]'
+	$(INSTALL) '$(DEMO)'
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.demo
+	$(INSTALL) '$(ALL)'
 	touch $@
 
 clean:

@@ -74,6 +74,7 @@ def run_or_fail(
     *,
     quiet: bool = False,
     stdout: int | None = None,
+    stderr: int | None = None,
 ) -> str:
     """Runs a command that has to succeed.
 
@@ -84,6 +85,7 @@ def run_or_fail(
         variables: of the environment, besides our own.
         quiet: keep what it prints, errors among it, and show that only if it fails.
         stdout: see `run`.
+        stderr: likewise.
 
     Returns:
         What it printed, if `quiet`.
@@ -92,7 +94,7 @@ def run_or_fail(
         I3Error: it cannot be started, or failed.
         StoppedError: see `run`.
     """
-    where = {"stdout": PIPE, "stderr": STDOUT} if quiet else {"stdout": stdout}
+    where = {"stdout": PIPE, "stderr": STDOUT} if quiet else {"stdout": stdout, "stderr": stderr}
     try:
         done = run(words, variables, **where)
     except OSError as error:

@@ -18,13 +18,15 @@ from i3_pyserini.cli import run
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
-from i3_pyserini.experiments.compared import Comparison
+from i3_pyserini.experiments.compare_inputs import Options
+from i3_pyserini.experiments.compared import Agreement, Comparison
 from i3_pyserini.stock.java import Java
 from tests.letters import write_collection
 from tests.worlds.commands import attempt
 
 MAIN, LUCENE = "i3_pyserini.experiments.compare", "i3_pyserini.stock.lucene_bm25"
 JAVA = Java(Path("/java"), "java on the path", 21, True)
+STOCK = "pyserini.search.faiss"
 DONE = subprocess.CompletedProcess[str]
 SYSTEMS = ["BM25 (tuned)", "backbone", "dual encoder", "I³ released"]
 SYSTEMS += ["BM25 + I³ released (rrf)", "BM25 + I³ released (tuned)"]
@@ -45,9 +47,12 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     commands: list[list[str]] = []
 
     def start(words: list[str], *_: object, **__: object) -> str:
-        assert words[:3] == [sys.executable, "-m", "i3_pyserini"]
-        commands.append(words[3:])
-        done = attempt("i3_pyserini", *("sqlite" if w == "lucene" else w for w in words[3:]))
+        assert words[:2] == [sys.executable, "-m"]
+        program, *arguments = words[2:]
+        commands.append(arguments if program == "i3_pyserini" else [program, *arguments])
+        if program == STOCK:
+            program = "i3_pyserini.search"  # accepts its command line
+        done = attempt(program, *("sqlite" if w == "lucene" else w for w in arguments))
         assert not done.code, done.err
         return ""
 
@@ -58,11 +63,10 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
 
 def a_study(folder: Path, **options: Any) -> comparison.Study:
     usual: dict[str, Any] = {**SMALL, "backbone": "b", "seeds": 1, "variants": ("released",)}
+    usual["validations"] = 1
     usual |= {"negatives": None, "teacher": None, "measure": "RR@10", "split": "test"}
     data = write_collection(folder / "letters")
-    return comparison.Study(
-        data, folder / "output", comparison.Options(**{**usual, **options}), "lucene"
-    )
+    return comparison.Study(data, folder / "output", Options(**{**usual, **options}), "lucene")
 
 
 def timeless(result: Comparison) -> dict[str, Any]:
@@ -89,6 +93,8 @@ def test_from_a_collection_to_a_table(
     assert compared.rates == {"dual encoder": 1e-3, "I³ released": 1e-3}
     assert {one.run for one in compared.differences} == {*SYSTEMS} - {"dual encoder"}
     assert compared.report == output / "report.html" and compared.report.is_file()
+    queries = len(compared.means[0].queries)
+    assert compared.stock == Agreement(queries, queries) and names(ran).count(STOCK) == 1
     assert names(ran).count("train") == 4 and names(ran).count("fuse") == 4
     said = capsys.readouterr()
     assert said.out == ""
@@ -254,9 +260,9 @@ def test_missing_queries_and_foreign_folders(tmp_path: Path, ran: list[list[str]
 
 
 def test_quick_is_few_steps_and_one_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[comparison.Options] = []
+    found: list[Options] = []
 
-    def keep(_: object, __: object, options: comparison.Options, ___: object) -> Comparison:
+    def keep(_: object, __: object, options: Options, *___: object) -> Comparison:
         found.append(options)
         return Comparison([])
 
@@ -265,10 +271,10 @@ def test_quick_is_few_steps_and_one_rate(tmp_path: Path, monkeypatch: pytest.Mon
     compare(tmp_path, **given, quick=True)
     compare(tmp_path, **given, teacher="t")
     compare(tmp_path, **given, quick=True, steps=7, rates=(1e-3, 1e-2))
-    assert [(one.steps, len(one.rates), one.seeds) for one in found] == [
-        (60, 1, 1),
-        (300, 3, 1),
-        (7, 2, 1),
+    assert [(one.steps, len(one.rates), one.seeds, one.validations) for one in found] == [
+        (60, 1, 1, 0),
+        (300, 3, 1, 4),
+        (7, 2, 1, 1),
     ]
     assert [one.negatives for one in found] == [None, "mined", None]
 

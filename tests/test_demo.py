@@ -1,10 +1,17 @@
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from i3_pyserini.eval.compare import compare as differences_to
+from i3_pyserini.eval.evaluation import Evaluation
+from i3_pyserini.experiments.compared import Agreement, Compared, Comparison
+from i3_pyserini.experiments.costs import Cost
 from i3_pyserini.experiments.demo import collection
-from i3_pyserini.experiments.demo.collection import Docstring, write_collection
+from i3_pyserini.experiments.demo.collection import PARTS, Docstring, write_collection
+from i3_pyserini.experiments.demo.run import FULL, QUICK, Demo
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.topics import read_topics
@@ -34,3 +41,60 @@ def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "text": "body\t0",
         "contents": "a.b0\nbody\t0",
     }
+
+
+def test_fewer_passages_are_chosen_by_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [Docstring(f"a.b{n}", f"summary {n}", f"body {n}") for n in range(50)]
+    found = []
+    for number, order in enumerate((entries, entries[::-1])):
+        monkeypatch.setattr(collection, "collect_docstrings", lambda packages, own=order: own)
+        folder = tmp_path / str(number)
+        counts = write_collection(folder, limit=20, splits={"test": range(PARTS)})
+        assert counts == {"passages": 20, "test": 20}
+        found.append({passage.docid for passage in Corpus(folder / "corpus")})
+    assert found[0] == found[1] and found[0] != {entry.name for entry in entries[:20]}
+
+
+@pytest.mark.parametrize(
+    ("trained", "i3", "said"),
+    [
+        (0.1, 0.0, ("helped", "not significantly different from")),
+        (-0.1, 0.1, ("hurt", "significantly better than")),
+        (0.0, -0.1, ("changed little", "significantly worse than")),
+    ],
+)
+def test_the_demo_says_what_its_own_figures_show(
+    trained: float, i3: float, said: tuple[str, str]
+) -> None:
+    random = np.random.default_rng(1)
+    base = 0.2 + random.random(60) / 2
+
+    means = []
+    for name, change in (("dual encoder", 0.0), ("backbone", -trained), ("I³ released", i3)):
+        noise = random.normal(0, 0.05, len(base))
+        values = base + change + noise - noise.mean()
+        qids = [f"q{n}" for n in range(len(base))]
+        means.append(Evaluation(name, qids, {"nDCG@10": values}, []))
+    costs = {"I³ released": Cost(2_500_000, 1.25)}
+    found = Compared(
+        "docstrings",
+        means,
+        differences_to(means[0], means[1:]),
+        {},
+        costs,
+        {},
+        None,
+        Agreement(60, 59),
+    )
+    text = str(Demo(Comparison([found]), QUICK, Path("out") / "quick"))
+    assert all(words in text for words in said)
+    assert f"{means[1].means['nDCG@10']:.4f} for MiniLM" in text and "2.5 MB" in text
+    assert "first 10 hits for 59 of 60 queries" in text
+    assert "i3-pyserini compare DATA" in text and "i3-pyserini encode texts.csv" in text
+    assert "make demo-full" in text
+    assert "make demo-full" not in str(Demo(Comparison([found]), FULL, Path("out")))
+    (visible,) = re.findall(r"below about (0\.\d{3})", text)
+    other = found.differences[-1]
+    assert float(visible) == pytest.approx((other.high - other.low) / 2, abs=6e-4)

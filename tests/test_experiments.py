@@ -45,7 +45,7 @@ def test_every_experiment_is_complete(name: str) -> None:
     made = {str(one.makes) for step in ready.steps for one in commands(ready.plan, step)}
     for one in ready.scores:
         path = Path(one.run)
-        assert {str(path), str(path.parent)} & made, f"no command makes {path}"
+        assert {str(path), *map(str, path.parents)} & made, f"no command makes {path}"
         assert len(choose_measures(list(one.measures))[0]) == len(one.measures)
         for score in one.measures.values():
             assert experiment.gpu or (score.expected and score.tolerance and score.source)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.experiments.comparison import Options, Study
+from i3_pyserini.experiments.compare_inputs import Options
+from i3_pyserini.experiments.comparison import Study
 from i3_pyserini.experiments.study_report import model_name, report_study, systems
 from tests.letters import write_collection
 
@@ -22,6 +23,7 @@ def study(tmp_path: Path) -> Study:
         rates=(1e-5, 1e-4),
         seeds=2,
         steps=60,
+        validations=1,
         variants=("released",),
         negatives="mined",
         teacher=None,

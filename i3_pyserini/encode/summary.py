@@ -40,30 +40,56 @@ def stock_search(
         environment: environment variables for the command; see `java_environment`.
 
     Returns:
-        One command; or two commands, with encoded queries, if stock Pyserini cannot encode the
-        queries with these settings, reads the model's tokenizer differently, or truncates queries
-        at another length. None if it is not a FAISS index, or its model is unknown.
+        `stock_commands` for a shell.
+
+    Raises:
+        I3Error: the manifest contains an unknown value.
+    """
+    commands = [shlex.join(words) for words in stock_commands(index, manifest)]
+    if not commands:
+        return None
+    *before, search = commands
+    variables = "".join(f"{key}={shlex.quote(value)} " for key, value in environment.items())
+    return " && ".join([*before, f"{variables}{search}"])
+
+
+def stock_commands(
+    index: Path,
+    manifest: IndexManifest,
+    topics: str = "topics.tsv",
+    output: str = "run.txt",
+    queries: str = "queries",
+    hits: int = 1000,
+) -> list[list[str]]:
+    """The words of the commands that search an index with stock Pyserini.
+
+    Args:
+        index: the index.
+        manifest: its manifest.
+        topics: the queries.
+        output: the run to write.
+        queries: folder for encoded queries, if they have to be encoded first.
+        hits: maximum hits per query.
+
+    Returns:
+        One command; or two, the first to encode the queries, if stock Pyserini cannot encode them
+        with the settings of the passages, reads the model's tokenizer differently, or truncates
+        queries at another length. None at all if it is not a FAISS index, or its model is unknown.
 
     Raises:
         I3Error: the manifest contains an unknown value.
     """
     settings, name = EncoderSettings.of_manifest(manifest.encoder), manifest.encoder.name
     if settings is None or name is None or not (index / "index").is_file():
-        return None
-    variables = "".join(f"{key}={shlex.quote(value)} " for key, value in environment.items())
-    search = (
-        f"{variables}python -m pyserini.search.faiss --index {shlex.quote(str(index))} "
-        "--topics topics.tsv"
-    )
+        return []
+    search = ["python", "-m", "pyserini.search.faiss", "--index", str(index), "--topics", topics]
+    last = ["--hits", str(hits), "--output", output]
     model = f"{name}/{QUERY_ENCODER}" if manifest.encoder.kind == "i3" else name
     plain = settings.stock_can_encode and not trap_words(model, ALWAYS)
     if plain and not _other_ids(model, settings.query_length):
-        flags = settings.stock_flags()
-        return f"{search} --encoder {shlex.quote(model)} {flags} --hits 1000 --output run.txt"
-    encode = (
-        f"i3-pyserini encode-topics topics.tsv --index {shlex.quote(str(index))} --output queries"
-    )
-    return f"{encode} && {search} --encoded-queries queries --hits 1000 --output run.txt"
+        return [[*search, "--encoder", model, *shlex.split(settings.stock_flags()), *last]]
+    encode = ["i3-pyserini", "encode-topics", topics, "--index", str(index), "--output", queries]
+    return [encode, [*search, "--encoded-queries", queries, *last]]
 
 
 def _other_ids(model: str, query_length: int | None) -> bool:

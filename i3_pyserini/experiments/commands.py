@@ -13,6 +13,7 @@ from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
     from i3_pyserini.experiments.check import Check
+    from i3_pyserini.experiments.demo.run import Demo
     from i3_pyserini.experiments.experiment import Experiment
 
 OUTPUT = "experiment-output"
@@ -180,20 +181,26 @@ def run_plan_steps(
     run_plan(load_plan(fspath(plan), read_settings(values)), steps, dry_run)
 
 
-def run_demo(*, output: AnyPath = "demo-output") -> None:
-    """Trains I³ and a plain dual encoder alike, and searches the documentation of Python.
+def run_demo(*, output: AnyPath = "demo-output", full: bool = False) -> "Demo":
+    """Compares BM25, MiniLM, a dual encoder and I³ on the documentation of Python.
 
-    Prints the command of each step. Nothing is downloaded.
+    This is `compare` with `quick` on a collection that every machine has. Nothing is downloaded.
+    Completed steps are skipped, so the same call resumes.
 
     Args:
-        output: the folder to write; files of an earlier run are replaced.
+        output: the folder to write.
+        full: more passages (NumPy's too), longer passages and more training steps.
+
+    Returns:
+        The table, and what it shows.
 
     Raises:
-        I3Error: the package with weights or a suitable Java is missing.
+        I3Error: the package with weights is missing, or a command failed.
     """
-    from i3_pyserini.experiments.demo.steps import run_steps
+    _require_yaml()
+    from i3_pyserini.experiments.demo.run import FULL, QUICK, demonstrate
 
-    run_steps(Path(output))
+    return demonstrate(Path(output), FULL if full else QUICK)
 
 
 def _require_yaml() -> None:

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.errors import I3Error, at_least_1, note
-from i3_pyserini.experiments.compared import BASELINE, JUDGED, Compared, Comparison
+from i3_pyserini.experiments.compared import Comparison
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
-    from i3_pyserini.eval.compare import Difference
-    from i3_pyserini.eval.evaluation import Evaluation
-    from i3_pyserini.experiments.comparison import Options, Study
+    from i3_pyserini.experiments.compare_inputs import Options
+    from i3_pyserini.experiments.comparison import Study
     from i3_pyserini.search.bm25 import Engine
 
 IDENTITY = "compare.json"
 STEPS, QUICK_STEPS = 300, 60
 RATES, QUICK_RATES = (2e-5, 5e-5, 1e-4), (5e-5,)
+VALIDATIONS = 4
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 
 
@@ -40,20 +40,23 @@ def compare(
     passage_length: int = 128,
     batch_size: int = 32,
     hits: int = 1000,
+    quiet: bool = False,
 ) -> Comparison:
     """Compares BM25, a backbone, a plain dual encoder, I³ and their fusion on your collections.
 
     k1 and b of BM25 are tuned on dev queries; without Java it is SQLite BM25. The dual encoder and
     I³ start from the backbone and are trained alike, each with the learning rate that is best for
-    it on dev queries. Every step is printed as a command; completed steps are skipped, so the same
-    call resumes.
+    it on dev queries. Where Java is installed, stock Pyserini searches the I³ index too, and its
+    hits are compared with ours. Every step is printed as a command; completed steps are skipped, so
+    the same call resumes.
 
     Args:
         data: folders of collections, as written by `data import`. If there are no dev queries, they
             are split off from train.
         backbone: directory or hub name of the encoder to start from.
         output: the folder to write; with several collections, it has a folder for each.
-        quick: fast comparison: 60 steps and one learning rate, unless given.
+        quick: fast comparison: 60 steps and one learning rate, unless given; models are the last
+            of their trainings.
         seeds: number of trainings of each model, with seeds 1, 2, …; results are their means.
         steps: steps of each training. Default: 300.
         rates: learning rates to choose from. Default: 2e-5, 5e-5 and 1e-4.
@@ -68,6 +71,7 @@ def compare(
         passage_length: maximum ids of a passage.
         batch_size: queries per training batch.
         hits: maximum hits per query.
+        quiet: print one line per step; commands and their output go to commands.log in the output.
 
     Returns:
         The table, with a sentence on the significance of differences.
@@ -84,7 +88,7 @@ def compare(
     at_least_1(query_length=query_length, passage_length=passage_length)
     if batch_size < 2:  # noqa: PLR2004  (a pair)
         raise I3Error(f"batch_size is {batch_size}, must be at least 2: a batch has the negatives")
-    from i3_pyserini.experiments.comparison import MINED, Options
+    from i3_pyserini.experiments.compare_inputs import MINED, Options
     from i3_pyserini.formats.measures import choose_measures
 
     names = [str(one) for one in choose_measures(measures)[0]]
@@ -97,6 +101,7 @@ def compare(
         rates=rates,
         seeds=seeds,
         steps=steps,
+        validations=VALIDATIONS if not quick else 1 if len(rates) > 1 else 0,
         variants=tuple(variants),
         negatives=None if negatives is None else fspath(negatives),
         teacher=None if teacher is None else fspath(teacher),
@@ -107,7 +112,7 @@ def compare(
         hits=hits,
         split=split,
     )
-    return _compare(places, Path(output), options, names)
+    return _compare(places, Path(output), options, names, quiet)
 
 
 def _check_negatives(path: Path, collections: int) -> None:
@@ -137,9 +142,11 @@ def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) 
 
 
 def _compare(
-    places: list[Path], output: Path, options: "Options", measures: list[str]
+    places: list[Path], output: Path, options: "Options", measures: list[str], quiet: bool
 ) -> Comparison:
-    from i3_pyserini.experiments.comparison import MINED, Study
+    from i3_pyserini.experiments.compare_inputs import MINED
+    from i3_pyserini.experiments.comparing import compare_systems
+    from i3_pyserini.experiments.comparison import Study
     from i3_pyserini.formats.atomic import locked
     from i3_pyserini.stock.lucene_bm25 import why_no_lucene
 
@@ -161,7 +168,7 @@ def _compare(
         _identify(output, studies, options)
         if absent:
             note(f"BM25 by SQLite, not Lucene: {absent}")
-        return Comparison([_study(study, measures) for study in studies])
+        return Comparison([compare_systems(study, measures, quiet) for study in studies])
 
 
 def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
@@ -205,60 +212,3 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
         raise I3Error(
             f"{output}: belongs to other options ({'; '.join(changed)}); choose another output"
         )
-
-
-def _study(study: "Study", measures: list[str]) -> Compared:
-    """Runs commands that are not complete, and evaluates."""
-    from i3_pyserini.experiments.runner import run_plan
-    from i3_pyserini.experiments.study_report import report_study
-
-    run_plan(study.beginning(), (), log=True)
-    rates = study.best_rates()
-    for model, rate in rates.items():
-        note(f"{study.name}: {study.models[model]}: learning rate {rate:g} is the best on dev")
-    run_plan(study.rest(rates), (), log=True)
-    qrels, runs = study.queries.files["test"][1], study.runs()
-    named = {
-        (label if len(files) == 1 else f"{label}, seed {seed}"): (label, file)
-        for label, files in runs.items()
-        for seed, file in enumerate(files, start=1)
-    }
-    means, differences, seeds = _evaluated(
-        qrels, {name: file for name, (_, file) in named.items()}, runs, measures
-    )
-    return Compared(
-        study.name,
-        means,
-        differences,
-        seeds,
-        study.costs(rates),
-        {study.models[model]: rate for model, rate in rates.items()},
-        report_study(study, rates, measures),
-    )
-
-
-def _evaluated(
-    qrels: Path, named: dict[str, Path], runs: dict[str, list[Path]], measures: list[str]
-) -> "tuple[list[Evaluation], list[Difference], dict[str, list[Evaluation]]]":
-    """Means over seeds, their differences to the dual encoder, and the runs of systems with seeds.
-
-    A query's value is the mean of its values over the seeds, so that tests are over queries.
-    """
-    from i3_pyserini.eval.compare import LEAST_QUERIES
-    from i3_pyserini.eval.compare import compare as differences_to
-    from i3_pyserini.eval.evaluation import mean_evaluation
-    from i3_pyserini.eval.runs import evaluate
-
-    found = evaluate(qrels, named, measures=list(dict.fromkeys([*measures, JUDGED])))
-    each = iter(found.sections[0].evaluations)
-    means, seeds = [], {}
-    for label, files in runs.items():
-        own = [next(each) for _ in files]
-        means.append(mean_evaluation(label, own))
-        if len(own) > 1:
-            seeds[label] = own
-    tested = [one.restricted(measures) for one in means]
-    base = next(one for one in tested if one.run == BASELINE)
-    others = [one for one in tested if one is not base]
-    enough = len(base.queries) >= LEAST_QUERIES
-    return means, differences_to(base, others) if enough else [], seeds

@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 
 BASELINE = "dual encoder"
 JUDGED = "Judged@10"
+DEPTH = 10
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two searches of one index agree.
+
+    Attributes:
+        queries: number of queries.
+        same: those whose first `depth` hits are the same, in the same order.
+        depth: hits of a query that are compared.
+    """
+
+    queries: int
+    same: int
+    depth: int = DEPTH
+
+    def __str__(self) -> str:
+        return f"the same first {self.depth} hits for {self.same:,} of {self.queries:,} queries"
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +51,8 @@ class Compared:
         costs: by system, where they are known.
         rates: chosen learning rate by system.
         report: the page; None if it could not be written.
+        stock: how far stock Pyserini's search of the I³ index agrees with ours; None if it was not
+            searched so.
     """
 
     name: str
@@ -41,6 +62,7 @@ class Compared:
     costs: Mapping[str, Cost]
     rates: Mapping[str, float]
     report: Path | None
+    stock: Agreement | None = None
 
     @property
     def measure(self) -> str:
@@ -94,7 +116,13 @@ class Compared:
             for one in self.means
         }
         report = None if self.report is None else str(self.report)
-        return {"systems": systems, "sentence": self.sentence, "report": report}
+        stock = None if self.stock is None else asdict(self.stock)
+        return {
+            "systems": systems,
+            "sentence": self.sentence,
+            "report": report,
+            "stock_search": stock,
+        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,6 +194,8 @@ class Comparison:
             if one.report:
                 yield line(f"report: {one.report}")
             yield line(one.sentence)
+            if one.stock:
+                yield line(f"Stock Pyserini searches the I³ index too: {one.stock}.")
         if len(self.collections) > 1:
             yield line(self.collections[0].measure)
             yield getattr(self._macro_table(), style)()

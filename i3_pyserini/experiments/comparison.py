@@ -1,22 +1,19 @@
 """The commands of `compare` for one collection: training, encoding, search and fusion."""
 
-import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from i3_pyserini.data.sources.folders import LayoutFolder
-from i3_pyserini.errors import I3Error
+from i3_pyserini.experiments.compare_inputs import MINED, Options, Queries
 from i3_pyserini.experiments.compared import BASELINE
 from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, training_minutes
-from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
+from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
+from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.search.bm25 import Engine
 from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"
 HEAD = 5  # times the encoders' learning rate, as in the recipe
 WITH_NEGATIVES = 4  # passages of a query, when there are hard negatives
-VALIDATIONS = 4
 PLAIN = {  # what the recipe says of parts that a plain dual encoder does not have
     "model.interaction": "none",
     "optimizer.head_learning_rate": "null",
@@ -24,87 +21,7 @@ PLAIN = {  # what the recipe says of parts that a plain dual encoder does not ha
     "reconstruction.passages": "all",
 }
 CHECKPOINTS = 50  # steps between states that a training resumes from
-MINED, PLAIN_MODEL = "mined", "dual-encoder"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is compared, and how models are trained.
-
-    Attributes:
-        backbone: model directory or hub name.
-        rates: learning rates to choose from.
-        seeds: trainings of each model.
-        steps: of each training.
-        variants: of I³.
-        negatives: "mined", a file, or None.
-        teacher: a cross-encoder, or None.
-        measure: what the dev queries decide by.
-        query_length: maximum ids of a query.
-        passage_length: maximum ids of a passage.
-        batch_size: queries of a batch.
-        hits: of a query.
-        split: the queries to evaluate.
-    """
-
-    backbone: str
-    rates: tuple[float, ...]
-    seeds: int
-    steps: int
-    variants: tuple[str, ...]
-    negatives: str | None
-    teacher: str | None
-    measure: str
-    query_length: int
-    passage_length: int
-    batch_size: int
-    hits: int
-    split: str
-
-
-class Queries:
-    """Topics and judgements of a collection's parts.
-
-    Args:
-        data: the collection's folder.
-        options: what is compared.
-        folder: where dev queries are split off to, if the collection has none.
-
-    Raises:
-        I3Error: it has no such queries to evaluate, or none to train with.
-
-    Attributes:
-        files: by part (train, dev, test) its topics and judgements.
-        divided: the training queries that dev queries are split off from; None if there are dev
-            queries.
-    """
-
-    def __init__(self, data: Path, options: Options, folder: Path) -> None:
-        layout = LayoutFolder(data)
-        known = {
-            name: (layout.topic_files[name], layout.qrels_files[name])
-            for name in layout.splits()
-            if name in layout.qrels_files
-        }
-        for part in (options.split, "train"):
-            if part not in known:
-                raise I3Error(
-                    f"{data}: no judged queries {part!r}; it has {', '.join(known) or 'none'} "
-                    "(split names those to evaluate; i3-pyserini data split divides queries)"
-                )
-        if options.split == "train":
-            raise I3Error("split is train: these queries are trained with; name others")
-        self.divided = None
-        self.files = {"test": known[options.split], "train": known["train"]}
-        self.used = [path for name in ("train", "dev") for path in known.get(name, ())]
-        self.used += known[options.split]
-        if "dev" in known and options.split != "dev":
-            self.files["dev"] = known["dev"]
-        else:
-            self.divided = folder / "queries"
-            for part in ("train", "dev"):
-                topics = self.divided / f"topics.{part}.tsv"
-                self.files[part] = topics, self.divided / f"qrels.{part}.txt"
+PLAIN_MODEL = "dual-encoder"
 
 
 class Study:
@@ -137,14 +54,14 @@ class Study:
         """All up to the first seed's trainings, from which the learning rates are chosen."""
         steps = {}
         if self.queries.divided:
-            steps["split"] = _step("dev queries, split off from train", [self._split()])
-        steps["bm25"] = _step(f"{self.bm25}, with k1 and b tuned on dev", [self._bm25()])
+            steps["split"] = _step("split dev queries off from train", [self._split()])
+        steps["bm25"] = _step(f"search with {self.bm25}, k1 and b tuned on dev", [self._bm25()])
         encoded = self._searched("backbone", self.options.backbone, dev=False)
-        steps["backbone"] = _step("the backbone as it is", list(encoded))
+        steps["backbone"] = _step("encode and search with the backbone as it is", list(encoded))
         if negatives := list(self._negatives()):
-            steps["negatives"] = _step("hard negatives", negatives)
+            steps["negatives"] = _step("mine hard negatives", negatives)
         first = [self._train(m, rate, 1) for m in self.models for rate in self.options.rates]
-        steps["train"] = _step("all models alike", first)
+        steps["train"] = _step("train the dual encoder and I³ alike", first)
         return Plan(about=f"compare {self.name}", steps=steps)
 
     def rest(self, rates: Mapping[str, float]) -> Plan:
@@ -154,29 +71,31 @@ class Study:
             for model in self.models
             for seed in range(2, self.options.seeds + 1)
         ]
-        steps = {"seeds": _step("the other seeds", others)} if others else {}
+        steps = {"seeds": _step("train with the other seeds", others)} if others else {}
         searched = [
             command
             for model in self.models
             for seed in self._seeds()
             for command in self._searched(
                 f"{model}.seed-{seed}",
-                str(self.trained(model, rates[model], seed) / "best"),
+                str(self.model(model, rates[model], seed)),
                 dev=model != PLAIN_MODEL,
             )
         ]
-        steps["search"] = _step("the trained models", searched)
+        steps["search"] = _step("encode and search with the trained models", searched)
         fused = [
             self._fuse(model, seed, how)
             for model in self._variants()
             for seed in self._seeds()
             for how in ("rrf", "tuned")
         ]
-        steps["fuse"] = _step(f"{self.bm25} with I³", fused)
+        steps["fuse"] = _step(f"fuse {self.bm25} and I³", fused)
         return Plan(about=f"compare {self.name}", steps=steps)
 
     def best_rates(self) -> dict[str, float]:
         """By model, the learning rate whose first seed is the best on the dev queries."""
+        if len(self.options.rates) == 1:
+            return dict.fromkeys(self.models, self.options.rates[0])
         best = {}
         for model in self.models:
             values = {
@@ -200,6 +119,13 @@ class Study:
                 found[label] = [self._fused(model, seed, how) for seed in self._seeds()]
         return found
 
+    def stock(self) -> tuple[Plan, Path, Path]:
+        """A search of the first I³ index by stock Pyserini: its plan, our run and its run."""
+        name = f"{self._variants()[0]}.seed-1"
+        own, other = self._run(name, "test"), self._run(f"{name}.stock", "test")
+        topics = self.queries.files["test"][0]
+        return stock_plan(self._index(name), topics, other, self.options.hits), own, other
+
     def costs(self, rates: Mapping[str, float]) -> dict[str, Cost]:
         """By system, what can be read from what was made; of a trained one for the first seed."""
         found = {
@@ -214,6 +140,10 @@ class Study:
     def trained(self, model: str, rate: float, seed: int) -> Path:
         """The folder of a training."""
         return self.folder / "models" / f"{model}.rate-{rate:g}.seed-{seed}"
+
+    def model(self, model: str, rate: float, seed: int) -> Path:
+        """The trained model: the best of those that were validated, or else the last."""
+        return self.trained(model, rate, seed) / ("best" if self.options.validations else "last")
 
     def _seeds(self) -> range:
         return range(1, self.options.seeds + 1)
@@ -303,12 +233,15 @@ class Study:
             "training.batch_size": options.batch_size,
             "training.seed": seed,
             "training.checkpoint_steps": CHECKPOINTS,
-            "validation.topics": self.queries.files["dev"][0],
-            "validation.qrels": self.queries.files["dev"][1],
-            "validation.measure": options.measure,
-            "validation.at_start": "false",  # of trained models only one is chosen
-            "validation.every_steps": max(options.steps // VALIDATIONS, 1),
         }
+        if options.validations:
+            keys |= {
+                "validation.topics": self.queries.files["dev"][0],
+                "validation.qrels": self.queries.files["dev"][1],
+                "validation.measure": options.measure,
+                "validation.at_start": "false",  # of trained models only one is chosen
+                "validation.every_steps": max(options.steps // options.validations, 1),
+            }
         if model == PLAIN_MODEL:
             keys |= PLAIN
         if options.teacher:  # its file has the queries and their positives
@@ -339,6 +272,5 @@ def _step(about: str, commands: list[CommandPlan]) -> StepPlan:
 
 
 def _command(makes: Path, *words: object) -> CommandPlan:
-    """A command of ours as a plan has it, in which braces stand for settings."""
-    *texts, made = (str(one).replace("{", "{{").replace("}", "}}") for one in (*words, makes))
-    return CommandPlan(run=shlex.join(["python", "-m", "i3_pyserini", *texts]), makes=made)
+    """A command of ours."""
+    return planned(makes, "python", "-m", "i3_pyserini", *words)

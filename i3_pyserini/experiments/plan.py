@@ -94,6 +94,20 @@ class Command:
         return text.replace(str(self.writes), str(self.makes)) if self.writes else text
 
 
+def planned(makes: Path, *words: object) -> CommandPlan:
+    """A command made in Python: no word but `{out}` is a setting, braces in the others are braces.
+
+    Args:
+        makes: its output.
+        words: program and arguments.
+    """
+    *texts, made = (
+        text if text == OUT else text.replace("{", "{{").replace("}", "}}")
+        for text in map(str, (*words, makes))
+    )
+    return CommandPlan(run=shlex.join(texts), makes=made)
+
+
 def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
     """Reads a plan.
 

@@ -2,8 +2,11 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
+from typing import TextIO
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
@@ -14,8 +17,10 @@ STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
 # The environment's own, whether or not it is activated.
 PROGRAMS = {
     "python": [sys.executable],
+    "i3-pyserini": [sys.executable, "-m", "i3_pyserini"],
     "torchrun": [sys.executable, "-m", "torch.distributed.run"],
 }
+WIDTH, LAST_LINES = 60, 30
 
 
 def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bool = False) -> None:
@@ -31,13 +36,11 @@ def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bo
         I3Error: a command failed.
     """
     say = partial(print, file=sys.stderr if log else None, flush=True)
-    chosen = choose_steps(plan, steps)
-    filled = {name: list(commands(plan, name)) for name in chosen}  # detects errors early
-    for name in chosen:
+    for name, found in _filled(plan, steps).items():
         step = plan.steps[name]
         needs = f" ({step.needs})" if step.needs else ""
         say(f"# {name}: {step.about}{needs}")
-        for command in filled[name]:
+        for command in found:
             say(f"$ {command}")
             if command.done:
                 say(f"  done: {command.makes}")
@@ -47,7 +50,57 @@ def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bo
                 say(f"  {time.monotonic() - started:,.0f} s")
 
 
-def _run(command: Command, step: str, stdout: int | None) -> None:
+def run_quietly(plan: Plan, log: Path) -> None:
+    """Runs all steps of a plan, with one line to standard error for each.
+
+    Args:
+        plan: the plan.
+        log: file to which the commands and what they print are appended.
+
+    Raises:
+        I3Error: a command failed; the end of its output is printed first.
+    """
+    for name, found in _filled(plan, ()).items():
+        todo = [command for command in found if not command.done]
+        shown = timed(plan.steps[name].about) if todo else nullcontext()
+        with shown, log.open("a", encoding="utf-8") as file:
+            for command in todo:
+                _run_into(file, command, name)
+
+
+@contextmanager
+def timed(about: str) -> Iterator[None]:
+    """Prints to standard error what is being done, and on the same line how long it took."""
+    print(f"{f'{about} ':.<{WIDTH}} ", end="", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        print(file=sys.stderr)
+        raise
+    print(f"{time.monotonic() - started:4,.0f} s", file=sys.stderr, flush=True)
+
+
+def _filled(plan: Plan, steps: Sequence[str]) -> dict[str, list[Command]]:
+    """The commands by step, all filled in before the first one runs, which detects errors early."""
+    return {name: list(commands(plan, name)) for name in choose_steps(plan, steps)}
+
+
+def _run_into(file: TextIO, command: Command, step: str) -> None:
+    file.write(f"$ {command}\n")
+    file.flush()
+    began = file.tell()
+    try:
+        _run(command, step, file.fileno(), file.fileno())
+    except I3Error:
+        with Path(file.name).open(encoding="utf-8", errors="replace") as written:
+            written.seek(began)
+            lines = written.read().splitlines()[-LAST_LINES:]
+        print("", f"$ {command}", *lines, sep="\n", file=sys.stderr)
+        raise
+
+
+def _run(command: Command, step: str, stdout: int | None, stderr: int | None = None) -> None:
     program, *arguments = command.words
     words = [*PROGRAMS.get(program, [program]), *arguments]
     for path in (command.makes, command.writes):
@@ -60,6 +113,7 @@ def _run(command: Command, step: str, stdout: int | None) -> None:
         "fix its cause; the same command then resumes there",
         java_environment() if is_stock else {},
         stdout=stdout,
+        stderr=stderr,
     )
     if command.writes is not None and command.makes is not None:
         command.writes.replace(command.makes)

@@ -120,7 +120,7 @@ def _used(output: str, made: Mapping[str, CommandPlan]) -> Iterator[CommandPlan]
         value = Path(word.rpartition("=")[2])
         for other in made:
             folder = Path(other).parent if Path(other).name == "last" else Path(other)
-            if other != output and value in (folder, folder / "best"):
+            if other != output and value in (folder, folder / "best", folder / "last"):
                 yield from () if other.endswith(RUN) else _used(other, made)
     yield command
 

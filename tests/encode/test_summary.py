@@ -13,7 +13,7 @@ from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.runner import Encoding, StopRequest, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
-from i3_pyserini.encode.summary import advice, holds, percent, stock_search
+from i3_pyserini.encode.summary import advice, holds, percent, stock_commands, stock_search
 from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.formats.index import CorpusRecord, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
@@ -149,6 +149,18 @@ def test_stock_command(
         stock_search(index, IndexManifest(encoder=EncoderRecord(), corpus=CorpusRecord()), {})
         is None
     )
+
+
+def test_words_of_stock_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "index").touch()
+    given = ("a topics.tsv", "{out}", "r.queries", 20)
+    (search,) = stock_commands(tmp_path, manifest(EncoderSettings(), name="M"), *given)
+    assert search[:3] == ["python", "-m", "pyserini.search.faiss"]
+    assert search[-4:] == ["--hits", "20", "--output", "{out}"] and "a topics.tsv" in search
+    encode, search = stock_commands(tmp_path, manifest(EncoderSettings("last"), name="M"), *given)
+    assert encode[:3] == ["i3-pyserini", "encode-topics", "a topics.tsv"]
+    assert encode[-1] == search[search.index("--encoded-queries") + 1] == "r.queries"
 
 
 @pytest.mark.parametrize("kind", ["plain", "accents"])

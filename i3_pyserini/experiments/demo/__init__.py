@@ -1,1 +1,1 @@
-"""The demo: training and search on docstrings of installed packages."""
+"""The demo: `compare` on docstrings of installed packages."""

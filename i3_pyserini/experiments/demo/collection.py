@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +16,19 @@ from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.topics import write_topics
 
 PACKAGES = ("stdlib", "numpy")
-SPLITS = {"dev": range(1), "test": range(1, 3), "train": range(3, 10)}  # of ten parts
+PARTS = 10
+SPLITS = {"dev": range(1), "test": range(1, 3), "train": range(3, PARTS)}
 SKIPPED_FOLDERS = {"tests", "test", "testing", "_vendor", "site-packages", "idlelib", "lib2to3"}
 SUMMARY_WORDS = range(4, 31)
 DESCRIPTION_WORDS = 20
 
 
-def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dict[str, int]:
+def write_collection(
+    directory: Path,
+    packages: Sequence[str] = PACKAGES,
+    limit: int | None = None,
+    splits: Mapping[str, range] = SPLITS,
+) -> dict[str, int]:
     """Writes `corpus/corpus.jsonl`, and `topics.SPLIT.tsv` and `qrels.SPLIT.txt` for three splits.
 
     A passage has `id`, `title` (the name) and `text` (the description), and both in `contents`,
@@ -31,11 +37,16 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
     Args:
         directory: folder for the files.
         packages: whose docstrings; see `collect_docstrings`.
+        limit: maximum number of passages, chosen by a hash of their names. Default: all.
+        splits: which of `PARTS` parts of the queries belong to a split.
 
     Returns:
         Number of queries by split, and of passages under "passages".
     """
     collection = collect_docstrings(packages)
+    if limit is not None:
+        kept = set(sorted((entry.name for entry in collection), key=_hash)[:limit])
+        collection = [entry for entry in collection if entry.name in kept]
     with new_file(directory / "corpus" / "corpus.jsonl", overwrite=True) as corpus:
         for entry in collection:
             record = {
@@ -46,7 +57,7 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
             }
             corpus.write(json.dumps(record) + "\n")
     counts = {"passages": len(collection)}
-    for split, parts in SPLITS.items():
+    for split, parts in splits.items():
         chosen = [entry for entry in collection if _part(entry) in parts]
         with new_file(directory / f"topics.{split}.tsv", overwrite=True) as file:
             write_topics(file, ((entry.name, entry.summary) for entry in chosen))
@@ -57,7 +68,11 @@ def write_collection(directory: Path, packages: Sequence[str] = PACKAGES) -> dic
 
 
 def _part(entry: "Docstring") -> int:
-    return int(hashlib.sha256(entry.name.encode()).hexdigest(), 16) % 10
+    return int(_hash(entry.name), 16) % PARTS
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
