@@ -47,6 +47,7 @@ soak: $(VENV)/.installed
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed
 	$(BIN)/python -m tests.eval.report.screenshots
+	$(BIN)/python -m tests.serve.screenshots
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py

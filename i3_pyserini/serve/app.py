@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.serve.examples import name_of_model
+from i3_pyserini.search.job import tag_of
 from i3_pyserini.serve.passages import Found, Passages
 from i3_pyserini.serve.rankings import DEPTH, RRF
 from i3_pyserini.serve.shield import shield
@@ -85,7 +85,7 @@ class Pages:
         )
         templates.globals |= {
             "about": passages,
-            "model": name_of_model(passages.model),
+            "model": tag_of(passages.model),
             "bm25": passages.bm25.name if passages.bm25 else "",
             "constant": int(RRF.k),
             "depth": DEPTH,

@@ -1,4 +1,4 @@
-"""What a visitor is told first: names of collection and model, and queries to try."""
+"""What a visitor is told first: the name of the collection, and queries to try."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ FORMATS = (".tsv", ".csv", ".jsonl")
 # The names of splits that are for looking at come before the one that models are trained on.
 LAST = "train"
 GENERAL = ("corpus", "raw", "data", "passages", "collection", "documents")
-GENERAL_MODEL = ("model", "best", "last", "query_encoder", "checkpoint", "output")
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,8 @@ def name_of(corpus: Path) -> str:
     if known:
         return known
     path = corpus.resolve()
-    return _telling(path.with_name(path.name.split(".")[0]), GENERAL)
-
-
-def name_of_model(model: str) -> str:
-    """The name of a model: the last telling part of its hub name or path."""
-    return _telling(Path(model).resolve() if Path(model).is_dir() else Path(model), GENERAL_MODEL)
-
-
-def _telling(path: Path, general: tuple[str, ...]) -> str:
-    names = (name for name in reversed(path.parts) if name not in (path.anchor, ".", ".."))
-    return next((name for name in names if name.lower() not in general), path.name)
+    names = [path.name.split(".")[0], *(parent.name for parent in path.parents)]
+    return next((name for name in names if name and name.lower() not in GENERAL), path.name)
 
 
 def find_examples(corpus: Path, store: TextStore) -> Examples:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.formats.textstore import open_store
-from i3_pyserini.serve.examples import EXAMPLES, Examples, find_examples, name_of, name_of_model
+from i3_pyserini.serve.examples import EXAMPLES, Examples, find_examples, name_of
 
 
 def corpus_of(folder: Path, titles: Sequence[str]) -> Path:
@@ -65,6 +65,3 @@ def test_names(tmp_path: Path) -> None:
     (tmp_path / "faq" / "manifest.json").write_text('{"collection": "known"}')
     assert name_of(corpus) == "known"
     assert name_of(tmp_path / "shop.csv.gz") == "shop"
-    assert name_of_model("org/all-MiniLM-L6-v2") == "all-MiniLM-L6-v2"
-    assert name_of_model("/models/mine/best") == "mine"
-    assert name_of_model("model") == "model"
