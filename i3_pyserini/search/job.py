@@ -26,7 +26,7 @@ from i3_pyserini.search.steps import best_passages, without_query
 from i3_pyserini.threads import thread_count
 
 DEFAULT_HITS = 1000
-PARTS = ("best", "last", "model")  # folders of a training or a package
+BEST, PARTS = "best", ("last", "model")  # folders in that of a training or a package
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ def run(job: SearchJob) -> WrittenRun:
 def tag_of(name: str) -> str:
     """The tag of a run: the last part of a model's name, without spaces.
 
-    The name of a folder that says nothing, such as `best`, follows that of the folder above.
+    `best` of a training has the training's name; `last` and `model` follow the name of the folder
+    above.
 
     Args:
         name: a directory, a hub name, or a directory of the hub's cache.
@@ -131,7 +132,9 @@ def tag_of(name: str) -> str:
     path = Path(name).absolute()
     if path.parent.name == "snapshots":  # a hub cache: models--OWNER--NAME/snapshots/HASH
         return path.parent.parent.name.rpartition("--")[2]
-    found = f"{path.parent.name}-{path.name}" if path.name in PARTS else path.name
+    above = path.parent.name
+    found = f"{above}-{path.name}" if path.name in PARTS else path.name
+    found = above if path.name == BEST else found
     return "_".join(found.split()) or "dense"
 
 

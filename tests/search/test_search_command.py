@@ -115,7 +115,8 @@ def test_a_run(place: Path, search: Any) -> None:
         ("owner/name", "name"),
         ("/cache/models--owner--name/snapshots/0123abcd", "name"),
         ("/my models/of today/", "of_today"),
-        ("/runs/mine/best", "mine-best"),
+        ("/runs/mine/best", "mine"),
+        ("/runs/mine/last", "mine-last"),
         ("/site-packages/minilm/model", "minilm-model"),
     ],
 )
