@@ -308,17 +308,24 @@ def collection_name(corpus: Path) -> str | None:
     Returns:
         The name, such as "msmarco-passage-titled"; None if there is no such manifest.
     """
-    return named_collection(_folder_of(corpus))
+    folder = corpus if corpus.is_dir() else corpus.parent
+    above = folder if (folder / "corpus").is_dir() else folder.resolve().parent
+    return named_collection(above)
 
 
 def kept_fields(corpus: Path) -> tuple[str, ...]:
-    """The metadata that a collection was imported with; see `collection_name`."""
-    return tuple(kept_metadata(_folder_of(corpus)))
+    """The metadata that a collection was imported with.
 
+    Args:
+        corpus: `FOLDER/corpus`, or a file in it; or `FOLDER`.
 
-def _folder_of(corpus: Path) -> Path:
-    folder = corpus if corpus.is_dir() else corpus.parent
-    return folder if (folder / "corpus").is_dir() else folder.resolve().parent
+    Returns:
+        Names of fields; none for another corpus.
+    """
+    folder = (corpus if corpus.is_dir() else corpus.parent).resolve()
+    if folder.name == "corpus":
+        return tuple(kept_metadata(folder.parent))
+    return tuple(kept_metadata(folder)) if corpus.is_dir() else ()
 
 
 def _size(path: Path) -> int:

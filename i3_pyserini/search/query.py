@@ -6,38 +6,25 @@ import faiss
 
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.search.found import FoundPassages, PassageHit
-from i3_pyserini.search.opened import open_index
-from i3_pyserini.search.options import SearchParameters
+from i3_pyserini.search.opened import Index
 from i3_pyserini.search.searchable import LoadedCollection
 
 
-def query_index(
-    index: str,
-    query: str,
-    k: int,
-    model: str | None,
-    queries: QueryOptions,
-    parameters: SearchParameters,
-    threads: int | None,
-) -> FoundPassages:
+def query_index(index: Index, query: str, k: int, threads: int | None) -> FoundPassages:
     """The hits of a query in an index directory.
 
     Args:
-        index: the directory.
+        index: the index.
         query: the query.
         k: number of hits.
-        model: see `open_index`.
-        queries: query encoder settings.
-        parameters: parameters of an approximate index.
         threads: number of threads; None for all cores.
 
     Raises:
-        I3Error: see `open_index`.
+        I3Error: see `Index.search`.
     """
     if threads:
         faiss.omp_set_num_threads(threads)
-    opened = open_index(index, model=model, queries=queries, parameters=parameters)
-    return FoundPassages(query, tuple(opened.search(query, k)))
+    return FoundPassages(query, tuple(index.search(query, k)))
 
 
 def query_collection(

@@ -38,6 +38,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     max_passage_delimiter: str = "#",
     collection: str | None = None,
     filter: str | None = None,  # noqa: A002  (the option's name)
+    corpus: AnyPath | None = None,
+    cache: AnyPath | None = None,
     batch_size: int = 4096,
     threads: int | None = None,
     output_format: Literal["trec", "msmarco"] = "trec",
@@ -69,6 +71,9 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         max_passage_delimiter: separator between document id and passage number in a docid.
         collection: name of the collection in a vector engine.
         filter: condition on the metadata of passages, in the engine's language: "price < 20".
+        corpus: the encoded corpus, for texts of `query`'s hits. Default: the one named in the
+            manifest, if it still exists.
+        cache: folder for its text store. Default: the folder of the corpus.
         batch_size: number of queries searched together.
         threads: number of threads. Default: one for each usable CPU.
         output_format: "trec", or "msmarco" for query, passage and rank only.
@@ -96,12 +101,23 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
             raise I3Error(
                 "query shows hits and writes no run; omit topics, output and their options"
             )
+        from i3_pyserini.search.opened import open_index
         from i3_pyserini.search.query import query_collection, query_index
 
         k, place = hits or SHOWN, fspath(index)
         if collection:
             return query_collection(place, collection, query, k, name, queries, filter)
-        return query_index(place, query, k, name, queries, parameters, threads)
+        opened = open_index(
+            place,
+            model=name,
+            queries=queries,
+            parameters=parameters,
+            corpus=corpus,
+            cache=cache,
+        )
+        return query_index(opened, query, k, threads)
+    if corpus is not None or cache is not None:
+        raise I3Error("corpus and cache are for the texts of query's hits; a run has none")
     if topics is None or output is None:
         raise I3Error("expected topics and output to write a run, or query to show hits")
     from i3_pyserini.search.job import Queries, Results, SearchJob, run

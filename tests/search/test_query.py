@@ -88,6 +88,24 @@ def test_options_of_runs_are_refused(index: Path, more: dict[str, Any]) -> None:
         search_topics(index, query="egg", **more)
 
 
+def test_a_corpus_in_another_place(index: Path, tmp_path: Path, run_module: Run) -> None:
+    moved = tmp_path / "moved.jsonl"
+    moved.write_text(
+        '{"id": "a", "text": "A"}\n{"id": "b", "text": "B"}\n{"id": "c", "text": "C"}\n'
+    )
+    (tmp_path / "cache").mkdir()
+    words = ("--query", "egg", "--corpus", moved, "--cache", tmp_path / "cache", "--json")
+    found = json.loads(run_module("i3_pyserini", "search", index, *words, check=True).stdout)
+    assert sorted((hit["id"], hit["text"]) for hit in found["hits"]) == [
+        ("a", "A"),
+        ("b", "B"),
+        ("c", "C"),
+    ]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    with pytest.raises(I3Error, match="corpus and cache"):
+        search_topics(index, "topics.tsv", output=tmp_path / "run.txt", corpus=moved)
+
+
 def test_what_is_missing_is_named(index: Path, run_module: Run) -> None:
     done = run_module("i3_pyserini", "search", index)
     assert done.returncode == 2 and "query" in done.stderr and "topics and output" in done.stderr

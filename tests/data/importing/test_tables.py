@@ -78,6 +78,14 @@ def test_later_commands_know_the_metadata(table: Path, tmp_path: Path, part: str
     assert kept_fields(again) == ("price", "url")
 
 
+def test_another_corpus_beside_a_collection_has_no_metadata(table: Path, tmp_path: Path) -> None:
+    import_collection(table, output=tmp_path / "ours", keep="price", corpus_options=FIELDS)
+    for name in ("other.csv", "raw/other.csv"):
+        (tmp_path / "ours" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "ours" / name).write_text("id,text\na,x\n")
+        assert [passage.extra for passage in Corpus(tmp_path / "ours" / name)] == [{}]
+
+
 def test_values_of_json_and_parquet_keep_their_types(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"id": "a", "text": "x", "n": 1, "f": 0.5, "b": True, "s": "12", "l": ["u"], "m": 1},
