@@ -38,6 +38,7 @@ class WideEncoder:
 
     dimension = WIDE
     batch_tokens = 1 << 16
+    at_once = 1
 
     def describe(self) -> EncoderRecord:
         """See `EncoderSource`."""

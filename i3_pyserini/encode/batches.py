@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from i3_pyserini.encode.job import Job
+from i3_pyserini.formats.passage_fields import Passage
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
@@ -88,12 +89,19 @@ def encode_ids(
     Returns:
         float32 or float16 [N, H], in the order given.
     """
+    from i3_pyserini.encode.parallel import in_parallel  # noqa: PLC0415  (torch)
+
     vectors = np.empty((len(ids), encoder.dimension), dtype=how.store_dtype)
     tokens = how.tokens or encoder.batch_tokens
-    for rows in token_batches([len(one) for one in ids], tokens, how.passages):
+
+    def encode(rows: list[int]) -> int:
         with np.errstate(over="ignore"):  # the writer of the part checks for infinite values
             vectors[rows] = encoder.vectors([ids[row] for row in rows])
-        progress(len(rows))
+        return len(rows)
+
+    batches = list(token_batches([len(one) for one in ids], tokens, how.passages))
+    for passages in in_parallel(encode, batches, encoder.at_once):
+        progress(passages)
     return vectors
 
 
@@ -136,6 +144,17 @@ def tokenise(
     passages = list(job.passages(number))
     if len(passages) < job.parts[number].passages:
         raise job.changed()
+    return [passage.docid for passage in passages], *passage_ids(encoder, passages, with_titles)
+
+
+def passage_ids(
+    encoder: "DocumentEncoder", passages: Sequence[Passage], with_titles: bool
+) -> tuple[Ids, int | None]:
+    """Tokenizes passages.
+
+    Returns:
+        The token ids, and the number of truncated passages (see `tokenise`).
+    """
     ids: Ids = []
     cut: int | None = 0
     for start in range(0, len(passages), TOKENISED):
@@ -145,7 +164,7 @@ def tokenise(
         more = getattr(found, "cut", None)
         cut = None if cut is None or more is None else cut + more
         ids += found
-    return [passage.docid for passage in passages], ids, cut
+    return ids, cut
 
 
 def _next(

@@ -1,6 +1,7 @@
 """Runs a model with torch or OpenVINO in one of three precisions."""
 
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.devices import limit_torch
 from i3_pyserini.model.loading import quiet_transformers
@@ -123,7 +125,7 @@ def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
             {
                 "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[dtype],
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": batches_at_once(torch.device("cpu")),
             },
         )
     except Exception as error:  # its exceptions have no common class
@@ -131,10 +133,12 @@ def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
         raise I3Error(
             f"OpenVINO does not support this model ({reason}); use --backend torch"
         ) from error
-    request = compiled.create_infer_request()
+    own = threading.local()  # a request cannot be shared by threads
 
     def run(ids: Ids, mask: Ids) -> Vectors:
-        vectors: Vectors = request.infer([ids, mask], share_inputs=True)[0]
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        vectors: Vectors = own.request.infer([ids, mask], share_inputs=True)[0]
         return vectors
 
     return run

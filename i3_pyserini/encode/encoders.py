@@ -3,15 +3,17 @@
 They need no pyserini: its searchers take any object with these methods.
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from i3_pyserini.encode.compute import passage_function
+from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.model.devices import torch_device
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
@@ -19,6 +21,7 @@ from i3_pyserini.model.settings import (
     QUERY_ENCODER,
 )
 from i3_pyserini.model.texts import TokenIds
+from i3_pyserini.model.tokenizer import I3Tokenizer
 
 CPU_TOKENS, GPU_TOKENS = (
     1024,
@@ -35,10 +38,14 @@ class DocumentEncoder(Protocol):
     Attributes:
         dimension: the vectors' dimension, H.
         batch_tokens: recommended tokens per batch with padding.
+        at_once: recommended number of batches that several threads encode at once.
     """
 
     dimension: int
     batch_tokens: int
+
+    @property
+    def at_once(self) -> int: ...  # noqa: D102
 
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
@@ -83,7 +90,13 @@ class PassageEncoder:
     ) -> None:
         self._run = passage_function(module, device, dtype, backend)
         self._pad_id = padding_id(tokenizer)
+        self._device = device
         self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
+
+    @property
+    def at_once(self) -> int:
+        """See `DocumentEncoder`."""
+        return batches_at_once(self._device)
 
     def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
         """The ids of N passages, with special tokens, truncated to the model's length."""
@@ -135,13 +148,33 @@ class I3DocumentEncoder(PassageEncoder):
         backend: str = "torch",
         **_: Any,
     ) -> None:
-        self.device = torch_device(device)
-        model, self.tokenizer = load_model_directory(model_name)
+        model, tokenizer = load_model_directory(model_name)
+        self._use(model, tokenizer, torch_device(device), "fp16" if fp16 else dtype, backend)
+
+    @classmethod
+    def of(cls, model: I3Retriever, tokenizer: I3Tokenizer, dtype: str = "fp32") -> Self:
+        """The encoder of a model in memory, such as one in training; it uses a copy.
+
+        Args:
+            model: the model, on the device to use.
+            tokenizer: its tokenizer.
+            dtype: "fp32", "bf16" or "fp16".
+        """
+        encoder = cls.__new__(cls)
+        encoder._use(copy.deepcopy(model), tokenizer, model.device, dtype, "torch")
+        return encoder
+
+    def _use(
+        self,
+        model: I3Retriever,
+        tokenizer: I3Tokenizer,
+        device: torch.device,
+        dtype: str,
+        backend: str,
+    ) -> None:
+        self.device, self.tokenizer = device, tokenizer
         self.dimension: int = model.config.hidden_size
-        module = _I3Passages(model)
-        hf_tokenizer = self.tokenizer.tokenizer
-        dtype = "fp16" if fp16 else dtype
-        super().__init__(module, hf_tokenizer, self.device, dtype, backend)
+        super().__init__(_I3Passages(model), tokenizer.tokenizer, device, dtype, backend)
 
     def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
         """The ids of N passages through the model's template; see `DocumentEncoder`."""

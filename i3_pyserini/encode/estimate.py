@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, token_batches
 from i3_pyserini.encode.encoders import DocumentEncoder
+from i3_pyserini.encode.parallel import in_parallel
 from i3_pyserini.encode.runner import Encoding, bytes_of_parts
 from i3_pyserini.encode.scan import place_of_byte, size_of
 from i3_pyserini.encode.spec import EncoderSource
@@ -126,15 +127,20 @@ def measure(encoder: DocumentEncoder, sample: Sample, how: Batching) -> Speed:
     lengths = [len(one) for one in ids]
     batches = list(token_batches(lengths, how.tokens or encoder.batch_tokens, how.passages))
     random.Random(0).shuffle(batches)  # noqa: S311  (no secret)
-    encoder.vectors([ids[row] for row in batches[0]])
+
+    def encode(rows: list[int]) -> int:
+        return len(encoder.vectors([ids[row] for row in rows]))
+
+    encode(batches[0])
     done: list[int] = []
     start = time.perf_counter()
-    for rows in batches:
-        encoder.vectors([ids[row] for row in rows])
+    encoded = in_parallel(encode, batches, encoder.at_once)
+    for rows, _ in zip(batches, encoded, strict=True):
         done += rows
         if time.perf_counter() - start > SECONDS:
             break
     seconds = time.perf_counter() - start
+    encoded.close()
     return Speed(len(done), sum(lengths[row] for row in done), seconds)
 
 

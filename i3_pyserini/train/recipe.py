@@ -224,7 +224,7 @@ class ValidationRecipe(_Section):
         every_steps: steps between validations; null for once an epoch.
         patience: stop after this many validations without improvement; null for never.
         hits: passages ranked per query.
-        batch_size: texts encoded at once.
+        batch_size: maximum texts per batch.
     """
 
     topics: Path

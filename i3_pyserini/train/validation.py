@@ -1,4 +1,4 @@
-"""Validation in training: encode, rank, and measure with ir-measures."""
+"""Validation in training: encode as `encode` does, rank, and measure with ir-measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from i3_pyserini.data.queries import read_queries
+from i3_pyserini.encode.batches import Batching, encode_ids, passage_ids
+from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.measures import choose_measures
@@ -25,6 +27,7 @@ from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.recipe import DataRecipe, ValidationRecipe
 
 WINDOW = 4096
+DTYPES = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}  # by the name of accelerate
 Hit = tuple[str, str, float]  # query id, passage id, score
 
 
@@ -100,9 +103,11 @@ class Validator:
         """
         model.eval()
         qids = list(self.queries)
-        queries = self._encode(model, accelerator, [self.queries[qid] for qid in qids])
+        queries = self._query_vectors(model, [self.queries[qid] for qid in qids])
+        precision = DTYPES[accelerator.mixed_precision]
+        encoder = I3DocumentEncoder.of(model, self.tokenizer, precision)
         rank = self._rank if self.pool is None else self._rerank
-        hits = rank(model, accelerator, qids, queries)
+        hits = rank(encoder, accelerator, qids, queries)
         if not accelerator.is_main_process:
             return None
         rows = pl.DataFrame(hits, schema=SCHEMA, orient="row")
@@ -111,7 +116,7 @@ class Validator:
         return Run.of("validation", best)
 
     def _rank(
-        self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
+        self, encoder: I3DocumentEncoder, accelerator: Accelerator, qids: list[str], queries: Tensor
     ) -> list[Hit]:
         """The best of all passages; each device encodes a part of them."""
         size, rank = len(self.store), accelerator.process_index
@@ -121,7 +126,7 @@ class Validator:
         starts = range(int(bounds[rank]), int(bounds[rank + 1]), WINDOW)
         for start in tqdm(starts, desc="validate", unit=" windows", delay=10, leave=False):
             stop = min(start + WINDOW, int(bounds[rank + 1]))
-            vectors = self._encode(model, accelerator, self.store.slice(start, stop))
+            vectors = self._passage_vectors(encoder, self.store.slice(start, stop))
             own = torch.arange(start, stop, device=rows.device).expand(len(qids), -1)
             best, rows = _best(
                 torch.cat([best, queries @ vectors.T], dim=1),
@@ -143,13 +148,13 @@ class Validator:
         ]
 
     def _rerank(
-        self, model: I3Retriever, accelerator: Accelerator, qids: list[str], queries: Tensor
+        self, encoder: I3DocumentEncoder, accelerator: Accelerator, qids: list[str], queries: Tensor
     ) -> list[Hit]:
         """The pool's passages with their scores; each device encodes a part of them."""
         assert self.pool is not None  # noqa: S101  (`search` looked)
         pids = sorted({pid for pool in self.pool.values() for pid in pool})
         pids = pids[accelerator.process_index :: accelerator.num_processes]
-        vectors = self._encode(model, accelerator, [self._text(pid) for pid in pids])
+        vectors = self._passage_vectors(encoder, [self._text(pid) for pid in pids])
         row = {pid: number for number, pid in enumerate(pids)}
         hits: list[Hit] = []
         for qid, query in zip(qids, queries, strict=True):
@@ -164,32 +169,22 @@ class Validator:
             raise I3Error(f"{self.recipe.pool}: passage {pid} is not in the collection")
         return text
 
+    def _passage_vectors(self, encoder: I3DocumentEncoder, passages: Sequence[Passage]) -> Tensor:
+        """Vectors [N, H] on the model's device, as `encode` computes them."""
+        ids, _ = passage_ids(encoder, passages, with_titles=True)
+        vectors = encode_ids(encoder, ids, Batching(passages=self.recipe.batch_size))
+        return torch.from_numpy(vectors).to(encoder.device)
+
     @torch.inference_mode()
-    def _encode(
-        self, model: I3Retriever, accelerator: Accelerator, texts: Sequence[str | Passage]
-    ) -> Tensor:
-        """Vectors [N, H] of queries (strings) or passages, encoded in the order of length."""
-        lengths = [len(text if isinstance(text, str) else text.text) for text in texts]
-        order = sorted(range(len(texts)), key=lengths.__getitem__)
+    def _query_vectors(self, model: I3Retriever, texts: Sequence[str]) -> Tensor:
+        """Vectors [Q, H] of queries, in single precision as in a search, in the order of length."""
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         parts = []
         for start in range(0, len(order), self.recipe.batch_size):
             chosen = [texts[row] for row in order[start : start + self.recipe.batch_size]]
-            with accelerator.autocast():
-                parts.append(self._vectors(model, chosen).float())
-        if not parts:
-            return torch.empty(0, model.config.hidden_size, device=accelerator.device)
-        return torch.cat(parts)[torch.argsort(torch.tensor(order, device=accelerator.device))]
-
-    def _vectors(self, model: I3Retriever, texts: Sequence[str | Passage]) -> Tensor:
-        queries = [text for text in texts if isinstance(text, str)]
-        if queries:
-            return model.encode_queries(**self.tokenizer.queries(queries).to(model.device))
-        passages = [text for text in texts if isinstance(text, Passage)]
-        batch = self.tokenizer.passages(
-            [passage.text for passage in passages], [passage.title for passage in passages]
-        ).to(model.device)
-        vectors: Tensor = model.encode_passages(**batch)["vectors"]
-        return vectors
+            batch = self.tokenizer.queries(chosen).to(model.device)
+            parts.append(model.encode_queries(**batch).float())
+        return torch.cat(parts)[torch.argsort(torch.tensor(order, device=model.device))]
 
 
 def _best(scores: Tensor, rows: Tensor, hits: int) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ class LengthEncoder:
 
     dimension = 2
     batch_tokens = 64
+    at_once = 1
 
     def __init__(self, bad: str | None = None) -> None:
         self.bad = bad
