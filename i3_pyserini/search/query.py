@@ -1,64 +1,103 @@
 """Searches for one query, whose hits are shown instead of written."""
 
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 import faiss
 
 from i3_pyserini.encode.flags import QueryOptions
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.paths import AnyPath
+from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.search.found import FoundPassages, PassageHit
-from i3_pyserini.search.opened import Index
+from i3_pyserini.search.opened import open_index
+from i3_pyserini.search.options import SearchParameters
 from i3_pyserini.search.searchable import LoadedCollection
 
 
-def query_index(index: Index, query: str, k: int, threads: int | None) -> FoundPassages:
-    """The hits of a query in an index directory.
+@dataclass(frozen=True)
+class Asked:
+    """A query and how it is searched.
 
-    Args:
-        index: the index.
-        query: the query.
-        k: number of hits.
-        threads: number of threads; None for all cores.
-
-    Raises:
-        I3Error: see `Index.search`.
-    """
-    if threads:
-        faiss.omp_set_num_threads(threads)
-    return FoundPassages(query, tuple(index.search(query, k)))
-
-
-def query_collection(
-    address: str,
-    collection: str,
-    query: str,
-    k: int,
-    model: str | None,
-    queries: QueryOptions,
-    filter: str | None,  # noqa: A002  (the option's name)
-) -> FoundPassages:
-    """The hits of a query in a collection of a vector engine, which has metadata but no texts.
-
-    Args:
-        address: of the engine.
-        collection: its name.
+    Attributes:
         query: the query.
         k: number of hits.
         model: directory or hub name of the query model; None for that of the manifest.
         queries: query encoder settings.
+        corpus: the encoded corpus; None for the one in the manifest.
+        cache: folder for its text store; None for that of the corpus.
+        threads: number of threads; None for all cores.
+    """
+
+    query: str
+    k: int
+    model: str | None
+    queries: QueryOptions
+    corpus: AnyPath | None
+    cache: AnyPath | None
+    threads: int | None
+
+
+def query_index(asked: Asked, index: str, parameters: SearchParameters) -> FoundPassages:
+    """The hits of a query in an index directory.
+
+    Args:
+        asked: the query.
+        index: the directory.
+        parameters: parameters of an approximate index.
+
+    Raises:
+        I3Error: see `open_index`.
+    """
+    if asked.threads:
+        faiss.omp_set_num_threads(asked.threads)
+    opened = open_index(
+        index,
+        model=asked.model,
+        queries=asked.queries,
+        parameters=parameters,
+        corpus=asked.corpus,
+        cache=asked.cache,
+    )
+    return FoundPassages(asked.query, tuple(opened.search(asked.query, asked.k)))
+
+
+def query_collection(
+    asked: Asked,
+    address: str,
+    collection: str,
+    filter: str | None,  # noqa: A002  (the option's name)
+) -> FoundPassages:
+    """The hits of a query in a collection of a vector engine.
+
+    Metadata are those of the engine; titles and texts are those of `asked.corpus`, if it is given.
+
+    Args:
+        asked: the query.
+        address: of the engine.
+        collection: its name.
         filter: a condition on metadata, in the engine's language; None for none.
 
     Raises:
         I3Error: the collection cannot be searched, or the condition is invalid.
     """
-    with closing(LoadedCollection(address, collection, k, filter)) as passages:
-        passages.load_encoder(queries.flags(model), None)
-        hits, docids = passages.search(passages.vectors_of([query]), k)
+    texts = _texts(asked)
+    with closing(LoadedCollection(address, collection, asked.k, filter)) as passages:
+        passages.load_encoder(asked.queries.flags(asked.model), asked.threads)
+        hits, docids = passages.search(passages.vectors_of([asked.query]), asked.k)
         (found,) = hits.named(docids)
         metadata = passages.metadata([hit.docid for hit in found])
-    return FoundPassages(
-        query,
-        tuple(
-            PassageHit(docid, score, rank, metadata=metadata.get(docid, {}))
-            for rank, (docid, score) in enumerate(found, start=1)
-        ),
-    )
+    shown = []
+    for rank, (docid, score) in enumerate(found, start=1):
+        passage = texts.get(docid) if texts else None
+        title, text = (passage.title, passage.text) if passage else (None, None)
+        shown.append(PassageHit(docid, score, rank, title, text, metadata.get(docid, {})))
+    return FoundPassages(asked.query, tuple(shown))
+
+
+def _texts(asked: Asked) -> TextStore | None:
+    if asked.corpus is None:
+        return None
+    cache = None if asked.cache is None else Path(asked.cache)
+    return open_store(Corpus(Path(asked.corpus)), cache)

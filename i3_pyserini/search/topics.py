@@ -101,21 +101,12 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
             raise I3Error(
                 "query shows hits and writes no run; omit topics, output and their options"
             )
-        from i3_pyserini.search.opened import open_index
-        from i3_pyserini.search.query import query_collection, query_index
+        from i3_pyserini.search.query import Asked, query_collection, query_index
 
-        k, place = hits or SHOWN, fspath(index)
+        asked = Asked(query, hits or SHOWN, name, queries, corpus, cache, threads)
         if collection:
-            return query_collection(place, collection, query, k, name, queries, filter)
-        opened = open_index(
-            place,
-            model=name,
-            queries=queries,
-            parameters=parameters,
-            corpus=corpus,
-            cache=cache,
-        )
-        return query_index(opened, query, k, threads)
+            return query_collection(asked, fspath(index), collection, filter)
+        return query_index(asked, fspath(index), parameters)
     if corpus is not None or cache is not None:
         raise I3Error("corpus and cache are for the texts of query's hits; a run has none")
     if topics is None or output is None:

@@ -11,7 +11,6 @@ import pytest
 
 from i3_pyserini.data import import_collection
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.search import search_topics
 from i3_pyserini.search.searcher import Searcher
 from tests.conftest import Run
@@ -157,7 +156,10 @@ def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
     done = run_module(*searched, "--query", "hot egg", "--json", check=True)
     found = json.loads(done.stdout)["hits"]
     assert sorted(hit["metadata"]["price"] for hit in found) == list(range(7))
-    assert read_manifest(place / "index").encoder.name
+    assert {(hit["title"], hit["text"]) for hit in found} == {(None, None)}
+    done = run_module(*searched, "--query", "hot egg", "--json", "--corpus", corpus, check=True)
+    texts = {line["id"]: line["text"] for line in lines}
+    assert all(hit["text"] == texts[hit["id"]] for hit in json.loads(done.stdout)["hits"])
     run = tmp_path / "run.txt"
     run_module(*searched, place / "topics.tsv", "--output", run, check=True)
     assert {line.split()[2] for line in run.read_text().splitlines()} == {f"d{n}" for n in range(7)}
