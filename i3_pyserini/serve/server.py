@@ -107,6 +107,8 @@ def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) 
 
     from i3_pyserini.serve.app import make_app
 
+    # Loads what the first query would wait for.
+    passages.search("water", 1, next(iter(passages.views)))
     app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
     port = listening.getsockname()[1]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (stop with Ctrl-C)", flush=True)

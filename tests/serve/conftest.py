@@ -14,7 +14,7 @@ LONG = "light " + "plant " * 200 + "photosynthesis"
 TEXTS = {
     "eggs": "how long to boil an egg in hot water",
     "plant": LONG,
-    "evil": f"water {SCRIPT} <img src=x onerror=\"document.title='taken over'\">",
+    "evil": f"water {SCRIPT} <img src=x onerror=\"document.title='taken over'\"> {'y' * 300}",
     "<b>&id": "cold water",
 }
 
