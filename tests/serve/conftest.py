@@ -10,11 +10,11 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from tests.search.test_searcher import write_index
 
 SCRIPT = "<script>document.title='taken over'</script>"
-LONG = "light " + "plant " * 200 + "photosynthesis"
+LONG = "light " + "plant " * 200 + "photosynthesis " + "y" * 300
 TEXTS = {
     "eggs": "how long to boil an egg in hot water",
     "plant": LONG,
-    "evil": f"water {SCRIPT} <img src=x onerror=\"document.title='taken over'\"> {'y' * 300}",
+    "evil": f"water {SCRIPT} <img src=x onerror=\"document.title='taken over'\">",
     "<b>&id": "cold water",
 }
 
