@@ -55,6 +55,11 @@ def encoder_for(
     if not name or (not flags.encoder and made_by.kind == "imported"):
         raise I3Error(f"{place}: its manifest names no model; give the model that encoded it")
     kind = flags.kind or _kind(name, made_by)
+    if kind == "auto" and made_by.kind == "i3" and kind_of(name) == "i3":
+        # As stock search is told of it: --encoder MODEL/query_encoder --encoder-class auto, with
+        # the pooling, which must not contradict the manifest.
+        _settings(name, made_by, place, flags)
+        kind, flags = "i3", replace(flags, pooling=None, l2_norm=None, prefix=None)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
         raise I3Error("pooling, l2_norm and query_prefix are in an I³ model's configuration")
     settings = None if kind == "i3" else _settings(name, made_by, place, flags)

@@ -63,6 +63,15 @@ def ranking(text: str) -> list[tuple[str, str, float]]:
     return [(row[0], row[2], float(row[4])) for row in rows]
 
 
+def test_the_words_of_stock_search_give_the_same_hits(place: Path, search: Any) -> None:
+    """Its encoder is the folder of the query encoder, with a class and flags."""
+    own = ("--index", place / "index")
+    stock = (*own, "--encoder", place / "model" / "query_encoder", "--encoder-class", "auto")
+    assert search(*stock) == search(*stock, "--pooling", "cls") == search(*own)
+    code, said = search(*stock, "--pooling", "mean")
+    assert code == 2 and "contradicts the manifest" in said
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_java()[0] is None, reason="stock Pyserini needs Java")
 def test_hits_are_those_of_stock_search(
