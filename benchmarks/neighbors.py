@@ -3,9 +3,9 @@
     python -m benchmarks.neighbors [--busy 0 1 3] [--seconds 6] [--rounds 3] [--record]
 
 *Before*: no variables are set, so that torch and BLAS have a thread for each CPU that spins while
-it waits, and a batch is encoded by all threads. *After*: what commands do now. Every cell is a
-process of its own, which first loads and warms up; then the busy processes start, each an endless
-loop of Python, and it works for some seconds. A round runs every cell once, both sides in turn.
+it waits, and a batch is encoded by all threads. *After*: what commands do now. A round runs every
+side of every work once, in a process of its own. It loads and warms up, and then works for some
+seconds beside each number of busy processes, which are endless loops of Python.
 
 With t threads on c CPUs beside n busy processes the scheduler's fair share is c·t/(t+n) CPUs. The
 share is a side's speed in a round by the fair part of its own speed on the quiet machine. The
@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import cycle, product
 
 from tqdm import tqdm
 
@@ -53,11 +53,12 @@ def main() -> None:
         _measure(work, side, args.seconds)
         return
     counts = sorted({0, *args.busy})  # shares are of the quiet machine's speed
-    cells = [(work, busy, side) for work in args.works for busy in counts for side in SIDES]
-    found: dict[Cell, list[Result]] = {cell: [] for cell in cells}
-    for _ in range(args.rounds):
-        for cell in tqdm(cells, desc="round", unit=" cells"):
-            found[cell].append(_run(cell, args.seconds))
+    found: dict[Cell, list[Result]] = {
+        (work, busy, side): [] for work in args.works for busy in counts for side in SIDES
+    }
+    for work, side in tqdm([*product(args.works, SIDES)] * args.rounds, unit=" processes"):
+        for busy, result in _run(work, side, counts, args.seconds).items():
+            found[work, busy, side].append(result)
     figures = _table(found)
     if args.record:
         record = measured_now(
@@ -70,9 +71,8 @@ def main() -> None:
         save(args.record, record)
 
 
-def _run(cell: Cell, seconds: float) -> Result:
-    """A cell: units of work per second and per CPU-second."""
-    work, busy, side = cell
+def _run(work: str, side: str, counts: Sequence[int], seconds: float) -> dict[int, Result]:
+    """A process of a side: its result beside each number of busy processes."""
     command = [sys.executable, "-m", "benchmarks.neighbors", "--one", work, side]
     process = subprocess.Popen(  # noqa: S603
         [*command, "--seconds", str(seconds)],
@@ -80,17 +80,21 @@ def _run(cell: Cell, seconds: float) -> Result:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={k: v for k, v in os.environ.items() if k not in (*NUMBERS, *WAITING)},
+        env={key: text for key, text in os.environ.items() if key not in (*NUMBERS, *WAITING)},
     )
-    assert process.stdout is not None  # noqa: S101  (a pipe)
-    with process:
-        process.stdout.readline()  # it is warm
-        with _busy(busy):
-            output, _ = process.communicate("go\n")
+    found: dict[int, Result] = {}
+    with process as child:
+        assert child.stdin is not None and child.stdout is not None  # noqa: S101  (pipes)
+        if child.stdout.readline():  # it is warm
+            for busy in counts:
+                with _busy(busy):
+                    child.stdin.write("go\n")
+                    child.stdin.flush()
+                    found[busy] = json.loads(child.stdout.readline() or "null")
+            child.stdin.close()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
-    result: Result = json.loads(output)
-    return result
+    return found
 
 
 @contextmanager
@@ -105,19 +109,19 @@ def _busy(number: int) -> Iterator[None]:
 
 
 def _measure(name: str, side: str, seconds: float) -> None:
-    """Warms up, waits for a line of input, works, and prints the result."""
+    """Warms up; for each line of input, works for some seconds and prints the result."""
     if side == "after":
         set_threads()
     work = {"encode": _encode, "train": _train, "search": _search}[name](side == "after")
     for _ in range(2):
         work()
     print("warm", flush=True)
-    sys.stdin.readline()
-    start, cpu, done = time.perf_counter(), _cpu(), 0
-    while time.perf_counter() - start < seconds:
-        done += work()
-    wall, cpu = time.perf_counter() - start, _cpu() - cpu
-    print(json.dumps({"rate": done / wall, "per_cpu": done / cpu}))
+    for _ in sys.stdin:
+        start, before, done = time.perf_counter(), _cpu(), 0
+        while time.perf_counter() - start < seconds:
+            done += work()
+        wall, cpu = time.perf_counter() - start, _cpu() - before
+        print(json.dumps({"rate": done / wall, "per_cpu": done / cpu}), flush=True)
 
 
 def _cpu() -> float:
@@ -213,7 +217,8 @@ def _table(found: dict[Cell, list[Result]]) -> list[Figure]:
         before = found[work, busy, "before"]
         ratios = [one["rate"] / other["rate"] for one, other in zip(results, before, strict=True)]
         row += [spread(f"{name}, times before", ratios, "times before", 2)] * (side == "after")
-        print(f"| {work} | {busy} | {side} | {' | '.join(map(str, row))} |")
+        shown = [*map(str, row), *[""] * (side == "before")]
+        print(f"| {work} | {busy} | {side} | {' | '.join(shown)} |")
         figures += row
     return figures
 
