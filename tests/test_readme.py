@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand there."""
+"""The commands of the README and of docs/model.md, run as they stand there."""
 
 import json
 import os
@@ -8,23 +8,25 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
+from tests.letters import write_collection as write_letters
 
 ROOT = Path(__file__).parents[1]
 
 
-def block(heading: str, language: str = "") -> str:
-    """The first code block under a heading of the README."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
+def block(heading: str, language: str = "", page: str = "README.md") -> str:
+    """The first code block under a heading of a page."""
+    section = (ROOT / page).read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     return next(str(code) for name, code in blocks if name == language)
 
 
 @pytest.mark.slow
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
-    code = block("The model in Python", "python").replace("path/or/hub-name", tiny_bert)
+    code = block("In Python", "python", "docs/model.md").replace("path/or/hub-name", tiny_bert)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
     )
@@ -55,25 +57,68 @@ def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.slow
 def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -> None:
-    runs = []
-    for language in ("python", ""):
-        folder = tmp_path / (language or "shell")
-        folder.mkdir()
-        write_collection(folder)
-        code = block("In Python and in a shell", language)
-        if language:
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd=folder,
-            )
-        else:
-            done = shell(code.replace("MINILM", minilm), folder)
-        assert done.returncode == 0, done.stderr
-        runs.append((folder / "run.txt").read_text())
-    assert runs[0] == runs[1] != ""
+    write_collection(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", block("In Python", "python")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    commands = (
+        f"i3-pyserini model create {minilm} --output MODEL2\n"
+        "i3-pyserini encode corpus.jsonl --model MODEL2 --output INDEX2\n"
+        "i3-pyserini search INDEX2 topics.tsv --output run2.txt\n"
+    )
+    done = shell(commands, tmp_path)
+    assert done.returncode == 0, done.stderr
+    runs = [
+        [line.split()[:5] for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("run.txt", "run2.txt")
+    ]
+    assert runs[0] == runs[1] != []
+
+
+BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest.mark.slow
+def test_from_a_table_of_texts_to_hits_and_a_page(minilm: str, tmp_path: Path) -> None:
+    rows = ["sku,title,body,price,url", "a1,Broken,<p>My parcel came broken.</p>,3,https://a.b/1"]
+    rows.append("a2,Late,My parcel is late.,4,https://a.b/2")
+    (tmp_path / "faq.csv").write_text("\n".join(rows))
+    commands = block("I have a table of texts").replace(BACKBONE, minilm)
+    commands = commands.replace("data import faq.csv", "data import faq.csv --docid-field sku")
+    served = "i3-pyserini serve INDEX\n"
+    assert commands.endswith(served)
+    done = shell(commands.removesuffix(served), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a1" in done.stdout and "https://a.b/1" in done.stdout and "<p>" not in done.stdout
+    page = served_page("INDEX", tmp_path)
+    assert "2 passages" in page and "all-MiniLM-L6-v2" in page
+
+
+def served_page(index: str, folder: Path) -> str:
+    """The page that `serve` shows first."""
+    words = [sys.executable, "-m", "i3_pyserini", "serve", index, "--port", "0"]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            lines = iter(server.stdout.readline, "")
+            address = next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+            return requests.get(address, timeout=60).text
+        finally:
+            server.terminate()
+
+
+@pytest.mark.slow
+def test_from_judgments_to_a_comparison(tiny_bert: str, tmp_path: Path) -> None:
+    write_letters(tmp_path / "my-beir-folder")
+    commands = block("I have judgments").replace(BACKBONE, tiny_bert)
+    done = shell(commands.rstrip() + " --steps 2 --batch-size 4\n", tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "I³ released" in done.stdout and (tmp_path / "results" / "report.html").is_file()
 
 
 @pytest.mark.slow
@@ -83,7 +128,7 @@ def test_own_commands(tiny_bert: str, tmp_path: Path) -> None:
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, tmp_path / "MODEL")
     write_collection(tmp_path)
-    done = shell(block("With Pyserini's own commands"), tmp_path)
+    done = shell(block("With stock Pyserini"), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     table = done.stdout.splitlines()[-2:]
     assert table[0].split() == ["run", "RR@10", "nDCG@10", "R@1000"]
@@ -106,7 +151,7 @@ def test_two_commands() -> None:
 
 
 def test_checkpoint_commands_have_these_flags() -> None:
-    text = block("Released checkpoints")
+    text = block("Original checkpoints", page="docs/model.md")
     for module in re.findall(r"python -m (\S+)", text):
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True

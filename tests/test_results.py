@@ -1,4 +1,4 @@
-"""What README.md quotes is what was measured: its figures against `benchmarks/results`.
+"""What README.md and docs/speed.md quote was measured: their figures against `benchmarks/results`.
 
 A comment `<!-- results: NAME, NAME -->` ends a block that begins at its heading or at the comment
 before. Every number of the block must be a figure of these records, rounded, or one of their set-up
@@ -27,14 +27,15 @@ from benchmarks.record import (
 from i3_pyserini.errors import I3Error
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/speed.md")
 RECORDS = load_all()
 MARK = re.compile(r"^<!-- results: (.+) -->$", re.MULTILINE)
 HEADING = re.compile(r"^## ", re.MULTILINE)
 # What looks like a figure and is none; `p < .05` is a level that was chosen.
 OTHER = re.compile(
     r"^\$ .*$|^step \d+: epoch.*$|`[^`\n]+`|\d{4}-\d\d-\d\d"
-    r"|Python \d\.\d+(?:\.\d+)?|\d+\.\d+\.\d+\S*|arXiv \S+|p < \.\d+|\(docs/\S+\)|\b\d+ layers",
+    r"|Python \d\.\d+(?:\.\d+)?|\d+\.\d+\.\d+\S*|arXiv \S+|p < \.\d+|\(docs/\S+\)|\b\d+ layers"
+    r"|95% interval|< 0\.001\b",
     re.MULTILINE,
 )
 NUMBER = re.compile(
@@ -82,7 +83,7 @@ def _is_known(word: str, known: list[tuple[float, int]], chosen: set[float]) -> 
     )
 
 
-BLOCKS = blocks(README)
+BLOCKS = [block for name in PAGES for block in blocks((ROOT / name).read_text(encoding="utf-8"))]
 COVERED = [block for block in BLOCKS if block[1]]
 
 
@@ -121,7 +122,7 @@ def test_a_changed_figure_is_noticed(block: tuple[str, list[str], str]) -> None:
 def test_no_figure_stands_without_a_record(block: tuple[str, list[str], str]) -> None:
     heading, _, text = block
     found = [word for word in numbers(text) if "." in word]
-    assert not found, f"README.md, {heading}: name the record below {found[0]}"
+    assert not found, f"{heading}: name the record below {found[0]}"
 
 
 def test_the_readme_names_records() -> None:

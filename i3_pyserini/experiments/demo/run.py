@@ -50,11 +50,11 @@ QUICK = Size(
     folder="quick",
     packages=("stdlib",),
     about="Python's library",
-    limit=800,
+    limit=600,
     splits={"dev": range(1), "test": range(1, 4), "train": range(4, PARTS)},
-    steps=20,
+    steps=16,
     query_length=32,
-    passage_length=96,
+    passage_length=64,
     batch_size=16,
 )
 FULL = Size(
