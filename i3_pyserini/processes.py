@@ -4,19 +4,20 @@ A failure is one `I3Error`. Only `stock/lucene_bm25.py` starts a process otherwi
 with one, which ends when its standard input does.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from subprocess import DEVNULL, PIPE, STDOUT
 from types import FrameType, MappingProxyType
 
 from i3_pyserini.errors import I3Error, StoppedError
 
-__all__ = ["DEVNULL", "PIPE", "STDOUT", "python", "run", "run_or_fail"]
+__all__ = ["DEVNULL", "PIPE", "STDOUT", "Worker", "python", "run", "run_or_fail"]
 NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -104,6 +105,62 @@ def run_or_fail(
             print(done.stdout, file=sys.stderr)
         raise I3Error(f"{failed} (exit code {done.returncode}); {advice}")
     return done.stdout or ""
+
+
+class Worker:
+    """A process that runs commands of ours one after the other, with one import of torch for all.
+
+    Args:
+        stdout: file descriptor for what the commands print. Default: that of this process.
+        stderr: likewise.
+
+    Raises:
+        I3Error: it cannot be started.
+
+    Attributes:
+        pid: its number.
+    """
+
+    def __init__(self, stdout: int | None = None, stderr: int | None = None) -> None:
+        receive, send = os.pipe()
+        words = python("i3_pyserini.worker", str(send))
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (our own program)
+                words, stdin=PIPE, stdout=stdout, stderr=stderr, text=True, pass_fds=[send]
+            )
+        except OSError as error:
+            os.close(receive)
+            raise I3Error(f"{words[0]} cannot be run ({error.strerror})") from error
+        finally:
+            os.close(send)
+        self._replies = os.fdopen(receive)
+        self.pid = self._process.pid
+
+    def close(self) -> None:
+        """Ends the process, after the command that it runs."""
+        with suppress(BrokenPipeError):
+            self._process.communicate()
+        self._replies.close()
+
+    def run(self, words: Sequence[str]) -> int:
+        """Runs a command to its end.
+
+        Args:
+            words: of `i3-pyserini`.
+
+        Returns:
+            Its exit code; that of the process if the process ended.
+
+        Raises:
+            StoppedError: SIGTERM came; the process was sent it too.
+        """
+        assert self._process.stdin  # noqa: S101  (a pipe)
+        with _ending_with_us(self._process):
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(f"{json.dumps(list(words))}\n")
+                self._process.stdin.flush()
+            reply = self._replies.readline()
+        return int(reply) if reply else self._process.wait() or 1
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from i3_pyserini.experiments import comparison, runner
 from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.experiments.compare_inputs import Options
 from i3_pyserini.experiments.compared import Agreement, Comparison
+from i3_pyserini.processes import Worker
 from i3_pyserini.stock.java import Java
 from tests.letters import write_collection
 from tests.worlds.commands import attempt
@@ -46,17 +47,28 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """Commands that plans ran, in this process; there seems to be Java, but SQLite has its part."""
     commands: list[list[str]] = []
 
-    def start(words: list[str], *_: object, **__: object) -> str:
-        assert words[:2] == [sys.executable, "-m"]
-        program, *arguments = words[2:]
-        commands.append(arguments if program == "i3_pyserini" else [program, *arguments])
-        if program == STOCK:
-            program = "i3_pyserini.search"  # accepts its command line
+    def attempted(program: str, arguments: Sequence[str]) -> None:
         done = attempt(program, *("sqlite" if w == "lucene" else w for w in arguments))
         assert not done.code, done.err
+
+    def start(words: list[str], *_: object, **__: object) -> str:
+        assert words[:3] == [sys.executable, "-m", STOCK]
+        commands.append(words[2:])
+        attempted("i3_pyserini.search", words[3:])  # accepts its command line
         return ""
 
+    class Here(Worker):
+        def __init__(self, *_: object) -> None: ...
+
+        def close(self) -> None: ...
+
+        def run(self, words: Sequence[str]) -> int:
+            commands.append([*words])
+            attempted("i3_pyserini", words)
+            return 0
+
     monkeypatch.setattr(runner, "run_or_fail", start)
+    monkeypatch.setattr(runner, "Worker", Here)
     monkeypatch.setattr(f"{LUCENE}.find_java", lambda: (JAVA, []))
     yield commands
 

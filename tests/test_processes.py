@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
-from i3_pyserini.processes import PIPE, python, run, run_or_fail
+from i3_pyserini.processes import PIPE, Worker, python, run, run_or_fail
 
 SLEEP = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
@@ -65,3 +67,26 @@ def test_variables_are_added_to_our_own(monkeypatch: pytest.MonkeyPatch) -> None
     done = run([sys.executable, "-c", code], {"MORE": "2"}, stdout=PIPE)
     assert (done.returncode, done.stdout) == (0, "1 2\n")
     assert python("json.tool", "-h") == [sys.executable, "-m", "json.tool", "-h"]
+
+
+def test_a_worker_runs_commands_one_after_the_other(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        worker = Worker(log.fileno(), log.fileno())
+        codes = [worker.run([word]) for word in ("--version", "nothing", "--version")]
+        pid = worker.pid
+        worker.close()
+    assert codes == [0, 2, 0]
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines[0] == lines[2] == f"i3-pyserini {__version__}"
+    assert lines[1].startswith("error: nothing: no such command")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_worker_that_has_ended_is_a_failure(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        worker = Worker(log.fileno(), log.fileno())
+        assert worker.run(["--version"]) == 0
+        os.kill(worker.pid, signal.SIGKILL)
+        assert worker.run(["--version"]) == -signal.SIGKILL
+        worker.close()

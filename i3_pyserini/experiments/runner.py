@@ -1,5 +1,6 @@
 """Runs the commands of a plan in order, skips completed ones, and stops at the first failure."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import TextIO
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
-from i3_pyserini.processes import run_or_fail
+from i3_pyserini.processes import Worker, run_or_fail
 from i3_pyserini.stock.java import java_environment
 
 STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
@@ -20,6 +21,7 @@ PROGRAMS = {
     "i3-pyserini": [sys.executable, "-m", "i3_pyserini"],
     "torchrun": [sys.executable, "-m", "torch.distributed.run"],
 }
+OWN = ("python", "-m", "i3_pyserini")
 WIDTH, LAST_LINES = 60, 30
 
 
@@ -36,18 +38,19 @@ def run_plan(plan: Plan, steps: Sequence[str], dry_run: bool = False, *, log: bo
         I3Error: a command failed.
     """
     say = partial(print, file=sys.stderr if log else None, flush=True)
-    for name, found in _filled(plan, steps).items():
-        step = plan.steps[name]
-        needs = f" ({step.needs})" if step.needs else ""
-        say(f"# {name}: {step.about}{needs}")
-        for command in found:
-            say(f"$ {command}")
-            if command.done:
-                say(f"  done: {command.makes}")
-            elif not dry_run:
-                started = time.monotonic()
-                _run(command, name, STDERR if log else None)
-                say(f"  {time.monotonic() - started:,.0f} s")
+    with _Runner(STDERR if log else None) as runner:
+        for name, found in _filled(plan, steps).items():
+            step = plan.steps[name]
+            needs = f" ({step.needs})" if step.needs else ""
+            say(f"# {name}: {step.about}{needs}")
+            for command in found:
+                say(f"$ {command}")
+                if command.done:
+                    say(f"  done: {command.makes}")
+                elif not dry_run:
+                    started = time.monotonic()
+                    runner.run(command, name)
+                    say(f"  {time.monotonic() - started:,.0f} s")
 
 
 def run_quietly(plan: Plan, log: Path) -> None:
@@ -60,12 +63,12 @@ def run_quietly(plan: Plan, log: Path) -> None:
     Raises:
         I3Error: a command failed; the end of its output is printed first.
     """
-    for name, found in _filled(plan, ()).items():
-        todo = [command for command in found if not command.done]
-        shown = timed(plan.steps[name].about) if todo else nullcontext()
-        with shown, log.open("a", encoding="utf-8") as file:
-            for command in todo:
-                _run_into(file, command, name)
+    with log.open("a", encoding="utf-8") as file, _Runner(file.fileno(), file.fileno()) as runner:
+        for name, found in _filled(plan, ()).items():
+            todo = [command for command in found if not command.done]
+            with timed(plan.steps[name].about) if todo else nullcontext():
+                for command in todo:
+                    _run_logged(runner, file, command, name)
 
 
 @contextmanager
@@ -86,36 +89,62 @@ def _filled(plan: Plan, steps: Sequence[str]) -> dict[str, list[Command]]:
     return {name: list(commands(plan, name)) for name in choose_steps(plan, steps)}
 
 
-def _run_into(file: TextIO, command: Command, step: str) -> None:
+def _run_logged(runner: "_Runner", file: TextIO, command: Command, step: str) -> None:
+    """Runs a command whose output goes to a file; shows the end of it if the command fails."""
     file.write(f"$ {command}\n")
     file.flush()
-    began = file.tell()
+    began = os.fstat(file.fileno()).st_size
     try:
-        _run(command, step, file.fileno(), file.fileno())
+        runner.run(command, step)
     except I3Error:
-        with Path(file.name).open(encoding="utf-8", errors="replace") as written:
+        with Path(file.name).open("rb") as written:
             written.seek(began)
-            lines = written.read().splitlines()[-LAST_LINES:]
+            lines = written.read().decode(errors="replace").splitlines()[-LAST_LINES:]
         print("", f"$ {command}", *lines, sep="\n", file=sys.stderr)
         raise
 
 
-def _run(command: Command, step: str, stdout: int | None, stderr: int | None = None) -> None:
-    program, *arguments = command.words
-    words = [*PROGRAMS.get(program, [program]), *arguments]
-    for path in (command.makes, command.writes):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    is_stock = any(word.startswith("pyserini.") for word in arguments)
-    run_or_fail(
-        words,
-        f"step {step}: the command above failed",
-        "fix its cause; the same command then resumes there",
-        java_environment() if is_stock else {},
-        stdout=stdout,
-        stderr=stderr,
-    )
-    if command.writes is not None and command.makes is not None:
-        command.writes.replace(command.makes)
-    if command.makes is not None and not command.makes.exists():
-        raise I3Error(f"step {step}: the command above did not create {command.makes}")
+class _Runner:
+    """Runs the commands of a plan, those of ours in one process.
+
+    Args:
+        stdout: file descriptor for what they print. Default: that of this process.
+        stderr: likewise.
+    """
+
+    def __init__(self, stdout: int | None, stderr: int | None = None) -> None:
+        self._stdout, self._stderr = stdout, stderr
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> "_Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._worker is not None:
+            self._worker.close()
+
+    def run(self, command: Command, step: str) -> None:
+        """Runs a command.
+
+        Raises:
+            I3Error: it failed, or did not create what it should.
+        """
+        for path in (command.makes, command.writes):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+        failed = f"step {step}: the command above failed"
+        advice = "fix its cause; the same command then resumes there"
+        program, *arguments = command.words
+        if command.words[: len(OWN)] == OWN:
+            self._worker = self._worker or Worker(self._stdout, self._stderr)
+            if code := self._worker.run(command.words[len(OWN) :]):
+                raise I3Error(f"{failed} (exit code {code}); {advice}")
+        else:
+            words = [*PROGRAMS.get(program, [program]), *arguments]
+            is_stock = any(word.startswith("pyserini.") for word in arguments)
+            variables = java_environment() if is_stock else {}
+            run_or_fail(words, failed, advice, variables, stdout=self._stdout, stderr=self._stderr)
+        if command.writes is not None and command.makes is not None:
+            command.writes.replace(command.makes)
+        if command.makes is not None and not command.makes.exists():
+            raise I3Error(f"step {step}: the command above did not create {command.makes}")

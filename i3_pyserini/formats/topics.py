@@ -14,7 +14,7 @@ from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.lines import read_jsonl, read_tsv, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
-from i3_pyserini.formats.tables import AS_NAMED, csv_rows, read_rows
+from i3_pyserini.formats.tables import AS_NAMED, csv_rows, found_delimiter, read_rows
 
 # Names of Pyserini's and their ir_datasets counterparts.
 PYSERINI_NAMES = {
@@ -208,6 +208,8 @@ def _read_tsv(path: Path) -> Iterator[Row]:
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
+    if (mark := found_delimiter(path)) != ",":
+        note(f"{path}: columns are separated by {mark!r}")
     rows = read_rows(path, "csv", AS_NAMED)
     return _read_columns(((f"{path}, line {number}", cells) for number, cells in rows), "comma")
 

@@ -107,11 +107,19 @@ def test_an_id_may_be_a_number_and_the_querys_own_counts(tmp_path: Path) -> None
     assert read_topics(str(path)) == {"7": "fox"}
 
 
+def test_a_semicolon_between_columns_is_recognised_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "t.csv", "qid;query\nq1;fox, dog\n")
+    assert read_topics(str(path)) == {"q1": "fox, dog"}
+    assert "t.csv: columns are separated by ';'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("suffix", "content", "said"),
     [
         (".tsv", "q1\ta\nq2 b\n", "line 2: no tab"),
-        (".csv", "qid;query\nq1;fox\n", "line 1: no comma"),
+        (".csv", "qid\nq1\n", "line 1: no comma"),
         (".tsv", "q1\ta\n\nq1\tb\n", "line 3: query id 'q1' occurs a second time"),
         (".tsv", b"q1\ta\nq2\t\xff\n", "line 2: not valid UTF-8"),
         (".tsv", "q1\t \n", "line 1: the query is empty"),
