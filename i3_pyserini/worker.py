@@ -27,8 +27,13 @@ def main() -> None:
             code = end.code if isinstance(end.code, int) else 1
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(replies, f"{code}\n".encode())
+        try:
+            os.write(replies, f"{code}\n".encode())
+        except BrokenPipeError:  # killed; its command is complete
+            return
         gc.collect()  # a model that was trained is not needed any more
+        if torch := sys.modules.get("torch"):
+            torch.cuda.empty_cache()  # for stock search, which is another process
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import base64
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +59,35 @@ def overflow(browser: "Chrome") -> int:
     # Not innerWidth: a phone zooms out until the page fits.
     width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     return max(0, int(browser.execute_script(f"return {width}")))
+
+
+def picture(
+    browser: "Chrome", address: str, screen: Mapping[str, object], to: Path, height: int
+) -> None:
+    """Shows a page on a screen and writes a picture of it.
+
+    Raises:
+        SystemExit: the page is wider than the screen.
+    """
+    set_screen(browser, screen)
+    browser.get(address)
+    if wide := overflow(browser):
+        raise SystemExit(f"{to.name}: {wide} pixels are beyond the screen")
+    photograph(browser, to, height)
+    print(f"wrote {to}")
+
+
+@contextmanager
+def served(index: Path, folder: Path | None = None) -> Iterator[str]:
+    """The address of `i3-pyserini serve` for an index; `folder` is where the server is started."""
+    command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), "--port", "0"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, text=True, cwd=folder) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.terminate()
 
 
 def photograph(browser: "Chrome", picture: Path, height: int | None = None) -> None:

@@ -21,8 +21,8 @@ from i3_pyserini.data.queries import read_positives
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.experiments.demo.collection import write_collection
-from i3_pyserini.experiments.plan import Plan, StepPlan, commands, load_plan, planned
-from i3_pyserini.experiments.runner import run_plan, run_quietly
+from i3_pyserini.experiments.plan import commands, load_plan
+from i3_pyserini.experiments.runner import run_plan
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
@@ -115,30 +115,6 @@ def test_mistakes_in_a_plan_are_named(
     path = write_plan(tmp_path, plan.read_text().replace(before, after))
     with pytest.raises(I3Error, match=said):
         run_plan(load_plan(path, {}), [])
-
-
-def test_a_quiet_plan_prints_a_line_for_a_step_and_logs_the_rest(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    log, made = tmp_path / "log", tmp_path / "{made}"
-    write = "import sys; open(sys.argv[1], 'w').close(); print('written', file=sys.stderr)"
-    one = planned(made, sys.executable, "-c", write, made)
-    plan = Plan(about="a test", steps={"first": StepPlan(about="one thing", commands=[one])})
-    run_quietly(plan, log)
-    said = capfd.readouterr()
-    assert made.is_file() and said.out == "" and said.err.count("\n") == 1
-    assert said.err.startswith("one thing ...") and "written" in log.read_text()
-    run_quietly(plan, log)
-    assert not capfd.readouterr().err and log.read_text().count("$ ") == 1
-
-    fails = "print(*range(1000, 1200), sep='\\n'); raise SystemExit(3)"
-    two = planned(tmp_path / "two", sys.executable, "-c", fails)
-    steps = {**plan.steps, "second": StepPlan(about="another", commands=[two])}
-    with pytest.raises(I3Error, match=r"step second.*exit code 3"):
-        run_quietly(Plan(about="a test", steps=steps), log)
-    said = capfd.readouterr()
-    assert "\n1199\n" in said.err and "\n1001\n" not in said.err and "$ " in said.err
-    assert "\n1001\n" in log.read_text()
 
 
 def test_settings_stay_one_word_and_flags_become_several(tmp_path: Path) -> None:

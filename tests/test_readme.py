@@ -12,6 +12,7 @@ import requests
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
+from tests.browser import served
 from tests.letters import write_collection as write_letters
 
 ROOT = Path(__file__).parents[1]
@@ -90,26 +91,14 @@ def test_from_a_table_of_texts_to_hits_and_a_page(minilm: str, tmp_path: Path) -
     (tmp_path / "faq.csv").write_text("\n".join(rows))
     commands = block("I have a table of texts").replace(BACKBONE, minilm)
     commands = commands.replace("data import faq.csv", "data import faq.csv --docid-field sku")
-    served = "i3-pyserini serve INDEX\n"
-    assert commands.endswith(served)
-    done = shell(commands.removesuffix(served), tmp_path)
+    last = "i3-pyserini serve INDEX\n"
+    assert commands.endswith(last)
+    done = shell(commands.removesuffix(last), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "a1" in done.stdout and "https://a.b/1" in done.stdout and "<p>" not in done.stdout
-    page = served_page("INDEX", tmp_path)
+    with served(tmp_path / "INDEX", tmp_path) as address:
+        page = requests.get(address, timeout=60).text
     assert "2 passages" in page and "minilm" in page.lower()
-
-
-def served_page(index: str, folder: Path) -> str:
-    """The page that `serve` shows first."""
-    words = [sys.executable, "-m", "i3_pyserini", "serve", index, "--port", "0"]
-    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            lines = iter(server.stdout.readline, "")
-            address = next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-            return requests.get(address, timeout=60).text
-        finally:
-            server.terminate()
 
 
 @pytest.mark.slow

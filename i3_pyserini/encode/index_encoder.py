@@ -56,8 +56,8 @@ def encoder_for(
         raise I3Error(f"{place}: its manifest names no model; give the model that encoded it")
     kind = flags.kind or _kind(name, made_by)
     if kind == "auto" and made_by.kind == "i3" and kind_of(name) == "i3":
-        # As stock search is told of it: --encoder MODEL/query_encoder --encoder-class auto, with
-        # the pooling, which must not contradict the manifest.
+        # The flags of stock search: --encoder MODEL/query_encoder --encoder-class auto --pooling …;
+        # they must not contradict the manifest.
         _settings(name, made_by, place, flags)
         kind, flags = "i3", replace(flags, pooling=None, l2_norm=None, prefix=None)
     if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):

@@ -18,10 +18,9 @@ STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
 # The environment's own, whether or not it is activated.
 PROGRAMS = {
     "python": [sys.executable],
-    "i3-pyserini": [sys.executable, "-m", "i3_pyserini"],
     "torchrun": [sys.executable, "-m", "torch.distributed.run"],
 }
-OWN = ("python", "-m", "i3_pyserini")
+OWN = (("python", "-m", "i3_pyserini"), ("i3-pyserini",))
 WIDTH, LAST_LINES = 60, 30
 
 
@@ -135,9 +134,10 @@ class _Runner:
         failed = f"step {step}: the command above failed"
         advice = "fix its cause; the same command then resumes there"
         program, *arguments = command.words
-        if command.words[: len(OWN)] == OWN:
+        own = next((start for start in OWN if command.words[: len(start)] == start), None)
+        if own is not None:
             self._worker = self._worker or Worker(self._stdout, self._stderr)
-            if code := self._worker.run(command.words[len(OWN) :]):
+            if code := self._worker.run(command.words[len(own) :]):
                 raise I3Error(f"{failed} (exit code {code}); {advice}")
         else:
             words = [*PROGRAMS.get(program, [program]), *arguments]

@@ -1,4 +1,4 @@
-"""What a visitor is told first: the name of the collection, and queries to try."""
+"""The start of the search page: the name of the collection, and example queries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

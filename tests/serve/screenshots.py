@@ -4,16 +4,12 @@
 or downloaded.
 """
 
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from i3_pyserini.encode import encode_corpus
 from i3_pyserini.experiments.demo.collection import write_collection
-from tests.browser import DESK, PHONE, open_browser, overflow, photograph, set_screen
+from tests.browser import DESK, PHONE, open_browser, picture, served
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 QUERY = "q=wait+until+a+process+has+finished"
@@ -34,31 +30,14 @@ def make_index(folder: Path) -> Path:
     return encode_corpus(data / "corpus", model=model, output=folder / "index").path
 
 
-@contextmanager
-def served(index: Path) -> Iterator[str]:
-    """The address of a server for an index."""
-    command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[0]
-        finally:
-            process.terminate()
-
-
 def main() -> None:
     """Writes the pictures."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         with served(make_index(folder)) as address, open_browser(folder / "profile") as browser:
             browser.get(f"{address}?{QUERY}")  # once, so that the times shown are usual ones
-            for picture, (screen, asked, height) in PICTURES.items():
-                set_screen(browser, screen)
-                browser.get(f"{address}?{asked}")
-                if wide := overflow(browser):
-                    raise SystemExit(f"{picture}: {wide} pixels are beyond the screen")
-                photograph(browser, IMAGES / picture, height)
-                print(f"wrote {IMAGES / picture}")
+            for name, (screen, asked, height) in PICTURES.items():
+                picture(browser, f"{address}?{asked}", screen, IMAGES / name, height)
 
 
 if __name__ == "__main__":

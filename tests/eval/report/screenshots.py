@@ -12,7 +12,7 @@ from i3_pyserini.encode import encode_corpus
 from i3_pyserini.eval import write_report
 from i3_pyserini.experiments.demo.collection import write_collection
 from i3_pyserini.search import fuse_runs, search_bm25, search_topics
-from tests.browser import DESK, PHONE, open_browser, overflow, photograph, set_screen
+from tests.browser import DESK, PHONE, open_browser, picture
 
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 HEIGHTS = {"report-390.png": (PHONE, 1500), "report-1280.png": (DESK, 1360)}
@@ -47,16 +47,12 @@ def report(folder: Path) -> Path:
 
 def main() -> None:
     """Writes the pictures."""
-    with tempfile.TemporaryDirectory() as name:
-        page = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else report(Path(name))
-        with open_browser(Path(name) / "profile") as browser:
-            for picture, (screen, height) in HEIGHTS.items():
-                set_screen(browser, screen)
-                browser.get(page.as_uri())
-                if wide := overflow(browser):
-                    raise SystemExit(f"{picture}: {wide} pixels are beyond the screen")
-                photograph(browser, IMAGES / picture, height)
-                print(f"wrote {IMAGES / picture}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        page = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else report(folder)
+        with open_browser(folder / "profile") as browser:
+            for name, (screen, height) in HEIGHTS.items():
+                picture(browser, page.as_uri(), screen, IMAGES / name, height)
 
 
 if __name__ == "__main__":
