@@ -23,6 +23,7 @@ from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.stock.java import FIX, find_java, set_java
 
 K1, B = 0.9, 0.4  # Pyserini's
+SEARCHER = "io.anserini.search.SimpleSearcher"
 
 
 def why_no_lucene() -> str | None:
@@ -138,18 +139,23 @@ def main() -> None:
     set_java()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever Java prints is no answer
-    from pyserini.search.lucene import LuceneSearcher  # noqa: PLC0415  (starts Java)
+    # What its LuceneSearcher wraps: importing `pyserini.search` takes ten seconds for encoders.
+    from pyserini.pyclass import autoclass  # noqa: PLC0415  (starts Java)
 
-    searcher = LuceneSearcher(index)
+    searcher, strings = autoclass(SEARCHER)(index), autoclass("java.util.ArrayList")
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         searcher.set_bm25(float(asked["k1"]), float(asked["b"]))
-        qids = [str(number) for number in range(len(asked["queries"]))]
+        queries, qids = strings(), strings()
+        for number, query in enumerate(asked["queries"]):
+            queries.add(query)
+            qids.add(str(number))
         started = time.perf_counter()
-        found = searcher.batch_search(asked["queries"], qids, asked["hits"], asked["threads"])
+        found = searcher.batch_search(queries, qids, asked["hits"], asked["threads"])
+        ranked = [found.get(str(number)) for number in range(len(asked["queries"]))]
         # Six digits, as in the runs that stock Pyserini writes.
-        hits = [[(hit.docid, round(hit.score, 6)) for hit in found[qid]] for qid in qids]
+        hits = [[(hit.docid, round(hit.score, 6)) for hit in one] for one in ranked]
         answer = {"hits": hits, "seconds": time.perf_counter() - started}
         print(json.dumps(answer), file=answers, flush=True)
 
