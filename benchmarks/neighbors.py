@@ -1,11 +1,13 @@
 """Encoding, training and search beside other busy processes, before and after `set_threads`.
 
     python -m benchmarks.neighbors [--busy 0 1 3] [--seconds 6] [--rounds 3] [--record]
+    python -m benchmarks.neighbors --sides before after GOMP_SPINCOUNT=1000 … --works train
 
 *Before*: no variables are set, so that torch and BLAS have a thread for each CPU that spins while
-it waits, and a batch is encoded by all threads. *After*: what commands do now. A round runs every
-side of every work once, in a process of its own. It loads and warms up, and then works for some
-seconds beside each number of busy processes, which are endless loops of Python.
+it waits, and a batch is encoded by all threads. *After*: what commands do now. Any other side is
+`after` with a variable that a user sets. A round runs every side of every work once, in a process
+of its own. It loads and warms up, and then works for some seconds beside each number of busy
+processes, which are endless loops of Python.
 
 With t threads on c CPUs beside n busy processes the scheduler's fair share is c·t/(t+n) CPUs. The
 share is a side's speed in a round by the fair part of its own speed on the quiet machine. The
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Our work beside other busy processes.")
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 3])
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), help="before, after, NAME=VALUE")
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # a cell: work and side
@@ -54,9 +57,9 @@ def main() -> None:
         return
     counts = sorted({0, *args.busy})  # shares are of the quiet machine's speed
     found: dict[Cell, list[Result]] = {
-        (work, busy, side): [] for work in args.works for busy in counts for side in SIDES
+        (work, busy, side): [] for work in args.works for busy in counts for side in args.sides
     }
-    for work, side in tqdm([*product(args.works, SIDES)] * args.rounds, unit=" processes"):
+    for work, side in tqdm([*product(args.works, args.sides)] * args.rounds, unit=" processes"):
         for busy, result in _run(work, side, counts, args.seconds).items():
             found[work, busy, side].append(result)
     figures = _table(found)
@@ -74,13 +77,15 @@ def main() -> None:
 def _run(work: str, side: str, counts: Sequence[int], seconds: float) -> dict[int, Result]:
     """A process of a side: its result beside each number of busy processes."""
     command = [sys.executable, "-m", "benchmarks.neighbors", "--one", work, side]
+    kept = {key: text for key, text in os.environ.items() if key not in (*NUMBERS, *WAITING)}
+    name, _, value = side.partition("=")
     process = subprocess.Popen(  # noqa: S603  (this module)
         [*command, "--seconds", str(seconds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={key: text for key, text in os.environ.items() if key not in (*NUMBERS, *WAITING)},
+        env={**kept, name: value} if value else kept,
     )
     found: dict[int, Result] = {}
     with process as child:
@@ -110,9 +115,10 @@ def _busy(number: int) -> Iterator[None]:
 
 def _measure(name: str, side: str, seconds: float) -> None:
     """Warms up; for each line of input, works for some seconds and prints the result."""
-    if side == "after":
+    after = side != "before"
+    if after:
         set_threads()
-    work = {"encode": _encode, "train": _train, "search": _search}[name](side == "after")
+    work = {"encode": _encode, "train": _train, "search": _search}[name](after)
     for _ in range(2):
         work()
     print("warm", flush=True)
@@ -214,10 +220,11 @@ def _table(found: dict[Cell, list[Result]]) -> list[Figure]:
         row.append(spread(f"{name}, per CPU-second", of_cpu, unit.replace("/s", "/CPU-s"), 2))
         shares = [100 * share for share in _shares(results, found[work, 0, side], busy)]
         row.append(spread(f"{name}, of the fair share", shares, "%", 0))
-        before = found[work, busy, "before"]
-        ratios = [one["rate"] / other["rate"] for one, other in zip(results, before, strict=True)]
-        row += [spread(f"{name}, times before", ratios, "times before", 2)] * (side == "after")
-        shown = [*map(str, row), *[""] * (side == "before")]
+        before = found.get((work, busy, "before"), [])
+        ratios = [one["rate"] / other["rate"] for one, other in zip(results, before, strict=False)]
+        if side != "before" and ratios:
+            row.append(spread(f"{name}, times before", ratios, "times before", 2))
+        shown = [*map(str, row), *[""] * (4 - len(row))]
         print(f"| {work} | {busy} | {side} | {' | '.join(shown)} |")
         figures += row
     return figures

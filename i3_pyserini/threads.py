@@ -68,6 +68,22 @@ def set_threads(
         environment.setdefault(name, value)
 
 
+def limit_loaded() -> None:
+    """Lowers the numbers of threads of loaded libraries to the usable CPUs, unless a variable does.
+
+    For programs that import libraries first, such as notebooks; commands have set them before.
+    Covers OpenMP and BLAS, which FAISS and numpy use; for torch, see `limit_torch`.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  (commands do not need it)
+
+    cpus = usable_cpus()
+    for library in ThreadpoolController().lib_controllers:
+        if library.num_threads > cpus:
+            library.set_num_threads(cpus)
+
+
 def _by_affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -106,6 +106,11 @@ def refuse_other_encoder(
         I3Error: they differ; names the setting and both values.
     """
     if queries.fingerprint and made_by.fingerprint and queries.fingerprint != made_by.fingerprint:
+        if what == made_by.name:
+            raise I3Error(
+                f"{place}: the weights of {what} have changed since it was encoded; restore them, "
+                "or encode the corpus again"
+            )
         raise I3Error(
             f"{place}: encoded by another model ({made_by.name}) than {what}; their vectors "
             "cannot be compared"

@@ -173,7 +173,7 @@ def _known(
 def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
     corpus = replace(
         known.corpus,
-        path=str(job.corpus.path),
+        path=str(job.corpus.path.resolve()),  # for searches from any folder
         bytes=size_of(job.corpus),  # shards of a corpus that changed in between do not match
         passages=job.scan.passages,
         sha256=job.scan.sha256,

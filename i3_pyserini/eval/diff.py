@@ -89,7 +89,7 @@ def diff_runs(
         names: two names to show for the runs. Default: file names.
         measure: a measure, or a preset for its first measure.
         queries: number of queries with the largest losses, and of those with the largest gains.
-        depth: number of top passages to show.
+        depth: number of top passages to show; as many relevant ones below follow.
         corpus: a corpus, to show the texts of passages.
         cache: folder for the text store of the corpus.
         model: an I³ model with a reconstructor, to show pseudo-query words.

@@ -26,7 +26,7 @@ class Choice:
     Attributes:
         measure: the measure to compare.
         queries: number of queries with losses, and of those with gains.
-        depth: number of top passages of each run.
+        depth: number of top passages of each run; relevant ones below are shown too.
     """
 
     measure: Measure
@@ -83,7 +83,7 @@ class ChangedQuery:
         change: value in B minus value in A.
         judged_a: share of judged passages in A's top.
         judged_b: in B's.
-        passages: top passages of both runs, by the better of their ranks.
+        passages: top passages of both runs, and relevant ones below, by the better of their ranks.
     """
 
     query_id: str
@@ -233,13 +233,21 @@ class _Tops:
         self._depth, self._show = depth, show
 
     def of(self, query: str) -> list[Moved]:
-        """The passages in the top of either run, by the better of their ranks."""
+        """The passages in the top of either run, and relevant ones that either ranks below it.
+
+        They are in the order of the better of their ranks; at most as many are below as in a top.
+        """
         first, second = (ranked.get(query, []) for ranked in self._ranked)
         ranks_a, ranks_b = (
             {passage: rank for rank, passage in enumerate(ranked, start=1)}
             for ranked in (first, second)
         )
         union = dict.fromkeys([*first[: self._depth], *second[: self._depth]])
+        below = [
+            passage
+            for passage in dict.fromkeys([*first[self._depth :], *second[self._depth :]])
+            if (self._relevance.get((query, passage)) or 0) > 0 and passage not in union
+        ]
         moved = [
             Moved(
                 passage,
@@ -248,10 +256,11 @@ class _Tops:
                 self._relevance.get((query, passage)),
                 self._show(passage) if self._show else None,
             )
-            for passage in union
+            for passage in [*union, *below]
         ]
         # If a passage of A and one of B have the same better rank, that of A comes first.
-        return sorted(moved, key=lambda one: one.better_rank)
+        ranked = sorted(moved, key=lambda one: one.better_rank)
+        return ranked[: len(union) + self._depth]
 
 
 def _ranked(run: Run, queries: set[str]) -> dict[str, list[str]]:

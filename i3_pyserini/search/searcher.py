@@ -24,6 +24,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.search.faiss_index import apply_parameters, read_index, search_exactly
+from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
 SPARE = 16  # extra hits, to sort ties at rank k
@@ -58,6 +59,7 @@ class Searcher:
         encoder: QueryEncoder | str | Path | None = None,
         parameters: Mapping[str, int] | None = None,
     ) -> None:
+        limit_loaded()
         self.path = Path(index)
         self.manifest = IndexDirectory.open(self.path, "faiss").manifest
         self.docids = Docids.read(self.path / "docid")

@@ -97,15 +97,18 @@ def changes(
     texts = dict.fromkeys(qrels["query_id"].unique(), "") if topics is None else topics
     found = diff(qrels, runs, Choice(measure, QUERIES, depth), texts)
     largest = sorted([*found.lost, *found.gained], key=lambda one: -abs(one.change))
-    chosen = [_change(one, level, text_of) for one in largest[:QUERIES]]
+    chosen = [_change(one, depth, level, text_of) for one in largest[:QUERIES]]
     return Changes(found.run_a, found.run_b, found.measure, depth, chosen)
 
 
-def _change(query: ChangedQuery, level: int, text_of: TextOf | None) -> Change:
+def _change(query: ChangedQuery, depth: int, level: int, text_of: TextOf | None) -> Change:
     moved = [
         one
         for one in query.passages
-        if one.rank_a != one.rank_b and one.relevance is not None and one.relevance >= level
+        if one.rank_a != one.rank_b
+        and one.better_rank <= depth
+        and one.relevance is not None
+        and one.relevance >= level
     ]
     moved.sort(key=lambda one: -abs(_closeness(one.rank_a) - _closeness(one.rank_b)))
     passages = [
