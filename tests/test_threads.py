@@ -152,6 +152,26 @@ def test_variables_of_the_user_are_kept() -> None:
     assert environment["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
+def test_libraries_of_a_notebook_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    monkeypatch.setattr(threads, "_quotas", lambda process: [2])
+    try:
+        faiss.omp_set_num_threads(5)
+        monkeypatch.setenv("OMP_NUM_THREADS", "5")
+        threads.limit_loaded()
+        assert faiss.omp_get_max_threads() == 5
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        threads.limit_loaded()
+        assert faiss.omp_get_max_threads() == 2
+        monkeypatch.setattr(threads, "_quotas", lambda process: [])
+        threads.limit_loaded()
+        assert faiss.omp_get_max_threads() == 2  # never more than before
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 def test_option_before_parsing() -> None:
     assert threads_of(["a", "--threads", "3"]) == 3
     assert threads_of(["--threads=5", "b"]) == 5

@@ -159,9 +159,9 @@ def test_topics_that_are_not_there(tmp_path: Path) -> None:
 def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     encoder = load_query_encoder(directory)
 
-    def index(name: str, dimension: int, made_by: str | None) -> Path:
+    def index(name: str, dimension: int, made_by: str | None, model: str = "other") -> Path:
         output = IndexOutput(tmp_path / name)
-        manifest = IndexManifest(encoder=EncoderRecord(name="other", fingerprint=made_by))
+        manifest = IndexManifest(encoder=EncoderRecord(name=model, fingerprint=made_by))
         with output.work():
             block = Block(["d"], np.ones((1, dimension), dtype=np.float32))
             output.finish([block], Shape(1, dimension), manifest)
@@ -171,6 +171,8 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     check_index(index("unknown", 32, None), encoder)
     with pytest.raises(I3Error, match=r"encoded by another model \(other\)"):
         check_index(index("other", 32, "0" * 64), encoder)
+    with pytest.raises(I3Error, match="weights of .* have changed since it was encoded"):
+        check_index(index("changed", 32, "0" * 64, directory), encoder)
     with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .* have 32"):
         check_index(index("narrow", 16, None), encoder)
     with pytest.raises(I3Error, match="not an index"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i3_pyserini.encode import encode_corpus
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search import Index, PassageHit, open_index
 from i3_pyserini.search.options import SearchParameters
@@ -65,6 +66,17 @@ def test_without_a_corpus(place: Path, tmp_path: Path, capsys: pytest.CaptureFix
     other.write_text('{"id": "x", "text": "egg"}\n')
     assert open_index(tmp_path / "index", corpus=other).search("egg", k=1)[0].text is None
     assert "passage 'd0' is not in" in capsys.readouterr().err
+
+
+def test_an_index_finds_its_corpus_from_any_folder(
+    tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"id": "d", "text": "boil an egg"}\n')
+    monkeypatch.chdir(tmp_path)
+    encode_corpus("corpus.jsonl", model=tiny_bert, output="index")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert open_index("../index").search("egg", k=1)[0].text == "boil an egg"
 
 
 def test_an_index_that_nothing_is_known_of(tmp_path: Path) -> None:
