@@ -171,7 +171,7 @@ def test_index_of_another_model(directory: str, tmp_path: Path) -> None:
     check_index(index("unknown", 32, None), encoder)
     with pytest.raises(I3Error, match=r"encoded by another model \(other\)"):
         check_index(index("other", 32, "0" * 64), encoder)
-    with pytest.raises(I3Error, match="weights of .* have changed since it was encoded"):
+    with pytest.raises(I3Error, match=r"weights of .* have changed since it was encoded"):
         check_index(index("changed", 32, "0" * 64, directory), encoder)
     with pytest.raises(I3Error, match=r"vectors of 16 dimensions, but those of .* have 32"):
         check_index(index("narrow", 16, None), encoder)
