@@ -59,7 +59,7 @@ class Findings:
             f"{split}: {count:,} topics, {self.judgements.get(split, 0):,} judgements"
             for split, count in self.topics.items()
         ]
-        notes = [f"{self.empty:,} passages without text"] if self.empty else []
+        notes = [f"passages without text: {self.empty:,}"] if self.empty else []
         if self.longer:
             share = self.longer / self.passages
             notes.append(

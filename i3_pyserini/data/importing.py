@@ -68,9 +68,20 @@ def import_collection(
     folder = Path(output)
     prepared = Prepared(found, strip_html)
     findings = write_collection(prepared, folder, overwrite, drop_unknown)
-    for what in prepared.notes:
+    for what in (*prepared.notes, *_unread(found)):
         note(f"{found.origin}: {what}")
     return Written(folder, f"collection {found.name!r}: {findings}")
+
+
+def _unread(source: "Source") -> list[str]:
+    """A note on columns of a table that were left out."""
+    from i3_pyserini.data.sources.folders import PlainFiles
+    from i3_pyserini.formats.passage_fields import listed
+
+    names = source.unread_columns() if isinstance(source, PlainFiles) else []
+    if not names:
+        return []
+    return [f"columns left out: {listed(names)}; for them: --title-field, --text-field or --keep"]
 
 
 def _source(
@@ -78,6 +89,7 @@ def _source(
 ) -> "Source":
     from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
     from i3_pyserini.data.sources.named import HubDataset, IrDataset
+    from i3_pyserini.formats.corpus_files import COMPRESSED, FORMATS
 
     path = Path(source)
     if path.is_file():
@@ -91,6 +103,8 @@ def _source(
         return HubDataset(source.removeprefix(HUB))
     if (path / "corpus").is_dir():
         return LayoutFolder(path)
+    if not path.is_dir() and path.suffix.lower() in (*FORMATS, *COMPRESSED):
+        raise I3Error(f"{source}: no such file")
     return BeirFolder(path) if path.is_dir() else IrDataset(source)
 
 

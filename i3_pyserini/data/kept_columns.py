@@ -19,6 +19,9 @@ NUMBERS = {
 }
 
 
+ALMOST = re.compile(r"\D{0,4}\d[\d.,' ]*\D{0,4}")  # such as `5,00 €`
+
+
 @dataclass
 class Column:
     """What the values of a column are.
@@ -26,12 +29,14 @@ class Column:
     Attributes:
         points: what may separate decimals: "." or ".,".
         numbers: how many are numbers.
+        almost: how many are numbers with a sign or a unit.
         point: what separates decimals; "" while all are integers.
         other: place and value of the first that is no number, or has another `point`.
     """
 
     points: str = "."
     numbers: int = 0
+    almost: int = 0
     point: str = ""
     other: tuple[str, str] | None = None
 
@@ -40,6 +45,7 @@ class Column:
         point = next((one for one in self.points if NUMBERS[one].fullmatch(value)), "")
         is_number = bool(point or INTEGER.fullmatch(value))
         self.numbers += is_number
+        self.almost += not is_number and ALMOST.fullmatch(value) is not None
         if not is_number or (point and self.point and point != self.point):
             self.other = self.other or (place, value)
         self.point = self.point or point
@@ -74,6 +80,12 @@ def typed_passages(corpus: Corpus) -> Iterator[tuple[str, Passage]]:
         if column.numbers and column.other:
             place, value = column.other
             note(f"{place}: {name} is {shortened(value)}, so that all of {name} is text")
+        elif column.almost and column.other:
+            place, value = column.other
+            note(
+                f"{place}: {name} is {shortened(value)}: text, which filters do not compare as a "
+                "number; for that, leave signs and units out of the file"
+            )
         elif column.point == ",":
             note(f"{corpus.path}: {name} has a decimal comma; 1,50 is read as 1.5")
     return _typed(corpus, columns)

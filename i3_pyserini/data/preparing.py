@@ -76,7 +76,7 @@ class Prepared(Source):
                 repeated, first = repeated + 1, first or place
                 docid = f"{docid}-{ids[docid]}"
             yield place, replace(passage, docid=docid)
-        self.notes.append("ids are made from titles and texts; ids in the file are not read")
+        self.notes.append("ids are made from titles and texts")
         if repeated:
             self.notes.append(
                 f"{repeated:,} passages have title and text of an earlier one; "

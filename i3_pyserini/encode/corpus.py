@@ -1,5 +1,6 @@
 """Encodes a corpus into an index, and estimates the cost."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -185,6 +186,10 @@ def encode_and_say(
     for line in advice(spec.resolved()):
         note(line)
     shape = run_encoding(corpus, spec, target, how)
+    if target.kind == "faiss":
+        shown = shlex.quote(str(path))
+        page = f"i3-pyserini serve {shown}"
+        print(f'search: i3-pyserini search {shown} --query "…", or {page}', file=sys.stderr)
     command = stock_search(path, read_manifest(path), java_environment())
     if command:
         print(f"search with stock Pyserini: {command}", file=sys.stderr)

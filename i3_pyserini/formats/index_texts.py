@@ -34,4 +34,5 @@ def corpus_of(index: Path, corpus: Path | None = None) -> Corpus | None:
 
 def not_in_corpus(docid: str, store: TextStore) -> I3Error:
     """The error for a passage of an index that its corpus does not have."""
-    return I3Error(f"passage {docid!r} is not in {store.path}; give the corpus that was encoded")
+    advice = "give the corpus that was encoded, or encode it again"
+    return I3Error(f"passage {docid!r} is not in {store.path}; {advice}")

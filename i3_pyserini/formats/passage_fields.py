@@ -84,6 +84,14 @@ class PassageFields:
         needed.update(_require(names, (name,), f"{name} to keep") for name in self.keep)
         return [name for name in names if name in needed]
 
+    def has_id(self, names: Sequence[str]) -> bool:
+        """Whether one of a table's columns is the id, or none is needed."""
+        return not self.ids or _find(names, (self.docid,) if self.docid else ID_FIELDS) is not None
+
+    def absent(self, names: Sequence[str]) -> list[str]:
+        """The fields to keep that a table lacks."""
+        return [name for name in self.keep if _find(names, (name,)) is None]
+
     def _docid(self, record: Mapping[str, Any]) -> str:
         try:
             return checked_id(record[self._id_name(record)])

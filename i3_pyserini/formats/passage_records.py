@@ -66,7 +66,9 @@ def _header(
         required = file.format == "csv" or table.header
         if not required and not known_names(names):
             return None
-        raise I3Error(f"{place(file, number)}: {error}{_advice(names, required)}") from error
+        raise I3Error(
+            f"{place(file, number)}: {error}{_advice(fields, names, required)}"
+        ) from error
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise I3Error(
@@ -75,16 +77,20 @@ def _header(
     return names
 
 
-def _advice(names: list[str], required: bool | None) -> str:
+def _advice(fields: PassageFields, names: list[str], required: bool | None) -> str:
     """Advice for a first row that is not a valid header."""
     if len(names) == 1 and (found := next((one for one in SEPARATORS if one in names[0]), None)):
         option = f"--delimiter '{found}' (in pyserini's command line --column-delimiter)"
         return f"; are columns separated by {found!r}? Name it: {option}"
+    if fields.absent(names):
+        return "; --keep expects names of columns"
     what = (
         "name the columns (--docid-field, --title-field, --text-field)"
         if required
         else "rename the columns"
     )
+    if required and not fields.has_id(names):
+        what += ", make ids from the content (data import --make-ids)"
     return f"; {what}, or say --no-header (header=False) if this is a passage"
 
 

@@ -12,7 +12,7 @@ from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_n
 from i3_pyserini.formats.folder_manifest import kept_metadata, named_collection
 from i3_pyserini.formats.lines import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields, shortened
-from i3_pyserini.formats.passage_records import json_lines, place
+from i3_pyserini.formats.passage_records import header_of, json_lines, place
 from i3_pyserini.formats.table_notes import note_reading
 from i3_pyserini.formats.tables import AS_NAMED, Table
 
@@ -160,6 +160,19 @@ class Corpus:
                 break
             offset += len(line)
         return place(file, number)
+
+    def unread_columns(self) -> list[str]:
+        """The columns of CSV and TSV files that are not read.
+
+        Raises:
+            I3Error: a file cannot be read, or has an invalid header.
+        """
+        headers = [
+            header_of(file, self._fields, self.table) or []
+            for file in self.sources
+            if file.format in ("csv", "tsv")
+        ]
+        return [name for one in headers for name in one if name not in self._fields.columns(one)]
 
     @property
     def files(self) -> tuple[Path, ...]:

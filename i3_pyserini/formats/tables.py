@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST = 1 << 24  # characters of a field; more are a quote that is never closed
 EXCEL = "sep="  # a first line that declares the delimiter, as Excel reads and some tools write it
 OTHERS = ";\t|"  # delimiters of `.csv` files that have no comma in their header
-SNIFFED = 20  # rows that must agree on such a delimiter
+SNIFFED = 20  # rows that are looked at for such a delimiter
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ class Table:
         try:
             "\n".encode(self.encoding)
         except (LookupError, ValueError) as error:  # unknown, not of text, or no name at all
-            raise I3Error(f"encoding {self.encoding!a}: no such encoding of text") from error
+            raise I3Error(
+                f"encoding {self.encoding!a}: no such encoding of text; Windows' ANSI is cp1252 in "
+                "Western Europe and America"
+            ) from error
         delimiter = self.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise I3Error(f"delimiter {delimiter!r}: expected one character, such as ';'")
@@ -104,7 +107,7 @@ def found_delimiter(path: Path, encoding: str = "utf-8") -> str:
     """The delimiter of a `.csv` file.
 
     The one in a first line `sep=;`, as Excel has it; or a semicolon, tab or bar if the first row
-    has no comma and the first rows have equally many of them; or else a comma.
+    has no comma and most of the first rows have as many of them; or else a comma.
 
     Args:
         path: the file; plain, gzip or zstd.
@@ -120,7 +123,7 @@ def found_delimiter(path: Path, encoding: str = "utf-8") -> str:
     first = next(iter(_widths(lines, ",")), 0)
     for other in OTHERS if first == 1 else "":
         widths = _widths(lines, other)
-        if len(set(widths)) == 1 and widths[0] > 1:
+        if widths and widths[0] > 1 and 2 * widths.count(widths[0]) > len(widths):
             return other
     return ","
 
@@ -157,7 +160,7 @@ def _quoted_rows(
     start = 1
     try:
         for cells in reader:
-            is_blank = len(cells) <= 1 and not "".join(cells).strip()
+            is_blank = not "".join(cells).strip()  # also `;;;`, which Excel writes below a table
             if not is_blank and not (start == 1 and _declared(delimiter.join(cells))):
                 yield start, cells
             start = reader.line_num + 1

@@ -116,9 +116,12 @@ class Index:
             The hits of one text, best first; for several queries, a list of hits for each.
 
         Raises:
-            I3Error: k is below 1, or a vector has another dimension or NaN or infinite values.
+            I3Error: k is below 1, a text is empty, or a vector has another dimension or NaN or
+                infinite values.
         """
         if isinstance(queries, str):
+            if not queries.strip():
+                raise I3Error("the query is empty")
             return self._with_texts(self.searcher.search([queries], k)[0])
         if not isinstance(queries, np.ndarray):
             queries = list(queries)

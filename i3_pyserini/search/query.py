@@ -7,6 +7,7 @@ from pathlib import Path
 import faiss
 
 from i3_pyserini.encode.flags import QueryOptions
+from i3_pyserini.errors import note
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.textstore import TextStore, open_store
@@ -83,6 +84,8 @@ def query_collection(
         I3Error: the collection cannot be searched, or the condition is invalid.
     """
     texts = _texts(asked)
+    if texts is None:
+        note("hits of a vector engine have no titles and texts; give the corpus (--corpus)")
     with closing(LoadedCollection(address, collection, asked.k, filter)) as passages:
         passages.load_encoder(asked.queries.flags(asked.model), asked.threads)
         hits, docids = passages.search(passages.vectors_of([asked.query]), asked.k)

@@ -96,6 +96,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     _check_place(fspath(index), collection, filter, parameters, feedback)
     name = None if model is None else fspath(model)
     if query is not None:
+        if not query.strip():
+            raise I3Error("the query is empty")
         written = (topics, output, encoded_queries, speed, tag, remove_query, max_passage)
         if any(written) or overwrite or feedback.prf_depth or output_format != "trec":
             raise I3Error(
@@ -110,7 +112,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     if corpus is not None or cache is not None:
         raise I3Error("corpus and cache are for the texts of query's hits; a run has none")
     if topics is None or output is None:
-        raise I3Error("expected topics and output to write a run, or query to show hits")
+        raise I3Error("expected topics and output to write a run, or --query TEXT to show hits")
     from i3_pyserini.search.job import Queries, Results, SearchJob, run
 
     results = Results(
@@ -148,13 +150,14 @@ def _check_place(
 ) -> None:
     """Refuses options that an index, or a vector engine, does not have."""
     if index.startswith(ENGINE):
-        if not collection or feedback.prf_depth or parameters.given():
+        if not collection:
+            raise I3Error(f"{index}: a vector engine requires collection (--collection NAME)")
+        if feedback.prf_depth or parameters.given():
             raise I3Error(
-                f"{index}: a vector engine requires collection, and does not support prf_depth, "
-                "nprobe, ef_search and refine"
+                f"{index}: a vector engine does not support prf_depth, nprobe, ef_search and refine"
             )
     elif collection or filter is not None:
         raise I3Error(
             f"{index}: collection and filter require a vector engine, with an address such as "
-            "milvus:FILE.db or milvus:http://HOST:19530"
+            "milvus:FILE.db or milvus:http://HOST:19530; i3-pyserini index load fills one"
         )

@@ -119,6 +119,19 @@ def test_a_delimiter_that_a_csv_file_shows(
     assert [number for number, _ in read_rows(tmp_path / "c.csv", "csv", Table())][:2] == [2, 3]
 
 
+def test_one_ragged_row_does_not_hide_the_delimiter(tmp_path: Path) -> None:
+    rows = ["id;title;text", *(f"{n};t;x, y" for n in range(5)), "6;short", "7;t;z"]
+    with pytest.raises(I3Error, match="line 7: 2 fields, but the header has 3"):
+        read(tmp_path / "c.csv", "\n".join(rows).encode())
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_row_of_empty_cells_is_blank(tmp_path: Path, mark: str) -> None:
+    rows = ["id;text", "1;a", ";", " ; ", "2;b", ";"]
+    content = "\n".join(row.replace(";", mark) for row in rows).encode()
+    assert read(tmp_path / "c.csv", content) == [("1", None, "a"), ("2", None, "b")]
+
+
 def test_a_comma_in_the_header_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert read(tmp_path / "c.csv", b"id,text\n1,a;b\n2,c;d\n") == [
         ("1", None, "a;b"),

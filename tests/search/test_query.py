@@ -88,6 +88,14 @@ def test_options_of_runs_are_refused(index: Path, more: dict[str, Any]) -> None:
         search_topics(index, query="egg", **more)
 
 
+@pytest.mark.parametrize("query", ["", " \t"])
+def test_an_empty_query_is_refused(index: Path, query: str) -> None:
+    with pytest.raises(I3Error, match="the query is empty"):
+        search_topics(index, query=query)
+    with pytest.raises(I3Error, match="the query is empty"):
+        open_index(index).search(query)
+
+
 def test_a_corpus_in_another_place(index: Path, tmp_path: Path, run_module: Run) -> None:
     moved = tmp_path / "moved.jsonl"
     moved.write_text(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from i3_pyserini.data.kept_columns import typed_passages
@@ -142,10 +143,22 @@ class PlainFiles(Source):
 
     def passages(self) -> Iterator[tuple[str, Passage]]:
         """See `Source`."""
-        reading = {**self.options.reading(), "keep": self.keep, "ids": not self.make_ids}
-        corpus = Corpus.from_options(self.corpus, reading)
+        corpus = self._corpus
         is_table = corpus.sources[0].format in ("csv", "tsv")
         return typed_passages(corpus) if is_table and self.keep else corpus.located()
+
+    def unread_columns(self) -> list[str]:
+        """The columns of a CSV or TSV file that an import leaves out.
+
+        Raises:
+            I3Error: see `Corpus`.
+        """
+        return self._corpus.unread_columns()
+
+    @cached_property
+    def _corpus(self) -> Corpus:  # opened once, since that prints notes
+        reading = {**self.options.reading(), "keep": self.keep, "ids": not self.make_ids}
+        return Corpus.from_options(self.corpus, reading)
 
     def splits(self) -> list[str]:
         """See `Source`."""

@@ -135,6 +135,41 @@ def test_which_columns_are_numbers(
     assert found == expected and list(map(type, found)) == list(map(type, expected))
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("5,00 €", True), ("$ 1.000,50", True), ("3 kg", True), ("on request", False), ("", False)],
+)
+def test_numbers_with_a_sign_are_told(
+    tmp_path: Path, value: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.csv").write_text(f"id;text;x\n1;t;{value}\n2;t;{value}\n3;t;red\n")
+    import_collection(tmp_path / "c.csv", output=tmp_path / "ours", keep="x")
+    said = capsys.readouterr().err
+    assert (f"c.csv, line 2: x is {value!r}: text" in said) == told
+
+
+def test_columns_that_are_left_out_are_named(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = CorpusOptions("sku", None, "body")
+    import_collection(table, output=tmp_path / "ours", keep="price", corpus_options=options)
+    said = capsys.readouterr().err
+    assert "columns left out: 'name', 'stock', 'zip', 'url'" in said
+    assert said.count("separated by ';'") == 1
+    import_collection(
+        table, output=tmp_path / "all", keep="price,stock,zip,url", corpus_options=FIELDS
+    )
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_a_table_without_ids_gets_advice(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match=r"no id .*--make-ids"):
+        import_collection(table, output=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    with pytest.raises(I3Error, match=r"nowhere\.csv: no such file$"):
+        import_collection(tmp_path / "nowhere.csv", output=tmp_path / "no")
+
+
 def test_a_nan_is_no_value(tmp_path: Path) -> None:
     pl.DataFrame({"id": ["a", "b"], "text": "x", "price": [1.0, float("nan")]}).write_parquet(
         tmp_path / "c.parquet"
@@ -178,7 +213,7 @@ def test_files_without_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"keep": "prize"}, "line 1: no prize to keep"),
+        ({"keep": "prize"}, "line 1: no prize to keep .* --keep expects names of columns"),
         ({"keep": "price,,url"}, "a name is empty"),
         ({"keep": ["price", "price"]}, "'price' is given twice"),
         ({"keep": "title"}, "'title' is the name of a passage's own field"),
