@@ -48,6 +48,10 @@ COMMANDS = {
     "demo": Command("experiments.commands:run_demo", "run a complete example, offline"),
     "doctor": Command("doctor:diagnose", "check this machine, models and indexes"),
     "completion": Command("cli:print_completion", "print a shell completion script"),
+    "eval pool": Command("eval.pool:pool_runs", "write the first passages of runs, to judge them"),
+    "eval pool-qrels": Command(
+        "eval.pool:pool_qrels", "write the levels of a judged pool as qrels"
+    ),
     "model create": Command(
         "encode.encoder:create", "create an I³ model that ranks like its backbone until trained"
     ),
@@ -133,7 +137,7 @@ def run(words: Sequence[str]) -> None:
         print(overview())
     elif words[0] == "--version":
         print(f"{PROGRAM} {__version__}")
-    elif len(words) > 1 and words[0] in groups() and words[1] in ("-h", "--help"):
+    elif words[0] in groups() and words[0] not in COMMANDS and words[1:] in (["-h"], ["--help"]):
         print(overview(words[0]))
     else:
         name = find(words)

@@ -63,13 +63,13 @@ def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
         shell: "bash", "zsh" or "fish".
     """
     whole = _app(program)
-    groups: dict[str, App] = {}
+    apps: dict[str, App] = {"": whole}
     for name, function in commands.items():
         group, _, last = name.rpartition(" ")
-        if group and group not in groups:
-            groups[group] = _app(group)
-            whole.command(groups[group])
-        (groups[group] if group else whole).command(as_command(function_of(function)), name=last)
+        if group not in apps:
+            apps[group] = whole.command(_app(group))
+        apps[name] = apps[group].command(_app(last))
+        apps[name].default(as_command(function_of(function)))
     return whole.generate_completion(shell=shell)  # type: ignore[arg-type]  # checked by the command's choices
 
 

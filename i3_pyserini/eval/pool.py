@@ -1,0 +1,215 @@
+"""Pools of runs: a table of their first passages for people to judge, and the qrels from it."""
+
+import csv
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i3_pyserini.errors import I3Error, at_least_1, note
+from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
+
+if TYPE_CHECKING:
+    from i3_pyserini.formats.runs import Run
+    from i3_pyserini.formats.textstore import TextStore
+
+HEADER = ("query_id", "query", "doc_id", "title", "text", "relevance")
+MARK = "\ufeff"  # Excel reads UTF-8 only with a byte order mark
+Pair = tuple[str, str]  # ids of a query and a passage
+
+
+def pool_runs(
+    runs: Sequence[AnyPath],
+    *,
+    topics: NameOrPath | Mapping[str, str],
+    corpus: AnyPath,
+    output: AnyPath,
+    depth: int = 10,
+    qrels: NameOrPath | None = None,
+    seed: int = 42,
+    cache: AnyPath | None = None,
+    overwrite: bool = False,
+    corpus_options: CorpusOptions = USUAL,
+) -> Written:
+    """Writes the first passages of all runs as a table for people to judge.
+
+    A query's passages are in random order, so that it does not show which run found them. Fill in
+    the column relevance (0 for not relevant; 1, or graded levels) and save the table as CSV;
+    `eval pool-qrels` makes qrels of it.
+
+    Args:
+        runs: run files. Their queries are judged.
+        topics: the queries: a file or name as for `search`; in Python also a mapping of texts by
+            query id.
+        corpus: the corpus that was searched.
+        output: the CSV file to write.
+        depth: first passages of each run and query.
+        qrels: judgments that exist; pairs that they have are left out.
+        seed: of the order.
+        cache: folder for the text store. Default: the folder of the corpus.
+        overwrite: replace an existing file.
+        corpus_options: how the corpus is read.
+
+    Returns:
+        The table.
+
+    Raises:
+        I3Error: a file cannot be read, a query has no text, a passage is not in the corpus, every
+            pair is judged, or the file exists.
+    """
+    at_least_1(depth=depth)
+    target = Path(output)
+    refuse_inputs([target], [Path(one) for one in runs])
+    refuse_existing(target, overwrite)
+    from i3_pyserini.eval.inputs import Runs, judgements
+    from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.formats.textstore import open_store
+    from i3_pyserini.formats.topics import read_topics
+
+    texts = topics if isinstance(topics, Mapping) else read_topics(fspath(topics))
+    judged = set() if qrels is None else _pairs(judgements(qrels).iter_rows())
+    pooled = list(_pooled(Runs(runs).read(), depth))
+    left = [pair for pair in pooled if pair not in judged]
+    if len(left) < len(pooled):
+        note(f"{len(pooled) - len(left):,} of {len(pooled):,} pairs are judged and left out")
+    if not left:
+        raise I3Error(f"all {len(pooled):,} pairs of the pool are judged; nothing is written")
+    reading = Corpus.from_options(Path(corpus), corpus_options.reading())
+    store = open_store(reading, None if cache is None else Path(cache))
+    rows = [_row(pair, texts, store) for pair in _shuffled(left, seed)]
+    with new_file(target, overwrite) as file:
+        file.write(MARK)
+        csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
+    queries = len({query for query, _ in left})
+    return Written(
+        target,
+        f"{len(left):,} passages of {queries:,} queries to judge: fill in relevance, then "
+        f"i3-pyserini eval pool-qrels {target} --output qrels.txt",
+    )
+
+
+def pool_qrels(
+    pool: AnyPath,
+    *,
+    output: AnyPath,
+    qrels: NameOrPath | None = None,
+    encoding: str = "utf-8",
+    overwrite: bool = False,
+) -> Written:
+    """Writes the judgments of a table that people have filled in as qrels.
+
+    Args:
+        pool: the table of `eval pool`, as CSV; its columns may be in another order, and separated
+            by semicolons. Rows without a level are counted and left out.
+        output: the qrels file to write.
+        qrels: judgments that exist, to put before the new ones.
+        encoding: of the table, such as cp1252.
+        overwrite: replace an existing file.
+
+    Returns:
+        The qrels.
+
+    Raises:
+        I3Error: the table lacks a column, a level is not an integer, a pair has two levels, no row
+            has a level, or the file exists.
+    """
+    source, target = Path(pool), Path(output)
+    refuse_inputs([target], [source])
+    refuse_existing(target, overwrite)
+    from i3_pyserini.eval.inputs import judgements
+    from i3_pyserini.formats.qrels import judgements_of, write_qrels
+
+    rows = list(_filled_in(source, encoding))
+    filled = [row for row in rows if row[2]]
+    if not filled:
+        raise I3Error(f"{source}: no row has a level in the column relevance")
+    if len(filled) < len(rows):
+        note(f"{source}: {len(rows) - len(filled):,} of {len(rows):,} rows have no level, left out")
+    before = [] if qrels is None else list(judgements(qrels).iter_rows())
+    new = judgements_of(filled, str(source), "judged row").table
+    both = judgements_of([*before, *filled], f"{qrels} and {source}", "judgment").table
+    with new_file(target, overwrite) as file:
+        write_qrels(file, both.select("query_id", "doc_id", "relevance").iter_rows())
+    old = f"{len(before):,} judgments of {qrels}, and " if qrels else ""
+    relevant = int((new["relevance"] > 0).sum())
+    return Written(target, f"{old}{len(new):,} new judgments, {relevant:,} of them relevant")
+
+
+def _pairs(rows: Iterator[tuple[str, str, int]]) -> set[Pair]:
+    return {(query, passage) for query, passage, _ in rows}
+
+
+def _pooled(runs: "Sequence[Run]", depth: int) -> Iterator[Pair]:
+    """The pairs of all runs, each once; queries in the order in which they come first."""
+    queries = dict.fromkeys(query for run in runs for query in run.queries)
+    hits = [dict(run.hits(queries, depth)) for run in runs]
+    for query in queries:
+        for passage in dict.fromkeys(passage for found in hits for passage in found[query]):
+            yield query, passage
+
+
+def _shuffled(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
+    """The queries in their order, the passages of each in a random one that its id decides."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair[0], []).append(pair)
+    for query, group in groups.items():
+        yield from random.Random(f"{seed} {query}").sample(sorted(group), len(group))  # noqa: S311
+
+
+def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]:
+    query, docid = pair
+    if query not in topics:
+        raise I3Error(f"query {query!r} of the runs is not in the topics; give those searched for")
+    passage = store.get(docid)
+    if passage is None:
+        raise I3Error(f"{store.path}: no passage {docid!r}; give the corpus that was searched")
+    return [query, topics[query], docid, passage.title or "", passage.text, ""]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Positions of the columns."""
+
+    query: int
+    passage: int
+    level: int
+
+
+def _filled_in(path: Path, encoding: str) -> Iterator[tuple[str, str, str]]:
+    """Query id, passage id and level of each row.
+
+    Raises:
+        I3Error: a column is missing, or a row has other columns than the header.
+    """
+    from i3_pyserini.formats.tables import Table, read_rows
+
+    if not path.is_file():
+        raise I3Error(f"{path}: no such file")
+    rows = read_rows(path, "csv", Table(encoding=encoding))
+    header = next(rows, (1, []))[1]
+    places = _places(header, path)
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise I3Error(
+                f"{path}, line {number}: {len(cells)} columns; expected {len(header)}, as in the "
+                "header"
+            )
+        query, passage = cells[places.query].strip(), cells[places.passage].strip()
+        if not query or not passage:
+            raise I3Error(f"{path}, line {number}: an id is missing")
+        yield query, passage, cells[places.level].strip()
+
+
+def _places(header: Sequence[str], path: Path) -> _Places:
+    from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find
+
+    found = [find(known, header) for known in (QUERY_ID, PASSAGE_ID, LEVEL)]
+    for name, wanted in zip(found, ("query_id", "doc_id", "relevance"), strict=True):
+        if name is None:
+            raise I3Error(f"{path}: no column {wanted}; it has {', '.join(header) or 'no header'}")
+    return _Places(*(header.index(name) for name in found if name is not None))
