@@ -12,10 +12,10 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import EQUAL
 from i3_pyserini.eval.evaluation import Evaluation, Values, evaluate_run
+from i3_pyserini.eval.judged import UNEVEN
 from i3_pyserini.formats.runs import Run
 
 DECIMALS = 9  # digits to which changes are compared, as in `compare`
-UNEVEN = 0.1  # difference of two shares that causes a note
 NAMED = 3  # maximum ids in a note
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CUT, MOST = 10, 0.5  # typical depths of truncated runs, and the share of queries that have it
+JUDGED = "Judged@10"
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -33,17 +34,26 @@ class Evaluation:
         values: float64 [Q] by measure; zero for a query that the run lacks, NaN if a measure is
             undefined for a query.
         warnings: warnings about the scores.
+        judged: Judged@10, float64 [Q], to show besides; None if it is unknown, or a measure.
     """
 
     run: str
     queries: list[str]
     values: dict[str, Values]
     warnings: list[str]
+    judged: Values | None = None
 
     @cached_property
     def means(self) -> dict[str, float]:
         """The aggregate of the values as in ir-measures: the mean, or the sum for counts."""
         return {measure: _aggregate(measure, values) for measure, values in self.values.items()}
+
+    @property
+    def shown(self) -> dict[str, float]:
+        """The means, and Judged@10."""
+        if self.judged is None:
+            return self.means
+        return {**self.means, JUDGED: float(self.judged.mean())}
 
     def restricted(self, measures: Iterable[str]) -> "Evaluation":
         """The same with only these of its measures."""

@@ -29,6 +29,7 @@ def restrict(evaluation: Evaluation, queries: Collection[str]) -> Evaluation:
         [query for query in evaluation.queries if query in wanted],
         {measure: values[kept] for measure, values in evaluation.values.items()},
         evaluation.warnings,
+        None if evaluation.judged is None else evaluation.judged[kept],
     )
 
 

@@ -8,7 +8,7 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.eval.compare import Difference
-from i3_pyserini.eval.evaluation import Evaluation
+from i3_pyserini.eval.evaluation import JUDGED, Evaluation
 from i3_pyserini.eval.tables import Table
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def as_pandas(sections: Sequence[Section], per_query: bool) -> "pd.DataFrame":
 
 
 def means_table(evaluations: Sequence[Evaluation]) -> Table:
-    """A run a row, a measure a column."""
+    """A run a row, a measure a column; and Judged@10."""
     return Table(
-        ["run", *evaluations[0].means],
-        [[one.run, *(f"{value:.4f}" for value in one.means.values())] for one in evaluations],
+        ["run", *evaluations[0].shown],
+        [[one.run, *(f"{value:.4f}" for value in one.shown.values())] for one in evaluations],
     )
 
 
@@ -172,6 +172,7 @@ def _fields(section: Section, per_query: bool) -> dict[str, Any]:
             {
                 "run": one.run,
                 "measures": one.means,
+                "judged@10": one.shown.get(JUDGED),
                 "warnings": one.warnings,
                 **({"per_query": one.per_query.to_dict("records")} if per_query else {}),
             }
@@ -192,7 +193,7 @@ def _count(queries: int) -> str:
 def _csv(sections: Sequence[Section], collection: str | None) -> str:
     """One table: a run a row, or, where there is a baseline, a run and measure a row."""
     grouped, compared = len(sections) > 1, bool(sections[0].differences)
-    header = ["run", *sections[0].evaluations[0].means]
+    header = ["run", *sections[0].evaluations[0].shown]
     if compared:
         header = [field.name for field in fields(Difference)]
     rows: list[list[str]] = []
@@ -201,7 +202,9 @@ def _csv(sections: Sequence[Section], collection: str | None) -> str:
         first = [section.name or "all"] if grouped and compared else first
         found = [list(map(str, asdict(one).values())) for one in section.differences]
         if not compared:
-            found = [[one.run, *map(repr, one.means.values())] for one in section.evaluations]
+            found = [
+                [one.run, *map(repr, map(float, one.shown.values()))] for one in section.evaluations
+            ]
         rows += [[*first, *one, *([collection] if collection else [])] for one in found]
     leading = (["group"] if compared else ["group", "queries"]) if grouped else []
     header = [*leading, *header, *(["collection"] if collection else [])]

@@ -33,6 +33,7 @@ def evaluate(
     topics: NameOrPath | None = None,
     bm25: AnyPath | None = None,
     duplicates: Literal["refuse", "max"] = "refuse",
+    judged_only: bool = False,
     per_query: bool = False,
 ) -> Results:
     """Evaluates runs, and compares them with a baseline.
@@ -56,18 +57,21 @@ def evaluate(
         bm25: a BM25 run, for groups by the rank of its first relevant passage.
         duplicates: for a passage judged twice for a query with different levels: "refuse" the
             qrels, or use the highest level ("max").
+        judged_only: leave out unjudged passages, so that those below them move up (condensed
+            lists). By default they count as not relevant.
         per_query: print the values of each query.
 
     Returns:
-        The measures; a query that a run lacks counts as zero.
+        The measures; tables show Judged@10 besides, the share of judged passages among the first
+        10. A query that a run lacks counts as zero.
 
     Raises:
         I3Error: a file cannot be read, a run has no query of the qrels, a measure is unknown, or
             options cannot be combined.
     """
     _check(group_by, topics, bm25)
-    from i3_pyserini.eval.evaluation import evaluate_run
     from i3_pyserini.eval.inputs import Runs
+    from i3_pyserini.eval.judged import evaluate_judged, uneven_note
     from i3_pyserini.eval.task import read_task, searched_collection
 
     given = Runs(runs, names)
@@ -75,8 +79,10 @@ def evaluate(
     index = None if index is None else Path(index)
     task = read_task(qrels, measures, index, duplicates)
     groups, of_groups = _groups(group_by, topics, bm25, task.qrels, task.measures)
-    notes = [*task.notes, *of_groups]
-    evaluations = [evaluate_run(task.qrels, run, task.measures) for run in given.read()]
+    evaluations = [
+        evaluate_judged(task.qrels, run, task.measures, judged_only) for run in given.read()
+    ]
+    notes = [*task.notes, *of_groups, *([] if judged_only else uneven_note(evaluations))]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
             note(f"{evaluation.run}: {warning}")

@@ -200,8 +200,8 @@ def test_names_in_markdown() -> None:
 
 def test_groups_in_a_csv(run_module: Any, files: Path) -> None:
     lines = run_eval(run_module, files, "--group-by", "@groups", "--csv").splitlines()
-    assert lines[0] == "group,queries,run,RR@10"
-    assert lines[1:] == [
+    assert lines[0] == "group,queries,run,RR@10,Judged@10"
+    assert [line.rpartition(",")[0] for line in lines[1:]] == [
         *("all,4,a_b,0.625", "all,4,c,0.875", "easy,1,a_b,1.0", "easy,1,c,1.0"),
         *("very hard,2,a_b,0.5", "very hard,2,c,1.0", "both,2,a_b,0.75", "both,2,c,1.0"),
     ]

@@ -206,13 +206,14 @@ def test_command(run_module: Any, tmp_path: Path) -> None:
     (tmp_path / "run").write_text(RUN)
     command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures", "RR@10")
     done = run_module(*command, check=True)
-    assert done.stdout.split() == ["run", "RR@10", "run", "0.5000"]
+    assert done.stdout.split() == ["run", "RR@10", "Judged@10", "run", "0.5000", "0.6667"]
     assert "note: run: 1 query missing, counted as zero (q3)" in done.stderr
     result = json.loads(run_module(*command, "--json", "--per-query", check=True).stdout)
     assert result["queries"] == 3
     assert result["runs"][0]["measures"] == {"RR@10": 0.5}
     assert {row["query_id"] for row in result["runs"][0]["per_query"]} == {"q1", "q2", "q3"}
-    assert run_module(*command, "--csv", check=True).stdout == "run,RR@10\nrun,0.5\n"
+    rows = run_module(*command, "--csv", check=True).stdout.splitlines()
+    assert rows == ["run,RR@10,Judged@10", f"run,0.5,{2 / 3}"]
     lines = run_module(*command, "--per-query", check=True).stdout.splitlines()
     assert lines[1:] == ["run\tq1\tRR@10\t0.5", "run\tq2\tRR@10\t1.0", "run\tq3\tRR@10\t0.0"]
     done = run_module("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "none")
@@ -235,8 +236,8 @@ def test_the_table_names_the_collection_of_the_index(run_module: Any, tmp_path: 
     assert plain.splitlines()[0] == "collection: msmarco-passage-titled (12 passages)"
     csv = run_module("i3_pyserini.eval", *given, "--csv", "--index", index, check=True).stdout
     assert csv.splitlines() == [
-        "run,RR@10,collection",
-        "run.txt,0.5,msmarco-passage-titled (12 passages)",
+        "run,RR@10,Judged@10,collection",
+        f"run.txt,0.5,{2 / 3},msmarco-passage-titled (12 passages)",
     ]
     wrong = run_module("i3_pyserini.eval", *given, "--index", data)
     assert wrong.returncode == 2

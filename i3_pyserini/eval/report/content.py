@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from os import PathLike
 from pathlib import Path
 
-import ir_measures
+from ir_measures import Judged
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.compare import LEAST_QUERIES, Difference, compare
 from i3_pyserini.eval.evaluation import Evaluation, evaluate_run, mean_evaluation
 from i3_pyserini.eval.findings import listed, sentence
+from i3_pyserini.eval.judged import uneven_note
 from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
 from i3_pyserini.eval.report.changes import Changes, TextOf, changes
 from i3_pyserini.eval.report.costs import Cost
@@ -24,7 +25,6 @@ from i3_pyserini.eval.task import Task, relevance_level, searched_collection
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.runs import Run
 
-JUDGED = ir_measures.Judged @ 10
 COMMANDS = "commands"  # a fact with a command a line
 LONGEST_TITLE = 100  # characters
 
@@ -68,7 +68,7 @@ def report_of(given: NamedRuns, task: Task, asked: Asked) -> Report:
     """
     qrels, notes = task.qrels, list(task.notes)
     level = _level(asked.relevance, max(qrels["relevance"])) or relevance_level(task.measures)
-    wanted = list(dict.fromkeys([*task.measures, JUDGED]))
+    wanted = list(dict.fromkeys([*task.measures, Judged @ 10]))
     evaluations: list[Evaluation] = []
     ranks: dict[str, JudgedRanks] = {}
     firsts: list[Run] = []
@@ -82,6 +82,7 @@ def report_of(given: NamedRuns, task: Task, asked: Asked) -> Report:
             notes.append(
                 f"{name}: means of {len(runs)} runs; figures of ranks and changed queries: seed 1"
             )
+    notes += uneven_note(evaluations)
     place, queries = asked.baseline, len(evaluations[0].queries)
     if queries < LEAST_QUERIES and not asked.chosen:
         place = None
