@@ -120,7 +120,7 @@ def test_own_commands(tiny_bert: str, tmp_path: Path) -> None:
     done = shell(block("With stock Pyserini"), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     table = done.stdout.splitlines()[-2:]
-    assert table[0].split() == ["run", "RR@10", "nDCG@10", "R@1000"]
+    assert table[0].split() == ["run", "RR@10", "nDCG@10", "R@1000", "Judged@10"]
     assert table[1].split()[0] == "run.txt"
     assert table[1].split()[3] == "1.0000"  # all three passages are retrieved
     ours = ("--index", "INDEX", "--topics", "topics.tsv", "--output", "ours.txt")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from i3_pyserini.eval.evaluation import Evaluation
     from i3_pyserini.eval.tables import Table
 
-BASELINE = "dual encoder"
+BACKBONE, BASELINE = "backbone", "dual encoder"
 JUDGED = "Judged@10"
 DEPTH = 10
 
@@ -53,6 +53,9 @@ class Compared:
         report: the page; None if it could not be written.
         stock: how far stock Pyserini's search of the I³ index agrees with ours; None if it was not
             searched so.
+        to_backbone: differences of trained systems and fusions to the backbone, by the measure that
+            decides.
+        limits: what a reader must know of the comparison's size.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Compared:
     rates: Mapping[str, float]
     report: Path | None
     stock: Agreement | None = None
+    to_backbone: "Sequence[Difference]" = ()
+    limits: Sequence[str] = ()
 
     @property
     def measure(self) -> str:
@@ -80,7 +85,10 @@ class Compared:
         from i3_pyserini.eval.findings import sentence
 
         queries = f"{len(self.means[0].queries):,} test queries of {self.name}"
-        return sentence(self.differences, self.measure, queries, f"the {BASELINE}")
+        found = sentence(self.differences, self.measure, queries, f"the {BASELINE}")
+        if not self.to_backbone:
+            return found
+        return f"{found} {sentence(self.to_backbone, self.measure, queries, 'the backbone')}"
 
     def table(self) -> "Table":
         """A system a row, and with several seeds a run a row below it."""
@@ -120,6 +128,8 @@ class Compared:
         return {
             "systems": systems,
             "sentence": self.sentence,
+            "to_backbone": {d.run: _finite(asdict(d)) for d in self.to_backbone},
+            "limits": list(self.limits),
             "report": report,
             "stock_search": stock,
         }
@@ -194,6 +204,8 @@ class Comparison:
             if one.report:
                 yield line(f"report: {one.report}")
             yield line(one.sentence)
+            if one.limits:
+                yield line(f"Keep in mind: {'; '.join(one.limits)}.")
             if one.stock:
                 yield line(f"Stock Pyserini searches the I³ index too: {one.stock}.")
         if len(self.collections) > 1:

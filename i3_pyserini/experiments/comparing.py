@@ -9,7 +9,7 @@ from i3_pyserini.eval.compare import LEAST_QUERIES, Difference
 from i3_pyserini.eval.compare import compare as differences_to
 from i3_pyserini.eval.evaluation import Evaluation, mean_evaluation
 from i3_pyserini.eval.runs import evaluate
-from i3_pyserini.experiments.compared import BASELINE, JUDGED, Agreement, Compared
+from i3_pyserini.experiments.compared import BACKBONE, BASELINE, JUDGED, Agreement, Compared
 from i3_pyserini.experiments.comparison import Study
 from i3_pyserini.experiments.plan import Plan
 from i3_pyserini.experiments.runner import run_plan, run_quietly, timed
@@ -73,7 +73,7 @@ def _results(
         for label, files in runs.items()
         for seed, file in enumerate(files, start=1)
     }
-    means, differences, seeds = _evaluated(
+    means, differences, to_backbone, seeds = _evaluated(
         qrels, {name: file for name, (_, file) in named.items()}, runs, measures
     )
     return Compared(
@@ -85,13 +85,15 @@ def _results(
         {study.models[model]: rate for model, rate in rates.items()},
         report_study(study, rates, measures),
         checked,
+        to_backbone,
+        study.limits(),
     )
 
 
 def _evaluated(
     qrels: Path, named: dict[str, Path], runs: dict[str, list[Path]], measures: list[str]
-) -> tuple[list[Evaluation], list[Difference], dict[str, list[Evaluation]]]:
-    """Means over seeds, their differences to the dual encoder, and the runs of systems with seeds.
+) -> tuple[list[Evaluation], list[Difference], list[Difference], dict[str, list[Evaluation]]]:
+    """Means over seeds, differences to the dual encoder and the backbone, runs by system.
 
     A query's value is the mean of its values over the seeds, so that tests are over queries.
     """
@@ -105,6 +107,10 @@ def _evaluated(
             seeds[label] = own
     tested = [one.restricted(measures) for one in means]
     base = next(one for one in tested if one.run == BASELINE)
+    if len(base.queries) < LEAST_QUERIES:
+        return means, [], [], seeds
     others = [one for one in tested if one is not base]
-    enough = len(base.queries) >= LEAST_QUERIES
-    return means, differences_to(base, others) if enough else [], seeds
+    deciding = [one.restricted(measures[:1]) for one in means]
+    backbone = next(one for one in deciding if one.run == BACKBONE)
+    later = deciding[deciding.index(backbone) + 1 :]  # what training and fusion add
+    return means, differences_to(base, others), differences_to(backbone, later), seeds

@@ -8,6 +8,7 @@ from i3_pyserini.experiments.compared import BASELINE
 from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, training_minutes
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
 from i3_pyserini.experiments.stock_check import stock_plan
+from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.search.bm25 import Engine
 from i3_pyserini.search.speed import read_queries_per_second
 
@@ -136,6 +137,21 @@ class Study:
             minutes = training_minutes(self.trained(model, rates[model], 1), self.options.steps)
             found[label] = self._cost(f"{model}.seed-1", minutes)
         return found
+
+    def limits(self) -> list[str]:
+        """What a reader must know of the comparison's size; all has been encoded."""
+        seeds = self.options.seeds
+        size = f"{seeds} seed{'s' * (seeds > 1)} and {self.options.steps:,} steps of training"
+        found = [f"{size}, and other seeds give other differences"]
+        names = ("backbone", f"{PLAIN_MODEL}.seed-1")
+        read = [read_manifest(self._index(name)).encoder for name in names]
+        (base, base_cut), (own, own_cut) = ((one.passage_length, one.cut or 0.0) for one in read)
+        if base != own:
+            found.append(
+                f"the backbone reads {base} tokens of a passage and cuts {base_cut:.0%} of them, "
+                f"the trained models read {own} (passage_length) and cut {own_cut:.0%}"
+            )
+        return [*found, "intervals are of one difference each, p is corrected for all systems"]
 
     def trained(self, model: str, rate: float, seed: int) -> Path:
         """The folder of a training."""

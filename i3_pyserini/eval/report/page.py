@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from i3_pyserini.eval.compare import Difference
-from i3_pyserini.eval.evaluation import Evaluation
+from i3_pyserini.eval.evaluation import JUDGED, Evaluation
 from i3_pyserini.eval.findings import TEST, kind_of, p_words
 from i3_pyserini.eval.present import HOW, comparison_table, means_table
 from i3_pyserini.eval.report.changes import Changes
@@ -116,7 +116,10 @@ def cells(report: Report, means: Table) -> list[list[Cell]]:
     """The values of the table of means, with the best and what is significant."""
     known = {(one.run, one.measure): one for one in report.differences}
     columns = list(zip(*means.rows, strict=True))[1:]
-    best = [max(column, key=float) for column in columns]
+    best = [
+        max(column, key=float) if measure != JUDGED else ""  # more judged is not better
+        for measure, column in zip(means.header[1:], columns, strict=True)
+    ]
     rows = []
     for name, *values in means.rows:
         row = []

@@ -130,9 +130,9 @@ class Demo:
         queries, visible = len(found.means[0].queries), (other.high - other.low) / 2
         return (
             "What it cannot show\n"
-            "  Whether I³ is better than a dual encoder on real collections. One seed, "
-            f"{self.size.steps} steps and {queries} queries\n"
-            f"  cannot tell differences below about {visible:.3f}, and summary lines are easier "
+            "  Whether I³ is better than a dual encoder on real collections: one seed and "
+            f"{queries} queries cannot tell\n"
+            f"  differences below about {visible:.3f}, and summary lines are easier "
             f"queries than people ask.\n  {more}"
         )
 
