@@ -84,13 +84,13 @@ def query_collection(
         I3Error: the collection cannot be searched, or the condition is invalid.
     """
     texts = _texts(asked)
-    if texts is None:
-        note("hits of a vector engine have no titles and texts; give the corpus (--corpus)")
     with closing(LoadedCollection(address, collection, asked.k, filter)) as passages:
         passages.load_encoder(asked.queries.flags(asked.model), asked.threads)
         hits, docids = passages.search(passages.vectors_of([asked.query]), asked.k)
         (found,) = hits.named(docids)
         metadata = passages.metadata([hit.docid for hit in found])
+    if texts is None:
+        note("hits of a vector engine have no titles and texts; give the corpus (--corpus)")
     shown = []
     for rank, (docid, score) in enumerate(found, start=1):
         passage = texts.get(docid) if texts else None
