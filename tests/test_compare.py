@@ -120,6 +120,7 @@ def test_from_a_collection_to_a_table(
     mean = np.mean([one.means["nDCG@10"] for one in seeds])
     assert compared.scores["I³ released"] == pytest.approx(mean)
     assert result.sentence in str(result) and "nDCG@10" in result.sentence
+    assert "compared with the backbone (" in result.sentence and "Keep in mind: " in str(result)
     found = json.loads(result.to_json())["collections"]["letters"]
     assert list(found["systems"]) == SYSTEMS
     assert found["systems"]["I³ released"]["training_minutes"] > 0

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,3 +52,18 @@ def test_columns_without_values_are_left_out(compared: Callable[[int], Compared]
     assert "p (Holm)" not in str(alone) and "2.5" in str(alone)
     assert "macro mean" in str(Comparison([compared(40)] * 2))
     assert "macro mean" not in str(alone)
+
+
+def test_the_backbone_and_limits(compared: Callable[[int], Compared]) -> None:
+    one = compared(40)
+    base, *others = one.means
+    found = replace(
+        one, to_backbone=differences_to(base, others[:1]), limits=["1 seed", "few steps"]
+    )
+    assert "compared with the backbone (" in found.sentence
+    assert found.sentence.startswith(one.sentence)
+    said = str(Comparison([found]))
+    assert "Keep in mind: 1 seed; few steps." in said and "Keep in mind" not in str(
+        Comparison([one])
+    )
+    assert list(found.as_dict()["to_backbone"]) == ["BM25"]
