@@ -197,11 +197,16 @@ def _write(
     path: Path, topics: Mapping[str, str], ranking: "pd.DataFrame", tag: str, overwrite: bool
 ) -> int:
     """Writes a run and returns its number of queries."""
+    from i3_pyserini.formats.qrels import examples
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.search.fusion import hits_of
 
     qids, found, docids = hits_of(ranking)
-    if len(qids) < len(topics):
-        note(f"{len(topics) - len(qids)} queries have no hit")
+    known = set(qids)
+    if lacking := [qid for qid in topics if qid not in known]:
+        note(
+            f"{path}: queries without a hit, since no passage has a word of theirs: "
+            f"{len(lacking):,} of {len(topics):,} ({examples(lacking)})"
+        )
     write_run(path, qids, found, docids, tag=tag, overwrite=overwrite)
     return len(qids)

@@ -111,7 +111,7 @@ def test_lengths_of_many_words_and_words_that_are_dropped_from_memory(
 
 def test_a_run(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = search(data, "run.txt")
-    assert "1 queries have no hit" in capsys.readouterr().err
+    assert "queries without a hit" in capsys.readouterr().err
     hits = {qid: list(rows["doc_id"]) for qid, rows in read_run(run).frame.groupby("query_id")}
     assert hits == {"007": ["d1"], "7": ["d4", "d3", "d1"]}  # equal ones by descending id
     (index,) = data.glob(f"sqlite-{data.name}-*")
