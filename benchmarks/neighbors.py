@@ -220,9 +220,10 @@ def _table(found: dict[Cell, list[Result]]) -> list[Figure]:
         row.append(spread(f"{name}, per CPU-second", of_cpu, unit.replace("/s", "/CPU-s"), 2))
         shares = [100 * share for share in _shares(results, found[work, 0, side], busy)]
         row.append(spread(f"{name}, of the fair share", shares, "%", 0))
-        before = found.get((work, busy, "before"), [])
-        ratios = [one["rate"] / other["rate"] for one, other in zip(results, before, strict=False)]
-        if side != "before" and ratios:
+        before = found.get((work, busy, "before"))
+        if before and side != "before":
+            pairs = zip(results, before, strict=True)
+            ratios = [one["rate"] / other["rate"] for one, other in pairs]
             row.append(spread(f"{name}, times before", ratios, "times before", 2))
         shown = [*map(str, row), *[""] * (4 - len(row))]
         print(f"| {work} | {busy} | {side} | {' | '.join(shown)} |")

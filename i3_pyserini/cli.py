@@ -137,7 +137,7 @@ def run(words: Sequence[str]) -> None:
         print(overview())
     elif words[0] == "--version":
         print(f"{PROGRAM} {__version__}")
-    elif words[0] in groups() and words[0] not in COMMANDS and words[1:] in (["-h"], ["--help"]):
+    elif len(words) > 1 and words[0] in _only_groups() and words[1] in ("-h", "--help"):
         print(overview(words[0]))
     else:
         name = find(words)
@@ -186,6 +186,11 @@ def print_completion(shell: Literal["bash", "zsh", "fish"]) -> str:
 def groups() -> list[str]:
     """The first words of all commands that consist of two words."""
     return list(dict.fromkeys(name.split(" ")[0] for name in COMMANDS if " " in name))
+
+
+def _only_groups() -> set[str]:
+    """First words that are no commands themselves, as `eval` is."""
+    return {*groups()} - {*COMMANDS}
 
 
 def overview(group: str | None = None) -> str:

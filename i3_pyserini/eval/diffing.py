@@ -245,9 +245,13 @@ class _Tops:
         union = dict.fromkeys([*first[: self._depth], *second[: self._depth]])
         below = [
             passage
-            for passage in dict.fromkeys([*first[self._depth :], *second[self._depth :]])
-            if (self._relevance.get((query, passage)) or 0) > 0 and passage not in union
+            for ranked in (first, second)
+            for passage in ranked[self._depth :]
+            if self._relevance.get((query, passage), 0) > 0 and passage not in union
         ]
+        last = len(first) + len(second)  # for those that a run does not rank
+        better = {one: min(ranks_a.get(one, last), ranks_b.get(one, last)) for one in below}
+        nearest = sorted(better, key=better.__getitem__)[: self._depth]
         moved = [
             Moved(
                 passage,
@@ -256,11 +260,10 @@ class _Tops:
                 self._relevance.get((query, passage)),
                 self._show(passage) if self._show else None,
             )
-            for passage in [*union, *below]
+            for passage in [*union, *nearest]
         ]
         # If a passage of A and one of B have the same better rank, that of A comes first.
-        ranked = sorted(moved, key=lambda one: one.better_rank)
-        return ranked[: len(union) + self._depth]
+        return sorted(moved, key=lambda one: one.better_rank)
 
 
 def _ranked(run: Run, queries: set[str]) -> dict[str, list[str]]:

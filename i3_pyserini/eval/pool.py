@@ -3,7 +3,6 @@
 import csv
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,15 +122,15 @@ def pool_qrels(
     from i3_pyserini.eval.inputs import judgements
     from i3_pyserini.formats.qrels import judgements_of, write_qrels
 
-    rows = list(_filled_in(source, encoding))
-    filled = [row for row in rows if row[2]]
+    rows = dict(_filled_in(source, encoding))
+    filled = {number: row for number, row in rows.items() if row[2]}
     if not filled:
         raise I3Error(f"{source}: no row has a level in the column relevance")
     if len(filled) < len(rows):
         note(f"{source}: {len(rows) - len(filled):,} of {len(rows):,} rows have no level, left out")
     before = [] if qrels is None else list(judgements(qrels).iter_rows())
-    new = judgements_of(filled, str(source), "judged row").table
-    both = judgements_of([*before, *filled], f"{qrels} and {source}", "judgment").table
+    new = judgements_of(filled.values(), str(source), "line", numbers=list(filled)).table
+    both = judgements_of([*before, *filled.values()], f"{qrels} and {source}", "judgment").table
     with new_file(target, overwrite) as file:
         write_qrels(file, both.select("query_id", "doc_id", "relevance").iter_rows())
     old = f"{len(before):,} judgments of {qrels}, and " if qrels else ""
@@ -158,7 +157,8 @@ def _shuffled(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
     for pair in pairs:
         groups.setdefault(pair[0], []).append(pair)
     for query, group in groups.items():
-        yield from random.Random(f"{seed} {query}").sample(sorted(group), len(group))  # noqa: S311
+        order = random.Random(f"{seed} {query}")  # noqa: S311  (an order, not a secret)
+        yield from order.sample(sorted(group), len(group))
 
 
 def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]:
@@ -171,17 +171,8 @@ def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]
     return [query, topics[query], docid, passage.title or "", passage.text, ""]
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Positions of the columns."""
-
-    query: int
-    passage: int
-    level: int
-
-
-def _filled_in(path: Path, encoding: str) -> Iterator[tuple[str, str, str]]:
-    """Query id, passage id and level of each row.
+def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    """The line of each row, and its query id, passage id and level.
 
     Raises:
         I3Error: a column is missing, or a row has other columns than the header.
@@ -192,24 +183,25 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[str, str, str]]:
         raise I3Error(f"{path}: no such file")
     rows = read_rows(path, "csv", Table(encoding=encoding))
     header = next(rows, (1, []))[1]
-    places = _places(header, path)
+    first, second, level = _places(header, path)
     for number, cells in rows:
         if len(cells) != len(header):
             raise I3Error(
                 f"{path}, line {number}: {len(cells)} columns; expected {len(header)}, as in the "
                 "header"
             )
-        query, passage = cells[places.query].strip(), cells[places.passage].strip()
+        query, passage = cells[first].strip(), cells[second].strip()
         if not query or not passage:
             raise I3Error(f"{path}, line {number}: an id is missing")
-        yield query, passage, cells[places.level].strip()
+        yield number, (query, passage, cells[level].strip())
 
 
-def _places(header: Sequence[str], path: Path) -> _Places:
+def _places(header: Sequence[str], path: Path) -> list[int]:
+    """The positions of the query id, the passage id and the level."""
     from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find
 
     found = [find(known, header) for known in (QUERY_ID, PASSAGE_ID, LEVEL)]
     for name, wanted in zip(found, ("query_id", "doc_id", "relevance"), strict=True):
         if name is None:
             raise I3Error(f"{path}: no column {wanted}; it has {', '.join(header) or 'no header'}")
-    return _Places(*(header.index(name) for name in found if name is not None))
+    return [header.index(name) for name in found if name is not None]

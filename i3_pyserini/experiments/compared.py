@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from i3_pyserini.eval.tables import Table
 
 BACKBONE, BASELINE = "backbone", "dual encoder"
-JUDGED = "Judged@10"
 DEPTH = 10
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.eval.compare import LEAST_QUERIES, Difference
 from i3_pyserini.eval.compare import compare as differences_to
-from i3_pyserini.eval.evaluation import Evaluation, mean_evaluation
+from i3_pyserini.eval.evaluation import JUDGED, Evaluation, mean_evaluation
 from i3_pyserini.eval.runs import evaluate
-from i3_pyserini.experiments.compared import BACKBONE, BASELINE, JUDGED, Agreement, Compared
+from i3_pyserini.experiments.compared import BACKBONE, BASELINE, Agreement, Compared
 from i3_pyserini.experiments.comparison import Study
 from i3_pyserini.experiments.plan import Plan
 from i3_pyserini.experiments.runner import run_plan, run_quietly, timed

@@ -148,8 +148,8 @@ class Study:
         (base, base_cut), (own, own_cut) = ((one.passage_length, one.cut or 0.0) for one in read)
         if base != own:
             found.append(
-                f"the backbone reads {base} tokens of a passage and cuts {base_cut:.0%} of them, "
-                f"the trained models read {own} (passage_length) and cut {own_cut:.0%}"
+                f"the backbone reads {base} tokens of a passage ({base_cut:.0%} of passages are "
+                f"cut), the trained models {own} ({own_cut:.0%}; see passage_length)"
             )
         return [*found, "intervals are of one difference each, p is corrected for all systems"]
 

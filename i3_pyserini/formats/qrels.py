@@ -1,8 +1,9 @@
 """Reads and writes qrels. Unusual content is an error or reported in a note."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -102,7 +103,11 @@ def read_judgements(path: Path, duplicates: Duplicates = "refuse") -> Judgements
 
 
 def judgements_of(
-    rows: Iterable[tuple[Any, Any, Any]], source: str, unit: str, duplicates: Duplicates = "refuse"
+    rows: Iterable[tuple[Any, Any, Any]],
+    source: str,
+    unit: str,
+    duplicates: Duplicates = "refuse",
+    numbers: Sequence[int] | None = None,
 ) -> Judgements:
     """Judgements of a data set; checked as a file's.
 
@@ -111,13 +116,16 @@ def judgements_of(
         source: its name, for messages.
         unit: what a row is called in messages, such as "row".
         duplicates: see `read_judgements`.
+        numbers: of the rows in the source. Default: 1, 2, …
 
     Raises:
         I3Error: an id is missing, a level is not an integer, or a pair has two levels.
     """
+    lines: list[int] = []
     columns: tuple[list[str], list[str], list[float]] = ([], [], [])
-    for number, (qid, pid, level) in enumerate(rows, start=1):
+    for number, (qid, pid, level) in zip(numbers or count(1), rows, strict=False):
         place = f"{source}, {unit} {number}"
+        lines.append(number)
         for what, column, value in (("query", columns[0], qid), ("passage", columns[1], pid)):
             if isinstance(value, bool | float) or value is None or not str(value).strip():
                 raise I3Error(f"{place}: the {what} id is {value!r}; expected a string")
@@ -125,7 +133,7 @@ def judgements_of(
         columns[2].append(_number(level, place))
     table = pl.DataFrame(
         dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA | {"relevance": pl.Float64}
-    ).with_row_index(LINE, offset=1)
+    ).with_columns(pl.Series(LINE, lines, dtype=pl.UInt32))
     return _checked(Judgements(table, source, unit), duplicates)
 
 

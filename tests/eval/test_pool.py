@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,15 +31,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pooled(folder: Path, **options: object) -> list[dict[str, str]]:
-    given = {
+def pooled(folder: Path, **options: Any) -> list[dict[str, str]]:
+    given: dict[str, Any] = {
         "topics": folder / "topics.tsv",
         "corpus": folder / "corpus.jsonl",
         "output": folder / "pool.csv",
         "depth": 2,
         "overwrite": True,
     }
-    pool_runs([folder / "a.run", folder / "b.run"], **{**given, **options})  # type: ignore[arg-type]
+    pool_runs([folder / "a.run", folder / "b.run"], **{**given, **options})
     with (folder / "pool.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -110,7 +111,8 @@ def test_judged_pairs_are_left_out_and_kept(
         ("query_id,doc_id,relevance\nq,d,\n", "no row has a level"),
         ("query_id,doc_id,relevance\nq,d,1\nq,d\n", "line 3: 2 columns"),
         ("query_id,doc_id,relevance\n,d,1\n", "line 2: an id is missing"),
-        ("query_id,doc_id,relevance\nq,d,1\nq,d,2\n", "judged row 2"),
+        ("query_id,doc_id,relevance\nq,d,1\nq,e,\nq,d,2\n", "line 4: .* and 1 in line 2"),
+        ('query_id,text,doc_id,relevance\nq,"a\nb",d,\nq,c,e,x\n', "line 4: .*x"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, said: str) -> None:
