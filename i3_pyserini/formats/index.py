@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.records import (
     KEY,
     MANIFEST,
@@ -118,6 +119,7 @@ class CorpusRecord(Record):
         passages: number of passages.
         sha256: of all bytes of its lines, in order.
         shards: those hashes of each shard, for a merged index.
+        chunks: how documents were cut into windows; None if they were not.
     """
 
     name: str | None = None
@@ -133,6 +135,7 @@ class CorpusRecord(Record):
     passages: int | None = None
     sha256: str | None = None
     shards: tuple[str | None, ...] | None = None
+    chunks: ChunksRecord | None = None
 
     @classmethod
     def of(cls, **values: Any) -> "CorpusRecord":
