@@ -1,7 +1,6 @@
 """Training queries out of passages' own words: their titles, or their first sentences."""
 
 import heapq
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,20 +21,8 @@ from i3_pyserini.data.query_files import (
     write_queries,
 )
 from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.sentences import sentence_ends
 from i3_pyserini.formats.textstore import TextStore, open_store
-
-# Words with a full stop that are mostly followed by a capital inside a sentence.
-ABBREVIATIONS = re.compile(
-    "al|approx|bros|capt|cf|co|col|corp|dept|dr|figs?|ft|gen|gov|hon|inc|jr|lt|ltd|mr|mrs|ms|mt|"
-    r"ph\.d|pres|prof|rep|rev|sen|sgt|sr|st|univ|vol|vs"
-    r"|[^\W\d_](\.[^\W\d_])*"  # initials, and letters with stops between
-)
-MARKS = ".!?…؟۔।"
-# CJK marks and blank lines end a sentence whatever follows; the others before white space only.
-SENTENCE_END = re.compile(
-    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]+)[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*(?P<next>\w))"
-    r"|[。！？]+[”’」』）]*|(?=\n\s*\n)"
-)
 
 Chosen = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -60,24 +47,11 @@ EXTRACTIONS: dict[str, Extraction] = {
 def first_sentence(text: str) -> tuple[str, str]:
     """The first sentence and the rest; the rest is "" where no end of a sentence is found.
 
-    A sentence ends at `.`, `!`, `?` or the like (with closing quotes and brackets) before white
-    space and a letter that is not small; but not at the full stop of an initial ("J. Smith"), of
-    letters with stops between ("U.S. Army") or of one of `ABBREVIATIONS`. Where such a word does
-    end the sentence, the next one is taken with it.
+    See `i3_pyserini.formats.sentences`.
     """
     text = text.strip()
-    for end in SENTENCE_END.finditer(text):
-        before = text[max(0, end.start() - 40) : end.start()]
-        if end["mark"] is None or _ends(before, end["mark"], end["next"]):
-            return text[: end.end()].rstrip(), text[end.end() :].lstrip()
-    return text, ""
-
-
-def _ends(before: str, mark: str, following: str) -> bool:
-    if not following.isalpha() or following.islower():
-        return False
-    word = next(iter(before.split()[-1:]), "").lstrip("\"'“‘«([").casefold()
-    return mark != "." or not ABBREVIATIONS.fullmatch(word)
+    end = next(sentence_ends(text), len(text))
+    return text[:end].rstrip(), text[end:].lstrip()
 
 
 def extract_queries(job: Job, source: str) -> Summary:

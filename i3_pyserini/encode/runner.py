@@ -17,6 +17,7 @@ from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import StoppedError, note
+from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import CorpusRecord, IndexManifest, ShardRecord
 from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
@@ -160,8 +161,11 @@ def _known(
     return IndexManifest(
         version=__version__,
         encoder=source.describe(),
-        corpus=CorpusRecord.of(
-            name=collection_name(corpus.path), files=corpus.names, **corpus.options()
+        corpus=replace(
+            CorpusRecord.of(
+                name=collection_name(corpus.path), files=corpus.names, **corpus.options()
+            ),
+            chunks=chunks_of(corpus.path),
         ),
         shard=ShardRecord(id=how.shard.id, number=how.shard.number),
         titles=how.batching.with_titles,

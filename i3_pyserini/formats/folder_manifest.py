@@ -7,6 +7,7 @@ from pathlib import Path
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.records import (
     MANIFEST,
     Record,
@@ -42,6 +43,7 @@ class _Content(Record):
     collection: str | None = None
     made_by: str | None = None
     metadata: Mapping[str, str] | None = None
+    chunks: ChunksRecord | None = None
     files: dict[str, FileRecord] | None = None
 
 
@@ -55,6 +57,7 @@ class Manifest:
         collection: name of the collection in `folder/corpus`, if there is one.
         metadata: further fields of its passages, and their types; see `metadata.FieldTypes`.
         files: records by path.
+        chunks: how its documents were cut into windows; None if they were not.
     """
 
     folder: Path
@@ -62,6 +65,7 @@ class Manifest:
     collection: str | None = None
     files: dict[str, FileRecord] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    chunks: ChunksRecord | None = None
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -84,7 +88,8 @@ class Manifest:
                 "`get` again"
             )
         files, metadata = dict(content.files), content.metadata or {}
-        return cls(folder, content.dataset, content.collection, files, metadata)
+        found = (content.dataset, content.collection, files, metadata, content.chunks)
+        return cls(folder, *found)
 
     def save(self) -> None:
         """Writes the manifest; an older one is replaced as a whole."""
@@ -94,6 +99,7 @@ class Manifest:
             made_by=f"i3_pyserini {__version__}",
             files=dict(sorted(self.files.items())),
             metadata=self.metadata or None,
+            chunks=self.chunks,
         )
         write_object(self.folder / MANIFEST, write_record(content))
 
@@ -152,6 +158,30 @@ def kept_metadata(folder: Path) -> Mapping[str, str]:
         return _read(folder).metadata or {}
     except (FileNotFoundError, I3Error):
         return {}
+
+
+def collection_folder(corpus: Path) -> Path | None:
+    """The folder whose manifest describes the passages of a corpus.
+
+    Args:
+        corpus: `FOLDER/corpus`, or a file in it; or `FOLDER`.
+
+    Returns:
+        The folder, with a manifest or not; None for a file that is somewhere else.
+    """
+    folder = (corpus if corpus.is_dir() else corpus.parent).resolve()
+    if folder.name == "corpus":
+        return folder.parent
+    return folder if corpus.is_dir() else None
+
+
+def chunks_of(corpus: Path) -> ChunksRecord | None:
+    """How the documents of a corpus were cut into windows; None if they were not."""
+    folder = collection_folder(corpus)
+    try:
+        return None if folder is None else _read(folder).chunks
+    except (FileNotFoundError, I3Error):
+        return None
 
 
 def _read(folder: Path) -> _Content:

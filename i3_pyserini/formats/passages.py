@@ -9,7 +9,7 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import PassageFile, find_files, relative_names
-from i3_pyserini.formats.folder_manifest import kept_metadata, named_collection
+from i3_pyserini.formats.folder_manifest import collection_folder, kept_metadata, named_collection
 from i3_pyserini.formats.lines import BYTE_ORDER_MARK, parse_object
 from i3_pyserini.formats.passage_fields import Passage, PassageFields, shortened
 from i3_pyserini.formats.passage_records import header_of, json_lines, place
@@ -335,10 +335,8 @@ def kept_fields(corpus: Path) -> tuple[str, ...]:
     Returns:
         Names of fields; none for another corpus.
     """
-    folder = (corpus if corpus.is_dir() else corpus.parent).resolve()
-    if folder.name == "corpus":
-        return tuple(kept_metadata(folder.parent))
-    return tuple(kept_metadata(folder)) if corpus.is_dir() else ()
+    folder = collection_folder(corpus)
+    return () if folder is None else tuple(kept_metadata(folder))
 
 
 def _size(path: Path) -> int:
