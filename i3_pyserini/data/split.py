@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = ("dev", "train")
 SHARE = 0.1
-LEAST = 0.6  # overlap, see `near_pairs`
+LEAST = 0.6  # overlap, see `near_text.LEAST`
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Groups of queries that belong on one side of a split, and which side that is."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
+from tqdm import tqdm
 
-from i3_pyserini.data.near_text import Rows, near_pairs
+from i3_pyserini.data.near_text import NearTexts
 from i3_pyserini.data.same_text import words_of
 from i3_pyserini.formats.passage_fields import Passage
 
@@ -61,10 +61,6 @@ class Groups:
                     joined.pairs.append((self.qids[one], self.qids[other]))
         return joined
 
-    def roots(self, rows: Rows) -> Rows:
-        """`find` of several."""
-        return np.array([self.find(row) for row in rows.tolist()], dtype=np.int64)
-
     def members(self) -> list[list[str]]:
         """The groups, in the order of their first queries."""
         found: dict[int, list[str]] = {}
@@ -98,7 +94,7 @@ def together(
     Args:
         topics: texts by query id.
         positives: relevant passages by query id.
-        overlap: see `near_pairs`.
+        overlap: see `NearTexts`.
     """
     qids = list(topics)
     groups = Groups(qids)
@@ -106,7 +102,7 @@ def together(
     by_passage = groups.join(_pairs((pid, row) for row, pid in passages))
     texts = [words_of(Passage(qid, None, text)) for qid, text in topics.items()]
     by_text = groups.join(_pairs((text, row) for row, text in enumerate(texts)))
-    by_near_text = groups.join(near_pairs(texts, overlap, groups.roots))
+    by_near_text = groups.join(_near_pairs(texts, overlap))
     return Together(groups.members(), by_passage, by_text, by_near_text)
 
 
@@ -124,6 +120,20 @@ def choose(groups: Sequence[Sequence[str]], count: int, seed: int) -> list[str]:
         if len(chosen) + len(group) <= count:
             chosen += group
     return chosen
+
+
+def _near_pairs(texts: Sequence[str], overlap: float) -> Iterator[tuple[int, int]]:
+    """Rows of texts that say nearly the same; of texts that are the same, only the first."""
+    first: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        first.setdefault(text, row)
+    rows, different = list(first.values()), list(first)
+    near = NearTexts(different, overlap)
+    with tqdm(total=len(rows), desc="near texts", unit=" queries", delay=2) as shown:
+        for one, other, _ in near.near(different):
+            shown.update(one - shown.n)
+            if other < one:
+                yield rows[other], rows[one]
 
 
 def _pairs(keyed: Iterable[tuple[str, int]]) -> Iterable[tuple[int, int]]:

@@ -1,18 +1,13 @@
 """`split_queries`: what belongs together stays together, and nothing is written over."""
 
-import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from i3_pyserini.data import check_collection, import_collection, split_queries
-from i3_pyserini.data.near_text import near_pairs, trigrams
-from i3_pyserini.data.splitting import Groups, choose, together
+from i3_pyserini.data.splitting import Groups, choose
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.qrels import read_qrels
@@ -146,35 +141,6 @@ def test_a_part_that_cannot_be_filled(tmp_path: Path, capsys: pytest.CaptureFixt
     done = split_queries(topics, qrels, count=5, output=tmp_path / "out")
     assert done.queries == {"dev": 1, "train": len(TOPICS) - 1}
     assert "the first part has 1 queries, not 5" in capsys.readouterr().err
-
-
-WORD = st.text("abc", min_size=1, max_size=5)
-TEXTS = st.lists(st.lists(WORD, max_size=4).map(" ".join), min_size=1, max_size=12)
-
-
-@settings(deadline=None)
-@given(TEXTS, st.sampled_from([0.6, 0.7, 0.8, 1.0]))
-def test_near_texts_are_those_of_a_plain_comparison(texts: list[str], overlap: float) -> None:
-    sets = [trigrams(text) for text in texts]
-    expected = {
-        (one, other)
-        for other in range(len(texts))
-        for one in range(other)
-        if sets[one] and len(sets[one] & sets[other]) >= overlap * len(sets[one] | sets[other])
-    }
-    found = near_pairs(texts, overlap, np.asarray)  # each in a group of its own
-    assert {tuple(sorted(pair)) for pair in found} == expected
-
-
-def test_many_texts_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3_pyserini.data.near_text.PAIRS", 7)
-    chance = np.random.default_rng(0)
-    letters = list(string.ascii_lowercase)
-    stems = ["".join(chance.choice(letters, 30)) for _ in range(20)]
-    topics = {f"q{n}": f"{stems[n % 20]}{'x' * (n // 20)}" for n in range(60)}
-    found = together(topics, {}, 0.7)
-    assert sorted(map(len, found.groups)) == [3] * 20
-    assert found.by_near_text.count == 40
 
 
 def test_groups_of_groups() -> None:
