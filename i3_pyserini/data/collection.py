@@ -16,6 +16,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.corpus_files import OWN_STORE
 from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.metadata import FieldTypes
 from i3_pyserini.formats.passage_fields import Passage, checked_id, shortened
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
@@ -252,8 +253,10 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     with new_file(folder / "corpus" / "corpus.jsonl") as file:
         for passage in checked.passages():
             file.write(json.dumps(_record(passage), ensure_ascii=False) + "\n")
+    made: dict[str, Made | None] = {}
     for split in source.splits():
         topics, judgements = checked.split(split)
+        made |= dict.fromkeys((f"topics.{split}.tsv", f"qrels.{split}.txt"), source.made(split))
         with new_file(folder / f"topics.{split}.tsv") as file:
             write_topics(file, topics.items())
         if judgements:
@@ -263,7 +266,8 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
         is_corpus = name.startswith("corpus/")
-        manifest.add(name, source.origin, collection=source.name if is_corpus else None)
+        collection = source.name if is_corpus else None
+        manifest.add(name, source.origin, collection=collection, made=made.get(name))
     manifest.save()
     return checked.findings
 

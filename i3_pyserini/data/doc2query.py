@@ -25,6 +25,7 @@ from i3_pyserini.data.query_files import (
 )
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.journal import Journal, Settings, open_journal
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.devices import note_slow_bf16, torch_device
@@ -160,7 +161,8 @@ def generate_queries(job: Job, how: Generation) -> Summary:
             lines = (line.decode("utf-8").removesuffix("\n") for line in journal.lines())
             for row in rows:
                 pairs.add(store.pid(row), islice(lines, count))
-            summary = write_queries(pairs, job, store)
+            made = Made(source="model", model=Path(how.model).name, passages=len(rows))
+            summary = write_queries(pairs, job, store, made)
             journal.discard()
     return summary
 

@@ -20,6 +20,7 @@ from i3_pyserini.data.query_files import (
     prepared,
     write_queries,
 )
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.sentences import sentence_ends
 from i3_pyserini.formats.textstore import TextStore, open_store
@@ -78,7 +79,8 @@ def extract_queries(job: Job, source: str) -> Summary:
                 pairs.add(passage.docid, [query], bool(chosen[row]))
             elif chosen[row]:
                 pairs.left_out["passages with nothing besides" if query.strip() else empty] += 1
-        return write_queries(pairs, job, store, extract)
+        made = Made(source=source, passages=int(chosen.sum()))
+        return write_queries(pairs, job, store, made, extract)
 
 
 def choose(store: TextStore, job: Job) -> Chosen:

@@ -9,6 +9,7 @@ from typing import Any
 
 from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.markup import strip_html
 from i3_pyserini.formats.metadata import FieldTypes
 from i3_pyserini.formats.passage_fields import Passage
@@ -55,6 +56,10 @@ class Prepared(Source):
     def judgements(self, split: str) -> Judgements | None:
         """See `Source`."""
         return self._source.judgements(split)
+
+    def made(self, split: str) -> Made | None:
+        """See `Source`."""
+        return self._source.made(split)
 
     def _stripped(self, found: Iterator[tuple[str, Passage]]) -> Iterator[tuple[str, Passage]]:
         changed, first = 0, ""

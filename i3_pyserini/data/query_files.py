@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,8 @@ from tqdm import tqdm
 from i3_pyserini.data.collection import record_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
+from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.made import Made, today
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import write_qrels
@@ -179,7 +181,8 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
         with_corpus: whether a corpus is among the files.
 
     Raises:
-        I3Error: the collection does not exist, a file exists, or the folder cannot be written.
+        I3Error: the collection does not exist, a file exists, the folder's manifest is damaged, or
+            the folder cannot be written.
     """
     if not job.collection.exists():
         raise I3Error(f"{job.collection}: no such collection")
@@ -188,6 +191,7 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
         path.resolve() for path in (job.output, corpus, corpus.parent, job.output / GENERATED)
     }:
         raise I3Error(f"{job.output}: holds the collection itself; choose another output")
+    Manifest.of(job.output)
     for name in (TOPICS, QRELS, GENERATED):
         refuse_existing(job.output / name, job.overwrite)
     refuse_existing(corpus, job.overwrite and with_corpus)
@@ -201,14 +205,15 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
 
 
 def write_queries(
-    pairs: Pairs, job: Job, store: TextStore, extract: Extraction | None = None
+    pairs: Pairs, job: Job, store: TextStore, made: Made, extract: Extraction | None = None
 ) -> Summary:
-    """Writes topics, qrels, generated queries and the corpus that goes with them.
+    """Writes topics, qrels, generated queries, the corpus that goes with them, and a manifest.
 
     Args:
         pairs: passages and queries, all added.
         job: where the files go.
         store: the collection.
+        made: how they were made; the date and the number of queries are added.
         extract: what took the queries out of their passages; None for no corpus.
 
     Raises:
@@ -232,7 +237,17 @@ def write_queries(
         if extract is not None:
             corpus = stack.enter_context(new_file(job.output / CORPUS, job.overwrite))
             _write_corpus(corpus, pairs, store, extract)
+    _record(job, replace(made, queries=queries), extract is not None)
     return Summary(queries, positives, pairs.reasons())
+
+
+def _record(job: Job, made: Made, with_corpus: bool) -> None:
+    manifest, made = Manifest.of(job.output), replace(made, date=today().isoformat())
+    for name in (TOPICS, QRELS, GENERATED):
+        manifest.add(name, f"{made.source} of {job.collection}", made=made)
+    if with_corpus:
+        manifest.add(CORPUS, f"{job.collection} without its queries")
+    manifest.save()
 
 
 def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extraction) -> None:

@@ -127,7 +127,7 @@ def split_queries(
     parts = [[qid for qid in topics if (qid in chosen) is first] for first in (True, False)]
     with locked(folder):
         judged = _write(folder, dict(zip(names, parts, strict=True)), topics, judgements, overwrite)
-        _record(folder, written, f"split of {files[0]}, seed {seed}")
+        _record(folder, written, f"split of {files[0]}, seed {seed}", files)
     return Split(
         folder,
         dict(zip(names, map(len, parts), strict=True)),
@@ -244,13 +244,12 @@ def _write(
     return counts
 
 
-def _record(folder: Path, files: Sequence[Path], source: str) -> None:
+def _record(folder: Path, files: Sequence[Path], source: str, inputs: Sequence[Path]) -> None:
     """Adds the files to the folder's manifest, which is made if there is none."""
     from i3_pyserini.formats.folder_manifest import Manifest
-    from i3_pyserini.formats.records import MANIFEST
+    from i3_pyserini.formats.made import made_among
 
-    known = (folder / MANIFEST).exists()
-    manifest = Manifest.load(folder) if known else Manifest(folder, folder.resolve().name)
+    manifest, made = Manifest.of(folder), made_among(inputs)
     for path in files:
-        manifest.add(path.name, source)
+        manifest.add(path.name, source, made=made)
     manifest.save()

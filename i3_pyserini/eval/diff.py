@@ -116,6 +116,7 @@ def diff_runs(
     from i3_pyserini.eval.diffing import Choice, diff
     from i3_pyserini.eval.inputs import Runs, judgements
     from i3_pyserini.eval.task import graded_note
+    from i3_pyserini.formats.made import made_note
     from i3_pyserini.formats.measures import choose_measures
     from i3_pyserini.formats.topics import read_topics
 
@@ -127,6 +128,7 @@ def diff_runs(
     choice = Choice(measures[0], queries, depth)
     found = diff(judged, (a, b), choice, texts, passages.show if passages else None)
     notes = [*([of_preset] if of_preset else [])]
+    notes += made_note(qrels)
     notes += graded_note(measures[:1], max(judged["relevance"]))
     result = RunDiff(replace(found, notes=[*found.notes, *notes]))
     if output is None:

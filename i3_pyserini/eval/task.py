@@ -12,6 +12,7 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.inputs import judgements
 from i3_pyserini.formats.datasets import PRESETS
+from i3_pyserini.formats.made import made_note
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import Duplicates
 
@@ -94,6 +95,7 @@ def read_task(
     names = names or ([preset] if preset else [])
     measures, note = choose_measures(names)
     notes = [note] if note else []
+    notes += made_note(qrels)
     notes += collection_notes([name for name in names if name in PRESETS], index)
     judged = judgements(qrels, duplicates)
     notes += graded_note(measures, max(judged["relevance"]))

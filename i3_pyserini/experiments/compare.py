@@ -148,6 +148,7 @@ def _compare(
     from i3_pyserini.experiments.comparing import compare_systems
     from i3_pyserini.experiments.comparison import Study
     from i3_pyserini.formats.atomic import locked
+    from i3_pyserini.formats.made import made_note
     from i3_pyserini.stock.lucene_bm25 import why_no_lucene
 
     if output.exists() and not output.is_dir():
@@ -164,6 +165,9 @@ def _compare(
                 f"{study.data}: has no dev queries, and negatives {options.negatives} would be of "
                 "the queries that are split off too; split them first (i3-pyserini data split)"
             )
+    for study in studies:
+        for one in made_note(study.queries.files["test"][1]):
+            note(one)
     with locked(output):
         _identify(output, studies, options)
         if absent:

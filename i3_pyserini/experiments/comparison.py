@@ -9,6 +9,7 @@ from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, train
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
 from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.made import made_note
 from i3_pyserini.search.bm25 import Engine
 from i3_pyserini.search.speed import read_queries_per_second
 
@@ -151,6 +152,7 @@ class Study:
                 f"the backbone reads {base} tokens of a passage ({base_cut:.0%} of passages are "
                 f"cut), the trained models {own} ({own_cut:.0%}; see passage_length)"
             )
+        found += made_note(self.queries.files["test"][1])
         return [*found, "intervals are of one difference each, p is corrected for all systems"]
 
     def trained(self, model: str, rate: float, seed: int) -> Path:

@@ -8,6 +8,7 @@ from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.chunks import ChunksRecord
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.records import (
     MANIFEST,
     Record,
@@ -28,6 +29,7 @@ class FileRecord(Record):
         source: its source.
         licence: short name of its license; "" if unknown.
         collection: name of the collection that it is; None if it is none.
+        made: how its queries were made; None if they were not.
     """
 
     size: int = -1
@@ -35,6 +37,7 @@ class FileRecord(Record):
     source: str = ""
     licence: str = ""
     collection: str | None = None
+    made: Made | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,16 @@ class Manifest:
     files: dict[str, FileRecord] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     chunks: ChunksRecord | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> "Manifest":
+        """The manifest of a folder, or a new one named after it.
+
+        Raises:
+            I3Error: it is damaged.
+        """
+        known = (folder / MANIFEST).exists()
+        return cls.load(folder) if known else cls(folder, folder.resolve().name)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -104,7 +117,12 @@ class Manifest:
         write_object(self.folder / MANIFEST, write_record(content))
 
     def add(
-        self, name: str, source: str, licence: str = "", collection: str | None = None
+        self,
+        name: str,
+        source: str,
+        licence: str = "",
+        collection: str | None = None,
+        made: Made | None = None,
     ) -> FileRecord:
         """Records a file as it is now; `save` writes it down."""
         path = self.folder / name
@@ -114,6 +132,7 @@ class Manifest:
             source=source,
             licence=licence,
             collection=collection,
+            made=made,
         )
         self.files[name] = record
         return record

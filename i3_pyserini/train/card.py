@@ -6,12 +6,21 @@ from importlib.metadata import version
 import yaml
 
 from i3_pyserini import __version__
+from i3_pyserini.formats.made import made_among
 from i3_pyserini.formats.passages import collection_name
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pytorch-optimizer", "numpy")
+
+
+def queries_sentence(recipe: Recipe) -> str:
+    """Describes the origin of the training queries."""
+    data = recipe.data
+    made = made_among([data.queries, data.qrels, data.generated_queries])
+    name = (data.queries or data.teacher or data.collection).name
+    return f"{name}, {made}, not collected from people" if made else name
 
 
 def negatives_sentence(recipe: Recipe, devices: int) -> str:
@@ -94,6 +103,7 @@ Trained by `i3-pyserini train` from `{recipe.model.init}`. Encode with
 | --- | --- |
 | collection | {collection} |
 | best validation of the run | {score} |
+| training queries | {queries_sentence(recipe)} |
 | steps | {progress.step:,} |
 | reconstructor | {reconstructor_sentence(model, recipe, progress)} |
 | effective negatives | {negatives_sentence(recipe, devices)} |

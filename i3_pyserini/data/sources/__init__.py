@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.qrels import Duplicates, Judgements
 from i3_pyserini.formats.topics import Topic
@@ -44,3 +45,7 @@ class Source(ABC):
     @abstractmethod
     def judgements(self, split: str) -> Judgements | None:
         """The judgements of a split; None if it is not judged."""
+
+    def made(self, split: str) -> Made | None:
+        """How the queries of a split were made; None if they were not."""
+        return None

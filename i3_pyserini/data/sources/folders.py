@@ -10,6 +10,7 @@ from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.made import Made, made_among
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, kept_fields
 from i3_pyserini.formats.qrels import Judgements, read_judgements
@@ -64,6 +65,10 @@ class LayoutFolder(Source):
         """See `Source`."""
         file = self.qrels_files.get(split)
         return read_judgements(file, self.duplicates) if file else None
+
+    def made(self, split: str) -> Made | None:
+        """See `Source`."""
+        return made_among([self.topic_files.get(split), self.qrels_files.get(split)])
 
 
 class BeirFolder(Source):
@@ -172,6 +177,10 @@ class PlainFiles(Source):
         """See `Source`."""
         file = self.qrels_files.get(split)
         return read_judgements(file, self.duplicates) if file else None
+
+    def made(self, split: str) -> Made | None:
+        """See `Source`."""
+        return made_among([self.topic_files.get(split), self.qrels_files.get(split)])
 
 
 def _split_files(folder: Path, prefix: str, suffixes: Collection[str]) -> dict[str, Path]:

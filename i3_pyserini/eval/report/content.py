@@ -1,9 +1,7 @@
 """Evaluates and compares runs for a report, and says what was found."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from os import PathLike
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from i3_pyserini.eval.report.page import Report
 from i3_pyserini.eval.report.recorded import recorded
 from i3_pyserini.eval.task import Task, relevance_level, searched_collection
 from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.made import today
 from i3_pyserini.formats.runs import Run
 
 COMMANDS = "commands"  # a fact with a command a line
@@ -167,14 +166,7 @@ def _facts(task: Task, asked: Asked, queries: int, collection: str | None) -> di
             facts["model"] = "/".join(Path(encoder.name).parts[-2:])
         if encoder.pooling:
             facts["pooling"] = encoder.pooling + (", unit length" if encoder.normalize else "")
-    return {**facts, "date": _today().isoformat()}
-
-
-def _today() -> date:
-    """The date, or that of SOURCE_DATE_EPOCH, for reports that are the same on every day."""
-    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
-        return datetime.fromtimestamp(int(epoch), UTC).date()
-    return datetime.now().astimezone().date()
+    return {**facts, "date": today().isoformat()}
 
 
 def _systems(given: NamedRuns, known: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
