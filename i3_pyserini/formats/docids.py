@@ -49,6 +49,11 @@ class Docids(Sequence[str]):
         """The ids of some rows."""
         return self._ids.gather(rows)
 
+    def row_of(self, docid: str) -> int | None:
+        """The row of an id, which is looked for in all of them; None if it is not there."""
+        row: int | None = self._ids.index_of(docid)
+        return row
+
     def __len__(self) -> int:
         return len(self._ids)
 

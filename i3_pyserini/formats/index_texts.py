@@ -1,8 +1,10 @@
 """The corpus of an index."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.chunks import OFFSETS
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
@@ -29,7 +31,13 @@ def corpus_of(index: Path, corpus: Path | None = None) -> Corpus | None:
     if corpus is None and not path.exists():
         note(f"{index}: its corpus {path} does not exist any more: no titles, texts and metadata")
         return None
-    return Corpus.from_options(path, write_record(known))
+    found = Corpus.from_options(path, write_record(known))
+    return with_offsets(found) if known.chunks else found
+
+
+def with_offsets(corpus: Corpus) -> Corpus:
+    """A corpus of windows that keeps where each stands in its document."""
+    return replace(corpus, keep=tuple(dict.fromkeys((*corpus.keep, *OFFSETS))))
 
 
 def not_in_corpus(docid: str, store: TextStore) -> I3Error:

@@ -5,7 +5,6 @@ metadata (see `milvus_metadata`). What it is a copy of, and whether it is comple
 collection's properties.
 """
 
-import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.hits import Scores
-from i3_pyserini.formats.index import EncoderRecord, read_manifest
-from i3_pyserini.formats.records import MANIFEST
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.formats.vector_files import read_files
 from i3_pyserini.integrations.connection import (
@@ -31,10 +29,11 @@ from i3_pyserini.integrations.connection import (
     is_embedded,
 )
 from i3_pyserini.integrations.milvus_metadata import MilvusMetadata
+from i3_pyserini.integrations.origin import chunks_of, encoder_of, read_chunks, source_of
 from i3_pyserini.search.index.norms import Norms, note_skewed
 
 SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
-METADATA = "i3.metadata"
+METADATA, CHUNKS = "i3.metadata", "i3.chunks"
 # What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.
 EMBEDDED_TYPES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")
 GRAPHS = "HNSW"  # how the names of their types begin
@@ -124,7 +123,7 @@ class Milvus:
                 f"{shape.passages:,}; load it again"
             )
         with self._failures("cannot be changed"):
-            known = {COMPLETE: "yes", MADE_BY: _made_by(index)}
+            known = {COMPLETE: "yes", MADE_BY: encoder_of(index), CHUNKS: chunks_of(index)}
             self._client.alter_collection_properties(name, known)
         if is_graph:
             place = f"{self.address}, collection {name}"
@@ -226,6 +225,12 @@ class Milvus:
         encoder = json.loads(known["properties"].get(MADE_BY) or "{}") if known else {}
         return EncoderRecord.from_json(encoder, f"{self.address}: collection {name!r}")
 
+    def chunks(self, name: str) -> ChunksRecord | None:
+        """How documents were cut into the collection's windows; None if they were not."""
+        known = self._described(name)
+        found = known["properties"].get(CHUNKS) if known else None
+        return read_chunks(found, f"{self.address}: collection {name!r}")
+
     def close(self) -> None:
         """Ends the connection; lets the file of an embedded engine go."""
         disconnect(self.address, self._client)
@@ -234,9 +239,9 @@ class Milvus:
         self, name: str, dimension: int, index: Path, kind: str, metadata: MilvusMetadata
     ) -> None:
         """Creates a collection, or resumes loading an existing copy of this index."""
-        source, known = _source(index), self._described(name)
+        source, known = source_of(index), self._described(name)
         if known is None:
-            properties = {SOURCE: source, TYPE: kind, MADE_BY: _made_by(index)}
+            properties = {SOURCE: source, TYPE: kind, MADE_BY: encoder_of(index)}
             properties[METADATA] = metadata.as_property()
             self._create(name, dimension, properties, metadata)
         elif known["properties"].get(SOURCE) != source:
@@ -330,14 +335,3 @@ class Milvus:
 
     def _failures(self, what: str) -> Any:
         return failures(self.address, what)
-
-
-def _source(index: Path) -> str:
-    """Hash of all files of a directory of vectors."""
-    files = sorted(path for path in index.iterdir() if path.is_file())
-    hashes = "".join(file_hash(path) for path in files if path.name != MANIFEST)
-    return hashlib.sha256(hashes.encode()).hexdigest()
-
-
-def _made_by(index: Path) -> str:
-    return json.dumps(read_manifest(index).encoder.to_json())

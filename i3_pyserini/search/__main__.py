@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.encode.flags import QueryOptions
-from i3_pyserini.errors import I3Error, run_command
-from i3_pyserini.search.options import Feedback, SearchParameters
+from i3_pyserini.errors import I3Error, at_least_1, run_command
+from i3_pyserini.search.options import Feedback, MaxPassage, SearchParameters
 from i3_pyserini.search.topics import search_topics
 from i3_pyserini.threads import set_threads
 
@@ -93,6 +93,11 @@ def main() -> None:
     index, engine = args.pop("index"), args.pop("engine")
     if (index is None) == (engine is None):
         raise I3Error("expected --index, or --engine and --collection")
+    at_least_1(max_passage_hits=args["max_passage_hits"])
+    if not args["max_passage_delimiter"]:
+        raise I3Error("max_passage_delimiter is empty")
+    best = MaxPassage(args.pop("max_passage_delimiter"), args.pop("max_passage_hits"))
+    args["documents"] = best if args.pop("max_passage") else "none"
     groups = {
         name: kind(**{field.name: args.pop(field.name) for field in fields(kind)})
         for name, kind in GROUPS.items()

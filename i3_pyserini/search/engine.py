@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
@@ -47,6 +48,10 @@ class Engine(Protocol):
 
     def made_by(self, name: str) -> EncoderRecord:
         """The encoder of a collection's passages."""
+        ...
+
+    def chunks(self, name: str) -> ChunksRecord | None:
+        """How documents were cut into a collection's windows; None if they were not."""
         ...
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ from textwrap import shorten, wrap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from i3_pyserini.search.window import Window
+
 SHOWN = 240  # characters of a text
 WIDTH = 96
 INDENT = " " * 4
@@ -22,6 +24,7 @@ class PassageHit(NamedTuple):
         title: its title; None if it has none, or the corpus does not exist.
         text: its text; None if the corpus does not exist.
         metadata: further fields that the corpus was imported with, such as a price.
+        window: of a document, its best window, which `text` is the text of; None for a passage.
     """
 
     docid: str
@@ -30,6 +33,7 @@ class PassageHit(NamedTuple):
     title: str | None = None
     text: str | None = None
     metadata: Mapping[str, Any] = MappingProxyType({})
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class FoundPassages:
             {
                 **{"rank": hit.rank, "score": hit.score, "id": hit.docid},
                 **{"title": hit.title, "text": hit.text, "metadata": dict(hit.metadata)},
+                **({"window": hit.window.to_json()} if hit.window else {}),
             }
             for hit in self.hits
         ]
@@ -65,6 +70,8 @@ def _shown(hit: PassageHit) -> str:
     if hit.text:
         text = shorten(hit.text, SHOWN, placeholder=" …")
         lines += wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    if hit.window:
+        lines.append(f"{INDENT}({hit.window})")
     if hit.metadata:
         values = (f"{name}: {_word(value)}" for name, value in hit.metadata.items())
         lines.append(f"{INDENT}{', '.join(values)}")

@@ -14,13 +14,16 @@ from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.documents import Choice
 from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.run_file import Form, new_run
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.search.options import NO_FEEDBACK, Feedback
+from i3_pyserini.search.documents import DocumentSearch, chosen
+from i3_pyserini.search.options import NO_FEEDBACK, Feedback, MaxPassage
 from i3_pyserini.search.searchable import LoadedCollection, Searchable, SearchedIndex
+from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.speed import Speed
 from i3_pyserini.search.steps import best_passages, without_query
 from i3_pyserini.threads import thread_count
@@ -50,12 +53,13 @@ class Results:
 
     Attributes:
         path: the run file.
-        hits: hits per query; None for 1,000, or all of a smaller index.
+        hits: hits per query, documents if they are ranked; None for 1,000, or all of a smaller
+            index.
         form: "trec" or "msmarco".
         tag: last column of the run; None for the model's name.
         overwrite: replace an existing file.
         remove_query: exclude the passage with the query's id.
-        max_passage: delimiter and number of documents; None to write passages.
+        max_passage: see `MaxPassage`; None to write what was searched for.
         speed: file for search times; None for no file.
     """
 
@@ -65,7 +69,7 @@ class Results:
     tag: str | None = None
     overwrite: bool = False
     remove_query: bool = False
-    max_passage: tuple[str, int] | None = None
+    max_passage: MaxPassage | None = None
     speed: Path | None = None
 
 
@@ -81,6 +85,7 @@ class SearchJob:
         filter: condition on metadata in an engine; None for none.
         parameters: parameters of an approximate index.
         feedback: see `Feedback`.
+        documents: how documents are ranked by their windows; see `documents.chosen`.
         batch_size: number of queries searched together.
         threads: number of threads; None for one on each usable CPU.
     """
@@ -92,6 +97,7 @@ class SearchJob:
     filter: str | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     feedback: Feedback = NO_FEEDBACK
+    documents: Choice | None = None
     batch_size: int = 4096
     threads: int | None = None
 
@@ -116,7 +122,13 @@ def run(job: SearchJob) -> WrittenRun:
     speed = Speed(len(topics), thread_count(job.threads), job.batch_size)
     with closing(_open(job, hits)) as passages:
         vectors, name = _vectors(topics, job.queries, passages, job.threads, speed)
-        found = _search(passages, vectors, hits, speed)
+        by = chosen(job.documents, passages.chunks, passages.place)
+        documents = None
+        if by:
+            documents = DocumentSearch(passages, by, passages.chunks, passages.place)
+            hits += job.results.remove_query  # so that as many are left
+        _note_fewer(job, passages, documents)
+        found = _search(passages, documents, vectors, hits, speed)
         return _write(job.results, list(topics), name, found, speed)
 
 
@@ -152,10 +164,14 @@ def _read_topics(name: str) -> dict[str, str]:
 def _open(job: SearchJob, hits: int) -> Searchable:
     if job.collection:
         return LoadedCollection(job.index, job.collection, hits, job.filter)
-    opened = SearchedIndex(job.index, job.parameters, job.feedback)
-    if job.results.hits and job.results.hits > opened.count:
-        note(f"{job.index} has only {opened.count:,} passages; returning that many hits per query")
-    return opened
+    return SearchedIndex(Searcher(job.index, parameters=job.parameters), job.feedback)
+
+
+def _note_fewer(job: SearchJob, passages: Searchable, documents: DocumentSearch | None) -> None:
+    asked, what = job.results.hits, "documents" if documents else "passages"
+    count = documents.documents if documents else passages.docids and len(passages.docids)
+    if asked and count and asked > count:
+        note(f"{job.index} has only {count:,} {what}; returning that many hits per query")
 
 
 def _vectors(
@@ -180,13 +196,22 @@ def _vectors(
 
 
 def _search(
-    passages: Searchable, vectors: Scores, k: int, speed: Speed
+    passages: Searchable,
+    documents: DocumentSearch | None,
+    vectors: Scores,
+    k: int,
+    speed: Speed,
 ) -> Iterator[tuple[slice, Hits, Docids]]:
     """The hits of a batch at a time."""
     for start in range(0, len(vectors), speed.batch):
         some = slice(start, start + speed.batch)
         with speed.measured():
-            hits, docids = passages.search(vectors[some], k)
+            own = passages.moved(vectors[some])
+            if documents:
+                best, windows = documents.search(own, k)
+                hits, docids = windows.named(best)
+            else:
+                hits, docids = passages.search(own, k)
         yield some, hits, docids
 
 
@@ -219,4 +244,5 @@ def _filtered(
         hits = without_query(hits, qids, docids)
     if results.max_passage:
         return best_passages(hits, docids, *results.max_passage)
-    return hits, docids
+    most = results.hits or DEFAULT_HITS
+    return Hits(hits.scores[:, :most], hits.rows[:, :most]), docids

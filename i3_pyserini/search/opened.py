@@ -3,22 +3,26 @@
 from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 
 from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.hits import Hit, Scores
+from i3_pyserini.formats.documents import By, Choice, WindowDocuments
+from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Scores
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.explain import Explanation
 from i3_pyserini.model.words import PseudoQueryWords
+from i3_pyserini.search.documents import DocumentSearch, chosen
 from i3_pyserini.search.found import PassageHit
 from i3_pyserini.search.options import AS_BUILT, SearchParameters
+from i3_pyserini.search.searchable import SearchedIndex
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.window import Window, window_at, windows_of, without_offsets
 
 
 def open_index(
@@ -86,6 +90,8 @@ class Index:
         self.searcher, self._texts = searcher, texts
         self.path, self.dimension = searcher.path, searcher.dimension
         self._words: PseudoQueryWords | None = None
+        self._ranked: dict[By, DocumentSearch] = {}
+        self._default: By | Literal["unknown"] | None = "unknown"
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -100,32 +106,57 @@ class Index:
         return f"Index({str(self.path)!r}: {size}{f'; {how}' if how else ''})"
 
     @overload
-    def search(self, queries: str, k: int = 10) -> list[PassageHit]: ...
-    @overload
-    def search(self, queries: list[str] | Scores, k: int = 10) -> list[list[PassageHit]]: ...
     def search(
-        self, queries: str | list[str] | Scores, k: int = 10
+        self, queries: str, k: int = 10, *, documents: Choice | None = None
+    ) -> list[PassageHit]: ...
+    @overload
+    def search(
+        self, queries: list[str] | Scores, k: int = 10, *, documents: Choice | None = None
+    ) -> list[list[PassageHit]]: ...
+    def search(
+        self,
+        queries: str | list[str] | Scores,
+        k: int = 10,
+        *,
+        documents: Choice | None = None,
     ) -> list[PassageHit] | list[list[PassageHit]]:
         """Finds the k passages with the highest inner products for one or several queries.
 
+        In an index of windows, a hit is a document with its best window.
+
         Args:
             queries: a text, a list of Q texts, or Q vectors, float32 [Q, H].
-            k: hits per query; all passages of a smaller index.
+            k: hits per query; all passages, or documents, of a smaller index.
+            documents: see `search_topics`.
 
         Returns:
             The hits of one text, best first; for several queries, a list of hits for each.
 
         Raises:
-            I3Error: k is below 1, a text is empty, or a vector has another dimension or NaN or
-                infinite values.
+            I3Error: k is below 1, a text is empty, a vector has another dimension or NaN or
+                infinite values, or documents are to be ranked and no id is that of a window.
         """
         if isinstance(queries, str):
             if not queries.strip():
                 raise I3Error("the query is empty")
-            return self._with_texts(self.searcher.search([queries], k)[0])
-        if not isinstance(queries, np.ndarray):
-            queries = list(queries)
-        return [self._with_texts(hits) for hits in self.searcher.search(queries, k)]
+            return self._search([queries], k, documents)[0]
+        return self._search(
+            queries if isinstance(queries, np.ndarray) else list(queries), k, documents
+        )
+
+    def windows(self, docid: str) -> list[Window]:
+        """All windows of a document, with their texts and where they stand in it.
+
+        Args:
+            docid: the document's id.
+
+        Raises:
+            I3Error: there is no such document, its id is that of no windows, or there is no corpus.
+        """
+        found = windows_of(self._documents("max").windows, docid, self._texts.store)
+        if not found:
+            raise I3Error(f"{self.path}: no document {docid!r}")
+        return found
 
     def explain(self, docid: str) -> Explanation:
         """The pseudo-query words in the vector of a passage, by weight.
@@ -156,6 +187,43 @@ class Index:
             raise I3Error(f"{self.path}: no passage {docid!r} in its corpus")
         words = self._words.found(passage.text, passage.title)
         return Explanation(words, passage.text, passage.title, docid, "vector", trained=True)
+
+    def _search(
+        self, queries: list[str] | Scores, k: int, choice: Choice | None
+    ) -> list[list[PassageHit]]:
+        by = self._by(choice)
+        if by is None:
+            return [self._with_texts(hits) for hits in self.searcher.search(queries, k)]
+        best, windows = self._documents(by).search(self.searcher.vectors_of(queries), k)
+        return [self._of_documents(best, query, windows) for query in range(len(best))]
+
+    def _by(self, choice: Choice | None) -> By | None:
+        """How documents are ranked; the default is said once."""
+        chunks = self.searcher.manifest.corpus.chunks
+        if choice is not None:
+            return chosen(choice, chunks, str(self.path))
+        if self._default == "unknown":
+            self._default = chosen(None, chunks, str(self.path))
+        return self._default
+
+    def _documents(self, by: By) -> DocumentSearch:
+        if by not in self._ranked:
+            source = SearchedIndex(self.searcher)
+            self._ranked[by] = DocumentSearch(source, by, source.chunks, source.place)
+        return self._ranked[by]
+
+    def _of_documents(self, best: Hits, query: int, windows: WindowDocuments) -> list[PassageHit]:
+        found = []
+        pairs = zip(best.rows[query].tolist(), best.scores[query].tolist(), strict=True)
+        for rank, (row, score) in enumerate(((r, s) for r, s in pairs if r != NO_HIT), start=1):
+            passage = self._texts.of(windows.docids[row])
+            title, text, extra = (
+                (passage.title, passage.text, passage.extra) if passage else (None, None, {})
+            )
+            window = window_at(windows, row, passage)
+            metadata = without_offsets(extra)
+            found.append(PassageHit(windows[row], score, rank, title, text, metadata, window))
+        return found
 
     def _with_texts(self, hits: Sequence[Hit]) -> list[PassageHit]:
         found = []

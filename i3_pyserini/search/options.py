@@ -1,7 +1,7 @@
 """Groups of search options, in a module without slow imports."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from i3_pyserini.errors import I3Error, at_least_1
 
@@ -66,6 +66,18 @@ class Feedback:
                 f"feedback of depth {depth}: needs 1 or more hits for rocchio_topk, and not more "
                 "than these for rocchio_bottomk"
             )
+
+
+class MaxPassage(NamedTuple):
+    """Pyserini's MaxP, which ranks the documents of the hits and does not search for more.
+
+    Attributes:
+        delimiter: between a document's id and the rest of a passage's.
+        hits: maximum documents per query.
+    """
+
+    delimiter: str = "#"
+    hits: int = 100
 
 
 AS_BUILT, NO_FEEDBACK = SearchParameters(), Feedback()

@@ -8,13 +8,17 @@ import faiss
 
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import note
+from i3_pyserini.formats.chunks import DELIMITER, OFFSETS, ChunksRecord
+from i3_pyserini.formats.documents import Choice
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.textstore import TextStore, open_store
+from i3_pyserini.search.documents import DocumentSearch, chosen
 from i3_pyserini.search.found import FoundPassages, PassageHit
 from i3_pyserini.search.opened import open_index
 from i3_pyserini.search.options import SearchParameters
 from i3_pyserini.search.searchable import LoadedCollection
+from i3_pyserini.search.window import Window, without_offsets
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Asked:
         corpus: the encoded corpus; None for the one in the manifest.
         cache: folder for its text store; None for that of the corpus.
         threads: number of threads; None for all cores.
+        documents: how documents are ranked by their windows; see `documents.chosen`.
     """
 
     query: str
@@ -38,6 +43,7 @@ class Asked:
     corpus: AnyPath | None
     cache: AnyPath | None
     threads: int | None
+    documents: Choice | None = None
 
 
 def query_index(asked: Asked, index: str, parameters: SearchParameters) -> FoundPassages:
@@ -61,7 +67,8 @@ def query_index(asked: Asked, index: str, parameters: SearchParameters) -> Found
         corpus=asked.corpus,
         cache=asked.cache,
     )
-    return FoundPassages(asked.query, tuple(opened.search(asked.query, asked.k)))
+    found = opened.search(asked.query, asked.k, documents=asked.documents)
+    return FoundPassages(asked.query, tuple(found))
 
 
 def query_collection(
@@ -86,7 +93,14 @@ def query_collection(
     texts = _texts(asked)
     with closing(LoadedCollection(address, collection, asked.k, filter)) as passages:
         passages.load_encoder(asked.queries.flags(asked.model), asked.threads)
-        hits, docids = passages.search(passages.vectors_of([asked.query]), asked.k)
+        vectors, windows = passages.vectors_of([asked.query]), None
+        by = chosen(asked.documents, passages.chunks, passages.place)
+        if by:
+            documents = DocumentSearch(passages, by, passages.chunks, passages.place)
+            hits, windows = documents.search(vectors, asked.k)
+            docids = windows.docids
+        else:
+            hits, docids = passages.search(vectors, asked.k)
         (found,) = hits.named(docids)
         metadata = passages.metadata([hit.docid for hit in found])
     if texts is None:
@@ -95,8 +109,19 @@ def query_collection(
     for rank, (docid, score) in enumerate(found, start=1):
         passage = texts.get(docid) if texts else None
         title, text = (passage.title, passage.text) if passage else (None, None)
-        shown.append(PassageHit(docid, score, rank, title, text, metadata.get(docid, {})))
+        hit = PassageHit(docid, score, rank, title, text, metadata.get(docid, {}))
+        shown.append(_of_document(hit, passages.chunks) if windows else hit)
     return FoundPassages(asked.query, tuple(shown))
+
+
+def _of_document(hit: PassageHit, chunks: ChunksRecord | None) -> PassageHit:
+    """The hit of a document, from that of its best window."""
+    name, _, number = hit.docid.partition(chunks.delimiter if chunks else DELIMITER)
+    start, end = (hit.metadata.get(one) for one in OFFSETS)
+    window = None
+    if number.isdecimal():
+        window = Window(hit.docid, int(number) + 1, None, start, end, hit.text)
+    return hit._replace(docid=name, metadata=without_offsets(hit.metadata), window=window)
 
 
 def _texts(asked: Asked) -> TextStore | None:

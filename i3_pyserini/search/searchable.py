@@ -8,11 +8,13 @@ import numpy as np
 from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import encoder_for
 from i3_pyserini.encode.query_encoders import QueryEncoder
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.docids import Docids
-from i3_pyserini.formats.hits import Hits, Scores
+from i3_pyserini.formats.hits import Hits, Rows, Scores
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.search.engine import open_engine, search_engine
-from i3_pyserini.search.options import Feedback
+from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.steps import moved
 
@@ -23,10 +25,16 @@ class Searchable(Protocol):
     Attributes:
         made_by: the encoder of the passages, as the manifest describes it.
         place: the name in messages.
+        most: maximum hits per query.
+        docids: ids of all passages; None for an engine, which has more than fit here.
+        chunks: what is known of windows of documents; None if passages are none.
     """
 
     made_by: EncoderRecord
     place: str
+    most: int
+    docids: Docids | None
+    chunks: ChunksRecord | None
 
     def load_encoder(self, flags: QueryFlags, threads: int | None) -> QueryEncoder:
         """Loads the encoder that the flags name, or else the manifest."""
@@ -36,8 +44,16 @@ class Searchable(Protocol):
         """The vectors of Q texts by the loaded encoder, or Q given vectors; float32 [Q, H]."""
         ...
 
+    def moved(self, vectors: Scores) -> Scores:
+        """The vectors to search for, after feedback; float32 [Q, H]."""
+        ...
+
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """The k best passages of each query, and the ids that the rows refer to."""
+        ...
+
+    def scores(self, vector: Scores, rows: Rows) -> Scores:
+        """The scores of rows for one query vector, float32."""
         ...
 
     def close(self) -> None:
@@ -49,23 +65,23 @@ class SearchedIndex:
     """An index directory.
 
     Args:
-        index: the directory.
-        parameters: parameters of an approximate index; those of its file if empty.
-        feedback: applied to the queries before they are searched.
-
-    Raises:
-        I3Error: see `Searcher`.
+        searcher: of the directory.
+        feedback: see `moved`.
 
     Attributes:
         made_by: see `Searchable`.
         place: the directory.
-        count: number of passages.
+        most: number of passages.
+        docids: their ids.
+        chunks: see `Searchable`.
     """
 
-    def __init__(self, index: str, parameters: Mapping[str, int], feedback: Feedback) -> None:
-        self._searcher, self._feedback = Searcher(index, parameters=parameters), feedback
-        self.made_by, self.place = self._searcher.made_by, str(self._searcher.path)
-        self.count = self._searcher.count
+    def __init__(self, searcher: Searcher, feedback: Feedback = NO_FEEDBACK) -> None:
+        self._searcher, self._feedback = searcher, feedback
+        self.made_by, self.place = searcher.made_by, str(searcher.path)
+        self.most = searcher.count
+        self.docids: Docids | None = searcher.docids
+        self.chunks = searcher.manifest.corpus.chunks
 
     def load_encoder(self, flags: QueryFlags, threads: int | None) -> QueryEncoder:
         """See `Searcher.load_encoder`."""
@@ -75,11 +91,20 @@ class SearchedIndex:
         """See `Searcher.vectors_of`."""
         return self._searcher.vectors_of(queries)
 
+    def moved(self, vectors: Scores) -> Scores:
+        """See `Searchable`."""
+        if not self._feedback.prf_depth:
+            return vectors
+        return moved(vectors, self._searcher, self._feedback)
+
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `Searchable`; at most as many hits as the index has passages."""
-        if self._feedback.prf_depth:
-            vectors = moved(vectors, self._searcher, self._feedback)
         return self._searcher.search_arrays(vectors, k), self._searcher.docids
+
+    def scores(self, vector: Scores, rows: Rows) -> Scores:
+        """See `Searchable`."""
+        scores: Scores = self._searcher.passages(rows) @ vector
+        return scores
 
     def close(self) -> None:
         """Does nothing: the index is mapped."""
@@ -100,6 +125,9 @@ class LoadedCollection:
     Attributes:
         made_by: see `Searchable`.
         place: address and collection.
+        most: maximum hits per query.
+        docids: None.
+        chunks: see `Searchable`.
     """
 
     def __init__(
@@ -114,6 +142,9 @@ class LoadedCollection:
         self._engine.check(collection, None, k)
         self.made_by = self._engine.made_by(collection)
         self.place = f"{address}, collection {collection}"
+        self.most = self._engine.most_hits
+        self.docids: Docids | None = None
+        self.chunks = self._engine.chunks(collection)
         self._encoder: QueryEncoder | None = None
 
     def load_encoder(self, flags: QueryFlags, threads: int | None) -> QueryEncoder:
@@ -127,6 +158,21 @@ class LoadedCollection:
             return queries
         encoder = self._encoder or self.load_encoder(QueryFlags(), None)
         return encoder.encode(queries)
+
+    def moved(self, vectors: Scores) -> Scores:
+        """The same vectors."""
+        return vectors
+
+    def scores(self, vector: Scores, rows: Rows) -> Scores:
+        """Not available: an engine returns no vectors.
+
+        Raises:
+            I3Error: always.
+        """
+        raise I3Error(
+            f"{self.place}: mean3 needs all windows of a document, which a vector engine does not "
+            "return; use documents max, or search the index directory"
+        )
 
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `search_engine`."""

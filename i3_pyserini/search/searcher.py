@@ -20,6 +20,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
+from i3_pyserini.formats.index_texts import with_offsets
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.vector_files import open_index
@@ -135,7 +136,8 @@ class Searcher:
                 f"{self.path}: its manifest names no corpus; give the corpus that was encoded"
             )
         options = {**write_record(known), **reading}
-        return Corpus.from_options(path or Path(str(known.path)), options)
+        corpus = Corpus.from_options(path or Path(str(known.path)), options)
+        return with_offsets(corpus) if known.chunks else corpus
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:
         """Finds the k passages with the highest inner products for each query.
@@ -203,7 +205,7 @@ class Searcher:
         return vectors
 
     def passages(self, rows: Rows) -> Scores:
-        """The vectors of given rows, for feedback.
+        """The vectors of given rows, for feedback and the mean of a document's windows.
 
         Args:
             rows: int64 of any shape; -1 returns zeros.
@@ -221,11 +223,11 @@ class Searcher:
             try:
                 if hasattr(self._index, "make_direct_map"):
                     self._index.make_direct_map()
-                vectors = np.stack([self._index.reconstruct(int(row)) for row in found])
+                vectors = self._index.reconstruct_batch(found)
             except RuntimeError as error:
                 raise I3Error(
-                    f"{self.path}: this index type cannot reconstruct vectors, which feedback "
-                    "needs; use a flat index"
+                    f"{self.path}: this index type cannot reconstruct vectors, which feedback and "
+                    "documents mean3 need; use a flat index"
                 ) from error
         shaped: Scores = vectors.reshape(*rows.shape, self.dimension)
         return np.where((rows == NO_HIT)[..., None], np.float32(0), shaped)

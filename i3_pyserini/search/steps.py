@@ -8,9 +8,9 @@ Deep Language Models and Dense Retrievers, TOIS 2023).
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.documents import WindowDocuments, best_windows
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
@@ -72,20 +72,7 @@ def best_passages(hits: Hits, docids: Docids, delimiter: str, most: int) -> tupl
         most: maximum documents per query.
 
     Returns:
-        Hits of documents, [Q, most], and the docids of their rows.
+        Hits of documents, [Q, at most `most`], and the docids of their rows.
     """
-    rows = np.full((len(hits), most), NO_HIT, dtype=np.int64)
-    scores = np.full((len(hits), most), -np.inf, dtype=np.float32)
-    numbers: dict[str, int] = {}
-    for query in range(len(hits)):
-        found = hits.rows[query] != NO_HIT
-        documents = (
-            docid.split(delimiter)[0] for docid in docids.take(hits.rows[query, found]).to_list()
-        )
-        best: dict[int, float] = {}
-        for document, score in zip(documents, hits.scores[query, found].tolist(), strict=True):
-            if len(best) < most:
-                best.setdefault(numbers.setdefault(document, len(numbers)), score)
-        rows[query, : len(best)] = list(best)
-        scores[query, : len(best)] = list(best.values())
-    return Hits(scores, rows), Docids(pl.Series(list(numbers), dtype=pl.String))
+    windows = WindowDocuments(docids, delimiter)
+    return windows.named(best_windows(hits, windows, most))

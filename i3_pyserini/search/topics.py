@@ -8,7 +8,13 @@ from i3_pyserini.encode.flags import AS_PASSAGES, QueryOptions
 from i3_pyserini.errors import I3Error, at_least_1, check_tag
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
 from i3_pyserini.search.found import FoundPassages
-from i3_pyserini.search.options import AS_BUILT, NO_FEEDBACK, Feedback, SearchParameters
+from i3_pyserini.search.options import (
+    AS_BUILT,
+    NO_FEEDBACK,
+    Feedback,
+    MaxPassage,
+    SearchParameters,
+)
 
 ENGINE = "milvus:"  # prefix of a vector engine's address
 SHOWN = 10  # hits of one query
@@ -33,9 +39,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     parameters: SearchParameters = AS_BUILT,
     feedback: Feedback = NO_FEEDBACK,
     remove_query: bool = False,
-    max_passage: bool = False,
-    max_passage_hits: int = 100,
-    max_passage_delimiter: str = "#",
+    documents: Literal["max", "mean3", "none"] | MaxPassage | None = None,
     collection: str | None = None,
     filter: str | None = None,  # noqa: A002  (the option's name)
     corpus: AnyPath | None = None,
@@ -63,12 +67,12 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         queries: query encoder settings.
         encoded_queries: folder of encoded queries, instead of `model`.
         hits: maximum hits per query. Default: 1,000 in a run, 10 of one query.
+        documents: rank documents whose windows are indexed, by their best window ("max", MaxP) or
+            by the mean of their best three ("mean3"); hits are documents then. "none" ranks
+            windows. Default: "max" if the index was made of a chunked corpus.
         parameters: parameters of an approximate index.
         feedback: pseudo-relevance feedback.
         remove_query: exclude the passage with the query's id.
-        max_passage: write documents, ranked by their best passages.
-        max_passage_hits: maximum documents per query.
-        max_passage_delimiter: separator between document id and passage number in a docid.
         collection: name of the collection in a vector engine.
         filter: condition on the metadata of passages, in the engine's language: "price < 20".
         corpus: the encoded corpus, for texts of `query`'s hits. Default: the one named in the
@@ -87,9 +91,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     Raises:
         I3Error: an input cannot be read or contradicts another, or options cannot be combined.
     """
-    at_least_1(hits=hits, max_passage_hits=max_passage_hits, batch_size=batch_size, threads=threads)
-    if not max_passage_delimiter:
-        raise I3Error("max_passage_delimiter is empty")
+    at_least_1(hits=hits, batch_size=batch_size, threads=threads)
     check_tag(tag)
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries cannot be combined with model and its options")
@@ -98,14 +100,15 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     if query is not None:
         if not query.strip():
             raise I3Error("the query is empty")
-        written = (topics, output, encoded_queries, speed, tag, remove_query, max_passage)
+        written = (topics, output, encoded_queries, speed, tag, remove_query)
         if any(written) or overwrite or feedback.prf_depth or output_format != "trec":
             raise I3Error(
                 "query shows hits and writes no run; omit topics, output and their options"
             )
         from i3_pyserini.search.query import Asked, query_collection, query_index
 
-        asked = Asked(query, hits or SHOWN, name, queries, corpus, cache, threads)
+        by = None if isinstance(documents, MaxPassage) else documents
+        asked = Asked(query, hits or SHOWN, name, queries, corpus, cache, threads, by)
         if collection:
             return query_collection(asked, fspath(index), collection, filter)
         return query_index(asked, fspath(index), parameters)
@@ -122,7 +125,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         tag=tag,
         overwrite=overwrite,
         remove_query=remove_query,
-        max_passage=(max_passage_delimiter, max_passage_hits) if max_passage else None,
+        max_passage=documents if isinstance(documents, MaxPassage) else None,
         speed=None if speed is None else Path(speed),
     )
     encoded = None if encoded_queries is None else Path(encoded_queries)
@@ -135,6 +138,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         filter=filter,
         parameters=parameters.given(),
         feedback=feedback,
+        documents="none" if isinstance(documents, MaxPassage) else documents,
         batch_size=batch_size,
         threads=threads,
     )

@@ -1,0 +1,33 @@
+"""What a collection of an engine is a copy of, as text for its properties."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.chunks import ChunksRecord
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.records import MANIFEST, read_record, write_record
+
+
+def source_of(index: Path) -> str:
+    """Hash of all files of a directory of vectors."""
+    files = sorted(path for path in index.iterdir() if path.is_file())
+    hashes = "".join(file_hash(path) for path in files if path.name != MANIFEST)
+    return hashlib.sha256(hashes.encode()).hexdigest()
+
+
+def encoder_of(index: Path) -> str:
+    """What the manifest says of the encoder."""
+    return json.dumps(read_manifest(index).encoder.to_json())
+
+
+def chunks_of(index: Path) -> str:
+    """What the manifest says of windows; empty if nothing."""
+    chunks = read_manifest(index).corpus.chunks
+    return json.dumps(write_record(chunks)) if chunks else ""
+
+
+def read_chunks(text: str | None, place: str) -> ChunksRecord | None:
+    """Reads what `chunks_of` gave."""
+    return read_record(ChunksRecord, json.loads(text), place) if text else None
