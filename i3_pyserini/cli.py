@@ -96,6 +96,9 @@ COMMANDS = {
         "data.importing:import_collection",
         "import a collection: BEIR, ir_datasets, Hugging Face, files",
     ),
+    "data pairs": Command(
+        "data.pair_import:import_pairs", "import pairs, triplets, scores or clicks to train on"
+    ),
     "data split": Command("data.split:split_queries", "split queries into dev and train"),
     "data queries": Command("data.make:make_queries", "make training queries from passages"),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),

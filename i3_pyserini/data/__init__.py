@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from i3_pyserini.data.importing import import_collection
     from i3_pyserini.data.make import make_queries
     from i3_pyserini.data.mine import mine_negatives
+    from i3_pyserini.data.pair_import import import_pairs
     from i3_pyserini.data.score import score_pairs
     from i3_pyserini.data.split import split_queries
 
@@ -19,6 +20,7 @@ __getattr__, __dir__ = lazy_names(
         "check_collection": "check",
         "get_data": "get",
         "import_collection": "importing",
+        "import_pairs": "pair_import",
         "list_data": "get",
         "make_queries": "make",
         "mine_negatives": "mine",
@@ -31,6 +33,7 @@ __all__ = [
     "check_collection",
     "get_data",
     "import_collection",
+    "import_pairs",
     "list_data",
     "make_queries",
     "mine_negatives",

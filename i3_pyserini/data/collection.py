@@ -23,8 +23,10 @@ from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
 
+# Files that `data pairs` writes besides: negatives, scores, and the source of each query.
+PAIR_FILES = ("train_negs.tsv", "kd_train.jsonl", "sources.train.tsv")
 # Files of a collection's folder, besides those that other commands write (`OWN_STORE`).
-OWN = ("manifest.json", "corpus/*.jsonl", "topics.*.tsv", "qrels.*.txt")
+OWN = ("manifest.json", "corpus/*.jsonl", "topics.*.tsv", "qrels.*.txt", *PAIR_FILES)
 
 
 Judged = list[tuple[str, str, int]]  # query id, passage id and level
@@ -216,7 +218,7 @@ def write_collection(
     if target.exists():
         if not overwrite:
             raise I3Error(f"{target}: exists; choose another name, or --overwrite")
-        _refuse_foreign(target)
+        refuse_foreign(target)
     with new_folder(target) as partial:
         try:
             return _write(CheckedCollection(source, drop_unknown), partial)
@@ -224,8 +226,12 @@ def write_collection(
             raise I3Error(str(error).replace(str(partial), str(target))) from error
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raises if a folder contains anything but a collection in our layout."""
+def refuse_foreign(folder: Path) -> None:
+    """Raises if a folder contains anything but a collection in our layout.
+
+    Raises:
+        I3Error: names the first other file.
+    """
     Manifest.load(folder)
     own = {path for pattern in OWN for path in folder.glob(pattern)}
     others = (path for path in folder.rglob("*") if path.is_file() and path not in own)

@@ -1,0 +1,1 @@
+"""Training data as pairs, triplets, scored candidates or clicks: read, checked and written."""

@@ -1,0 +1,161 @@
+"""What is odd in rows is counted, and what is the same is once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from i3_pyserini.data import import_pairs
+from i3_pyserini.data.pairs.clicks import ClickRule
+from i3_pyserini.data.queries import read_judged_queries
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.qrels import read_qrels
+from tests.data.pairs.test_families import content, write_jsonl
+
+ROWS = [
+    {"anchor": "How long?", "positive": "Eight minutes.", "negative": "Fry it."},
+    {"anchor": "how  LONG?", "positive": "eight minutes.", "negative": "Water."},
+    {"anchor": "How long?", "positive": "Eight minutes.", "negative": "Fry it."},  # repeats
+    {"anchor": "Ice?", "positive": "Frozen.", "negative": "ice?"},  # the query itself
+    {"anchor": "Tea?", "positive": "tea?", "negative": "Frozen."},  # no positive left
+    {"anchor": " ", "positive": "x", "negative": None},  # empty
+    {"anchor": "Ice?", "positive": "Water.", "negative": "Frozen."},  # a positive above
+]
+
+
+def test_oddities_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", ROWS)
+    counts = import_pairs([source], output=tmp_path / "out").counts
+    assert counts == {
+        "rows": 7,
+        "sources": 1,
+        "empty": 2,
+        "skipped": 1,
+        "repeated": 1,
+        "same_positive": 1,
+        "same_negative": 1,
+        "dropped": 0,
+        "added": 0,
+        "other_source": 0,
+        "margins": 0,
+        "negatives_that_are_positives": 1,
+        "pairs_with_several_scores": 0,
+        "queries_without_positive": 1,
+        "queries": 2,
+        "dev_queries": 0,
+        "passages": 4,
+        "positives": 3,
+        "negatives": 2,
+    }
+    assert content(tmp_path / "out") == [
+        ("How long?", ["Eight minutes."], ["Fry it.", "Water."]),
+        ("Ice?", ["Frozen.", "Water."], []),
+    ]
+    said = capsys.readouterr().err
+    for line in ("earlier ones: 1 (first: {}, line 3)", "query, dropped: 1 (first: {}, line 5)"):
+        assert line.format(source) in said
+    assert "'Tea?'" in said
+
+
+def test_ids_are_of_the_content(tmp_path: Path) -> None:
+    for name, rows in (("one", ROWS), ("other", ROWS[::-1])):
+        import_pairs([write_jsonl(tmp_path / f"{name}.jsonl", rows)], output=tmp_path / name)
+    one, other = (
+        {passage.docid: passage.text.lower() for passage in Corpus(tmp_path / name / "corpus")}
+        for name in ("one", "other")
+    )
+    assert one == other
+    assert all(len(pid) == 16 for pid in one)
+
+
+def test_the_ids_of_a_corpus(tmp_path: Path) -> None:
+    corpus = [
+        {"id": "d1", "title": "Eggs", "text": "Eight minutes."},
+        {"id": "d2", "title": "", "text": "Fry it."},
+        {"id": "d3", "title": "Ice", "text": "Unused."},
+    ]
+    path = write_jsonl(tmp_path / "corpus.jsonl", corpus)
+    rows: list[dict[str, Any]] = [
+        {"query": "a", "pos": ["eight  minutes."], "neg": ["Fry it."]},  # by the text alone
+        {"query": "b", "pos": [{"title": "Eggs", "text": "Eight minutes."}], "neg": ["new"]},
+    ]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    with pytest.raises(I3Error, match=r"rows.jsonl, line 2: passage 'new' is not in the corpus"):
+        import_pairs([source], output=tmp_path / "out", corpus=path)
+    assert not (tmp_path / "out").exists()
+    done = import_pairs([source], output=tmp_path / "out", corpus=path, unknown="drop")
+    assert done.counts["dropped"] == 1
+    assert [one.docid for one in Corpus(tmp_path / "out" / "corpus")] == ["d1", "d2", "d3"]
+    assert read_qrels(tmp_path / "out" / "qrels.train.txt")["doc_id"].to_list() == ["d1", "d1"]
+    done = import_pairs(
+        [source], output=tmp_path / "out", corpus=path, unknown="add", overwrite=True
+    )
+    assert done.counts["added"] == 1
+    assert content(tmp_path / "out")[1] == ("b", ["Eight minutes."], ["new"])
+
+
+CLICKS = "query,docid,clicks,impressions\na,d1,60,100\na,d2,6,100\na,d3,2,2\na,d2,0,20\nb,d1,3,90\n"
+
+
+def test_clicks_are_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = [{"id": f"d{number}", "text": f"text {number}"} for number in range(1, 5)]
+    path = write_jsonl(tmp_path / "corpus.jsonl", corpus)
+    log = tmp_path / "log.csv"
+    log.write_text(CLICKS)
+    done = import_pairs([log], output=tmp_path / "out", corpus=path)
+    qrels = read_qrels(tmp_path / "out" / "qrels.train.txt")
+    assert qrels.select("doc_id", "relevance").rows() == [("d1", 3), ("d2", 1)]
+    assert done.counts["queries_without_positive"] == 1  # 3 of 90
+    assert "4 clicked pairs: level 1: 1, level 2: 0, level 3: 1; not judged: 1" in (
+        capsys.readouterr().err
+    )
+    rule = ClickRule(min_clicks=1, click_rates=[0.01, 0.9])
+    import_pairs([log], output=tmp_path / "out", corpus=path, clicks=rule, overwrite=True)
+    found = read_qrels(tmp_path / "out" / "qrels.train.txt")
+    assert found["relevance"].to_list() == [1, 1, 2, 1]
+
+
+def test_clicks_without_impressions_are_shares(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("query,passage,clicks\na,x,3\na,y,20\na,x,3\na,z,74\na,w,2\nb,x,7\n")
+    import_pairs([log], output=tmp_path / "out")
+    qrels = read_qrels(tmp_path / "out" / "qrels.train.txt")
+    assert qrels["relevance"].to_list() == [1, 1, 3, 3]  # 6, 20 and 74 of 102; 7 of 7
+
+
+def test_dev_queries_share_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"number {n} {'x' * n}", "positive": f"p{n // 2}", "negative": f"n{n}"}
+        for n in range(40)
+    ]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    done = import_pairs([source], output=tmp_path / "out", dev=10)
+    assert (done.counts["dev_queries"], done.counts["queries"]) == (10, 30)
+    parts = [
+        read_judged_queries(
+            tmp_path / "out" / f"topics.{part}.tsv", tmp_path / f"out/qrels.{part}.txt"
+        )
+        for part in ("train", "dev")
+    ]
+    passages = [{pid for pids in positives.values() for pid in pids} for _, positives in parts]
+    assert not passages[0] & passages[1]
+    assert len(content(tmp_path / "out")) == 30  # negatives are of training queries alone
+    import_pairs([source], output=tmp_path / "again", dev=10)
+    for part in ("train", "dev"):
+        name = f"topics.{part}.tsv"
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_sources_have_names(tmp_path: Path) -> None:
+    one = write_jsonl(tmp_path / "one.jsonl", ROWS[:1])
+    other = write_jsonl(tmp_path / "other.jsonl", [ROWS[0], ROWS[3]])
+    done = import_pairs([one, f"web={other}"], output=tmp_path / "out")
+    lines = (tmp_path / "out" / "sources.train.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines] == ["one", "web"]
+    assert done.counts["other_source"] == 1
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert str(other) in manifest["files"]["sources.train.tsv"]["source"]
+    import_pairs([one], output=tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / "sources.train.tsv").exists()
