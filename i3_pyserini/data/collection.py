@@ -269,6 +269,7 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
             with new_file(folder / f"qrels.{split}.txt") as file:
                 write_qrels(file, judgements)
     manifest = Manifest(folder, source.name, source.name, metadata=checked.metadata)
+    manifest.language = source.language
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
         is_corpus = name.startswith("corpus/")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.languages import language_code, language_name
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def import_collection(
     *,
     output: AnyPath,
     name: str | None = None,
+    language: str | None = None,
     topics: Mapping[str, AnyPath] | Sequence[str] = (),
     qrels: Mapping[str, AnyPath] | Sequence[str] = (),
     drop_unknown: bool = False,
@@ -37,6 +39,8 @@ def import_collection(
             plain, gzip or zstd), an ir_datasets id, or hf:NAME for a Hugging Face dataset.
         output: the folder to write.
         name: name of the collection in manifests and model cards. Default: that of the source.
+        language: language of the passages, such as de, ja or zh-Hant, for BM25 and the search page.
+            Default: what the source declares, as MIRACL's data sets do.
         topics: topics files by split, as a mapping or as words SPLIT=FILE; only with a corpus file.
         qrels: qrels files by split, in the same form.
         drop_unknown: drop judgments of unknown passages and queries, and count them.
@@ -56,6 +60,8 @@ def import_collection(
     Raises:
         I3Error: the source cannot be read or is invalid, or the folder exists.
     """
+    if language is not None:
+        language_code(language)
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
     found = _source(fspath(source), *splits, corpus_options)
     from i3_pyserini.data.collection import write_collection
@@ -63,6 +69,7 @@ def import_collection(
     from i3_pyserini.formats.metadata import names_of
 
     found.name, found.duplicates = name or found.name, duplicates
+    found.language = _language(found, language)
     found.keep, found.make_ids = names_of(keep) or found.keep, make_ids
     _check_reading(found, corpus_options, splits[1])
     folder = Path(output)
@@ -70,7 +77,16 @@ def import_collection(
     findings = write_collection(prepared, folder, overwrite, drop_unknown)
     for what in (*prepared.notes, *_unread(found)):
         note(f"{found.origin}: {what}")
-    return Written(folder, f"collection {found.name!r}: {findings}")
+    spoken = f" in {language_name(language_code(found.language))}" if found.language else ""
+    return Written(folder, f"collection {found.name!r}{spoken}: {findings}")
+
+
+def _language(source: "Source", given: str | None) -> str | None:
+    """The option, or what the source declares; a contradiction is noted."""
+    declared = source.language
+    if given and declared and language_code(given) != language_code(declared):
+        note(f"{source.origin}: declares {declared}, but language is {given}, which is recorded")
+    return given or declared
 
 
 def _unread(source: "Source") -> list[str]:

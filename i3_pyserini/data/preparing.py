@@ -34,6 +34,7 @@ class Prepared(Source):
         self._source, self._strips = source, strip_html
         self.name, self.origin, self.duplicates = source.name, source.origin, source.duplicates
         self.keep, self.make_ids = source.keep, source.make_ids
+        self.language = source.language
         self.notes: list[str] = []
 
     def passages(self) -> Iterator[tuple[str, Passage]]:

@@ -13,7 +13,7 @@ from i3_pyserini.formats.paths import AnyPath, NameOrPath
 if TYPE_CHECKING:
     from i3_pyserini.experiments.compare_inputs import Options
     from i3_pyserini.experiments.comparison import Study
-    from i3_pyserini.search.bm25 import Engine
+    from i3_pyserini.search.languages import Engine
 
 IDENTITY = "compare.json"
 STEPS, QUICK_STEPS = 300, 60

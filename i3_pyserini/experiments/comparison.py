@@ -10,7 +10,7 @@ from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
 from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.made import made_note
-from i3_pyserini.search.bm25 import Engine
+from i3_pyserini.search.languages import Engine
 from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"

@@ -44,6 +44,7 @@ class FileRecord(Record):
 class _Content(Record):
     dataset: str | None = None
     collection: str | None = None
+    language: str | None = None
     made_by: str | None = None
     metadata: Mapping[str, str] | None = None
     chunks: ChunksRecord | None = None
@@ -61,6 +62,7 @@ class Manifest:
         metadata: further fields of its passages, and their types; see `metadata.FieldTypes`.
         files: records by path.
         chunks: how its documents were cut into windows; None if they were not.
+        language: of its passages, as a tag such as "de" or "zh-Hant"; None if unknown.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Manifest:
     files: dict[str, FileRecord] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     chunks: ChunksRecord | None = None
+    language: str | None = None
 
     @classmethod
     def of(cls, folder: Path) -> "Manifest":
@@ -102,13 +105,14 @@ class Manifest:
             )
         files, metadata = dict(content.files), content.metadata or {}
         found = (content.dataset, content.collection, files, metadata, content.chunks)
-        return cls(folder, *found)
+        return cls(folder, *found, content.language)
 
     def save(self) -> None:
         """Writes the manifest; an older one is replaced as a whole."""
         content = _Content(
             dataset=self.dataset,
             collection=self.collection,
+            language=self.language,
             made_by=f"i3_pyserini {__version__}",
             files=dict(sorted(self.files.items())),
             metadata=self.metadata or None,
@@ -201,6 +205,20 @@ def chunks_of(corpus: Path) -> ChunksRecord | None:
         return None if folder is None else _read(folder).chunks
     except (FileNotFoundError, I3Error):
         return None
+
+
+def declared_language(corpus: Path) -> tuple[str, Path] | None:
+    """The language that the collection of a corpus declares.
+
+    Returns:
+        The tag as it was written, and the manifest; None where no manifest has one.
+    """
+    folder = collection_folder(corpus)
+    try:
+        tag = None if folder is None else _read(folder).language
+    except (FileNotFoundError, I3Error):
+        return None
+    return (tag, folder / MANIFEST) if tag and folder else None
 
 
 def _read(folder: Path) -> _Content:

@@ -181,6 +181,7 @@ class BuiltRecord(Record):
         of: the directory of vectors that it was built from.
         faiss: version of the library.
         bytes: size of the file `index`.
+        language: of the analyzer of a BM25 index, such as "de"; None for English.
     """
 
     type: str | None = None
@@ -191,6 +192,7 @@ class BuiltRecord(Record):
     of: str | None = None
     faiss: str | None = None
     bytes: int | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,24 @@ from contextlib import closing, contextmanager
 from math import inf
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
+from i3_pyserini.search.languages import Engine, analysis_of, choose_language
 from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from i3_pyserini.formats.languages import Declared
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.search.bm25_index import Bm25
     from i3_pyserini.search.bm25_tuning import TunedBm25
     from i3_pyserini.search.dev_measure import DevMeasure
 
-Engine = Literal["lucene", "sqlite"]
 TUNED = ".bm25.json"  # suffix after the run's name
 
 
@@ -33,6 +35,7 @@ def search_bm25(
     output: AnyPath,
     index: AnyPath | None = None,
     engine: Engine = "lucene",
+    language: str | None = None,
     hits: int = 1000,
     k1: float = 0.9,
     b: float = 0.4,
@@ -42,7 +45,7 @@ def search_bm25(
     measure: str = "nDCG@10",
     threads: int | None = None,
     speed: AnyPath | None = None,
-    tag: str = "bm25",
+    tag: str | None = None,
     overwrite: bool = False,
     corpus_options: CorpusOptions = USUAL,
 ) -> WrittenRun:
@@ -59,6 +62,9 @@ def search_bm25(
         index: index directory, created if it does not exist. Default: ENGINE-CORPUS-HASH beside the
             run.
         engine: "lucene" is Pyserini's and needs Java; "sqlite" needs only Python.
+        language: language of the corpus, such as de, ja or zh; "none" for words as they are,
+            "pretokenized" for texts that are split at white space only. Default: the one that the
+            collection declares, or English.
         hits: maximum hits per query.
         k1: BM25's k1, the weight of repeated words.
         b: BM25's b, the strength of length normalization, from 0 to 1.
@@ -68,7 +74,7 @@ def search_bm25(
         measure: the ir-measures name of the measure that `tune` maximizes.
         threads: threads of Lucene. Default: one for each usable CPU.
         speed: JSON file to write with queries per second, without start-up.
-        tag: last column of the run.
+        tag: last column of the run. Default: bm25, or bm25-de for German.
         overwrite: replace an existing run.
         corpus_options: how to read the corpus, if its format is unusual.
 
@@ -76,8 +82,9 @@ def search_bm25(
         The run that was written.
 
     Raises:
-        I3Error: an input cannot be read, the index belongs to another corpus, Java is missing,
-            Pyserini failed, dev queries are among the topics, or options cannot be combined.
+        I3Error: an input cannot be read, the index belongs to another corpus or language, Java or
+            an analyzer for the language is missing, Pyserini failed, dev queries are among the
+            topics, or options cannot be combined.
     """
     at_least_1(hits=hits, threads=threads)
     if not 0 <= k1 < inf or not 0 <= b <= 1:
@@ -105,33 +112,42 @@ def search_bm25(
         refuse_existing(path, overwrite)
     queries = read_topics(fspath(topics))
     dev = _dev(fspath(tune), fspath(tune_topics or ""), measure, queries) if tune else None
+    spoken = choose_language(Path(corpus), language, engine)
+    tag = tag or ("bm25" if spoken.code == ENGLISH else f"bm25-{spoken.code}")
     passages = Corpus.from_options(Path(corpus), corpus_options.reading())
     place = None if index is None else Path(index)
     tuned = None
     threads = thread_count(threads)
-    with _opened(passages, place, output, engine, threads) as searcher:
+    with _opened(passages, place, output, (engine, spoken.code), threads) as searcher:
         if dev:
             tuned = _tuned(searcher, dev, hits)
             k1, b = tuned.best.k1, tuned.best.b
-        dev_found = _ranked(searcher, dev[0], hits, k1, b) if dev and dev_output else None
+        dev_found = (
+            _ranked(searcher, spoken.code, dev[0], hits, k1, b) if dev and dev_output else None
+        )
         before = searcher.seconds
-        found = _ranked(searcher, queries, hits, k1, b)
+        found = _ranked(searcher, spoken.code, queries, hits, k1, b)
         seconds = searcher.seconds - before
     if dev and dev_output and dev_found is not None:
         _write(dev_output, dev[0], dev_found, tag, overwrite)
+    known = {"engine": engine, "language": spoken.code}
     if tuned and tuned_in:
         with new_file(tuned_in, overwrite) as file:
-            file.write(json.dumps({"engine": engine, **tuned.to_json()}, indent=2) + "\n")
+            file.write(json.dumps({**known, **tuned.to_json()}, indent=2) + "\n")
     if speed_in:
         Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in)
     count = _write(output, queries, found, tag, overwrite)
-    return WrittenRun(output, _summary(count, engine, k1, b, tuned), count)
-
-
-def _summary(count: int, engine: Engine, k1: float, b: float, tuned: "TunedBm25 | None") -> str:
     name = "BM25" if engine == "lucene" else "SQLite BM25"
-    chosen = f", {tuned}" if tuned else ""
-    return f"{count:,} queries, {name} with k1 {k1:g} and b {b:g}{chosen}"
+    how = f"{name} with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
+    return WrittenRun(output, f"{count:,} queries, {how}", count)
+
+
+def _spoken(language: "Declared") -> str:
+    """The language for the summary, and where it comes from."""
+    where = {"default": "by default", "language": ""}.get(
+        language.source, f"declared by {language.source}"
+    )
+    return f"; {analysis_of(language.code)}{f', {where}' if where else ''}"
 
 
 def _dev(
@@ -152,12 +168,15 @@ def _dev(
 
 
 def _ranked(
-    searcher: "Bm25", queries: dict[str, str], hits: int, k1: float, b: float
+    searcher: "Bm25", language: str, queries: dict[str, str], hits: int, k1: float, b: float
 ) -> "pd.DataFrame":
     """The hits of queries, of which at least one has any; nothing is written otherwise."""
     found = searcher.rank(queries, hits, k1, b)
     if found.empty:
-        raise I3Error("BM25 finds nothing for any query; are topics and corpus in English?")
+        raise I3Error(
+            "BM25 finds nothing for any query; are topics and corpus of one language? "
+            f"(analyzed as: {analysis_of(language)})"
+        )
     return found
 
 
@@ -169,25 +188,26 @@ def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int
 
 @contextmanager
 def _opened(
-    corpus: "Corpus", index: Path | None, run: Path, engine: Engine, threads: int
+    corpus: "Corpus", index: Path | None, run: Path, how: tuple[Engine, str], threads: int
 ) -> "Iterator[Bm25]":
-    """Opens the index of a corpus, and creates it if necessary."""
+    """Opens the index of a corpus by engine and language, and creates it if necessary."""
     from i3_pyserini.search.bm25_index import corpus_hash, index_beside, refuse_other_index
     from i3_pyserini.search.bm25_lucene import LuceneBm25
     from i3_pyserini.search.bm25_sqlite import SqliteBm25
 
     kinds: dict[Engine, type[Bm25]] = {"lucene": LuceneBm25, "sqlite": SqliteBm25}
+    engine, language = how
     kind = kinds[engine]
     kind.check()
     sha256 = None
     if index is None:
         sha256 = corpus_hash(corpus)
-        index = index_beside(run, corpus.path, sha256, engine)
+        index = index_beside(run, corpus.path, sha256, engine, language)
     there = index.exists()
     if there:
-        refuse_other_index(index, kind.type, sha256 or corpus_hash(corpus))
+        refuse_other_index(index, kind.type, sha256 or corpus_hash(corpus), language)
     else:
-        kind.make(corpus, index, threads)
+        kind.make(corpus, index, threads, language)
     print(f"{'found' if there else 'wrote'} {index}", file=sys.stderr)
     with closing(kind(index, threads)) as searcher:
         yield searcher

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from i3_pyserini.encode.scan import Shard, hash_of, scan
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import BuiltRecord, CorpusRecord, IndexManifest, read_manifest
+from i3_pyserini.formats.languages import ENGLISH, language_name
 from i3_pyserini.formats.passages import collection_name
 
 if TYPE_CHECKING:
@@ -55,13 +56,14 @@ class Bm25(Protocol):
         ...
 
     @classmethod
-    def make(cls, corpus: "Corpus", index: Path, threads: int) -> None:
+    def make(cls, corpus: "Corpus", index: Path, threads: int, language: str) -> None:
         """Creates an index of titles and texts.
 
         Args:
             corpus: the corpus; every line is checked.
             index: the directory, which must not exist.
             threads: threads for indexing.
+            language: one that the engine has in `i3_pyserini.search.languages.ENGINES`.
 
         Raises:
             I3Error: a line of the corpus is invalid, an id occurs twice, or the index cannot be
@@ -97,7 +99,14 @@ def corpus_hash(corpus: "Corpus") -> str:
     return _with_options(hash_of(corpus, Shard()), corpus)
 
 
-def index_beside(run: Path, corpus: Path, sha256: str, engine: str) -> Path:
+def index_language(index: Path) -> str:
+    """The language of the analyzer that an index was created with."""
+    return read_manifest(index).built.language or ENGLISH
+
+
+def index_beside(
+    run: Path, corpus: Path, sha256: str, engine: str, language: str = ENGLISH
+) -> Path:
     """The default index directory of a corpus: beside the run, named after the corpus.
 
     The name contains the corpus hash, so that a changed corpus, or another one with the same name,
@@ -108,32 +117,36 @@ def index_beside(run: Path, corpus: Path, sha256: str, engine: str) -> Path:
         corpus: the corpus's path.
         sha256: its hash.
         engine: the first part of the name.
+        language: of the analyzer; if it is not English, it is part of the name.
     """
     path = corpus.resolve()
     stem = path.name.split(".")[0] or path.name
     name = collection_name(corpus) or (path.parent.name if stem == GENERAL else stem)
     name = re.sub(r"[^\w.-]+", "_", name)
+    name = name if language == ENGLISH else f"{name}-{language}"
     index = run.parent / f"{engine}-{name}-{sha256[:HASH]}"
     if not index.exists():
         for other in sorted(run.parent.glob(f"{engine}-*-{'[0-9a-f]' * HASH}")):
-            if read_manifest(other).corpus.path == str(path):
+            same = read_manifest(other).corpus.path == str(path)
+            if same and index_language(other) == language:
                 note(f"{corpus} has changed since {other} was created; creating a new index")
     return index
 
 
-def new_manifest(corpus: "Corpus", kind: str) -> IndexManifest:
+def new_manifest(corpus: "Corpus", kind: str, language: str) -> IndexManifest:
     """Checks every line of a corpus, and returns the manifest for its index.
 
     Args:
         corpus: the corpus.
         kind: the index's type, such as "lucene-bm25".
+        language: of the analyzer.
 
     Raises:
         I3Error: a line is invalid, or an id occurs twice.
     """
     found = scan(corpus)
     return IndexManifest(
-        built=BuiltRecord(type=kind),
+        built=BuiltRecord(type=kind, language=None if language == ENGLISH else language),
         corpus=CorpusRecord(
             path=str(corpus.path.resolve()),
             name=collection_name(corpus.path),
@@ -143,16 +156,17 @@ def new_manifest(corpus: "Corpus", kind: str) -> IndexManifest:
     )
 
 
-def refuse_other_index(index: Path, kind: str, sha256: str) -> None:
-    """Raises if an index was not created from the same corpus.
+def refuse_other_index(index: Path, kind: str, sha256: str, language: str) -> None:
+    """Raises if an index was not created from the same corpus in the same way.
 
     Args:
         index: its directory.
         kind: expected type.
         sha256: hash of the corpus; see `corpus_hash`.
+        language: expected language of the analyzer.
 
     Raises:
-        I3Error: it is not an index of this corpus.
+        I3Error: it is not an index of this corpus in this language.
     """
     found = read_manifest(index)
     if found.built.type is None:
@@ -167,6 +181,11 @@ def refuse_other_index(index: Path, kind: str, sha256: str) -> None:
         raise I3Error(
             f"{index}: belongs to another corpus (sha256 is {before}, not {sha256}); remove it, or "
             "choose another index"
+        )
+    if (other := found.built.language or ENGLISH) != language:
+        raise I3Error(
+            f"{index}: was analyzed as {language_name(other)}, not {language_name(language)}; "
+            "choose another index, or that language"
         )
 
 

@@ -36,13 +36,14 @@ class LuceneBm25(lucene_bm25.LuceneBm25):
             raise I3Error(f"{reason} (BM25 by SQLite needs neither)")
 
     @classmethod
-    def make(cls, corpus: Corpus, index: Path, threads: int) -> None:
+    def make(cls, corpus: Corpus, index: Path, threads: int, language: str) -> None:
         """See `Bm25`."""
-        known = new_manifest(corpus, cls.type)
+        known = new_manifest(corpus, cls.type, language)
         with new_lucene_index(index, known) as (texts, target):
             empty = _write_contents(corpus, texts, threads)
             paths = ("--input", str(texts), "--index", str(target), "--threads", str(threads))
-            output = run_pyserini("pyserini.index.lucene", *GENERATOR, *paths)
+            how = lucene_bm25.analyzer_options(language)
+            output = run_pyserini("pyserini.index.lucene", *GENERATOR, *paths, *how)
             indexed = count_indexed(output)
             if indexed + empty != known.passages:
                 raise I3Error(f"{index}: Lucene indexed {indexed:,} of {known.passages:,} passages")

@@ -14,7 +14,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_folder
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.search.bm25_index import contents_of, new_manifest
+from i3_pyserini.search.bm25_index import contents_of, index_language, new_manifest
 from i3_pyserini.search.word_index import WordIndex, build_word_index
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -30,7 +30,8 @@ class SqliteBm25:
 
     def __init__(self, index: Path, _: int = 1) -> None:
         self.threads, self.seconds = 1, 0.0
-        self._words, self._docids = WordIndex(index / WORDS), Docids.read(index / DOCIDS)
+        self._words = WordIndex(index / WORDS, index_language(index))
+        self._docids = Docids.read(index / DOCIDS)
         if len(self._words) != len(self._docids):
             raise I3Error(
                 f"{index}: is damaged ({len(self._docids):,} ids, {len(self._words):,} texts); "
@@ -44,9 +45,9 @@ class SqliteBm25:
         """Has no requirements."""
 
     @classmethod
-    def make(cls, corpus: Corpus, index: Path, _: int) -> None:
+    def make(cls, corpus: Corpus, index: Path, _: int, language: str) -> None:
         """See `Bm25`."""
-        known = new_manifest(corpus, cls.type)
+        known = new_manifest(corpus, cls.type, language)
         with (
             new_folder(index, sqlite3.Error) as partial,
             (partial / DOCIDS).open("w", encoding="utf-8", newline="\n") as ids,
@@ -63,7 +64,7 @@ class SqliteBm25:
                         f"{corpus.path}: changed while it was read; run the command again"
                     )
 
-            build_word_index(partial / WORDS, texts())
+            build_word_index(partial / WORDS, texts(), language)
             known.write(partial)
 
     def rank(self, topics: Mapping[str, str], hits: int, k1: float, b: float) -> pd.DataFrame:

@@ -9,12 +9,15 @@ Compared with Lucene's English analysis in Pyserini:
 | stems | Porter's | Porter's |
 | stop words | 153, of queries only, unless there are no others | 33, of passages, too |
 | length of a passage | exact | one of 256 |
+
+Texts in other languages are analyzed here (see `analysis`), and SQLite gets each term as the
+hexadecimal digits of its UTF-8, which its tokenizer leaves as they are.
 """
 
 import re
 import sqlite3
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -23,10 +26,11 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.languages import ENGLISH
 
 WORD = re.compile(r"[\w\u0300-\u036f]+")  # an accent of its own is part of a word, as in SQLite
 TOKENIZE = "tokenize='porter unicode61 remove_diacritics 2'"
-TABLE = f"CREATE VIRTUAL TABLE word USING fts5(text, content='', {TOKENIZE})"
+AS_IT_IS = "tokenize='ascii'"
 MOST_KEPT = 20_000_000  # cached occurrences of words: 240 MB
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = np.ndarray[Any, np.dtype[np.float32]]
@@ -44,12 +48,45 @@ def content_words(text: str, stops: frozenset[str]) -> list[str]:
     return [word for word in words if word not in stops] or words
 
 
-def build_word_index(path: Path, texts: Iterable[str]) -> None:
+def tokenizer_of(language: str) -> str:
+    """The option of SQLite's tokenizer for texts of `text_for`."""
+    return TOKENIZE if language == ENGLISH else AS_IT_IS
+
+
+def text_for(language: str) -> Callable[[str], str]:
+    """What makes of a text the one that SQLite indexes.
+
+    Args:
+        language: one of `i3_pyserini.search.languages.SQLITE`, or none or pretokenized.
+    """
+    if language == ENGLISH:
+        return str
+    from i3_pyserini.search.analysis import Analyzer  # noqa: PLC0415  (not for English)
+
+    analyzer = Analyzer(language)
+    return lambda text: " ".join(term.encode().hex() for term in analyzer.terms(text))
+
+
+def query_for(language: str) -> Callable[[str], list[str]]:
+    """What makes of a query its words for SQLite, in English without stop words.
+
+    Args:
+        language: see `text_for`.
+    """
+    if language == ENGLISH:
+        stops = stop_words()
+        return lambda query: content_words(query, stops)
+    prepare = text_for(language)
+    return lambda query: prepare(query).split()
+
+
+def build_word_index(path: Path, texts: Iterable[str], language: str = ENGLISH) -> None:
     """Creates a word index of texts.
 
     Args:
         path: the file, which does not exist.
         texts: the texts, identified by their positions, starting at 0.
+        language: see `text_for`.
 
     Raises:
         sqlite3.Error: it cannot be written.
@@ -57,9 +94,10 @@ def build_word_index(path: Path, texts: Iterable[str]) -> None:
     with closing(sqlite3.connect(path)) as connection:
         # The final rename provides durability: an incomplete index is discarded.
         connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute(TABLE)
+        how = f"text, content='', {tokenizer_of(language)}"
+        connection.execute(f"CREATE VIRTUAL TABLE word USING fts5({how})")
         with connection:
-            rows = enumerate(texts, start=1)
+            rows = enumerate(map(text_for(language), texts), start=1)
             connection.executemany("INSERT INTO word(rowid, text) VALUES (?, ?)", rows)
 
 
@@ -68,13 +106,15 @@ class WordIndex:
 
     Args:
         path: a file of `build_word_index`.
+        language: the one that it was created with.
 
     Raises:
         I3Error: it is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._stops = path, stop_words()
+    def __init__(self, path: Path, language: str = ENGLISH) -> None:
+        self._path, self._words = path, query_for(language)
+        self._tokenize = tokenizer_of(language)
         self._kept: OrderedDict[str, tuple[Ids, Numbers]] = OrderedDict()
         self._size = 0  # occurrences that are kept
         uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -128,9 +168,9 @@ class WordIndex:
         """The frequency of each stem in each query, as SQLite tokenizes and stems it."""
         found: list[Counter[str]] = [Counter() for _ in queries]
         with closing(sqlite3.connect(":memory:")) as connection:
-            connection.execute(f"CREATE VIRTUAL TABLE query USING fts5(text, {TOKENIZE})")
+            connection.execute(f"CREATE VIRTUAL TABLE query USING fts5(text, {self._tokenize})")
             connection.execute("CREATE VIRTUAL TABLE stem USING fts5vocab(query, instance)")
-            texts = (" ".join(content_words(query, self._stops)) for query in queries)
+            texts = (" ".join(self._words(query)) for query in queries)
             rows = enumerate(texts, start=1)
             connection.executemany("INSERT INTO query(rowid, text) VALUES (?, ?)", rows)
             for row, stem in connection.execute("SELECT doc, term FROM stem ORDER BY doc, offset"):

@@ -1,10 +1,10 @@
 """BM25 of a Lucene index, searched by a stock Pyserini that runs as long as who asks it.
 
 Pyserini is in a process of its own, since it starts a Java virtual machine; it is
-`python -m i3_pyserini.stock.lucene_bm25 INDEX`. Both sides of their conversation are here. It is
-asked by lines of JSON, `{"queries": […], "hits": …, "k1": …, "b": …, "threads": …}`, and answers by
-lines `{"hits": [[[docid, score], …], …], "seconds": …}`: the hits of each query, and how long that
-took. A line before the first question, `{}`, says that it is ready.
+`python -m i3_pyserini.stock.lucene_bm25 INDEX LANGUAGE`. Both sides of their conversation are here.
+It is asked by lines of JSON, `{"queries": […], "hits": …, "k1": …, "b": …, "threads": …}`, and
+answers by lines `{"hits": [[[docid, score], …], …], "seconds": …}`: the hits of each query, and how
+long that took. A line before the first question, `{}`, says that it is ready.
 """
 
 import json
@@ -14,16 +14,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.languages import ENGLISH, NONE, PRETOKENIZED, language_name
 from i3_pyserini.stock.java import FIX, find_java, set_java
 
 K1, B = 0.9, 0.4  # Pyserini's
 SEARCHER = "io.anserini.search.SimpleSearcher"
+ANALYSIS = "io.anserini.analysis"
+WHITESPACE = "org.apache.lucene.analysis.core.WhitespaceAnalyzer"
+AS_IT_IS = ("--stemmer", "none", "--keepStopwords")  # words in lower case
 
 
 def why_no_lucene() -> str | None:
@@ -33,37 +38,51 @@ def why_no_lucene() -> str | None:
     return None if find_java()[0] else f"Pyserini's Lucene needs Java: {FIX}"
 
 
+def analyzer_options(language: str) -> tuple[str, ...]:
+    """The options of `pyserini.index.lucene` for a language.
+
+    Args:
+        language: one of `i3_pyserini.search.languages.LUCENE`, or none or pretokenized.
+    """
+    if language == NONE:
+        return AS_IT_IS
+    return ("--pretokenized",) if language == PRETOKENIZED else ("--language", language)
+
+
 class LuceneBm25:
     """Ranks the passages of a Lucene index that `search_bm25` has made.
 
     Its process ends when we do, in whatever way.
 
     Args:
-        index: a Lucene index.
+        index: a Lucene index; queries are analyzed in the language of its manifest, or as English.
         threads: of searching.
 
     Raises:
         I3Error: there is no Lucene index, no Java, or Pyserini cannot read it.
 
     Attributes:
+        name: for a reader.
+        language: of the analyzer.
         threads: of searching.
         seconds: that searches have taken, without start-up.
     """
-
-    name = f"BM25 (Lucene, k1 {K1}, b {B})"
 
     def __init__(self, index: Path, threads: int = 1) -> None:
         if not any(index.glob("segments_*")):
             raise I3Error(f"{index}: not a Lucene index; i3-pyserini bm25 creates one")
         if reason := why_no_lucene():
             raise I3Error(reason)
+        self.language = read_manifest(index).built.language or ENGLISH
+        of = "" if self.language == ENGLISH else f", {language_name(self.language)}"
+        self.name = f"BM25 (Lucene{of}, k1 {K1}, b {B})"
         self._index, self._lock = index, threading.Lock()
         self.threads, self.seconds = threads, 0.0
         self._errors: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (as long as the process)
             "w+", encoding="utf-8", errors="replace"
         )
         self._process = subprocess.Popen(  # noqa: S603  (our own arguments)
-            [sys.executable, "-m", __name__, str(index)],
+            [sys.executable, "-m", __name__, str(index), self.language],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -133,9 +152,19 @@ def _rank(hit: tuple[str, float]) -> tuple[float, str]:
     return hit[1], hit[0]
 
 
+def _analyzer(language: str, autoclass: Callable[[str], Any]) -> Any:
+    """The analyzer that Anserini has indexed with; see `analyzer_options`."""
+    if language == NONE:
+        return autoclass(f"{ANALYSIS}.DefaultEnglishAnalyzer").fromArguments("none", True, None)
+    known = autoclass(f"{ANALYSIS}.AnalyzerMap")
+    if language != PRETOKENIZED and (found := known.getLanguageSpecificAnalyzer(language)):
+        return found
+    return autoclass(WHITESPACE)()
+
+
 def main() -> None:
     """Searches for another process until that closes our standard input."""
-    (index,) = sys.argv[1:]
+    index, language = sys.argv[1:]
     set_java()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever Java prints is no answer
@@ -143,6 +172,8 @@ def main() -> None:
     from pyserini.pyclass import autoclass  # noqa: PLC0415  (starts Java)
 
     searcher, strings = autoclass(SEARCHER)(index), autoclass("java.util.ArrayList")
+    if language != ENGLISH:
+        searcher.set_analyzer(_analyzer(language, autoclass))
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -18,6 +18,7 @@ class Source(ABC):
         duplicates: what becomes of pairs that are judged twice; see `qrels.read_judgements`.
         keep: further fields of a passage to read; only of files.
         make_ids: whether passages are read without ids; only of files.
+        language: of the passages, as a tag such as "de" or "zh-Hant"; None if unknown.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Source(ABC):
     duplicates: Duplicates = "refuse"
     keep: tuple[str, ...] = ()
     make_ids: bool = False
+    language: str | None = None
 
     @abstractmethod
     def passages(self) -> Iterator[tuple[str, Passage]]:

@@ -10,6 +10,7 @@ from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.folder_manifest import declared_language
 from i3_pyserini.formats.made import Made, made_among
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, kept_fields
@@ -37,6 +38,8 @@ class LayoutFolder(Source):
         if not (folder / "corpus").is_dir():
             raise I3Error(f"{folder}: no folder 'corpus' in this folder")
         self.keep = kept_fields(folder)
+        declared = declared_language(folder)
+        self.language = declared[0] if declared else None
         self.topic_files = _split_files(folder, "topics.", TOPICS)
         self.qrels_files = _split_files(folder, "qrels.", QRELS)
         if extra := sorted({*self.qrels_files} - {*self.topic_files}):

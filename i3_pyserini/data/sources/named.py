@@ -1,5 +1,6 @@
 """Collections by name: of ir_datasets, and of the Hugging Face hub in BEIR's form."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,6 +16,10 @@ T = TypeVar("T")
 SPLITS = ("train", "dev", "validation", "test")
 INSTEAD = "Download the collection and import its files"
 QRELS_CONFIGS = ("qrels", "default")
+# Data sets in several languages, whose ids have the language: miracl/de/dev, mr-tydi/ar, …
+IN_LANGUAGES = re.compile(
+    r"(?:miracl|mr-tydi|mmarco(?:/v2)?|neuclir/1|hc4|neumarco)[/-](?P<code>[a-z]{2})(?:[/-]|$)"
+)
 
 
 class IrDataset(Source):
@@ -31,6 +36,7 @@ class IrDataset(Source):
     def __init__(self, name: str) -> None:
         self.name, self.origin = name.replace("/", "-"), f"ir_datasets {name}"
         self.data = self._load(name)
+        self.language = language_in(name)
         if not self.data.has_docs():
             raise I3Error(f"{name}: this data set of ir_datasets has no documents")
         self.parts = self._find_parts(name)
@@ -101,6 +107,7 @@ class HubDataset(Source):
     def __init__(self, name: str) -> None:
         self.hub_name, self.origin = name, f"Hugging Face dataset {name}"
         self.name = name.strip("/").rsplit("/", 1)[-1]
+        self.language = language_in(self.name)
         configs = self._ask(lambda hub: hub.get_dataset_config_names(name))
         if missing := [need for need in ("corpus", "queries") if need not in configs]:
             raise I3Error(
@@ -156,6 +163,12 @@ class HubDataset(Source):
             raise I3Error(
                 f"{self.origin}: could not be read ({reason:.300}); offline? {INSTEAD}"
             ) from error
+
+
+def language_in(name: str) -> str | None:
+    """The language that the id of a data set names; None if it names none."""
+    found = IN_LANGUAGES.match(name.lower())
+    return found["code"] if found else None
 
 
 def _judgement(row: dict[str, Any], place: str) -> tuple[Any, Any, Any]:
