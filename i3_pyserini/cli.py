@@ -100,6 +100,7 @@ COMMANDS = {
         "data.pair_import:import_pairs", "import pairs, triplets, scores or clicks to train on"
     ),
     "data split": Command("data.split:split_queries", "split queries into dev and train"),
+    "data chunk": Command("data.chunk:chunk_corpus", "cut long documents into windows"),
     "data queries": Command("data.make:make_queries", "make training queries from passages"),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),

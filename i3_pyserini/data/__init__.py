@@ -6,6 +6,7 @@ from i3_pyserini.lazy import lazy_names
 
 if TYPE_CHECKING:
     from i3_pyserini.data.check import check_collection
+    from i3_pyserini.data.chunk import chunk_corpus
     from i3_pyserini.data.get import get_data, list_data
     from i3_pyserini.data.importing import import_collection
     from i3_pyserini.data.make import make_queries
@@ -18,6 +19,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "check_collection": "check",
+        "chunk_corpus": "chunk",
         "get_data": "get",
         "import_collection": "importing",
         "import_pairs": "pair_import",
@@ -31,6 +33,7 @@ __getattr__, __dir__ = lazy_names(
 
 __all__ = [
     "check_collection",
+    "chunk_corpus",
     "get_data",
     "import_collection",
     "import_pairs",

@@ -18,7 +18,12 @@ from i3_pyserini.formats.corpus_files import OWN_STORE
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.metadata import FieldTypes
-from i3_pyserini.formats.passage_fields import Passage, checked_id, shortened
+from i3_pyserini.formats.passage_fields import (
+    Passage,
+    checked_id,
+    record_of,
+    shortened,
+)
 from i3_pyserini.formats.qrels import SCHEMA, examples, write_qrels
 from i3_pyserini.formats.topics import Topic, by_id, write_topics
 from i3_pyserini.model.settings import I3_PASSAGE_LENGTH, I3_QUERY_LENGTH
@@ -282,9 +287,3 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
 def _record(passage: Passage) -> dict[str, Any]:
     title, text = (passage.title or "").strip(), passage.text.strip()
     return {**record_of(passage.docid, title, text), **passage.extra}
-
-
-def record_of(pid: str, title: str, text: str) -> dict[str, str]:
-    """A line of `corpus.jsonl`, with `contents` for Anserini."""
-    contents = f"{title}\n{text}" if title else text
-    return {"id": pid, "title": title, "text": text, "contents": contents}

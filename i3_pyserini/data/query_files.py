@@ -13,12 +13,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from i3_pyserini.data.collection import record_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.made import Made, today
-from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.formats.passage_fields import Passage, record_of
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.textstore import TextStore

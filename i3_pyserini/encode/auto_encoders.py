@@ -19,7 +19,13 @@ from i3_pyserini.model.settings import (
     check_length,
     resolve,
 )
-from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, token_ids
+from i3_pyserini.model.texts import (
+    TokenIds,
+    check_texts,
+    lowercase_first,
+    passage_segments,
+    token_ids,
+)
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 UNKNOWN_LENGTH = 512  # ids, if neither tokenizer nor positions set a limit
@@ -77,28 +83,7 @@ class AutoDocumentEncoder(PassageEncoder):
             I3Error: a text is not a string.
         """
         check_texts(texts, "query" if self.of_queries else "text of passage")
-        return self._tokenise(*self._joined(texts, titles))
-
-    def _joined(
-        self, texts: Sequence[str], titles: Sequence[str | None] | None
-    ) -> tuple[list[str], list[str] | None]:
-        """The first segments and, if titles are separate segments, the second ones."""
-        settings, prompt = self.settings, self._prompt
-        if titles is None:
-            return [prompt + text for text in texts], None
-        named = [title or "" for title in titles]
-        if settings.add_sep:
-            first = named if settings.prompt_behind_title else [prompt + one for one in named]
-            behind = prompt if settings.prompt_behind_title else ""
-            return first, [behind + text for text in texts]
-        pairs = zip(named, texts, strict=True)
-        if settings.prompt_behind_title:
-            return [
-                f"{title} {prompt}{text}" if title else prompt + text for title, text in pairs
-            ], None
-        return [
-            f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs
-        ], None
+        return self._tokenise(*passage_segments(self.settings, self._prompt, texts, titles))
 
     def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
         ids = token_ids(self.tokenizer, texts, self._max_length, pair)

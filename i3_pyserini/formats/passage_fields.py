@@ -143,6 +143,12 @@ class PassageFields:
         return {name: part.strip(" ") for name, part in zip(self.fields, parts, strict=True)}
 
 
+def record_of(pid: str, title: str, text: str) -> dict[str, str]:
+    """A line of `corpus.jsonl`, with `contents` for Anserini."""
+    contents = f"{title}\n{text}" if title else text
+    return {"id": pid, "title": title, "text": text, "contents": contents}
+
+
 def known_names(names: Iterable[str]) -> list[str]:
     """Those of some names that are usual for a passage's id, title or text."""
     usual = set(map(normal, (*ID_FIELDS, *TITLE_FIELDS, *TEXT_FIELDS)))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.lines import refuse_surrogates
+from i3_pyserini.model.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -19,6 +20,38 @@ def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
     """
     check_texts(queries, "query")
     return [prompt + query for query in queries]
+
+
+def passage_segments(
+    settings: EncoderSettings,
+    prompt: str,
+    texts: Sequence[str],
+    titles: Sequence[str | None] | None,
+) -> tuple[list[str], list[str] | None]:
+    """What an encoder that is no I³ model tokenizes for passages.
+
+    Args:
+        settings: say how title, prompt and text are joined.
+        prompt: goes before each passage.
+        texts: N texts.
+        titles: N titles; None to encode none.
+
+    Returns:
+        The first segments and, if titles are separate segments, the second ones.
+    """
+    if titles is None:
+        return [prompt + text for text in texts], None
+    named = [title or "" for title in titles]
+    if settings.add_sep:
+        first = named if settings.prompt_behind_title else [prompt + one for one in named]
+        behind = prompt if settings.prompt_behind_title else ""
+        return first, [behind + text for text in texts]
+    pairs = zip(named, texts, strict=True)
+    if settings.prompt_behind_title:
+        return [
+            f"{title} {prompt}{text}" if title else prompt + text for title, text in pairs
+        ], None
+    return [f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs], None
 
 
 def check_texts(values: Sequence[object], what: str) -> None:

@@ -9,7 +9,13 @@ import pytest
 from i3_pyserini.cli import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/data.md", "docs/own-collection.md", "docs/reproduce.md")
+PAGES = (
+    "README.md",
+    "docs/data.md",
+    "docs/long-documents.md",
+    "docs/own-collection.md",
+    "docs/reproduce.md",
+)
 NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]
 
 

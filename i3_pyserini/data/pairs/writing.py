@@ -8,10 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from i3_pyserini.data.collection import PAIR_FILES, record_of
+from i3_pyserini.data.collection import PAIR_FILES
 from i3_pyserini.data.pairs.table import PairTable, id_of_key
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.passage_fields import record_of
 from i3_pyserini.formats.qrels import write_qrels
 from i3_pyserini.formats.topics import write_topics
 
