@@ -1,6 +1,6 @@
 """Which texts say nearly the same: an exact join by the trigrams of their words.
 
-Two texts of a Jaccard similarity of at least `overlap` share two of the rarest trigrams of each
+Two texts of a Jaccard similarity of at least `overlap` share several of the rarest trigrams of each
 (prefix filter; Chaudhuri, Ganti and Kaushik, ICDE 2006). A product of two sparse matrices of these
 rare trigrams finds the pairs that do; only those are compared.
 """
@@ -14,7 +14,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 LEAST = 0.6  # overlap: smaller ones are not of texts that say nearly the same
-SHARED = 2  # rare trigrams of a pair: two texts of an overlap of 0.5 or more share so many
+ALWAYS_SHARED = 2  # rare trigrams of any pair, be its texts of one letter
+SHARED = 5  # rare trigrams of a pair, where both texts are long enough to have to share so many
 READ = 1 << 14  # texts that are compared at a time
 WORK = 1 << 24  # entries of a product before it is reduced to pairs
 COMPARED = 1 << 17
@@ -94,28 +95,45 @@ class NearTexts:
         places[np.argsort(frequencies, kind="stable")] = np.arange(len(places))
         self._numbers = {gram: int(places[own]) for gram, own in self._numbers.items()}
         self._sets, self._sizes = self._matrix(grams), _lengths(grams)
-        self._rare = self._prefixes(self._sets, self._sizes).T.tocsr()
-        self._having = np.diff(self._rare.indptr)
+        self._rare = self._prefixes(self._sets, self._sizes)
 
     def near(self, others: Sequence[str]) -> Iterator[Near]:
         """Yields all pairs of other texts and these texts, in the order of the others."""
         for start in range(0, len(others), READ):
             grams = [trigrams(text) for text in others[start : start + READ]]
-            for near in self._near(self._matrix(grams), _lengths(grams)):
-                yield near._replace(other=near.other + start)
+            sets, sizes = self._matrix(grams), _lengths(grams)
+            for pairs in self._candidates(self._prefixes(sets, sizes), sizes, self._rare):
+                for near in self._compare(sets, sizes, pairs):
+                    yield near._replace(other=near.other + start)
 
-    def _near(self, sets: csr_matrix, sizes: Rows) -> Iterator[Near]:
-        rare = self._prefixes(sets, sizes)
-        work = np.cumsum(rare @ self._having)
+    def among(self) -> Iterator[Near]:
+        """Yields all pairs of these texts, each pair once, the later text as `other`."""
+        for start in range(0, len(self._sizes), READ):
+            rows = slice(start, start + READ)
+            rare, before = self._rare[rows], self._rare[: start + READ]
+            for other, text in self._candidates(rare, self._sizes[rows], before):
+                earlier = text < other + start
+                pairs = other[earlier] + start, text[earlier]
+                yield from self._compare(self._sets, self._sizes, pairs)
+
+    def _candidates(self, rare: csr_matrix, sizes: Rows, texts: csr_matrix) -> Iterator[Pairs]:
+        """Rows of other texts and of the first of these texts that share rare trigrams."""
+        having = texts.T.tocsr()
+        work = np.cumsum(rare @ np.diff(having.indptr))
         first = 0
         while first < len(sizes):
             done = work[first - 1] if first else 0
             end = max(first + 1, int(np.searchsorted(work, done + WORK, side="right")))
-            product = (rare[first:end] @ self._rare).tocoo()
-            shared = product.data >= SHARED
-            other, text = product.row[shared].astype(np.int64) + first, product.col[shared]
-            order = np.lexsort((text, other))
-            yield from self._compare(sets, sizes, (other[order], text[order].astype(np.int64)))
+            product = rare[first:end] @ having
+            found = np.flatnonzero(product.data >= ALWAYS_SHARED)
+            other = np.searchsorted(product.indptr, found, side="right") - 1 + first
+            text = product.indices[found].astype(np.int64)
+            size, length = sizes[other], self._sizes[text]
+            alike = np.minimum(size, length) >= self.overlap * np.maximum(size, length) - ROUNDING
+            needed = np.minimum(self._least(np.minimum(size, length)), SHARED)
+            likely = np.flatnonzero(alike & (product.data[found] >= needed))
+            order = likely[np.lexsort((text[likely], other[likely]))]
+            yield other[order], text[order]
             first = end
 
     def _compare(self, sets: csr_matrix, sizes: Rows, pairs: Pairs) -> Iterator[Near]:
@@ -141,13 +159,16 @@ class NearTexts:
 
     def _prefixes(self, sets: csr_matrix, sizes: Rows) -> csr_matrix:
         """The rarest trigrams of texts, as `_matrix`; those that are unknown are the rarest."""
-        known = np.diff(sets.indptr)
-        least = np.ceil(self.overlap * sizes - ROUNDING).astype(np.int64)  # that a pair shares
-        lengths = np.clip(known - least + SHARED, 0, known)
+        known, least = np.diff(sets.indptr), self._least(sizes)
+        lengths = np.clip(known - least + np.minimum(least, SHARED), 0, known)
         places = np.arange(sets.nnz) - np.repeat(sets.indptr[:-1], known)
         kept = places < np.repeat(lengths, known)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         return csr_matrix((sets.data[kept], sets.indices[kept], starts), shape=sets.shape)
+
+    def _least(self, sizes: Rows) -> Rows:
+        """How many trigrams texts must share with another at least."""
+        return np.ceil(self.overlap * sizes - ROUNDING).astype(np.int64)
 
 
 def _lengths(grams: Sequence[set[str]]) -> Rows:

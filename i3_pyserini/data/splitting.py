@@ -128,12 +128,10 @@ def _near_pairs(texts: Sequence[str], overlap: float) -> Iterator[tuple[int, int
     for row, text in enumerate(texts):
         first.setdefault(text, row)
     rows, different = list(first.values()), list(first)
-    near = NearTexts(different, overlap)
     with tqdm(total=len(rows), desc="near texts", unit=" queries", delay=2) as shown:
-        for one, other, _ in near.near(different):
-            shown.update(one - shown.n)
-            if other < one:
-                yield rows[other], rows[one]
+        for later, earlier, _ in NearTexts(different, overlap).among():
+            shown.update(later - shown.n)
+            yield rows[earlier], rows[later]
 
 
 def _pairs(keyed: Iterable[tuple[str, int]]) -> Iterable[tuple[int, int]]:

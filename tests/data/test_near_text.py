@@ -33,6 +33,8 @@ def test_near_texts_are_those_of_a_plain_comparison(
     expected = plain(others, texts, overlap)
     assert {(one, other): share for one, other, share in found} == pytest.approx(expected)
     assert [near[:2] for near in found] == sorted(expected)
+    among = {near[:2] for near in NearTexts(texts, overlap).among()}
+    assert among == {pair for pair in plain(texts, texts, overlap) if pair[0] > pair[1]}
 
 
 def test_many_texts_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +46,8 @@ def test_many_texts_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
     texts = [f"{stems[n % 20]}{'x' * (n // 20)}" for n in range(60)]
     found = list(NearTexts(texts, 0.7).near(texts))
     assert [near[:2] for near in found] == sorted(plain(texts, texts, 0.7))
+    among = [near[:2] for near in NearTexts(texts, 0.7).among()]
+    assert among == [pair for pair in sorted(plain(texts, texts, 0.7)) if pair[0] > pair[1]]
     grouped = together(dict(zip(map(str, range(60)), texts, strict=True)), {}, 0.7)
     assert sorted(map(len, grouped.groups)) == [3] * 20
     assert grouped.by_near_text.count == 40
