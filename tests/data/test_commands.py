@@ -14,6 +14,7 @@ PAGES = (
     "docs/data.md",
     "docs/long-documents.md",
     "docs/own-collection.md",
+    "docs/training-data.md",
     "docs/reproduce.md",
 )
 NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i3_pyserini.data.collection import refuse_foreign
-from i3_pyserini.data.pairs.clicks import ClickRule, judge_clicks
+from i3_pyserini.data.pairs.click_levels import judge_clicks
+from i3_pyserini.data.pairs.clicks import ClickRule
 from i3_pyserini.data.pairs.columns import PairColumns
 from i3_pyserini.data.pairs.dev import choose_dev
 from i3_pyserini.data.pairs.files import PairSource

@@ -14,7 +14,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from tests.data.pairs.test_families import content, write_jsonl
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"anchor": "How long?", "positive": "Eight minutes.", "negative": "Fry it."},
     {"anchor": "how  LONG?", "positive": "eight minutes.", "negative": "Water."},
     {"anchor": "How long?", "positive": "Eight minutes.", "negative": "Fry it."},  # repeats
@@ -146,6 +146,17 @@ def test_dev_queries_share_nothing(tmp_path: Path) -> None:
     for part in ("train", "dev"):
         name = f"topics.{part}.tsv"
         assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_dev_queries_have_no_near_text_in_train(tmp_path: Path) -> None:
+    texts = [f"a rather long question number {n} about {'xyzuvw'[n % 6] * 9}" for n in range(30)]
+    rows = [{"query": text, "positive": f"p{n}"} for n, text in enumerate(texts)]
+    rows += [{"query": text, "positive": f"s{text}"} for text in ("eggs", "ice", "why water")]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    done = import_pairs([source], output=tmp_path / "out", dev=20)
+    topics = (tmp_path / "out" / "topics.dev.tsv").read_text().splitlines()
+    assert done.counts["dev_queries"] == len(topics)
+    assert {line.split("\t")[1] for line in topics} <= {"eggs", "ice", "why water"}
 
 
 def test_sources_have_names(tmp_path: Path) -> None:
