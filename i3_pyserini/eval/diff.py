@@ -115,6 +115,7 @@ def diff_runs(
         refuse_existing(output, overwrite)
     from i3_pyserini.eval.diffing import Choice, diff
     from i3_pyserini.eval.inputs import Runs, judgements
+    from i3_pyserini.eval.provenance import provenance_of
     from i3_pyserini.eval.task import graded_note
     from i3_pyserini.formats.made import made_note
     from i3_pyserini.formats.measures import choose_measures
@@ -130,6 +131,8 @@ def diff_runs(
     notes = [*([of_preset] if of_preset else [])]
     notes += made_note(qrels)
     notes += graded_note(measures[:1], max(judged["relevance"]))
+    made = provenance_of([a, b], qrels)
+    notes += [*made.notes, *made.lines()]
     result = RunDiff(replace(found, notes=[*found.notes, *notes]))
     if output is None:
         return result

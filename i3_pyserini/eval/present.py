@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.eval.compare import Difference
 from i3_pyserini.eval.evaluation import JUDGED, Evaluation
+from i3_pyserini.eval.provenance import Provenance
 from i3_pyserini.eval.tables import Table
 
 if TYPE_CHECKING:
@@ -137,21 +138,46 @@ def p_value(p: float) -> str:
     return "<.001" if p < SMALLEST_P else f"{p:.3f}".removeprefix("0")
 
 
+def made_words(made: Provenance, style: str, in_full: bool) -> str:
+    """What made the runs, for readers: a line for each, or all that is known.
+
+    Args:
+        made: see `Provenance`.
+        style: "text", "markdown", "latex" or "html".
+        in_full: everything, as YAML.
+    """
+    lines = made.in_full() if in_full else made.lines()
+    if not lines:
+        return ""
+    if style == "html":
+        return "".join(f"<pre>{escape(line)}</pre>" for line in lines)
+    text = "\n".join(line.rstrip() for line in lines)
+    if style == "latex":
+        return "\n".join(f"% {line}" for line in text.splitlines())
+    if style == "markdown":
+        return f"```\n{text}\n```"
+    return text
+
+
 def as_json(
-    sections: Sequence[Section], collection: str | None, notes: Sequence[str], per_query: bool
+    sections: Sequence[Section], made: Provenance, notes: Sequence[str], per_query: bool
 ) -> str:
     """All there is, with all digits.
 
     Args:
         sections: all queries first, then groups of them.
-        collection: what was searched, if it is known.
+        made: what made the runs.
         notes: what a reader must know.
         per_query: with every query's values.
     """
     everything, *groups = (_fields(section, per_query) for section in sections)
-    shown: dict[str, Any] = {"collection": collection} if collection else {}
+    shown: dict[str, Any] = {"collection": made.collection} if made.collection else {}
     shown |= {name: value for name, value in everything.items() if name != "group"}
-    shown |= {"notes": list(notes), **({"groups": groups} if groups else {})}
+    shown |= {
+        "notes": list(notes),
+        "provenance": made.to_json(),
+        **({"groups": groups} if groups else {}),
+    }
     return json.dumps(_finite(shown), indent=2, allow_nan=False)
 
 

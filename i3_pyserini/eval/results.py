@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from i3_pyserini.eval.compare import Difference
     from i3_pyserini.eval.present import Section
+    from i3_pyserini.eval.provenance import Provenance
     from i3_pyserini.eval.tables import Table
 
 
@@ -20,15 +21,22 @@ class Results:
 
     Attributes:
         sections: all queries first, then the groups.
-        collection: the searched collection; None if unknown.
+        made: what made the runs.
         notes: notes for the reader.
         per_query: whether tables have one row per query.
+        in_full: whether all that is known of how runs were made is shown, and not only a line.
     """
 
     sections: "Sequence[Section]"
-    collection: str | None = None
+    made: "Provenance"
     notes: Sequence[str] = ()
     per_query: bool = False
+    in_full: bool = False
+
+    @property
+    def collection(self) -> str | None:
+        """The searched collection; None if it is unknown, or not the same for all runs."""
+        return self.made.collection
 
     @property
     def means(self) -> dict[str, dict[str, float]]:
@@ -41,13 +49,10 @@ class Results:
         return self.sections[0].differences
 
     def __str__(self) -> str:
-        from i3_pyserini.eval.present import render
-
-        table = render(self.sections, "text", self.collection)
         if not self.per_query:
-            return table
+            return self._rendered("text")
         lines = self._per_query_table().tsv()
-        return f"{table}\n\n{lines}" if self._compared else lines
+        return f"{self._rendered('text')}\n\n{lines}" if self._compared else lines
 
     __repr__ = __str__
 
@@ -55,7 +60,7 @@ class Results:
         """All results with all digits; with values per query if `per_query`."""
         from i3_pyserini.eval.present import as_json
 
-        return as_json(self.sections, self.collection, self.notes, self.per_query)
+        return as_json(self.sections, self.made, self.notes, self.per_query)
 
     def to_csv(self) -> str:
         """One row per run, per run and measure with a baseline, or per query and measure.
@@ -97,20 +102,24 @@ class Results:
         return as_pandas(self.sections, self.per_query)
 
     def _repr_html_(self) -> str:
-        from i3_pyserini.eval.present import render
-
-        return render(self.sections, "html", self.collection)
+        return self._rendered("html")
 
     @property
     def _compared(self) -> bool:
         return len(self.sections) > 1 or bool(self.differences)
 
     def _for_readers(self, style: str) -> str:
-        from i3_pyserini.eval.present import render
-
         if self.per_query:
             raise I3Error(f"per_query requires CSV or JSON, not {style}")
-        return render(self.sections, style, self.collection)
+        return self._rendered(style)
+
+    def _rendered(self, style: str) -> str:
+        """The tables, and what made the runs."""
+        from i3_pyserini.eval.present import made_words, render
+
+        tables = render(self.sections, style, self.collection)
+        words = made_words(self.made, style, self.in_full)
+        return f"{tables}\n\n{words}" if words else tables
 
     def _per_query_table(self) -> "Table":
         from i3_pyserini.eval.present import per_query_table

@@ -35,6 +35,7 @@ def evaluate(
     duplicates: Literal["refuse", "max"] = "refuse",
     judged_only: bool = False,
     per_query: bool = False,
+    provenance: bool = False,
 ) -> Results:
     """Evaluates runs, and compares them with a baseline.
 
@@ -49,7 +50,8 @@ def evaluate(
         names: names to show, one for each run. Default: file names.
         measures: measures and presets. Default: those of the qrels' preset, or nDCG@10, RR@10,
             R@100 and R@1000.
-        index: the index that was searched, to print the name of its collection.
+        index: the index that was searched, for runs without provenance, such as those of stock
+            Pyserini: to name its collection.
         baseline: file or name of the run to compare the others with.
         group_by: also evaluate groups of queries: length, relevants, bm25, or a file with a query
             id and a group per line.
@@ -60,10 +62,11 @@ def evaluate(
         judged_only: leave out unjudged passages, so that those below them move up (condensed
             lists). By default they count as not relevant.
         per_query: print the values of each query.
+        provenance: print all that is known of how each run was made; by default a line.
 
     Returns:
-        The measures; tables show Judged@10 besides, the share of judged passages among the first
-        10. A query that a run lacks counts as zero.
+        The measures, and what made the runs. Tables show Judged@10 besides, the share of judged
+        passages among the first 10. A query that a run lacks counts as zero.
 
     Raises:
         I3Error: a file cannot be read, a run has no query of the qrels, a measure is unknown, or
@@ -72,26 +75,31 @@ def evaluate(
     _check(group_by, topics, bm25)
     from i3_pyserini.eval.inputs import Runs
     from i3_pyserini.eval.judged import evaluate_judged, uneven_note
-    from i3_pyserini.eval.task import read_task, searched_collection
+    from i3_pyserini.eval.provenance import provenance_of
+    from i3_pyserini.eval.task import read_task
 
     given = Runs(runs, names)
     place = None if baseline is None else _place(given, Path(baseline))
     index = None if index is None else Path(index)
-    task = read_task(qrels, measures, index, duplicates)
+    task = read_task(qrels, measures, duplicates)
     groups, of_groups = _groups(group_by, topics, bm25, task.qrels, task.measures)
-    evaluations = [
-        evaluate_judged(task.qrels, run, task.measures, judged_only) for run in given.read()
+    read = given.read()
+    evaluations = [evaluate_judged(task.qrels, run, task.measures, judged_only) for run in read]
+    made = provenance_of(read, qrels, task.presets, index)
+    notes = [
+        *task.notes,
+        *made.notes,
+        *of_groups,
+        *([] if judged_only else uneven_note(evaluations)),
     ]
-    notes = [*task.notes, *of_groups, *([] if judged_only else uneven_note(evaluations))]
     for evaluation in evaluations:
         for warning in evaluation.warnings:
             note(f"{evaluation.run}: {warning}")
     for one in notes:
         note(one)
-    collection = "{} ({} passages)".format(*searched_collection(index)) if index else None
-    if collection and per_query:
-        note(f"collection: {collection}")
-    return Results(_sections(evaluations, groups, place), collection, notes, per_query)
+    if made.collection and per_query:
+        note(f"collection: {made.collection}")
+    return Results(_sections(evaluations, groups, place), made, notes, per_query, provenance)
 
 
 def _check(group_by: NameOrPath | None, topics: NameOrPath | None, bm25: AnyPath | None) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -67,17 +66,18 @@ class Task:
         qrels: see `qrels.read_qrels`.
         measures: the measures.
         notes: what a reader must know.
+        presets: names of the presets in use.
     """
 
     qrels: pl.DataFrame
     measures: list[Measure]
     notes: list[str]
+    presets: list[str]
 
 
 def read_task(
     qrels: "str | PathLike[str] | Frame",
     names: Sequence[str],
-    index: Path | None,
     duplicates: Duplicates = "refuse",
 ) -> Task:
     """Reads qrels and chooses measures.
@@ -85,7 +85,6 @@ def read_task(
     Args:
         qrels: a file, a frame, or the name of a preset, which also selects the measures.
         names: presets and measures; empty for those of the qrels' preset, or the default.
-        index: the index that was searched, if known.
         duplicates: see `qrels.read_judgements`.
 
     Raises:
@@ -96,49 +95,6 @@ def read_task(
     measures, note = choose_measures(names)
     notes = [note] if note else []
     notes += made_note(qrels)
-    notes += collection_notes([name for name in names if name in PRESETS], index)
     judged = judgements(qrels, duplicates)
     notes += graded_note(measures, max(judged["relevance"]))
-    return Task(judged, measures, notes)
-
-
-def searched_collection(index: Path) -> tuple[str, int]:
-    """The name of an index's collection, and its number of passages.
-
-    Raises:
-        I3Error: its manifest does not record it.
-    """
-    from i3_pyserini.formats.index import read_manifest  # noqa: PLC0415  (slow, and rarely needed)
-
-    manifest = read_manifest(index)
-    name, count = manifest.corpus.name or manifest.corpus.path, manifest.passages
-    if name is None or count is None:
-        raise I3Error(f"{index}: not an index of this package; its collection is unknown")
-    return name, count
-
-
-def collection_notes(presets: list[str], index: Path | None) -> list[str]:
-    """Notes about the collection, for comparison with published scores.
-
-    Args:
-        presets: names of the presets in use.
-        index: the index that was searched, if known.
-
-    Raises:
-        I3Error: the index does not record its collection.
-    """
-    wholes = {whole for name in presets if (whole := PRESETS[name].passages)}
-    if not wholes:
-        return []
-    if index is None:
-        return [
-            "the collection is unknown: official and titled MS MARCO, or a part of it, give "
-            "different scores; give the index (--index)"
-        ]
-    name, count = searched_collection(index)
-    return [
-        f"{name} is a part of the collection ({count:,} of {whole:,} passages): the scores are not "
-        "comparable with published ones"
-        for whole in sorted(wholes)
-        if count < whole
-    ]
+    return Task(judged, measures, notes, [name for name in names if name in PRESETS])

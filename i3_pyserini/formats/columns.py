@@ -63,12 +63,13 @@ class _Found:
     numbers: Sequence[str]
 
 
-def read_columns(path: Path, columns: Columns) -> pl.DataFrame:
+def read_columns(path: Path, columns: Columns, source: Source | None = None) -> pl.DataFrame:
     """Reads columns that white space or commas separate; plain, gzip or zstd, by content.
 
     Args:
         path: the file, or a pipe.
         columns: see `Columns`.
+        source: its content, if it is known; see `source_of`.
 
     Returns:
         The columns of the layout that the first line has, or that a header names: strings, and
@@ -79,7 +80,7 @@ def read_columns(path: Path, columns: Columns) -> pl.DataFrame:
         I3Error: the file cannot be read, is empty, a line has another number of columns than the
             first, or a number is none or not finite.
     """
-    source = _source(path)
+    source = source_of(path) if source is None else source
     found = _look(path, source, columns)
     if found.separator == ",":
         table = _read_commas(path, source, found, columns.what)
@@ -98,8 +99,12 @@ def _shown(names: Sequence[str]) -> str:
     return " ".join(name.removeprefix("_") for name in names)
 
 
-def _source(path: Path) -> Source:
-    """The file itself; of a pipe, which can be read but once, what comes out of it."""
+def source_of(path: Path) -> Source:
+    """The file itself; of a pipe, which can be read but once, what comes out of it.
+
+    Raises:
+        I3Error: it cannot be read.
+    """
     if path.is_dir():
         raise I3Error(f"{path}: cannot be read: it is a folder")
     if not path.exists():

@@ -20,11 +20,12 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
     """Opens a file for reading; gzip and zstd content is decompressed as it is read.
 
     Args:
         path: a file, a named pipe, or `/dev/stdin`.
+        content: its bytes, if they were read before.
 
     Yields:
         A buffered binary stream. Lines can be iterated; compressed streams are slow to seek.
@@ -34,7 +35,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             truncated. Read errors inside the `with` block are reported this way, too.
     """
     try:
-        with path.open("rb") as raw:
+        with path.open("rb") if content is None else _buffered(content) as raw:
             yield _decompressed(raw)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
         raise I3Error(
@@ -57,6 +58,10 @@ def is_compressed(path: Path) -> bool:
             return raw.read(len(ZSTD)).startswith((GZIP, ZSTD))
     except OSError as error:
         raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _buffered(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(content)))
 
 
 def _decompressed(raw: io.BufferedReader) -> BinaryIO:

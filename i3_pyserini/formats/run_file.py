@@ -3,21 +3,34 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, cast
 
 import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.atomic import new_bytes, new_file
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.environment import implementation_section, now, platform_section
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores
+from i3_pyserini.formats.metadata_files import HashedFile, as_yaml, beside, refuse_long_name
+from i3_pyserini.formats.run_metadata import (
+    SCHEMA,
+    UNKNOWN,
+    CollectionRecord,
+    DataRecord,
+    FileRecord,
+    MethodRecord,
+    Origin,
+    RunMetadata,
+)
 
+TIES = "none: scores descend strictly; equal ones by descending docid before"
 Form = Literal["trec", "msmarco"]
 Writer = Callable[[Sequence[str], Hits, Docids], None]
 
 
-def write_run(
+def write_run(  # noqa: PLR0913  (options)
     path: Path,
     qids: Sequence[str],
     hits: Hits,
@@ -26,6 +39,7 @@ def write_run(
     tag: str = "i3",
     form: Form = "trec",
     overwrite: bool = False,
+    origin: Origin = UNKNOWN,
 ) -> None:
     """Writes a run; see `new_run`.
 
@@ -37,29 +51,39 @@ def write_run(
         tag: last column.
         form: "trec" (six columns) or "msmarco" (query id, docid and rank between tabs).
         overwrite: replace an older file.
+        origin: what is known of how it was made.
 
     Raises:
         I3Error: it exists, or cannot be written.
     """
     ids = docids if isinstance(docids, Docids) else Docids(pl.Series(list(docids), dtype=pl.String))
-    with new_run(path, tag=tag, form=form, overwrite=overwrite) as write:
+    with new_run(path, tag=tag, form=form, overwrite=overwrite, origin=origin) as write:
         write(qids, hits, ids)
 
 
 @contextmanager
-def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Writer]:
+def new_run(
+    path: Path, *, tag: str, form: Form, overwrite: bool, origin: Origin = UNKNOWN
+) -> Iterator[Writer]:
     """Writes a run in blocks of queries; the file appears when it is complete.
 
     Scores are written as single-precision numbers that descend strictly within a query: where two
     hits are equal, the second gets the next smaller number. So tools that break ties differently
     see none.
 
+    The file with its metadata appears just before it, so that a run that is there has one, and one
+    that is of another run is known by the hash in it.
+
     Raises:
         I3Error: the file exists, or cannot be written, or a query id could not be read again.
     """
-    with new_file(path, overwrite) as file:
+    refuse_long_name(path)
+    with new_bytes(path, overwrite) as binary:
+        file = HashedFile(binary)
+        queries = lines = 0
 
         def write(qids: Sequence[str], hits: Hits, docids: Docids) -> None:
+            nonlocal queries, lines
             odd = next((qid for qid in qids if qid.split() != [qid]), None)
             if odd is not None:
                 raise I3Error(
@@ -69,13 +93,40 @@ def new_run(path: Path, *, tag: str, form: Form, overwrite: bool) -> Iterator[Wr
             frame = _frame(qids, hits, docids, tag)
             columns = ["qid", "docid", "rank"] if form == "msmarco" else frame.columns
             frame.select(columns).write_csv(
-                file.buffer,
+                cast("IO[bytes]", file),
                 include_header=False,
                 separator="\t" if form == "msmarco" else " ",
                 quote_style="never",
             )
+            queries, lines = queries + frame["qid"].n_unique(), lines + len(frame)
 
         yield write
+        file.flush()
+        record = FileRecord(
+            file=path.name,
+            sha256=file.sha256,
+            bytes=file.bytes,
+            queries=queries,
+            hits=lines,
+            date=now(),
+        )
+        with new_file(beside(path), overwrite=True) as text:
+            text.write(as_yaml(_metadata(origin, tag, record)))
+
+
+def _metadata(origin: Origin, tag: str, record: FileRecord) -> RunMetadata:
+    known = origin.collection != CollectionRecord()
+    return RunMetadata(
+        schema=SCHEMA,
+        version=1.0,
+        tag=tag,
+        platform=platform_section(),
+        implementation=implementation_section(),
+        method=MethodRecord(automatic=True, ties=TIES, retrieval=origin.stages or None),
+        data=DataRecord(test_collection=origin.collection) if known else None,
+        run=record,
+        inputs=origin.inputs or None,
+    )
 
 
 def strictly_descending(scores: Scores) -> Scores:

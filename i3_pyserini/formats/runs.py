@@ -1,6 +1,7 @@
 """Reads, checks and ranks runs. Unusual content is an error or reported in a note."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import Columns, line_of, read_columns
+from i3_pyserini.formats.columns import Columns, line_of, read_columns, source_of
+from i3_pyserini.formats.metadata_files import cut_head, read_beside
 from i3_pyserini.formats.names import PASSAGE_ID, QUERY_ID, RANK, SCORE
 from i3_pyserini.formats.qrels import repeated
+from i3_pyserini.formats.run_metadata import RunMetadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,8 @@ class Run:
         order: order of the lines by rank; None if they are sorted.
         warnings: warnings about its scores.
         scored: whether the file has scores, and not only ranks.
+        metadata: what made it; None if that is unknown.
+        path: the file; None for a frame.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Run:
     order: Ids | None = None
     warnings: list[str] = field(default_factory=list)
     scored: bool = True
+    metadata: RunMetadata | None = None
+    path: Path | None = None
 
     @classmethod
     def of(cls, name: str, frame: "pl.DataFrame | pd.DataFrame") -> "Run":
@@ -124,6 +131,8 @@ class Run:
 def read_run(path: Path) -> Run:
     """Reads a run in TREC's six columns or MS MARCO's three, or with a header.
 
+    Metadata is read from the file beside it, or from comment lines at its head.
+
     Args:
         path: the file; plain, gzip or zstd, by content. While it is read, memory is about 100 bytes
             a line.
@@ -131,7 +140,11 @@ def read_run(path: Path) -> Run:
     Raises:
         I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
     """
-    table = read_columns(path, RUN)
+    with ThreadPoolExecutor(1) as pool:  # hashes the file while it is parsed
+        known = pool.submit(read_beside, path)
+        source, at_head = cut_head(path, source_of(path))
+        table = read_columns(path, RUN, source)
+    metadata = known.result() or at_head
     if table.is_empty():
         raise I3Error(f"{path}: no hits in this file")
     if repeated(table):
@@ -141,7 +154,7 @@ def read_run(path: Path) -> Run:
         _check_ranks(table, path)
         table = table.with_columns(-pl.col("rank").alias("score"))
     lines = table.select(list(SCHEMA))
-    return Run(path.name, lines, *rank(lines, scored), scored)
+    return Run(path.name, lines, *rank(lines, scored), scored, metadata, path)
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:

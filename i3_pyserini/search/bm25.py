@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from math import inf
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from i3_pyserini.formats.languages import Declared
     from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.formats.run_metadata import Origin
     from i3_pyserini.search.bm25_index import Bm25
     from i3_pyserini.search.bm25_tuning import TunedBm25
     from i3_pyserini.search.dev_measure import DevMeasure
@@ -96,7 +98,7 @@ def search_bm25(
         raise I3Error("tune_topics, tune_output and measure require tune")
     if tune is not None and (tune_topics is None or (k1, b) != (0.9, 0.4)):
         raise I3Error("tune requires tune_topics, and cannot be combined with k1 and b")
-    from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+    from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.speed import Speed
@@ -118,7 +120,7 @@ def search_bm25(
     place = None if index is None else Path(index)
     tuned = None
     threads = thread_count(threads)
-    with _opened(passages, place, output, (engine, spoken.code), threads) as searcher:
+    with _opened(passages, place, output, (engine, spoken.code), threads) as (searcher, opened):
         if dev:
             tuned = _tuned(searcher, dev, hits)
             k1, b = tuned.best.k1, tuned.best.b
@@ -128,18 +130,35 @@ def search_bm25(
         before = searcher.seconds
         found = _ranked(searcher, spoken.code, queries, hits, k1, b)
         seconds = searcher.seconds - before
+    options = {"k1": k1, "b": b, "tuned": str(tuned or ""), "analysis": analysis_of(spoken.code)}
+    recorded = partial(_origin, tag, opened, {**options, "hits": hits})
     if dev and dev_output and dev_found is not None:
-        _write(dev_output, dev[0], dev_found, tag, overwrite)
-    known = {"engine": engine, "language": spoken.code}
+        _write(
+            dev_output,
+            dev[0],
+            dev_found,
+            tag,
+            overwrite,
+            recorded(fspath(tune_topics or ""), dev[0]),
+        )
     if tuned and tuned_in:
-        with new_file(tuned_in, overwrite) as file:
-            file.write(json.dumps({**known, **tuned.to_json()}, indent=2) + "\n")
+        _write_tuned(tuned_in, overwrite, engine, spoken.code, tuned)
     if speed_in:
         Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in)
-    count = _write(output, queries, found, tag, overwrite)
+    count = _write(output, queries, found, tag, overwrite, recorded(fspath(topics), queries))
     name = "BM25" if engine == "lucene" else "SQLite BM25"
     how = f"{name} with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
     return WrittenRun(output, f"{count:,} queries, {how}", count)
+
+
+def _write_tuned(
+    path: Path, overwrite: bool, engine: Engine, language: str, tuned: "TunedBm25"
+) -> None:
+    from i3_pyserini.formats.atomic import new_file
+
+    known = {"engine": engine, "language": language, **tuned.to_json()}
+    with new_file(path, overwrite) as file:
+        file.write(json.dumps(known, indent=2) + "\n")
 
 
 def _spoken(language: "Declared") -> str:
@@ -189,8 +208,12 @@ def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int
 @contextmanager
 def _opened(
     corpus: "Corpus", index: Path | None, run: Path, how: tuple[Engine, str], threads: int
-) -> "Iterator[Bm25]":
-    """Opens the index of a corpus by engine and language, and creates it if necessary."""
+) -> "Iterator[tuple[Bm25, Path]]":
+    """Opens the index of a corpus by engine and language, and creates it if necessary.
+
+    Yields:
+        What searches it, and its directory.
+    """
     from i3_pyserini.search.bm25_index import corpus_hash, index_beside, refuse_other_index
     from i3_pyserini.search.bm25_lucene import LuceneBm25
     from i3_pyserini.search.bm25_sqlite import SqliteBm25
@@ -210,11 +233,30 @@ def _opened(
         kind.make(corpus, index, threads, language)
     print(f"{'found' if there else 'wrote'} {index}", file=sys.stderr)
     with closing(kind(index, threads)) as searcher:
-        yield searcher
+        yield searcher, index
+
+
+def _origin(
+    tag: str, index: Path, how: Mapping[str, Any], topics: str, queries: Mapping[str, str]
+) -> "Origin":
+    """What is recorded of a run."""
+    from i3_pyserini.formats.index import read_manifest
+    from i3_pyserini.formats.run_facts import index_collection
+    from i3_pyserini.formats.run_metadata import Origin
+    from i3_pyserini.search.origin import bm25_stage, queries_of
+
+    manifest = read_manifest(index)
+    searched = queries_of(queries, topics, index_collection(manifest, manifest.passages))
+    return Origin((bm25_stage(tag, index, how),), searched)
 
 
 def _write(
-    path: Path, topics: Mapping[str, str], ranking: "pd.DataFrame", tag: str, overwrite: bool
+    path: Path,
+    topics: Mapping[str, str],
+    ranking: "pd.DataFrame",
+    tag: str,
+    overwrite: bool,
+    origin: "Origin",
 ) -> int:
     """Writes a run and returns its number of queries."""
     from i3_pyserini.formats.qrels import examples
@@ -228,5 +270,5 @@ def _write(
             f"{path}: queries without a hit, since no passage has a word of theirs: "
             f"{len(lacking):,} of {len(topics):,} ({examples(lacking)})"
         )
-    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite)
+    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite, origin=origin)
     return len(qids)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
@@ -70,6 +70,7 @@ def fuse_runs(
     from i3_pyserini.search.fusion import Fusion, fuse, hits_of
     from i3_pyserini.search.fusion_file import Stored, as_json, read_fusion
     from i3_pyserini.search.fusion_tuning import refuse_overlap
+    from i3_pyserini.search.origin import origin_of_fusion
 
     output = Path(output)
     stored_in = output.with_name(output.name + STORED)
@@ -77,6 +78,7 @@ def fuse_runs(
     for written in (output, stored_in):
         refuse_existing(written, overwrite)
     read = [read_run(path) for path in paths]
+    _note_provenance(read)
     fusion = Fusion(method, tuple(weights) or (1.0,) * len(paths), k, normalization)
     if stored is not None:
         how = read_fusion(Path(stored))
@@ -89,9 +91,25 @@ def fuse_runs(
     _note_missing(read, len(qids))
     with new_file(stored_in, overwrite) as file:
         file.write(as_json(how, paths))
-    write_run(output, qids, found, docids, tag=tag, overwrite=overwrite)
+    origin = origin_of_fusion(read, _stage(how, tag, hits))
+    write_run(output, qids, found, docids, tag=tag, overwrite=overwrite, origin=origin)
     summary = f"{len(qids):,} queries, {_in_words(how, paths)}"
     return WrittenRun(output, summary, len(qids))
+
+
+def _stage(how: "Stored", tag: str, hits: int) -> dict[str, Any]:
+    """The stage of retrieval that is recorded."""
+    fusion = how.fusion
+    stage: dict[str, Any] = {"name": tag, "method": fusion.method}
+    if fusion.method == "rrf":
+        stage["k"] = fusion.k
+    else:
+        stage["normalization"] = fusion.normalization
+    stage["weight"] = list(fusion.weights)
+    if how.tuned:
+        dev = {name: how.tuned.get(name) for name in ("measure", "value", "qrels", "runs")}
+        stage["tuned"] = {**dev, "queries": len(how.queries)}
+    return {**stage, "hits": hits}
 
 
 def _check(
@@ -113,6 +131,16 @@ def _check(
         raise I3Error("tune requires tune_runs: one dev run for each run, in the same order")
 
 
+def _note_provenance(runs: "list[Run]") -> None:
+    """Notes what does not go together; runs of both MS MARCO collections are never mixed."""
+    from i3_pyserini.formats.run_facts import mismatches, mixed
+
+    if both := mixed(runs):
+        raise I3Error(f"{both}: their passages have the same ids, but not the same texts")
+    for told in mismatches(runs):
+        note(told)
+
+
 def _check_numbers(hits: int, k: float, step: float | None, tag: str) -> None:
     at_least_1(hits=hits)
     check_tag(tag)
@@ -132,11 +160,15 @@ def _tuned(
     step: float | None,
 ) -> "Stored":
     from i3_pyserini.formats.qrels import read_qrels
+    from i3_pyserini.formats.run_facts import other_method
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion_file import of_tuned
     from i3_pyserini.search.fusion_tuning import refuse_overlap, tune
 
     dev = [read_run(path) for path in dev_runs]
+    for run, of_dev in zip(runs, dev, strict=True):
+        for told in other_method(run, of_dev):
+            note(told)
     queries = {qid for run in dev for qid in run.queries}
     refuse_overlap(sorted(queries), runs)  # checked before the work
     return of_tuned(tune(dev, read_qrels(qrels), fusion, measure, hits, step), qrels, dev_runs)

@@ -2,26 +2,29 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import faiss
 from tqdm import tqdm
 
 from i3_pyserini.encode.flags import QueryFlags
-from i3_pyserini.encode.index_encoder import refuse_other_encoder
+from i3_pyserini.encode.index_encoder import record_of, refuse_other_encoder
 from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
 from i3_pyserini.formats.docids import Docids
-from i3_pyserini.formats.documents import Choice
+from i3_pyserini.formats.documents import By, Choice
 from i3_pyserini.formats.encoded_queries import read_encoded_queries
 from i3_pyserini.formats.hits import Hits, Scores
+from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.paths import WrittenRun
 from i3_pyserini.formats.run_file import Form, new_run
+from i3_pyserini.formats.run_metadata import Origin
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.documents import DocumentSearch, chosen
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback, MaxPassage
+from i3_pyserini.search.origin import Stage, dense_stage, feedback_record, queries_of
 from i3_pyserini.search.searchable import LoadedCollection, Searchable, SearchedIndex
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.speed import Speed
@@ -121,7 +124,7 @@ def run(job: SearchJob) -> WrittenRun:
         faiss.omp_set_num_threads(job.threads)
     speed = Speed(len(topics), thread_count(job.threads), job.batch_size)
     with closing(_open(job, hits)) as passages:
-        vectors, name = _vectors(topics, job.queries, passages, job.threads, speed)
+        vectors, encoder = _vectors(topics, job.queries, passages, job.threads, speed)
         by = chosen(job.documents, passages.chunks, passages.place)
         documents = None
         if by:
@@ -129,7 +132,9 @@ def run(job: SearchJob) -> WrittenRun:
             hits += job.results.remove_query  # so that as many are left
         _note_fewer(job, passages, documents)
         found = _search(passages, documents, vectors, hits, speed)
-        return _write(job.results, list(topics), name, found, speed)
+        tag = job.results.tag or tag_of(encoder.name or "dense")
+        origin = _origin(job, topics, passages, dense_stage(tag, encoder, passages.made_by), by)
+        return _write(job.results, list(topics), tag, origin, found, speed)
 
 
 def tag_of(name: str) -> str:
@@ -180,19 +185,19 @@ def _vectors(
     passages: Searchable,
     threads: int | None,
     speed: Speed,
-) -> tuple[Scores, str]:
-    """The vectors of the topics and the name of their model, checked against the passages'."""
+) -> tuple[Scores, EncoderRecord]:
+    """The vectors of the topics and their encoder, checked against that of the passages."""
     made_by = passages.made_by
     if queries.encoded:
         encoded = read_encoded_queries(queries.encoded)
         refuse_other_encoder(encoded.made_by, str(queries.encoded), made_by, passages.place)
         vectors = passages.vectors_of(encoded.of(topics))
-        return vectors, encoded.made_by.name or made_by.name or "dense"
+        return vectors, replace(encoded.made_by, name=encoded.made_by.name or made_by.name)
     encoder = passages.load_encoder(queries.flags, threads)
     with speed.measured():
         vectors = passages.vectors_of(list(topics.values()))
     note_cut(encoder, len(topics))
-    return vectors, encoder.name
+    return vectors, record_of(encoder)
 
 
 def _search(
@@ -215,16 +220,39 @@ def _search(
         yield some, hits, docids
 
 
+def _origin(
+    job: SearchJob,
+    topics: Mapping[str, str],
+    passages: Searchable,
+    stage: Stage,
+    documents: By | None,
+) -> Origin:
+    """What is recorded of the run."""
+    results, (collection, index) = job.results, passages.recorded(job.parameters)
+    options = {
+        "documents": documents,
+        "max passage": results.max_passage and results.max_passage._asdict(),
+        "remove query": results.remove_query,
+        "filter": job.filter,
+        "encoded queries": job.queries.encoded and str(job.queries.encoded),
+    }
+    how = {**stage, "index": index, "hits": results.hits or DEFAULT_HITS}
+    how |= {**feedback_record(job.feedback), **{key: one for key, one in options.items() if one}}
+    return Origin((how,), queries_of(topics, job.queries.topics, collection))
+
+
 def _write(
     results: Results,
     qids: Sequence[str],
-    name: str,
+    tag: str,
+    origin: Origin,
     found: Iterator[tuple[slice, Hits, Docids]],
     speed: Speed,
 ) -> WrittenRun:
-    count, tag = 0, results.tag or tag_of(name)
+    count = 0
+    form, overwrite = results.form, results.overwrite
     with (
-        new_run(results.path, tag=tag, form=results.form, overwrite=results.overwrite) as write,
+        new_run(results.path, tag=tag, form=form, overwrite=overwrite, origin=origin) as write,
         tqdm(total=len(qids), desc="search", unit=" queries", delay=2) as bar,
     ):
         for some, hits, docids in found:

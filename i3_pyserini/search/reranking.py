@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -23,12 +23,14 @@ from i3_pyserini.formats.journal import Journal, open_journal
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.paths import WrittenRun
+from i3_pyserini.formats.run_facts import collection_note
 from i3_pyserini.formats.run_file import write_run
-from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.runs import Run, read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.search.job import tag_of
+from i3_pyserini.search.origin import of_corpus, origin_of_reranking, queries_of
 
 PAIRS = 1600  # pairs per block: enough to sort by length, few enough to lose
 Settings = dict[str, str | int | None]
@@ -40,9 +42,11 @@ class Scorer(Protocol):
 
     Attributes:
         name: name of the model.
+        kind: of its scores.
     """
 
     name: str
+    kind: ClassVar[str]
 
     def describe(self) -> Settings:
         """Everything that affects scores."""
@@ -59,6 +63,8 @@ class CrossScorer:
     Raises:
         I3Error: see `PairScorer`.
     """
+
+    kind: ClassVar[str] = "cross-encoder"
 
     def __init__(
         self,
@@ -91,6 +97,8 @@ class ExactScorer:
     Raises:
         I3Error: see `load`.
     """
+
+    kind: ClassVar[str] = "exact inner products"
 
     def __init__(
         self,
@@ -185,7 +193,11 @@ def rerank(
     Raises:
         I3Error: see `rerank_run`.
     """
-    queries = _queries(task)
+    run, topics = read_run(task.run), read_topics(task.topics)
+    queries = _queries(task, run, topics)
+    searched = queries_of(topics, task.topics, of_corpus(task.corpus))
+    for told in collection_note(run, searched, "the given corpus"):
+        note(told)
     settings = {**scorer.describe(), **_settings(task, queries)}
     with open_journal(output, settings, overwrite) as journal:
         store = open_store(task.corpus, task.cache)
@@ -200,7 +212,10 @@ def rerank(
         scores = [one for line in journal.lines() for one in json.loads(line)["scores"]]
         hits, docids = _ranked(queries, scores)
         qids = [query.qid for query in queries]
-        write_run(output, qids, hits, docids, tag=tag or tag_of(scorer.name), overwrite=overwrite)
+        tag = tag or tag_of(scorer.name)
+        stage = {"name": tag, "method": scorer.kind, "model": scorer.name, "depth": task.depth}
+        origin = origin_of_reranking(run, {**stage, "settings": scorer.describe()}, searched)
+        write_run(output, qids, hits, docids, tag=tag, overwrite=overwrite, origin=origin)
         journal.discard()
     pairs = sum(len(query.first) for query in queries)
     resumed = f" ({before:,} were scored before)" if before else ""
@@ -208,8 +223,7 @@ def rerank(
     return WrittenRun(output, summary, len(queries))
 
 
-def _queries(task: Reranking) -> list[Query]:
-    run, topics = read_run(task.run), read_topics(task.topics)
+def _queries(task: Reranking, run: Run, topics: Mapping[str, str]) -> list[Query]:
     missing = [qid for qid in run.queries if qid not in topics]
     if missing:
         more = f" and {len(missing) - 1:,} others" if missing[1:] else ""

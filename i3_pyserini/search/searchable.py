@@ -13,8 +13,11 @@ from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Rows, Scores
 from i3_pyserini.formats.index import EncoderRecord
+from i3_pyserini.formats.run_facts import index_collection
+from i3_pyserini.formats.run_metadata import CollectionRecord
 from i3_pyserini.search.engine import open_engine, search_engine
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
+from i3_pyserini.search.origin import engine_record, index_record
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.steps import moved
 
@@ -54,6 +57,14 @@ class Searchable(Protocol):
 
     def scores(self, vector: Scores, rows: Rows) -> Scores:
         """The scores of rows for one query vector, float32."""
+        ...
+
+    def recorded(self, given: Mapping[str, int]) -> tuple[CollectionRecord, dict[str, Any]]:
+        """The collection, and where its passages are, for the metadata of runs.
+
+        Args:
+            given: parameters of this search.
+        """
         ...
 
     def close(self) -> None:
@@ -106,6 +117,13 @@ class SearchedIndex:
         scores: Scores = self._searcher.passages(rows) @ vector
         return scores
 
+    def recorded(self, given: Mapping[str, int]) -> tuple[CollectionRecord, dict[str, Any]]:
+        """See `Searchable`."""
+        searched, manifest = self._searcher, self._searcher.manifest
+        return index_collection(manifest, searched.count), index_record(
+            searched.path, manifest, given
+        )
+
     def close(self) -> None:
         """Does nothing: the index is mapped."""
 
@@ -137,7 +155,7 @@ class LoadedCollection:
         k: int,
         filter: str | None = None,  # noqa: A002  (the option's name)
     ) -> None:
-        self._engine, self._collection = open_engine(address), collection
+        self._engine, self._address, self._name = open_engine(address), address, collection
         self._filter = filter
         self._engine.check(collection, None, k)
         self.made_by = self._engine.made_by(collection)
@@ -176,11 +194,15 @@ class LoadedCollection:
 
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `search_engine`."""
-        return search_engine(self._engine, self._collection, vectors, k, filter=self._filter)
+        return search_engine(self._engine, self._name, vectors, k, filter=self._filter)
 
     def metadata(self, docids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Metadata of passages by id."""
-        return self._engine.metadata(self._collection, docids)
+        return self._engine.metadata(self._name, docids)
+
+    def recorded(self, given: Mapping[str, int]) -> tuple[CollectionRecord, dict[str, Any]]:
+        """See `Searchable`; an engine does not say of which corpus its passages are."""
+        return CollectionRecord(), engine_record(self._address, self._name)
 
     def close(self) -> None:
         """Ends the connection."""

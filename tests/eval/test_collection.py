@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.eval.task import collection_notes, graded_note, relevance_level
+from i3_pyserini.eval.provenance import collection_notes, collection_of_index
+from i3_pyserini.eval.task import graded_note, relevance_level
 from i3_pyserini.formats.datasets import PRESETS
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.topics import PYSERINI_NAMES
@@ -20,24 +21,26 @@ def index_of(folder: Path, name: str, passages: int) -> Path:
 
 
 def test_a_part_of_the_collection_is_told(tmp_path: Path) -> None:
-    (told,) = collection_notes(["trec-dl-2019"], index_of(tmp_path, "pool", 30_005))
-    assert told.startswith("pool is a part of the collection (30,005 of 8,841,823 passages)")
+    (told,) = collection_notes(
+        ["trec-dl-2019"], [collection_of_index(index_of(tmp_path, "pool", 30_005))]
+    )
+    assert told.startswith("pool (30,005 passages) is a part") and "8,841,823" in told
     assert "not comparable" in told
-    whole = index_of(tmp_path, "msmarco-passage-titled", 8_841_823)
-    assert collection_notes(["trec-dl-2019", "beir"], whole) == []
+    whole = collection_of_index(index_of(tmp_path, "msmarco-passage-titled", 8_841_823))
+    assert collection_notes(["trec-dl-2019", "beir"], [whole]) == []
 
 
 def test_an_unknown_collection_is_told_where_it_matters() -> None:
-    (told,) = collection_notes(["msmarco-passage-dev"], None)
+    (told,) = collection_notes(["msmarco-passage-dev"], [])
     assert "official and titled" in told
-    assert collection_notes(["beir"], None) == []
-    assert collection_notes([], None) == []
+    assert collection_notes(["beir"], []) == []
+    assert collection_notes([], []) == []
 
 
 def test_an_index_that_does_not_say(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(I3Error, match="its collection is unknown"):
-        collection_notes(["trec-dl-2019"], tmp_path)
+        collection_of_index(tmp_path)
 
 
 @pytest.mark.parametrize("name", PRESETS)

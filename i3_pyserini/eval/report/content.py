@@ -12,16 +12,18 @@ from i3_pyserini.eval.compare import LEAST_QUERIES, Difference, compare
 from i3_pyserini.eval.evaluation import Evaluation, evaluate_run, mean_evaluation
 from i3_pyserini.eval.findings import listed, sentence
 from i3_pyserini.eval.judged import uneven_note
+from i3_pyserini.eval.provenance import Provenance, provenance_of
 from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
 from i3_pyserini.eval.report.changes import Changes, TextOf, changes
 from i3_pyserini.eval.report.costs import Cost
 from i3_pyserini.eval.report.drawings import counted
 from i3_pyserini.eval.report.named import NamedRuns
 from i3_pyserini.eval.report.page import Report
-from i3_pyserini.eval.report.recorded import recorded
-from i3_pyserini.eval.task import Task, relevance_level, searched_collection
+from i3_pyserini.eval.report.recorded import recorded_facts
+from i3_pyserini.eval.task import Task, relevance_level
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.made import today
+from i3_pyserini.formats.run_facts import name_of, public
 from i3_pyserini.formats.runs import Run
 
 COMMANDS = "commands"  # a fact with a command a line
@@ -71,11 +73,13 @@ def report_of(given: NamedRuns, task: Task, asked: Asked) -> Report:
     evaluations: list[Evaluation] = []
     ranks: dict[str, JudgedRanks] = {}
     firsts: list[Run] = []
+    every: list[Run] = []
     for name, runs in given.read():
         each = [evaluate_run(qrels, run, wanted) for run in runs]
         evaluations.append(mean_evaluation(name, each))
         ranks[name] = judged_ranks(qrels, runs[0])
         firsts.append(runs[0])
+        every += runs
         notes += [f"{one.run}: {told}" for one in each for told in one.warnings]
         if len(runs) > 1:
             notes.append(
@@ -87,7 +91,9 @@ def report_of(given: NamedRuns, task: Task, asked: Asked) -> Report:
         place = None
     names = [str(one) for one in task.measures]
     differences = _differences(evaluations, place, names)
-    collection = asked.collection or (searched_collection(asked.index)[0] if asked.index else None)
+    made = provenance_of(every, asked.qrels, task.presets, asked.index)
+    notes += made.notes
+    collection = asked.collection or (name_of(made.searched) if made.searched else None)
     over = counted(queries) + (f" of {collection}" if collection else "")
     return Report(
         title=asked.title or _title(given.shown, collection),
@@ -99,8 +105,9 @@ def report_of(given: NamedRuns, task: Task, asked: Asked) -> Report:
         differences=differences,
         changes=None if place is None else _changes(task, firsts, evaluations, place, level, asked),
         costs=asked.costs,
-        facts=_facts(task, asked, queries, collection),
-        systems=_systems(given, asked.systems),
+        facts=_facts(task, asked, queries, collection, made),
+        systems=_systems(given, asked.systems, firsts),
+        provenance=public(made.to_json()) if any(made.runs.values()) else {},
         notes=notes,
     )
 
@@ -152,15 +159,18 @@ def _title(names: Sequence[str], collection: str | None) -> str:
     return title if len(title) <= LONGEST_TITLE else f"{len(names)} systems compared{where}"
 
 
-def _facts(task: Task, asked: Asked, queries: int, collection: str | None) -> dict[str, str]:
+def _facts(
+    task: Task, asked: Asked, queries: int, collection: str | None, made: Provenance
+) -> dict[str, str]:
     """What was evaluated; paths of folders are private and not shown."""
     file = Path(asked.qrels)
     judged = f"{counted(queries)}, {len(task.qrels):,} judgements"
     facts = {"qrels": f"{file.name if file.exists() else asked.qrels}: {judged}"}
     if collection:
-        facts["collection"] = collection
+        facts["collection"] = collection if asked.collection else made.collection or collection
+    if made.topics:
+        facts["topics"] = made.topics
     if asked.index:
-        facts["collection"] = f"{collection} ({searched_collection(asked.index)[1]:,} passages)"
         encoder = read_manifest(asked.index).encoder
         if encoder.name:
             facts["model"] = "/".join(Path(encoder.name).parts[-2:])
@@ -169,13 +179,16 @@ def _facts(task: Task, asked: Asked, queries: int, collection: str | None) -> di
     return {**facts, "date": today().isoformat()}
 
 
-def _systems(given: NamedRuns, known: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Facts about each system: given ones, and those recorded beside its run; commands last."""
+def _systems(
+    given: NamedRuns, known: Mapping[str, Mapping[str, str]], runs: Sequence[Run]
+) -> dict[str, dict[str, str]]:
+    """Facts about each system: given ones, and those recorded of its first run; commands last."""
     found = {}
-    for name, path in zip(given.shown, given.first_paths, strict=True):
+    for name, path, run in zip(given.shown, given.first_paths, runs, strict=True):
         facts = {**known.get(name, {})}
         commands = {COMMANDS: facts.pop(COMMANDS)} if COMMANDS in facts else {}
-        if facts := {**facts, **(recorded(path) if path else {}), **commands}:
+        recorded = recorded_facts(path, run.metadata, bool(commands))
+        if facts := {**facts, **recorded, **commands}:
             found[name] = facts
     return found
 

@@ -1,12 +1,15 @@
 """The page: findings, tables and figures in one self-contained file."""
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from i3_pyserini.eval.compare import Difference
 from i3_pyserini.eval.evaluation import JUDGED, Evaluation
@@ -39,6 +42,7 @@ class Report:
         facts: facts for the reader, as name and text.
         systems: facts about each run.
         notes: notes for the reader.
+        provenance: the metadata of each run, by name; empty if none is known.
     """
 
     title: str
@@ -53,6 +57,7 @@ class Report:
     facts: Mapping[str, str] = field(default_factory=dict)
     systems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ def write_page(report: Report, figures: Drawings, path: Path, overwrite: bool) -
         how=HOW,
         test=TEST,
         figures=shown,
+        provenance=_script(report.provenance) if report.provenance else None,
         versions=f"i3_pyserini {version('i3_pyserini')}, ir-measures {version('ir-measures')}",
     )
     with new_file(path, overwrite) as file:
@@ -138,3 +144,11 @@ def _data(table: Table) -> str:
     """A table as a download link."""
     content = base64.b64encode(f"{table.csv()}\n".encode()).decode()
     return f"data:text/csv;charset=utf-8;base64,{content}"
+
+
+def _script(content: Mapping[str, Any]) -> Markup:
+    """JSON inside of a page, where no text may end its element."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # noqa: S704  (escaped)

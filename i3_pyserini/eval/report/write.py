@@ -58,8 +58,9 @@ def write_report(
             `search`; in Python also a mapping of texts by query id.
         corpus: a corpus, to show the texts of their passages.
         cache: folder for the text store of the corpus.
-        index: the index that was searched, to show its collection and model.
-        collection: name of the collection. Default: that of the index.
+        index: the index that was searched, for runs without provenance: to show its collection and
+            model.
+        collection: name of the collection. Default: that of the runs, or of the index.
         systems: in Python: facts about each run, by name, such as its model, pooling and commands.
         costs: a TSV file with columns run, queries_per_second and index_bytes, for cost figures.
         figures: folder to also write the figures to, as SVG, PDF and PNG.
@@ -112,7 +113,7 @@ def write_report(
         costs=_costs(cost_file, given),
         systems=systems or {},
     )
-    report = report_of(given, read_task(qrels, measures, searched), asked)
+    report = report_of(given, read_task(qrels, measures), asked)
     made = drawings(report)
     every = [one for section in made.values() for one in section]
     if drawn is not None:

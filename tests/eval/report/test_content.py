@@ -14,7 +14,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.eval import evaluate, write_report
 from i3_pyserini.eval.report.changes import changes
 from i3_pyserini.eval.report.named import NamedRuns, shown_names
-from i3_pyserini.eval.report.recorded import recorded
+from i3_pyserini.eval.report.recorded import recorded_facts
+from i3_pyserini.formats.run_metadata import MethodRecord, RunMetadata
 from i3_pyserini.formats.runs import Run
 
 QUERIES = 30
@@ -154,19 +155,17 @@ def test_a_baseline_is_a_file_or_a_name(systems: Path) -> None:
 
 def test_what_is_recorded_of_a_run(systems: Path) -> None:
     run = systems / "run.good.txt"
-    assert recorded(run) == {"file": "run.good.txt", "tag": "Anserini"}
-    best = {"k1": 1.2, "b": 0.75, "value": 0.5}
-    tuned = {"best": best, "measure": "RR@10", "queries": 40, "grid": []}
-    (systems / "run.good.txt.bm25.json").write_text(json.dumps(tuned))
-    found = recorded(run)["BM25"]
-    assert all(word in found for word in ("k1 1.2", "b 0.75", "40 dev queries", "RR@10 0.5000"))
-    fused = {"method": "rrf", "k": 60, "weights": [1, 2], "normalization": "min-max"}
-    fused |= {"runs": ["/private/run.a.txt", "/private/run.b.txt"]}
-    (systems / "run.good.txt.fusion.json").write_text(json.dumps(fused))
-    found = recorded(run)["fusion"]
-    assert "k 60" in found and "run.a.txt and run.b.txt" in found and "private" not in found
-    (systems / "run.good.txt.fusion.json").write_text("[1]")
-    assert "fusion" not in recorded(run)
+    assert recorded_facts(run, None) == {"file": "run.good.txt", "tag": "Anserini"}
+    stage = {"name": "bm25", "method": "BM25", "k1": 1.2, "b": 0.75}
+    command = "i3-pyserini bm25 /private/data/corpus topics.tsv --output=/private/runs/a.txt"
+    known = RunMetadata(
+        method=MethodRecord(retrieval=(stage,)), implementation={"executable": {"cmd": command}}
+    )
+    found = recorded_facts(run, known)
+    assert all(word in found["made by"] for word in ("BM25", "k1 1.2", "b 0.75"))
+    shown = "i3-pyserini bm25 data/corpus topics.tsv --output=runs/a.txt"
+    assert found["commands"] == shown
+    assert "commands" not in recorded_facts(run, known, commands=True)
 
 
 @pytest.mark.slow

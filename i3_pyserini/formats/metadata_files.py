@@ -1,0 +1,215 @@
+"""Reads and writes the metadata of a run: in a file beside it, or at its head.
+
+trec_eval and MS MARCO's script refuse comment lines in a run. So `RUN.ir_metadata.yaml` holds the
+metadata, with the SHA-256 of the run's bytes: what was written for another file is noticed. Runs of
+others may have it in comment lines at their head; these are read, too.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.atomic import BLOCK
+from i3_pyserini.formats.compression import open_bytes
+from i3_pyserini.formats.records import read_record
+from i3_pyserini.formats.run_metadata import RunMetadata
+
+SUFFIX = ".ir_metadata.yaml"  # after the run's whole name
+LARGEST = 16 << 20  # bytes: a fused run has the metadata of its inputs, too
+LONGEST_NAME = 255  # bytes that file systems take
+# The first and the last line of the metadata at the head of a run; the second form is the older.
+START = re.compile(rb"#?\s*(ir_metadata\.start|METADATA - START)\s*")
+END = re.compile(rb"#?\s*(ir_metadata\.end|METADATA - END)\s*")
+
+
+def beside(run: Path) -> Path:
+    """The file with the metadata of a run."""
+    return run.with_name(run.name + SUFFIX)
+
+
+def refuse_long_name(run: Path) -> None:
+    """Raises if the file beside a run would have a name that file systems do not take.
+
+    Raises:
+        I3Error: see above.
+    """
+    if len(beside(run).name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
+        raise I3Error(f"{run}: too long a name: RUN{SUFFIX} is written beside it; shorten it")
+
+
+class HashedFile:
+    """A binary file whose bytes are hashed and counted as they are written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest, self.bytes = file, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        """Writes bytes."""
+        self._digest.update(data)
+        self.bytes += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Passes everything on to the system."""
+        self._file.flush()
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes so far."""
+        return self._digest.hexdigest()
+
+
+def as_yaml(metadata: RunMetadata) -> str:
+    """The text of the file beside a run."""
+    import yaml  # noqa: PLC0415  (slow, and most commands need none)
+
+    return yaml.safe_dump(metadata.to_json(), sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_beside(run: Path) -> RunMetadata | None:
+    """The metadata in the file beside a run; a note names one that cannot be used.
+
+    Args:
+        run: the run file.
+
+    Returns:
+        None if there is no such file, if it cannot be read, or if it is of other bytes than the
+        run has, which has changed since then.
+    """
+    path = beside(run)
+    if not path.is_file() or not run.is_file():
+        return None
+    try:
+        metadata = metadata_of(_read(path), str(path))
+    except I3Error as error:
+        note(f"{error}; ignored")
+        return None
+    known = metadata.run
+    if known is None or known.sha256 is None:
+        note(f"{path}: does not say of which bytes it is (run, sha256); ignored")
+        return None
+    size = run.stat().st_size
+    if known.bytes not in (None, size) or known.sha256 != hash_of_file(run):
+        note(f"{path}: is not of this {run.name}, which has changed since (sha256); ignored")
+        return None
+    return metadata
+
+
+def hash_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        I3Error: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def cut_head(path: Path, source: Path | bytes) -> tuple[Path | bytes, RunMetadata | None]:
+    """Reads metadata at the head of a run.
+
+    Args:
+        path: of the run, for messages.
+        source: the run: its file, or its bytes.
+
+    Returns:
+        The source, with empty lines in place of the metadata's, and the metadata; the source
+        itself and None if there is no metadata at its head.
+
+    Raises:
+        I3Error: the last line of the metadata is missing, or it is no YAML.
+    """
+    with open_bytes(path, source if isinstance(source, bytes) else None) as file:
+        if not START.fullmatch(file.readline(BLOCK)):
+            return source, None
+        lines = _head(path, file)
+        hits = file.read()
+    place = f"{path}, lines 1 to {len(lines) + 2}"
+    note(f"{place}: ir_metadata, not hits")
+    return b"\n" * (len(lines) + 2) + hits, metadata_of(_plain(lines, place), place)
+
+
+def _head(path: Path, file: BinaryIO) -> list[bytes]:
+    """The lines up to the end of the metadata."""
+    lines: list[bytes] = []
+    size = 0
+    while True:
+        line = file.readline(BLOCK)
+        size += len(line)
+        if END.fullmatch(line):
+            return lines
+        if not line or size > LARGEST:
+            raise I3Error(f"{path}, line 1: begins ir_metadata that does not end (ir_metadata.end)")
+        lines.append(line)
+
+
+def _plain(lines: Sequence[bytes], place: str) -> str:
+    """The text of comment lines: without `#` and, if all others have one, the blank behind it."""
+    try:
+        texts = [line.decode("utf-8").rstrip() for line in lines]
+    except UnicodeDecodeError as error:
+        raise I3Error(f"{place}: is not UTF-8 text") from error
+    texts = [text.removeprefix("#") for text in texts]
+    indented = all(text.startswith(" ") for text in texts if text)
+    return "\n".join(text.removeprefix(" ") if indented else text for text in texts)
+
+
+def metadata_of(text: str, place: str) -> RunMetadata:
+    """Reads metadata.
+
+    Args:
+        text: YAML.
+        place: what it is, for messages.
+
+    Returns:
+        The metadata; sections that do not have the form of `RunMetadata` are in its `extra`.
+
+    Raises:
+        I3Error: it is no YAML, or not an object.
+    """
+    found = _plain_yaml(text, place)
+    if not isinstance(found, dict):
+        raise I3Error(f"{place}: expected ir_metadata, got {type(found).__name__}")
+    try:
+        return read_record(RunMetadata, found, place)
+    except I3Error:  # of another version, or written by hand
+        return RunMetadata(extra=found)
+
+
+def _plain_yaml(text: str, place: str) -> Any:
+    """YAML as JSON has it: dates as text, no references."""
+    import yaml  # noqa: PLC0415  (slow, and most commands need none)
+
+    class Loader(yaml.SafeLoader):
+        """YAML without dates and references."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("references (*NAME) are not read")
+            return super().compose_node(parent, index)
+
+    Loader.yaml_implicit_resolvers = {
+        letter: [one for one in resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        return yaml.load(text, Loader)  # noqa: S506  (a safe one)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise I3Error(f"{place}: not YAML ({reason:.120})") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise I3Error(f"{path}: too large for ir_metadata")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise I3Error(f"{path}: cannot be read ({error})") from error
+    return re.sub(r"\A\s*ir_metadata\.start\s*$|^ir_metadata\.end\s*\Z", "", text, flags=re.M)
