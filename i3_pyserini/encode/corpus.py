@@ -3,12 +3,12 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from i3_pyserini.encode.flags import EncoderOptions
+from i3_pyserini.encode.flags import AS_THEY_ARE, ChunkOptions, EncoderOptions
 from i3_pyserini.errors import I3Error, at_least_1, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
@@ -92,6 +92,7 @@ def encode_corpus(
     overwrite: bool = False,
     encoder: EncoderOptions | None = None,
     compute: ComputeOptions | None = None,
+    chunks: ChunkOptions = AS_THEY_ARE,
     corpus_options: CorpusOptions = USUAL,
 ) -> Written:
     """Encodes a corpus into an index that this package and Pyserini search.
@@ -99,6 +100,9 @@ def encode_corpus(
     The output appears when it is complete. The same command resumes an interrupted encoding.
     Pooling, normalization, prompts and lengths are those that the model declares. The index
     manifest records them, and search uses them.
+
+    With `chunk`, long documents are cut into windows. These are in the index's folder `chunks`,
+    which the other commands read texts from.
 
     Args:
         corpus: a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of such
@@ -111,6 +115,7 @@ def encode_corpus(
         overwrite: replace an existing index.
         encoder: settings that override the model's own files.
         compute: devices, precision, batches and shards.
+        chunks: whether and how to cut documents into windows.
         corpus_options: how to read the corpus, if its format is unusual.
 
     Returns:
@@ -125,7 +130,9 @@ def encode_corpus(
     from i3_pyserini.formats.index_output import IndexOutput
 
     target = IndexOutput(Path(output), kind, overwrite)
-    plan = _planned(corpus, model, target, titles, encoder, compute, corpus_options)
+    plan = _planned(
+        corpus, model, target, titles, encoder, compute, chunks=chunks, options=corpus_options
+    )
     return encode_and_say(*plan, path=Path(output))
 
 
@@ -138,6 +145,7 @@ def estimate_encoding(
     titles: bool = True,
     encoder: EncoderOptions | None = None,
     compute: ComputeOptions | None = None,
+    chunks: ChunkOptions = AS_THEY_ARE,
     corpus_options: CorpusOptions = USUAL,
 ) -> str:
     """Encodes a sample of a corpus and estimates hours, disk and memory for the whole.
@@ -150,6 +158,7 @@ def estimate_encoding(
         titles: as for `encode`.
         encoder: as for `encode`.
         compute: as for `encode`.
+        chunks: as for `encode`.
         corpus_options: as for `encode`.
 
     Returns:
@@ -162,7 +171,9 @@ def estimate_encoding(
     from i3_pyserini.formats.index_output import IndexOutput
 
     target = IndexOutput(Path(output), kind, overwrite=True)
-    plan = _planned(corpus, model, target, titles, encoder, compute, corpus_options)
+    plan = _planned(
+        corpus, model, target, titles, encoder, compute, chunks=chunks, options=corpus_options
+    )
 
     return estimate(*plan)
 
@@ -203,12 +214,19 @@ def _planned(
     titles: bool,
     encoder: EncoderOptions | None,
     compute: ComputeOptions | None,
-    corpus_options: CorpusOptions,
+    *,
+    chunks: ChunkOptions,
+    options: CorpusOptions,
 ) -> "tuple[Corpus, EncoderSpec, IndexOutput, Encoding]":
     from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.passages import Corpus
 
     compute = compute or ComputeOptions()
-    read = Corpus.from_options(Path(corpus), corpus_options.reading())
+    read = Corpus.from_options(Path(corpus), options.reading())
     spec = spec_of(fspath(model), encoder or EncoderOptions(), compute.dtype, compute.backend)
-    return read, spec, target, compute.encoding(titles)
+    how = compute.encoding(titles)
+    if windowing := chunks.windowing(spec.resolved().passage_length):
+        from i3_pyserini.encode.chunking import Chunker
+
+        how = replace(how, chunker=Chunker(windowing, spec, titles))
+    return read, spec, target, how

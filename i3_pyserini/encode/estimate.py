@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from i3_pyserini.encode.batches import Batching, token_batches
+from i3_pyserini.encode.chunking import Chunker, windows_of
 from i3_pyserini.encode.encoders import DocumentEncoder
 from i3_pyserini.encode.parallel import in_parallel
 from i3_pyserini.encode.runner import Encoding, bytes_of_parts
@@ -26,6 +27,7 @@ from i3_pyserini.formats.vector_files import Shape
 SPOTS, PASSAGES_OF_A_SPOT = 64, 64
 SECONDS = 20.0  # time limit for encoding the sample
 DEVICES = (1, 2, 4, 8)
+BYTES_OF_KEYS = 100  # of a window's line, besides title and text, which it has twice
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ class Sample:
 
     Attributes:
         passages: the passages.
-        mean_bytes: mean length of their lines.
+        mean_bytes: mean length of their lines; of windows, bytes of the corpus for each.
+        written: bytes of a window's line.
     """
 
     passages: list[Passage]
     mean_bytes: float
+    written: float = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
     with tempfile.TemporaryDirectory(prefix="i3-") as folder:
         staged = corpus.staged(Path(folder) / "corpus")
         sample, shard_bytes = take_sample(staged), size_of(staged) / how.shard.number
+    if how.chunker is not None:
+        sample = cut_sample(sample, how.chunker)
     device = how.devices[0] if how.devices else None
     encoder = source.load(device)
     speed = measure(encoder, sample, how.batching)
@@ -81,6 +87,7 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
     shape = Shape(round(shard_bytes / sample.mean_bytes), encoder.dimension)
     of_parts = bytes_of_parts(shape.passages, shape, how.batching)
     of_files = output.bytes_needed(shape, round(shard_bytes), how.batching.itemsize)
+    of_files += round(shape.passages * how.shard.number * sample.written)
     free = shutil.disk_usage(_existing(output.target)).free
     hours = [f"{count}: {_hours(shape.passages / rate / count)}" for count in DEVICES]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -114,6 +121,18 @@ def take_sample(corpus: Corpus) -> Sample:
         raise I3Error(f"{corpus.path}: no passages in {len(corpus.files)} file(s)")
     passages = [corpus.passage(line, place) for place, line in found.items()]
     return Sample(passages, sum(len(line) for line in found.values()) / len(found))
+
+
+def cut_sample(sample: Sample, chunker: Chunker) -> Sample:
+    """The windows of a sample of documents."""
+    found = [
+        window
+        for document, windows in chunker.windows(sample.passages)
+        for window in windows_of(document, windows)
+    ]
+    of_line = sum(len(f"{one.title}{one.text}".encode()) for one in found) / len(found)
+    of_document = sample.mean_bytes * len(sample.passages) / len(found)
+    return Sample(found, of_document, 2 * of_line + BYTES_OF_KEYS)
 
 
 def measure(encoder: DocumentEncoder, sample: Sample, how: Batching) -> Speed:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from i3_pyserini.errors import at_least_1
+from i3_pyserini.errors import I3Error, at_least_1
+from i3_pyserini.formats.windows import By, Windowing
 from i3_pyserini.model.settings import POOLINGS, Contradiction, Pooling, prompt_of, shown
 
 OPTIONS = {  # by field of `EncoderSettings`
@@ -55,6 +56,42 @@ class EncoderOptions:
             "add_sep": self.add_sep,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ChunkOptions:
+    """Cut long documents into windows, which are encoded in their place.
+
+    Attributes:
+        chunk: cut by "tokens" (as many words as fit), or into as many whole "sentences" or
+            "paragraphs" as fit; see `data chunk`. Default: documents are passages.
+        chunk_size: longest window in ids, with title, prefix and special tokens. Default: as many
+            as the model reads.
+        chunk_overlap: how much of a window the next one repeats: ids for "tokens", otherwise
+            sentences or paragraphs.
+    """
+
+    chunk: By | None = None
+    chunk_size: int | None = None
+    chunk_overlap: int = 0
+
+    def __post_init__(self) -> None:
+        at_least_1(chunk_size=self.chunk_size)
+        if self.chunk is None and (self.chunk_size is not None or self.chunk_overlap):
+            raise I3Error("chunk_size and chunk_overlap require chunk, such as chunk='tokens'")
+
+    def windowing(self, longest: int) -> Windowing | None:
+        """How to cut; None if documents are not cut.
+
+        Args:
+            longest: ids that the model reads of a passage.
+        """
+        if self.chunk is None:
+            return None
+        return Windowing(self.chunk, self.chunk_size or longest, self.chunk_overlap)
+
+
+AS_THEY_ARE = ChunkOptions()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs, unfinished
+from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.docids import count_ids
 from i3_pyserini.formats.index import (
     EncoderRecord,
@@ -73,7 +74,9 @@ def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape
         output.check_space(sum(_bytes(one) for one in shards))
         _check_counts(shards, folder)
         blocks = (block for one in shards for block in _blocks(one))
-        output.finish(blocks, shape, _manifest(shards), first.manifest.store_dtype or "float32")
+        dtype, chunks = first.manifest.store_dtype or "float32", first.path / CHUNKS
+        cut = chunks if chunks.is_dir() else None
+        output.finish(blocks, shape, _manifest(shards), dtype, cut)
     return shape
 
 
@@ -164,6 +167,7 @@ def _common(shard: FinishedShard) -> dict[str, Any]:
     if shard.manifest.encoder.fingerprint:  # the model may be in another folder on other machines
         common["model"].pop("name", None)
     common["model"].pop("cut", None)
+    common["corpus"].get("chunks", {}).pop("of", None)
     del common["passages"], common["shard"]["id"]
     return common
 

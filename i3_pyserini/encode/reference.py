@@ -9,6 +9,7 @@ from i3_pyserini.encode.flags import names_of
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import (
     CorpusRecord,
     EncoderRecord,
@@ -144,6 +145,11 @@ def _corpus(manifest: IndexManifest, flags: Flags) -> Corpus | None:
         return None
     known = {} if manifest.corpus == CorpusRecord() else write_record(manifest.corpus)
     known = known or {"fields": flags.fields}
+    if manifest.corpus.chunks and not chunks_of(flags.collection):
+        raise I3Error(
+            f"{flags.collection}: its documents were cut into windows before they were encoded; "
+            f"give these ({manifest.corpus.path})"
+        )
     return Corpus.from_options(flags.collection, {**known, **flags.reading})
 
 

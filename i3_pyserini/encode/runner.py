@@ -5,8 +5,9 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
@@ -17,11 +18,15 @@ from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.encode.summary import holds
 from i3_pyserini.errors import StoppedError, note
+from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import CorpusRecord, IndexManifest, ShardRecord
 from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.vector_files import Shape
+
+if TYPE_CHECKING:
+    from i3_pyserini.encode.chunking import Chunker
 
 STAGE = "corpus"  # in the hidden folder: copies of files that are not plain JSONL
 
@@ -90,6 +95,7 @@ class Encoding:
             none.
         ray: address of a Ray cluster to encode on; None for this machine.
         part_passages: passages per part.
+        chunker: cuts documents into windows; None to encode them as they are.
     """
 
     batching: Batching = field(default_factory=Batching)
@@ -97,6 +103,7 @@ class Encoding:
     devices: Sequence[str] = ()
     ray: str | None = None
     part_passages: int = PART_PASSAGES
+    chunker: "Chunker | None" = None
 
 
 def run_encoding(
@@ -132,6 +139,9 @@ def run_encoding(
 
         note_tokenizer(source.name)
     with output.work() as folder:
+        chunks = None if how.chunker is None else folder / CHUNKS
+        if how.chunker is not None and chunks is not None:
+            corpus = _cut(how.chunker, corpus, chunks, output.overwrite)
         known = _known(corpus, source, output, how)
         corpus = corpus.staged(folder / STAGE)
         job = open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
@@ -143,7 +153,7 @@ def run_encoding(
             _encode(job, source, missing, how)
         blocks = job.blocks(with_contents=output.kind == "jsonl")
         manifest = _manifest(known, job)
-        output.finish(blocks, shape, manifest, how.batching.store_dtype)
+        output.finish(blocks, shape, manifest, how.batching.store_dtype, chunks)
     if line := holds(manifest):
         tqdm.write(line, file=sys.stderr)
     return shape
@@ -152,6 +162,15 @@ def run_encoding(
 def bytes_of_parts(passages: int, shape: Shape, batching: Batching) -> int:
     """Approximate disk space of the parts of some passages, needed until the output is complete."""
     return passages * (shape.dimension * batching.itemsize + BYTES_OF_AN_ID)
+
+
+def _cut(chunker: "Chunker", corpus: Corpus, folder: Path, overwrite: bool) -> Corpus:
+    """The windows of a corpus, in the hidden folder of the output."""
+    begun = not overwrite and any(folder.parent.glob("part-*"))
+    cut = chunker.resume(corpus, folder, begun)
+    if cut is not None:
+        tqdm.write(f"cut: {cut}", file=sys.stderr)
+    return Corpus(folder / "corpus")
 
 
 def _known(

@@ -10,6 +10,7 @@ from i3_pyserini.formats.records import Record
 
 DELIMITER = "#"  # between a document's id and a window's number; Pyserini's `--max-passage`
 OFFSETS = ("start", "end")
+CHUNKS = "chunks"  # folder of an index with its windows, a corpus like others
 
 
 @dataclass(frozen=True)

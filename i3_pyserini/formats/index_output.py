@@ -1,5 +1,6 @@
 """Output directories, which appear only when they are complete."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
+from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST
@@ -73,6 +75,7 @@ class IndexOutput:
         shape: Shape,
         manifest: IndexManifest,
         dtype: str = "float32",
+        chunks: Path | None = None,
     ) -> None:
         """Writes the files and gives the directory its name; within `work`.
 
@@ -81,13 +84,23 @@ class IndexOutput:
             shape: how many there are, and their dimension.
             manifest: what is known of them; kind, number and dimension are added.
             dtype: of a `.npy` file.
+            chunks: a folder with the windows that were encoded, of which the directory gets a copy;
+                None if documents were not cut.
 
         Raises:
             I3Error: writing failed.
         """
-        self.publish(
-            lambda folder: write_files(self.kind, folder, blocks, shape, dtype), manifest, shape
-        )
+        if chunks is not None:
+            path = str(self.target / CHUNKS / "corpus")
+            manifest = replace(manifest, corpus=replace(manifest.corpus, path=path))
+
+        def write(folder: Path) -> None:
+            write_files(self.kind, folder, blocks, shape, dtype)
+            if chunks is not None:
+                ignored = shutil.ignore_patterns("*.store")
+                shutil.copytree(chunks, folder / CHUNKS, ignore=ignored, copy_function=_link)
+
+        self.publish(write, manifest, shape)
 
     def publish(self, write: Callable[[Path], None], manifest: IndexManifest, shape: Shape) -> None:
         """Gives files that a function writes their place in the directory; within `work`.
@@ -150,7 +163,7 @@ class IndexOutput:
         found = {path.name for path in target.iterdir()} if target.exists() else set()
         if found and not self.overwrite:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
-        known = {MANIFEST, PASSAGES, *(name for names in FILES.values() for name in names)}
+        known = {MANIFEST, PASSAGES, CHUNKS, *(name for names in FILES.values() for name in names)}
         if found - known:
             raise I3Error(
                 f"{target}: contains other files ({min(found - known)}); it is not overwritten"
@@ -167,3 +180,11 @@ class IndexOutput:
             dimension=shape.dimension,
             passages=shape.passages,
         )
+
+
+def _link(source: str, target: str) -> None:
+    """A second name for a file; a copy on another disk, or where files have only one name."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -20,7 +20,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
-from i3_pyserini.formats.index_texts import with_offsets
+from i3_pyserini.formats.index_texts import place_of_corpus, with_offsets
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.vector_files import open_index
@@ -136,7 +136,7 @@ class Searcher:
                 f"{self.path}: its manifest names no corpus; give the corpus that was encoded"
             )
         options = {**write_record(known), **reading}
-        corpus = Corpus.from_options(path or Path(str(known.path)), options)
+        corpus = Corpus.from_options(path or place_of_corpus(self.path, known), options)
         return with_offsets(corpus) if known.chunks else corpus
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:

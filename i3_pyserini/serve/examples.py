@@ -19,7 +19,7 @@ TOPICS = ("topics*", "queries*")
 FORMATS = (".tsv", ".csv", ".jsonl")
 # The names of splits that are for looking at come before the one that models are trained on.
 LAST = "train"
-GENERAL = ("corpus", "raw", "data", "passages", "collection", "documents")
+GENERAL = ("corpus", "raw", "data", "passages", "collection", "documents", "chunks")
 
 
 @dataclass(frozen=True)
