@@ -14,7 +14,7 @@ import numpy as np
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import is_compressed
-from i3_pyserini.formats.lines import parse_object, refuse_surrogates
+from i3_pyserini.formats.lines import parse_object, read_jsonl, refuse_surrogates
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,14 @@ class CandidateSource(ABC):
         return []
 
     @abstractmethod
+    def ids(self) -> list[str]:
+        """Ids of the training queries, in their order.
+
+        Raises:
+            I3Error: a line has none.
+        """
+
+    @abstractmethod
     def __len__(self) -> int:
         """Number of training queries."""
 
@@ -105,6 +113,10 @@ class JudgedQueries(CandidateSource):
 
     def __len__(self) -> int:
         return len(self.qids)
+
+    def ids(self) -> list[str]:
+        """Ids of the queries with a positive."""
+        return self.qids
 
     def left_out(self) -> list[str]:
         """Ids of the queries without a positive."""
@@ -178,11 +190,15 @@ class NegativesFile(_Lines):
         super().__init__(path)
         self.queries, self.positives = queries, positives
 
+    def ids(self) -> list[str]:
+        """The first word of each line; reads the file once."""
+        with self.path.open("rb") as lines:
+            starts = [words[0] for line in lines if (words := line.split(None, 1))]
+        return [start.decode("utf-8-sig", "replace") for start in starts]
+
     def left_out(self) -> list[str]:
         """Ids of the queries without a line; reads the file once."""
-        with self.path.open("rb") as lines:
-            starts = {words[0] for line in lines if (words := line.split(None, 1))}
-        found = {start.decode("utf-8-sig", "replace") for start in starts}
+        found = set(self.ids())
         return [qid for qid in self.queries if qid not in found]
 
     def _parse(self, line: str, place: str) -> Candidates:
@@ -208,6 +224,19 @@ class TeacherFile(_Lines):
     """
 
     has_scores = True
+
+    def ids(self) -> list[str]:
+        """The fields `qid`; reads the file once.
+
+        Raises:
+            I3Error: a line has none.
+        """
+        found: list[str] = []
+        for number, record in read_jsonl(self.path):
+            if not is_id(record.get("qid")):
+                raise I3Error(f"{self.path}, line {number}: no field 'qid' with the query's id")
+            found.append(str(record["qid"]))
+        return found
 
     def _parse(self, line: str, place: str) -> Candidates:
         try:

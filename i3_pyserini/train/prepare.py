@@ -23,8 +23,9 @@ from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.train.mixture import MixedSampler, Mixture, read_sources
 from i3_pyserini.train.recipe import DataRecipe, Recipe
-from i3_pyserini.train.samples import TrainingSet
+from i3_pyserini.train.samples import EpochSampler, TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
 BLOCK = 2000
@@ -37,10 +38,18 @@ class TrainingData:
     Attributes:
         samples: the training set.
         short: queries with fewer usable negatives than a group has.
+        mixture: how sources are mixed; None if they are not known.
     """
 
     samples: TrainingSet
     short: int
+    mixture: Mixture | None = None
+
+    def sampler(self, rank: int, world: int) -> EpochSampler | MixedSampler:
+        """The order of the samples on a device of several."""
+        if self.mixture is not None:
+            return MixedSampler(self.mixture, rank, world)
+        return EpochSampler(len(self.samples), rank, world, self.samples.seed)
 
 
 def with_precision(recipe: Recipe) -> Recipe:
@@ -125,8 +134,11 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
         recipe.reconstruction if reconstructs else None,
         recipe.training.seed if seed is None else seed,
     )
+    mixture = None
+    if data.sources is not None:
+        mixture = Mixture(read_sources(data.sources, source.ids()), data.weights, samples.seed)
     if not check:
-        return TrainingData(samples, 0)
+        return TrainingData(samples, 0, mixture)
     short = check_candidates(source, sampler, store)
     if left_out := source.left_out():
         lacks = "line in data.negatives" if data.negatives else "positive in data.qrels"
@@ -134,7 +146,7 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
             f"{data.queries}: {len(left_out):,} queries do not train, because they have no {lacks} "
             f"({examples(left_out)})"
         )
-    return TrainingData(samples, short)
+    return TrainingData(samples, short, mixture)
 
 
 def candidate_source(data: DataRecipe) -> CandidateSource:

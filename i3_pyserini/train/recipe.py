@@ -49,6 +49,10 @@ class DataRecipe(_Section):
         negatives: the original's `train_negs.tsv`; null for random passages only.
         teacher: the original's `kd_train.jsonl`, queries and candidates with scores.
         generated_queries: the original's `generated.tsv`, `pid query`.
+        sources: the source of each training query, `qid source` TSV, as `data pairs` writes it;
+            null for no counts by source.
+        weights: relative numbers of samples by source, such as {web: 2, clicks: 1}; null for the
+            numbers of queries. Needs `sources`.
         cache: folder for the text stores; null for the folders of their sources.
         quoted_queries: read quotes in `queries` as the original did.
     """
@@ -61,6 +65,8 @@ class DataRecipe(_Section):
     negatives: Path | None = None
     teacher: Path | None = None
     generated_queries: Path | None = None
+    sources: Path | None = None
+    weights: dict[str, Weight] | None = None
     cache: Path | None = None
     quoted_queries: bool = False
 
@@ -70,6 +76,11 @@ class DataRecipe(_Section):
             raise ValueError("data.negatives and data.teacher cannot be combined")
         if self.teacher is None and (self.queries is None or self.qrels is None):
             raise ValueError("data.queries and data.qrels are required without data.teacher")
+        if self.weights is not None:
+            if self.sources is None:
+                raise ValueError("data.weights needs data.sources")
+            if not any(self.weights.values()):
+                raise ValueError("data.weights are all zero; nothing would be trained")
         return self
 
 

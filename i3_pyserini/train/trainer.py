@@ -22,11 +22,12 @@ from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_reci
 from i3_pyserini.train.gradcache import Losses, TrainingModule
 from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
+from i3_pyserini.train.mixture import MixedSampler
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, with_precision
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
-from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Sample
+from i3_pyserini.train.samples import Batch, Collator, Sample
 from i3_pyserini.train.stepping import Stepper, out_of_memory_is_explained
 from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
@@ -65,7 +66,8 @@ class Trainer:
         with self.accelerator.main_process_first(), self.accelerator.local_main_process_first():
             self.validator = Validator.of(recipe.validation, recipe.data, self.tokenizer)
             self.data = load_data(recipe, reconstructs, check=self._first)
-        self.sampler = self._sampler()
+        devices = self.accelerator
+        self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
         self.collator = Collator(self.tokenizer, reconstructs)
         module = TrainingModule(self.model, recipe.training.length_buckets)
         self.module, self.optimizer = self.accelerator.prepare(
@@ -141,14 +143,6 @@ class Trainer:
     def _first(self) -> bool:
         return bool(self.accelerator.is_main_process)
 
-    def _sampler(self) -> EpochSampler:
-        training = self.recipe.training
-        seed = training.seed if training.data_seed is None else training.data_seed
-        accelerator = self.accelerator
-        return EpochSampler(
-            len(self.data.samples), accelerator.process_index, accelerator.num_processes, seed
-        )
-
     def _begin(self) -> None:
         if self._first:
             try:
@@ -175,6 +169,8 @@ class Trainer:
                 f"{self.recipe.training.passages_per_query - 1} usable negatives; filled up with "
                 f"{'random passages' if self.recipe.negatives.padding == 'random' else 'any ids'}"
             )
+        if self.data.mixture is not None:
+            self._say(str(self.data.mixture))
         if self.progress.step:
             self._say(f"resumed after step {self.progress.step:,}")
 
@@ -200,9 +196,11 @@ class Trainer:
         progress.passes += len(batches)
         self._log(losses, time.perf_counter() - started, log)
         end_of_epoch = progress.passes >= self.epoch_passes
+        last = progress.step == self.total_steps
+        if log is not None and (end_of_epoch or last):
+            self._log_sources(log)
         if end_of_epoch:
             progress.epoch, progress.passes = progress.epoch + 1, 0
-        last = progress.step == self.total_steps
         if recipe.validation and self._due(recipe.validation.every_steps, end_of_epoch, last):
             self._validate(log)
         if self._due(recipe.training.checkpoint_steps, end_of_epoch, last=False):
@@ -256,6 +254,14 @@ class Trainer:
                     learning_rate=rate,
                     seconds=round(seconds, 3),
                 )
+
+    def _log_sources(self, log: TrainingLog) -> None:
+        """Logs the samples of each source so far in this epoch."""
+        progress = self.progress
+        if isinstance(self.sampler, MixedSampler):
+            done = min(progress.passes * self.recipe.training.batch_size, len(self.sampler))
+            counts = self.sampler.counts(progress.epoch, done)
+            log.write(progress.step, epoch=progress.epoch, **counts)
 
     def _due(self, every: int | None, end_of_epoch: bool, last: bool) -> bool:
         return last or (end_of_epoch if every is None else self.progress.step % every == 0)
