@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from i3_pyserini.eval.compare import Difference
     from i3_pyserini.eval.evaluation import Evaluation
+    from i3_pyserini.eval.provenance import Provenance
     from i3_pyserini.eval.tables import Table
 
 BACKBONE, BASELINE = "backbone", "dual encoder"
@@ -55,6 +56,7 @@ class Compared:
         to_backbone: differences of trained systems and fusions to the backbone, by the measure that
             decides.
         limits: what a reader must know of the comparison's size.
+        made: what made the runs; None if that is unknown.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Compared:
     stock: Agreement | None = None
     to_backbone: "Sequence[Difference]" = ()
     limits: Sequence[str] = ()
+    made: "Provenance | None" = None
 
     @property
     def measure(self) -> str:
@@ -131,6 +134,7 @@ class Compared:
             "limits": list(self.limits),
             "report": report,
             "stock_search": stock,
+            "provenance": None if self.made is None else self.made.to_json(),
         }
 
 

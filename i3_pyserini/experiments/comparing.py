@@ -8,6 +8,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.eval.compare import LEAST_QUERIES, Difference
 from i3_pyserini.eval.compare import compare as differences_to
 from i3_pyserini.eval.evaluation import JUDGED, Evaluation, mean_evaluation
+from i3_pyserini.eval.results import Results
 from i3_pyserini.eval.runs import evaluate
 from i3_pyserini.experiments.compared import BACKBONE, BASELINE, Agreement, Compared
 from i3_pyserini.experiments.comparison import Study
@@ -73,9 +74,9 @@ def _results(
         for label, files in runs.items()
         for seed, file in enumerate(files, start=1)
     }
-    means, differences, to_backbone, seeds = _evaluated(
-        qrels, {name: file for name, (_, file) in named.items()}, runs, measures
-    )
+    files = {name: file for name, (_, file) in named.items()}
+    found = evaluate(qrels, files, measures=list(dict.fromkeys([*measures, JUDGED])))
+    means, differences, to_backbone, seeds = _evaluated(found, runs, measures)
     return Compared(
         study.name,
         means,
@@ -87,17 +88,17 @@ def _results(
         checked,
         to_backbone,
         study.limits(),
+        found.made,
     )
 
 
 def _evaluated(
-    qrels: Path, named: dict[str, Path], runs: dict[str, list[Path]], measures: list[str]
+    found: Results, runs: dict[str, list[Path]], measures: list[str]
 ) -> tuple[list[Evaluation], list[Difference], list[Difference], dict[str, list[Evaluation]]]:
     """Means over seeds, differences to the dual encoder and the backbone, runs by system.
 
     A query's value is the mean of its values over the seeds, so that tests are over queries.
     """
-    found = evaluate(qrels, named, measures=list(dict.fromkeys([*measures, JUDGED])))
     each = iter(found.sections[0].evaluations)
     means, seeds = [], {}
     for label, files in runs.items():
