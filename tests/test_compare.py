@@ -82,11 +82,16 @@ def a_study(folder: Path, **options: Any) -> comparison.Study:
 
 
 def timeless(result: Comparison) -> dict[str, Any]:
-    """All that a result says, but how long searches took."""
+    """All that a result says, but how long searches took, and when and where runs were made."""
     found: dict[str, Any] = json.loads(result.to_json())
     for one in found["collections"].values():
         for system in one["systems"].values():
             system.pop("queries_per_second", None)
+        for made in one["provenance"].values():
+            assert made["run"].pop("date")
+            del made["platform"], made["implementation"]
+            for each in made.get("inputs", ()):
+                del each["metadata"]
     return found
 
 

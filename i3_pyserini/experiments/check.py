@@ -13,6 +13,7 @@ from i3_pyserini.experiments.experiment import Experiment, Prepared, RunScores, 
 from i3_pyserini.experiments.runner import run_plan
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.formats.qrels import read_qrels
+from i3_pyserini.formats.run_metadata import RunMetadata
 from i3_pyserini.formats.runs import read_run
 
 ROUNDING = 1e-9
@@ -27,12 +28,14 @@ class Check:
         measure: the measure.
         score: the expected score.
         observed: mean over the judged queries.
+        metadata: what made the run; None if that is unknown.
     """
 
     run: str
     measure: str
     score: Score
     observed: float
+    metadata: RunMetadata | None = None
 
     @property
     def failed(self) -> bool:
@@ -97,7 +100,7 @@ def _checks(scores: RunScores) -> Iterator[Check]:
         print(f"note: {run.name}: {told}", file=sys.stderr)
     means = evaluation.means
     for (name, score), measure in zip(scores.measures.items(), measures, strict=True):
-        yield Check(run.name, name, score, means[str(measure)])
+        yield Check(run.name, name, score, means[str(measure)], run.metadata)
 
 
 def _expected(score: Score) -> str:

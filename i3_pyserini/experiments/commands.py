@@ -62,7 +62,10 @@ class ExperimentScores:
         return f"\n{table(self.checks).text()}"
 
     def to_json(self) -> str:
-        """A list of objects with run, measure, expected, tolerance, source, observed and failed."""
+        """A list of objects with run, measure, expected, tolerance, source, observed and failed.
+
+        And with `provenance`, what made the run; null if that is unknown.
+        """
         return json.dumps(
             [
                 {
@@ -71,6 +74,7 @@ class ExperimentScores:
                     **check.score.model_dump(),
                     "observed": check.observed,
                     "failed": check.failed,
+                    "provenance": check.metadata.to_json() if check.metadata else None,
                 }
                 for check in self.checks
             ]

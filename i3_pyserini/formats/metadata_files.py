@@ -8,17 +8,20 @@ others may have it in comment lines at their head; these are read, too.
 import hashlib
 import re
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import BLOCK
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.records import read_record
-from i3_pyserini.formats.run_metadata import RunMetadata
+from i3_pyserini.formats.run_metadata import FileRecord, RunMetadata
 
 SUFFIX = ".ir_metadata.yaml"  # after the run's whole name
 LARGEST = 16 << 20  # bytes: a fused run has the metadata of its inputs, too
+COMPRESSED = (".gz", ".zst")
 LONGEST_NAME = 255  # bytes that file systems take
 # The first and the last line of the metadata at the head of a run; the second form is the older.
 START = re.compile(rb"#?\s*(ir_metadata\.start|METADATA - START)\s*")
@@ -41,14 +44,25 @@ def refuse_long_name(run: Path) -> None:
 
 
 class HashedFile:
-    """A binary file whose bytes are hashed and counted as they are written."""
+    """A binary file whose bytes are counted, and hashed in a thread, as they are written.
+
+    A context manager, which ends the thread.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._digest, self.bytes = file, hashlib.sha256(), 0
+        self._pool = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
 
     def write(self, data: bytes) -> int:
         """Writes bytes."""
-        self._digest.update(data)
+        self._last = self._pool.submit(self._digest.update, data)
         self.bytes += len(data)
         return self._file.write(data)
 
@@ -59,6 +73,8 @@ class HashedFile:
     @property
     def sha256(self) -> str:
         """Of all bytes so far."""
+        if self._last is not None:
+            self._last.result()  # the only thread takes one after the other
         return self._digest.hexdigest()
 
 
@@ -73,29 +89,45 @@ def read_beside(run: Path) -> RunMetadata | None:
     """The metadata in the file beside a run; a note names one that cannot be used.
 
     Args:
-        run: the run file.
+        run: the run file. That of `RUN.gz` or `RUN.zst` may also be the one of `RUN`.
 
     Returns:
         None if there is no such file, if it cannot be read, or if it is of other bytes than the
-        run has, which has changed since then.
+        run has, which was changed or replaced.
     """
-    path = beside(run)
+    path, whole = beside(run), True
+    if not path.is_file() and run.suffix in COMPRESSED:
+        path, whole = beside(run.with_suffix("")), False
     if not path.is_file() or not run.is_file():
         return None
     try:
         metadata = metadata_of(_read(path), str(path))
+        known = metadata.run or FileRecord()
+        if known.sha256 is None:
+            raise I3Error(f"{path}: does not say of which bytes it is (run, sha256)")
+        if whole and known.bytes not in (None, run.stat().st_size):
+            raise _other(path, run)
+        if known.sha256 != (hash_of_file(run) if whole else _hash_inside(run)):
+            raise _other(path, run)
     except I3Error as error:
         note(f"{error}; ignored")
         return None
-    known = metadata.run
-    if known is None or known.sha256 is None:
-        note(f"{path}: does not say of which bytes it is (run, sha256); ignored")
-        return None
-    size = run.stat().st_size
-    if known.bytes not in (None, size) or known.sha256 != hash_of_file(run):
-        note(f"{path}: is not of this {run.name}, which has changed since (sha256); ignored")
-        return None
     return metadata
+
+
+def _other(path: Path, run: Path) -> I3Error:
+    return I3Error(
+        f"{path}: is of other bytes than {run.name} (sha256), which was changed or replaced"
+    )
+
+
+def _hash_inside(run: Path) -> str:
+    """SHA-256 of the decompressed content."""
+    digest = hashlib.sha256()
+    with open_bytes(run) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def hash_of_file(path: Path) -> str:
@@ -132,7 +164,10 @@ def cut_head(path: Path, source: Path | bytes) -> tuple[Path | bytes, RunMetadat
         hits = file.read()
     place = f"{path}, lines 1 to {len(lines) + 2}"
     note(f"{place}: ir_metadata, not hits")
-    return b"\n" * (len(lines) + 2) + hits, metadata_of(_plain(lines, place), place)
+    metadata = metadata_of(_plain(lines, place), place)
+    if metadata.run is not None:  # a hash that it has is not of this file
+        metadata = replace(metadata, run=replace(metadata.run, sha256=None, bytes=None))
+    return b"\n" * (len(lines) + 2) + hits, metadata
 
 
 def _head(path: Path, file: BinaryIO) -> list[bytes]:

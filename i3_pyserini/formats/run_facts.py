@@ -43,7 +43,8 @@ def stage_words(stage: Mapping[str, Any]) -> str:
     words += [str(stage["analysis"])] if stage.get("analysis") else []
     words += ["tuned"] if stage.get("tuned") else []
     words += [f"feedback of {_get(stage, 'feedback', 'prf_depth')}"] if "feedback" in stage else []
-    words += [key for key in ("max passage", "documents", "remove query") if stage.get(key)]
+    words += [f"documents ({stage['documents']})"] if stage.get("documents") else []
+    words += [key for key in ("max passage", "remove query") if stage.get(key)]
     words += [f"filter {stage['filter']}"] if stage.get("filter") else []
     words += [f"{stage['hits']:,} hits"] if isinstance(stage.get("hits"), int) else []
     return ", ".join(word for word in words if word)

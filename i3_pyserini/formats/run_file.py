@@ -78,8 +78,7 @@ def new_run(
         I3Error: the file exists, or cannot be written, or a query id could not be read again.
     """
     refuse_long_name(path)
-    with new_bytes(path, overwrite) as binary:
-        file = HashedFile(binary)
+    with new_bytes(path, overwrite) as binary, HashedFile(binary) as file:
         queries = lines = 0
 
         def write(qids: Sequence[str], hits: Hits, docids: Docids) -> None:
@@ -98,7 +97,8 @@ def new_run(
                 separator="\t" if form == "msmarco" else " ",
                 quote_style="never",
             )
-            queries, lines = queries + frame["qid"].n_unique(), lines + len(frame)
+            queries += int((hits.rows != NO_HIT).any(axis=1).sum())
+            lines += len(frame)
 
         yield write
         file.flush()

@@ -19,6 +19,7 @@ from i3_pyserini.formats.metadata_files import SUFFIX, beside
 from i3_pyserini.formats.run_file import write_run
 from i3_pyserini.formats.run_metadata import CollectionRecord, Origin, RunMetadata
 from i3_pyserini.formats.runs import read_run
+from tests.formats.compressed import COMPRESS
 
 FOUND = Hits(
     np.array([[2.5, 1], [3, -np.inf]], dtype=np.float32), np.array([[1, 0], [2, -1]], dtype=int)
@@ -80,6 +81,19 @@ def test_of_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     copy.write_bytes(run.read_bytes())
     assert read_run(copy).metadata is None
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_compressed_later(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write(tmp_path / "run.txt", tag="t")
+    content = run.read_bytes()
+    run.unlink()
+    packed = tmp_path / ("run.txt.gz" if name == "gzip" else "run.txt.zst")
+    packed.write_bytes(COMPRESS[name](content))
+    assert metadata(packed).tag == "t"
+    packed.write_bytes(COMPRESS[name](content + b"q3 Q0 a 1 1 t\n"))
+    assert read_run(packed).metadata is None
+    assert f"run.txt{SUFFIX}" in capsys.readouterr().err
 
 
 def test_overwritten_together(tmp_path: Path) -> None:
