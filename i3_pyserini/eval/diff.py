@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from i3_pyserini.eval.diff_texts import PassageTexts, WordsOf
     from i3_pyserini.eval.diffing import Diff
     from i3_pyserini.eval.inputs import Frame, RunLike
+    from i3_pyserini.eval.provenance import Provenance
 
 STYLES = {".json": "json", ".md": "markdown", ".markdown": "markdown"}  # by the output's name
 
@@ -28,10 +29,12 @@ class RunDiff:
     Attributes:
         found: all figures, and the queries that changed most.
         output: the file that was written; None if no file was written.
+        made: what made both runs.
     """
 
     found: "Diff"
     output: Path | None = None
+    made: "Provenance | None" = None
 
     def __str__(self) -> str:
         from i3_pyserini.eval.diff_page import as_text
@@ -44,7 +47,7 @@ class RunDiff:
         """All results, with all digits."""
         from i3_pyserini.eval.diff_page import as_json
 
-        return as_json(self.found)
+        return as_json(self.found, {} if self.made is None else self.made.to_json())
 
     def to_markdown(self) -> str:
         """GitHub Markdown."""
@@ -133,13 +136,13 @@ def diff_runs(
     notes += graded_note(measures[:1], max(judged["relevance"]))
     made = provenance_of([a, b], qrels)
     notes += [*made.notes, *made.lines()]
-    result = RunDiff(replace(found, notes=[*found.notes, *notes]))
+    result = RunDiff(replace(found, notes=[*found.notes, *notes]), made=made)
     if output is None:
         return result
     style = STYLES.get(output.suffix.lower())
     with new_file(output, overwrite) as file:
         file.write(f"{getattr(result, f'to_{style}')() if style else result}\n")
-    return RunDiff(result.found, output)
+    return replace(result, output=output)
 
 
 def _check_files(a: object, b: object, corpus: Path | None, needs: dict[str, object]) -> None:

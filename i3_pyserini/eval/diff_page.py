@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
 
 from tabulate import tabulate
 
@@ -14,9 +16,15 @@ QUERY_LENGTH = 200  # characters
 MARKS = re.compile(r"([\\`*_{}\[\]<|~&$#])")  # special characters of Markdown
 
 
-def as_json(diff: Diff) -> str:
-    """All results, with all digits."""
-    return json.dumps(asdict(diff), indent=2, ensure_ascii=False)
+def as_json(diff: Diff, made: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """All results, with all digits.
+
+    Args:
+        diff: the differences.
+        made: what made each run, by name.
+    """
+    found = {**asdict(diff), "provenance": dict(made)}
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def as_text(diff: Diff) -> str:

@@ -154,6 +154,8 @@ def test_another_collection(runs: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert evaluate(runs / "qrels.txt", both).collection is None
     found = diff_runs(runs / "qrels.txt", *both, topics={"q0": "x"})
     assert any("searched letters" in one for one in found.found.notes)
+    made = json.loads(found.to_json())["provenance"]
+    assert made["dense.txt"] == of(runs / "dense.txt").to_json()
     # windows of the same documents
     dense = of(runs / "dense.txt").collection
     changed(runs / "bm25.txt", chunks={"by": "tokens", "sha256": dense.sha256})
