@@ -106,6 +106,7 @@ def _source(
     from i3_pyserini.data.sources.folders import BeirFolder, LayoutFolder, PlainFiles
     from i3_pyserini.data.sources.named import HubDataset, IrDataset
     from i3_pyserini.formats.corpus_files import COMPRESSED, FORMATS
+    from i3_pyserini.formats.folder_manifest import chunks_of
 
     path = Path(source)
     if path.is_file():
@@ -118,6 +119,8 @@ def _source(
     if source.startswith(HUB):
         return HubDataset(source.removeprefix(HUB))
     if (path / "corpus").is_dir():
+        if chunks_of(path) is not None:
+            raise I3Error(f"{path}: windows, which are read as they are; import the documents")
         return LayoutFolder(path)
     if not path.is_dir() and path.suffix.lower() in (*FORMATS, *COMPRESSED):
         raise I3Error(f"{source}: no such file")

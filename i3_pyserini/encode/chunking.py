@@ -17,7 +17,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file, new_folder
 from i3_pyserini.formats.chunks import DELIMITER, OFFSETS, ChunksRecord
 from i3_pyserini.formats.corpus_files import bare_name
-from i3_pyserini.formats.folder_manifest import Manifest, chunks_of
+from i3_pyserini.formats.folder_manifest import Manifest, chunks_of, declared_language
 from i3_pyserini.formats.metadata import FieldTypes
 from i3_pyserini.formats.passage_fields import Passage, record_of, shortened
 from i3_pyserini.formats.passages import Corpus, Place, collection_name
@@ -132,6 +132,8 @@ class Chunker:
             )
             manifest = Manifest(partial, name or bare_name(corpus.path), name)
             manifest.metadata, manifest.chunks = types.known, record
+            if declared := declared_language(corpus.path):
+                manifest.language, _ = declared
             manifest.add(CORPUS, str(corpus.path), collection=name)
             manifest.save()
         return cut

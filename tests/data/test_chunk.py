@@ -71,7 +71,11 @@ def test_the_model_s_ids_are_counted(corpus: Path, tiny_bert: str, tmp_path: Pat
 def test_metadata_goes_with_each_window(tmp_path: Path) -> None:
     record = {"id": "1", "text": TEXT, "price": 3.5}
     import_collection(
-        corpus_of(tmp_path / "c.jsonl", record), output=tmp_path / "in", name="shop", keep="price"
+        corpus_of(tmp_path / "c.jsonl", record),
+        output=tmp_path / "in",
+        name="shop",
+        keep="price",
+        language="de",
     )
     chunk_corpus(tmp_path / "in" / "corpus", output=tmp_path / "out", by="tokens", size=8)
     windows = tmp_path / "out" / "corpus"
@@ -82,6 +86,7 @@ def test_metadata_goes_with_each_window(tmp_path: Path) -> None:
     assert found.extra["price"] == 3.5
     assert TEXT[found.extra["start"] : found.extra["end"]] == found.text
     assert collection_name(windows) == "shop"
+    assert Manifest.load(tmp_path / "out").language == "de"
     assert Manifest.load(tmp_path / "out").metadata["start"] == "integer"
 
 
@@ -136,6 +141,8 @@ def test_neither_windows_nor_other_folders_are_taken(corpus: Path, tmp_path: Pat
         chunk_corpus(out / "corpus", output=tmp_path / "again", by="tokens", size=9)
     with pytest.raises(I3Error, match="exists"):
         chunk_corpus(corpus, output=out, by="tokens", size=9)
+    with pytest.raises(I3Error, match="windows"):
+        import_collection(out, output=tmp_path / "imported")
     chunk_corpus(corpus, output=out, by="tokens", size=8, overwrite=True)
     (out / "mine.txt").write_text("")
     with pytest.raises(I3Error, match=r"mine\.txt"):
