@@ -50,8 +50,8 @@ def import_pairs(
 
     Args:
         sources: files or folders (JSONL, CSV, TSV or Parquet; plain, gzip or zstd), data sets of
-            Hugging Face as `save_to_disk` writes them, hf:NAME or hf:NAME:CONFIGURATION. Each may
-            be named, as NAME=FILE, for weights in training.
+            Hugging Face as `save_to_disk` writes them, hf:NAME or hf:NAME:CONFIGURATION, or
+            folders in our layout. Each may be named, as NAME=FILE, for weights in training.
         output: the folder to write.
         name: name of the collection in manifests and model cards. Default: that of the folder.
         corpus: a corpus whose passages the texts are; ids are then the corpus's.
@@ -59,7 +59,7 @@ def import_pairs(
             them as passages.
         dev: number of queries to set aside as dev queries.
         seed: random seed of the choice of dev queries.
-        split: split of Hugging Face data sets.
+        split: split of Hugging Face data sets and of folders in our layout.
         min_score: minimum score or label of a positive, for pairs with a number that says how
             similar or relevant they are; others are negatives.
         overwrite: replace an existing folder.

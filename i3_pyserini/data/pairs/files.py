@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from i3_pyserini.data.pairs.layout import is_layout, layout_rows
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import PassageFile, bare_name, find_files
 from i3_pyserini.formats.lines import read_jsonl
@@ -25,7 +26,7 @@ class PairSource:
     Attributes:
         name: what it is called in counts, weights and the log.
         origin: a file, a folder, or hf:NAME or hf:NAME:CONFIGURATION.
-        split: the split of a Hugging Face data set.
+        split: the split of a Hugging Face data set, or of a collection in our layout.
         table: how CSV and TSV files are read.
     """
 
@@ -45,6 +46,8 @@ class PairSource:
             yield from self._numbered(self._hub())
         elif (path / SAVED).is_file() or (path / SAVED_SPLITS).is_file():
             yield from self._numbered(self._saved(path))
+        elif is_layout(path):
+            yield from layout_rows(path, self.split)
         else:
             for file in find_files(path):
                 yield from _rows_of(file, self.table)

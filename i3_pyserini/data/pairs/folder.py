@@ -67,6 +67,9 @@ def write_pairs(how: Import, folder: Path, overwrite: bool) -> Counts:
         if not overwrite:
             raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
         refuse_foreign(folder)
+    for path in (how.corpus, *(Path(source.origin) for source in how.sources)):
+        if path is not None and path.resolve().is_relative_to(folder.resolve()):
+            raise I3Error(f"{path}: is in the output, which would be replaced; choose another")
     with new_folder(folder) as partial:
         try:
             with open_table(partial) as table:

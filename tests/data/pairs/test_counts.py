@@ -170,3 +170,47 @@ def test_sources_have_names(tmp_path: Path) -> None:
     assert str(other) in manifest["files"]["sources.train.tsv"]["source"]
     import_pairs([one], output=tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "sources.train.tsv").exists()
+
+
+def test_a_collection_in_our_layout_is_a_source(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", ROWS)
+    import_pairs([source], output=tmp_path / "one")
+    done = import_pairs([tmp_path / "one", f"more={source}"], output=tmp_path / "two")
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+    assert done.counts["rows"] == 9
+    assert "one" in (tmp_path / "two" / "sources.train.tsv").read_text()
+    with pytest.raises(I3Error, match=r"one: no judged queries 'test'; it has train"):
+        import_pairs([tmp_path / "one"], output=tmp_path / "three", split="test")
+    corpus = tmp_path / "one" / "corpus"
+    with pytest.raises(I3Error, match="corpus: is in the output"):
+        import_pairs([source], output=tmp_path / "one", corpus=corpus, overwrite=True)
+
+
+def test_what_is_not_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"query": "a", "pos": ["b"], "neg": ["c", "d"], "neg_scores": [1, 2], "prompt": "Find:"},
+        {"query": "a", "pos": ["b"], "neg": ["c"], "pos_scores": [5], "neg_scores": [3]},
+        {"query": "e", "pos": ["b"], "neg": ["c"], "price": 1},
+    ]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    done = import_pairs([source], output=tmp_path / "out")
+    assert done.counts["pairs_with_several_scores"] == 1
+    assert done.counts["scored_queries"] == 1
+    (line,) = (tmp_path / "out" / "kd_train.jsonl").read_text().splitlines()
+    scored = json.loads(line)
+    assert (scored["positives"]["score"], scored["negatives"]["score"]) == ([5.0], [1.0, 2.0])
+    said = capsys.readouterr().err
+    assert "rows: columns left out: 'price'" in said
+    assert "'Find:'" in said
+    assert "scores of 1 of 2 queries" in said
+
+
+def test_clicks_on_unknown_passages(tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", [{"id": "d1", "text": "one"}])
+    log = tmp_path / "log.csv"
+    log.write_text("query,docid,clicks\na,d1,5\na,d2,50\n")
+    for unknown in ("refuse", "add"):
+        with pytest.raises(I3Error, match="line 3: passage 'd2' is not in the corpus"):
+            import_pairs([log], output=tmp_path / "out", corpus=corpus, unknown=unknown)
+    done = import_pairs([log], output=tmp_path / "out", corpus=corpus, unknown="drop")
+    assert (done.counts["dropped"], done.counts["positives"]) == (1, 1)
