@@ -34,6 +34,9 @@ COMMANDS = {
     "rerank": Command(
         "search.rerank:rerank_run", "rerank the first hits of a run with a cross-encoder"
     ),
+    "documents": Command(
+        "search.run_documents:rank_documents", "rank the documents of a run of windows"
+    ),
     "eval": Command("eval.runs:evaluate", "evaluate runs and compare them with a baseline"),
     "diff": Command("eval.diff:diff_runs", "show the queries that differ most between two runs"),
     "report": Command(

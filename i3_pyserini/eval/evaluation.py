@@ -13,6 +13,7 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider, measure_values
 from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
+from i3_pyserini.formats.documents import window_of
 from i3_pyserini.formats.qrels import as_pandas, as_polars, numbered
 from i3_pyserini.formats.runs import Run
 
@@ -119,6 +120,7 @@ def evaluate_run(
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, ignored"))
     ranks = judged_ranks(judgements, run)
     if not len(ranks.rank):
+        _refuse_windows(judgements, run)
         warnings.append("ranks no judged passages; do its ids match the qrels?")
     warnings += _depth_note(ranks, measures)
     by_ranks = RankProvider()
@@ -131,6 +133,17 @@ def evaluate_run(
     }
     in_order = {str(measure): values[str(measure)] for measure in measures}
     return Evaluation(run.name, ranks.queries, in_order, warnings)
+
+
+def _refuse_windows(judgements: pl.DataFrame, run: Run) -> None:
+    """Raises for a run of windows whose documents are judged, which would be all zeros."""
+    found = window_of(run.lines["doc_id"], judgements["doc_id"])
+    if found:
+        raise I3Error(
+            f"{run.name}: ranks windows of documents ({found[0]!r}), and the qrels judge documents "
+            f"({found[1]!r}); rank documents first: i3-pyserini documents RUN --output NEW, or "
+            "search without --documents none"
+        )
 
 
 def _depth_note(ranks: JudgedRanks, measures: list[Measure]) -> list[str]:

@@ -49,10 +49,10 @@ class Docids(Sequence[str]):
         """The ids of some rows."""
         return self._ids.gather(rows)
 
-    def row_of(self, docid: str) -> int | None:
-        """The row of an id, which is looked for in all of them; None if it is not there."""
-        row: int | None = self._ids.index_of(docid)
-        return row
+    def rows_of(self, docids: Iterable[str]) -> dict[str, int]:
+        """The rows of some ids, which are looked for in all of them; without those not there."""
+        rows = self._ids.is_in(list(docids)).arg_true()
+        return dict(zip(self._ids.gather(rows).to_list(), rows.to_list(), strict=True))
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -7,7 +7,7 @@ windows, or of all if it has fewer.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 import polars as pl
@@ -17,9 +17,13 @@ from i3_pyserini.formats.chunks import DELIMITER
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits, Rows, Scores, in_order
 
+if TYPE_CHECKING:
+    from i3_pyserini.formats.runs import Run
+
 By = Literal["max", "mean3"]
 Choice = Literal["max", "mean3", "none"]
 BEST = 3  # windows of a mean
+WINDOW = rf"^[^{DELIMITER}]+{DELIMITER}\d+$"
 
 
 class WindowDocuments(Sequence[str]):
@@ -180,6 +184,41 @@ def refuse_whole(windows: WindowDocuments, place: str) -> None:
             f"{place}: no id is that of a document's window (DOCUMENT{DELIMITER}N){example}; "
             "omit documents, or cut documents with data chunk"
         )
+
+
+def window_of(ids: pl.Series, documents: pl.Series) -> tuple[str, str] | None:
+    """The first id that is that of a window of one of some documents, and the document.
+
+    Args:
+        ids: of passages, perhaps windows.
+        documents: ids of what is known; an id that is among them itself counts as no window.
+
+    Returns:
+        None if there is none.
+    """
+    windows = ids.filter(ids.str.contains(WINDOW))
+    names = windows.str.splitn(DELIMITER, 2).struct.field("field_0")
+    known = documents.unique().implode()
+    found = names.is_in(known) & ~windows.is_in(known)
+    row = found.arg_max()
+    return (windows[row], names[row]) if row is not None and found[row] else None
+
+
+def refuse_mixed(runs: "Sequence[Run]") -> None:
+    """Raises if one run ranks windows of documents that another ranks.
+
+    Raises:
+        I3Error: names both runs.
+    """
+    ids = [run.lines["doc_id"].unique(maintain_order=True) for run in runs]
+    for run, own in zip(runs, ids, strict=True):
+        for other, names in zip(runs, ids, strict=True):
+            if other is not run and (found := window_of(own, names)):
+                raise I3Error(
+                    f"{run.name} ranks windows ({found[0]!r}), and {other.name} documents "
+                    f"({found[1]!r}); rank the documents of {run.name} first: i3-pyserini "
+                    "documents RUN --output NEW"
+                )
 
 
 def _packed(hits: Hits, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[Scores, Rows]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from i3_pyserini.search.opened import Index, open_index
     from i3_pyserini.search.options import Feedback, SearchParameters
     from i3_pyserini.search.rerank import rerank_run
+    from i3_pyserini.search.run_documents import rank_documents
     from i3_pyserini.search.topics import search_topics
+    from i3_pyserini.search.window import Window
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -24,11 +26,13 @@ __getattr__, __dir__ = lazy_names(
         "Index": "opened",
         "PassageHit": "found",
         "SearchParameters": "options",
+        "Window": "window",
         "advise_index": "index.advise",
         "build_index": "index.approximate",
         "build_lucene_index": "lucene",
         "fuse_runs": "fuse",
         "open_index": "opened",
+        "rank_documents": "run_documents",
         "rerank_run": "rerank",
         "search_bm25": "bm25",
         "search_topics": "topics",
@@ -43,11 +47,13 @@ __all__ = [
     "Index",
     "PassageHit",
     "SearchParameters",
+    "Window",
     "advise_index",
     "build_index",
     "build_lucene_index",
     "fuse_runs",
     "open_index",
+    "rank_documents",
     "rerank_run",
     "search_bm25",
     "search_topics",

@@ -137,13 +137,13 @@ class DocumentSearch:
             depth = min(DEEPER * depth, self._source.most)
         if self._windows is None:
             self._note_fewer(found.fewer(left), len(vectors), k)
-        return found.hits, self._windows or self._of(found.docids)
+        return found.hits, self._windows or self.of(found.docids)
 
     def _searched(self, vectors: Scores, queries: Ids, depth: int, found: "_Found") -> Ids:
         """Searches for some queries, and returns those that must be searched deeper."""
         own, k = vectors[queries], found.k
         hits, docids = self._source.search(own, depth)
-        windows = self._windows or self._of(docids)
+        windows = self._windows or self.of(docids)
         best = best_windows(hits, windows, k if self._by == "max" else depth)
         if self._by == "mean3":
             best = mean_windows(
@@ -158,7 +158,8 @@ class DocumentSearch:
         left: Ids = queries[short & (hits.rows[:, -1] != NO_HIT)]
         return left
 
-    def _of(self, docids: Docids) -> WindowDocuments:
+    def of(self, docids: Docids) -> WindowDocuments:
+        """The documents of some windows."""
         return WindowDocuments(docids, self._delimiter)
 
     def _note_fewer(self, fewer: int, queries: int, k: int) -> None:

@@ -65,6 +65,7 @@ def fuse_runs(
     _check(paths, tune, dev_paths, weights, stored)
     _check_numbers(hits, k, step, tag)
     from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+    from i3_pyserini.formats.documents import refuse_mixed
     from i3_pyserini.formats.run_file import write_run
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion import Fusion, fuse, hits_of
@@ -78,6 +79,7 @@ def fuse_runs(
     for written in (output, stored_in):
         refuse_existing(written, overwrite)
     read = [read_run(path) for path in paths]
+    refuse_mixed(read)
     _note_provenance(read)
     fusion = Fusion(method, tuple(weights) or (1.0,) * len(paths), k, normalization)
     if stored is not None:

@@ -17,6 +17,7 @@ from i3_pyserini.encode.encoder import load
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.chunks import DELIMITER
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hits
 from i3_pyserini.formats.journal import Journal, open_journal
@@ -256,9 +257,15 @@ def _check(task: Reranking, queries: Sequence[Query], store: TextStore) -> None:
     for query in tqdm(queries, desc="check hits", unit=" queries", delay=2):
         for docid in query.first:
             if docid not in known and store.get(docid) is None:
+                advice = "give the corpus that was searched"
+                if store.get(f"{docid}{DELIMITER}0"):
+                    advice = (
+                        "it has windows of documents: search with --documents none, rerank that "
+                        "run, and rank documents with i3-pyserini documents RUN --output NEW"
+                    )
                 raise I3Error(
                     f"{task.run}: passage {docid!r} of query {query.qid!r} is not in "
-                    f"{task.corpus.path}; give the corpus that was searched"
+                    f"{task.corpus.path}; {advice}"
                 )
             known.add(docid)
 

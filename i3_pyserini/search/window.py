@@ -65,7 +65,7 @@ def windows_of(windows: WindowDocuments, docid: str, store: TextStore) -> list[W
         docid: the document's id.
         store: the windows' texts.
     """
-    row = windows.names.row_of(docid)
+    row = windows.names.rows_of([docid]).get(docid)
     if row is None:
         return []
     rows, _ = windows.rows_of(np.array([row]))

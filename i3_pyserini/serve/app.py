@@ -140,6 +140,17 @@ class Pages:
             return JSONResponse({"error": "no such passage"}, 404)
         return JSONResponse({"words": [{"word": word, "weight": weight} for word, weight in found]})
 
+    def windows(self, request: Request) -> Response:
+        """All windows of a document, as JSON."""
+        docid = request.query_params.get("id", "")
+        try:
+            found = self._passages.windows(docid) if 0 < len(docid) <= LONGEST_ID else []
+        except I3Error as error:
+            return JSONResponse({"error": str(error)}, 500)
+        if not found:
+            return JSONResponse({"error": "no such document"}, 404)
+        return JSONResponse({"windows": [one._asdict() for one in found]})
+
     def file(self, request: Request) -> Response:
         """A file of the page's own."""
         name = request.url.path.removeprefix("/")  # one of FILES: there are no other routes
@@ -173,6 +184,7 @@ def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
         Route("/", pages.page),
         Route("/search", pages.search),
         Route("/words", pages.words),
+        Route("/windows", pages.windows),
         *(Route(f"/{name}", pages.file) for name in FILES),
     ]
     return Starlette(routes=routes, middleware=shield(hosts))

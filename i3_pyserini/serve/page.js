@@ -59,21 +59,34 @@ addEventListener("popstate", () => show(location.pathname + location.search, fal
 // The event does not bubble, so it is caught on its way down.
 document.addEventListener("toggle", (event) => {
   const place = event.target;
-  if (place.matches?.("details.words") && place.open && !place.dataset.shown) fetchWords(place);
+  for (const [kind, fill] of [["words", showWords], ["windows", showWindows]]) {
+    if (place.matches?.(`details.${kind}`) && place.open && !place.dataset.shown) fetchInto(place, kind, fill);
+  }
 }, true);
 
-async function fetchWords(place) {
+async function fetchInto(place, kind, fill) {
   const text = place.querySelector("p");
   text.textContent = "Loading …";
   place.dataset.shown = "yes";
   try {
-    const answer = await fetch(`/words?id=${encodeURIComponent(place.dataset.id)}`);
+    const answer = await fetch(`/${kind}?id=${encodeURIComponent(place.dataset.id)}`);
     const found = await answer.json();
     if (found.error) throw new Error(found.error);
-    showWords(text, found.words);
+    fill(text, found[kind]);
   } catch (error) {
     delete place.dataset.shown; // opened again, it tries again
-    text.textContent = error instanceof TypeError ? stopped : `Its words are not available: ${error.message}`;
+    text.textContent = error instanceof TypeError ? stopped : `Its ${kind} are not available: ${error.message}`;
+  }
+}
+
+function showWindows(place, windows) {
+  const best = place.parentElement.dataset.window;
+  place.textContent = "";
+  for (const one of windows) {
+    const head = document.createElement(one.id === best ? "b" : "span");
+    const where = one.start === null ? "" : `, characters ${one.start} to ${one.end}`;
+    head.textContent = `${one.number}${where}: `;
+    place.append(head, one.text ?? "(not in the collection)", "\n");
   }
 }
 

@@ -9,7 +9,10 @@ from typing import Any
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
+from i3_pyserini.search.documents import DocumentSearch
+from i3_pyserini.search.searchable import SearchedIndex
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.search.window import Window, window_at, windows_of
 from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.serve.examples import find_examples, name_of
 from i3_pyserini.serve.rankings import DEPTH, Rankers, Ranking
@@ -107,7 +110,11 @@ class Passages:
         if sources.bm25:
             lucene = sources.bm25_index
             self.bm25 = LuceneBm25(lucene) if lucene else SqliteBm25(self.store)
-        self._rankers = Rankers(searcher, self.bm25)
+        self._documents: DocumentSearch | None = None
+        if searcher.manifest.corpus.chunks:
+            source = SearchedIndex(searcher)
+            self._documents = DocumentSearch(source, "max", source.chunks, source.place)
+        self._rankers = Rankers(searcher, self.bm25, self._documents)
         self._words = PseudoQueryWords(self.model, searcher.manifest)
         self.words_absent = self._words.absent
         self.collection = searcher.manifest.corpus.name or name_of(corpus.path)
@@ -129,8 +136,11 @@ class Passages:
         rankings = self._rankers.rank(query)
         first = {name: one.hits[: min(hits, DEPTH)] for name, one in rankings.items()}
         wanted = self.views[view]
-        docids = dict.fromkeys(docid for name in wanted for docid, _ in first[name])
+        docids = dict.fromkeys(
+            rankings[name].best.get(docid, docid) for name in wanted for docid, _ in first[name]
+        )
         shown = shown_passages(query, {docid: self.store.get(docid) for docid in docids})
+        rows = self.searcher.docids.rows_of(docids) if self._documents else {}
         ranks = {name: one.ranks() for name, one in rankings.items() if name != "fused"}
 
         def column(ranking: Ranking) -> Column:
@@ -139,8 +149,10 @@ class Passages:
                 Hit(
                     rank,
                     score,
-                    shown[docid],
+                    docid,
+                    shown[ranking.best.get(docid, docid)],
                     {name: places[docid] for name, places in others.items() if docid in places},
+                    self._window(rows.get(ranking.best.get(docid, ""))),
                 )
                 for rank, (docid, score) in enumerate(first[ranking.name], start=1)
             ]
@@ -162,6 +174,27 @@ class Passages:
         """
         passage = self.store.get(docid)
         return None if passage is None else self._words.of(passage.text, passage.title)
+
+    @property
+    def counted(self) -> str:
+        """What there is to search, such as "1,000 passages"."""
+        count = f"{self.searcher.count:,}"
+        if self._documents is None:
+            return f"{count} passages"
+        return f"{self._documents.documents:,} documents in {count} windows"
+
+    def windows(self, docid: str) -> list[Window]:
+        """All windows of a document; empty for an unknown id, or if passages are no windows."""
+        if self._documents is None:
+            return []
+        return windows_of(self._documents.windows, docid, self.store)
+
+    def _window(self, row: int | None) -> Window | None:
+        """Where a window stands in its document."""
+        if row is None or self._documents is None:
+            return None
+        windows = self._documents.windows
+        return window_at(windows, row, self.store.get(windows.docids[row]))
 
     def _check(self, corpus: Path) -> None:
         """Looks ids of the index up, evenly spread; all of 8.8 million would take minutes."""

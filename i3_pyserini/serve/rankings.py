@@ -1,12 +1,22 @@
-"""The rankings of a query: by vectors, by words, and both fused."""
+"""The rankings of a query: by vectors, by words, and both fused.
+
+Of an index of windows, documents are ranked by their best windows.
+"""
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
+import polars as pl
 
+from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.documents import WindowDocuments, best_windows
+from i3_pyserini.formats.hits import NO_HIT, Hits
 from i3_pyserini.formats.runs import Run
+from i3_pyserini.search.documents import DEEPER, DocumentSearch
 from i3_pyserini.search.fusion import Fusion, fuse
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.serve.bm25 import Bm25
@@ -14,6 +24,7 @@ from i3_pyserini.serve.bm25 import Bm25
 DEPTH = 100  # hits of each ranking, which a page can show, and which are fused
 RRF = Fusion("rrf", (1.0, 1.0))  # the default of `fuse_runs`
 QUERY = "q"  # its id in runs of one query
+Found = tuple[list[tuple[str, float]], dict[str, str]]  # hits, and best windows of documents
 
 
 @dataclass(frozen=True)
@@ -24,11 +35,13 @@ class Ranking:
         name: "vectors", "words" or "fused".
         hits: ids and scores, the best first.
         milliseconds: the time taken.
+        best: of documents, the id of each one's best window; empty for passages.
     """
 
     name: str
     hits: list[tuple[str, float]]
     milliseconds: float
+    best: Mapping[str, str] = field(default_factory=dict)
 
     def ranks(self) -> dict[str, int]:
         """Ranks by id, from 1."""
@@ -36,15 +49,18 @@ class Ranking:
 
 
 class Rankers:
-    """Ranks the passages of an index for a query.
+    """Ranks the passages of an index for a query, or the documents of its windows.
 
     Args:
         searcher: of vectors, with an encoder.
         bm25: of words; None for vectors only.
+        documents: searches for documents; None for passages.
     """
 
-    def __init__(self, searcher: Searcher, bm25: Bm25 | None) -> None:
-        self._searcher, self._bm25 = searcher, bm25
+    def __init__(
+        self, searcher: Searcher, bm25: Bm25 | None, documents: DocumentSearch | None
+    ) -> None:
+        self._searcher, self._bm25, self._documents = searcher, bm25, documents
         self._lock = threading.Lock()
 
     def rank(self, query: str) -> dict[str, Ranking]:
@@ -61,15 +77,36 @@ class Rankers:
         """
         started = time.perf_counter()
         with self._lock:  # a search sets numbers of threads for the whole process
-            (found,) = self._searcher.search([query], DEPTH)
-        vectors = _ranking("vectors", [(hit.docid, hit.score) for hit in found], started)
+            vectors = _ranking("vectors", *self._by_vectors(query), started)
         if self._bm25 is None:
             return {vectors.name: vectors}
         started = time.perf_counter()
-        words = _ranking("words", self._bm25.search(query, DEPTH), started)
+        words = _ranking("words", *self._by_words(self._bm25, query), started)
         started = time.perf_counter()
-        fused = _ranking("fused", fused_hits(vectors.hits, words.hits), started)
+        both = fused_hits(vectors.hits, words.hits)
+        fused = _ranking("fused", both, {**words.best, **vectors.best}, started)
         return {one.name: one for one in (vectors, words, fused)}
+
+    def _by_vectors(self, query: str) -> Found:
+        if self._documents is None:
+            (found,) = self._searcher.search([query], DEPTH)
+            return [(hit.docid, hit.score) for hit in found], {}
+        best, windows = self._documents.search(self._searcher.vectors_of([query]), DEPTH)
+        return _found(best, windows)
+
+    def _by_words(self, bm25: Bm25, query: str) -> Found:
+        if self._documents is None:
+            return bm25.search(query, DEPTH), {}
+        depth = DEPTH
+        while True:
+            depth *= DEEPER
+            hits = bm25.search(query, depth)
+            docids = Docids(pl.Series([docid for docid, _ in hits], dtype=pl.String))
+            windows = self._documents.of(docids)
+            scores = np.array([[score for _, score in hits]], dtype=np.float32)
+            best = best_windows(Hits(scores, np.arange(len(hits))[None]), windows, DEPTH)
+            if best.rows.shape[1] == DEPTH or len(hits) < depth:
+                return _found(best, windows)
 
 
 def fused_hits(*rankings: list[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -85,5 +122,16 @@ def fused_hits(*rankings: list[tuple[str, float]]) -> list[tuple[str, float]]:
     return list(zip(fused["doc_id"].tolist(), fused["score"].tolist(), strict=True))
 
 
-def _ranking(name: str, hits: list[tuple[str, float]], started: float) -> Ranking:
-    return Ranking(name, hits, 1000 * (time.perf_counter() - started))
+def _found(best: Hits, windows: WindowDocuments) -> Found:
+    """Documents and their scores, and their best windows."""
+    pairs = zip(best.rows[0].tolist(), best.scores[0].tolist(), strict=True)
+    found = [(row, score) for row, score in pairs if row != NO_HIT]
+    names = [windows[row] for row, _ in found]
+    hits = [(name, score) for name, (_, score) in zip(names, found, strict=True)]
+    return hits, {name: windows.docids[row] for name, (row, _) in zip(names, found, strict=True)}
+
+
+def _ranking(
+    name: str, hits: list[tuple[str, float]], best: Mapping[str, str], started: float
+) -> Ranking:
+    return Ranking(name, hits, 1000 * (time.perf_counter() - started), best)

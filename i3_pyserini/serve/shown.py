@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from i3_pyserini.formats.chunks import OFFSETS
 from i3_pyserini.formats.passage_fields import Passage
+from i3_pyserini.search.window import Window, without_offsets
 from i3_pyserini.serve.markup import without_markup
 from i3_pyserini.serve.snippets import Pieces, Snippet, find_words, pieces_of, snippet
 
@@ -56,27 +58,38 @@ class Hit:
     Attributes:
         rank: from 1.
         score: of this ranking.
+        docid: of the passage, or of the document that it is a window of.
         shown: the passage.
         also: its ranks in the other rankings that found it, by their names.
+        window: where the window stands in its document; None for a passage.
     """
 
     rank: int
     score: float
+    docid: str
     shown: Shown
     also: dict[str, int]
+    window: Window | None = None
+
+    @property
+    def facts(self) -> list[Fact]:
+        """The passage's metadata, without those that the window has of its own."""
+        return [one for one in self.shown.facts if not self.window or one.name not in OFFSETS]
 
     def to_json(self) -> dict[str, Any]:
         """The hit for the HTTP API: the passage as it is, not as it is shown."""
         passage = self.shown.passage
-        return {
+        metadata = dict(passage.extra) if passage else {}
+        found = {
             "rank": self.rank,
-            "id": self.shown.docid,
+            "id": self.docid,
             "score": self.score,
             "title": passage.title if passage else None,
             "text": passage.text if passage else None,
-            "metadata": dict(passage.extra) if passage else {},
+            "metadata": without_offsets(metadata) if self.window else metadata,
             "ranks": self.also,
         }
+        return {**found, "window": self.window.to_json()} if self.window else found
 
 
 def shown_passages(query: str, passages: Mapping[str, Passage | None]) -> dict[str, Shown]:
