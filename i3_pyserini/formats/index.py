@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # NumPy and polars, which who reads a manifest need not impor
     from i3_pyserini.formats.parts import Block
     from i3_pyserini.formats.vector_files import Kind, Shape
 
+LINES = "lines_sha256"  # in `corpus`, where its `sha256` is also of how the lines were read
 FORMAT = 2  # of the manifest; grows when a key that is there already gets another meaning
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from i3_pyserini.formats.index import IndexManifest
+from i3_pyserini.formats.index import LINES, IndexManifest
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.run_metadata import CollectionRecord, RunMetadata
 from i3_pyserini.formats.runs import Run
@@ -126,7 +126,7 @@ def index_collection(manifest: IndexManifest, passages: int | None) -> Collectio
     return CollectionRecord(
         name=corpus.name,
         source=corpus.path,
-        sha256=corpus.sha256,
+        sha256=corpus.extra.get(LINES, corpus.sha256),
         passages=passages,
         chunks=chunks,
     )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from i3_pyserini.encode.scan import Shard, hash_of, scan
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.index import BuiltRecord, CorpusRecord, IndexManifest, read_manifest
+from i3_pyserini.formats.folder_manifest import chunks_of
+from i3_pyserini.formats.index import (
+    LINES,
+    BuiltRecord,
+    CorpusRecord,
+    IndexManifest,
+    read_manifest,
+)
 from i3_pyserini.formats.languages import ENGLISH, language_name
 from i3_pyserini.formats.passages import collection_name
 
@@ -151,6 +158,8 @@ def new_manifest(corpus: "Corpus", kind: str, language: str) -> IndexManifest:
             path=str(corpus.path.resolve()),
             name=collection_name(corpus.path),
             sha256=_with_options(found.sha256, corpus),
+            chunks=chunks_of(corpus.path),
+            extra={LINES: found.sha256},
         ),
         passages=found.passages,
     )

@@ -11,6 +11,7 @@ import pytest
 from i3_pyserini.encode import encode_corpus
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval import diff_runs, evaluate
+from i3_pyserini.formats.corpus_options import CorpusOptions
 from i3_pyserini.formats.metadata_files import as_yaml, beside, hash_of_file
 from i3_pyserini.formats.run_facts import public
 from i3_pyserini.formats.run_metadata import RunMetadata
@@ -160,6 +161,16 @@ def test_another_collection(runs: Path, capsys: pytest.CaptureFixture[str]) -> N
     dense = of(runs / "dense.txt").collection
     changed(runs / "bm25.txt", chunks={"by": "tokens", "sha256": dense.sha256})
     assert "searched" not in told()
+
+
+def test_fields_of_the_same_corpus(place: Path, runs: Path) -> None:
+    words = {"engine": "sqlite", "corpus_options": CorpusOptions(title_field="text")}
+    other = runs / "other.txt"
+    search_bm25(place / "corpus.jsonl", place / "topics.tsv", output=other, **words)  # type: ignore[arg-type]
+    assert of(other).collection.sha256 == hash_of_file(place / "corpus.jsonl")
+    assert "searched" not in " ".join(
+        evaluate(runs / "qrels.txt", [other, runs / "bm25.txt"]).notes
+    )
 
 
 def test_other_topics(runs: Path) -> None:
