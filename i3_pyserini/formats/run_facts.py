@@ -33,7 +33,8 @@ def stage_words(stage: Mapping[str, Any]) -> str:
     model = stage.get("model")
     name = model.get("name") if isinstance(model, Mapping) else model
     if stage.get("reranks"):
-        words = [f"{method} {short_path(name)}", f"first {stage.get('depth')}"]
+        words = [f"{method} {short_path(name)}" if name else method]
+        words += [f"first {stage['depth']}"] if stage.get("depth") else []
         return f"{', '.join(words)}, of {stage['reranks']}"
     if isinstance(stage.get("interpolates"), list | tuple):
         return _fusion_words(method, stage)

@@ -39,8 +39,10 @@ def rank_documents(
     from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
     from i3_pyserini.formats.documents import WindowDocuments, best_windows, refuse_whole
     from i3_pyserini.formats.run_file import write_run
+    from i3_pyserini.formats.run_metadata import CollectionRecord
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion import hits_of
+    from i3_pyserini.search.origin import origin_of_reranking
 
     source, output = Path(run), Path(output)
     refuse_inputs([output], [source])
@@ -52,7 +54,10 @@ def rank_documents(
     windows = WindowDocuments(docids)
     refuse_whole(windows, str(source))
     best, names = windows.named(best_windows(found, windows, hits))
-    write_run(output, qids, best, names, tag=tag, overwrite=overwrite)
+    searched = read.metadata.collection if read.metadata else CollectionRecord()
+    how = {"name": tag, "method": "documents by their best windows", "hits": hits}
+    origin = origin_of_reranking(read, how, searched)
+    write_run(output, qids, best, names, tag=tag, overwrite=overwrite, origin=origin)
     count = int((best.rows >= 0).sum())
     summary = f"{len(qids):,} queries, {count:,} documents of {len(read.lines):,} windows"
     return WrittenRun(output, summary, len(qids))

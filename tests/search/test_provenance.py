@@ -18,6 +18,7 @@ from i3_pyserini.formats.run_metadata import RunMetadata
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search import fuse_runs, rerank_run, search_bm25, search_topics
 from i3_pyserini.search.options import Feedback
+from i3_pyserini.search.run_documents import rank_documents
 from tests.conftest import Run
 from tests.search.conftest import PASSAGES, QUERIES
 
@@ -112,6 +113,16 @@ def test_reranking(place: Path, runs: Path, capsys: pytest.CaptureFixture[str]) 
     options["output"] = runs / "c.txt"
     rerank_run(runs / "dense.txt", runs / "topics.tsv", corpus, **options)
     assert f"topics.tsv ({QUERIES} queries)" in capsys.readouterr().err
+
+
+def test_documents_of_a_run_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "windows.txt").write_text("q Q0 a#0 1 2 t\nq Q0 a#1 2 1 t\n")
+    rank_documents(tmp_path / "windows.txt", output=tmp_path / "a.txt")
+    first, last = of(tmp_path / "a.txt").stages
+    assert last["reranks"] == first["name"] == "windows.txt"
+    (tmp_path / "qrels.txt").write_text("q 0 a 1\n")
+    found = evaluate(tmp_path / "qrels.txt", [tmp_path / "a.txt"])
+    assert "best windows, of windows.txt; i3_pyserini" in str(found)
 
 
 def test_eval_shows_it(runs: Path, run_module: Run) -> None:
