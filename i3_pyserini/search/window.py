@@ -1,14 +1,16 @@
 """Where a window stands in its document."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from i3_pyserini.formats.chunks import OFFSETS
-from i3_pyserini.formats.documents import WindowDocuments
-from i3_pyserini.formats.passage_fields import Passage
-from i3_pyserini.formats.textstore import TextStore
+
+if TYPE_CHECKING:  # polars, which commands do not import before their arguments are checked
+    from i3_pyserini.formats.documents import WindowDocuments
+    from i3_pyserini.formats.passage_fields import Passage
+    from i3_pyserini.formats.textstore import TextStore
 
 
 class Window(NamedTuple):
@@ -41,7 +43,7 @@ class Window(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "text"}
 
 
-def window_at(windows: WindowDocuments, row: int, passage: Passage | None) -> Window:
+def window_at(windows: "WindowDocuments", row: int, passage: "Passage | None") -> Window:
     """The window in a row.
 
     Args:
@@ -57,7 +59,7 @@ def window_at(windows: WindowDocuments, row: int, passage: Passage | None) -> Wi
     return Window(windows.docids[row], number, len(rows), start, end, text)
 
 
-def windows_of(windows: WindowDocuments, docid: str, store: TextStore) -> list[Window]:
+def windows_of(windows: "WindowDocuments", docid: str, store: "TextStore") -> list[Window]:
     """All windows of a document, in the order of the index; empty if there is no such document.
 
     Args:
