@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from i3_pyserini.formats.languages import Declared
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.run_metadata import Origin
+    from i3_pyserini.search.bm25_documents import DocumentBm25
     from i3_pyserini.search.bm25_index import Bm25
     from i3_pyserini.search.bm25_tuning import TunedBm25
     from i3_pyserini.search.dev_measure import DevMeasure
@@ -39,6 +40,7 @@ def search_bm25(
     engine: Engine = "lucene",
     language: str | None = None,
     hits: int = 1000,
+    documents: Literal["max", "none"] | None = None,
     k1: float = 0.9,
     b: float = 0.4,
     tune: NameOrPath | None = None,
@@ -68,6 +70,8 @@ def search_bm25(
             "pretokenized" for texts that are split at white space only. Default: the one that the
             collection declares, or English.
         hits: maximum hits per query.
+        documents: rank documents by their best windows ("max", MaxP), or windows ("none").
+            Default: "max" for a corpus of `data chunk`.
         k1: BM25's k1, the weight of repeated words.
         b: BM25's b, the strength of length normalization, from 0 to 1.
         tune: relevance judgments of dev queries, to choose k1 and b.
@@ -117,18 +121,23 @@ def search_bm25(
     spoken = choose_language(Path(corpus), language, engine)
     tag = tag or ("bm25" if spoken.code == ENGLISH else f"bm25-{spoken.code}")
     passages = Corpus.from_options(Path(corpus), corpus_options.reading())
-    place = None if index is None else Path(index)
     tuned = None
     threads = thread_count(threads)
-    with _opened(passages, place, output, (engine, spoken.code), threads) as (searcher, opened):
+    with _opened(
+        passages, None if index is None else Path(index), output, (engine, spoken.code), threads
+    ) as (
+        searcher,
+        opened,
+    ):
+        ranker = _ranker(searcher, documents, Path(corpus))
         if dev:
-            tuned = _tuned(searcher, dev, hits)
+            tuned = _tuned(ranker, dev, hits)
             k1, b = tuned.best.k1, tuned.best.b
         dev_found = (
-            _ranked(searcher, spoken.code, dev[0], hits, k1, b) if dev and dev_output else None
+            _ranked(ranker, spoken.code, dev[0], hits, k1, b) if dev and dev_output else None
         )
         before = searcher.seconds
-        found = _ranked(searcher, spoken.code, queries, hits, k1, b)
+        found = _ranked(ranker, spoken.code, queries, hits, k1, b)
         seconds = searcher.seconds - before
     options = {"k1": k1, "b": b, "tuned": str(tuned or ""), "analysis": analysis_of(spoken.code)}
     recorded = partial(_origin, tag, opened, {**options, "hits": hits})
@@ -186,8 +195,28 @@ def _dev(
     return dev, DevMeasure(measure, read_qrels(qrels), list(dev), topics)
 
 
+def _ranker(
+    searcher: "Bm25", documents: Literal["max", "none"] | None, corpus: Path
+) -> "Bm25 | DocumentBm25":
+    from i3_pyserini.formats.chunks import DELIMITER
+    from i3_pyserini.formats.folder_manifest import chunks_of
+    from i3_pyserini.search.bm25_documents import DocumentBm25
+    from i3_pyserini.search.documents import chosen
+
+    chunks = chunks_of(corpus)
+    by = chosen(documents, chunks, str(corpus))
+    if by == "mean3":
+        raise I3Error("documents mean3 needs vectors of windows; BM25 has max and none")
+    return DocumentBm25(searcher, chunks.delimiter if chunks else DELIMITER) if by else searcher
+
+
 def _ranked(
-    searcher: "Bm25", language: str, queries: dict[str, str], hits: int, k1: float, b: float
+    searcher: "Bm25 | DocumentBm25",
+    language: str,
+    queries: dict[str, str],
+    hits: int,
+    k1: float,
+    b: float,
 ) -> "pd.DataFrame":
     """The hits of queries, of which at least one has any; nothing is written otherwise."""
     found = searcher.rank(queries, hits, k1, b)
@@ -199,7 +228,9 @@ def _ranked(
     return found
 
 
-def _tuned(searcher: "Bm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int) -> "TunedBm25":
+def _tuned(
+    searcher: "Bm25 | DocumentBm25", dev: "tuple[dict[str, str], DevMeasure]", hits: int
+) -> "TunedBm25":
     from i3_pyserini.search.bm25_tuning import tune_bm25
 
     return tune_bm25(searcher, *dev, hits)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from i3_pyserini.search.bm25_documents import DocumentBm25
 from i3_pyserini.search.bm25_index import Bm25
 from i3_pyserini.search.dev_measure import DevMeasure
 
@@ -59,7 +60,7 @@ class TunedBm25:
 
 
 def tune_bm25(
-    searcher: Bm25, topics: Mapping[str, str], value_of: DevMeasure, hits: int
+    searcher: Bm25 | DocumentBm25, topics: Mapping[str, str], value_of: DevMeasure, hits: int
 ) -> TunedBm25:
     """Tries all pairs of `K1S` and `BS`.
 

@@ -66,7 +66,7 @@ def chosen(choice: Choice | None, chunks: ChunksRecord | None, place: str) -> By
     if by and choice is None:
         note(
             f"{place} has windows of documents: documents are ranked by {WAYS[by]}; "
-            "documents (--documents) mean3 or none changes that"
+            "--documents changes that (none: windows)"
         )
     return by
 
