@@ -168,7 +168,8 @@ class NearTexts:
 
     def _least(self, sizes: Rows) -> Rows:
         """How many trigrams texts must share with another at least."""
-        return np.ceil(self.overlap * sizes - ROUNDING).astype(np.int64)
+        least: Rows = np.ceil(self.overlap * sizes - ROUNDING).astype(np.int64)
+        return least
 
 
 def _lengths(grams: Sequence[set[str]]) -> Rows:

@@ -217,7 +217,7 @@ def test_a_server_that_is_not_there(corpus: Path, site: ChatSite) -> None:
 
 
 def test_estimates_ask_nothing_and_learn_from_answers(corpus: Path, site: ChatSite) -> None:
-    prices = {"price_input": 2.0, "price_output": 10.0}
+    prices: dict[str, Any] = {"price_input": 2.0, "price_output": 10.0}
     before = ask(corpus, site, estimate=True, per_passage=2, **prices)
     assert isinstance(before, QueryEstimate)
     assert (before.passages, before.requests, before.answered) == (10, 8, 0)
@@ -241,7 +241,7 @@ def test_prompts_and_examples(corpus: Path, site: ChatSite, tmp_path: Path) -> N
     topics, qrels = tmp_path / "topics.tsv", tmp_path / "qrels.txt"
     topics.write_text("q1\tfind the amber\nq2\tnowhere {text}\n")
     qrels.write_text("q1 0 p0 1\nq2 0 gone 1\n")
-    own = {"example_topics": topics, "example_qrels": qrels}
+    own: dict[str, Any] = {"example_topics": topics, "example_qrels": qrels}
     ask(corpus, site, prompt=prompt, **own, examples=1, limit=1, passage_chars=9)
     (sent,) = site.prompts
     assert sent.startswith("Title: amber\nPassage: amber number 0 stands here\nQueries:\nfind the")
