@@ -1,8 +1,9 @@
 """An encoding job: its settings, stored beside its parts so that it can be resumed.
 
 .INDEX.partial/job.json                    settings, corpus and the list of parts
-.INDEX.partial/part-00000.safetensors …    the parts written so far .INDEX.partial/finished/ the
-files of the index, before they are complete
+.INDEX.partial/hashes.bin                  hashes of what the encoder reads, 16 bytes a passage
+.INDEX.partial/part-00000.safetensors …    the parts written so far
+.INDEX.partial/finished/                   the files of the index, before they are complete
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, scan
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.content_hashes import Hashes, HashWriter, written_hashes
 from i3_pyserini.formats.parts import (
     Block,
     DamagedPartError,
@@ -30,6 +32,7 @@ from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.records import differences, read_object
 
 JOB = "job.json"
+HASHES = "hashes.bin"
 Settings = Mapping[str, Any]
 
 
@@ -113,6 +116,24 @@ class Job:
         """Whether the file of a part exists, valid or not."""
         return self._path(number).exists()
 
+    def hashes(self) -> Hashes:
+        """The content hash of every passage, uint8 [N, 16].
+
+        Raises:
+            I3Error: the corpus has changed.
+        """
+        path = self.folder / HASHES
+        found = written_hashes(path)
+        if found is None or len(found) != self.scan.passages:  # begun by an earlier version
+            with HashWriter(path, bool(self.settings["titles"])) as writer:
+                for number in range(len(self.parts)):
+                    for passage in self.passages(number):
+                        writer.add(passage)
+            found = written_hashes(path)
+        if found is None or len(found) != self.scan.passages:
+            raise self.changed()
+        return found
+
     def missing(self) -> list[int]:
         """Numbers of the parts to encode, including damaged ones."""
         missing = []
@@ -174,7 +195,9 @@ def open_job(
                 "ones, or start over with --overwrite"
             )
     _clear(folder)
-    job = Job(folder, corpus, settings, scan(corpus, shard, folder, part_passages))
+    with HashWriter(folder / HASHES, bool(settings["titles"])) as hashes:
+        found_now = scan(corpus, shard, folder, part_passages, hashes.add)
+    job = Job(folder, corpus, settings, found_now)
     with new_file(folder / JOB) as file:
         json.dump({"settings": settings, "scan": asdict(job.scan)}, file, indent=1)
     return job

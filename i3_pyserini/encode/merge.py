@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs, unfinished
 from i3_pyserini.formats.chunks import CHUNKS
+from i3_pyserini.formats.content_hashes import Hashes, read_hashes
 from i3_pyserini.formats.docids import count_ids
 from i3_pyserini.formats.index import (
     EncoderRecord,
@@ -16,7 +19,7 @@ from i3_pyserini.formats.index import (
     IndexManifest,
     ShardRecord,
 )
-from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.formats.index_output import Beside, IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST, differences
@@ -76,7 +79,7 @@ def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape
         blocks = (block for one in shards for block in _blocks(one))
         dtype, chunks = first.manifest.store_dtype or "float32", first.path / CHUNKS
         cut = chunks if chunks.is_dir() else None
-        output.finish(blocks, shape, _manifest(shards), dtype, cut)
+        output.finish(blocks, shape, _manifest(shards), dtype, Beside(cut, _hashes(shards)))
     return shape
 
 
@@ -205,6 +208,13 @@ def _blocks(shard: FinishedShard) -> Iterator[Block]:
                 f"{shard.shape.dimension}; encode it again"
             )
         yield block
+
+
+def _hashes(shards: Sequence[FinishedShard]) -> Hashes | None:
+    """The content hashes; None if a shard of an earlier version has none."""
+    known = [read_hashes(one.path, one.shape.passages) for one in shards]
+    found = [one for one in known if one is not None]
+    return np.concatenate(found) if len(found) == len(known) else None
 
 
 def _bytes(shard: FinishedShard) -> int:

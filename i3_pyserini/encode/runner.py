@@ -21,7 +21,7 @@ from i3_pyserini.errors import StoppedError, note
 from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import CorpusRecord, IndexManifest, ShardRecord
-from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, IndexOutput
+from i3_pyserini.formats.index_output import BYTES_OF_AN_ID, Beside, IndexOutput
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.vector_files import Shape
 
@@ -153,7 +153,9 @@ def run_encoding(
             _encode(job, source, missing, how)
         blocks = job.blocks(with_contents=output.kind == "jsonl")
         manifest = _manifest(known, job)
-        output.finish(blocks, shape, manifest, how.batching.store_dtype, chunks)
+        output.finish(
+            blocks, shape, manifest, how.batching.store_dtype, Beside(chunks, job.hashes())
+        )
     if line := holds(manifest):
         tqdm.write(line, file=sys.stderr)
     return shape

@@ -1,14 +1,14 @@
 """One pass over a corpus before encoding: checks every line and splits the corpus into parts."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.passage_fields import shortened
+from i3_pyserini.formats.passage_fields import Passage, shortened
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.unique import SeenIds
 
@@ -63,6 +63,7 @@ def scan(
     shard: Shard | None = None,
     folder: Path | None = None,
     part_passages: int = PART_PASSAGES,
+    each: Callable[[Passage], object] | None = None,
 ) -> Scan:
     """Reads a shard of a corpus once.
 
@@ -71,6 +72,7 @@ def scan(
         shard: the shard; None for the whole.
         folder: folder for temporary files (8 bytes per passage); None for the system's default.
         part_passages: passages per part; the last part may have fewer.
+        each: called with every passage, in order.
 
     Raises:
         I3Error: a line is invalid, an id occurs twice, or there are no passages.
@@ -83,6 +85,8 @@ def scan(
         if line.strip():
             passage = corpus.passage(line, place)
             seen.add(passage.docid)
+            if each is not None:
+                each(passage)
             titled += bool(passage.title)
             empty += not passage.text
             start = start if count else place

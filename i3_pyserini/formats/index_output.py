@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.chunks import CHUNKS
+from i3_pyserini.formats.content_hashes import HASHES, Hashes, write_hashes
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST
@@ -20,6 +21,23 @@ from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
 PASSAGES = "passages.jsonl"  # titles, texts and metadata beside `embeddings.npy`
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What an index directory has beside vectors, ids and manifest.
+
+    Attributes:
+        chunks: a folder with the windows that were encoded, of which the directory gets a copy;
+            None if documents were not cut.
+        hashes: of what the encoder read, in the order of the vectors; None if unknown.
+    """
+
+    chunks: Path | None = None
+    hashes: Hashes | None = None
+
+
+NOTHING = Beside()
 
 
 class IndexOutput:
@@ -75,7 +93,7 @@ class IndexOutput:
         shape: Shape,
         manifest: IndexManifest,
         dtype: str = "float32",
-        chunks: Path | None = None,
+        beside: Beside = NOTHING,
     ) -> None:
         """Writes the files and gives the directory its name; within `work`.
 
@@ -84,12 +102,12 @@ class IndexOutput:
             shape: how many there are, and their dimension.
             manifest: what is known of them; kind, number and dimension are added.
             dtype: of a `.npy` file.
-            chunks: a folder with the windows that were encoded, of which the directory gets a copy;
-                None if documents were not cut.
+            beside: see `Beside`.
 
         Raises:
             I3Error: writing failed.
         """
+        chunks, hashes = beside.chunks, beside.hashes
         if chunks is not None:
             path = str(self.target / CHUNKS / "corpus")
             manifest = replace(manifest, corpus=replace(manifest.corpus, path=path))
@@ -99,6 +117,8 @@ class IndexOutput:
             if chunks is not None:
                 ignored = shutil.ignore_patterns("*.store")
                 shutil.copytree(chunks, folder / CHUNKS, ignore=ignored, copy_function=_link)
+            if hashes is not None:
+                write_hashes(folder, hashes)
 
         self.publish(write, manifest, shape)
 
@@ -163,7 +183,13 @@ class IndexOutput:
         found = {path.name for path in target.iterdir()} if target.exists() else set()
         if found and not self.overwrite:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
-        known = {MANIFEST, PASSAGES, CHUNKS, *(name for names in FILES.values() for name in names)}
+        known = {
+            MANIFEST,
+            PASSAGES,
+            HASHES,
+            CHUNKS,
+            *(name for names in FILES.values() for name in names),
+        }
         if found - known:
             raise I3Error(
                 f"{target}: contains other files ({min(found - known)}); it is not overwritten"

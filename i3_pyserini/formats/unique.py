@@ -37,7 +37,7 @@ class SeenIds:
     def add(self, docid: str) -> None:
         """Takes note of one id."""
         with self._failures():
-            self._file.write(_hash(docid))
+            self._file.write(id_hash(docid))
         self._count += 1
 
     def repeated(self) -> "Repeated":
@@ -93,12 +93,13 @@ class Repeated:
         """
         seen: set[str] = set()
         for position, docid in enumerate(docids):
-            if int.from_bytes(_hash(docid), "little") in self._hashes:
+            if int.from_bytes(id_hash(docid), "little") in self._hashes:
                 if docid in seen:
                     return position, docid
                 seen.add(docid)
         return None
 
 
-def _hash(docid: str) -> bytes:
+def id_hash(docid: str) -> bytes:
+    """The hash of an id, 8 bytes."""
     return blake2b(docid.encode("utf-8"), digest_size=HASH_BYTES).digest()

@@ -47,7 +47,12 @@ def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> 
     assert (manifest.passages, manifest.dimension) == (100, 2)
     assert manifest.encoder == LengthEncoder().describe()
     assert manifest.corpus.sha256 == scan(corpus).sha256
-    assert sorted(path.name for path in target.iterdir()) == ["docid", "index", "manifest.json"]
+    assert sorted(path.name for path in target.iterdir()) == [
+        "docid",
+        "hashes.npy",
+        "index",
+        "manifest.json",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "index"]
 
 
@@ -163,7 +168,11 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
     with pytest.raises(I3Error, match="exists and is not empty"):
         IndexOutput(target)
     run_encoding(corpus, LengthEncoder(), IndexOutput(target, "jsonl", overwrite=True))
-    assert sorted(path.name for path in target.iterdir()) == ["embeddings.jsonl", "manifest.json"]
+    assert sorted(path.name for path in target.iterdir()) == [
+        "embeddings.jsonl",
+        "hashes.npy",
+        "manifest.json",
+    ]
     (target / "notes.txt").write_text("mine")
     with pytest.raises(I3Error, match=r"contains other files \(notes.txt\)"):
         IndexOutput(target, overwrite=True)

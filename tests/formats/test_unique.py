@@ -40,7 +40,7 @@ def test_many_groups_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_different_ids_that_share_a_hash_are_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unique, "_hash", lambda docid: docid[0].encode() * 8)
+    monkeypatch.setattr(unique, "id_hash", lambda docid: docid[0].encode() * 8)
     assert second(["a1", "a2", "b"]) is None
     assert second(["a1", "a2", "b", "a2"]) == (3, "a2")
 
