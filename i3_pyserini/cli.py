@@ -105,6 +105,9 @@ COMMANDS = {
     "data split": Command("data.split:split_queries", "split queries into dev and train"),
     "data chunk": Command("data.chunk:chunk_corpus", "cut long documents into windows"),
     "data queries": Command("data.make:make_queries", "make training queries from passages"),
+    "data filter-queries": Command(
+        "data.round_trip:filter_queries", "keep queries that lead back to their passage"
+    ),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),
     "experiment list": Command(

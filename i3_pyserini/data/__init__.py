@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from i3_pyserini.data.make import make_queries
     from i3_pyserini.data.mine import mine_negatives
     from i3_pyserini.data.pair_import import import_pairs
+    from i3_pyserini.data.round_trip import filter_queries
     from i3_pyserini.data.score import score_pairs
     from i3_pyserini.data.split import split_queries
 
@@ -20,6 +21,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "check_collection": "check",
         "chunk_corpus": "chunk",
+        "filter_queries": "round_trip",
         "get_data": "get",
         "import_collection": "importing",
         "import_pairs": "pair_import",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
 __all__ = [
     "check_collection",
     "chunk_corpus",
+    "filter_queries",
     "get_data",
     "import_collection",
     "import_pairs",

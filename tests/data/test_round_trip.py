@@ -1,0 +1,80 @@
+"""Made queries are kept only if a retriever finds their passage."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from i3_pyserini.data import filter_queries, make_queries
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.made import made_of
+from i3_pyserini.formats.topics import read_topics
+
+VERBS = "boil fry peel sell buy".split()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Five titles; the text of the last one has none of its words."""
+    rows = [
+        {"id": f"p{n}", "title": f"How to {verb} eggs", "text": f"To {verb} them, read {n}."}
+        for n, verb in enumerate(VERBS)
+    ]
+    rows[4]["text"] = "Nothing of this kind."
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    make_queries(corpus, source="titles", output=tmp_path / "made")
+    return tmp_path / "made"
+
+
+def test_bm25_keeps_what_it_finds(made: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # the same again
+        said = str(
+            filter_queries(
+                made,
+                by="bm25",
+                engine="sqlite",
+                keep_top=1,
+                output=tmp_path / "kept",
+                overwrite=True,
+            )
+        )
+        assert "4 queries kept, 1 dropped" in said
+        topics = read_topics(str(tmp_path / "kept" / "topics.train.tsv"))
+        assert list(topics) == ["p0", "p1", "p2", "p3"]
+        qrels = (tmp_path / "kept" / "qrels.train.txt").read_text()
+        assert qrels == "".join(f"p{n} 0 p{n} 1\n" for n in range(4))
+        generated = (tmp_path / "kept" / "generated.tsv").read_text()
+        assert [line.split("\t")[0] for line in generated.splitlines()] == list(topics)
+        dropped = (tmp_path / "kept" / "dropped.tsv").read_text()
+        assert dropped == "p4\tHow to buy eggs\t\n"
+    mark = made_of(tmp_path / "kept" / "qrels.train.txt")
+    assert mark is not None
+    assert (mark.source, mark.queries, mark.round_trip) == ("titles", 4, "bm25, first 1")
+
+
+def test_a_run_decides_by_rank(made: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run.txt"
+    lines = [("p0", "p1", 1), ("p0", "p0", 2), ("p1", "p1", 1), ("p2", "p0", 1), ("p2", "p1", 2)]
+    lines += [("p2", "p2", 3)]
+    run.write_text("".join(f"{q} Q0 {p} {r} {9 - r} x\n" for q, p, r in lines))
+    for top, kept in ((1, ["p1"]), (2, ["p0", "p1"]), (3, ["p0", "p1", "p2"])):
+        output = tmp_path / f"top{top}"
+        filter_queries(made, by=run, keep_top=top, output=output)
+        assert list(read_topics(str(output / "topics.train.tsv"))) == kept
+    assert "p2\tHow to peel eggs\t3\n" in (tmp_path / "top2" / "dropped.tsv").read_text()
+
+
+def test_refusals(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(I3Error, match="choose another output"):
+        filter_queries(made, by="bm25", output=made)
+    with pytest.raises(I3Error, match="expected bm25, an index or a run"):
+        filter_queries(made, by="no-such", output=out)
+    with pytest.raises(I3Error, match="keep_top is 0"):
+        filter_queries(made, by="bm25", output=out, keep_top=0)
+    with pytest.raises(I3Error, match="corpus requires"):
+        filter_queries(made, by="run.txt", output=out, corpus="c")
+    (tmp_path / "run.txt").write_text("p0 Q0 p1 1 1 x\n")
+    with pytest.raises(I3Error, match="none of 5 queries"):
+        filter_queries(made, by=tmp_path / "run.txt", output=out)
