@@ -31,7 +31,7 @@ LISTED = 8  # names in a note
 # Queries and judgements of a collection's folder, as BEIR, Pyserini and this package name them.
 OTHERS = re.compile(r"(queries|topics|qrels)([._-].*)?")
 # What this package writes beside a corpus.
-OWN_STORE = re.compile(r".+\.[0-9a-f]{12}\.(store|words\.sqlite)(\.partial-.*)?")
+OWN_STORE = re.compile(r".+\.[0-9a-f]{12}\.(store|words(-[a-z]+)?\.sqlite)(\.partial-.*)?")
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,26 @@ def refuse_unknown(code: str, engine: Engine, source: str = "language") -> None:
     )
 
 
+def without_java(declared: Declared) -> str:
+    """The language to find words in without Java: words as they are where there is no analyzer.
+
+    Args:
+        declared: what an option or a collection names.
+
+    Raises:
+        I3Error: an option names a language without an analyzer.
+    """
+    if declared.code in ENGINES["sqlite"]:
+        return declared.code
+    if declared.source == "language":
+        refuse_unknown(declared.code, "sqlite")
+    note(
+        f"{declared.source}: no analyzer for {language_name(declared.code)} without Java; words "
+        "are taken as they are"
+    )
+    return NONE
+
+
 def analysis_of(code: str) -> str:
     """The language for a message: "German (de)"; of none and pretokenized what is done."""
     if code == NONE:

@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.languages import ENGLISH, language_name
 from i3_pyserini.formats.textstore import TextStore
-from i3_pyserini.search.word_index import build_word_index, content_words, stop_words
+from i3_pyserini.search.word_index import build_word_index, query_for
 
 BLOCK = 4096
 SEARCH = "SELECT rowid, -bm25(word) FROM word WHERE word MATCH ? ORDER BY rank LIMIT ?"
@@ -21,9 +22,11 @@ class Bm25(Protocol):
 
     Attributes:
         name: which BM25 it is.
+        language: of its analyzer, as in `i3_pyserini.search.languages`.
     """
 
     name: str
+    language: str
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
         """Ids and scores of the passages that have any of a query's words, the best first."""
@@ -38,18 +41,21 @@ class SqliteBm25:
 
     Args:
         store: the passages.
+        language: see `i3_pyserini.search.word_index.text_for`.
 
     Raises:
         I3Error: the index cannot be written beside the store, or is damaged.
     """
 
-    name = "BM25 (SQLite, k1 1.2, b 0.75)"
-
-    def __init__(self, store: TextStore) -> None:
-        self._store, self._stop_words = store, stop_words()
-        path = store.path.with_name(f"{store.path.stem}.words.sqlite")
+    def __init__(self, store: TextStore, language: str = ENGLISH) -> None:
+        self._store, self.language, self._words = store, language, query_for(language)
+        english = language == ENGLISH
+        of = "" if english else f", {language_name(language)}"
+        self.name = f"BM25 (SQLite{of}, k1 1.2, b 0.75)"
+        own = "words" if english else f"words-{language}"
+        path = store.path.with_name(f"{store.path.stem}.{own}.sqlite")
         if not path.is_file():
-            _build(store, path)
+            _build(store, path, language)
         # Threads may share it: SQLite takes one call after the other, and nobody writes.
         uri = f"{path.absolute().as_uri()}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
@@ -60,7 +66,7 @@ class SqliteBm25:
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
         """See `Bm25`."""
-        words = dict.fromkeys(content_words(query, self._stop_words))
+        words = dict.fromkeys(self._words(query))
         if not words:
             return []
         # Words in quotation marks are no operators of SQLite's query language.
@@ -69,10 +75,10 @@ class SqliteBm25:
         return [(self._store.pid(row - 1), score) for row, score in found]
 
 
-def _build(store: TextStore, path: Path) -> None:
+def _build(store: TextStore, path: Path, language: str) -> None:
     advice = "choose another folder as cache, or disable bm25"
     with replacing(path, sqlite3.Error, advice=advice) as partial:
-        build_word_index(partial, _texts(store))
+        build_word_index(partial, _texts(store), language)
 
 
 def _texts(store: TextStore) -> Iterator[str]:

@@ -92,10 +92,12 @@ function showWindows(place, windows) {
 
 function showWords(place, words) {
   const query = document.getElementById("q").defaultValue.toLowerCase();
-  const asked = new Set(query.match(/[\p{L}\p{N}_]+/gu));
+  const asked = new Set(query.match(/[\p{L}\p{M}\p{N}_]+/gu));
+  const unspaced = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{M}ー]+$/u;
   place.textContent = words.length ? "" : "No words.";
   for (const { word, weight } of words) {
-    const shown = document.createElement(asked.has(word.toLowerCase()) ? "mark" : "span");
+    const found = asked.has(word.toLowerCase()) || (unspaced.test(word) && query.includes(word));
+    const shown = document.createElement(found ? "mark" : "span");
     shown.textContent = word;
     shown.title = `expected ${weight.toPrecision(2)} times`;
     place.append(shown, " ");

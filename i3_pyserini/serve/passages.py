@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.folder_manifest import declared_language
+from i3_pyserini.formats.languages import Declared, language_of
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.documents import DocumentSearch
+from i3_pyserini.search.languages import EVERY, without_java
 from i3_pyserini.search.searchable import SearchedIndex
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.window import Window, window_at, windows_of
@@ -40,6 +43,7 @@ class Sources:
         bm25_index: a Lucene index for that; None for SQLite's.
         reading: how the corpus is read, where the index's manifest does not say; see
             `Corpus.from_options`.
+        language: of the passages; None for the one that the collection declares, or English.
     """
 
     corpus: Path | None = None
@@ -47,6 +51,7 @@ class Sources:
     bm25: bool = True
     bm25_index: Path | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class Passages:
         examples: queries to try.
         views: the views that there are, with their rankings; the first is the default.
         words_absent: why there are no pseudo-query words; empty if there are.
+        language: the passages' language as a tag for a browser; empty if nobody names it.
     """
 
     def __init__(self, searcher: Searcher, sources: Sources) -> None:
@@ -107,9 +113,16 @@ class Passages:
         self.store = open_store(corpus, sources.cache)
         self._check(corpus.path)
         self.bm25: Bm25 | None = None
-        if sources.bm25:
-            lucene = sources.bm25_index
-            self.bm25 = LuceneBm25(lucene) if lucene else SqliteBm25(self.store)
+        lucene, spoken = sources.bm25_index, language_of(corpus.path, sources.language)
+        if sources.bm25 and lucene:
+            self.bm25 = LuceneBm25(lucene)
+            spoken = Declared(self.bm25.language, str(lucene))
+        self._language = without_java(spoken)
+        if sources.bm25 and self.bm25 is None:
+            self.bm25 = SqliteBm25(self.store, self._language)
+        declared = declared_language(corpus.path)
+        tag = declared[0] if declared and sources.language is None else spoken.code
+        self.language = "" if spoken.source == "default" or spoken.code in EVERY else tag
         self._documents: DocumentSearch | None = None
         if searcher.manifest.corpus.chunks:
             source = SearchedIndex(searcher)
@@ -139,7 +152,8 @@ class Passages:
         docids = dict.fromkeys(
             rankings[name].best.get(docid, docid) for name in wanted for docid, _ in first[name]
         )
-        shown = shown_passages(query, {docid: self.store.get(docid) for docid in docids})
+        texts = {docid: self.store.get(docid) for docid in docids}
+        shown = shown_passages(query, texts, self._language)
         rows = self.searcher.docids.rows_of(docids) if self._documents else {}
         ranks = {name: one.ranks() for name, one in rankings.items() if name != "fused"}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import I3Error, at_least_1
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
+from i3_pyserini.formats.languages import language_code
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def serve_index(
     encoder_class: Literal["i3", "auto"] | None = None,
     bm25: bool = True,
     bm25_index: AnyPath | None = None,
+    language: str | None = None,
     hits: int = 10,
     host: str = "127.0.0.1",
     port: int = 8080,
@@ -42,6 +44,8 @@ def serve_index(
         bm25: also search by words with BM25, and show its results and the fusion of both.
         bm25_index: a Lucene index of `search_bm25` for BM25. Default: BM25 of SQLite, which needs
             no Java.
+        language: language of the passages, for BM25 of SQLite and marked words; see `search_bm25`.
+            Default: the one that the collection declares, or English.
         hits: number of passages that each list begins with, at most 100.
         host: address to listen on; any address other than the default lets other machines search.
         port: port to listen on; 0 for any free port.
@@ -56,6 +60,10 @@ def serve_index(
         raise I3Error(f"port is {port}, must be from 0 to {PORTS}")
     if bm25_index is not None and not bm25:
         raise I3Error("bm25_index requires bm25")
+    if language is not None and bm25_index is not None:
+        raise I3Error("language cannot be combined with bm25_index, which has its own")
+    if language is not None:
+        language_code(language)
     listening = listen(host, port)
     from i3_pyserini.search.searcher import Searcher
     from i3_pyserini.serve.passages import Passages, Sources
@@ -67,7 +75,7 @@ def serve_index(
     name = None if model is None else fspath(model)
     searcher.load_encoder(QueryOptions(encoder_class).flags(name))
     paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
-    sources = Sources(paths[0], paths[1], bm25, paths[2], corpus_options.reading())
+    sources = Sources(*paths[:2], bm25, paths[2], corpus_options.reading(), language)
     serve(Passages(searcher, sources), listening, host, hits)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from i3_pyserini.formats.chunks import OFFSETS
+from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.search.window import Window, without_offsets
 from i3_pyserini.serve.markup import without_markup
@@ -92,12 +93,15 @@ class Hit:
         return {**found, "window": self.window.to_json()} if self.window else found
 
 
-def shown_passages(query: str, passages: Mapping[str, Passage | None]) -> dict[str, Shown]:
+def shown_passages(
+    query: str, passages: Mapping[str, Passage | None], language: str = ENGLISH
+) -> dict[str, Shown]:
     """Passages as they are shown for a query.
 
     Args:
         query: the query, whose words are marked.
         passages: passages by id; None for one that is not in the corpus.
+        language: see `find_words`.
 
     Returns:
         By id.
@@ -106,7 +110,7 @@ def shown_passages(query: str, passages: Mapping[str, Passage | None]) -> dict[s
     for passage in passages.values():
         own = (passage.title or "", passage.text) if passage else ("", "")
         texts += [*map(without_markup, own), own[1]]
-    marked = iter(zip(texts, find_words(query, texts), strict=True))
+    marked = iter(zip(texts, find_words(query, texts, language), strict=True))
     shown = {}
     for docid, passage in passages.items():
         title, short, whole = next(marked), next(marked), next(marked)

@@ -2,14 +2,19 @@
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import regex
+
+from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.search.word_index import TOKENIZE, content_words, stop_words
 
 SHOWN = 250  # characters of a snippet
 LEAD = 70  # of them before the first word of a query, at most
+LETTER = 32  # characters of one at most: a family of emoji has 7 to 11
+SENTENCE_END = regex.compile(r"[.!?؟۔।] |[。！？]")
 FROM, TO = "\x01", "\x02"  # around a word that SQLite found; removed from texts
 NO_CONTROL = dict.fromkeys((0, 1, 2), " ")
 Pieces = list[tuple[str, bool]]  # a text, and whether it is a word of the query
@@ -31,16 +36,41 @@ class Snippet:
     after: bool
 
 
-def find_words(query: str, texts: Sequence[str]) -> list[Spans]:
-    """Finds a query's words in texts as BM25 of SQLite does: without stop words, and by stem.
+def find_words(query: str, texts: Sequence[str], language: str = ENGLISH) -> list[Spans]:
+    """Finds a query's words in texts as BM25 of SQLite does: by stem, in English no stop words.
 
     Args:
         query: the query; if it has only stop words, they count.
         texts: the texts.
+        language: see `i3_pyserini.search.word_index.text_for`.
 
     Returns:
         The places of the words in each text, in order.
     """
+    if language == ENGLISH:
+        return _find_english(query, texts)
+    from i3_pyserini.search.analysis import Analyzer  # noqa: PLC0415  (not for English)
+
+    analyzer = Analyzer(language)
+    terms = set(analyzer.terms(query))
+    return [
+        _joined((one.start, one.end) for one in analyzer.tokens(text) if one.term in terms)
+        for text in texts
+    ]
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> Spans:
+    """Spans in order, of which those that overlap are one."""
+    found: Spans = []
+    for start, end in spans:
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _find_english(query: str, texts: Sequence[str]) -> list[Spans]:
     words = dict.fromkeys(content_words(query, stop_words()))
     found: list[Spans] = [[] for _ in texts]
     if not words:
@@ -96,19 +126,27 @@ def _part(text: str, spans: Spans) -> tuple[int, int]:
     if start + SHOWN >= len(text):
         return _word(text, len(text) - SHOWN), len(text)
     end = text.rfind(" ", start + SHOWN // 2, start + SHOWN + 1)
-    return start, end if end > 0 else start + SHOWN
+    return start, end if end > 0 else _letter(text, start + SHOWN)
 
 
 def _beginning(text: str, place: int) -> int:
     """The beginning of the sentence that a place is in, or of a word before it."""
-    sentence = max(text.rfind(end, place - LEAD, place) for end in (". ", "! ", "? "))
-    return sentence + 2 if sentence >= 0 else _word(text, place - LEAD)
+    ends = list(SENTENCE_END.finditer(text, max(0, place - LEAD), place))
+    return ends[-1].end() if ends else _word(text, place - LEAD)
 
 
 def _word(text: str, place: int) -> int:
     """Where the first word at or behind a place begins."""
     blank = text.find(" ", place, place + LEAD)
-    return blank + 1 if blank >= 0 else place
+    return blank + 1 if blank >= 0 else _letter(text, place)
+
+
+def _letter(text: str, place: int) -> int:
+    """Where the letter at a place begins, with the marks that belong to it."""
+    if not 0 < place < len(text):
+        return place
+    first = max(0, place - LETTER)
+    return first + max(one.start() for one in regex.finditer(r"\X", text[first : place + 1]))
 
 
 def _spans(text: str) -> Spans:
