@@ -20,6 +20,7 @@ from i3_pyserini.formats.made import Made, today
 from i3_pyserini.formats.passage_fields import Passage, record_of
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import write_qrels
+from i3_pyserini.formats.scripts import count_words
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.formats.topics import write_topics
 
@@ -112,7 +113,7 @@ class Pairs:
         """
         own: dict[bytes, str] = {}
         for query in (" ".join(query.split()) for query in queries):
-            if len(query.split()) >= self.min_words:
+            if count_words(query) >= self.min_words:
                 own.setdefault(digest(query.casefold(), 16), query)
             elif chosen:
                 self.left_out[f"queries of fewer than {self.min_words} words"] += 1

@@ -12,6 +12,7 @@ from i3_pyserini.eval.ranking import judged_ranks
 from i3_pyserini.formats.lines import read_tsv
 from i3_pyserini.formats.qrels import note_without_topic
 from i3_pyserini.formats.runs import Run
+from i3_pyserini.formats.scripts import count_words
 
 Groups = dict[str, list[str]]
 LENGTHS = (3, 5, 8)  # words
@@ -40,7 +41,7 @@ def by_length(qrels: pl.DataFrame, topics: Mapping[str, str]) -> Groups:
         I3Error: no query has a topic.
     """
     judged = sorted(set(qrels["query_id"]))
-    lengths = {query: len(topics[query].split()) for query in judged if query in topics}
+    lengths = {query: count_words(topics[query]) for query in judged if query in topics}
     if not lengths:
         raise I3Error(
             f"none of the qrels' queries has a topic ({judged[0]}); do the topics belong to "

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from i3_pyserini.formats.scripts import is_unspaced
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
 WORD_PIECE = "##"  # WordPiece marks continuations of words
+BROKEN = "\ufffd"  # what a decoder makes of bytes that are a part of a letter
 WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark beginnings of words
 
 
@@ -74,6 +76,7 @@ def pseudo_query_words(
     At every position the `candidates` most likely tokens are considered. If the most likely tokens
     of adjacent positions are pieces of one word, they are joined. Other pieces that do not begin a
     word, special tokens and punctuation are removed.
+    In scripts without blanks, such as Chinese characters, each token is a word.
 
     Args:
         logits: float [L, vocabulary], from `I3Retriever.decode_passages`.
@@ -94,7 +97,8 @@ def pseudo_query_words(
     positions: dict[str, set[int]] = defaultdict(set)
 
     def add(word: str, weight: float, position: int) -> None:
-        if any(letter.isalnum() for letter in word) and word.lower() not in stop_words:
+        whole = any(letter.isalnum() for letter in word) and BROKEN not in word
+        if whole and word.lower() not in stop_words:
             weights[word] += weight
             positions[word].add(position)
 
@@ -136,20 +140,28 @@ class _TokenReader:
         token = str(self.tokenizer.convert_ids_to_tokens(token_id))
         if self.start is None:
             return token.removeprefix(WORD_PIECE), not token.startswith(WORD_PIECE)
-        text: str = self.tokenizer.convert_tokens_to_string([token])
-        return text.strip(), token.startswith(self.start)
+        text = str(self.tokenizer.convert_tokens_to_string([token])).strip()
+        return text, token.startswith(self.start) or is_unspaced(text)
+
+    def join(self, token_ids: list[int]) -> str:
+        """The text of several tokens; of bytes, a letter may be spread over several."""
+        if self.start is None:
+            return "".join(self.read(token_id)[0] for token_id in token_ids)
+        tokens = [str(self.tokenizer.convert_ids_to_tokens(one)) for one in token_ids]
+        text: str = self.tokenizer.convert_tokens_to_string(tokens)
+        return text.strip()
 
 
 def _join_pieces(token_ids: list[int], reader: _TokenReader) -> list[tuple[int, int, str]]:
     """Words of more than one piece among tokens in a row, as (start, end, word)."""
     words = []
-    start, pieces = 0, [""]
+    start, pieces = 0, list[int]()
     for position, token_id in enumerate([*token_ids, None]):
         text, begins_word = ("", True) if token_id is None else reader.read(token_id)
         if begins_word:
-            if len(pieces) > 1 and pieces[0]:
-                words.append((start, position, "".join(pieces)))
-            start, pieces = position, [text]
-        else:
-            pieces.append(text)
+            if len(pieces) > 1:
+                words.append((start, position, reader.join(pieces)))
+            start, pieces = position, [token_id] if token_id is not None and text else []
+        elif token_id is not None and pieces:
+            pieces.append(token_id)
     return words

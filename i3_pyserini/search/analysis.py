@@ -15,9 +15,10 @@ from typing import NamedTuple
 import regex
 
 from i3_pyserini.formats.languages import PRETOKENIZED
+from i3_pyserini.formats.scripts import UNSPACED
 from i3_pyserini.search.languages import SNOWBALL
 
-_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー々〆]"
+_UNSPACED = rf"[{UNSPACED}\p{{Hangul}}]"
 MARK = r"[\p{M}\uff9e\uff9f]"  # with the two of kana in half width
 # A joiner inside a word comes after a virama, in Indic scripts; elsewhere it ends a word, as in
 # Persian.

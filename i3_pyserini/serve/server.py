@@ -75,7 +75,7 @@ def serve_index(
     name = None if model is None else fspath(model)
     searcher.load_encoder(QueryOptions(encoder_class).flags(name))
     paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
-    sources = Sources(*paths[:2], bm25, paths[2], corpus_options.reading(), language)
+    sources = Sources(paths[0], paths[1], bm25, paths[2], corpus_options.reading(), language)
     serve(Passages(searcher, sources), listening, host, hits)
 
 

@@ -146,7 +146,8 @@ def _letter(text: str, place: int) -> int:
     if not 0 < place < len(text):
         return place
     first = max(0, place - LETTER)
-    return first + max(one.start() for one in regex.finditer(r"\X", text[first : place + 1]))
+    letters = regex.finditer(r"\X", text[first : place + 1])
+    return first + max(int(one.start()) for one in letters)
 
 
 def _spans(text: str) -> Spans:

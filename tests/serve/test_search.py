@@ -129,6 +129,6 @@ def test_an_empty_query_has_no_results(client: TestClient) -> None:
 def test_metadata_is_shown(client: TestClient) -> None:
     page = client.get("/", params={"q": "egg", "view": "words"}).text
     assert page.count('target="_blank" rel="noopener noreferrer">https://example.org/') == 10
-    assert "<dt>price:</dt>" in page and "<dd>&lt;b&gt;&amp;&lt;/b&gt;</dd>" in page
+    assert "<dt>price:</dt>" in page and '<dd dir="auto">&lt;b&gt;&amp;&lt;/b&gt;</dd>' in page
     assert "<title>egg – shop</title>" in page
     assert "javascript:alert(1)" in page and 'href="javascript' not in page
