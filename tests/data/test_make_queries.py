@@ -300,7 +300,7 @@ def test_command(tmp_path: Path, run_module: Run) -> None:
         ({"min_words": 0}, "min_words is 0, must be at least 1"),
         ({"seed": -1}, "seed is -1, must be at least 0"),
         ({"per_passage": 2}, "per_passage requires source model"),
-        ({"model": "x"}, "model requires source model, not titles"),
+        ({"model": "x"}, "model requires source model"),
         ({"source": "model"}, "source model requires model, a directory or hub name"),
         ({**MODEL, "per_passage": 0}, "per_passage is 0, must be at least 1"),
         ({**MODEL, "batch_size": 0}, "batch_size is 0, must be at least 1"),
