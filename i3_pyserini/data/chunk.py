@@ -24,12 +24,13 @@ def chunk_corpus(
 
     A window has the id DOCUMENT#N, N from 0, the title and the metadata of its document, and its
     place in the document's text as `start` and `end`. Topics and judgments remain those of
-    documents: search with --max-passage.
+    documents, which search ranks by their windows.
 
     Args:
         corpus: a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of such
             files.
-        output: the folder to write: corpus/corpus.jsonl and manifest.json.
+        output: the folder to write (a folder, not a file): corpus/corpus.jsonl, which other
+            commands read as OUTPUT/corpus, and manifest.json.
         by: "tokens" (as many words as fit), or as many whole "sentences" or "paragraphs" as fit.
         size: longest window. With a model in ids, including title, prefix and special tokens;
             default: the model's own length. Without one in words of the text.
@@ -44,22 +45,27 @@ def chunk_corpus(
 
     Raises:
         I3Error: the corpus is invalid, an id contains "#" or occurs twice, the size has no room for
-            a text or is more than the model reads, or the folder exists.
+            a text or is more than the model reads, the folder exists, or the corpus is in it.
     """
-    from i3_pyserini.data.collection import refuse_foreign
-    from i3_pyserini.encode.chunking import Chunker
+    from i3_pyserini.data.collection import refuse_foreign, refuse_inputs_in
+    from i3_pyserini.encode.chunking import CORPUS, Chunker
     from i3_pyserini.encode.flags import EncoderOptions
     from i3_pyserini.encode.spec import spec_of
+    from i3_pyserini.formats.corpus_files import COMPRESSED, FORMATS, bare_name
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.windows import Windowing
 
     folder = Path(output)
-    if folder.suffix in (".jsonl", ".json", ".gz"):
-        raise I3Error(f"{folder}: is the name of a file; expected a folder")
+    if folder.suffix.lower() in (*FORMATS, *COMPRESSED):
+        raise I3Error(
+            f"{folder}: is the name of a file; expected a folder, such as {bare_name(folder)}, in "
+            f"which {CORPUS} is written"
+        )
     if folder.exists():
         if not overwrite:
             raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
         refuse_foreign(folder)
+    refuse_inputs_in(folder, [Path(corpus)])
     spec = None if model is None else spec_of(fspath(model), EncoderOptions())
     if size is None:
         if spec is None:

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -243,6 +243,19 @@ def refuse_foreign(folder: Path) -> None:
     foreign = [path for path in others if not OWN_STORE.fullmatch(path.name)]
     if foreign:
         raise I3Error(f"{folder}: also contains {foreign[0].relative_to(folder)}; not overwritten")
+
+
+def refuse_inputs_in(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Raises if an input is in a folder that is to be replaced.
+
+    Raises:
+        I3Error: names the input.
+    """
+    for path in inputs:
+        if path is not None and path.resolve().is_relative_to(folder.resolve()):
+            raise I3Error(
+                f"{path}: is in the output {folder}, which would be replaced; choose another output"
+            )
 
 
 def check_source(source: Source) -> Findings:

@@ -122,6 +122,7 @@ def test_blocks_of_documents_are_all_cut(tmp_path: Path, monkeypatch: pytest.Mon
         ([{"id": "a", "text": "b"}], {"overlap": 9}, "overlap 9"),
         ([{"id": "a", "text": "b"}], {"overlap": -1}, "overlap is -1"),
         ([{"id": "a", "text": "b"}], {"output": "windows.jsonl"}, "expected a folder"),
+        ([{"id": "a", "text": "b"}], {"output": "w.tsv.zst"}, "expected a folder, such as w,"),
     ],
 )
 def test_what_is_refused(
@@ -147,3 +148,12 @@ def test_neither_windows_nor_other_folders_are_taken(corpus: Path, tmp_path: Pat
     (out / "mine.txt").write_text("")
     with pytest.raises(I3Error, match=r"mine\.txt"):
         chunk_corpus(corpus, output=out, by="tokens", size=8, overwrite=True)
+
+
+def test_documents_in_the_output_are_not_replaced(corpus: Path, tmp_path: Path) -> None:
+    imported = tmp_path / "imported"
+    import_collection(corpus, output=imported)
+    before = lines(imported)
+    with pytest.raises(I3Error, match="is in the output"):
+        chunk_corpus(imported / "corpus", output=imported, by="tokens", size=9, overwrite=True)
+    assert lines(imported) == before

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from i3_pyserini.data.collection import refuse_foreign
+from i3_pyserini.data.collection import refuse_foreign, refuse_inputs_in
 from i3_pyserini.data.pairs.click_levels import judge_clicks
 from i3_pyserini.data.pairs.clicks import ClickRule
 from i3_pyserini.data.pairs.columns import PairColumns
@@ -67,9 +67,7 @@ def write_pairs(how: Import, folder: Path, overwrite: bool) -> Counts:
         if not overwrite:
             raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
         refuse_foreign(folder)
-    for path in (how.corpus, *(Path(source.origin) for source in how.sources)):
-        if path is not None and path.resolve().is_relative_to(folder.resolve()):
-            raise I3Error(f"{path}: is in the output, which would be replaced; choose another")
+    refuse_inputs_in(folder, (how.corpus, *(Path(source.origin) for source in how.sources)))
     with new_folder(folder) as partial:
         try:
             with open_table(partial) as table:
