@@ -89,6 +89,7 @@ def encode_corpus(
     output: AnyPath,
     kind: Literal["faiss", "npy", "jsonl"] = "faiss",
     titles: bool = True,
+    update: AnyPath | None = None,
     overwrite: bool = False,
     encoder: EncoderOptions | None = None,
     compute: ComputeOptions | None = None,
@@ -112,6 +113,9 @@ def encode_corpus(
         kind: output format: "faiss" ({index, docid}, for search), "npy" (embeddings.npy and docid)
             or "jsonl" (JSON lines, for Anserini).
         titles: encode titles as well as texts.
+        update: an index of an earlier state of the corpus, by the same model and settings. Only
+            passages with a new content are encoded; the other vectors are taken over. It can be
+            `output` itself, which is replaced when the new index is complete.
         overwrite: replace an existing index.
         encoder: settings that override the model's own files.
         compute: devices, precision, batches and shards.
@@ -129,11 +133,14 @@ def encode_corpus(
     """
     from i3_pyserini.formats.index_output import IndexOutput
 
-    target = IndexOutput(Path(output), kind, overwrite)
-    plan = _planned(
+    older = None if update is None else Path(update)
+    if older is not None and compute is not None and compute.shard_num > 1:
+        raise I3Error("update and shard_num cannot be combined; update the merged index")
+    target = IndexOutput(Path(output), kind, overwrite, older)
+    read, spec, target, how = _planned(
         corpus, model, target, titles, encoder, compute, chunks=chunks, options=corpus_options
     )
-    return encode_and_say(*plan, path=Path(output))
+    return encode_and_say(read, spec, target, replace(how, update=older), path=Path(output))
 
 
 def estimate_encoding(

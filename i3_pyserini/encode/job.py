@@ -196,7 +196,9 @@ def open_job(
             )
     _clear(folder)
     with HashWriter(folder / HASHES, bool(settings["titles"])) as hashes:
-        found_now = scan(corpus, shard, folder, part_passages, hashes.add)
+        found_now = scan(
+            corpus, shard, folder, part_passages, lambda passage, _: hashes.add(passage)
+        )
     job = Job(folder, corpus, settings, found_now)
     with new_file(folder / JOB) as file:
         json.dump({"settings": settings, "scan": asdict(job.scan)}, file, indent=1)

@@ -14,9 +14,10 @@ from tqdm import tqdm
 from i3_pyserini import __version__
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.job import Job, open_job
-from i3_pyserini.encode.scan import PART_PASSAGES, Shard, size_of
+from i3_pyserini.encode.scan import PART_PASSAGES, Scan, Shard, size_of
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.encode.summary import holds
+from i3_pyserini.encode.update import Update, open_update
 from i3_pyserini.errors import StoppedError, note
 from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.folder_manifest import chunks_of
@@ -95,6 +96,8 @@ class Encoding:
             none.
         ray: address of a Ray cluster to encode on; None for this machine.
         part_passages: passages per part.
+        update: an index of an earlier state of the corpus, whose vectors are taken over; None to
+            encode all passages.
         chunker: cuts documents into windows; None to encode them as they are.
     """
 
@@ -103,6 +106,7 @@ class Encoding:
     devices: Sequence[str] = ()
     ray: str | None = None
     part_passages: int = PART_PASSAGES
+    update: Path | None = None
     chunker: "Chunker | None" = None
 
 
@@ -144,17 +148,24 @@ def run_encoding(
             corpus = _cut(how.chunker, corpus, chunks, output.overwrite)
         known = _known(corpus, source, output, how)
         corpus = corpus.staged(folder / STAGE)
-        job = open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
-        shape = Shape(job.scan.passages, known.encoder.dimension or 0)
-        missing = job.missing()
-        _note_passages(job, how)
-        _check_space(output, job, shape, missing, how)
-        if missing:
+        whole = _open(folder, corpus, known, output, how)
+        shape = Shape(whole.scan.passages, known.encoder.dimension or 0)
+        _note_passages(whole.scan, how)
+        if isinstance(whole, Update):
+            tqdm.write(f"{how.update}: {whole.changes}", file=sys.stderr)
+            if output.in_place and whole.is_needless():
+                note(f"{output.target}: is up to date; nothing is written")
+                return shape
+        job = whole.job if isinstance(whole, Update) else whole
+        missing = job.missing() if job else []
+        left = sum(job.parts[number].passages for number in missing) if job else 0
+        _check_space(output, size_of(corpus), shape, left, how)
+        if job and missing:
             _encode(job, source, missing, how)
-        blocks = job.blocks(with_contents=output.kind == "jsonl")
-        manifest = _manifest(known, job)
+        blocks = whole.blocks(with_contents=output.kind == "jsonl")
+        manifest = _manifest(known, whole)
         output.finish(
-            blocks, shape, manifest, how.batching.store_dtype, Beside(chunks, job.hashes())
+            blocks, shape, manifest, how.batching.store_dtype, Beside(chunks, whole.hashes())
         )
     if line := holds(manifest):
         tqdm.write(line, file=sys.stderr)
@@ -195,32 +206,42 @@ def _known(
     )
 
 
-def _manifest(known: IndexManifest, job: Job) -> IndexManifest:
+def _open(
+    folder: Path, corpus: Corpus, known: IndexManifest, output: IndexOutput, how: Encoding
+) -> Job | Update:
+    """What has to be encoded: all passages, or those that an older index lacks."""
+    if how.update is None:
+        return open_job(folder, corpus, known.to_json(), output.overwrite, how.part_passages)
+    return open_update(folder, how.update, corpus, known, output.overwrite, how.part_passages)
+
+
+def _manifest(known: IndexManifest, work: Job | Update) -> IndexManifest:
     corpus = replace(
         known.corpus,
-        path=str(job.corpus.path.resolve()),  # for searches from any folder
-        bytes=size_of(job.corpus),  # shards of a corpus that changed in between do not match
-        passages=job.scan.passages,
-        sha256=job.scan.sha256,
+        path=str(work.corpus.path.resolve()),  # for searches from any folder
+        bytes=size_of(work.corpus),  # shards of a corpus that changed in between do not match
+        passages=work.scan.passages,
+        sha256=work.scan.sha256,
     )
-    return replace(known, corpus=corpus, encoder=replace(known.encoder, cut=job.share_cut()))
+    update = work.record() if isinstance(work, Update) else None
+    encoder = replace(known.encoder, cut=work.share_cut())
+    return replace(known, corpus=corpus, encoder=encoder, update=update)
 
 
-def _note_passages(job: Job, how: Encoding) -> None:
-    if job.scan.titled and not how.batching.with_titles:
+def _note_passages(scan: Scan, how: Encoding) -> None:
+    if scan.titled and not how.batching.with_titles:
         note(
-            f"{job.scan.titled:,} of {job.scan.passages:,} passages have a title that is not "
+            f"{scan.titled:,} of {scan.passages:,} passages have a title that is not "
             "encoded; to include titles, set titles=True (drop-in: encoder --fields title text)"
         )
-    if job.scan.empty:
-        note(f"{job.scan.empty:,} of {job.scan.passages:,} passages have no text")
+    if scan.empty:
+        note(f"{scan.empty:,} of {scan.passages:,} passages have no text")
 
 
 def _check_space(
-    output: IndexOutput, job: Job, shape: Shape, missing: list[int], how: Encoding
+    output: IndexOutput, corpus_bytes: int, shape: Shape, left: int, how: Encoding
 ) -> None:
-    left = sum(job.parts[number].passages for number in missing)
-    contents = size_of(job.corpus) // how.shard.number
+    contents = corpus_bytes // how.shard.number
     needed = bytes_of_parts(left, shape, how.batching)
     needed += output.bytes_needed(shape, contents, how.batching.itemsize)
     free = output.check_space(needed)

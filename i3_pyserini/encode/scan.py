@@ -63,7 +63,7 @@ def scan(
     shard: Shard | None = None,
     folder: Path | None = None,
     part_passages: int = PART_PASSAGES,
-    each: Callable[[Passage], object] | None = None,
+    each: Callable[[Passage, bytes], object] | None = None,
 ) -> Scan:
     """Reads a shard of a corpus once.
 
@@ -72,7 +72,7 @@ def scan(
         shard: the shard; None for the whole.
         folder: folder for temporary files (8 bytes per passage); None for the system's default.
         part_passages: passages per part; the last part may have fewer.
-        each: called with every passage, in order.
+        each: called with every passage and its line, in order.
 
     Raises:
         I3Error: a line is invalid, an id occurs twice, or there are no passages.
@@ -86,7 +86,7 @@ def scan(
             passage = corpus.passage(line, place)
             seen.add(passage.docid)
             if each is not None:
-                each(passage)
+                each(passage, line)
             titled += bool(passage.title)
             empty += not passage.text
             start = start if count else place

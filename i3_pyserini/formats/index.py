@@ -197,6 +197,25 @@ class BuiltRecord(Record):
 
 
 @dataclass(frozen=True)
+class UpdateRecord(Record):
+    """How an index was made of an older one.
+
+    Attributes:
+        of: directory of the older one.
+        times: number of updates since all passages were encoded.
+        taken_over: passages with a vector of the older one.
+        encoded: passages that were encoded.
+        removed: passages of the older one whose id is gone.
+    """
+
+    of: str | None = None
+    times: int | None = None
+    taken_over: int | None = None
+    encoded: int | None = None
+    removed: int | None = None
+
+
+@dataclass(frozen=True)
 class SourceRecord(Record):
     """A file that vectors were imported from."""
 
@@ -219,6 +238,7 @@ class IndexManifest(Record):
         kind: of the files.
         built: see `BuiltRecord`.
         source: files that the vectors were imported from.
+        update: see `UpdateRecord`; None if all passages were encoded together.
         passages: number of vectors.
         dimension: numbers in each.
         pyserini: version that made a Lucene index.
@@ -234,6 +254,7 @@ class IndexManifest(Record):
     kind: str | None = key("output")
     built: BuiltRecord = field(default_factory=BuiltRecord, metadata={KEY: "index"})
     source: tuple[SourceRecord, ...] | None = None
+    update: UpdateRecord | None = None
     passages: int | None = None
     dimension: int | None = None
     pyserini: str | None = None

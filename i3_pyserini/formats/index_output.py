@@ -50,13 +50,21 @@ class IndexOutput:
         target: the directory to write.
         kind: see `vector_files`.
         overwrite: replace an existing directory.
+        updates: a directory that may be replaced in any case: the one that is updated.
 
     Raises:
         I3Error: the target exists.
     """
 
-    def __init__(self, target: Path, kind: Kind = "faiss", overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path,
+        kind: Kind = "faiss",
+        overwrite: bool = False,
+        updates: Path | None = None,
+    ) -> None:
         self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
+        self.in_place = updates is not None and updates.resolve() == self.target
         self.folder = unfinished(self.target)
         self._refuse_existing()
 
@@ -181,7 +189,7 @@ class IndexOutput:
         if target.exists() and not target.is_dir():
             raise I3Error(f"{target}: is a file; expected a directory")
         found = {path.name for path in target.iterdir()} if target.exists() else set()
-        if found and not self.overwrite:
+        if found and not (self.overwrite or self.in_place):
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
         known = {
             MANIFEST,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord
@@ -29,10 +29,18 @@ from i3_pyserini.integrations.connection import (
     is_embedded,
 )
 from i3_pyserini.integrations.milvus_metadata import MilvusMetadata
-from i3_pyserini.integrations.origin import chunks_of, encoder_of, read_chunks, source_of
+from i3_pyserini.integrations.origin import (
+    chunks_of,
+    encoder_of,
+    read_chunks,
+    source_of,
+    stale_note,
+    state_text,
+)
 from i3_pyserini.search.index.norms import Norms, note_skewed
 
 SOURCE, TYPE, COMPLETE, MADE_BY = "i3.source", "i3.type", "i3.complete", "i3.made_by"
+STATE = "i3.state"  # see `state_text`
 METADATA, CHUNKS = "i3.metadata", "i3.chunks"
 # What Milvus Lite 3.2 builds; it would take other names and fail when it is searched.
 EMBEDDED_TYPES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")
@@ -124,6 +132,7 @@ class Milvus:
             )
         with self._failures("cannot be changed"):
             known = {COMPLETE: "yes", MADE_BY: encoder_of(index), CHUNKS: chunks_of(index)}
+            known[STATE] = state_text(index)
             self._client.alter_collection_properties(name, known)
         if is_graph:
             place = f"{self.address}, collection {name}"
@@ -201,6 +210,10 @@ class Milvus:
                 f"{self.address}: collection {name!r} has vectors of {known['dimension']} "
                 f"dimensions, but the queries' have {dimension}"
             )
+        if dimension is None and (  # it is opened; said once
+            line := stale_note(known["properties"].get(STATE), f"{self.address}: {name}")
+        ):
+            note(line)
         with self._failures("cannot be opened"):
             self._client.load_collection(name, timeout=CALL)
 

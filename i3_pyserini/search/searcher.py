@@ -16,10 +16,11 @@ from i3_pyserini.encode.index_encoder import (
     refuse_other_encoder,
 )
 from i3_pyserini.encode.query_encoders import QueryEncoder
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
+from i3_pyserini.formats.index_state import stale, state_of
 from i3_pyserini.formats.index_texts import place_of_corpus, with_offsets
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
@@ -63,6 +64,13 @@ class Searcher:
         limit_loaded()
         self.path = Path(index)
         self.manifest = IndexDirectory.open(self.path, "faiss").manifest
+        if line := stale(
+            str(self.path),
+            self.manifest.built.of,
+            state_of(self.manifest),
+            "build it again with i3-pyserini index build",
+        ):
+            note(line)
         self.docids = Docids.read(self.path / "docid")
         file = self.path / "index"
         self._vectors = open_index(file) if _is_flat(file) else None

@@ -1,5 +1,7 @@
 """`python -m tests.encode.slow_encode CORPUS OUTPUT SECONDS [DEVICES]`: a command to interrupt.
 
+`--update` before CORPUS: OUTPUT is updated in place.
+
 It is the command's own loop with the stand-in encoder, which takes some time over every batch.
 """
 
@@ -7,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,12 @@ def slow_encoding(devices: Sequence[str] = ()) -> Encoding:
 def main() -> None:
     """Encodes; Ctrl-C works also where the tests run in the background, which ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    corpus, output, seconds, *devices = sys.argv[1:]
-    how: Any = slow_encoding(devices)
-    shape = run_encoding(
-        Corpus(Path(corpus)), SlowEncoder(float(seconds)), IndexOutput(Path(output)), how
-    )
+    in_place = sys.argv[1] == "--update"
+    corpus, output, seconds, *devices = sys.argv[1 + in_place :]
+    updated = Path(output) if in_place else None
+    how: Any = replace(slow_encoding(devices), update=updated)
+    target = IndexOutput(Path(output), updates=updated)
+    shape = run_encoding(Corpus(Path(corpus)), SlowEncoder(float(seconds)), target, how)
     print(f"wrote {shape.passages}")
 
 
