@@ -8,7 +8,7 @@ from i3_pyserini.data.pairs.table import CLICKED, PairTable
 RATES_OF_PAIRS = """
 CREATE TEMP TABLE rated AS
 SELECT pair.n AS n, pair.clicks AS clicks, CASE
-    WHEN pair.impressions > 0 THEN 1.0 * pair.clicks / pair.impressions
+    WHEN pair.impressions > 0 THEN 1.0 * pair.shown_clicks / pair.impressions
     ELSE 1.0 * pair.clicks / max(1, whole.clicks) END AS rate
 FROM pair JOIN (SELECT query, sum(clicks) AS clicks FROM pair GROUP BY query) AS whole
 ON whole.query = pair.query WHERE pair.flags & ?

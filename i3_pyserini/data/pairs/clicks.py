@@ -23,6 +23,11 @@ class ClickRule:
     min_clicks: int = MIN_CLICKS
     click_rates: Sequence[float] = RATES
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether all numbers are the default ones."""
+        return self.min_clicks == MIN_CLICKS and tuple(self.click_rates) == RATES
+
     def check(self) -> None:
         """Raises for numbers out of range.
 

@@ -1,7 +1,7 @@
 """Column names of training pairs: which column is the query, the positive and so on."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.names import PASSAGE_ID, find, normal
@@ -107,7 +107,9 @@ def find_roles(names: Sequence[str], columns: PairColumns) -> Roles:
     query = _chosen(names, columns.query_column, QUERY)
     positive = _chosen(names, columns.positive_column, POSITIVE)
     docid = _chosen(names, columns.docid_column, PASSAGE_ID)
-    clicks = _chosen(names, columns.clicks_column, CLICKS)
+    others_given = columns.score_column or columns.negative_column
+    usual_clicks = () if others_given else CLICKS
+    clicks = _chosen(names, columns.clicks_column, usual_clicks)
     rest = [name for name in names if name not in (query, docid)]
     passages = positive or find(OTHER, rest)
     if query is None:
@@ -115,24 +117,25 @@ def find_roles(names: Sequence[str], columns: PairColumns) -> Roles:
     if passages is None and not (docid and clicks):
         accepted = (*POSITIVE, *OTHER)
         raise _missing(names, "passage", accepted, "--positive-column", "; click logs: docid")
-    number = _chosen(names, columns.score_column, NUMBER)
-    roles = Roles(
-        query,
-        passages,
-        named_positive=bool(positive),
-        negatives=_negatives(names, columns.negative_column),
-        number=number,
-        is_label=bool(number) and normal(number or "").startswith("label"),
-        positive_scores=find(POSITIVE_SCORES, names),
-        negative_scores=find(NEGATIVE_SCORES, names),
-        docid=docid,
-        clicks=clicks,
-        impressions=_chosen(names, columns.impressions_column, IMPRESSIONS),
-        prompt=find(PROMPT, names),
-    )
+    shared = Roles(query, passages, bool(positive), docid=docid, prompt=find(PROMPT, names))
+    if clicks:
+        if others_given:
+            raise I3Error(f"{clicks!r} decides which passages are positive; name no other column")
+        shown = _chosen(names, columns.impressions_column, IMPRESSIONS)
+        roles = replace(shared, clicks=clicks, impressions=shown)
+    else:
+        number = _chosen(names, columns.score_column, NUMBER)
+        roles = replace(
+            shared,
+            negatives=_negatives(names, columns.negative_column),
+            number=number,
+            is_label=bool(number) and normal(number or "").startswith("label"),
+            positive_scores=find(POSITIVE_SCORES, names),
+            negative_scores=find(NEGATIVE_SCORES, names),
+        )
     known = {*map(normal, roles.read), *UNUSED}
     unread = tuple(name for name in names if normal(name) not in known)
-    return Roles(**{**vars(roles), "unread": unread})
+    return replace(roles, unread=unread)
 
 
 def _chosen(names: Sequence[str], wanted: str | None, usual: Sequence[str]) -> str | None:

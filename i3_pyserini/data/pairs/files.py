@@ -1,19 +1,23 @@
 """Rows of files and Hugging Face data sets, each with its place for messages."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from i3_pyserini.data.pairs.layout import is_layout, layout_rows
+from i3_pyserini.data.pairs.layout import CORPUS, is_layout, layout_rows
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.corpus_files import PassageFile, bare_name, find_files
+from i3_pyserini.formats.folder_manifest import declared_language
 from i3_pyserini.formats.lines import read_jsonl
+from i3_pyserini.formats.made import Made, made_among, made_of
 from i3_pyserini.formats.parquet import read_parquet
 from i3_pyserini.formats.passage_fields import shortened
 from i3_pyserini.formats.tables import Table, read_rows
 
 HUB = "hf:"
+NAME = re.compile(r"[\w.-]+")  # that a source may be given
 SAVED, SAVED_SPLITS = "dataset_info.json", "dataset_dict.json"  # of `save_to_disk`
 
 Located = tuple[str, Mapping[str, Any]]
@@ -51,6 +55,25 @@ class PairSource:
         else:
             for file in find_files(path):
                 yield from _rows_of(file, self.table)
+
+    @property
+    def language(self) -> str | None:
+        """The language that a folder in our layout declares; None otherwise."""
+        path = Path(self.origin)
+        declared = declared_language(path / CORPUS) if is_layout(path) else None
+        return declared[0] if declared else None
+
+    @property
+    def made(self) -> Made | None:
+        """How its queries were made; None if no manifest marks them as made."""
+        path = Path(self.origin)
+        if is_layout(path):
+            return made_among(
+                found
+                for kind in ("topics", "qrels")
+                for found in path.glob(f"{kind}.{self.split}.*")
+            )
+        return made_of(path)
 
     def _numbered(self, rows: Any) -> Iterator[Located]:
         try:
@@ -97,7 +120,7 @@ def sources_of(words: list[str], split: str, table: Table) -> list[PairSource]:
     found: dict[str, PairSource] = {}
     for word in words:
         name, given, origin = word.partition("=")
-        if not given or Path(word).exists() or not name.isidentifier():
+        if not given or Path(word).exists() or not NAME.fullmatch(name):
             name, origin = _usual_name(word), word
         if not origin.startswith(HUB) and not Path(origin).exists():
             raise I3Error(f"{origin}: no such file or folder; data sets of the hub: hf:NAME")

@@ -22,7 +22,12 @@ from i3_pyserini.data.pairs.writing import (
 )
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import new_folder
-from i3_pyserini.formats.folder_manifest import Manifest, kept_metadata
+from i3_pyserini.formats.folder_manifest import (
+    Manifest,
+    chunks_of,
+    declared_language,
+    kept_metadata,
+)
 from i3_pyserini.formats.passage_fields import listed
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import examples
@@ -95,6 +100,8 @@ def _settle(table: PairTable, clicks: ClickRule) -> Counts:
     """Decides which pairs are positive, and which queries train; notes what does not."""
     if table.count("SELECT 1 FROM pair WHERE flags & ? LIMIT 1", CLICKED):
         note(str(judge_clicks(table, clicks)))
+    elif not clicks.is_usual:
+        raise I3Error("min_clicks and click_rates are for click logs; no row has clicks")
     both = table.count("SELECT count(*) FROM pair WHERE level > 0 AND flags & ?", NEGATIVE)
     if both:
         note(f"{both:,} negatives are positives of the same query, and not used as negatives")
@@ -155,16 +162,26 @@ def _numbers(table: PairTable) -> Counts:
 
 
 def _write_manifest(how: Import, folder: Path) -> None:
-    above = how.corpus.resolve().parent if how.corpus else folder
-    metadata = kept_metadata(how.corpus) if how.corpus and how.corpus.is_dir() else {}
-    manifest = Manifest(folder, how.name, how.name, metadata=metadata or kept_metadata(above))
+    manifest = Manifest(folder, how.name, how.name)
+    if how.corpus is not None:
+        metadata = kept_metadata(how.corpus) if how.corpus.is_dir() else {}
+        manifest.metadata = metadata or kept_metadata(how.corpus.resolve().parent)
+        manifest.chunks = chunks_of(how.corpus)
+        if declared := declared_language(how.corpus):
+            manifest.language, _ = declared
+    elif len(languages := {source.language for source in how.sources}) == 1:
+        (manifest.language,) = languages
+    made = next(filter(None, (source.made for source in how.sources)), None)
     origin = "data pairs of " + ", ".join(source.origin for source in how.sources)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
         if name.startswith("."):  # the table
             continue
         is_corpus = name.startswith("corpus/")
-        manifest.add(name, origin, collection=how.name if is_corpus else None)
+        if is_corpus:
+            manifest.add(name, origin, collection=how.name)
+        else:
+            manifest.add(name, origin, made=made)
     manifest.save()
 
 

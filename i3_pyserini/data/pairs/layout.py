@@ -8,7 +8,7 @@ from i3_pyserini.data.candidates import CandidateSource, JudgedQueries, Negative
 from i3_pyserini.data.collection import PAIR_FILES
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.data.sources.folders import LayoutFolder
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 CORPUS = "corpus"
@@ -33,7 +33,9 @@ def layout_rows(folder: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]
         raise I3Error(f"{folder}: no judged queries {split!r}; it has {judged} (--split)")
     qrels = layout.qrels_files[split]
     queries, positives = read_judged_queries(layout.topic_files[split], qrels)
-    negatives = folder / PAIR_FILES[0]
+    negatives, teacher, _ = (folder / name for name in PAIR_FILES)
+    if split == "train" and teacher.is_file():
+        note(f"{teacher}: not read; scores are not taken from folders in this layout")
     source: CandidateSource = JudgedQueries(queries, positives, str(qrels))
     if split == "train" and negatives.is_file():
         source = NegativesFile(negatives, queries, positives)

@@ -53,12 +53,14 @@ class Reading:
         odd: what is odd, and how often.
         prompts: the first two different prompts.
         unread: columns that were not read, by source.
+        rated: number of rows whose numbers say which passages are positive.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     odd: dict[Odd, Found] = field(default_factory=lambda: {kind: Found() for kind in Odd})
     prompts: set[str] = field(default_factory=set)
     unread: dict[str, list[str]] = field(default_factory=dict)
+    rated: int = 0
 
     def count(self, kind: Odd, place: str, times: int = 1) -> None:
         """Counts something odd."""
@@ -90,8 +92,8 @@ class Reader:
         """Reads all sources.
 
         Raises:
-            I3Error: a source cannot be read or has no rows, or a row is invalid; names file and
-                line.
+            I3Error: a source cannot be read or has no rows, a row is invalid (names file and
+                line), or no row needs `min_score`.
         """
         for number, source in enumerate(sources):
             count = 0
@@ -105,6 +107,11 @@ class Reader:
             if not count:
                 raise I3Error(f"{source.origin}: no rows")
             self.reading.rows[source.name] = count
+        if self.min_score is not None and not self.reading.rated:
+            raise I3Error(
+                f"min_score is {self.min_score:g}, but no row has a score or label and no "
+                "negatives; leave it out"
+            )
 
     def _parsed(
         self, rows: "tqdm[tuple[str, Mapping[str, Any]]]", source: str
@@ -126,6 +133,7 @@ class Reader:
         reading = self.reading
         reading.count(Odd.EMPTY, place, row.empty)
         reading.count(Odd.MARGINS, place, row.margins)
+        reading.rated += row.rated
         if row.prompt and len(reading.prompts) <= 1:
             reading.prompts.add(row.prompt)
         if not row.query or not row.candidates:

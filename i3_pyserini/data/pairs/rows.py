@@ -44,6 +44,7 @@ class Row:
         empty: number of empty cells and of empty texts in lists.
         margins: whether its scores are differences from the positive's.
         prompt: the row's instruction; "" for none.
+        rated: whether numbers say which of its passages are positive.
     """
 
     query: str
@@ -51,6 +52,7 @@ class Row:
     empty: int = 0
     margins: bool = False
     prompt: str = ""
+    rated: bool = False
 
 
 def parse_row(record: Mapping[str, Any], roles: Roles, min_score: float | None = None) -> Row:
@@ -78,13 +80,14 @@ def parse_row(record: Mapping[str, Any], roles: Roles, min_score: float | None =
         *(Candidate(one, positive=True) for one in passages),
         *(Candidate(one, positive=False) for one in negatives),
     ]
-    margins = False
+    margins = rated = False
     if roles.number is not None and record.get(roles.number) not in (None, "", []):
         numbers = _numbers(record[roles.number], roles.number)
         if negatives:
             margins = len(numbers) == len(negatives) and len(passages) == 1
             candidates = _scored(candidates, [0.0, *(-n for n in numbers)] if margins else numbers)
         else:
+            rated = True
             candidates = _labelled(candidates, numbers, roles, min_score)
     elif roles.number is not None and not (negatives or roles.named_positive):
         raise I3Error(f"{roles.number!r} is empty")
@@ -92,7 +95,7 @@ def parse_row(record: Mapping[str, Any], roles: Roles, min_score: float | None =
         candidates = _with_own_scores(candidates, record, roles, len(passages))
     kept = [one for one in candidates if _has_text(one.passage)]
     empty = (not query) + len(candidates) - len(kept) + (not passages)
-    return Row(query, kept, empty, margins, prompt)
+    return Row(query, kept, empty, margins, prompt, rated)
 
 
 def _clicked(record: Mapping[str, Any], roles: Roles) -> Candidate:

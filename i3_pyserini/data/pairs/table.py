@@ -32,19 +32,20 @@ CREATE TABLE passage_key (key INTEGER PRIMARY KEY, n INTEGER);
 CREATE TABLE text_key (key INTEGER PRIMARY KEY, n INTEGER);
 CREATE TABLE pair (
     n INTEGER PRIMARY KEY, query INTEGER, passage INTEGER, flags INTEGER, level INTEGER,
-    score REAL, clicks INTEGER, impressions INTEGER, times INTEGER DEFAULT 1,
+    score REAL, clicks INTEGER, impressions INTEGER, shown_clicks INTEGER, times INTEGER DEFAULT 1,
     differs INTEGER DEFAULT 0
 );
 CREATE UNIQUE INDEX by_pair ON pair (query, passage);
 """
 ADD_PAIR = """
-INSERT INTO pair (query, passage, flags, level, score, clicks, impressions)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO pair (query, passage, flags, level, score, clicks, impressions, shown_clicks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (query, passage) DO UPDATE SET
     differs = differs OR coalesce(abs(score - excluded.score) > ?, 0),
     flags = flags | excluded.flags, level = max(level, excluded.level),
     score = coalesce(score, excluded.score), clicks = clicks + excluded.clicks,
-    impressions = impressions + excluded.impressions, times = times + 1
+    impressions = impressions + excluded.impressions,
+    shown_clicks = shown_clicks + excluded.shown_clicks, times = times + 1
 RETURNING times
 """
 
@@ -136,7 +137,8 @@ class PairTable:
         """Adds a pair, or to what is known of it; returns whether it is new."""
         flags = {True: POSITIVE, False: NEGATIVE, None: CLICKED}[one.positive]
         values = (query, passage, flags, int(one.positive is True), one.score)
-        counts = (one.clicks, one.impressions, DIFFERS)
+        shown_clicks = one.clicks if one.impressions else 0
+        counts = (one.clicks, one.impressions, shown_clicks, DIFFERS)
         times: int = self.connection.execute(ADD_PAIR, (*values, *counts)).fetchone()[0]
         return times == 1
 

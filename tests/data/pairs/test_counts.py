@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from i3_pyserini.data import import_pairs
+from i3_pyserini.data import chunk_corpus, import_pairs
 from i3_pyserini.data.pairs.clicks import ClickRule
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.made import Made
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from tests.data.pairs.test_families import content, write_jsonl
@@ -125,6 +127,17 @@ def test_clicks_without_impressions_are_shares(tmp_path: Path) -> None:
     assert qrels["relevance"].to_list() == [1, 1, 3, 3]  # 6, 20 and 74 of 102; 7 of 7
 
 
+def test_rows_without_impressions_do_not_raise_rates(tmp_path: Path) -> None:
+    rows = [
+        {"query": "a", "passage": "one", "clicks": 10, "impressions": 100},
+        {"query": "a", "passage": "one", "clicks": 60},
+    ]
+    source = write_jsonl(tmp_path / "log.jsonl", rows)
+    import_pairs([source], output=tmp_path / "out")
+    qrels = read_qrels(tmp_path / "out" / "qrels.train.txt")
+    assert qrels["relevance"].to_list() == [1]  # 10 of 100, not 70 of 100
+
+
 def test_dev_queries_share_nothing(tmp_path: Path) -> None:
     rows = [
         {"query": f"number {n} {'x' * n}", "positive": f"p{n // 2}", "negative": f"n{n}"}
@@ -214,3 +227,48 @@ def test_clicks_on_unknown_passages(tmp_path: Path) -> None:
             import_pairs([log], output=tmp_path / "out", corpus=corpus, unknown=unknown)
     done = import_pairs([log], output=tmp_path / "out", corpus=corpus, unknown="drop")
     assert (done.counts["dropped"], done.counts["positives"]) == (1, 1)
+
+
+def test_columns_beside_clicks_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"query": "a", "passage": "one", "clicks": 5, "label": 0, "negative": "two"}
+    write_jsonl(tmp_path / "log.jsonl", [row])
+    import_pairs([tmp_path / "log.jsonl"], output=tmp_path / "out")
+    assert "columns left out: 'label', 'negative'" in capsys.readouterr().err
+
+
+def test_the_manifest_keeps_what_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old"
+    rows = [{"query": "a", "positive": "one", "negative": "two", "scores": [1, 0]}]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    import_pairs([source], output=old)
+    manifest = Manifest.load(old)
+    manifest.language = "de"
+    made = Made(source="titles")
+    manifest.add("topics.train.tsv", "titles", made=made)
+    manifest.save()
+    capsys.readouterr()
+    import_pairs([f"my-source.1={old}"], output=tmp_path / "new")
+    assert "old/kd_train.jsonl: not read" in capsys.readouterr().err
+    new = Manifest.load(tmp_path / "new")
+    assert new.language == "de"
+    assert {name for name, file in new.files.items() if file.made == made} == {
+        "topics.train.tsv",
+        "qrels.train.txt",
+        "train_negs.tsv",
+    }
+    import_pairs([old, source], output=tmp_path / "both")
+    assert Manifest.load(tmp_path / "both").language is None
+
+    (tmp_path / "docs.jsonl").write_text('{"id": "d", "text": "one two"}')
+    windows = tmp_path / "windows"
+    chunk_corpus(tmp_path / "docs.jsonl", output=windows, by="tokens", size=8)
+    for corpus in (windows / "corpus", windows):
+        row = {"query": "a", "positive": "one two"}
+        write_jsonl(source, [row])
+        out = tmp_path / "cut"
+        import_pairs([source], output=out, corpus=corpus, overwrite=True)
+        assert Manifest.load(out).chunks == Manifest.load(windows).chunks

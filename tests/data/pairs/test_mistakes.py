@@ -6,6 +6,7 @@ import pytest
 
 from i3_pyserini.data import import_pairs
 from i3_pyserini.data.pairs.clicks import ClickRule
+from i3_pyserini.data.pairs.columns import PairColumns
 from i3_pyserini.errors import I3Error
 
 BAD = {
@@ -115,3 +116,20 @@ def test_a_corpus_with_ids_that_negatives_cannot_hold(tmp_path: Path) -> None:
         import_pairs(
             [tmp_path / "rows.csv"], output=tmp_path / "out", corpus=tmp_path / "corpus.jsonl"
         )
+
+
+def test_options_without_an_effect_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        '{"query": "x", "positive": "y", "negative": "z", "scores": [0.9, 0.1]}'
+    )
+    (tmp_path / "log.csv").write_text("query,passage,clicks,label\nx,y,5,0\n")
+    rows, log, out = tmp_path / "rows.jsonl", tmp_path / "log.csv", tmp_path / "out"
+    with pytest.raises(I3Error, match=r"min_score is 0\.95, but"):
+        import_pairs([rows], output=out, min_score=0.95)
+    with pytest.raises(I3Error, match=r"min_clicks .*no row has clicks"):
+        import_pairs([rows], output=out, clicks=ClickRule(min_clicks=7))
+    columns = PairColumns(score_column="label", clicks_column="clicks")
+    with pytest.raises(I3Error, match=r"line 2: 'clicks' decides"):
+        import_pairs([log], output=out, columns=columns)
+    with pytest.raises(I3Error, match="no query has a positive"):  # the label, since it is named
+        import_pairs([log], output=out, columns=PairColumns(score_column="label"))
