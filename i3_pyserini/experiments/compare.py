@@ -13,7 +13,6 @@ from i3_pyserini.formats.paths import AnyPath, NameOrPath
 if TYPE_CHECKING:
     from i3_pyserini.experiments.compare_inputs import Options
     from i3_pyserini.experiments.comparison import Study
-    from i3_pyserini.search.languages import Engine
 
 IDENTITY = "compare.json"
 STEPS, QUICK_STEPS = 300, 60
@@ -36,6 +35,7 @@ def compare(
     teacher: NameOrPath | None = None,
     measures: Sequence[str] = MEASURES,
     split: str = "test",
+    language: str | None = None,
     query_length: int = 32,
     passage_length: int = 128,
     batch_size: int = 32,
@@ -67,6 +67,8 @@ def compare(
         teacher: a cross-encoder, to distil from its scores of the negatives ("mined" by default).
         measures: measures to report; the first is used on dev queries and in the sentence.
         split: the queries to evaluate.
+        language: language that BM25 analyzes the texts in, see `bm25`. Default: the one that each
+            collection declares, or English.
         query_length: maximum ids of a query in training.
         passage_length: maximum ids of a passage.
         batch_size: queries per training batch.
@@ -77,8 +79,8 @@ def compare(
         The table, with a sentence on the significance of differences.
 
     Raises:
-        I3Error: a collection lacks queries, the output belongs to other options, or a command
-            failed.
+        I3Error: a collection lacks queries, BM25 has no analyzer for its language, the output
+            belongs to other options, or a command failed.
     """
     places = [Path(one) for one in ([data] if isinstance(data, str | PathLike) else data)]
     rates = tuple(rates) or (QUICK_RATES if quick else RATES)
@@ -111,6 +113,7 @@ def compare(
         batch_size=batch_size,
         hits=hits,
         split=split,
+        language=language,
     )
     return _compare(places, Path(output), options, names, quiet)
 
@@ -144,7 +147,7 @@ def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) 
 def _compare(
     places: list[Path], output: Path, options: "Options", measures: list[str], quiet: bool
 ) -> Comparison:
-    from i3_pyserini.experiments.compare_inputs import MINED
+    from i3_pyserini.experiments.compare_inputs import MINED, choose_engine
     from i3_pyserini.experiments.comparing import compare_systems
     from i3_pyserini.experiments.comparison import Study
     from i3_pyserini.formats.atomic import locked
@@ -153,10 +156,14 @@ def _compare(
 
     if output.exists() and not output.is_dir():
         raise I3Error(f"{output}: is a file; name a folder")
-    engine: Engine = "sqlite" if (absent := why_no_lucene()) else "lucene"
-    several = len(places) > 1
+    absent, several = why_no_lucene(), len(places) > 1
     studies = [
-        Study(place, output / place.resolve().name if several else output, options, engine)
+        Study(
+            place,
+            output / place.resolve().name if several else output,
+            options,
+            choose_engine(place, options.language, absent),
+        )
         for place in places
     ]
     for study in studies:
@@ -180,12 +187,14 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     from dataclasses import asdict
 
     from i3_pyserini.formats.atomic import file_hash
+    from i3_pyserini.formats.languages import ENGLISH
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.records import differences, read_object, write_object
     from i3_pyserini.search.bm25_index import corpus_hash
 
     now: dict[str, Any] = {**asdict(options), "rates": list(options.rates)}
     now["variants"] = list(options.variants)
+    del now["language"]  # what it comes to is recorded for each collection
     for name in ("backbone", "teacher", "negatives"):
         path = Path(now[name] or "")
         if now[name] and path.is_dir():
@@ -198,6 +207,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     now["collections"] = {
         study.name: {
             "corpus": corpus_hash(Corpus(study.corpus)),
+            **({} if study.language == ENGLISH else {"language": study.language}),
             **{path.name: file_hash(path) for path in study.queries.used},
         }
         for study in studies

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i3_pyserini.data.sources.folders import LayoutFolder
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.languages import language_name, language_of
+from i3_pyserini.search.languages import ENGINES, Engine
 
 MINED = "mined"
 
@@ -28,6 +30,7 @@ class Options:
         batch_size: queries of a batch.
         hits: of a query.
         split: the queries to evaluate.
+        language: that BM25 analyzes the texts in; None for what each collection declares.
     """
 
     backbone: str
@@ -44,6 +47,27 @@ class Options:
     batch_size: int
     hits: int
     split: str
+    language: str | None = None
+
+
+def choose_engine(data: Path, language: str | None, absent: str | None) -> Engine:
+    """The engine of BM25 for a collection: Lucene, or SQLite where only that has the language.
+
+    Args:
+        data: the collection's folder.
+        language: see `Options`.
+        absent: why Lucene cannot be searched; None if it can.
+
+    Raises:
+        I3Error: a code is invalid.
+    """
+    if absent is not None:
+        return "sqlite"
+    spoken = language_of(data / "corpus", language).code
+    if spoken in ENGINES["lucene"] or spoken not in ENGINES["sqlite"]:
+        return "lucene"
+    note(f"{data}: BM25 by SQLite: Lucene (Anserini) has no analyzer for {language_name(spoken)}")
+    return "sqlite"
 
 
 class Queries:

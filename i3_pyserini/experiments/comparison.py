@@ -9,8 +9,9 @@ from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, train
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
 from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.formats.made import made_note
-from i3_pyserini.search.languages import Engine
+from i3_pyserini.search.languages import Engine, analysis_of, choose_language
 from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"
@@ -36,10 +37,11 @@ class Study:
         engine: of BM25; see `search_bm25`. What is made with it has it in its name.
 
     Raises:
-        I3Error: see `Queries`.
+        I3Error: see `Queries` and `choose_language`.
 
     Attributes:
         name: the collection's.
+        language: code of the language that BM25 analyzes its texts in.
         bm25: label of BM25.
         models: labels of the trained models, by the names of their files.
     """
@@ -49,6 +51,7 @@ class Study:
         self.bm25 = "BM25" if engine == "lucene" else "SQLite BM25"
         self.name, self.corpus = data.resolve().name, data / "corpus"
         self.queries = Queries(data, options, folder)
+        self.language = choose_language(self.corpus, options.language, engine).code
         self.models = {PLAIN_MODEL: BASELINE}
         self.models |= {f"i3-{variant}": f"I³ {variant}" for variant in options.variants}
 
@@ -152,6 +155,8 @@ class Study:
                 f"the backbone reads {base} tokens of a passage ({base_cut:.0%} of passages are "
                 f"cut), the trained models {own} ({own_cut:.0%}; see passage_length)"
             )
+        if self.language != ENGLISH:
+            found.append(f"{self.bm25} analyzes the texts as {analysis_of(self.language)}")
         found += made_note(self.queries.files["test"][1])
         return [*found, "intervals are of one difference each, p is corrected for all systems"]
 
@@ -198,7 +203,9 @@ class Study:
         name, (dev, qrels) = self._words(), self.queries.files["dev"]
         run = self._run(name, "test")
         words = ("bm25", self.corpus, self.queries.files["test"][0], "--output", run)
-        how = ("--engine", self.engine, "--index", self._index(name))
+        how = ["--engine", self.engine, "--index", self._index(name)]
+        if self.options.language is not None:
+            how += ["--language", self.options.language]
         tune = ("--tune", qrels, "--tune-topics", dev, "--tune-output", self._run(name, "dev"))
         last = ("--measure", self.options.measure, "--hits", self.options.hits)
         return _command(
