@@ -154,7 +154,7 @@ def run_encoding(
         if isinstance(whole, Update):
             tqdm.write(f"{how.update}: {whole.changes}", file=sys.stderr)
             if output.in_place and whole.is_needless():
-                note(f"{output.target}: is up to date; nothing is written")
+                note(f"{output.target}: is up to date and stays as it is")
                 return shape
         job = whole.job if isinstance(whole, Update) else whole
         missing = job.missing() if job else []

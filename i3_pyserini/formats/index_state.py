@@ -18,7 +18,7 @@ def state_of(manifest: IndexManifest) -> str | None:
     content = corpus.sha256 or corpus.shards
     if not content or not model:
         return None
-    text = json.dumps([model, content, manifest.passages, manifest.titles])
+    text = json.dumps([model, content, manifest.titles])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -265,3 +265,20 @@ def test_flat_is_written_without_being_held(
     monkeypatch.setattr(faiss.IndexFlat, "add", None)
     build(flat, IndexOutput(tmp_path / "index"), "flat")
     assert (tmp_path / "index" / "index").read_bytes() == (flat / "index").read_bytes()
+
+
+def test_an_index_of_an_earlier_state_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_index(tmp_path / "flat", vectors_of(200))
+    state = '{"model": {"name": "m", "fingerprint": "f"}, "corpus": {"sha256": "%s"}}'
+    (folder / "manifest.json").write_text(state % "old")
+    build(folder, IndexOutput(tmp_path / "hnsw"), "hnsw")
+    Searcher(tmp_path / "hnsw")
+    assert "earlier state" not in capsys.readouterr().err
+    (folder / "manifest.json").write_text(state % "new")
+    Searcher(tmp_path / "hnsw")
+    said = capsys.readouterr().err
+    assert f"earlier state of {folder}" in said and "index build" in said
+    Searcher(folder)
+    assert not capsys.readouterr().err
