@@ -151,7 +151,10 @@ def _compare(
     from i3_pyserini.experiments.comparing import compare_systems
     from i3_pyserini.experiments.comparison import Study
     from i3_pyserini.formats.atomic import locked
+    from i3_pyserini.formats.languages import language_of
     from i3_pyserini.formats.made import made_note
+    from i3_pyserini.formats.passages import Corpus
+    from i3_pyserini.search.languages import note_script
     from i3_pyserini.stock.lucene_bm25 import why_no_lucene
 
     if output.exists() and not output.is_dir():
@@ -173,6 +176,8 @@ def _compare(
                 "the queries that are split off too; split them first (i3-pyserini data split)"
             )
     for study in studies:
+        spoken = language_of(study.corpus, options.language)
+        note_script(spoken, (one.text for one in Corpus(study.corpus)))
         for one in made_note(study.queries.files["test"][1]):
             note(one)
     with locked(output):

@@ -1,4 +1,7 @@
-"""Scripts that are written without blanks between words."""
+"""Scripts: which one texts are written in, and those without blanks between words."""
+
+from collections.abc import Iterable
+from itertools import islice
 
 import regex
 
@@ -8,6 +11,23 @@ BEGINNING = regex.compile(rf"[{UNSPACED}]")
 LETTERS = regex.compile(rf"(?:(?=[\p{{L}}\p{{N}}])[{UNSPACED}]\p{{M}}*)+")
 LETTER = regex.compile(r"\X")
 A_WORD = 2  # letters
+# Languages by script, the most common first; kana precede Han, which Japanese has too.
+SCRIPTS = {
+    "Hiragana": "ja",
+    "Han": "zh",
+    "Hangul": "ko",
+    "Thai": "th",
+    "Arabic": "ar or fa",
+    "Cyrillic": "ru or uk",
+    "Devanagari": "hi or ne",
+    "Bengali": "bn",
+    "Telugu": "te",
+    "Tamil": "ta",
+    "Greek": "el",
+    "Armenian": "hy",
+}
+SAMPLE, BEGINNINGS = 100, 500  # texts, and characters of each
+A_SHARE = 0.05  # of the letters
 
 
 def is_unspaced(text: str) -> bool:
@@ -23,3 +43,28 @@ def count_words(text: str) -> int:
     letters = sum(-(-len(LETTER.findall(run)) // A_WORD) for run in runs)
     others = LETTERS.sub(" ", text).split()
     return letters + sum(any(one.isalnum() for one in word) for word in others)
+
+
+def other_script(texts: Iterable[str]) -> tuple[str, str] | None:
+    """The script of texts of which most letters are not Latin.
+
+    Args:
+        texts: of which the first 100 are looked at.
+
+    Returns:
+        The script's name and the codes of its languages, "none" for those without an analyzer;
+        None if most letters are Latin.
+    """
+    text = " ".join(one[:BEGINNINGS] for one in islice(texts, SAMPLE))
+    letters, latin = (_count(name, text) for name in ("L", "Latin"))
+    if 2 * latin >= letters:
+        return None
+    for name, codes in SCRIPTS.items():
+        share = A_SHARE if name == "Hiragana" else 1 / 2
+        if _count(name, text) > share * (letters - latin):
+            return name, codes
+    return "not Latin", "none"
+
+
+def _count(script: str, text: str) -> int:
+    return len(regex.findall(rf"\p{{{script}}}", text))

@@ -14,7 +14,7 @@ from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
-from i3_pyserini.search.languages import Engine, analysis_of, choose_language
+from i3_pyserini.search.languages import Engine, analysis_of, choose_language, note_script
 from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ def search_bm25(
     if tune is not None and (tune_topics is None or (k1, b) != (0.9, 0.4)):
         raise I3Error("tune requires tune_topics, and cannot be combined with k1 and b")
     from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
-    from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.speed import Speed
 
@@ -120,7 +119,7 @@ def search_bm25(
     dev = _dev(fspath(tune), fspath(tune_topics or ""), measure, queries) if tune else None
     spoken = choose_language(Path(corpus), language, engine)
     tag = tag or ("bm25" if spoken.code == ENGLISH else f"bm25-{spoken.code}")
-    passages = Corpus.from_options(Path(corpus), corpus_options.reading())
+    passages = _read(Path(corpus), corpus_options, spoken)
     tuned = None
     threads = thread_count(threads)
     with _opened(
@@ -158,6 +157,14 @@ def search_bm25(
     name = "BM25" if engine == "lucene" else "SQLite BM25"
     how = f"{name} with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
     return WrittenRun(output, f"{count:,} queries, {how}", count)
+
+
+def _read(corpus: Path, options: CorpusOptions, spoken: "Declared") -> "Corpus":
+    from i3_pyserini.formats.passages import Corpus
+
+    passages = Corpus.from_options(corpus, options.reading())
+    note_script(spoken, (one.text for one in passages))
+    return passages
 
 
 def _write_tuned(

@@ -1,5 +1,6 @@
 """Which languages the two engines of BM25 can analyze."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from i3_pyserini.formats.languages import (
     language_name,
     language_of,
 )
+from i3_pyserini.formats.scripts import other_script
 
 Engine = Literal["lucene", "sqlite"]
 # Anserini 1.7.1 analyzes any other language as English, without a word.
@@ -106,6 +108,22 @@ def refuse_unknown(code: str, engine: Engine, source: str = "language") -> None:
         f"{said}{engines[engine]} has no analyzer for {name}; use {remedy}"
         f"{'or ' if remedy else ''}language none, which takes words as they are"
     )
+
+
+def note_script(spoken: Declared, texts: Iterable[str]) -> None:
+    """Notes that texts in another script than Latin are taken for English, the default.
+
+    Args:
+        spoken: their language, see `choose_language`.
+        texts: see `other_script`.
+    """
+    if spoken.source == "default" and (found := other_script(texts)):
+        script, codes = found
+        note(
+            f"most letters of the corpus are {script}, but BM25 analyzes it as "
+            f"{language_name(spoken.code)}, the default; use --language {codes}, or declare it "
+            "(data import --language)"
+        )
 
 
 def without_java(declared: Declared) -> str:

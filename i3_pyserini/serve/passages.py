@@ -9,10 +9,11 @@ from typing import Any
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import declared_language
 from i3_pyserini.formats.languages import Declared, language_of
+from i3_pyserini.formats.scripts import SAMPLE
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.words import PseudoQueryWords
 from i3_pyserini.search.documents import DocumentSearch
-from i3_pyserini.search.languages import EVERY, without_java
+from i3_pyserini.search.languages import EVERY, note_script, without_java
 from i3_pyserini.search.searchable import SearchedIndex
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.window import Window, window_at, windows_of
@@ -118,6 +119,8 @@ class Passages:
             self.bm25 = LuceneBm25(lucene)
             spoken = Declared(self.bm25.language, str(lucene))
         self._language = without_java(spoken)
+        if sources.bm25:
+            note_script(spoken, (one.text for one in self.store.slice(0, SAMPLE)))
         if sources.bm25 and self.bm25 is None:
             self.bm25 = SqliteBm25(self.store, self._language)
         declared = declared_language(corpus.path)
