@@ -3,12 +3,13 @@
 import csv
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from os import fspath
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3_pyserini.errors import I3Error, at_least_1, note
 from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
+from i3_pyserini.formats.chunks import DELIMITER
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
@@ -62,7 +63,8 @@ def pool_runs(
     """
     at_least_1(depth=depth)
     target = Path(output)
-    refuse_inputs([target], [Path(one) for one in runs])
+    given = [*runs, corpus, *(one for one in (topics, qrels) if isinstance(one, str | PathLike))]
+    refuse_inputs([target], [Path(one) for one in given])
     refuse_existing(target, overwrite)
     from i3_pyserini.eval.inputs import Runs, judgements
     from i3_pyserini.formats.passages import Corpus
@@ -167,7 +169,10 @@ def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]
         raise I3Error(f"query {query!r} of the runs is not in the topics; give those searched for")
     passage = store.get(docid)
     if passage is None:
-        raise I3Error(f"{store.path}: no passage {docid!r}; give the corpus that was searched")
+        advice = "give the corpus that was searched"
+        if store.get(f"{docid}{DELIMITER}0"):
+            advice = "it has windows of documents: give the corpus that they were cut from"
+        raise I3Error(f"{store.path}: no passage {docid!r}; {advice}")
     return [query, topics[query], docid, passage.title or "", passage.text, ""]
 
 

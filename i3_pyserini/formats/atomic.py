@@ -1,12 +1,8 @@
 """Writes files and folders atomically.
 
-| to write                                   | use                                              | |
------------------------------------------- | ------------------------------------------------ | | a
-new text or binary file                  | `new_file`, `new_bytes`                          | | a
-file that a library writes by name       | `replacing`                                      | | a
-new folder                               | `new_folder`                                     | | a
-complete file under another name | `publish_file`, `publish_folder`                 | | a folder or
-file, alone among processes    | `locked`, `exclusive`                            |
+New files: `new_file` (text), `new_bytes`, `replacing` (for a library that writes by name). New
+folders: `new_folder`. A complete file or folder under another name: `publish_file`,
+`publish_folder`. Alone among processes: `locked`, `exclusive`.
 
 Everything is written under a hidden name beside the target (`.NAME.partial-MACHINE-PID-RANDOM`),
 synced to disk, and renamed. Leftovers of a killed process are removed when its target is written
@@ -249,10 +245,12 @@ def refuse_existing(path: Path, overwrite: bool = False) -> None:
     """Raises if a file that will be written later already exists.
 
     Raises:
-        I3Error: `path` exists and must not be replaced, or is a folder.
+        I3Error: `path` exists and must not be replaced, or is a folder, pipe or device.
     """
     if path.is_dir():
         raise I3Error(f"{path}: is a folder; expected a file")
+    if path.exists() and (not path.is_file() or path.absolute().parent == Path("/dev")):
+        raise I3Error(f"{path}: is a pipe or device, which cannot be replaced; give a file's name")
     if path.exists() and not overwrite:
         raise I3Error(f"{path}: exists; choose another name, or --overwrite")
 

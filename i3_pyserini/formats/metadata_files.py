@@ -21,6 +21,7 @@ from i3_pyserini.formats.run_metadata import FileRecord, RunMetadata
 
 SUFFIX = ".ir_metadata.yaml"  # after the run's whole name
 LARGEST = 16 << 20  # bytes: a fused run has the metadata of its inputs, too
+OTHER_TYPES = ("binary", "timestamp", "set", "omap", "pairs")  # of YAML, that JSON lacks
 COMPRESSED = (".gz", ".zst")
 LONGEST_NAME = 255  # bytes that file systems take
 # The first and the last line of the metadata at the head of a run; the second form is the older.
@@ -211,14 +212,23 @@ def metadata_of(text: str, place: str) -> RunMetadata:
     found = _plain_yaml(text, place)
     if not isinstance(found, dict):
         raise I3Error(f"{place}: expected ir_metadata, got {type(found).__name__}")
+    known = {key: value for key, value in found.items() if _has_form(key, value)}
+    others = {key: value for key, value in found.items() if key not in known}
+    read = read_record(RunMetadata, known, place)
+    return replace(read, extra={**read.extra, **others})
+
+
+def _has_form(key: Any, value: Any) -> bool:
+    """Whether a section has the form of ours; not if it is of another version, or by hand."""
     try:
-        return read_record(RunMetadata, found, place)
-    except I3Error:  # of another version, or written by hand
-        return RunMetadata(extra=found)
+        read_record(RunMetadata, {key: value}, "")
+    except I3Error:
+        return False
+    return True
 
 
 def _plain_yaml(text: str, place: str) -> Any:
-    """YAML as JSON has it: dates as text, no references."""
+    """YAML as JSON has it: dates as text, no references, bytes or sets."""
     import yaml  # noqa: PLC0415  (slow, and most commands need none)
 
     class Loader(yaml.SafeLoader):
@@ -232,6 +242,11 @@ def _plain_yaml(text: str, place: str) -> Any:
     Loader.yaml_implicit_resolvers = {
         letter: [one for one in resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.yaml_constructors = {
+        tag: make
+        for tag, make in yaml.SafeLoader.yaml_constructors.items()
+        if str(tag).rpartition(":")[2] not in OTHER_TYPES
     }
     try:
         return yaml.load(text, Loader)  # noqa: S506  (a safe one)

@@ -134,13 +134,6 @@ class RunMetadata(Record):
         """All that is known, as a JSON object."""
         return write_record(self)
 
-    def to_yaml(self) -> str:
-        """The text of the file beside the run."""
-        import yaml  # noqa: PLC0415  (slow, and most commands need none)
-
-        text: str = yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True, width=100)
-        return text
-
 
 @dataclass(frozen=True)
 class Origin:

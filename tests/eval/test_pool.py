@@ -53,6 +53,23 @@ def test_first_passages_of_all_runs(folder: Path) -> None:
     assert rows[-1]["title"] == "F" and {row["relevance"] for row in rows} == {""}
 
 
+@pytest.mark.parametrize("given", ["corpus", "topics", "qrels"])
+def test_inputs_are_not_overwritten(folder: Path, given: str) -> None:
+    (folder / "qrels").write_text("q1 0 a 1\n")
+    paths = {"corpus": "corpus.jsonl", "topics": "topics.tsv", "qrels": "qrels"}
+    before = (folder / paths[given]).read_bytes()
+    with pytest.raises(I3Error, match="given twice"):
+        pooled(folder, output=folder / paths[given], qrels=folder / "qrels")
+    assert (folder / paths[given]).read_bytes() == before
+
+
+def test_a_corpus_of_windows(folder: Path) -> None:
+    windows = [{"id": f"{one}#0", "text": one} for one in "abcdefx"]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in windows))
+    with pytest.raises(I3Error, match="cut from"):
+        pooled(folder)
+
+
 def test_the_order_is_random_and_repeatable(folder: Path) -> None:
     many = [f"q1 Q0 {one} {rank} {9 - rank} t\n" for rank, one in enumerate("abcdefx", start=1)]
     (folder / "a.run").write_text("".join(many))

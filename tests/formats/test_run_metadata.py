@@ -208,6 +208,17 @@ def test_files_that_are_no_metadata(
     assert len(told) == 1 and f"run.txt{SUFFIX}" in told[0]
 
 
+@pytest.mark.parametrize("value", ["!!binary eA==", "!!set {b}", "!!timestamp 2026-01-01"])
+def test_values_that_json_lacks(
+    tmp_path: Path, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write(tmp_path / "run.txt")
+    with beside(run).open("a", encoding="utf-8") as file:
+        file.write(f"goal: {value}\n")
+    assert read_run(run).metadata is None
+    assert "not YAML" in capsys.readouterr().err
+
+
 def test_sections_of_other_forms_are_kept(tmp_path: Path) -> None:
     run = write(tmp_path / "run.txt")
     content = yaml.safe_load(beside(run).read_text())
@@ -216,6 +227,19 @@ def test_sections_of_other_forms_are_kept(tmp_path: Path) -> None:
     found = metadata(run)
     assert found.actor == {"team": "ü"} and found.goal == "find" and found.extra == {"new": [1]}
     assert found.to_json() == content
+    content["data"] = {"test collection": {"passages": "many"}}
+    beside(run).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    found = metadata(run)
+    assert found.stages and found.extra == {"new": [1], "data": content["data"]}
+    assert found.to_json() == content
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_are_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.txt")
+    with pytest.raises(I3Error, match="pipe"):
+        write(tmp_path / "run.txt", overwrite=True)
+    assert (tmp_path / "run.txt").is_fifo()
 
 
 def test_names_that_are_too_long(tmp_path: Path) -> None:
