@@ -58,7 +58,7 @@ class ManPage(NamedTuple):
     """A page.
 
     Attributes:
-        docid: section and name, such as "man1/ls".
+        docid: name and section, such as "ls.1".
         query: what the page is about, in a line, without its name.
         text: all its other sections, without that line.
     """
@@ -78,8 +78,7 @@ def read_pages(folder: Path) -> Iterator[ManPage]:
         if path.is_symlink():
             continue
         source = gzip.decompress(path.read_bytes()).decode("utf-8", errors="replace")
-        name = path.name.removesuffix(".gz").rpartition(".")[0]
-        if (page := _page(f"{path.parent.name}/{name}", source)) is not None:
+        if (page := _page(path.name.removesuffix(".gz"), source)) is not None:
             yield page
 
 

@@ -48,7 +48,7 @@ def test_words_of_a_page_without_its_line(tmp_path: Path) -> None:
     written(tmp_path, "nameless", PAGE.replace(" \\- list", " list") + WORDS)
     (tmp_path / "man1" / "link.1.gz").symlink_to("ls.1.gz")
     (page,) = read_pages(tmp_path)
-    assert page.docid == "man1/ls"
+    assert page.docid == "ls.1"
     assert page.query == "list what is in a “directory”"
     assert page.text == f"SYN-OPSIS ls(1) [options] --all ALL of it. It does too. {WORDS}"
 
@@ -61,6 +61,6 @@ def test_lines_without_blanks_are_joined_and_untranslated_pages_left_out(tmp_pat
     made = collection(tmp_path, "zh", tmp_path)
     assert (made.pages, made.queries) == (2, 1)
     assert made.topics.read_text() == "1\t列出目录\n"
-    assert made.qrels.read_text() == "1 0 man1/dir 1\n1 0 man1/ls 1\n"
+    assert made.qrels.read_text() == "1 0 dir.1 1\n1 0 ls.1 1\n"
     texts = [json.loads(line)["text"] for line in made.corpus.open()]
     assert texts == [f"描述 的内容 {WORDS}"] * 2
