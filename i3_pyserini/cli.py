@@ -94,7 +94,9 @@ COMMANDS = {
     "index load": Command("integrations.loading:load_index", "load an index into a vector engine"),
     "data list": Command("data.get:list_data", "list the published data sets or the files of one"),
     "data get": Command("data.get:get_data", "download and prepare a published data set"),
-    "data check": Command("data.check:check_collection", "verify a folder of data"),
+    "data check": Command(
+        "data.check:check_collection", "verify a folder of data, and find leaks between its splits"
+    ),
     "data import": Command(
         "data.importing:import_collection",
         "import a collection: BEIR, ir_datasets, Hugging Face, files",
@@ -107,6 +109,9 @@ COMMANDS = {
     "data queries": Command("data.make:make_queries", "make training queries from passages"),
     "data filter-queries": Command(
         "data.round_trip:filter_queries", "keep queries that lead back to their passage"
+    ),
+    "data drop-leaks": Command(
+        "data.dropping:drop_leaks", "drop training queries that a test has nearly word for word"
     ),
     "data mine": Command("data.mine:mine_negatives", "mine hard negatives from a run or an index"),
     "data score": Command("data.score:score_pairs", "score pairs with a cross-encoder"),

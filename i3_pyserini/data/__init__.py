@@ -7,6 +7,7 @@ from i3_pyserini.lazy import lazy_names
 if TYPE_CHECKING:
     from i3_pyserini.data.check import check_collection
     from i3_pyserini.data.chunk import chunk_corpus
+    from i3_pyserini.data.dropping import drop_leaks
     from i3_pyserini.data.get import get_data, list_data
     from i3_pyserini.data.importing import import_collection
     from i3_pyserini.data.make import make_queries
@@ -21,6 +22,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "check_collection": "check",
         "chunk_corpus": "chunk",
+        "drop_leaks": "dropping",
         "filter_queries": "round_trip",
         "get_data": "get",
         "import_collection": "importing",
@@ -36,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
 __all__ = [
     "check_collection",
     "chunk_corpus",
+    "drop_leaks",
     "filter_queries",
     "get_data",
     "import_collection",

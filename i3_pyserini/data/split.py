@@ -1,7 +1,6 @@
 """Splits queries into two parts that share no relevant passages and no questions."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,11 +108,12 @@ def split_queries(
     folder = Path(output) if output is not None else source
     if output is None and not source.is_dir():
         raise I3Error(f"{source}: is not a folder; choose a folder as output")
+    from i3_pyserini.data.split_files import files_of, record_parts, write_parts
     from i3_pyserini.data.splitting import choose, together
     from i3_pyserini.formats.atomic import locked, refuse_existing, refuse_inputs
 
     files = _inputs(source, qrels, split)
-    written = [folder / name for part in names for name in _names(part)]
+    written = [folder / name for part in names for name in files_of(part)]
     refuse_inputs(written, files)
     for path in written:
         refuse_existing(path, overwrite)
@@ -126,8 +126,10 @@ def split_queries(
     _check_chosen(len(chosen), len(topics), wanted, max(map(len, found.groups)))
     parts = [[qid for qid in topics if (qid in chosen) is first] for first in (True, False)]
     with locked(folder):
-        judged = _write(folder, dict(zip(names, parts, strict=True)), topics, judgements, overwrite)
-        _record(folder, written, f"split of {files[0]}, seed {seed}", files)
+        judged = write_parts(
+            folder, dict(zip(names, parts, strict=True)), topics, judgements, overwrite
+        )
+        record_parts(folder, written, f"split of {files[0]}, seed {seed}", files)
     return Split(
         folder,
         dict(zip(names, map(len, parts), strict=True)),
@@ -145,10 +147,6 @@ def _check_names(names: Sequence[str]) -> None:
         raise I3Error(f"names are {', '.join(names) or 'none'}; expected two, such as dev train")
     if odd := next((name for name in names if not name.isidentifier()), None):
         raise I3Error(f"names: {odd!r}; the name of a part has letters, digits and _ only")
-
-
-def _names(part: str) -> tuple[str, str]:
-    return f"topics.{part}.tsv", f"qrels.{part}.txt"
 
 
 def _inputs(source: Path, qrels: AnyPath | None, split: str | None) -> tuple[Path, Path]:
@@ -215,41 +213,3 @@ def _check_chosen(chosen: int, queries: int, wanted: int, largest: int) -> None:
         note(
             f"the first part has {chosen:,} queries, not {wanted:,}: no other group is small enough"
         )
-
-
-def _write(
-    folder: Path,
-    parts: dict[str, list[str]],
-    topics: dict[str, str],
-    judgements: "Judgements",
-    overwrite: bool,
-) -> dict[str, int]:
-    """Writes the four files, none before all are complete; returns judgements by part."""
-    from i3_pyserini.formats.atomic import new_file
-    from i3_pyserini.formats.qrels import SCHEMA, write_qrels
-    from i3_pyserini.formats.topics import write_topics
-
-    rows = judgements.table.select(*SCHEMA).rows()
-    counts = {}
-    with ExitStack() as stack:
-        for part, qids in parts.items():
-            queries, judged = (
-                stack.enter_context(new_file(folder / name, overwrite)) for name in _names(part)
-            )
-            write_topics(queries, ((qid, topics[qid]) for qid in qids))
-            own = set(qids)
-            kept = [row for row in rows if row[0] in own]
-            write_qrels(judged, kept)
-            counts[part] = len(kept)
-    return counts
-
-
-def _record(folder: Path, files: Sequence[Path], source: str, inputs: Sequence[Path]) -> None:
-    """Adds the files to the folder's manifest, which is made if there is none."""
-    from i3_pyserini.formats.folder_manifest import Manifest
-    from i3_pyserini.formats.made import made_among
-
-    manifest, made = Manifest.of(folder), made_among(inputs)
-    for path in files:
-        manifest.add(path.name, source, made=made)
-    manifest.save()

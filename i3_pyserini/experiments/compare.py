@@ -178,7 +178,7 @@ def _compare(
     for study in studies:
         spoken = language_of(study.corpus, options.language)
         note_script(spoken, (one.text for one in Corpus(study.corpus)))
-        for one in made_note(study.queries.files["test"][1]):
+        for one in (*made_note(study.queries.files["test"][1]), *study.leaks):
             note(one)
     with locked(output):
         _identify(output, studies, options)

@@ -1,8 +1,10 @@
 """The commands of `compare` for one collection: training, encoding, search and fusion."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
+from i3_pyserini.data.leakage import leak_note
 from i3_pyserini.experiments.compare_inputs import MINED, Options, Queries
 from i3_pyserini.experiments.compared import BASELINE
 from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, training_minutes
@@ -157,8 +159,13 @@ class Study:
             )
         if self.language != ENGLISH:
             found.append(f"{self.bm25} analyzes the texts as {analysis_of(self.language)}")
-        found += made_note(self.queries.files["test"][1])
+        found += [*made_note(self.queries.files["test"][1]), *self.leaks]
         return [*found, "intervals are of one difference each, p is corrected for all systems"]
+
+    @cached_property
+    def leaks(self) -> list[str]:
+        """Lines about test queries that are nearly training queries."""
+        return leak_note(self.queries.used[0], self.queries.files["test"][0])
 
     def trained(self, model: str, rate: float, seed: int) -> Path:
         """The folder of a training."""
