@@ -14,6 +14,7 @@ PAGES = (
     "docs/data.md",
     "docs/long-documents.md",
     "docs/own-collection.md",
+    "docs/languages.md",
     "docs/queries.md",
     "docs/training-data.md",
     "docs/reproduce.md",
