@@ -62,8 +62,9 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
 ]
 # Keys that are used whatever the others say, or (`epochs`, `chunk_passages`) say when they are not.
 ALWAYS = """
-output model.init data.collection data.name data.cache data.teacher negatives.exclude_positives
-loss.contrastive loss.distillation optimizer.name optimizer.weight_decay optimizer.schedule
+output model.init data.collection data.name data.cache data.teacher data.sources data.weights
+negatives.exclude_positives loss.contrastive loss.distillation optimizer.name
+optimizer.weight_decay optimizer.schedule
 optimizer.warmup_ratio optimizer.max_grad_norm training.epochs training.max_steps
 training.batch_size training.passages_per_query training.gradient_accumulation
 training.chunk_passages training.length_buckets training.precision training.freeze_backbone
