@@ -25,6 +25,7 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.exchange import replace_folder
 
 BLOCK = 1 << 20
 LOCK = ".lock"
@@ -139,16 +140,7 @@ def publish_folder(partial: Path, target: Path) -> None:
     """
     for path in (*partial.rglob("*"), partial):
         sync(path)
-    old = hidden(target, "old")
-    replaced = target.exists()
-    if replaced:
-        target.rename(old)
-    try:
-        partial.rename(target)
-    except OSError:
-        if replaced:
-            old.rename(target)
-        raise
+    replace_folder(partial, target, hidden(target, "old"))
     sync(target.parent)
     for left, _ in _hidden_names(target, "old"):  # also what a process left that was killed here
         shutil.rmtree(left, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import exchange
 from i3_pyserini.formats.atomic import (
     FORGOTTEN,
     exclusive,
@@ -126,6 +127,7 @@ def test_an_older_folder_comes_back_if_the_new_one_cannot_take_its_place(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(exchange, "exchange", lambda *_: False)
     with pytest.raises(OSError, match="not today"):
         publish_folder(tmp_path / "new", tmp_path / "old")
     assert names(tmp_path / "old") == ["old"]
