@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DECAY = "10^-epoch"
 Positive = Annotated[int, Field(gt=0)]
@@ -69,6 +69,14 @@ class DataRecipe(_Section):
     weights: dict[str, Weight] | None = None
     cache: Path | None = None
     quoted_queries: bool = False
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _names(cls, weights: Any) -> Any:
+        """Names of digits, such as that of 2024.jsonl, are numbers in YAML."""
+        if not isinstance(weights, dict):
+            return weights
+        return {str(key) if type(key) is int else key: one for key, one in weights.items()}
 
     @model_validator(mode="after")
     def _enough(self) -> "DataRecipe":

@@ -94,6 +94,8 @@ def test_mistakes(tmp_path: Path, make_recipe: MakeRecipe) -> None:
         make_recipe("data.weights={a: 1}")
     with pytest.raises(I3Error, match=r"data.weights are all zero"):
         make_recipe("data.weights={a: 0}", f"data.sources={path}")
+    numbered = make_recipe("data.weights={2024: 1}", f"data.sources={path}")
+    assert numbered.data.weights == {"2024": 1.0}  # YAML reads the name as a number
 
 
 def write_sources(task: Path) -> str:

@@ -12,6 +12,7 @@ from i3_pyserini.errors import I3Error, note
 
 OVERLAP = 0.8  # as `split_queries`
 CANDIDATES = 2  # times the wanted number, of which those are left out that train nearly has
+MORE, ROUNDS = 8, 3  # times as many candidates if too few are left, and how often
 BLOCK = 10_000
 
 
@@ -29,12 +30,16 @@ def choose_dev(table: PairTable, count: int, seed: int) -> None:
     groups = _by_passage(table, numbers)
     rows = {qid: row for row, qid in enumerate(groups.qids)}
     members = groups.members()
-    candidates = [rows[qid] for qid in choose(members, CANDIDATES * count, seed)]
-    near = _near_others(table, [numbers[row] for row in candidates], candidates, groups)
-    left = [one for one in members if groups.find(rows[one[0]]) not in near]
-    possible = {groups.find(row) for row in candidates}
-    left = [one for one in left if groups.find(rows[one[0]]) in possible]
-    chosen = choose(left, count, seed)
+    wanted = CANDIDATES * count
+    for _ in range(ROUNDS):
+        candidates = [rows[qid] for qid in choose(members, wanted, seed)]
+        near = _near_others(table, [numbers[row] for row in candidates], candidates, groups)
+        possible = {groups.find(row) for row in candidates} - near
+        left = [one for one in members if groups.find(rows[one[0]]) in possible]
+        chosen = choose(left, count, seed)
+        if len(chosen) == count or wanted >= len(numbers):
+            break
+        wanted *= MORE
     if not chosen or len(chosen) == len(numbers):
         raise I3Error(
             f"dev is {count:,}, but of {len(numbers):,} queries the largest group that belongs "
@@ -43,7 +48,11 @@ def choose_dev(table: PairTable, count: int, seed: int) -> None:
     if near:
         note(f"{len(near):,} candidates for dev have nearly the text of another query; not chosen")
     if len(chosen) < count:
-        note(f"dev has {len(chosen):,} queries, not {count:,}: no other group is small enough")
+        note(
+            f"dev has {len(chosen):,} queries, not {count:,}: the others of {len(candidates):,} "
+            "candidates have nearly the text of another query, or belong to groups that share "
+            "positives and are too large"
+        )
     table.connection.executemany(
         "UPDATE query SET part = 'dev' WHERE n = ?", ((numbers[rows[qid]],) for qid in chosen)
     )

@@ -172,6 +172,16 @@ def test_dev_queries_have_no_near_text_in_train(tmp_path: Path) -> None:
     assert {line.split("\t")[1] for line in topics} <= {"eggs", "ice", "why water"}
 
 
+def test_more_candidates_are_tried_where_many_texts_are_near(tmp_path: Path) -> None:
+    near = [f"a rather long question number {n} about water and its uses" for n in range(60)]
+    texts = [*near, *("eggs", "ice", "why water")]
+    rows = [{"query": text, "positive": f"p {text}"} for text in texts]
+    done = import_pairs([write_jsonl(tmp_path / "r.jsonl", rows)], output=tmp_path / "out", dev=3)
+    topics = (tmp_path / "out" / "topics.dev.tsv").read_text().splitlines()
+    assert {line.split("\t")[1] for line in topics} == {"eggs", "ice", "why water"}
+    assert done.counts["dev_queries"] == 3
+
+
 def test_sources_have_names(tmp_path: Path) -> None:
     one = write_jsonl(tmp_path / "one.jsonl", ROWS[:1])
     other = write_jsonl(tmp_path / "other.jsonl", [ROWS[0], ROWS[3]])
