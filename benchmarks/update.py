@@ -74,7 +74,7 @@ def _texts(corpus: Path) -> Iterator[tuple[str, str]]:
 
 
 def _changed(texts: list[tuple[str, str]], share: float) -> list[tuple[str, str]]:
-    chosen = random.Random(7).sample(range(len(texts)), round(share * len(texts)))  # noqa: S311
+    chosen = random.Random(7).sample(range(len(texts)), round(share * len(texts)))  # noqa: S311  (no secret)
     edited, removed = set(chosen[: len(chosen) * 4 // 10]), set(chosen[len(chosen) * 7 // 10 :])
     found = [
         (docid, f"{text} and more" if number in edited else text)
@@ -95,7 +95,7 @@ def _encode(corpus: Path, index: Path, *options: str) -> tuple[float, float]:
     """Seconds, and peak memory in GB."""
     words = [sys.executable, "-m", "i3_pyserini", "encode", str(corpus), "--output", str(index)]
     started = time.perf_counter()
-    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)  # noqa: S603
+    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)  # noqa: S603  (our own arguments)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(words)}: failed")

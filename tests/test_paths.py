@@ -14,7 +14,7 @@ import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.encode.query_encoders import load_query_encoder
-from i3_pyserini.formats.index import IndexDirectory
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.model.export import load_model_directory, save_model_directory

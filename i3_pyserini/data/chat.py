@@ -141,7 +141,7 @@ class Chat:
     def _wait(self, failed: AgainError, tries: int) -> None:
         pause = failed.pause
         if pause is None:
-            pause = min(LONGEST_PAUSE, 2.0**tries) * random.uniform(0.5, 1)  # noqa: S311
+            pause = min(LONGEST_PAUSE, 2.0**tries) * random.uniform(0.5, 1)  # noqa: S311  (no secret)
         elif pause > MOST_PATIENT:
             raise I3Error(
                 f"{self.address}: {failed}, and asks to wait {pause:,.0f} seconds; {RESUMES} then"

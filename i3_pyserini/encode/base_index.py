@@ -12,7 +12,8 @@ from i3_pyserini.encode.scan import Shard, hash_of, scan
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.content_hashes import Hashes, HashWriter, read_hashes, written_hashes
 from i3_pyserini.formats.docids import Docids
-from i3_pyserini.formats.index import EncoderRecord, IndexDirectory, IndexManifest
+from i3_pyserini.formats.index import EncoderRecord, IndexManifest
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_texts import corpus_of
 from i3_pyserini.formats.parts import Array
 from i3_pyserini.formats.records import differences

@@ -14,7 +14,8 @@ from i3_pyserini.encode.query_encoders import (
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
+from i3_pyserini.formats.index import EncoderRecord
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import tokenizer_fingerprint
 from i3_pyserini.model.settings import (

@@ -114,7 +114,7 @@ def export_index(
         I3Error: the vectors are damaged, a passage is not in the corpus, or the output exists or
             cannot be written.
     """
-    from i3_pyserini.formats.index import IndexDirectory
+    from i3_pyserini.formats.index_directory import IndexDirectory
     from i3_pyserini.formats.index_export import IndexExport
     from i3_pyserini.formats.index_texts import corpus_of
     from i3_pyserini.formats.textstore import open_store

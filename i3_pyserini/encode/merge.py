@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import refuse_inputs, unfinished
 from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.content_hashes import Hashes, read_hashes
 from i3_pyserini.formats.docids import count_ids
-from i3_pyserini.formats.index import (
-    EncoderRecord,
-    IndexDirectory,
-    IndexManifest,
-    ShardRecord,
-)
+from i3_pyserini.formats.index import EncoderRecord, IndexManifest, ShardRecord
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_output import Beside, IndexOutput
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block
@@ -214,7 +210,15 @@ def _hashes(shards: Sequence[FinishedShard]) -> Hashes | None:
     """The content hashes; None if a shard of an earlier version has none."""
     known = [read_hashes(one.path, one.shape.passages) for one in shards]
     found = [one for one in known if one is not None]
-    return np.concatenate(found) if len(found) == len(known) else None
+    if len(found) == len(known):
+        return np.concatenate(found)
+    if found:
+        lacking = next(one.path for one, own in zip(shards, known, strict=True) if own is None)
+        note(
+            f"{lacking}: has no content hashes, so the merged index has none and cannot be "
+            "updated (encode --update)"
+        )
+    return None
 
 
 def _bytes(shard: FinishedShard) -> int:

@@ -10,13 +10,8 @@ from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import chunks_of
-from i3_pyserini.formats.index import (
-    CorpusRecord,
-    EncoderRecord,
-    IndexDirectory,
-    IndexManifest,
-    ShardRecord,
-)
+from i3_pyserini.formats.index import CorpusRecord, EncoderRecord, IndexManifest, ShardRecord
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.model.config import is_i3_model

@@ -16,7 +16,7 @@ from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import IdFile, count_ids
-from i3_pyserini.formats.index import IndexDirectory
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.records import MANIFEST

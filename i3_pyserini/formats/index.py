@@ -1,15 +1,13 @@
-"""Index directories: vectors, their ids, and a manifest.
+"""The manifest of an index: what is known of its vectors.
 
-    INDEX/index, docid          or embeddings.npy, docid, or embeddings.jsonl: see `vector_files`
-    INDEX/manifest.json         what is known of them; an index of stock Pyserini has none
-
-`IndexDirectory.open` reads one; `IndexOutput` (in `index_output`) writes one.
+`INDEX/manifest.json`; an index of stock Pyserini has none. `index_directory` reads a whole index,
+and `index_output` writes one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.chunks import ChunksRecord
@@ -23,11 +21,6 @@ from i3_pyserini.formats.records import (
     write_object,
     write_record,
 )
-
-if TYPE_CHECKING:  # NumPy and polars, which who reads a manifest need not import
-    from i3_pyserini.formats.docids import IdFile
-    from i3_pyserini.formats.parts import Block
-    from i3_pyserini.formats.vector_files import Kind, Shape
 
 LINES = "lines_sha256"  # in `corpus`, where its `sha256` is also of how the lines were read
 FORMAT = 2  # of the manifest; grows when a key that is there already gets another meaning
@@ -299,59 +292,3 @@ def read_manifest(index: Path) -> IndexManifest:
         I3Error: see `IndexManifest.read`.
     """
     return IndexManifest.read(index) or IndexManifest()
-
-
-@dataclass(frozen=True)
-class IndexDirectory:
-    """An existing index directory; its vectors are read later.
-
-    Attributes:
-        path: the directory.
-        kind: of its files.
-        manifest: an empty one if it has none.
-        has_manifest: whether it has one.
-    """
-
-    path: Path
-    kind: "Kind"
-    manifest: IndexManifest
-    has_manifest: bool
-
-    @classmethod
-    def open(cls, path: Path, kind: "Kind | None" = None) -> "IndexDirectory":
-        """Opens an index directory.
-
-        Args:
-            path: the directory.
-            kind: required kind of files, such as "faiss" for search; None for any.
-
-        Raises:
-            I3Error: it has no vectors, or its manifest is damaged.
-        """
-        from i3_pyserini.formats.vector_files import FILES, kind_of  # noqa: PLC0415  (see above)
-
-        if kind is None:
-            kind = kind_of(path)
-        missing = next((name for name in FILES[kind] if not (path / name).is_file()), None)
-        if missing:
-            raise I3Error(f"{path}: not an index (no file {missing!r})")
-        manifest = IndexManifest.read(path)
-        return cls(path, kind, manifest or IndexManifest(), manifest is not None)
-
-    @property
-    def ids(self) -> "IdFile":
-        """The file that has the ids, to be read by itself."""
-        from i3_pyserini.formats.docids import IdFile  # noqa: PLC0415  (see above)
-        from i3_pyserini.formats.vector_files import FILES  # noqa: PLC0415  (FAISS)
-
-        return IdFile(self.path / FILES[self.kind][-1], self.kind == "jsonl")
-
-    def vectors(self) -> "tuple[Shape, Iterator[Block]]":
-        """Number and dimension of the vectors, and all of them with their ids, block by block.
-
-        Raises:
-            I3Error: they are damaged, or ids and vectors are not as many.
-        """
-        from i3_pyserini.formats.vector_files import read_files  # noqa: PLC0415  (see above)
-
-        return read_files(self.path)

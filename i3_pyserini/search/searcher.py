@@ -19,7 +19,8 @@ from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
-from i3_pyserini.formats.index import EncoderRecord, IndexDirectory
+from i3_pyserini.formats.index import EncoderRecord
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_state import stale, state_of
 from i3_pyserini.formats.index_texts import place_of_corpus, with_offsets
 from i3_pyserini.formats.passages import Corpus

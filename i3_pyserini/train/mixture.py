@@ -67,7 +67,9 @@ class Mixture:
         """
         parts = [self._of_source(place, name, epoch) for place, name in enumerate(self.names)]
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self))
-        rows, passes, sources = (np.concatenate(column)[order] for column in zip(*parts))  # noqa: B905  (three each)
+        rows, passes, sources = (
+            np.concatenate(column)[order] for column in zip(*parts, strict=True)
+        )
         return rows, passes, sources
 
     def _of_source(self, place: int, name: str, epoch: int) -> tuple[Rows, Rows, Rows]:

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from time import sleep
 from typing import Any
+
+from tests.data.local_server import local_server
 
 Failure = tuple[int, dict[str, str], str]  # status, headers and body
 
@@ -90,13 +92,6 @@ def chatting(site: ChatSite) -> Iterator[ChatSite]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with local_server(Handler) as address:
+        site.url = f"{address}/v1"
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

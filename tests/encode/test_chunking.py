@@ -16,7 +16,8 @@ from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.flags import ChunkOptions
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
-from i3_pyserini.formats.index import IndexDirectory, read_manifest
+from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.index_texts import corpus_of
 from i3_pyserini.formats.passage_fields import Passage

@@ -47,7 +47,9 @@ def test_every_encoding_has_its_hashes(
     assert [row.tobytes() for row in found] == [content_hash(one, titles) for one in corpus]
 
 
-def test_merged_shards_have_the_hashes_of_the_whole(corpus: Corpus, tmp_path: Path) -> None:
+def test_merged_shards_have_the_hashes_of_the_whole(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "whole"))
     shards = [tmp_path / f"shard-{number}" for number in range(3)]
     for number, shard in enumerate(shards):
@@ -57,6 +59,7 @@ def test_merged_shards_have_the_hashes_of_the_whole(corpus: Corpus, tmp_path: Pa
     (shards[1] / HASHES).unlink()  # as of an earlier version
     merge(shards, tmp_path / "older")
     assert not (tmp_path / "older" / HASHES).exists()
+    assert f"{shards[1]}: has no content hashes" in capsys.readouterr().err
 
 
 def test_damaged_hashes_are_refused(tmp_path: Path) -> None:

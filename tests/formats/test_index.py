@@ -12,11 +12,11 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import (
     FORMAT,
     EncoderRecord,
-    IndexDirectory,
     IndexManifest,
     ShardRecord,
     read_manifest,
 )
+from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import read_record

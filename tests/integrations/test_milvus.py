@@ -345,18 +345,3 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
         rows = [line.split() for line in (tmp_path / "run.txt").read_text().splitlines()]
         runs.append([float(row[4]) for row in rows])
     np.testing.assert_allclose(runs[0], runs[1], atol=1e-5)
-
-
-def test_a_collection_of_an_earlier_state_is_named(
-    tmp_path: Path, engine: Milvus, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = write_index(tmp_path / "flat", random_vectors(10))
-    state = '{"model": {"name": "m", "fingerprint": "f"}, "corpus": {"sha256": "%s"}}'
-    (folder / "manifest.json").write_text(state % "old")
-    engine.load(folder, "passages")
-    engine.check("passages", None, 3)
-    assert "earlier state" not in capsys.readouterr().err
-    (folder / "manifest.json").write_text(state % "new")
-    engine.check("passages", None, 3)
-    said = capsys.readouterr().err
-    assert f"earlier state of {folder}" in said and "index load" in said

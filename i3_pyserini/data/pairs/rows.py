@@ -123,7 +123,8 @@ def _passages(value: Any, name: str) -> list[Passage]:
         if lists and len(lists) == len(value):  # how some data sets hold lists of objects
             if len({len(one) for one in lists}) > 1:
                 raise I3Error(f"{name!r} has lists of different lengths: {', '.join(value)}")
-            return [_passage(dict(zip(value, row, strict=True)), name) for row in zip(*lists)]  # noqa: B905
+            rows = zip(*lists, strict=True)
+            return [_passage(dict(zip(value, row, strict=True)), name) for row in rows]
         return [_passage(value, name)]
     return [_passage(one, name) for one in (value if isinstance(value, list) else [value])]
 
