@@ -60,9 +60,10 @@ def main() -> None:
         worst = _difference(folder / "new", folder / "fresh")
         figures += _say(f"encode all, {args.shares[-1]:.1%} changed", *fresh, worst)
     if args.record:
-        setup = {"passages": args.passages, "words": WORDS, "dtype": args.dtype}
-        about = "updates of an index against encoding all passages again"
-        save(args.record, measured_now(about, args.corpus.name, "once", setup, figures))
+        setup = {"passages": args.passages, "words of each": WORDS}
+        about = f"updates of an index against encoding all passages again, in {args.dtype}"
+        data = f"words of {args.corpus.resolve().parent.name}"
+        save(args.record, measured_now(about, data, "once", setup, figures))
 
 
 def _texts(corpus: Path) -> Iterator[tuple[str, str]]:
@@ -86,7 +87,7 @@ def _changed(texts: list[tuple[str, str]], share: float) -> list[tuple[str, str]
 
 
 def _write(path: Path, texts: list[tuple[str, str]]) -> None:
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for docid, text in texts:
             file.write(json.dumps({"id": docid, "text": text}) + "\n")
 
