@@ -78,7 +78,7 @@ def main() -> None:
 def _queries(corpus: Path) -> Iterator[str]:
     """Runs of words, round and round, from random places."""
     random.seed(0)
-    texts = [passage.text.split() for passage in Corpus(corpus).passages()]
+    texts = [passage.text.split() for passage in Corpus(corpus)]
     while True:
         words = random.choice(texts)  # noqa: S311
         length = random.randint(5, 12)  # noqa: S311
