@@ -1,7 +1,10 @@
-# The README's commands. Everything is installed into .venv, with the versions of constraints.txt.
+# The README's commands. Everything is installed into .venv, with the versions of constraints.txt,
+# which has Pyserini 1.6 for Python 3.11 and Pyserini 2 for newer ones.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+VENV ?= .venv
+BIN = $(VENV)/bin
+# A Python of Pyserini's current line.
+PYTHON2 ?= python3.13
 # Processes that run the tests; a file's tests stay in one, because they share its fixtures.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
@@ -15,7 +18,7 @@ DEMO = .[demo,java,train,serve,report]
 ALL = .[demo,java,datasets,train,score,openvino,ray,engine,serve,report,test,lint]
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all lint types screenshots bench soak clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 lint types screenshots bench soak clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -31,6 +34,16 @@ test: $(VENV)/.installed
 # All that `make test` leaves out, and nothing else: the tests that are marked slow. CI runs both.
 test-all: $(VENV)/.installed
 	$(PYTEST) -m slow
+
+# All tests, and their counts for docs/compatibility.md.
+record-tests: $(VENV)/.installed
+	$(PYTEST) --record tests/records/$$($(BIN)/python -m tests.compatibility --name).json
+	$(BIN)/python -m tests.compatibility
+
+# The same with Pyserini 2 and a newer Python, in an environment of its own (6 GB, CUDA's libraries
+# included, because there is no other torch for it on PyPI).
+test-pyserini2:
+	$(MAKE) record-tests VENV=.venv-pyserini2 PYTHON=$(PYTHON2)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
 from i3_pyserini import I3Retriever, I3Tokenizer
+from tests.skips import Skips
 from tests.worlds.commands import attempt
 
 WORDS = (
@@ -48,6 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=Path(__file__).parent / "parity" / "golden",
         help="folder of reference numbers for tests/parity",
     )
+    parser.addoption(
+        "--record", type=Path, help="file of counts for docs/compatibility.md: tests/skips.py"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     golden = config.getoption("--golden")
     if not (golden / "args.json").is_file():
         raise pytest.UsageError(f"--golden {golden}: no reference numbers here (args.json)")
+    if not hasattr(config, "workerinput"):  # once, not in each of pytest-xdist's workers
+        config.pluginmanager.register(Skips(config.getoption("--record")))
 
 
 def _share_the_cores() -> None:
