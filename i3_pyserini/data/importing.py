@@ -64,7 +64,7 @@ def import_collection(
         language_code(language)
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
     found = _source(fspath(source), *splits, corpus_options)
-    from i3_pyserini.data.collection import write_collection
+    from i3_pyserini.data.collection import refuse_inputs_in, write_collection
     from i3_pyserini.data.preparing import Prepared
     from i3_pyserini.formats.metadata import names_of
 
@@ -73,6 +73,8 @@ def import_collection(
     found.keep, found.make_ids = names_of(keep) or found.keep, make_ids
     _check_reading(found, corpus_options, splits[1])
     folder = Path(output)
+    inputs = [source, *splits[0].values(), *splits[1].values()]
+    refuse_inputs_in(folder, [path for one in inputs if (path := Path(one)).exists()])
     prepared = Prepared(found, strip_html)
     findings = write_collection(prepared, folder, overwrite, drop_unknown)
     for what in (*prepared.notes, *_unread(found)):

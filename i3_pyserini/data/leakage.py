@@ -138,18 +138,21 @@ def query_leaks(splits: Splits, overlap: float) -> Iterator[Leak]:
                     yield Leak("queries", name, qid, before, other, None, near.overlap, pair)
 
 
-def leak_note(train: Path, test: Path, overlap: float = 0.8) -> list[str]:
+def leak_note(
+    train: Mapping[str, str], test: Path, name: str = LAST, overlap: float = 0.8
+) -> list[str]:
     """A line if test queries are nearly training queries, for who trains and tests with them.
 
     Args:
-        train: a file of topics.
+        train: texts of training queries, by id or place.
         test: a file of topics.
+        name: what its queries are for.
         overlap: see `NearTexts`.
 
     Raises:
-        I3Error: a file cannot be read.
+        I3Error: the file cannot be read.
     """
-    splits = {FIRST: read_topics(str(train)), LAST: read_topics(str(test))}
+    splits = {FIRST: train, name: read_topics(str(test))}
     leaks = Leaks(
         list(query_leaks(splits, overlap)), {name: len(own) for name, own in splits.items()}
     )

@@ -37,7 +37,7 @@ def import_pairs(
     unknown: Literal["refuse", "drop", "add"] = "refuse",
     dev: int | None = None,
     seed: int = 42,
-    split: str = "train",
+    split: str | None = None,
     min_score: float | None = None,
     overwrite: bool = False,
     columns: PairColumns = USUAL,
@@ -59,7 +59,7 @@ def import_pairs(
             them as passages.
         dev: number of queries to set aside as dev queries.
         seed: random seed of the choice of dev queries.
-        split: split of Hugging Face data sets and of folders in our layout.
+        split: split of Hugging Face data sets and of folders in our layout. Default: train.
         min_score: minimum score or label of a positive, for pairs with a number that says how
             similar or relevant they are; others are negatives.
         overwrite: replace an existing folder.
@@ -83,8 +83,11 @@ def import_pairs(
 
     folder = Path(output)
     table = CorpusOptions(encoding=columns.encoding, delimiter=columns.delimiter).table()
+    given = sources_of([fspath(one) for one in sources], split or "train", table)
+    if split is not None and not any(source.has_splits for source in given):
+        raise I3Error(f"split is {split!r}, but {given[0].origin} has no splits; omit it")
     how = Import(
-        sources_of([fspath(one) for one in sources], split, table),
+        given,
         name or folder.resolve().name,
         None if corpus is None else Path(corpus),
         unknown,

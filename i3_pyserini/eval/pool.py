@@ -1,7 +1,9 @@
 """Pools of runs: a table of their first passages for people to judge, and the qrels from it."""
 
 import csv
+import hashlib
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
     from i3_pyserini.formats.runs import Run
     from i3_pyserini.formats.textstore import TextStore
 
-HEADER = ("query_id", "query", "doc_id", "title", "text", "relevance")
+CHECK = "check"  # column with a mark of each row's ids
+HEADER = ("query_id", "query", "doc_id", "title", "text", "relevance", CHECK)
 MARK = "\ufeff"  # Excel reads UTF-8 only with a byte order mark
 Pair = tuple[str, str]  # ids of a query and a passage
+# Ids that spreadsheets take for numbers, dates, truth values or formulas, and write otherwise.
+CHANGED = re.compile(
+    r"[-+=@].*|0\d+|\d{16,}|\d+\.?\d*e[-+]?\d+|\d*\.\d*0|\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|true|false",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def pool_runs(
@@ -39,7 +47,7 @@ def pool_runs(
 
     A query's passages are in random order, so that it does not show which run found them. Fill in
     the column relevance (0 for not relevant; 1, or graded levels) and save the table as CSV;
-    `eval pool-qrels` makes qrels of it.
+    `eval pool-qrels` makes qrels of it; with the column check it sees whether ids were changed.
 
     Args:
         runs: run files. Their queries are judged.
@@ -85,6 +93,7 @@ def pool_runs(
     with new_file(target, overwrite) as file:
         file.write(MARK)
         csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
+    _note_changed(left)
     queries = len({query for query, _ in left})
     return Written(
         target,
@@ -115,8 +124,8 @@ def pool_qrels(
         The qrels.
 
     Raises:
-        I3Error: the table lacks a column, a level is not an integer, a pair has two levels, no row
-            has a level, or the file exists.
+        I3Error: the table lacks a column, ids are not those that `eval pool` wrote, a level is not
+            an integer, a pair has two levels, no row has a level, or the file exists.
     """
     source, target = Path(pool), Path(output)
     refuse_inputs([target], [source])
@@ -173,7 +182,22 @@ def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]
         if store.get(f"{docid}{DELIMITER}0"):
             advice = "it has windows of documents: give the corpus that they were cut from"
         raise I3Error(f"{store.path}: no passage {docid!r}; {advice}")
-    return [query, topics[query], docid, passage.title or "", passage.text, ""]
+    return [query, topics[query], docid, passage.title or "", passage.text, "", _mark(pair)]
+
+
+def _mark(pair: Pair) -> str:
+    """A mark of two ids, which no spreadsheet takes for a number."""
+    return f"c{hashlib.sha256(chr(0).join(pair).encode()).hexdigest()[:8]}"
+
+
+def _note_changed(pairs: Sequence[Pair]) -> None:
+    """A note if there are ids that spreadsheets change."""
+    ids = dict.fromkeys(one for pair in pairs for one in pair if CHANGED.fullmatch(one))
+    if ids:
+        note(
+            f"spreadsheets change ids such as {next(iter(ids))!r} ({len(ids):,} of this table): "
+            "import its columns as text"
+        )
 
 
 def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str, str]]]:
@@ -182,6 +206,7 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
     Raises:
         I3Error: a column is missing, or a row has other columns than the header.
     """
+    from i3_pyserini.formats.names import find
     from i3_pyserini.formats.tables import Table, read_rows
 
     if not path.is_file():
@@ -189,6 +214,7 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
     rows = read_rows(path, "csv", Table(encoding=encoding))
     header = next(rows, (1, []))[1]
     first, second, level = _places(header, path)
+    mark = find((CHECK,), header)
     for number, cells in rows:
         if len(cells) != len(header):
             raise I3Error(
@@ -198,6 +224,13 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
         query, passage = cells[first].strip(), cells[second].strip()
         if not query or not passage:
             raise I3Error(f"{path}, line {number}: an id is missing")
+        known = cells[header.index(mark)].strip() if mark else ""
+        if known not in ("", _mark((query, passage))):
+            raise I3Error(
+                f"{path}, line {number}: query {query!r} and passage {passage!r} are not the ids "
+                "that eval pool wrote here (column check); did a spreadsheet change them? Import "
+                "its columns as text"
+            )
         yield number, (query, passage, cells[level].strip())
 
 

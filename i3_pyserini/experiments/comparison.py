@@ -13,6 +13,7 @@ from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.languages import ENGLISH
 from i3_pyserini.formats.made import made_note
+from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.languages import Engine, analysis_of, choose_language
 from i3_pyserini.search.speed import read_queries_per_second
 
@@ -165,7 +166,7 @@ class Study:
     @cached_property
     def leaks(self) -> list[str]:
         """Lines about test queries that are nearly training queries."""
-        return leak_note(self.queries.used[0], self.queries.files["test"][0])
+        return leak_note(read_topics(str(self.queries.used[0])), self.queries.files["test"][0])
 
     def trained(self, model: str, rate: float, seed: int) -> Path:
         """The folder of a training."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.atomic import BLOCK
+from i3_pyserini.formats.atomic import BLOCK, file_hash
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.records import read_record
 from i3_pyserini.formats.run_metadata import FileRecord, RunMetadata
@@ -108,7 +108,7 @@ def read_beside(run: Path) -> RunMetadata | None:
             raise I3Error(f"{path}: does not say of which bytes it is (run, sha256)")
         if whole and known.bytes not in (None, run.stat().st_size):
             raise _other(path, run)
-        if known.sha256 != (hash_of_file(run) if whole else _hash_inside(run)):
+        if known.sha256 != (file_hash(run) if whole else _hash_inside(run)):
             raise _other(path, run)
     except I3Error as error:
         note(f"{error}; ignored")
@@ -129,19 +129,6 @@ def _hash_inside(run: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def hash_of_file(path: Path) -> str:
-    """SHA-256 of a file's bytes.
-
-    Raises:
-        I3Error: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def cut_head(path: Path, source: Path | bytes) -> tuple[Path | bytes, RunMetadata | None]:

@@ -1,5 +1,7 @@
 """What made runs, in a line each; what they share; and what of them does not go together."""
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from i3_pyserini.formats.run_metadata import CollectionRecord, RunMetadata
 from i3_pyserini.formats.runs import Run
 
 NONE = "no provenance"
+COMMAND = "cmd"  # of the section `implementation`
+# An absolute path, as it is or behind `NAME=`, `ENGINE:`, a quote or `file://`; not an address.
+PLACE = re.compile(r"((?:[^/\s]*[=:'\"])?(?://(?=/))?)(/(?!/).*)", re.DOTALL)
 DIGITS = 8  # of a hash in a message
 # Collections with the same ids, passages and queries, but other texts.
 TITLED = frozenset({"msmarco-passage-official", "msmarco-passage-titled"})
@@ -107,17 +112,32 @@ def short_path(name: Any) -> str:
 def public(value: Any) -> Any:
     """Metadata without the folders that a computer has: paths are cut to their last two parts."""
     if isinstance(value, Mapping):
-        return {str(key): public(one) for key, one in value.items()}
+        return {
+            str(key): public_command(one) if key == COMMAND else public(one)
+            for key, one in value.items()
+        }
     if isinstance(value, list | tuple):
         return [public(one) for one in value]
-    if isinstance(value, str):
-        return " ".join(_public_word(word) for word in value.split(" "))
-    return value
+    if not isinstance(value, str):
+        return value
+    words = [value] if PLACE.fullmatch(value) else value.split(" ")
+    return " ".join(map(_public_word, words))
+
+
+def public_command(command: Any) -> Any:
+    """A command line without the folders that a computer has, as `public`."""
+    if not isinstance(command, str):
+        return public(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:  # of another shell, or cut
+        return public(command)
+    return shlex.join(map(_public_word, words))
 
 
 def _public_word(word: str) -> str:
-    start, equals, last = word.rpartition("=")
-    return f"{start}{equals}{short_path(last.strip(chr(39)))}" if "/" in last else word
+    found = PLACE.fullmatch(word)
+    return f"{found[1]}{short_path(found[2])}" if found else word
 
 
 def index_collection(manifest: IndexManifest, passages: int | None) -> CollectionRecord:

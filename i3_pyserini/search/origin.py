@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.encode.scan import Shard, hash_of
+from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.environment import without_login
 from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest, read_manifest
-from i3_pyserini.formats.metadata_files import hash_of_file
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.records import MANIFEST, write_record
 from i3_pyserini.formats.run_metadata import CollectionRecord, InputRecord, Origin
@@ -66,7 +66,7 @@ def index_record(path: Path, manifest: IndexManifest, given: Mapping[str, int]) 
     parameters = {**(built.parameters or {}), **given}
     return {
         "path": str(path),
-        f"{file.name} sha256": hash_of_file(file),
+        f"{file.name} sha256": file_hash(file),
         "type": built.type or "flat",
         **({"factory": built.factory} if built.factory else {}),
         **({"parameters": parameters} if parameters else {}),
@@ -154,7 +154,7 @@ def input_of(run: Run) -> InputRecord:
     known = run.metadata.run if run.metadata else None
     sha256 = known.sha256 if known else None
     if sha256 is None and run.path is not None and run.path.is_file():  # not a pipe
-        sha256 = hash_of_file(run.path)
+        sha256 = file_hash(run.path)
     return InputRecord(file=str(run.path or run.name), sha256=sha256, metadata=run.metadata)
 
 

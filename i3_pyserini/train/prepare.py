@@ -14,6 +14,7 @@ from i3_pyserini.data.candidates import (
     TeacherFile,
 )
 from i3_pyserini.data.known import KnownPassages, blocks
+from i3_pyserini.data.leakage import leak_note
 from i3_pyserini.data.queries import read_judged_queries
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.qrels import examples
@@ -139,13 +140,16 @@ def load_data(recipe: Recipe, reconstructs: bool, check: bool = True) -> Trainin
         mixture = Mixture(read_sources(data.sources, source.ids()), data.weights, samples.seed)
     if not check:
         return TrainingData(samples, 0, mixture)
-    short = check_candidates(source, sampler, store)
+    short, queries = check_candidates(source, sampler, store)
     if left_out := source.left_out():
         lacks = "line in data.negatives" if data.negatives else "positive in data.qrels"
         note(
             f"{data.queries}: {len(left_out):,} queries do not train, because they have no {lacks} "
             f"({examples(left_out)})"
         )
+    if (validation := recipe.validation) is not None:
+        for line in leak_note(queries, validation.topics, "validation"):
+            note(line)
     return TrainingData(samples, short, mixture)
 
 
@@ -163,28 +167,31 @@ def candidate_source(data: DataRecipe) -> CandidateSource:
     return NegativesFile(data.negatives, queries, positives)
 
 
-def check_candidates(source: CandidateSource, sampler: GroupSampler, store: TextStore) -> int:
-    """Reads all candidates once; memory is 8 bytes for each passage of the collection.
+def check_candidates(
+    source: CandidateSource, sampler: GroupSampler, store: TextStore
+) -> tuple[int, dict[str, str]]:
+    """Reads all candidates once; memory is 8 bytes for each passage, and the queries.
 
     Returns:
-        Number of queries with fewer usable negatives than a group has.
+        Number of queries with fewer usable negatives than a group has, and texts by place.
 
     Raises:
         I3Error: a line is not as it should be, or a passage is not in the collection.
     """
     known = KnownPassages(store)
-    short = 0
+    short, texts = 0, {}
     progress = tqdm(total=len(source), desc="check training queries", unit=" queries", delay=2)
     for queries in blocks(source, BLOCK):
         known.check(queries)
         for one in queries:
+            texts[one.place] = one.query
             lowest = min(one.positive_scores) if one.positive_scores else None
             eligible = sampler.eligible(one, lowest)
             sampler.refuse_short(eligible, one.negatives)
             short += len(eligible.negatives) < sampler.count
         progress.update(len(queries))
     progress.close()
-    return short
+    return short, texts
 
 
 def _check_settings(settings: dict[str, object]) -> None:

@@ -143,8 +143,7 @@ def test_only_training_queries_leak_nothing(folder: Path) -> None:
 
 
 def test_a_note_for_who_trains(folder: Path) -> None:
-    (line,) = leak_note(folder / "topics.train.tsv", folder / "topics.test.tsv")
-    assert "1 of 6" in line and "data drop-leaks" in line
-    assert leak_note(folder / "topics.test.tsv", folder / "topics.train.tsv")
-    (folder / "topics.train.tsv").write_text("t2\twho built the seven bridges\n")
-    assert not leak_note(folder / "topics.train.tsv", folder / "topics.test.tsv")
+    (line,) = leak_note(TOPICS["train"], folder / "topics.test.tsv", "validation")
+    assert "1 of 6 validation" in line and "data drop-leaks" in line
+    assert leak_note(TOPICS["test"], folder / "topics.train.tsv")
+    assert not leak_note({"t2": TOPICS["train"]["t2"]}, folder / "topics.test.tsv")

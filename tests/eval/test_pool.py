@@ -105,6 +105,48 @@ def test_qrels_of_a_filled_table(
     assert "3 of 6 rows have no level" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("column", "changed"),
+    [("query_id", "100000"), ("doc_id", "7"), ("doc_id", "b"), ("check", "c00000000")],
+)
+def test_ids_that_were_changed(folder: Path, column: str, changed: str) -> None:
+    judged = fill(folder, lambda row: "1" if row["doc_id"] == "a" else "")
+    assert pool_qrels(judged, output=folder / "qrels.txt")
+    rows = list(csv.DictReader(judged.open(encoding="utf-8-sig", newline="")))
+    next(row for row in rows if row["doc_id"] == "a")[column] = changed
+    with judged.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(I3Error, match=r"judged.csv, line \d+: .*not the ids"):
+        pool_qrels(judged, output=folder / "new.txt")
+    for row in rows:  # rows without a mark are as somebody wrote them
+        row["check"] = ""
+    with judged.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert pool_qrels(judged, output=folder / "new.txt")
+
+
+@pytest.mark.parametrize(
+    ("docid", "changes"),
+    [
+        *(("007", True), ("1e5", True), ("1234567890123456789", True), ("1-2", True)),
+        *(("3/4/2020", True), ("-x", True), ("1.50", True), ("TRUE", True), ("0", False)),
+        *(("7187158", False), ("MED-10", False), ("1234-1234", False), ("d1e5", False)),
+    ],
+)
+def test_ids_that_spreadsheets_change(
+    folder: Path, docid: str, changes: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.run").write_text(f"q1 Q0 {docid} 1 1 t\n")
+    with (folder / "corpus.jsonl").open("a") as file:
+        file.write(json.dumps({"id": docid, "text": "x"}) + "\n")
+    pooled(folder)
+    assert (f"{docid!r} (1 of this table)" in capsys.readouterr().err) == changes
+
+
 def test_judged_pairs_are_left_out_and_kept(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,9 @@ import pytest
 from i3_pyserini.encode import encode_corpus
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval import diff_runs, evaluate
+from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.corpus_options import CorpusOptions
-from i3_pyserini.formats.metadata_files import as_yaml, beside, hash_of_file
+from i3_pyserini.formats.metadata_files import as_yaml, beside
 from i3_pyserini.formats.run_facts import public
 from i3_pyserini.formats.run_metadata import RunMetadata
 from i3_pyserini.formats.runs import read_run
@@ -54,7 +55,7 @@ def changed(run: Path, **collection: object) -> Path:
 
 def test_every_writer(place: Path, runs: Path) -> None:
     dense, bm25, fused = (of(runs / f"{name}.txt") for name in ("dense", "bm25", "fused"))
-    corpus = hash_of_file(place / "corpus.jsonl")
+    corpus = file_hash(place / "corpus.jsonl")
     for one in (dense, bm25, fused):
         searched = one.collection
         assert (searched.sha256, searched.passages, searched.queries) == (corpus, PASSAGES, QUERIES)
@@ -67,7 +68,7 @@ def test_every_writer(place: Path, runs: Path) -> None:
     manifest = json.loads((place / "index" / "manifest.json").read_text())
     assert stage["model"]["fingerprint"] == manifest["model"]["fingerprint"]
     assert stage["hits"] == 20 and stage["index"]["type"] == "flat"
-    assert stage["index"]["manifest.json sha256"] == hash_of_file(place / "index" / "manifest.json")
+    assert stage["index"]["manifest.json sha256"] == file_hash(place / "index" / "manifest.json")
     (stage,) = bm25.stages
     assert (stage["method"], stage["k1"], stage["b"]) == ("BM25", 0.9, 0.5)
     first, second, last = fused.stages
@@ -76,7 +77,7 @@ def test_every_writer(place: Path, runs: Path) -> None:
     assert fused.inputs is not None
     assert [one.metadata for one in fused.inputs] == [bm25, dense]
     assert [one.sha256 for one in fused.inputs] == [
-        hash_of_file(runs / name) for name in ("bm25.txt", "dense.txt")
+        file_hash(runs / name) for name in ("bm25.txt", "dense.txt")
     ]
 
 
@@ -132,7 +133,7 @@ def test_eval_shows_it(runs: Path, run_module: Run) -> None:
     assert f"topics: topics.tsv ({QUERIES} queries)" in done.stdout
     assert "bm25.txt: BM25, k1 0.9, b 0.5" in done.stdout and "dense.txt: " in done.stdout
     full = run_module("i3_pyserini", "eval", *given, "--provenance", check=True).stdout
-    assert hash_of_file(runs / "bm25.txt") in full and "  schema-version: 0.1" in full
+    assert file_hash(runs / "bm25.txt") in full and "  schema-version: 0.1" in full
     found = json.loads(run_module("i3_pyserini", "eval", *given, "--json", check=True).stdout)
     assert found["provenance"]["bm25.txt"]["method"]["retrieval"][0]["b"] == 0.5
     for style in ("--markdown", "--latex"):
@@ -178,7 +179,7 @@ def test_fields_of_the_same_corpus(place: Path, runs: Path) -> None:
     words = {"engine": "sqlite", "corpus_options": CorpusOptions(title_field="text")}
     other = runs / "other.txt"
     search_bm25(place / "corpus.jsonl", place / "topics.tsv", output=other, **words)  # type: ignore[arg-type]
-    assert of(other).collection.sha256 == hash_of_file(place / "corpus.jsonl")
+    assert of(other).collection.sha256 == file_hash(place / "corpus.jsonl")
     assert "searched" not in " ".join(
         evaluate(runs / "qrels.txt", [other, runs / "bm25.txt"]).notes
     )
@@ -266,11 +267,25 @@ def test_a_report_carries_it(runs: Path) -> None:
     found = json.loads(rest.partition("</script>")[0])
     first, _ = found.values()
     assert first["method"]["retrieval"][0]["note"] == "</script><b>&"
-    assert first["run"]["sha256"] == hash_of_file(run)
+    assert first["run"]["sha256"] == file_hash(run)
     assert f"({PASSAGES} passages)" in page and "BM25, k1 0.9, b 0.5" in page
     assert str(runs) not in page
 
 
-def test_private_folders() -> None:
-    found = public({"cmd": "x /home/me/a/b.txt --out=/home/me/c/d", "path": "/home/me/e", "n": 1})
-    assert found == {"cmd": "x a/b.txt --out=c/d", "path": "me/e", "n": 1}
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"cmd": "x /home/me/a/b.txt --out=/home/me/c/d"}, {"cmd": "x a/b.txt --out=c/d"}),
+        ({"cmd": "x '/home/My Name/a b/c.txt' y"}, {"cmd": "x 'a b/c.txt' y"}),
+        ({"cmd": "x '--out=/home/My Name/b/c d'"}, {"cmd": "x '--out=b/c d'"}),
+        ({"cmd": "x '/home/me/a/b' w=/home/me/a/b \"open"}, {"cmd": "x 'a/b' w=a/b \"open"}),
+        ({"cmd": "x web=/home/me=you/b/c"}, {"cmd": "x web=b/c"}),
+        ({"cmd": ["x", "/home/me/b"]}, {"cmd": ["x", "me/b"]}),
+        ({"source": "/home/My Name/a/b c.jsonl", "n": 1}, {"source": "a/b c.jsonl", "n": 1}),
+        (["milvus:/home/me/a/b.db", "file:///home/me/a/b"], ["milvus:a/b.db", "file://a/b"]),
+        ("see /home/me/a/b and c/d/e", "see a/b and c/d/e"),
+        ("http://host:1/a/b/c or a/b/c", "http://host:1/a/b/c or a/b/c"),
+    ],
+)
+def test_private_folders(given: Any, shown: Any) -> None:
+    assert public(given) == shown

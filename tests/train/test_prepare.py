@@ -130,6 +130,20 @@ def test_sources(make_recipe: MakeRecipe, task: Path) -> None:
         candidate_source(make_recipe("data.min_relevance=2").data)
 
 
+def test_validation_with_training_queries(
+    make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (task / "dev.tsv").write_text("d1\tHot, cold!\nd2\tsomething else\n")
+    dev = f"validation.topics={task / 'dev.tsv'}"
+    for flags, place in (((), "negatives.tsv, line 7"), (teacher_flags(task), "teacher.jsonl")):
+        load_data(make_recipe(dev, *flags), True)
+        said = capsys.readouterr().err
+        assert "dev.tsv: 1 of 2 validation queries" in said and place in said
+    load_data(make_recipe(dev), True, check=False)
+    load_data(make_recipe("validation=null"), True)
+    assert "validation queries" not in capsys.readouterr().err
+
+
 def test_seed_of_the_data(make_recipe: MakeRecipe) -> None:
     assert load_data(make_recipe("training.seed=7"), True).samples.seed == 7
     both = make_recipe("training.seed=7", "training.data_seed=0")
@@ -260,7 +274,7 @@ def test_queries_that_do_not_train_are_counted_and_named(
 ) -> None:
     append(task / "queries.tsv", "u1\ta query\nu2\tanother")
     append(task / "qrels.txt", "gone 0 p1 1")
-    load_data(make_recipe(flag), True)
+    load_data(make_recipe(flag, "validation=null"), True)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert "1 of 22 judged" in said[0] and "(gone)" in said[0]

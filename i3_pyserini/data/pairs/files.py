@@ -57,6 +57,12 @@ class PairSource:
                 yield from _rows_of(file, self.table)
 
     @property
+    def has_splits(self) -> bool:
+        """Whether it has several splits, of which one is read."""
+        path = Path(self.origin)
+        return self.origin.startswith(HUB) or (path / SAVED_SPLITS).is_file() or is_layout(path)
+
+    @property
     def language(self) -> str | None:
         """The language that a folder in our layout declares; None otherwise."""
         path = Path(self.origin)

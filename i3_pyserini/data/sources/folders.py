@@ -10,7 +10,7 @@ from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_files import COMPRESSED, bare_name
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.folder_manifest import declared_language
+from i3_pyserini.formats.folder_manifest import declared_language, named_collection
 from i3_pyserini.formats.made import Made, made_among
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, kept_fields
@@ -34,7 +34,8 @@ class LayoutFolder(Source):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.name, self.origin = folder, folder.resolve().name, str(folder)
+        self.folder, self.origin = folder, str(folder)
+        self.name = named_collection(folder) or folder.resolve().name
         if not (folder / "corpus").is_dir():
             raise I3Error(f"{folder}: no folder 'corpus' in this folder")
         self.keep = kept_fields(folder)

@@ -5,7 +5,7 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import open_bytes
-from i3_pyserini.formats.run_facts import in_words, public
+from i3_pyserini.formats.run_facts import COMMAND, in_words, public_command
 from i3_pyserini.formats.run_metadata import RunMetadata
 
 TREC_COLUMNS = 6
@@ -33,9 +33,9 @@ def recorded_facts(
         return facts
     facts["made by"] = in_words(metadata)
     executable: Any = (metadata.implementation or {}).get("executable")
-    command = executable.get("cmd") if isinstance(executable, dict) else None
+    command = executable.get(COMMAND) if isinstance(executable, dict) else None
     if command and not commands:
-        facts["commands"] = str(public(command))
+        facts["commands"] = str(public_command(command))
     return facts
 
 

@@ -81,7 +81,27 @@ def test_our_own_layout_comes_through_unchanged(tmp_path: Path) -> None:
     write_collection(LayoutFolder(tmp_path / "ours"), tmp_path / "again")
     for name in ("corpus/corpus.jsonl", "topics.train.tsv", "qrels.test.txt"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes()
-    assert collection_name(tmp_path / "again" / "corpus") == "ours"
+    assert collection_name(tmp_path / "again" / "corpus") == "beir"  # as the manifest has it
+
+
+@pytest.mark.parametrize("given", ["ours", "ours/corpus/corpus.jsonl"])
+def test_a_collection_is_not_imported_onto_itself(tmp_path: Path, given: str) -> None:
+    ours = tmp_path / "ours"
+    write_collection(BeirFolder(write_beir(tmp_path / "beir")), ours)
+    before = sorted(ours.rglob("*"))
+    with pytest.raises(I3Error, match="is in the output"):
+        import_collection(tmp_path / given, output=ours, overwrite=True)
+    with pytest.raises(I3Error, match=r"topics\.test\.tsv: is in the output"):
+        import_collection(
+            tmp_path / "beir" / "corpus.jsonl",
+            output=ours,
+            topics={"test": ours / "topics.test.tsv"},
+            overwrite=True,
+        )
+    assert sorted(ours.rglob("*")) == before
+    ours.rename(tmp_path / "moved")
+    import_collection(tmp_path / "moved", output=tmp_path / "copy")
+    assert collection_name(tmp_path / "copy" / "corpus") == "beir"
 
 
 class FakeIrDataset:

@@ -119,6 +119,9 @@ def test_a_corpus_with_ids_that_negatives_cannot_hold(tmp_path: Path) -> None:
 
 
 def test_options_without_an_effect_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"query": "a", "positive": "b"}\n')
+    with pytest.raises(I3Error, match=r"rows\.jsonl has no splits"):
+        import_pairs([tmp_path / "rows.jsonl"], output=tmp_path / "split", split="train")
     (tmp_path / "rows.jsonl").write_text(
         '{"query": "x", "positive": "y", "negative": "z", "scores": [0.9, 0.1]}'
     )
