@@ -119,6 +119,7 @@ class Skips:
             "failed": self._outcomes["failed"],
             "skipped": dict(sorted(Counter(self._skipped.values()).items())),
         }
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
