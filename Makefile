@@ -16,9 +16,12 @@ EXAMPLES ?= 5000
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
 ALL = .[demo,java,datasets,train,score,openvino,ray,engine,serve,report,test,lint]
+COMMA := ,
+# What the tests need of the extras.
+LOWEST = datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 lint types screenshots bench soak clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -44,6 +47,18 @@ record-tests: $(VENV)/.installed
 # included, because there is no other torch for it on PyPI).
 test-pyserini2:
 	$(MAKE) record-tests VENV=.venv-pyserini2 PYTHON=$(PYTHON2)
+
+# The quick tests with the lowest versions that pyproject.toml allows, in an environment of their own
+# with Python 3.11; torch excepted, which is 2.13.0.
+test-lowest: .venv-lowest/.installed
+	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+# Writes those versions again, after a change of pyproject.toml.
+lowest: .venv-lowest/.created
+	.venv-lowest/bin/uv pip compile --quiet --config-file .ci/lowest.toml --resolution lowest-direct \
+		--python .venv-lowest/bin/python --no-annotate --custom-compile-command "make lowest" \
+		pyproject.toml $(addprefix --extra ,$(subst $(COMMA), ,$(LOWEST))) \
+		--upgrade --output-file constraints-lowest.txt
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -83,5 +98,15 @@ $(VENV)/.installed: $(VENV)/.demo
 	$(INSTALL) '$(ALL)'
 	touch $@
 
+.venv-lowest/.created:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	touch $@
+
+.venv-lowest/.installed: .venv-lowest/.created constraints-lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
+		torch==2.13.0 --editable '.[$(LOWEST)]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) .venv-lowest demo-output
