@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.settings import in_words
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
-from i3_pyserini.stock.java import FIX, MODULE, OLDEST, find_java, java_environment
+from i3_pyserini.stock.java import MODULE, NEEDED, find_java, java_advice, java_environment
 
 OPENAI_REFUSES_EMPTY_KEY = (2, 33)
 
@@ -72,12 +73,13 @@ def check_java() -> Finding:
     """A runtime that stock Pyserini can start."""
     java, seen = find_java()
     if java is None:
-        found = ", ".join(f"Java {other.version} in {other.home}" for other in seen) or "none"
-        return Finding("java", f"none of version {OLDEST}+ with {MODULE} (found: {found})", FIX)
+        found = ", ".join(map(str, seen)) or "none"
+        return Finding("java", f"no {NEEDED} (found: {found})", java_advice())
     state = f"{java.version} with {MODULE} ({java.source})"
-    if java.source in ("JAVA_HOME", "java on the path"):
+    if not java_environment():
         return Finding("java", state)
-    return Finding("java", state, f"stock commands need: export JAVA_HOME={java.home}")
+    setting = "set" if platform.system() == "Windows" else "export"
+    return Finding("java", state, f"stock commands need: {setting} JAVA_HOME={java.home}")
 
 
 def check_openai() -> Finding:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,54 +9,9 @@ from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
-from i3_pyserini.stock import java
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
 from tests.model.odd_tokenizers import KINDS, make_odd_model
 from tests.model.st_models import st_model
-
-
-def fake_java(home: Path, version: str, modules: str) -> Path:
-    """A `java` that says of itself what it is told to."""
-    program = home / "bin" / "java"
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        f"#!/bin/sh\ncase $1 in -version) echo 'openjdk version \"{version}\" 2026' >&2;;\n"
-        f"*) echo '{modules}';; esac\n"
-    )
-    program.chmod(0o755)
-    return home
-
-
-@pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets these runtimes be the only candidates."""
-
-    def only(*candidates: tuple[str, Path]) -> None:
-        monkeypatch.setattr(java, "_candidates", lambda: iter(candidates))
-
-    return only
-
-
-def test_java_has_to_be_new_and_have_the_module(tmp_path: Path, only: Callable[..., None]) -> None:
-    old = fake_java(tmp_path / "old", "17.0.1", java.MODULE)
-    older = fake_java(tmp_path / "older", "1.8.0_1", java.MODULE)
-    bare = fake_java(tmp_path / "bare", "25", "java.base")
-    good = fake_java(tmp_path / "good", "21.0.4", f"java.base {java.MODULE}")
-    only(("JAVA_HOME", old), ("a", older), ("b", bare), ("c", tmp_path / "none"))
-    found, seen = java.find_java()
-    assert found is None
-    assert [other.version for other in seen] == [17, 8, 25, None]
-    assert java.java_environment() == {}
-    finding = doctor.check_java()
-    assert "Java 17" in finding.state
-    assert finding.fix is not None
-    assert "pip install 'i3-pyserini[java]'" in finding.fix
-    only(("JAVA_HOME", old), ("arcadedb-embedded", good))
-    assert java.java_environment() == {"JAVA_HOME": str(good)}
-    assert f"export JAVA_HOME={good}" in str(doctor.check_java().fix)
-    only(("JAVA_HOME", good))
-    assert java.java_environment() == {}
-    assert doctor.check_java().fix is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.processes import python, run_or_fail
-from i3_pyserini.stock.java import FIX, MODULE, Java, find_java, java_environment
+from i3_pyserini.stock.java import MODULE, NEEDED, Java, find_java, java_advice, java_environment
 
 JARS = Path("resources") / "jars"
 INDEXED = re.compile(r"\bindexed:\s+([\d,]+)")
@@ -106,7 +106,7 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
 def _java() -> Java:
     java, _ = find_java()
     if java is None:
-        raise I3Error(f"Pyserini's Lucene needs Java: {FIX}")
+        raise I3Error(f"Pyserini's Lucene needs {NEEDED}: {java_advice()}")
     return java
 
 

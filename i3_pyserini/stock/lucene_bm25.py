@@ -22,7 +22,7 @@ from typing import IO, Any
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.languages import ENGLISH, NONE, PRETOKENIZED, language_name
-from i3_pyserini.stock.java import FIX, find_java, set_java
+from i3_pyserini.stock.java import NEEDED, find_java, java_advice, set_java
 
 K1, B = 0.9, 0.4  # Pyserini's
 SEARCHER = "io.anserini.search.SimpleSearcher"
@@ -35,7 +35,7 @@ def why_no_lucene() -> str | None:
     """Why Pyserini's Lucene cannot be searched here; None if it can."""
     if find_spec("pyserini") is None:
         return "Lucene needs Pyserini: pip install pyserini"
-    return None if find_java()[0] else f"Pyserini's Lucene needs Java: {FIX}"
+    return None if find_java()[0] else f"Pyserini's Lucene needs {NEEDED}: {java_advice()}"
 
 
 def analyzer_options(language: str) -> tuple[str, ...]:
