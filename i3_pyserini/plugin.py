@@ -1,7 +1,8 @@
 """`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands with I³ encoders.
 
 Registers our encoders as "i3" in Pyserini, so that its commands accept `--encoder-class i3`.
-Compares the index with the query encoder before Java starts.
+Compares the index with the query encoder before Java starts. Finds Java, and runs Pyserini 2 where
+there is no network.
 """
 
 import argparse
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
     from i3_pyserini.formats.index import EncoderRecord
 
 SEARCH = "pyserini.search.faiss"
-COMMANDS = ("pyserini.encode", SEARCH)
+WITH_ENCODERS = ("pyserini.encode", SEARCH)
+AS_THEY_ARE = (
+    "pyserini.encode.query",
+    "pyserini.search.lucene",
+    "pyserini.index.lucene",
+    "pyserini.eval.trec_eval",
+    "pyserini.server.rest",
+)
+COMMANDS = (*WITH_ENCODERS, *AS_THEY_ARE)
 NAME = "i3"
-USAGE = f"""usage: python -m i3_pyserini.plugin {{{",".join(COMMANDS)}}} …
+USAGE = f"""usage: python -m i3_pyserini.plugin MODULE …
 
-Runs the stock Pyserini command with the given arguments; --encoder-class i3 accepts an
-I³ model directory."""
+Runs the stock Pyserini command with the given arguments, and Pyserini 2 without a network, too.
+In {" and ".join(WITH_ENCODERS)}, --encoder-class i3 accepts an I³ model directory.
+Others: {", ".join(AS_THEY_ARE)}"""
 
 
 def main() -> None:
@@ -35,6 +45,11 @@ def main() -> None:
     if command not in COMMANDS:
         raise I3Error(f"{command!r} is not one of the commands {', '.join(COMMANDS)}")
     set_threads()
+    if command in AS_THEY_ARE:
+        from i3_pyserini.stock.offline import run_stock
+
+        run_stock(command, arguments)
+        return
     if command == SEARCH:
         check_search(arguments)
     from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder

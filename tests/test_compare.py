@@ -52,9 +52,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         assert not done.code, done.err
 
     def start(words: list[str], *_: object, **__: object) -> str:
-        assert words[:3] == [sys.executable, "-m", STOCK]
-        commands.append(words[2:])
-        attempted("i3_pyserini.search", words[3:])  # accepts its command line
+        assert words[:4] == [sys.executable, "-m", "i3_pyserini.stock.offline", STOCK]
+        commands.append(words[3:])
+        attempted("i3_pyserini.search", words[4:])  # accepts its command line
         return ""
 
     class Here(Worker):

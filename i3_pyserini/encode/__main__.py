@@ -13,10 +13,13 @@ from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.flags import add_flags, options_of
 from i3_pyserini.errors import I3Error, at_least_1, run_command
 from i3_pyserini.formats.corpus_options import add_table_options, table_of
+from i3_pyserini.stock.options import ENCODE as REFUSED
+from i3_pyserini.stock.options import DropInParser
 from i3_pyserini.threads import set_threads
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.runner import Encoding
+    from i3_pyserini.encode.spec import EncoderSpec
 
 MOVED = ("merge", "import", "verify")  # now commands of i3-pyserini
 SECTIONS = ("input", "output", "encoder")
@@ -24,6 +27,7 @@ SECTIONS = ("input", "output", "encoder")
 SWITCHES = {
     *("--to-faiss", "--to-npy", "--overwrite", "--fp16", "--estimate"),
     *("--l2-norm", "--no-l2-norm", "--add-sep", "--no-header"),
+    *("--multimodal", "--use-openai", "--explicit-truncate"),
 }
 USAGE = """python -m i3_pyserini.encode
   input   --corpus PATH [--fields F …] [--docid-field F] [--delimiter D]
@@ -85,9 +89,10 @@ def split_sections(argv: Sequence[str]) -> dict[str, list[str]]:
     return sections
 
 
-def _parsers() -> dict[str, argparse.ArgumentParser]:
-    parsers = {
-        name: argparse.ArgumentParser(prog=f"python -m i3_pyserini.encode {name}", usage=USAGE)
+def make_parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each section."""
+    parsers: dict[str, argparse.ArgumentParser] = {
+        name: DropInParser(REFUSED, prog=f"python -m i3_pyserini.encode {name}", usage=USAGE)
         for name in SECTIONS
     }
     given = parsers["input"]
@@ -121,7 +126,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     encoder.add_argument("--threads", type=int)
     encoder.add_argument("--estimate", action="store_true")
     add_flags(encoder)
-    encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # required by Pyserini
+    encoder.add_argument("--dimension", type=int, help=argparse.SUPPRESS)  # Pyserini needs it
     return parsers
 
 
@@ -131,7 +136,7 @@ def main() -> None:
     if not words or set(words) & {"-h", "--help"}:
         print(f"usage: {USAGE}\n\n{HELP}")
         return
-    parsers = _parsers()
+    parsers = make_parsers()
     sections = split_sections(words)
     given, output, encoder = (parsers[name].parse_args(sections[name]) for name in SECTIONS)
     at_least_1(threads=encoder.threads)
@@ -146,6 +151,7 @@ def main() -> None:
     table = table_of(given)
     corpus = Corpus(given.corpus, tuple(given.fields), given.docid_field, delimiter, table=table)
     spec = spec_of(encoder.encoder, options, encoder.dtype or "fp32", encoder.backend)
+    _check_dimension(encoder.dimension, spec)
     how = _encoding(given, output, encoder, spec.kind)
     target = IndexOutput(output.embeddings, output.kind or "jsonl", output.overwrite)
     if encoder.estimate:
@@ -156,6 +162,14 @@ def main() -> None:
     from i3_pyserini.encode.corpus import encode_and_say
 
     print(encode_and_say(corpus, spec, target, how, output.embeddings))
+
+
+def _check_dimension(dimension: int | None, spec: "EncoderSpec") -> None:
+    """Refuses a dimension that the model does not have."""
+    if dimension is not None and dimension != (own := spec.describe().dimension):
+        raise I3Error(
+            f"--dimension {dimension}: vectors of {spec.name} have {own} components; omit it"
+        )
 
 
 def _encoding(

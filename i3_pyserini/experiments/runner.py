@@ -12,6 +12,7 @@ from typing import TextIO
 from i3_pyserini.errors import I3Error
 from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
 from i3_pyserini.processes import Worker, run_or_fail
+from i3_pyserini.stock import offline
 from i3_pyserini.stock.java import java_environment
 
 STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
@@ -140,9 +141,12 @@ class _Runner:
             if code := self._worker.run(command.words[len(own) :]):
                 raise I3Error(f"{failed} (exit code {code}); {advice}")
         else:
+            variables = {}
+            if any(word.startswith("pyserini.") for word in arguments):
+                variables = java_environment()
+                if arguments[0] == "-m":
+                    arguments.insert(1, offline.MODULE)  # which runs the same
             words = [*PROGRAMS.get(program, [program]), *arguments]
-            is_stock = any(word.startswith("pyserini.") for word in arguments)
-            variables = java_environment() if is_stock else {}
             run_or_fail(words, failed, advice, variables, stdout=self._stdout, stderr=self._stderr)
         if command.writes is not None and command.makes is not None:
             command.writes.replace(command.makes)

@@ -7,11 +7,16 @@ from typing import Any
 
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import I3Error, at_least_1, run_command
+from i3_pyserini.model.settings import POOLINGS
 from i3_pyserini.search.options import Feedback, MaxPassage, SearchParameters
 from i3_pyserini.search.topics import search_topics
+from i3_pyserini.stock.options import SEARCH as REFUSED
+from i3_pyserini.stock.options import DropInParser
 from i3_pyserini.threads import set_threads
 
 HITS = 1000
+# Pyserini's options of which only the default is supported.
+ONLY = {"--faiss-device": "cpu", "--searcher": "simple", "--topics-format": "default"}
 GROUPS: dict[str, Any] = {
     "queries": QueryOptions,
     "parameters": SearchParameters,
@@ -19,8 +24,10 @@ GROUPS: dict[str, Any] = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = DropInParser(
+        REFUSED,
         prog="python -m i3_pyserini.search",
         description="Search an index like pyserini.search.faiss, without Java or torch.",
         epilog="`i3-pyserini search` is the same, with --model instead of --encoder.",
@@ -41,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument_group("approximate indexes (default: as stored in the index)")
     )
     _add_results(parser.add_argument_group("results"))
+    for option, value in ONLY.items():
+        parser.add_argument(option, choices=(value,), dest="only", help=argparse.SUPPRESS)
     feedback = parser.add_argument_group("pseudo-relevance feedback")
     feedback.add_argument("--prf-depth", type=int, default=0, metavar="N")
     feedback.add_argument("--prf-method", choices=("avg", "rocchio"), default="avg")
@@ -64,7 +73,7 @@ def _add_queries(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--encoder-class", choices=("i3", "auto"))
     group.add_argument("--encoded-queries", type=Path, help="output folder of encode-topics")
     group.add_argument("--device", help="such as cuda:0 (default: the CPU)")
-    group.add_argument("--pooling", help="cls, mean, max, … (default: as for the passages)")
+    group.add_argument("--pooling", choices=POOLINGS, help="default: as for the passages")
     group.add_argument("--l2-norm", action=argparse.BooleanOptionalAction)
     group.add_argument("--query-prefix", help="text before every query")
 
@@ -88,7 +97,8 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 def main() -> None:
     """Parses the command line, searches, and prints what was written."""
-    args = vars(_parser().parse_args())
+    args = vars(make_parser().parse_args())
+    del args["only"]
     set_threads(args["threads"])
     index, engine = args.pop("index"), args.pop("engine")
     if (index is None) == (engine is None):

@@ -16,6 +16,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.processes import python, run_or_fail
+from i3_pyserini.stock import offline
 from i3_pyserini.stock.java import MODULE, NEEDED, Java, find_java, java_advice, java_environment
 
 JARS = Path("resources") / "jars"
@@ -32,7 +33,7 @@ def run_pyserini(module: str, *arguments: str) -> str:
         I3Error: there is no suitable Java, or it failed.
     """
     _java()
-    return _run(python(module, *arguments), f"python -m {module}")
+    return _run(python(offline.MODULE, module, *arguments), f"python -m {module}")
 
 
 def run_anserini(main: str, *arguments: str) -> str:

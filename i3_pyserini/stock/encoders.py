@@ -5,13 +5,12 @@ Pyserini 1.6 and 2.4 look for names anywhere in the path (`pyserini/encode/__mai
 """
 
 import argparse
-import runpy
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from i3_pyserini.stock.java import set_java
+from i3_pyserini.stock.offline import allow_no_network, run_stock
 
 # These change the vectors even where --encoder-class auto is given.
 ALWAYS = ("clip", "dse")
@@ -58,13 +57,13 @@ def run_with_encoders(
         I3Error: there is no Java that Pyserini can start.
     """
     set_java()
+    allow_no_network()
     from pyserini import encode  # noqa: PLC0415  (starts Java)
 
     _put_first(encode.document_encoder_class_map, name, documents)
     _put_first(encode.query_encoder_class_map, name, queries)
-    sys.argv = [command, *arguments]
     with _accepted(name):
-        runpy.run_module(command, run_name="__main__", alter_sys=True)
+        run_stock(command, arguments)
 
 
 def _put_first(table: dict[str, Any], name: str, encoder_class: type) -> None:
