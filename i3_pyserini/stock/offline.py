@@ -7,12 +7,14 @@ needs the lists.
 
 import io
 import json
+import os
 import runpy
 import sys
 import urllib.request
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 
@@ -71,6 +73,8 @@ def run_stock(module: str, arguments: Sequence[str]) -> None:
         I3Error: there is no Java that Pyserini can start.
     """
     set_java()
+    if home := os.environ.get("JAVA_HOME"):  # trec_eval starts the first `java` on the path
+        os.environ["PATH"] = os.pathsep.join([str(Path(home) / "bin"), os.environ["PATH"]])
     allow_no_network()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -10,10 +10,10 @@ class Finder:
     def find_spec(name: str, *_: object) -> None:
         """Finds nothing itself."""
         if name == "pyserini":
-            sys.meta_path.remove(Finder)  # type: ignore[arg-type]  # a class is a finder, too
+            sys.meta_path.remove(Finder)
             from i3_pyserini.stock.offline import allow_no_network
 
             allow_no_network()
 
 
-sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]  # see above
+sys.meta_path.insert(0, Finder)
