@@ -62,6 +62,7 @@ lowest: .venv-lowest/.created
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --preview --select PLW1514 .  # text is UTF-8 on every system
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 

@@ -141,7 +141,7 @@ def _ratios(pairs: list[tuple[Taken, Taken]], part: str) -> list[float]:
 
 def _write_qrels(path: Path, queries: int) -> Path:
     random = np.random.default_rng(7)
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for query in range(queries):
             for docid in random.integers(0, PASSAGES, 2 if random.random() < SECOND else 1):
                 file.write(f"{1_000_000 + query} 0 {docid} 1\n")
@@ -157,7 +157,7 @@ def _relevant(qrels: Path) -> dict[str, list[str]]:
 
 def _write_run(path: Path, qrels: Path) -> Path:
     random = np.random.default_rng(8)
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for query, relevant in _relevant(qrels).items():
             docids = [str(docid) for docid in random.choice(PASSAGES, HITS, replace=False)]
             for docid in relevant:

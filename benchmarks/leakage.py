@@ -59,7 +59,9 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.leakage", "--corpus", str(args.corpus)]
         for way in known:
             more = ["--way", way, "--queries", str(queries)]
-            done = subprocess.run(command + more, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                command + more, check=True, stdout=subprocess.PIPE, encoding="utf-8"
+            )
             pairs, seconds, memory = json.loads(done.stdout)
             figures += [
                 single(f"{way}, pairs", pairs, "pairs", 0),

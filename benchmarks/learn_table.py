@@ -22,7 +22,10 @@ def print_tables(folder: Path, measures: Sequence[str]) -> None:
         folder: with the runs' `result.json` files.
         measures: columns.
     """
-    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*/*/result.json"))]
+    results = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*/*/result.json"))
+    ]
     places = dict.fromkeys(place for result in results for place in result["scores"])
     for place in places:
         print(f"\n### {place}\n")

@@ -84,7 +84,7 @@ def _run(work: str, side: str, counts: Sequence[int], seconds: float) -> dict[in
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
         env={**kept, name: value} if value else kept,
     )
     found: dict[int, Result] = {}

@@ -62,7 +62,9 @@ def main() -> None:
 
 def _table(folder: Path, counts: Sequence[int], rounds: int) -> list[Figure]:
     texts = [entry.summary for entry in collect_docstrings(["stdlib", "numpy", "pandas"])]
-    (folder / "queries.json").write_text(json.dumps(list(islice(cycle(texts), max(counts)))))
+    (folder / "queries.json").write_text(
+        json.dumps(list(islice(cycle(texts), max(counts)))), encoding="utf-8"
+    )
     routes = [route for route in ROUTES if route != "ONNX Runtime" or _export(folder)]
     cells: dict[tuple[str, int], list[dict[str, float]]] = {}
     for _ in range(rounds):
@@ -89,7 +91,7 @@ def _run(route: str, count: int, folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.query_route", "--folder", str(folder)]
     start = time.perf_counter()
     done = subprocess.run(  # noqa: S603
-        [*command, "--one", route, str(count)], capture_output=True, text=True, check=False
+        [*command, "--one", route, str(count)], capture_output=True, encoding="utf-8", check=False
     )
     wall = time.perf_counter() - start
     if done.returncode:
@@ -99,7 +101,7 @@ def _run(route: str, count: int, folder: Path) -> dict[str, float]:
 
 def _measure(route: str, count: int, folder: Path) -> None:
     """One cell: prints the seconds that encoding took, and compares vectors between routes."""
-    queries = json.loads((folder / "queries.json").read_text())[:count]
+    queries = json.loads((folder / "queries.json").read_text(encoding="utf-8"))[:count]
     encode = _onnx(folder) if route == "ONNX Runtime" else _ours(route)
     start = time.perf_counter()
     vectors = encode(queries)
@@ -193,7 +195,7 @@ def _needs(route: str, folder: Path) -> str:
 
 def _lines() -> int:
     package = Path(__file__).parents[1] / "i3_pyserini"
-    return sum(len((package / name).read_text().splitlines()) for name in SOURCES)
+    return sum(len((package / name).read_text(encoding="utf-8").splitlines()) for name in SOURCES)
 
 
 def _cores() -> int:

@@ -217,7 +217,11 @@ def this_machine() -> Machine:
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        pairs = [line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line]
+        pairs = [
+            line.split(":", 1)
+            for line in cpuinfo.read_text(encoding="utf-8").splitlines()
+            if ":" in line
+        ]
         facts = {key.strip(): value.strip() for key, value in pairs}
         flags = facts.get("flags", "").split()
         known = [name for name in INSTRUCTIONS if name in flags]

@@ -120,7 +120,10 @@ def _pairs(
 
 def _best_batch(place: Path, index: str, topics: Path, hits: int) -> int:
     few = place / "first.tsv"
-    few.write_text("".join(topics.read_text().splitlines(keepends=True)[:300]))
+    few.write_text(
+        "".join(topics.read_text(encoding="utf-8").splitlines(keepends=True)[:300]),
+        encoding="utf-8",
+    )
     taken = {
         batch: _search(
             STOCK,
@@ -149,7 +152,7 @@ def _search(
         command,
         env={**os.environ, **java_environment()},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     wall = time.perf_counter() - start
@@ -163,7 +166,10 @@ def _search(
 def _same(stock: Path, ours: Path) -> float:
     """Share of stock's hits that ours has for the same query."""
     pairs = [
-        {(fields[0], fields[2]) for fields in map(str.split, path.read_text().splitlines())}
+        {
+            (fields[0], fields[2])
+            for fields in map(str.split, path.read_text(encoding="utf-8").splitlines())
+        }
         for path in (stock, ours)
     ]
     return len(pairs[0] & pairs[1]) / len(pairs[0])

@@ -109,8 +109,12 @@ def check_torch() -> Finding:
     """The default device of models."""
     import torch
 
-    if torch.cuda.is_available():
-        return Finding("torch", f"{torch.__version__}, {torch.cuda.get_device_name(0)}")
+    from i3_pyserini.model.devices import first_gpu
+
+    gpu = first_gpu()
+    if gpu is not None:
+        name = "Apple's GPU (mps)" if gpu == "mps" else torch.cuda.get_device_name(0)
+        return Finding("torch", f"{torch.__version__}, {name}")
     return Finding("torch", f"{torch.__version__}, CPU with {torch.get_num_threads()} threads")
 
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from i3_pyserini.system import utf8_output
+
 
 class I3Error(ValueError):
     """A user error. Its message says what is wrong, where, and how to fix it.
@@ -48,6 +50,7 @@ def run_command(main: Callable[[], None]) -> NoReturn:
     Args:
         main: parses `sys.argv`, does the work, prints the result.
     """
+    utf8_output()
     try:
         main()
         sys.stdout.flush()

@@ -19,6 +19,8 @@ from i3_pyserini.errors import I3Error, StoppedError
 
 __all__ = ["DEVNULL", "PIPE", "STDOUT", "Worker", "python", "run", "run_or_fail"]
 NO_MORE: Mapping[str, str] = MappingProxyType({})
+# What Python programs read and write without naming an encoding, such as what we read from them.
+UTF8 = {"PYTHONUTF8": "1"}
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -52,10 +54,10 @@ def run(
     """
     process = subprocess.Popen(  # noqa: S603  (what a plan or our own code says)
         words,
-        env={**os.environ, **variables},
+        env={**os.environ, **UTF8, **variables},
         stdout=stdout,
         stderr=stderr,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     )
     with process, _ending_with_us(process):
@@ -110,6 +112,8 @@ def run_or_fail(
 class Worker:
     """A process that runs commands of ours one after the other, with one import of torch for all.
 
+    Not on Windows, where a process gets no descriptors for its replies.
+
     Args:
         stdout: file descriptor for what the commands print. Default: that of this process.
         stderr: likewise.
@@ -126,14 +130,20 @@ class Worker:
         words = python("i3_pyserini.worker", str(send))
         try:
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
-                words, stdin=PIPE, stdout=stdout, stderr=stderr, text=True, pass_fds=[send]
+                words,
+                env={**os.environ, **UTF8},
+                stdin=PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                encoding="utf-8",
+                pass_fds=[send],
             )
         except OSError as error:
             os.close(receive)
             raise I3Error(f"{words[0]} cannot be run ({error.strerror})") from error
         finally:
             os.close(send)
-        self._replies = os.fdopen(receive)
+        self._replies = os.fdopen(receive, encoding="utf-8")
         self.pid = self._process.pid
 
     def close(self) -> None:

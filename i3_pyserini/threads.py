@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-SELF = Path("/proc/self")
+from i3_pyserini.system import PROC, cpus_by_affinity, lines
+
+SELF = PROC / "self"
 # OpenMP (torch, FAISS), OpenBLAS, MKL, Accelerate, Rayon (tokenizers), Polars.
 NUMBERS = (
     "OMP_NUM_THREADS",
@@ -35,7 +37,7 @@ def usable_cpus(process: Path = SELF) -> int:
         At least 1; a fraction of a CPU is rounded up.
     """
     quotas = [math.ceil(quota) for quota in _quotas(process)]
-    return max(1, min([_by_affinity(), *quotas]))
+    return max(1, min([cpus_by_affinity(), *quotas]))
 
 
 def thread_count(threads: int | None = None) -> int:
@@ -84,12 +86,6 @@ def limit_loaded() -> None:
             library.set_num_threads(cpus)
 
 
-def _by_affinity() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _quotas(process: Path) -> Iterator[float]:
     """The quotas, in CPUs, of the process's cgroups and of all groups that these are in."""
     groups = dict(_groups(process))
@@ -107,7 +103,7 @@ def _quotas(process: Path) -> Iterator[float]:
 
 def _groups(process: Path) -> Iterator[tuple[int, Path]]:
     """The group of the process in each version of cgroups: `0::/PATH`, `1:cpu,cpuacct:/PATH`."""
-    for line in _lines(process / "cgroup"):
+    for line in lines(process / "cgroup"):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
@@ -118,7 +114,7 @@ def _groups(process: Path) -> Iterator[tuple[int, Path]]:
 
 def _mounts(process: Path) -> Iterator[tuple[int, Path, Path]]:
     """Version, root and mount point of hierarchies that can have quotas."""
-    for line in _lines(process / "mountinfo"):
+    for line in lines(process / "mountinfo"):
         mount, _, kind = (part.split() for part in line.partition(" - "))
         if len(mount) < 5 or len(kind) < 3:  # noqa: PLR2004
             continue
@@ -137,12 +133,12 @@ def _unescaped(word: str) -> str:
 
 
 def _quota_2(folder: Path) -> float | None:
-    return _quotient(" ".join(_lines(folder / "cpu.max")).split())
+    return _quotient(" ".join(lines(folder / "cpu.max")).split())
 
 
 def _quota_1(folder: Path) -> float | None:
     files = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-    return _quotient([" ".join(_lines(folder / name)).strip() for name in files])
+    return _quotient([" ".join(lines(folder / name)).strip() for name in files])
 
 
 def _quotient(words: list[str]) -> float | None:
@@ -150,10 +146,3 @@ def _quotient(words: list[str]) -> float | None:
     if len(words) != 2 or not all(word.isdecimal() and int(word) for word in words):  # noqa: PLR2004
         return None
     return int(words[0]) / int(words[1])
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return []

@@ -82,7 +82,7 @@ def served(index: Path, folder: Path | None = None) -> Iterator[str]:
     """The address of `i3-pyserini serve` for an index; `folder` is where the server is started."""
     command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), "--port", "0"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, text=True, cwd=folder) as process:
+    with subprocess.Popen(command, stdout=pipe, encoding="utf-8", cwd=folder) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().split()[0]

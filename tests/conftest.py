@@ -169,7 +169,7 @@ def run_process() -> Run:
         return subprocess.run(
             [sys.executable, "-m", module, *map(str, args)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=check,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )

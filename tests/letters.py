@@ -13,13 +13,13 @@ def write_collection(folder: Path, dev: bool = True) -> Path:
     (folder / "corpus").mkdir(parents=True)
     passages = [{"id": pid(n), "title": "na", "text": text} for n, text in enumerate(LETTERS)]
     text = "".join(json.dumps(passage) + "\n" for passage in passages)
-    (folder / "corpus" / "corpus.jsonl").write_text(text)
+    (folder / "corpus" / "corpus.jsonl").write_text(text, encoding="utf-8")
     rest = [n for n in range(SIZE) if n not in TEST]
     parts = {"test": [*TEST], "train": rest[4:] if dev else rest, "dev": rest[:4] if dev else []}
     for part, numbers in parts.items():
         if numbers:
             topics = "".join(f"q{n}\t{query(n)} {LETTERS[n]}\n" for n in numbers)
-            (folder / f"topics.{part}.tsv").write_text(topics)
+            (folder / f"topics.{part}.tsv").write_text(topics, encoding="utf-8")
             judged = "".join(f"q{n} 0 {pid(n)} 1\n" for n in numbers)
-            (folder / f"qrels.{part}.txt").write_text(judged)
+            (folder / f"qrels.{part}.txt").write_text(judged, encoding="utf-8")
     return folder

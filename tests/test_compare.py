@@ -131,7 +131,7 @@ def test_from_a_collection_to_a_table(
     assert found["systems"]["I³ released"]["training_minutes"] > 0
     for system in SYSTEMS[:4]:
         stored = min((output / "runs").glob(f"{FILES[system]}*test.speed.json"))  # the first seed
-        speed = json.loads(stored.read_text())["queries_per_second"]
+        speed = json.loads(stored.read_text(encoding="utf-8"))["queries_per_second"]
         assert found["systems"][system]["queries_per_second"] == speed > 0
     frame = result.to_pandas()
     assert len(frame) == 4 * len(SYSTEMS)
@@ -195,9 +195,12 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
     result = compare(data, **given, negatives="mined")
     assert ran[0][:2] == ["data", "split"]
     assert not (data / "topics.dev.tsv").exists()
-    parts = [(output / "queries" / f"topics.{part}.tsv").read_text() for part in ("dev", "train")]
+    parts = [
+        (output / "queries" / f"topics.{part}.tsv").read_text(encoding="utf-8")
+        for part in ("dev", "train")
+    ]
     both = sorted(line for text in parts for line in text.splitlines())
-    assert both == sorted((data / "topics.train.tsv").read_text().splitlines())
+    assert both == sorted((data / "topics.train.tsv").read_text(encoding="utf-8").splitlines())
     (training, *_) = [words for words in ran if words[0] == "train"]
     assert f"--data.negatives={output / 'negatives.tsv'}" in training
     assert f"--validation.topics={output / 'queries' / 'topics.dev.tsv'}" in training
@@ -215,7 +218,7 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
         compare(data, **{**given, "steps": 3}, negatives="mined")
     with pytest.raises(I3Error, match="negatives: mined -> None"):
         compare(data, **given)
-    (data / "qrels.test.txt").write_text("q0 0 p1 1\n")
+    (data / "qrels.test.txt").write_text("q0 0 p1 1\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"collections\.letters\.qrels\.test\.txt: "):
         compare(data, **given, negatives="mined")
     assert not ran
@@ -230,7 +233,7 @@ def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             last = 0.5 if rate == best[model] else 0.2
             lines = [{"step": n, "RR@10": value} for n, value in enumerate((0.1, last, 0.15))]
-            (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+            (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     assert study.best_rates() == best
     seeds = study.rest(best).steps["seeds"].commands
     assert [re.findall(r"rate-(\S+?)\.seed-(\d)", one.makes or "") for one in seeds] == [
@@ -311,7 +314,7 @@ def test_negatives_that_no_training_could_read_are_refused_first(tmp_path: Path)
     data = [write_collection(tmp_path / name) for name in ("one", "two")]
     file, other = tmp_path / "n.tsv", tmp_path / "n.jsonl"
     for path in (file, other):
-        path.write_text("q1\tp1\n")
+        path.write_text("q1\tp1\n", encoding="utf-8")
     undivided = write_collection(tmp_path / "three", dev=False)
     for places, negatives, said in (
         (data[:1], tmp_path / "none.tsv", "neither a file nor 'mined'"),
@@ -327,7 +330,7 @@ def test_negatives_that_no_training_could_read_are_refused_first(tmp_path: Path)
 def test_a_backbone_is_hashed_with_all_its_folders(tmp_path: Path) -> None:
     model = tmp_path / "model"
     (model / "2_Dense").mkdir(parents=True)
-    (model / "config.json").write_text("{}")
+    (model / "config.json").write_text("{}", encoding="utf-8")
     study = a_study(tmp_path, backbone=str(model))
     for number, weights in enumerate((b"a", b"b")):
         (model / "2_Dense" / "model.safetensors").write_bytes(weights)

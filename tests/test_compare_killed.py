@@ -39,7 +39,7 @@ def test_a_training_that_outlives_compare_is_not_started_again(
     words = [sys.executable, "-c", FROM_TRAINING, "compare", str(data), "--backbone", tiny_bert]
     words += ["--output", str(output), "--steps", "100000", "--rates", "1e-3", "--batch-size", "4"]
     words += ["--query-length", "8", "--passage-length", "12"]
-    with (tmp_path / "pids").open("w") as pids:
+    with (tmp_path / "pids").open("w", encoding="utf-8") as pids:
         first = subprocess.Popen(words, stdout=pids, stderr=subprocess.DEVNULL)
     try:
         while not any(output.glob("models/*/.lock")):
@@ -48,9 +48,9 @@ def test_a_training_that_outlives_compare_is_not_started_again(
     finally:
         first.kill()
         first.wait()
-    training = int((tmp_path / "pids").read_text().splitlines()[-1])
+    training = int((tmp_path / "pids").read_text(encoding="utf-8").splitlines()[-1])
     try:
-        second = subprocess.run(words, capture_output=True, text=True, check=False)
+        second = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
         os.kill(training, 0)  # is still at work
     finally:
         os.kill(training, signal.SIGKILL)

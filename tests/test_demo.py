@@ -34,7 +34,9 @@ def test_collection_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert list(qrels["query_id"]) == list(qrels["doc_id"]) == list(topics)
         assert not ids & set(topics)
         ids |= set(topics)
-    first = json.loads((tmp_path / "corpus" / "corpus.jsonl").read_text().splitlines()[0])
+    first = json.loads(
+        (tmp_path / "corpus" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    )
     assert first == {
         "id": "a.b0",
         "title": "a.b0",

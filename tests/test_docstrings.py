@@ -48,10 +48,10 @@ def short():
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "sample_package"
     (folder / "tests").mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('parsed, not run')")
-    (folder / "_inner.py").write_text(MODULE)
-    (folder / "broken.py").write_text("def (:")
-    (folder / "tests" / "test_it.py").write_text(MODULE)
+    (folder / "__init__.py").write_text("raise RuntimeError('parsed, not run')", encoding="utf-8")
+    (folder / "_inner.py").write_text(MODULE, encoding="utf-8")
+    (folder / "broken.py").write_text("def (:", encoding="utf-8")
+    (folder / "tests" / "test_it.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     return folder.name
 

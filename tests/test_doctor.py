@@ -83,7 +83,9 @@ def test_models_and_indexes_say_what_holds(
     tiny_bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = st_model(tiny_bert, tmp_path / "m", transformer={"max_seq_length": 64})
-    (tmp_path / "c.jsonl").write_text('{"id": "d", "title": "eggs", "text": "boil an egg"}\n')
+    (tmp_path / "c.jsonl").write_text(
+        '{"id": "d", "title": "eggs", "text": "boil an egg"}\n', encoding="utf-8"
+    )
     spec = EncoderSpec(model, "auto", contradicted=("--max-length: 24 declared, 9 given",))
     run_encoding(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "ix"))
     capsys.readouterr()
@@ -97,10 +99,12 @@ def test_models_and_indexes_say_what_holds(
     (plain,) = doctor.check_directories([Path(tiny_bert)])
     assert "first token, not normalized, 256 ids" in plain.state and "defaults" in plain.state
     changed = Path(st_model(tiny_bert, tmp_path / "changed"))
-    (changed / "config.json").write_text((changed / "config.json").read_text() + "\n")
+    (changed / "config.json").write_text(
+        (changed / "config.json").read_text(encoding="utf-8") + "\n", encoding="utf-8"
+    )
     other = list(doctor.check_directories([changed, tmp_path / "ix"]))[1]
     assert other.fix is not None and "is not the model" in other.fix
-    (tmp_path / "ix" / "manifest.json").write_text("{}")
+    (tmp_path / "ix" / "manifest.json").write_text("{}", encoding="utf-8")
     (unknown,) = doctor.check_directories([tmp_path / "ix"])
     assert unknown.fix is not None
     refused = st_model(tiny_bert, tmp_path / "r", modules=("sentence_transformers.models.CNN",))

@@ -136,10 +136,10 @@ def tiny(tmp_path: Path) -> Path:
     folder, collection = tmp_path / "experiments", tmp_path / "collections" / "tiny"
     (folder / "plans").mkdir(parents=True)
     collection.mkdir(parents=True)
-    (folder / "plans" / "tiny.yaml").write_text(TINY_PLAN)
-    (folder / "tiny.yaml").write_text(TINY)
-    (collection / "topics.tsv").write_text("1\ta query\n")
-    (collection / "qrels.txt").write_text("1 0 a 1\n")
+    (folder / "plans" / "tiny.yaml").write_text(TINY_PLAN, encoding="utf-8")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    (collection / "topics.tsv").write_text("1\ta query\n", encoding="utf-8")
+    (collection / "qrels.txt").write_text("1 0 a 1\n", encoding="utf-8")
     return folder
 
 
@@ -161,14 +161,16 @@ def test_scores_within_tolerance_are_ok_and_nothing_is_made_twice(
     rows = [line.split() for line in done.stdout.splitlines()[-2:]]
     assert rows[0] == ["run.txt", "RR@10", "0.5000", "±", "0.0100", "0.5000", "ok"]
     assert rows[1] == ["run.txt", "nDCG@10", "unknown", "0.6309", "no", "target"]
-    (tmp_path / "out" / "run.txt").write_text("1 Q0 a 1 2 x\n")
+    (tmp_path / "out" / "run.txt").write_text("1 Q0 a 1 2 x\n", encoding="utf-8")
     again = run_tiny()
     assert f"done: {tmp_path}/out/run.txt" in again.stdout
     assert again.returncode == 1  # what is there now is evaluated
 
 
 def test_a_score_out_of_tolerance_fails(tiny: Path, run_tiny: Run) -> None:
-    (tiny / "tiny.yaml").write_text(TINY.replace("expected: 0.5", "expected: 0.52"))
+    (tiny / "tiny.yaml").write_text(
+        TINY.replace("expected: 0.5", "expected: 0.52"), encoding="utf-8"
+    )
     done = run_tiny()
     assert done.returncode == 1
     assert done.stdout.splitlines()[-2].split()[-1] == "FAIL"
@@ -197,7 +199,7 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(
 
 
 def test_a_command_that_fails_is_no_failed_score(tiny: Path, run_tiny: Run) -> None:
-    (tiny / "tiny.yaml").write_text(TINY.replace("[run]", "[run, other]"))
+    (tiny / "tiny.yaml").write_text(TINY.replace("[run]", "[run, other]"), encoding="utf-8")
     done = run_tiny()
     assert done.returncode == 2
     assert "step other: the command above failed" in done.stderr
@@ -220,7 +222,7 @@ def test_a_command_that_fails_is_no_failed_score(tiny: Path, run_tiny: Run) -> N
 def test_mistakes_in_an_experiment_are_named(
     tiny: Path, before: str, after: str, said: str
 ) -> None:
-    (tiny / "tiny.yaml").write_text(TINY.replace(before, after))
+    (tiny / "tiny.yaml").write_text(TINY.replace(before, after), encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         prepare(load_experiment("tiny", tiny), PATHS, {})
 
@@ -275,9 +277,9 @@ def test_the_commands_run_on_a_small_collection(
     (folder / "corpus").mkdir(parents=True)
     texts = ["boil an egg", "hot water", "the eggs"]
     lines = [json.dumps({"id": f"d{row}", "text": text}) for row, text in enumerate(texts)]
-    (folder / "corpus" / "corpus.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "topics.tsv").write_text("1\tboil an egg\n2\twater\n")
-    (folder / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n")
+    (folder / "corpus" / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "topics.tsv").write_text("1\tboil an egg\n2\twater\n", encoding="utf-8")
+    (folder / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n", encoding="utf-8")
     done = run_module(
         *("i3_pyserini", *RUN, "vaswani-minilm", "--collections", tmp_path),
         *("--output", tmp_path / "out", "--values", f"minilm={tiny_bert}"),

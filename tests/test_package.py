@@ -38,7 +38,9 @@ HEAVY = (
 )
 def test_imports_are_light(code: str) -> None:
     check = f"import sys; {code}; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -76,7 +78,9 @@ def test_functions_of_commands_import_nothing_heavy() -> None:
     modules = {command.function.partition(":")[0] for command in COMMANDS.values()}
     code = "; ".join(f"import i3_pyserini.{module}" for module in sorted(modules))
     check = f"import sys; {code}; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -111,9 +115,11 @@ def test_mistakes_are_one_line(words: list[str], said: str) -> None:
 
 def test_the_command_line_is_a_program() -> None:
     command = [sys.executable, "-m", "i3_pyserini"]
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*command, "--version"], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout == f"i3-pyserini {i3_pyserini.__version__}\n"
-    wrong = subprocess.run([*command, "bogus"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run([*command, "bogus"], capture_output=True, encoding="utf-8", check=False)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
 
 
@@ -121,7 +127,7 @@ def test_shells_complete_commands_and_options() -> None:
     script = print_completion("bash")
     assert all(word in script for name in COMMANDS for word in name.split())
     assert "--overwrite" in script
-    subprocess.run(["/bin/bash", "-n", "/dev/stdin"], input=script, text=True, check=True)
+    subprocess.run(["/bin/bash", "-n", "/dev/stdin"], input=script, encoding="utf-8", check=True)
 
 
 @pytest.mark.parametrize(
@@ -135,5 +141,7 @@ def test_public_names_are_there_and_light(package: str) -> None:
         "assert all(name in dir(m) for name in m.__all__ if name != '__version__')\n"
         "assert all(getattr(m, name) for name in m.__all__)"
     )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -33,8 +33,8 @@ def test_an_unusual_table(run_module: Run, tiny_bert: str, faq: Path, tmp_path: 
     index = tmp_path / "index [1]"
     fields = ("--docid-field", "sku", "--fields", "name", "body")
     encode(run_module, tiny_bert, faq, index, *TABLE, *fields)
-    assert (index / "docid").read_text() == "7\nb\n"
-    known = json.loads((index / "manifest.json").read_text())["corpus"]
+    assert (index / "docid").read_text(encoding="utf-8") == "7\nb\n"
+    known = json.loads((index / "manifest.json").read_text(encoding="utf-8"))["corpus"]
     assert known["table"] == {"delimiter": ";", "encoding": "cp1252"}
     verified = run_module("i3_pyserini", "index", "verify", index, "--corpus", faq, check=True)
     assert "the same 2 ids in the same order" in verified.stdout
@@ -48,7 +48,7 @@ def test_import_of_an_unusual_table(run_module: Run, faq: Path, tmp_path: Path) 
     words = ("data", "import", faq, "--output", tmp_path / "ours")
     table = ("--encoding", "cp1252", "--delimiter", ";")
     run_module("i3_pyserini", *words, *table, *names, check=True)
-    lines = (tmp_path / "ours" / "corpus" / "corpus.jsonl").read_text().splitlines()
+    lines = (tmp_path / "ours" / "corpus" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["hot egg", "water; plant"]
 
 
@@ -74,11 +74,15 @@ def test_several_devices_read_a_compressed_table(
 def test_a_beir_folder_and_a_dangling_link(run_module: Run, tiny_bert: str, tmp_path: Path) -> None:
     folder = tmp_path / "beir"
     (folder / "qrels").mkdir(parents=True)
-    (folder / "corpus.jsonl").write_text('{"_id": "a", "title": "", "text": "egg"}\n')
-    (folder / "queries.jsonl").write_text('{"_id": "q", "text": "egg"}\n')
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta\t1\n")
+    (folder / "corpus.jsonl").write_text(
+        '{"_id": "a", "title": "", "text": "egg"}\n', encoding="utf-8"
+    )
+    (folder / "queries.jsonl").write_text('{"_id": "q", "text": "egg"}\n', encoding="utf-8")
+    (folder / "qrels" / "test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nq\ta\t1\n", encoding="utf-8"
+    )
     said = encode(run_module, tiny_bert, folder, tmp_path / "index")
-    assert (tmp_path / "index" / "docid").read_text() == "a\n"
+    assert (tmp_path / "index" / "docid").read_text(encoding="utf-8") == "a\n"
     assert f"note: {folder}: not read: qrels/, queries.jsonl" in said
     (folder / "corpus.jsonl").unlink()
     (folder / "corpus.jsonl").symlink_to(tmp_path / "gone")

@@ -42,7 +42,7 @@ def encoded(path: Path, scratch: Path) -> list[tuple[str, str | None, str]]:
     encoder = Recording()
     how = Encoding(part_passages=2)
     run_encoding(Corpus(path), encoder, IndexOutput(scratch / "index"), how)
-    docids = (scratch / "index" / "docid").read_text().splitlines()
+    docids = (scratch / "index" / "docid").read_text(encoding="utf-8").splitlines()
     assert not (scratch / ".index.partial").exists()
     return [(docid, *given) for docid, given in zip(docids, encoder.given, strict=True)]
 
@@ -53,7 +53,7 @@ def encoded_in_shards(path: Path, scratch: Path) -> list[tuple[str, str | None, 
         encoder, index = Recording(), scratch / f"shard-{one}"
         how = Encoding(shard=Shard(one, 2), part_passages=1)
         run_encoding(Corpus(path), encoder, IndexOutput(index), how)
-        docids = (index / "docid").read_text().splitlines()
+        docids = (index / "docid").read_text(encoding="utf-8").splitlines()
         found += [(docid, *given) for docid, given in zip(docids, encoder.given, strict=True)]
     return found
 
@@ -72,7 +72,7 @@ def explained(path: Path, scratch: Path) -> list[tuple[str, str | None, str]]:
 
 def imported(path: Path, scratch: Path) -> list[tuple[str, str | None, str]]:
     write_collection(PlainFiles(path), scratch / "data")
-    with (scratch / "data" / "corpus" / "corpus.jsonl").open() as lines:
+    with (scratch / "data" / "corpus" / "corpus.jsonl").open(encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines]
     return [(one["id"], one["title"] or None, one["text"]) for one in records]
 
@@ -95,7 +95,7 @@ def test_all_read_the_same(tmp_path: Path, form: Form, reader: str) -> None:
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_bm25_has_ids_titles_and_texts(tmp_path: Path, form: Form) -> None:
     assert _write_contents(Corpus(form.write(tmp_path)), tmp_path, 1) == 0
-    records = map(json.loads, (tmp_path / "0.jsonl").read_text().splitlines())
+    records = map(json.loads, (tmp_path / "0.jsonl").read_text(encoding="utf-8").splitlines())
     assert [(one["id"], None, one["contents"]) for one in records] == JOINED
 
 
@@ -121,7 +121,7 @@ def test_unusual_names_stand_in_the_manifest(tmp_path: Path, suffix: str) -> Non
     path, index = Form(suffix, ("sku", "name", "body")).write(tmp_path), tmp_path / "index"
     corpus = Corpus(path, docid_field="sku", title_field="name", text_field="body")
     run_encoding(corpus, LengthEncoder(), IndexOutput(index))
-    known = json.loads((index / "manifest.json").read_text())["corpus"]
+    known = json.loads((index / "manifest.json").read_text(encoding="utf-8"))["corpus"]
     assert (known["docid_field"], known["text_field"]) == ("sku", "body")
     assert known["files"] == [path.name]
     assert list(verify(index, reference_of(index, Flags(collection=path, passages=0))))

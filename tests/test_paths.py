@@ -58,11 +58,11 @@ def fill(folder: Path, model: str, ids: str) -> None:
         json.dumps({"id": f"{ids}{number}", "title": "", "text": text})
         for number, text in enumerate(WORDS)
     ]
-    (folder / "corpus" / "c.jsonl").write_text("\n".join(passages) + "\n")
+    (folder / "corpus" / "c.jsonl").write_text("\n".join(passages) + "\n", encoding="utf-8")
     topics = [f"q{number}\t{text}" for number, text in enumerate(WORDS)]
-    (folder / "topics.tsv").write_text("\n".join(topics) + "\n")
+    (folder / "topics.tsv").write_text("\n".join(topics) + "\n", encoding="utf-8")
     judged = [f"q{number} 0 {ids}{number} 1" for number in range(len(WORDS))]
-    (folder / "qrels.txt").write_text("\n".join(judged) + "\n")
+    (folder / "qrels.txt").write_text("\n".join(judged) + "\n", encoding="utf-8")
 
 
 def encode(command: Command, folder: Path, target: Path, *flags: object) -> None:
@@ -140,13 +140,13 @@ def test_collections_in_a_folder_of_an_odd_name(
         *("data", "mine", "--index", folder / name, "--topics", topics, "--qrels", qrels),
         *("--corpus", corpus, "--output", mined, "--depth", "1-3", "--device", "cpu"),
     )
-    assert "d" in mined.read_text() and "x" not in mined.read_text()
+    assert "d" in mined.read_text(encoding="utf-8") and "x" not in mined.read_text(encoding="utf-8")
     run = folder / f"{name}.run"
     command(
         "i3_pyserini.search.__main__",
         *("--index", folder / name, "--topics", topics, "--output", run),
     )
-    (other / "run").write_text("q0 Q0 d1 1 2.0 t\n")
+    (other / "run").write_text("q0 Q0 d1 1 2.0 t\n", encoding="utf-8")
     shown = command(
         "i3_pyserini.__main__",
         *("diff", qrels, run, other / "run", "--topics", topics, "--corpus", corpus),
@@ -158,7 +158,7 @@ def test_collections_in_a_folder_of_an_odd_name(
         *("--qrels", f"dev={qrels}", "--output", folder / f"new {name}"),
     )
     command("i3_pyserini.__main__", "data", "check", folder / f"new {name}")
-    imported = (folder / f"new {name}" / "corpus" / "corpus.jsonl").read_text()
+    imported = (folder / f"new {name}" / "corpus" / "corpus.jsonl").read_text(encoding="utf-8")
     assert [json.loads(line)["id"][0] for line in imported.splitlines()] == ["d"] * len(WORDS)
 
 

@@ -44,7 +44,7 @@ SMALL = (
 
 def write_plan(folder: Path, text: str) -> Path:
     path = folder / "plan.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -74,12 +74,12 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_steps_run_in_order_and_what_is_made_is_not_made_again(plan: Path, tmp_path: Path) -> None:
     run_plan(load_plan(plan, {}), [])
     made = tmp_path / "made" / "one.txt"
-    assert made.read_text() == "one"
-    assert (tmp_path / "log").read_text() == "a one;b one;"
+    assert made.read_text(encoding="utf-8") == "one"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "a one;b one;"
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["one.txt"]
-    made.write_text("kept")
+    made.write_text("kept", encoding="utf-8")
     run_plan(load_plan(plan, {}), ["first"])
-    assert made.read_text() == "kept"
+    assert made.read_text(encoding="utf-8") == "kept"
 
 
 def test_a_dry_run_prints_real_paths_and_runs_nothing(
@@ -94,7 +94,9 @@ def test_a_dry_run_prints_real_paths_and_runs_nothing(
 
 
 def test_half_a_file_never_has_the_final_name(plan: Path, tmp_path: Path) -> None:
-    text = plan.read_text().replace(".write('{word}')", ".write('{word}'); raise SystemExit(3)")
+    text = plan.read_text(encoding="utf-8").replace(
+        ".write('{word}')", ".write('{word}'); raise SystemExit(3)"
+    )
     with pytest.raises(I3Error, match=r"step first: .*exit code 3"):
         run_plan(load_plan(write_plan(tmp_path, text), {}), [])
     assert not (tmp_path / "made" / "one.txt").exists()
@@ -112,7 +114,7 @@ def test_half_a_file_never_has_the_final_name(plan: Path, tmp_path: Path) -> Non
 def test_mistakes_in_a_plan_are_named(
     plan: Path, tmp_path: Path, before: str, after: str, said: str
 ) -> None:
-    path = write_plan(tmp_path, plan.read_text().replace(before, after))
+    path = write_plan(tmp_path, plan.read_text(encoding="utf-8").replace(before, after))
     with pytest.raises(I3Error, match=said):
         run_plan(load_plan(path, {}), [])
 
@@ -210,14 +212,16 @@ def site(
 
 def small_catalog(site: Site, folder: Path) -> Path:
     """The package's catalogue, with this server's addresses and without MS MARCO's sizes."""
-    catalog: dict[str, Any] = json.loads((ROOT / "i3_pyserini/data/catalog.json").read_text())
+    catalog: dict[str, Any] = json.loads(
+        (ROOT / "i3_pyserini/data/catalog.json").read_text(encoding="utf-8")
+    )
     for file in catalog["msmarco-passage"]["files"]:
         for key in ("size", "about_size", "md5", "lines", "ir_datasets"):
             file.pop(key, None)
         if "url" in file:
             file["url"] = f"{site.url}/{file['url'].rsplit('/', 1)[1]}"
     path = folder / "catalog.json"
-    path.write_text(json.dumps(catalog))
+    path.write_text(json.dumps(catalog), encoding="utf-8")
     return path
 
 
@@ -238,11 +242,12 @@ def test_the_five_steps_run_on_a_small_ms_marco(
     assert done.returncode == 0, done.stdout + done.stderr
     for model in ("msmarco-contrastive", "msmarco-distil"):
         assert (tmp_path / "runs" / model / "best" / "config.json").exists()
-        card = (tmp_path / "runs" / model / "best" / "README.md").read_text()
+        card = (tmp_path / "runs" / model / "best" / "README.md").read_text(encoding="utf-8")
         assert "msmarco-passage-titled" in card
     for model in ("III_finetuned", "III_distilled"):
         for name in ("dev", "dl19", "dl20"):
-            lines = (tmp_path / "runs" / f"run.{model}.{name}.txt").read_text().splitlines()
+            run = tmp_path / "runs" / f"run.{model}.{name}.txt"
+            lines = run.read_text(encoding="utf-8").splitlines()
             assert len(lines) == SIZE * SIZE
     assert done.stdout.count("run.III_distilled.") >= 6
     assert done.stdout.count("collection: msmarco-passage-titled (21 passages)") == 6
@@ -273,11 +278,11 @@ def test_the_complete_loop_runs_on_a_small_collection(
     }
     run_plan(load_plan("nfcorpus", settings), [])
     runs = tmp_path / "runs" / "small"
-    card = (runs / "distil" / "last" / "README.md").read_text()
+    card = (runs / "distil" / "last" / "README.md").read_text(encoding="utf-8")
     assert "| collection | small |" in card
     positives = read_positives(tmp_path / "data" / "small" / "qrels.train.txt")
     scored = list(TeacherFile(runs / "kd_train.jsonl"))
-    mined = list((runs / "train_negs.tsv").read_text().splitlines())
+    mined = list((runs / "train_negs.tsv").read_text(encoding="utf-8").splitlines())
     assert len(scored) == len(mined) == len(positives)
     for one, line in zip(scored, mined, strict=True):
         qid, pids = line.split("\t")
@@ -300,16 +305,20 @@ def some_docstrings(folder: Path) -> Path:
     splits = {"train": 40, "test": 20}
     topics: dict[str, list[str]] = {}
     for split, count in splits.items():
-        lines = (folder / "all" / f"topics.{split}.tsv").read_text().splitlines(keepends=True)
+        file = folder / "all" / f"topics.{split}.tsv"
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         topics[split] = lines[:count]
-        (folder / f"topics.{split}.tsv").write_text("".join(topics[split]))
+        (folder / f"topics.{split}.tsv").write_text("".join(topics[split]), encoding="utf-8")
         qids = [line.split("\t")[0] for line in topics[split]]
-        (folder / f"qrels.{split}.txt").write_text("".join(f"{q} 0 {q} 1\n" for q in qids))
+        (folder / f"qrels.{split}.txt").write_text(
+            "".join(f"{q} 0 {q} 1\n" for q in qids), encoding="utf-8"
+        )
     wanted = {line.split("\t")[0] for lines in topics.values() for line in lines}
     (folder / "corpus").mkdir()
-    with (folder / "corpus" / "corpus.jsonl").open("w") as corpus:
+    with (folder / "corpus" / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
         others = 0
-        for line in (folder / "all" / "corpus" / "corpus.jsonl").read_text().splitlines(True):
+        whole = folder / "all" / "corpus" / "corpus.jsonl"
+        for line in whole.read_text(encoding="utf-8").splitlines(True):
             is_wanted = json.loads(line)["id"] in wanted
             if is_wanted or others < 40:
                 corpus.write(line)
@@ -327,7 +336,7 @@ def run_reproduce() -> Run:
             cwd=folder,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
 

@@ -24,7 +24,10 @@ def test_a_command_ends_with_the_process_that_started_it() -> None:
         f"run_command(lambda: run({words!r}))"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
@@ -69,14 +72,21 @@ def test_variables_are_added_to_our_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert python("json.tool", "-h") == [sys.executable, "-m", "json.tool", "-h"]
 
 
+def test_what_processes_print_is_utf8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.ISO-8859-1")
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    code = "import sys; print(sys.stdout.encoding, '\\u4e2d')"
+    assert run([sys.executable, "-c", code], stdout=PIPE).stdout == "utf-8 中\n"
+
+
 def test_a_worker_runs_commands_one_after_the_other(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as log:
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
         worker = Worker(log.fileno(), log.fileno())
         codes = [worker.run([word]) for word in ("--version", "nothing", "--version")]
         pid = worker.pid
         worker.close()
     assert codes == [0, 2, 0]
-    lines = (tmp_path / "log").read_text().splitlines()
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
     assert lines[0] == lines[2] == f"i3-pyserini {__version__}"
     assert lines[1].startswith("error: nothing: no such command")
     with pytest.raises(ProcessLookupError):
@@ -84,7 +94,7 @@ def test_a_worker_runs_commands_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_has_ended_is_a_failure(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as log:
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
         worker = Worker(log.fileno(), log.fileno())
         assert worker.run(["--version"]) == 0
         os.kill(worker.pid, signal.SIGKILL)

@@ -29,7 +29,11 @@ def block(heading: str, language: str = "", page: str = "README.md") -> str:
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
     code = block("In Python", "python", "docs/model.md").replace("path/or/hub-name", tiny_bert)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "tensor" in done.stdout
@@ -39,9 +43,9 @@ def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
 def write_collection(folder: Path) -> None:
     texts = ["boil an egg", "hot water", "the eggs"]
     lines = [json.dumps({"id": f"d{row}", "text": text}) for row, text in enumerate(texts)]
-    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "topics.tsv").write_text("1\tboil an egg\n2\twater\n")
-    (folder / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n")
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "topics.tsv").write_text("1\tboil an egg\n2\twater\n", encoding="utf-8")
+    (folder / "qrels.txt").write_text("1 0 d0 1\n2 0 d1 1\n", encoding="utf-8")
 
 
 def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -49,7 +53,7 @@ def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["/bin/bash", "-e", "-c", commands],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         cwd=folder,
         env={**os.environ, **java_environment(), "PATH": path, "HF_HUB_OFFLINE": "1"},
@@ -62,7 +66,7 @@ def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -
     done = subprocess.run(
         [sys.executable, "-c", block("In Python", "python")],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         cwd=tmp_path,
     )
@@ -75,7 +79,7 @@ def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -
     done = shell(commands, tmp_path)
     assert done.returncode == 0, done.stderr
     runs = [
-        [line.split()[:5] for line in (tmp_path / name).read_text().splitlines()]
+        [line.split()[:5] for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
         for name in ("run.txt", "run2.txt")
     ]
     assert runs[0] == runs[1] != []
@@ -88,7 +92,7 @@ BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 def test_from_a_table_of_texts_to_hits_and_a_page(minilm: str, tmp_path: Path) -> None:
     rows = ["sku,title,body,price,url", "a1,Broken,<p>My parcel came broken.</p>,3,https://a.b/1"]
     rows.append("a2,Late,My parcel is late.,4,https://a.b/2")
-    (tmp_path / "faq.csv").write_text("\n".join(rows))
+    (tmp_path / "faq.csv").write_text("\n".join(rows), encoding="utf-8")
     commands = block("I have a table of texts").replace(BACKBONE, minilm)
     commands = commands.replace("data import faq.csv", "data import faq.csv --docid-field sku")
     last = "i3-pyserini serve INDEX\n"
@@ -127,7 +131,7 @@ def test_own_commands(tiny_bert: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "i3_pyserini.search", *ours]
     subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
     theirs, ours_ = (
-        [line.split()[:3] for line in (tmp_path / name).read_text().splitlines()]
+        [line.split()[:3] for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
         for name in ("run.txt", "ours.txt")
     )
     assert theirs == ours_
@@ -143,7 +147,10 @@ def test_checkpoint_commands_have_these_flags() -> None:
     text = block("Original checkpoints", page="docs/model.md")
     for module in re.findall(r"python -m (\S+)", text):
         done = subprocess.run(
-            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", module, "--help"],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
         )
         line = next(line for line in text.splitlines() if module in line)
         for flag in re.findall(r"--\S+", line):

@@ -214,7 +214,7 @@ def test_machine_versions_and_command_are_noted() -> None:
 def test_mistakes_in_a_record_are_named(tmp_path: Path, before: str, after: str, said: str) -> None:
     path = tmp_path / "one.json"
     save(path, RECORD)
-    path.write_text(path.read_text().replace(before, after, 1))
+    path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
     with pytest.raises(I3Error, match=rf"one\.json: {said}"):
         load(path)
 

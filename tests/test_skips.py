@@ -30,7 +30,9 @@ def test_entries_name_tests_that_exist() -> None:
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A list of one entry, for machines of this kind."""
     path = tmp_path / "skips.toml"
-    path.write_text('[[skipped]]\nreason = "cold"\nwhen = "here"\ntests = ["tests/a.py"]\n')
+    path.write_text(
+        '[[skipped]]\nreason = "cold"\nwhen = "here"\ntests = ["tests/a.py"]\n', encoding="utf-8"
+    )
     monkeypatch.setattr(skips, "LIST", path)
     monkeypatch.setitem(CONDITIONS, "here", lambda: True)
     entries.cache_clear()
@@ -83,7 +85,7 @@ def test_a_run_fails_by_a_skip(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 1, done.stdout

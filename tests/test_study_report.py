@@ -39,7 +39,7 @@ def study(tmp_path: Path) -> Study:
     for model, rate in RATES.items():
         folder = study.trained(model, rate, 1)
         folder.mkdir(parents=True)
-        (folder / "log.jsonl").write_text(json.dumps({"step": 1, "seconds": 2.0}))
+        (folder / "log.jsonl").write_text(json.dumps({"step": 1, "seconds": 2.0}), encoding="utf-8")
     return study
 
 
@@ -81,10 +81,12 @@ def test_the_page(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     for files in study.runs().values():
         for run in files:
             run.parent.mkdir(parents=True, exist_ok=True)
-            run.write_text("".join(f"q{n} Q0 p{n} 1 1 t\n" for n in range(0, 21, 3)))
+            run.write_text(
+                "".join(f"q{n} Q0 p{n} 1 1 t\n" for n in range(0, 21, 3)), encoding="utf-8"
+            )
     page = report_study(study, RATES, ["RR@10"])
     assert page == study.folder / "report.html"
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     title = "SQLite BM25, mini_lm, dual encoder and I³ released compared on letters"
     assert f"<title>{title}</title>" in text
     assert '<p class="finding">In RR@10 over 7 queries of letters' in text

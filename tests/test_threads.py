@@ -1,7 +1,6 @@
 """How many threads are used: affinity, quotas of cgroups, variables, `--threads`."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ CPUS = 64
 @pytest.fixture(autouse=True)
 def _host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host of 64 CPUs, without variables."""
-    monkeypatch.setattr(threads, "_by_affinity", lambda: CPUS)
+    monkeypatch.setattr(threads, "cpus_by_affinity", lambda: CPUS)
     for name in (*NUMBERS, *WAITING):
         monkeypatch.delenv(name, raising=False)
 
@@ -32,15 +31,17 @@ def process(folder: Path, groups: str, *mounts: str) -> Path:
         lines.append(
             f"{30 + number} 23 0:28 {root} {point} rw,relatime shared:9 - {kind} x {options}"
         )
-    (folder / "mountinfo").write_text("".join(f"{line}\n" for line in ["odd", *lines]))
-    (folder / "cgroup").write_text(groups)
+    (folder / "mountinfo").write_text(
+        "".join(f"{line}\n" for line in ["odd", *lines]), encoding="utf-8"
+    )
+    (folder / "cgroup").write_text(groups, encoding="utf-8")
     return folder
 
 
 def write(folder: Path, **files: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
+        (folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -113,16 +114,6 @@ def test_blanks_in_a_mount_point(tmp_path: Path) -> None:
 
 def test_no_cgroups(tmp_path: Path) -> None:
     assert usable_cpus(tmp_path / "nowhere") == CPUS
-
-
-def test_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    if hasattr(os, "sched_getaffinity"):
-        assert threads._by_affinity() == len(os.sched_getaffinity(0))
-        monkeypatch.delattr(os, "sched_getaffinity")
-    for known, expected in ((7, 7), (None, 1)):
-        monkeypatch.setattr(os, "cpu_count", lambda known=known: known)
-        assert threads._by_affinity() == expected
 
 
 def test_a_variable_of_the_user_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +196,9 @@ try:
 except SystemExit:
     pass
 print(json.dumps([os.environ.get(name) for name in {[*NUMBERS, *WAITING]!r}]))"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found == ["3"] * len(NUMBERS) + list(WAITING.values())
 

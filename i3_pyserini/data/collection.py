@@ -289,7 +289,7 @@ def _write(checked: CheckedCollection, folder: Path) -> Findings:
     manifest = Manifest(folder, source.name, source.name, metadata=checked.metadata)
     manifest.language = source.language
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = str(path.relative_to(folder))
+        name = path.relative_to(folder).as_posix()
         is_corpus = name.startswith("corpus/")
         collection = source.name if is_corpus else None
         manifest.add(name, source.origin, collection=collection, made=made.get(name))

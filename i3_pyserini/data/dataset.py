@@ -118,7 +118,7 @@ def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
     """Records a complete and verified file."""
     path = manifest.folder / file.path
     if path.is_dir():
-        names = sorted(str(part.relative_to(manifest.folder)) for part in path.rglob("*"))
+        names = sorted(part.relative_to(manifest.folder).as_posix() for part in path.rglob("*"))
         for name in names:
             if (manifest.folder / name).is_file():
                 manifest.add(name, source, file.licence)
@@ -127,7 +127,7 @@ def record(manifest: Manifest, file: CatalogFile, source: str) -> None:
     if file.collection:  # `corpus/corpus.jsonl` names its collection to whoever encodes it
         above = path.parents[1]
         own = Manifest(above, manifest.dataset, file.collection)
-        own.files[str(path.relative_to(above))] = manifest.files[file.path]
+        own.files[path.relative_to(above).as_posix()] = manifest.files[file.path]
         own.save()
     manifest.save()  # last: what is recorded here is not looked at again
 

@@ -56,7 +56,7 @@ def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> N
     version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
     # A weak ETag does not guarantee the same bytes, so a later call must start over.
     if version and not version.startswith("W/"):
-        tag.write_text(version, encoding="utf-8")
+        tag.write_text(version, encoding="utf-8", newline="\n")
     else:
         tag.unlink(missing_ok=True)
     length = response.headers.get("Content-Length")

@@ -54,9 +54,9 @@ def filter_queries(
     if corpus is not None and name != BM25:
         raise I3Error("corpus requires by bm25")
     from i3_pyserini.data.queries import read_judged_queries
-    from i3_pyserini.formats.atomic import locked, refuse_existing
+    from i3_pyserini.formats.atomic import locked, refuse_existing, same_place
 
-    if folder.resolve() == target.resolve():
+    if same_place(folder.resolve(), target.resolve()):
         raise I3Error(f"{target}: is the source; choose another output")
     for file in (TOPICS, QRELS, GENERATED, DROPPED):
         refuse_existing(target / file, overwrite)

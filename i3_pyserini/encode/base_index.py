@@ -30,7 +30,7 @@ Keys = np.ndarray[Any, np.dtype[np.uint64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class BaseIndex:
     """A flat index of an earlier state of a corpus.
 
@@ -47,6 +47,10 @@ class BaseIndex:
     docids: Docids
     hashes: Hashes
     vectors: Array
+
+    def release(self) -> None:
+        """Closes the files, which Windows would not let be replaced."""
+        del self.hashes, self.vectors
 
     @classmethod
     def open(cls, path: Path, wanted: IndexManifest, scratch: Path) -> "BaseIndex":

@@ -213,7 +213,7 @@ class I3QueryEncoder:
         self.name = str(folder.parent) if folder.name == QUERY_ENCODER else encoder_dir
         self.device = torch_device(device)
         self.model, self.tokenizer = load_model_directory(self.name)
-        self.half = fp16 and self.device.type == "cuda"
+        self.half = fp16 and self.device.type != "cpu"
         self.model.to(self.device, torch.float16 if self.half else torch.float32)  # type: ignore[arg-type]
         self.dimension, self.settings = self.model.config.hidden_size, self.model.config.settings()
 

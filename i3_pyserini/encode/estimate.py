@@ -1,7 +1,6 @@
 """Estimates the cost of an encoding on this machine from a sample."""
 
 import random
-import resource
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.vector_files import Shape
+from i3_pyserini.system import peak_memory
 
 SPOTS, PASSAGES_OF_A_SPOT = 64, 64
 SECONDS = 20.0  # time limit for encoding the sample
@@ -90,7 +90,8 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
     of_files += round(shape.passages * how.shard.number * sample.written)
     free = shutil.disk_usage(_existing(output.target)).free
     hours = [f"{count}: {_hours(shape.passages / rate / count)}" for count in DEVICES]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
+    memory = "unknown on this system" if peak is None else _size(peak)
     return "\n".join(
         [
             f"sample      {speed.passages:,} passages of {speed.tokens / speed.passages:.0f} "
@@ -100,7 +101,7 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
             f"time        by number of such devices or machines: {', '.join(hours)}",
             f"disk        {_size(of_parts + of_files)} until complete, "
             f"{_size(of_files)} afterwards ({_size(free)} free)",
-            f"memory      {_size(memory)} for each process, whatever the number of passages",
+            f"memory      {memory} for each process, whatever the number of passages",
         ]
     )
 

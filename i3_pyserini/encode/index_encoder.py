@@ -25,9 +25,9 @@ from i3_pyserini.model.settings import (
     resolve,
     shown,
 )
+from i3_pyserini.system import may_have_gpu
 
 SAME = ("pooling", "normalize", "dense", "lowercase")  # the same for queries and passages
-GPUS = ("/dev/nvidiactl", "/dev/kfd")  # one of them exists if a driver is installed
 
 
 def encoder_for(
@@ -217,8 +217,8 @@ def quickest_device(device: str | None) -> str | None:
     Returns:
         None if there is no GPU; `load_query_encoder` then chooses.
     """
-    if device is not None or not any(Path(path).exists() for path in GPUS):
+    if device is not None or not may_have_gpu():
         return device
-    import torch  # noqa: PLC0415  (seconds, and not needed without a GPU)
+    from i3_pyserini.model.devices import first_gpu  # noqa: PLC0415  (torch: seconds)
 
-    return "cuda:0" if torch.cuda.is_available() else None
+    return first_gpu()

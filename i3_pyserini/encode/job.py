@@ -125,6 +125,7 @@ class Job:
         path = self.folder / HASHES
         found = written_hashes(path)
         if found is None or len(found) != self.scan.passages:  # begun by an earlier version
+            found = None  # Windows writes no file that is mapped
             with HashWriter(path, bool(self.settings["titles"])) as writer:
                 for number in range(len(self.parts)):
                     for passage in self.passages(number):

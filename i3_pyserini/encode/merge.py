@@ -75,7 +75,9 @@ def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape
         blocks = (block for one in shards for block in _blocks(one))
         dtype, chunks = first.manifest.store_dtype or "float32", first.path / CHUNKS
         cut = chunks if chunks.is_dir() else None
-        output.finish(blocks, shape, _manifest(shards), dtype, Beside(cut, _hashes(shards)))
+        hashes = _hashes(shards)
+        beside = Beside(cut, lambda: hashes)
+        output.finish(blocks, shape, _manifest(shards), dtype, beside)
     return shape
 
 

@@ -152,7 +152,8 @@ def _find_in_folder(folder: Path) -> OwnVectors:
     index, docids = (folder / name for name in FILES["faiss"])
     if index.is_file() and docids.is_file():
         return OwnVectors(folder, (index, docids), (IdFile(docids),), open_index(index))
-    files = tuple(sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES))
+    found = (file for file in folder.iterdir() if file.suffix in SUFFIXES)
+    files = tuple(sorted(found, key=lambda file: file.name))
     if not files:
         raise I3Error(
             f"{folder}: no index and docid and no .jsonl files; expected these or a .npy file"

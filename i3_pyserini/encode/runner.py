@@ -164,9 +164,10 @@ def run_encoding(
             _encode(job, source, missing, how)
         blocks = whole.blocks(with_contents=output.kind == "jsonl")
         manifest = _manifest(known, whole)
-        output.finish(
-            blocks, shape, manifest, how.batching.store_dtype, Beside(chunks, whole.hashes())
-        )
+        beside = Beside(chunks, whole.hashes)
+        if isinstance(whole, Update):
+            beside = replace(beside, release=whole.base.release)
+        output.finish(blocks, shape, manifest, how.batching.store_dtype, beside)
     if line := holds(manifest):
         tqdm.write(line, file=sys.stderr)
     return shape

@@ -205,7 +205,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
         if now[name] and path.is_dir():
             files = sorted(path.rglob("*"))
             now[f"{name}_files"] = {
-                str(one.relative_to(path)): file_hash(one) for one in files if one.is_file()
+                one.relative_to(path).as_posix(): file_hash(one) for one in files if one.is_file()
             }
         elif now[name] and path.is_file():
             now[f"{name}_sha256"] = file_hash(path)

@@ -14,12 +14,14 @@ from i3_pyserini.experiments.plan import Command, Plan, choose_steps, commands
 from i3_pyserini.processes import Worker, run_or_fail
 from i3_pyserini.stock import offline
 from i3_pyserini.stock.java import java_environment
+from i3_pyserini.system import WINDOWS
 
 STDERR = 2  # the file, also where sys.stderr is none, as in a notebook
 # The environment's own, whether or not it is activated.
 PROGRAMS = {
     "python": [sys.executable],
     "torchrun": [sys.executable, "-m", "torch.distributed.run"],
+    "i3-pyserini": [sys.executable, "-m", "i3_pyserini"],
 }
 OWN = (("python", "-m", "i3_pyserini"), ("i3-pyserini",))
 WIDTH, LAST_LINES = 60, 30
@@ -63,7 +65,10 @@ def run_quietly(plan: Plan, log: Path) -> None:
     Raises:
         I3Error: a command failed; the end of its output is printed first.
     """
-    with log.open("a", encoding="utf-8") as file, _Runner(file.fileno(), file.fileno()) as runner:
+    with (
+        log.open("a", encoding="utf-8", newline="\n") as file,
+        _Runner(file.fileno(), file.fileno()) as runner,
+    ):
         for name, found in _filled(plan, ()).items():
             todo = [command for command in found if not command.done]
             with timed(plan.steps[name].about) if todo else nullcontext():
@@ -136,7 +141,7 @@ class _Runner:
         advice = "fix its cause; the same command then resumes there"
         program, *arguments = command.words
         own = next((start for start in OWN if command.words[: len(start)] == start), None)
-        if own is not None:
+        if own is not None and not WINDOWS:
             self._worker = self._worker or Worker(self._stdout, self._stderr)
             if code := self._worker.run(command.words[len(own) :]):
                 raise I3Error(f"{failed} (exit code {code}); {advice}")

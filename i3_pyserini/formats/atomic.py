@@ -11,14 +11,12 @@ again.
 
 import hashlib
 import os
-import platform
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -26,6 +24,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.exchange import replace_folder
+from i3_pyserini.system import is_running, machine, sync
 
 BLOCK = 1 << 20
 LOCK = ".lock"
@@ -146,15 +145,6 @@ def publish_folder(partial: Path, target: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def sync(path: Path) -> None:
-    """Syncs a file's content, or the names in a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def hidden(path: Path, kind: str = "partial") -> Path:
     """A new hidden name beside a file or folder, for this process."""
     writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -171,7 +161,7 @@ def remove_left_over(path: Path) -> None:
     """
     for left, writer in _hidden_names(path, "partial"):
         with suppress(OSError):  # such as one that its process removes now
-            here = writer[1] == _machine() and not _is_running(int(writer[2]))
+            here = writer[1] == _machine() and not is_running(int(writer[2]))
             if here or _last_change(left) < time.time() - FORGOTTEN:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
@@ -194,25 +184,9 @@ def _hidden_names(path: Path, kind: str) -> list[tuple[Path, re.Match[str]]]:
     return [(one, writer) for one, writer in found if writer]
 
 
-@cache
 def _machine() -> str:
     """Eight digits of this machine since it started, or of this container."""
-    known = [platform.node()]
-    with suppress(OSError):  # Linux only
-        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
-        known.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
-
-
-def _is_running(process: int) -> bool:
-    """Whether there is a process of this number on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # such as another user's
-        return True
-    return True
+    return hashlib.sha256(machine().encode()).hexdigest()[:8]
 
 
 def _last_change(path: Path) -> float:
@@ -253,11 +227,27 @@ def refuse_inputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
     Raises:
         I3Error: names it.
     """
-    used = {path.resolve() for path in inputs if path}
-    for path in outputs:
-        if path and path.resolve() in used:
-            raise I3Error(f"{path}: is given twice; choose another output")
-        used |= {path.resolve()} if path else set()
+    used = [path.resolve() for path in inputs if path]
+    for path in (path for path in outputs if path):
+        other = next((one for one in used if same_place(path.resolve(), one)), None)
+        if other is not None:
+            same = other.name == path.resolve().name
+            why = "is given twice" if same else f"is the same file as {other.name} on many disks"
+            raise I3Error(f"{path}: {why}; choose another output")
+        used.append(path.resolve())
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths without links name the same file or folder, now or when it is written.
+
+    Names that differ only in case are one file on most disks of macOS and Windows. Where neither
+    exists yet, they are taken for one.
+    """
+    if one == other or str(one).casefold() != str(other).casefold():
+        return one == other
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return not one.exists() and not other.exists()
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:

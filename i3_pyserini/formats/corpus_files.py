@@ -118,7 +118,8 @@ def _is_own(path: Path) -> bool:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        # By name: Windows would sort paths without regard to case, and passages keep this order.
+        return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         raise I3Error(f"{folder}: cannot be read ({error.strerror or error})") from error
 

@@ -15,6 +15,7 @@ from shutil import which
 from typing import Any
 
 from i3_pyserini import __version__
+from i3_pyserini.system import memory, processor
 from i3_pyserini.threads import usable_cpus
 
 TOOLKITS = ("pyserini",)
@@ -106,31 +107,15 @@ def _version(package: str) -> str | None:
 
 
 def _hardware() -> dict[str, Any]:
-    cpu: dict[str, Any] = {"model": _processor(), "architecture": platform.machine()}
+    cpu: dict[str, Any] = {"model": processor(), "architecture": platform.machine()}
     cpu["number of cores"] = usable_cpus()  # those that this process may use
     hardware: dict[str, Any] = {"cpu": {name: value for name, value in cpu.items() if value}}
-    if memory := _memory():
-        hardware["ram"] = f"{memory / 2**30:.0f} GB"
+    if size := memory():
+        hardware["ram"] = f"{size / 2**30:.0f} GB"
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         hardware["gpu"] = {"architecture": torch.cuda.get_device_name()}
     return hardware
-
-
-@cache
-def _processor() -> str | None:
-    for line in _lines(Path("/proc/cpuinfo")):
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.processor() or None
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 @cache
@@ -150,14 +135,7 @@ def _commit() -> str | None:
     words = [git, "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
     words += ["--exclude=*"]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", timeout=10, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return []

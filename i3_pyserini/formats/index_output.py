@@ -1,22 +1,29 @@
 """Output directories, which appear only when they are complete."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import cannot_write, locked, publish_folder, unfinished
+from i3_pyserini.formats.atomic import (
+    LOCK,
+    cannot_write,
+    locked,
+    publish_folder,
+    same_place,
+    unfinished,
+)
 from i3_pyserini.formats.chunks import CHUNKS
 from i3_pyserini.formats.content_hashes import HASHES, Hashes, write_hashes
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
+from i3_pyserini.system import link
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
@@ -30,11 +37,15 @@ class Beside:
     Attributes:
         chunks: a folder with the windows that were encoded, of which the directory gets a copy;
             None if documents were not cut.
-        hashes: of what the encoder read, in the order of the vectors; None if unknown.
+        hashes: of what the encoder read, in the order of the vectors; returns None if unknown. A
+            function, since Windows deletes no file that is mapped.
+        release: called when everything is written, to close files of the directory that is
+            replaced.
     """
 
     chunks: Path | None = None
-    hashes: Hashes | None = None
+    hashes: Callable[[], Hashes | None] = lambda: None
+    release: Callable[[], None] = lambda: None
 
 
 NOTHING = Beside()
@@ -64,7 +75,7 @@ class IndexOutput:
         updates: Path | None = None,
     ) -> None:
         self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
-        self.in_place = updates is not None and updates.resolve() == self.target
+        self.in_place = updates is not None and same_place(updates.resolve(), self.target)
         self.folder = unfinished(self.target)
         self._refuse_existing()
 
@@ -82,6 +93,8 @@ class IndexOutput:
             finally:  # while the lock is held: the folder may be another process's before and after
                 if not any(self.folder.glob("part-*")):  # nothing that would be done again
                     shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # Windows has kept the folder of the lock; one with parts stays
+            self.folder.rmdir()
 
     def refuse_interrupted(self) -> None:
         """Raises if an encoding was begun here, for work that has no parts; within `work`.
@@ -115,7 +128,7 @@ class IndexOutput:
         Raises:
             I3Error: writing failed.
         """
-        chunks, hashes = beside.chunks, beside.hashes
+        chunks = beside.chunks
         if chunks is not None:
             path = str(self.target / CHUNKS / "corpus")
             manifest = replace(manifest, corpus=replace(manifest.corpus, path=path))
@@ -124,9 +137,11 @@ class IndexOutput:
             write_files(self.kind, folder, blocks, shape, dtype)
             if chunks is not None:
                 ignored = shutil.ignore_patterns("*.store")
-                shutil.copytree(chunks, folder / CHUNKS, ignore=ignored, copy_function=_link)
+                shutil.copytree(chunks, folder / CHUNKS, ignore=ignored, copy_function=link)
+            hashes = beside.hashes()
             if hashes is not None:
                 write_hashes(folder, hashes)
+            beside.release()
 
         self.publish(write, manifest, shape)
 
@@ -149,7 +164,9 @@ class IndexOutput:
             write(folder)
             self._completed(manifest, folder, shape).write(folder)
             publish_folder(folder, self.target)
-            shutil.rmtree(self.folder)
+            for path in self.folder.iterdir():
+                if path.name != LOCK:  # open, so that Windows does not delete it yet
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as error:
             advice = "fix this and run the same command again"
             raise cannot_write(self.target, error, advice) from error
@@ -214,11 +231,3 @@ class IndexOutput:
             dimension=shape.dimension,
             passages=shape.passages,
         )
-
-
-def _link(source: str, target: str) -> None:
-    """A second name for a file; a copy on another disk, or where files have only one name."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

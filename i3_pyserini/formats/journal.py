@@ -57,12 +57,14 @@ class Journal:
         """Gives the output its name."""
         partial, settings = _names(self.output)
         with _failures(self.output):
+            self._file.close()  # Windows renames and deletes no open file
             publish_file(partial, self.output)
             settings.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Removes the lines, when what was to be made of them is made."""
         with _failures(self.output):
+            self._file.close()
             for path in _names(self.output):
                 path.unlink(missing_ok=True)
 
@@ -94,6 +96,7 @@ def open_journal(output: Path, settings: Settings, overwrite: bool = False) -> I
                 _compare(file, output, settings, overwrite)
                 yield Journal(output, file)
             finally:  # nothing is left behind where nothing was written
+                file.close()
                 if partial.exists() and not partial.stat().st_size:
                     noted.unlink(missing_ok=True)
                     partial.unlink()

@@ -14,7 +14,8 @@ from i3_pyserini.formats.records import MANIFEST, read_record, write_record
 
 def source_of(index: Path) -> str:
     """Hash of the vectors and ids of a directory."""
-    files = sorted(path for path in index.iterdir() if path.is_file())
+    found = (path for path in index.iterdir() if path.is_file())
+    files = sorted(found, key=lambda path: path.name)
     hashes = "".join(file_hash(path) for path in files if path.name not in (MANIFEST, HASHES))
     return hashlib.sha256(hashes.encode()).hexdigest()
 

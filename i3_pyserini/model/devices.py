@@ -17,13 +17,13 @@ X86 = ("x86_64", "amd64")
 
 
 def torch_device(name: str | None) -> torch.device:
-    """The device with this name; for None the first GPU, or the CPU if there is none.
+    """The device with this name, such as "cuda:1", "mps" or "cpu"; for None see `first_gpu`.
 
     Raises:
         I3Error: the device does not exist.
     """
     if name is None:
-        name = "cuda:0" if torch.cuda.is_available() else "cpu"
+        name = first_gpu() or "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -31,6 +31,13 @@ def torch_device(name: str | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise I3Error(f"--device {name} is not usable ({reason}); try --device cpu") from error
     return device
+
+
+def first_gpu() -> str | None:
+    """The name of the first GPU, of CUDA (or ROCm) or Apple's; None if there is none."""
+    if torch.cuda.is_available():
+        return "cuda:0"
+    return "mps" if torch.backends.mps.is_available() else None
 
 
 def computes_bf16(device: torch.device) -> bool:
@@ -50,8 +57,8 @@ def computes_bf16(device: torch.device) -> bool:
 
 
 def note_slow_bf16(dtype: str, device: torch.device) -> None:
-    """Prints a note on devices where fp32 is faster than bf16."""
-    if dtype == "bf16" and not computes_bf16(device):
+    """Prints a note on devices where fp32 is faster than bf16; Apple's GPUs are not judged."""
+    if dtype == "bf16" and device.type != "mps" and not computes_bf16(device):
         tqdm.write(
             f"note: {device} has no bf16 instructions; fp32 is several times as fast here",
             file=sys.stderr,

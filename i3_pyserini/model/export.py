@@ -62,7 +62,7 @@ def save_model_directory(
         with quiet_transformers():
             _write(model, tokenizer, partial)
         if card is not None:
-            (partial / "README.md").write_text(card, encoding="utf-8")
+            (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
         for path in partial.rglob("*.safetensors"):  # created with permissions for the owner only
             shutil.copymode(partial / "config.json", path)
 
@@ -125,7 +125,7 @@ def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
     rest = {name: value for name, value in weights.items() if name not in query_weights}
     # A copy, because save_pretrained empties the dictionary it is given.
     model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
-    (directory / "model.safetensors").rename(directory / PASSAGE_WEIGHTS)
+    (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
     tokenizer.save_pretrained(directory)
     query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
     tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
@@ -179,4 +179,4 @@ def _write_index(directory: Path, tensors: dict[str, Tensor], files: dict[str, s
     size = sum(value.numel() * value.element_size() for value in tensors.values())
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))}
     text = json.dumps(index, indent=2) + "\n"
-    (directory / INDEX).write_text(text, encoding="utf-8")
+    (directory / INDEX).write_text(text, encoding="utf-8", newline="\n")

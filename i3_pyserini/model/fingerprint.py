@@ -48,7 +48,8 @@ def tokenizer_fingerprint(directory: Path) -> str | None:
     Raises:
         I3Error: a file of a tokenizer is damaged.
     """
-    folders = [directory, *sorted(path for path in directory.glob("*") if path.is_dir())]
+    below = (path for path in directory.glob("*") if path.is_dir())
+    folders = [directory, *sorted(below, key=lambda path: path.name)]
     digest, found = hashlib.sha256(), False
     for folder in folders:
         own = read_tokenizer_file(str(folder)) if (folder / FILE).is_file() else None
@@ -59,6 +60,7 @@ def tokenizer_fingerprint(directory: Path) -> str | None:
             parts = [(file.name, file.read_bytes()) for file in files if file.is_file()]
         for name, content in parts:
             found = True
-            digest.update(f"{folder.relative_to(directory) / name}\n".encode())
+            place = (folder.relative_to(directory) / name).as_posix()
+            digest.update(f"{place}\n".encode())
             digest.update(content)
     return digest.hexdigest() if found else None

@@ -103,7 +103,8 @@ def read_as_written(directory: str | Path, config: PreTrainedConfig) -> None:
         return
     path = Path(directory) / CONFIG
     fields = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": PLAIN_CLASSES[0]}
-    path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def reads_alike(theirs: PreTrainedTokenizerBase, own: TokenizerFile) -> bool:

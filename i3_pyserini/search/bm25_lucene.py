@@ -80,4 +80,6 @@ def _write_contents(corpus: Corpus, folder: Path, files: int) -> int:
 @contextmanager
 def _open_all(paths: list[Path]) -> Iterator[list[TextIO]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
+        yield [
+            stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for path in paths
+        ]

@@ -125,7 +125,10 @@ class PairScorer:
             commit = getattr(self.encoder.config, "_commit_hash", None)
             return {**how, "model": f"{self.name}@{commit}"}
         files = sorted(file for file in _files(directory) if file.suffix in MODEL_FILES)
-        hashes = {f"model {file.relative_to(directory)}": file_hash(file)[:16] for file in files}
+        names = [file.relative_to(directory).as_posix() for file in files]
+        hashes = {
+            f"model {name}": file_hash(file)[:16] for name, file in zip(names, files, strict=True)
+        }
         return {**how, **hashes}
 
     def _check_lengths(self) -> None:

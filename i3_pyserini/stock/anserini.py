@@ -6,7 +6,7 @@ They run in processes of their own, since importing pyserini starts a Java virtu
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -102,6 +102,8 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
             raise cannot_write(index, error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):  # Windows has kept the folder of the lock
+        partial.rmdir()
 
 
 def _java() -> Java:

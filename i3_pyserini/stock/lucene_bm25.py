@@ -86,7 +86,7 @@ class LuceneBm25:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,  # Ctrl-C is for us: it ends with its standard input
         )
         self._answer()

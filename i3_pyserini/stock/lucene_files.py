@@ -106,8 +106,8 @@ def _write_vectors(blocks: Iterable[Block], folder: Path, files: int) -> None:
     """Writes what Anserini's reader of vectors wants; it has a thread for each file."""
     with ExitStack() as stack:
         writers = [
-            stack.enter_context((folder / f"{number}.jsonl").open("w", encoding="utf-8"))
-            for number in range(files)
+            stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+            for path in (folder / f"{number}.jsonl" for number in range(files))
         ]
         number = 0
         for block in blocks:

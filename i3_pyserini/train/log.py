@@ -31,7 +31,7 @@ class TrainingLog:
 
     def write(self, step: int, **values: Any) -> None:
         """Adds a line, on disk and on the terminal."""
-        with self.path.open("a", encoding="utf-8") as log:
+        with self.path.open("a", encoding="utf-8", newline="\n") as log:
             log.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             if isinstance(value, int | float):

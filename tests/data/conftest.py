@@ -44,7 +44,7 @@ def collection(path: Path, count: int) -> Path:
         title = "" if n % 7 == 0 else f"{WORDS[n % 20]} egg"
         rows.append(f"p{n}\t{title}\t{' '.join(WORDS[n % 11 : n % 11 + n % 13 + 1])}\n")
     rows[2] = "p2\t \t \n"
-    path.write_text("".join(rows))
+    path.write_text("".join(rows), encoding="utf-8")
     return path
 
 

@@ -19,7 +19,9 @@ TEXT = "Boil an egg. Take hot water. Place the egg in it. Wait. How long to boil
 
 
 def corpus_of(path: Path, *records: dict[str, Any]) -> Path:
-    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records))
+    path.write_text(
+        "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), encoding="utf-8"
+    )
     return path
 
 
@@ -145,7 +147,7 @@ def test_neither_windows_nor_other_folders_are_taken(corpus: Path, tmp_path: Pat
     with pytest.raises(I3Error, match="windows"):
         import_collection(out, output=tmp_path / "imported")
     chunk_corpus(corpus, output=out, by="tokens", size=8, overwrite=True)
-    (out / "mine.txt").write_text("")
+    (out / "mine.txt").write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match=r"mine\.txt"):
         chunk_corpus(corpus, output=out, by="tokens", size=8, overwrite=True)
 

@@ -65,7 +65,7 @@ def test_the_model_reads_title_and_text_and_samples_as_doc2query(
     monkeypatch.setattr(QueryWriter, "_sample", noted_sample)
     monkeypatch.setattr(T5ForConditionalGeneration, "generate", noted_generate)
     source = tmp_path / "c.tsv"
-    source.write_text("p1\ta b\tc d e f a b c\np2\t\tegg\np3\twater\tin a b\n")
+    source.write_text("p1\ta b\tc d e f a b c\np2\t\tegg\np3\twater\tin a b\n", encoding="utf-8")
     generate_queries(Job(source, tmp_path / "out"), Generation(tiny_t5, 3, 2, max_length=5))
     assert read == ["egg", "water in a b", "a b c d e f a b c"]  # by length
     batch = options[0]
@@ -111,7 +111,7 @@ def test_blocks_have_seeds_of_their_own(
 ) -> None:
     monkeypatch.setattr(doc2query, "BLOCK", 2)
     source = tmp_path / "c.tsv"
-    source.write_text("".join(f"p{n}\ta b c\n" for n in range(6)))
+    source.write_text("".join(f"p{n}\ta b c\n" for n in range(6)), encoding="utf-8")
     generate_queries(Job(source, tmp_path / "out"), Generation(tiny_t5))
     # One seed for all blocks would give the same two queries three times.
     assert len(read_queries(tmp_path / "out" / "topics.train.tsv")) > 2
@@ -146,7 +146,9 @@ def test_models_that_cannot_be_used(
     weights = {name: w for name, w in whole.state_dict().items() if "decoder.block" not in name}
     whole.save_pretrained(half, state_dict=weights)
     assert "weights are missing, such as decoder.block.0" in refused(half)
-    small = T5Config(**{**json.loads((half / "config.json").read_text()), "vocab_size": 9})
+    small = T5Config(
+        **{**json.loads((half / "config.json").read_text(encoding="utf-8")), "vocab_size": 9}
+    )
     T5ForConditionalGeneration(small).save_pretrained(half)
     assert f"has {len(VOCABULARY)} tokens but the model has only 9" in refused(half)
     assert not list((tmp_path / "out").iterdir())
@@ -205,9 +207,9 @@ def test_outputs_are_checked_before_the_model(tmp_path: Path, tiny_t5: str) -> N
             generate_queries(job, Generation("/no/model"))
         return str(error.value)
 
-    (out / "generated.tsv").write_text("old")
+    (out / "generated.tsv").write_text("old", encoding="utf-8")
     assert "generated.tsv: exists" in refused(Job(source, out))
-    (out / "corpus" / "corpus.jsonl").write_text("old")
+    (out / "corpus" / "corpus.jsonl").write_text("old", encoding="utf-8")
     assert "corpus.jsonl: exists" in refused(Job(source, out, overwrite=True))
     assert "no such collection" in refused(Job(tmp_path / "none.tsv", out))
     assert "cannot be written" in refused(Job(source, Path("/proc/none")))

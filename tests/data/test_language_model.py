@@ -41,7 +41,7 @@ def corpus(tmp_path: Path) -> Path:
     rows[3]["text"] = " "
     rows[7] |= {"title": rows[6]["title"], "text": rows[6]["text"]}
     path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
 
 
@@ -69,7 +69,7 @@ def test_queries_are_asked_for_and_marked(corpus: Path, site: ChatSite) -> None:
     out = corpus.parent / "out"
     topics = read_topics(str(out / "topics.train.tsv"))
     assert topics["p0"] == "what is amber number 0 stands"
-    assert "p6 0 p6 1\np6 0 p7 1\n" in (out / "qrels.train.txt").read_text()
+    assert "p6 0 p6 1\np6 0 p7 1\n" in (out / "qrels.train.txt").read_text(encoding="utf-8")
     mark = made_of(out / "qrels.train.txt")
     assert mark is not None
     host = site.url.removeprefix("http://").removesuffix("/v1")
@@ -82,7 +82,10 @@ def test_queries_are_asked_for_and_marked(corpus: Path, site: ChatSite) -> None:
         "max_tokens": 40,
         "seed": 42,
     }
-    answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
+    answers = [
+        json.loads(line)
+        for line in (out / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [one["id"] for one in answers] == ["p0", "p1", "p2", "p4", "p5", "p6", "p8", "p9"]
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
         "answers.jsonl",
@@ -178,7 +181,9 @@ def test_the_key_is_in_no_file(
     corpus: Path, site: ChatSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", SECRET)
-    (corpus.parent / "netrc").write_text(f"machine 127.0.0.1 login a password {SECRET}\n")
+    (corpus.parent / "netrc").write_text(
+        f"machine 127.0.0.1 login a password {SECRET}\n", encoding="utf-8"
+    )
     monkeypatch.setenv("NETRC", str(corpus.parent / "netrc"))
     ask(corpus, site, key_env="MY_KEY", output="with")
     assert {*site.keys} == {f"Bearer {SECRET}"}
@@ -237,10 +242,10 @@ def test_estimates_ask_nothing_and_learn_from_answers(corpus: Path, site: ChatSi
 
 def test_prompts_and_examples(corpus: Path, site: ChatSite, tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.txt"
-    prompt.write_text('{examples}\n{title}\n{"n": {count}} Passage: {text}\n')
+    prompt.write_text('{examples}\n{title}\n{"n": {count}} Passage: {text}\n', encoding="utf-8")
     topics, qrels = tmp_path / "topics.tsv", tmp_path / "qrels.txt"
-    topics.write_text("q1\tfind the amber\nq2\tnowhere {text}\n")
-    qrels.write_text("q1 0 p0 1\nq2 0 gone 1\n")
+    topics.write_text("q1\tfind the amber\nq2\tnowhere {text}\n", encoding="utf-8")
+    qrels.write_text("q1 0 p0 1\nq2 0 gone 1\n", encoding="utf-8")
     own: dict[str, Any] = {"example_topics": topics, "example_qrels": qrels}
     ask(corpus, site, prompt=prompt, **own, examples=1, limit=1, passage_chars=9)
     (sent,) = site.prompts
@@ -253,7 +258,7 @@ def test_prompts_and_examples(corpus: Path, site: ChatSite, tmp_path: Path) -> N
         ("no place", "{text}"),
         ("{text}", "{examples}"),
     ):
-        prompt.write_text(text)
+        prompt.write_text(text, encoding="utf-8")
         assert said in refused(corpus, site, output="b", prompt=prompt, **own, examples=1)
     assert "cannot be read" in refused(corpus, site, output="b", prompt=tmp_path / "none")
 
@@ -314,7 +319,9 @@ def test_killed_and_resumed_asks_nothing_twice(
     tmp_path: Path, site: ChatSite, run_module: Run
 ) -> None:
     corpus, out = tmp_path / "c.tsv", tmp_path / "killed"
-    corpus.write_text("".join(f"d{n}\tpassage {n} of this test\n" for n in range(60)))
+    corpus.write_text(
+        "".join(f"d{n}\tpassage {n} of this test\n" for n in range(60)), encoding="utf-8"
+    )
     site.pause = 0.1
     process = subprocess.Popen([sys.executable, "-m", *command(corpus, site, out)])
     journal = out / ".answers.jsonl.partial"
@@ -335,6 +342,9 @@ def test_killed_and_resumed_asks_nothing_twice(
     run_module(*command(corpus, site, tmp_path / "whole"), check=True)
     for name in ("topics.train.tsv", "qrels.train.txt", "generated.tsv"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    ids = [json.loads(line)["id"] for line in (out / "answers.jsonl").read_text().splitlines()]
+    ids = [
+        json.loads(line)["id"]
+        for line in (out / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert ids == [f"d{n}" for n in range(60)]
     assert not list(out.glob(".*partial*"))

@@ -37,13 +37,13 @@ RELEVANT = {"e1": "p2", "e2": "p1", "e3": "p2", "e4": "p2", "e5": "p3", "e6": "p
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "corpus").mkdir()
-    with (tmp_path / "corpus" / "corpus.csv").open("w", newline="") as file:
+    with (tmp_path / "corpus" / "corpus.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("id", "title", "text"), *PASSAGES])
     for split, topics in TOPICS.items():
         lines = "".join(f"{qid}\t{text}\n" for qid, text in topics.items())
-        (tmp_path / f"topics.{split}.tsv").write_text(lines)
+        (tmp_path / f"topics.{split}.tsv").write_text(lines, encoding="utf-8")
         judged = "".join(f"{qid} 0 {RELEVANT.get(qid, 'p1')} 1\n" for qid in topics)
-        (tmp_path / f"qrels.{split}.txt").write_text(judged)
+        (tmp_path / f"qrels.{split}.txt").write_text(judged, encoding="utf-8")
     return tmp_path
 
 
@@ -79,8 +79,8 @@ def test_every_kind_is_found_and_counted(folder: Path) -> None:
 
 
 def test_overlap_decides(folder: Path) -> None:
-    (folder / "topics.test.tsv").write_text("e1\thow is cider really made\n")
-    (folder / "qrels.test.txt").write_text("e1 0 p2 1\n")
+    (folder / "topics.test.tsv").write_text("e1\thow is cider really made\n", encoding="utf-8")
+    (folder / "qrels.test.txt").write_text("e1 0 p2 1\n", encoding="utf-8")
     assert {one.qid for one in leaks_of(folder).found} == {"d1"}
     loose = leaks_of(folder, overlap=0.6).found
     assert {one.qid for one in loose} == {"d1", "e1"}
@@ -91,7 +91,11 @@ def test_overlap_decides(folder: Path) -> None:
 def test_all_of_them_as_a_table(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "leaks.tsv"
     found = leaks_of(folder, output=output).found
-    rows = list(csv.DictReader(output.open(newline=""), delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = list(
+        csv.DictReader(
+            output.open(newline="", encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE
+        )
+    )
     assert [(row["query"], row["id"]) for row in rows] == [(one.qid, one.other) for one in found]
     assert {row["relevant"] for row in rows} == {"", "yes", "no"}
     with pytest.raises(I3Error, match="exists"):

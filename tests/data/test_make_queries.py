@@ -144,7 +144,7 @@ def test_a_query_of_many_passages_is_left_out(tmp_path: Path) -> None:
 
 def numbered(path: Path, count: int) -> Path:
     rows = (f"p{n}\tThe title of {n}\tIts text, {n}.\n" for n in range(count))
-    path.write_text("".join(rows))
+    path.write_text("".join(rows), encoding="utf-8")
     return path
 
 
@@ -162,7 +162,10 @@ def test_limit_depends_on_seed_and_ids_only(tmp_path: Path) -> None:
     assert twenty not in (chosen(2, 20), [f"p{n}" for n in range(20)])
     assert set(chosen(1, 5)) < set(twenty)
     backwards = tmp_path / "b.tsv"
-    backwards.write_text("".join(reversed(source.read_text().splitlines(keepends=True))))
+    backwards.write_text(
+        "".join(reversed(source.read_text(encoding="utf-8").splitlines(keepends=True))),
+        encoding="utf-8",
+    )
     assert chosen(1, 20, backwards) == twenty[::-1]
     assert len(chosen(1, 50)) == len(chosen(1, 99)) == 50
 
@@ -188,7 +191,7 @@ def test_passages_beyond_the_limit_are_positives_of_the_same_query(tmp_path: Pat
 
 def test_query_ids_are_never_taken_twice(tmp_path: Path) -> None:
     source = tmp_path / "c.tsv"
-    source.write_text("a\tx\na-2\ty\na-4\tz\n")
+    source.write_text("a\tx\na-2\ty\na-4\tz\n", encoding="utf-8")
     pairs = Pairs(1)
     pairs.add("a", ["one", "two", "ONE", "three", "four"])
     pairs.add("a-2", ["two", "five", "six"])
@@ -232,7 +235,7 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
 )
 def test_bad_collections_are_refused(tmp_path: Path, lines: str, source: str, said: str) -> None:
     collection = tmp_path / "c.tsv"
-    collection.write_text(lines)
+    collection.write_text(lines, encoding="utf-8")
     with pytest.raises(I3Error) as error:
         extract_queries(Job(collection, tmp_path / "out"), source)
     assert said in str(error.value)
@@ -241,22 +244,22 @@ def test_bad_collections_are_refused(tmp_path: Path, lines: str, source: str, sa
 
 def test_bad_outputs_are_refused_before_the_collection_is_read(tmp_path: Path) -> None:
     source = tmp_path / "c.tsv"
-    source.write_text("only one field\n")  # to be read, this would be the error
+    source.write_text("only one field\n", encoding="utf-8")  # to be read, this would be the error
 
     def error(output: Path, collection: Path = source) -> str:
         with pytest.raises(I3Error) as caught:
             extract_queries(Job(collection, output), "titles")
         return str(caught.value)
 
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert f"{tmp_path}/file/out: cannot be written" in error(tmp_path / "file" / "out")
     assert "/proc/none: cannot be written" in error(Path("/proc/none"))
     for name in ("topics.train.tsv", "qrels.train.txt", "generated.tsv", "corpus/corpus.jsonl"):
         path = tmp_path / name.replace("/", "-") / name
         path.parent.mkdir(parents=True)
-        path.write_text("old")
+        path.write_text("old", encoding="utf-8")
         assert f"{name}: exists" in error(tmp_path / name.replace("/", "-"))
-        assert path.read_text() == "old"
+        assert path.read_text(encoding="utf-8") == "old"
     assert "no such collection" in error(tmp_path / "out", tmp_path / "none.tsv")
     assert "holds the collection itself" in error(
         tmp_path / "corpus-corpus.jsonl", tmp_path / "corpus-corpus.jsonl" / "corpus"

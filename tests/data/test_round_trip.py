@@ -22,7 +22,7 @@ def made(tmp_path: Path) -> Path:
     ]
     rows[4]["text"] = "Nothing of this kind."
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    corpus.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     make_queries(corpus, source="titles", output=tmp_path / "made")
     return tmp_path / "made"
 
@@ -42,11 +42,11 @@ def test_bm25_keeps_what_it_finds(made: Path, tmp_path: Path) -> None:
         assert "4 queries kept, 1 dropped" in said
         topics = read_topics(str(tmp_path / "kept" / "topics.train.tsv"))
         assert list(topics) == ["p0", "p1", "p2", "p3"]
-        qrels = (tmp_path / "kept" / "qrels.train.txt").read_text()
+        qrels = (tmp_path / "kept" / "qrels.train.txt").read_text(encoding="utf-8")
         assert qrels == "".join(f"p{n} 0 p{n} 1\n" for n in range(4))
-        generated = (tmp_path / "kept" / "generated.tsv").read_text()
+        generated = (tmp_path / "kept" / "generated.tsv").read_text(encoding="utf-8")
         assert [line.split("\t")[0] for line in generated.splitlines()] == list(topics)
-        dropped = (tmp_path / "kept" / "dropped.tsv").read_text()
+        dropped = (tmp_path / "kept" / "dropped.tsv").read_text(encoding="utf-8")
         assert dropped == "p4\tHow to buy eggs\t\n"
     mark = made_of(tmp_path / "kept" / "qrels.train.txt")
     assert mark is not None
@@ -57,12 +57,14 @@ def test_a_run_decides_by_rank(made: Path, tmp_path: Path) -> None:
     run = tmp_path / "run.txt"
     lines = [("p0", "p1", 1), ("p0", "p0", 2), ("p1", "p1", 1), ("p2", "p0", 1), ("p2", "p1", 2)]
     lines += [("p2", "p2", 3)]
-    run.write_text("".join(f"{q} Q0 {p} {r} {9 - r} x\n" for q, p, r in lines))
+    run.write_text("".join(f"{q} Q0 {p} {r} {9 - r} x\n" for q, p, r in lines), encoding="utf-8")
     for top, kept in ((1, ["p1"]), (2, ["p0", "p1"]), (3, ["p0", "p1", "p2"])):
         output = tmp_path / f"top{top}"
         filter_queries(made, by=run, keep_top=top, output=output)
         assert list(read_topics(str(output / "topics.train.tsv"))) == kept
-    assert "p2\tHow to peel eggs\t3\n" in (tmp_path / "top2" / "dropped.tsv").read_text()
+    assert "p2\tHow to peel eggs\t3\n" in (tmp_path / "top2" / "dropped.tsv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_refusals(made: Path, tmp_path: Path) -> None:
@@ -75,6 +77,6 @@ def test_refusals(made: Path, tmp_path: Path) -> None:
         filter_queries(made, by="bm25", output=out, keep_top=0)
     with pytest.raises(I3Error, match="corpus requires"):
         filter_queries(made, by="run.txt", output=out, corpus="c")
-    (tmp_path / "run.txt").write_text("p0 Q0 p1 1 1 x\n")
+    (tmp_path / "run.txt").write_text("p0 Q0 p1 1 1 x\n", encoding="utf-8")
     with pytest.raises(I3Error, match="none of 5 queries"):
         filter_queries(made, by=tmp_path / "run.txt", output=out)

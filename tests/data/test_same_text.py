@@ -31,7 +31,9 @@ def test_texts_that_are_the_same(tmp_path: Path, one: str, other: str, same: boo
 
 def test_more_texts_than_are_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
-    path.write_text("".join(f"p{number}\ttext {number % 4999}\n" for number in range(5001)))
+    path.write_text(
+        "".join(f"p{number}\ttext {number % 4999}\n" for number in range(5001)), encoding="utf-8"
+    )
     texts = TextHashes(open_store(path))
     hashes, known = texts.look_up([f"p{number}" for number in range(5002)])
     assert known.tolist() == [True] * 5001 + [False]

@@ -31,8 +31,10 @@ QRELS = [
 def write(folder: Path) -> tuple[Path, Path]:
     folder.mkdir(exist_ok=True)
     topics, qrels = folder / "topics.tsv", folder / "qrels.txt"
-    topics.write_text("".join(f"{qid}\t{text}\n" for qid, text in TOPICS.items()))
-    qrels.write_text("".join(f"{qid} 0 {pid} {level}\n" for qid, pid, level in QRELS))
+    topics.write_text("".join(f"{qid}\t{text}\n" for qid, text in TOPICS.items()), encoding="utf-8")
+    qrels.write_text(
+        "".join(f"{qid} 0 {pid} {level}\n" for qid, pid, level in QRELS), encoding="utf-8"
+    )
     return topics, qrels
 
 
@@ -69,7 +71,9 @@ def test_a_collection_folder(
 ) -> None:
     topics, qrels = write(tmp_path / "plain")
     corpus = tmp_path / "plain" / "corpus.tsv"
-    corpus.write_text("".join(f"p-{qid}\t{text}\n" for qid, text in TOPICS.items()))
+    corpus.write_text(
+        "".join(f"p-{qid}\t{text}\n" for qid, text in TOPICS.items()), encoding="utf-8"
+    )
     data = tmp_path / "data"
     import_collection(corpus, output=data, topics={"all": topics}, qrels={"all": qrels})
     words = ("data", "split", data, "--names", "dev", "fit", "--share", 0.25)
@@ -94,9 +98,9 @@ def test_what_has_no_topic_or_no_judgement_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topics, qrels = write(tmp_path)
-    with topics.open("a") as file:
+    with topics.open("a", encoding="utf-8") as file:
         file.write("q8\tzebra crossing at night\n")
-    with qrels.open("a") as file:
+    with qrels.open("a", encoding="utf-8") as file:
         file.write("q9 0 p-q1 1\n")
     done = split_queries(topics, qrels, count=4, output=tmp_path / "out")
     said = capsys.readouterr().err
@@ -130,14 +134,16 @@ def test_mistakes(tmp_path: Path, options: dict[str, Any], said: str) -> None:
 
 def test_qrels_of_another_set(tmp_path: Path) -> None:
     topics, qrels = write(tmp_path)
-    qrels.write_text("z1 0 p 1\n")
+    qrels.write_text("z1 0 p 1\n", encoding="utf-8")
     with pytest.raises(I3Error, match="do they belong together"):
         split_queries(topics, qrels, output=tmp_path / "out")
 
 
 def test_a_part_that_cannot_be_filled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     topics, qrels = write(tmp_path)
-    qrels.write_text("".join(f"{qid} 0 p-{qid if qid == 'a1' else ''} 1\n" for qid in TOPICS))
+    qrels.write_text(
+        "".join(f"{qid} 0 p-{qid if qid == 'a1' else ''} 1\n" for qid in TOPICS), encoding="utf-8"
+    )
     done = split_queries(topics, qrels, count=5, output=tmp_path / "out")
     assert done.queries == {"dev": 1, "train": len(TOPICS) - 1}
     assert "the first part has 1 queries, not 5" in capsys.readouterr().err

@@ -27,8 +27,8 @@ def hundred(tmp_path: Path) -> Corpus:
     """A hundred passages of different lengths, in two files."""
     lines = lines_of(100)
     (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "a.jsonl").write_text("".join(lines[:57]))
-    (tmp_path / "corpus" / "b.jsonl").write_text("".join(lines[57:]))
+    (tmp_path / "corpus" / "a.jsonl").write_text("".join(lines[:57]), encoding="utf-8")
+    (tmp_path / "corpus" / "b.jsonl").write_text("".join(lines[57:]), encoding="utf-8")
     return Corpus(tmp_path / "corpus")
 
 

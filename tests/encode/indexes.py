@@ -25,7 +25,7 @@ def write_corpus(folder: Path) -> Corpus:
             json.dumps({"id": f"d{n}", "title": "t" * (n % 3), "text": "x" * (1 + 7 * n % 23)})
             for n in numbers
         ]
-        (folder / "corpus" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        (folder / "corpus" / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Corpus(folder / "corpus")
 
 
@@ -48,7 +48,9 @@ def encode(
 
 def edit_manifest(index: Path, **changes: Any) -> None:
     path = index / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8"
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -37,7 +37,7 @@ def documents(tmp_path: Path) -> Path:
         {"id": f"d{n}", "title": "eggs" if n % 2 else "", "text": " ".join((WORDS * 2)[: 4 * n])}
         for n in range(12)
     ]
-    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    path.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
     return path
 
 
@@ -102,11 +102,11 @@ def test_an_interrupted_encoding_resumes(documents: Path, tiny_bert: str, tmp_pa
     done = len(list(folder.glob("part-*")))
     assert done > 3
 
-    before = documents.read_text()
-    documents.write_text(before.replace("eggs", "egg"))
+    before = documents.read_text(encoding="utf-8")
+    documents.write_text(before.replace("eggs", "egg"), encoding="utf-8")
     with pytest.raises(I3Error, match=r"docs\.jsonl: has changed since"):
         run_encoding(Corpus(documents), LengthEncoder(), IndexOutput(index), how)
-    documents.write_text(before)
+    documents.write_text(before, encoding="utf-8")
     other = replace(how, chunker=chunker(tiny_bert, size=14))
     with pytest.raises(I3Error, match=r"chunks\.size: 12 -> 14"):
         run_encoding(Corpus(documents), LengthEncoder(), IndexOutput(index), other)

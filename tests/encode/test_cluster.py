@@ -208,7 +208,7 @@ def test_machines_that_do_not_fit_are_told_of(
 
 @pytest.mark.slow
 def test_machine_without_this_package(hundred: Corpus, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED)
+    (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED, encoding="utf-8")
     with started(f"{tmp_path}{os.pathsep}{ROOT}") as cluster:
         how = replace(slow_encoding(), ray=cluster.address)
         with pytest.raises(I3Error, match=r"lacks a package \(.*'i3_pyserini'\); install i3-py"):
@@ -230,7 +230,7 @@ def test_sigterm_finishes_the_part_in_work(hundred: Corpus, tmp_path: Path) -> N
     process = subprocess.Popen(
         [sys.executable, "-c", LOCAL, hundred.path, tmp_path / "index"],
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": ROOT},
         start_new_session=True,
@@ -254,7 +254,7 @@ def group_of(leader: int) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            name, after = path.read_text().rsplit(") ", 1)
+            name, after = path.read_text(encoding="utf-8").rsplit(") ", 1)
         except OSError:  # it has ended meanwhile
             continue
         if int(after.split()[2]) == leader and after[0] != "Z":

@@ -33,7 +33,10 @@ def test_encode_and_what_it_refuses(
 ) -> None:
     save_model_directory(*tiny_model, tmp_path / "model")
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text('{"id": "1", "title": "eggs", "text": "boil"}\n{"id": "2", "text": "fry"}\n')
+    corpus.write_text(
+        '{"id": "1", "title": "eggs", "text": "boil"}\n{"id": "2", "text": "fry"}\n',
+        encoding="utf-8",
+    )
 
     def encode(output: str, *more: str) -> Done:
         return run_module(
@@ -46,11 +49,11 @@ def test_encode_and_what_it_refuses(
     done = encode("index")
     assert done.returncode == 0, done.stderr
     assert "2 passages of 32 dimensions" in done.stdout
-    manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["model"]["class"] == "i3"
     assert manifest["titles"] is True
 
-    corpus.write_text('{"id": "1", "text": "boil"}\n{"id": "1", "text": "fry"}\n')
+    corpus.write_text('{"id": "1", "text": "boil"}\n{"id": "1", "text": "fry"}\n', encoding="utf-8")
     for output, flags, said in (
         ("other", ("--dtype", "fp16", "--device", "cpu"), "fp16 is for GPUs; on a CPU use"),
         ("other", ("--devices", "cpu,cuda:9"), "--device cuda:9 is not usable"),
@@ -74,7 +77,7 @@ def test_estimate_says_what_the_whole_will_cost(
     save_model_directory(*tiny_model, tmp_path / "model")
     corpus = tmp_path / "corpus.jsonl"
     lines = [f'{{"id": "{number:05}", "text": "boil an egg in water"}}\n' for number in range(9000)]
-    corpus.write_text("".join(lines))
+    corpus.write_text("".join(lines), encoding="utf-8")
     done = run_module(
         "i3_pyserini.encode",
         *("input", "--corpus", corpus, "output", "--embeddings", tmp_path / "index", "--to-faiss"),

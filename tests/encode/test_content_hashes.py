@@ -21,7 +21,7 @@ from tests.encode.stand_in import LengthEncoder
 def corpus(tmp_path: Path) -> Corpus:
     path = tmp_path / "corpus.jsonl"
     records = [{"id": f"d{n}", "title": "t" * (n % 3), "text": f"é{n}"} for n in range(30)]
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return Corpus(path)
 
 

@@ -41,7 +41,9 @@ def test_a_created_model_ranks_as_its_backbone(minilm: str, tmp_path: Path) -> N
 def test_vectors_are_those_of_an_index(tiny_bert: str, tmp_path: Path) -> None:
     encoder = i3.create(tiny_bert, output=tmp_path / "model", passage_length=40)
     corpus = tmp_path / "c.tsv"
-    corpus.write_text("id\ttitle\ttext\na\t\tBoil eggs.\nb\tLight\tPlants need light.\n")
+    corpus.write_text(
+        "id\ttitle\ttext\na\t\tBoil eggs.\nb\tLight\tPlants need light.\n", encoding="utf-8"
+    )
     index = i3.encode_corpus(corpus, model=encoder.model, output=tmp_path / "index")
     vectors = encoder.encode_passages(PASSAGES[:2])
     np.testing.assert_allclose(open_index(tmp_path / "index" / "index"), vectors, atol=1e-5)
@@ -63,14 +65,14 @@ def test_a_length_above_the_positions_is_said_as_it_is(
     tiny_bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = tmp_path / "c.tsv"
-    corpus.write_text("id\ttext\na\t" + "boil eggs " * 200 + "\n")
+    corpus.write_text("id\ttext\na\t" + "boil eggs " * 200 + "\n", encoding="utf-8")
     index = i3.encode_corpus(
         corpus, model=tiny_bert, output=tmp_path / "index", encoder=EncoderOptions(max_length=512)
     )
     said = capsys.readouterr().err
     assert "passage_length is 160, not 512" in said
     assert "160 ids" in said
-    manifest = json.loads((Path(index) / "manifest.json").read_text())
+    manifest = json.loads((Path(index) / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["model"]["passage_length"] == 160
 
 

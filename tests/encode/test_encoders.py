@@ -97,16 +97,16 @@ def test_fingerprint_is_of_config_and_weights(directory: str, tiny_bert: str) ->
 def test_fingerprint_is_of_pytorchs_own_weights_too(tmp_path: Path, name: str) -> None:
     def changed(file: Path) -> bool:
         before = fingerprint(tmp_path)
-        file.write_text(file.name)
+        file.write_text(file.name, encoding="utf-8")
         return fingerprint(tmp_path) != before
 
     (tmp_path / "2_Dense").mkdir()
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     weights = tmp_path / name
     assert changed(weights)
     assert not changed(weights.with_name("training_args.bin"))
     assert changed(weights.with_name("model.safetensors"))  # which is read, and the other is not
-    weights.write_text("of another model")
+    weights.write_text("of another model", encoding="utf-8")
     assert not changed(weights)
 
 
@@ -141,7 +141,7 @@ def test_topics_and_encoded_queries(directory: str, tmp_path: Path) -> None:
     ],
 )
 def test_bad_topics_are_named(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "t.tsv").write_text(content)
+    (tmp_path / "t.tsv").write_text(content, encoding="utf-8")
     with pytest.raises(I3Error, match=f"t.tsv.*{said}"):
         read_topics(str(tmp_path / "t.tsv"))
 
@@ -188,7 +188,7 @@ def test_a_tokenizer_that_stock_reads_otherwise_is_noted(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = make_odd_model(KINDS[kind], tmp_path / "odd")
-    (tmp_path / "c.jsonl").write_text('{"id": "d", "text": "Café"}\n')
+    (tmp_path / "c.jsonl").write_text('{"id": "d", "text": "Café"}\n', encoding="utf-8")
     spec = EncoderSpec(model, "auto")
     run_encoding(Corpus(tmp_path / "c.jsonl"), spec, IndexOutput(tmp_path / "index"))
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]

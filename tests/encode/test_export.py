@@ -27,12 +27,16 @@ VECTORS = random_vectors(3)
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (tmp_path / "c.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8"
+    )
     keep = "price,stock,new,tags"
     import_collection(tmp_path / "c.jsonl", output=tmp_path / "data", keep=keep)
     index = write_index(tmp_path / "index", VECTORS)
     known = {"model": {"name": "m"}, "corpus": {"path": str(tmp_path / "data" / "corpus")}}
-    (index / "manifest.json").write_text(json.dumps({"format": 2, "i3_pyserini": "x", **known}))
+    (index / "manifest.json").write_text(
+        json.dumps({"format": 2, "i3_pyserini": "x", **known}), encoding="utf-8"
+    )
     return index
 
 
@@ -111,7 +115,7 @@ def test_without_a_corpus(tmp_path: Path, to: Any, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("to", ["jsonl", "npy", "parquet"])
 def test_half_an_export_leaves_nothing(index: Path, tmp_path: Path, to: Any) -> None:
-    (tmp_path / "other.jsonl").write_text('{"id": "d0", "text": "x"}\n')
+    (tmp_path / "other.jsonl").write_text('{"id": "d0", "text": "x"}\n', encoding="utf-8")
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(I3Error, match="passage 'd1' is not in"):
         export_index(
@@ -164,7 +168,7 @@ def test_other_names_and_types_are_read(tmp_path: Path) -> None:
     (block,) = blocks
     assert block.ids == ["7", "8", "9"]
     np.testing.assert_array_equal(block.vectors, VECTORS)
-    (tmp_path / "no.parquet").write_text("no")
+    (tmp_path / "no.parquet").write_text("no", encoding="utf-8")
     with pytest.raises(I3Error, match="not a valid Parquet file"):
         import_vectors(tmp_path / "no.parquet", output=tmp_path / "no")
 

@@ -29,7 +29,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ids(tmp_path: Path) -> Path:
     path = tmp_path / "ids.txt"
-    path.write_text("".join(f"{docid}\n" for docid in IDS))
+    path.write_text("".join(f"{docid}\n" for docid in IDS), encoding="utf-8")
     return path
 
 
@@ -42,7 +42,7 @@ def jsonl(path: Path, rows: slice = slice(None), **more: Any) -> Path:
     path.parent.mkdir(exist_ok=True)
     records = zip(IDS[rows], VECTORS[rows].tolist(), strict=True)
     lines = [json.dumps({"id": docid, "vector": vector, **more}) for docid, vector in records]
-    path.write_text("".join(line + "\n" for line in lines))
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return path
 
 
@@ -55,7 +55,7 @@ def load(
 def check_index(target: Path) -> None:
     index = faiss.read_index(str(target / "index"))
     np.testing.assert_array_equal(index.reconstruct_n(0, index.ntotal), VECTORS)
-    assert (target / "docid").read_text().splitlines() == IDS
+    assert (target / "docid").read_text(encoding="utf-8").splitlines() == IDS
 
 
 def test_an_array_becomes_an_index(tmp_path: Path, ids: Path) -> None:
@@ -88,7 +88,7 @@ def test_json_lines_of_a_file_and_of_a_folder(tmp_path: Path) -> None:
     load(jsonl(tmp_path / "v.jsonl"), tmp_path / "one")
     jsonl(tmp_path / "many" / "b.jsonl", slice(5, 9))
     jsonl(tmp_path / "many" / "a.json", slice(0, 5))
-    (tmp_path / "many" / "README.md").write_text("no vectors")
+    (tmp_path / "many" / "README.md").write_text("no vectors", encoding="utf-8")
     load(tmp_path / "many", tmp_path / "two")
     for name in ("one", "two"):
         check_index(tmp_path / name)
@@ -99,7 +99,7 @@ def test_json_lines_of_a_file_and_of_a_folder(tmp_path: Path) -> None:
 
 def test_texts_are_kept_in_json_lines(tmp_path: Path) -> None:
     load(jsonl(tmp_path / "v.jsonl", contents="boil an egg"), tmp_path / "out", kind="jsonl")
-    lines = (tmp_path / "out" / "embeddings.jsonl").read_text().splitlines()
+    lines = (tmp_path / "out" / "embeddings.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[8]) == {
         "id": "p8",
         "contents": "boil an egg",
@@ -113,7 +113,7 @@ def test_an_index_of_stock_pyserini(tmp_path: Path) -> None:
     index = faiss.IndexFlatIP(4)
     index.add(VECTORS)
     faiss.write_index(index, str(stock / "index"))
-    (stock / "docid").write_text("".join(f"{docid}\n" for docid in IDS))
+    (stock / "docid").write_text("".join(f"{docid}\n" for docid in IDS), encoding="utf-8")
     load(stock, tmp_path / "index")
     for name in ("index", "docid"):
         assert (tmp_path / "index" / name).read_bytes() == (stock / name).read_bytes()
@@ -147,7 +147,10 @@ def test_a_vector_that_is_not_finite_is_named(
 def test_a_json_vector_that_is_not_finite_is_named(tmp_path: Path) -> None:
     jsonl(tmp_path / "many" / "a.jsonl", slice(0, 5))
     bad = jsonl(tmp_path / "many" / "b.jsonl", slice(5, 9))
-    bad.write_text(bad.read_text().replace(str(VECTORS[7].tolist()[0]), "NaN"))
+    bad.write_text(
+        bad.read_text(encoding="utf-8").replace(str(VECTORS[7].tolist()[0]), "NaN"),
+        encoding="utf-8",
+    )
     with pytest.raises(
         I3Error, match=r"many: the vector of id 'p7' \(row 7, from 0\) contains a NaN"
     ):
@@ -166,7 +169,7 @@ def test_a_json_vector_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_bad_ids_are_named(tmp_path: Path, ids: Path, lines: list[str], said: str) -> None:
-    ids.write_text("".join(f"{line}\n" for line in lines))
+    ids.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         load(npy(tmp_path), tmp_path / "index", ids)
     assert not (tmp_path / "index").exists()
@@ -177,7 +180,7 @@ def test_json_ids_twice_are_named_with_their_file(tmp_path: Path) -> None:
     jsonl(tmp_path / "many" / "b.jsonl", slice(4, 9))
     with pytest.raises(I3Error, match=r"b\.jsonl, line 1: id 'p4' occurs a second time"):
         load(tmp_path / "many", tmp_path / "index")
-    (tmp_path / "many" / "b.jsonl").write_text('{"id": "x", "vector": [1]}\n')
+    (tmp_path / "many" / "b.jsonl").write_text('{"id": "x", "vector": [1]}\n', encoding="utf-8")
     with pytest.raises(
         I3Error, match=r"b\.jsonl: vectors of 1 dimensions, but those of .*a\.jsonl have 4"
     ):
@@ -185,13 +188,13 @@ def test_json_ids_twice_are_named_with_their_file(tmp_path: Path) -> None:
 
 
 def test_nothing_in_it(tmp_path: Path, ids: Path) -> None:
-    ids.write_text("")
-    (tmp_path / "v.jsonl").write_text("\n")
+    ids.write_text("", encoding="utf-8")
+    (tmp_path / "v.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"v\.jsonl: no vectors in it"):
         load(tmp_path / "v.jsonl", tmp_path / "index")
     with pytest.raises(I3Error, match=r"vectors\.npy: no vectors in it"):
         load(npy(tmp_path, np.empty((0, 4), np.float32)), tmp_path / "index", ids)
-    ids.write_text("a\nb\n")
+    ids.write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"vectors\.npy: "):
         load(npy(tmp_path, np.empty((2, 0), np.float32)), tmp_path / "index", ids)
 

@@ -33,7 +33,7 @@ def started(corpus: Corpus, index: Path, seconds: float, *devices: str) -> Itera
         command(corpus, index, seconds, *devices),
         cwd=ROOT,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         start_new_session=True,
     )
     try:
@@ -46,7 +46,7 @@ def started(corpus: Corpus, index: Path, seconds: float, *devices: str) -> Itera
 
 def finished(corpus: Corpus, index: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(corpus, index, 0), cwd=ROOT, capture_output=True, text=True, check=False
+        command(corpus, index, 0), cwd=ROOT, capture_output=True, encoding="utf-8", check=False
     )
 
 
@@ -177,7 +177,7 @@ def test_workers_do_not_outlive_the_command(
 
 def children(process: int) -> list[int]:
     """Processes of multiprocessing that encode, oldest first."""
-    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    found = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8").split()
     encoding = []
     for child in found:
         line = Path(f"/proc/{child}/cmdline").read_bytes()
@@ -218,7 +218,7 @@ def test_full_disk(hundred: Corpus, tmp_path: Path, same_bytes: Same, limit: int
         command(hundred, index, 0),
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         preexec_fn=starve,
     )

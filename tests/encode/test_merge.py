@@ -79,7 +79,7 @@ def test_merged_index_is_read_by_faiss(corpus: Corpus, tmp_path: Path) -> None:
     index = faiss.read_index(str(tmp_path / "merged" / "index"))
     np.testing.assert_array_equal(index.reconstruct_n(0, PASSAGES), vectors_of_corpus())
     one = faiss.read_index(str(shards[1] / "index"))
-    ids = (shards[1] / "docid").read_text().splitlines()
+    ids = (shards[1] / "docid").read_text(encoding="utf-8").splitlines()
     first = int(ids[0].removeprefix("d"))
     np.testing.assert_array_equal(
         one.reconstruct_n(0, one.ntotal), vectors_of_corpus()[first : first + len(ids)]
@@ -146,7 +146,7 @@ def test_shards_of_other_corpora_and_options_are_refused(corpus: Corpus, tmp_pat
     with_fields = encode(fields, tmp_path / "fields", shard=(1, 3))
     other = write_corpus(tmp_path / "elsewhere")
     same = encode(other, tmp_path / "same", shard=(1, 3))
-    with (other.path / "b.jsonl").open("a") as file:
+    with (other.path / "b.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"id": "new", "text": "x"}\n')
     longer = encode(other, tmp_path / "longer", shard=(1, 3))
     (other.path / "b.jsonl").rename(other.path / "c.jsonl")
@@ -239,7 +239,9 @@ def test_counts_that_differ_are_named(corpus: Corpus, tmp_path: Path, kind: Kind
         merge(shards, tmp_path / "merged")
     edit_manifest(shards[1], passages=passages)
     ids = shards[1] / ("embeddings.jsonl" if kind == "jsonl" else "docid")
-    ids.write_text("".join(ids.read_text().splitlines(keepends=True)[:-1]))
+    ids.write_text(
+        "".join(ids.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=f"{ids}: {passages - 1} ids, but its manifest says"):
         merge(shards, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
@@ -268,8 +270,10 @@ def test_files_that_were_cut_off_are_named(corpus: Corpus, tmp_path: Path) -> No
 def test_json_lines_of_another_dimension_are_named(corpus: Corpus, tmp_path: Path) -> None:
     shards = encode_shards(corpus, tmp_path, kind="jsonl")
     path = shards[2] / "embeddings.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps({**line, "vector": [1.0]}) + "\n" for line in lines))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    path.write_text(
+        "".join(json.dumps({**line, "vector": [1.0]}) + "\n" for line in lines), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=f"{path}: vectors of 1 dimensions, but its manifest says 2"):
         merge(shards, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
@@ -279,17 +283,17 @@ def test_json_lines_of_another_dimension_are_named(corpus: Corpus, tmp_path: Pat
 def test_an_id_in_two_shards_is_named(tmp_path: Path, kind: Kind) -> None:
     corpus = write_corpus(tmp_path)
     path = corpus.path / "b.jsonl"
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     record = json.loads(lines[-1])
     lines[-1] = json.dumps({**record, "id": "d02"})  # as long as the one it replaces
-    path.write_text("\n".join(lines) + "\n")
-    first = json.loads((corpus.path / "a.jsonl").read_text().splitlines()[2])
-    text = (corpus.path / "a.jsonl").read_text().replace('"d2"', '"d02"', 1)
-    (corpus.path / "a.jsonl").write_text(text)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    first = json.loads((corpus.path / "a.jsonl").read_text(encoding="utf-8").splitlines()[2])
+    text = (corpus.path / "a.jsonl").read_text(encoding="utf-8").replace('"d2"', '"d02"', 1)
+    (corpus.path / "a.jsonl").write_text(text, encoding="utf-8")
     assert first["id"] == "d2"
     shards = encode_shards(corpus, tmp_path, kind=kind)
     name = "embeddings.jsonl" if kind == "jsonl" else "docid"
-    last = len((shards[2] / name).read_text().splitlines())
+    last = len((shards[2] / name).read_text(encoding="utf-8").splitlines())
     with pytest.raises(
         I3Error, match=f"{shards[2] / name}, line {last}: id 'd02' occurs a second time"
     ):

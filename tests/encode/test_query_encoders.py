@@ -87,7 +87,9 @@ def test_settings_of_a_configuration(place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "model", tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     changes = {"query_length": 6, "query_prefix": "what is", "pooling": "mean", "normalize": True}
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8"
+    )
     found = load_query_encoder(str(tmp_path / "model")).encode(TEXTS)
     expected = I3QueryEncoder(str(tmp_path / "model"), "cpu").encode_batch(TEXTS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -171,7 +173,7 @@ def test_a_damaged_configuration_is_no_other_kind_of_model(place: Path, tmp_path
     shutil.copytree(place / "model", model)
     config = model / "config.json"
     for content in ("", '{"model_type": "i3"', "[]"):
-        config.write_text(content)
+        config.write_text(content, encoding="utf-8")
         for read in (kind_of, load_query_encoder, load_words):
             with pytest.raises(I3Error, match=r"config\.json: cannot be read"):
                 read(str(model))
@@ -183,5 +185,7 @@ def test_starting_needs_no_torch(place: Path) -> None:
         f"load_query_encoder({str(place / 'model')!r}).encode(['eggs'])\n"
         "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

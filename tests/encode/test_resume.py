@@ -177,11 +177,11 @@ def test_other_batches_are_no_other_encoding(
 
 def changed_line(folder: Path) -> None:
     path = folder / "b.jsonl"
-    path.write_text(path.read_text().replace("xxx", "xyx", 1))
+    path.write_text(path.read_text(encoding="utf-8").replace("xxx", "xyx", 1), encoding="utf-8")
 
 
 def added_line(folder: Path) -> None:
-    with (folder / "b.jsonl").open("a") as file:
+    with (folder / "b.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"id": "new", "text": ""}\n')
 
 
@@ -199,7 +199,7 @@ def test_corpus_that_has_changed_is_refused(
 
 
 def test_file_that_was_added_is_named(hundred: Corpus, begun: Path) -> None:
-    (hundred.path / "c.jsonl").write_text('{"id": "new", "text": ""}\n')
+    (hundred.path / "c.jsonl").write_text('{"id": "new", "text": ""}\n', encoding="utf-8")
     with pytest.raises(I3Error, match=r"corpus\.files: \['a.jsonl', 'b.jsonl'\] -> .*c\.jsonl"):
         go_on(Corpus(hundred.path), begun)
 
@@ -213,7 +213,7 @@ def test_clocks_do_not_matter(hundred: Corpus, begun: Path, same_bytes: Same, ti
 
 
 def test_damaged_job_is_said(hundred: Corpus, begun: Path) -> None:
-    (begun / "job.json").write_text("{")
+    (begun / "job.json").write_text("{", encoding="utf-8")
     with pytest.raises(I3Error, match=r"job\.json: cannot be read .*; remove "):
         go_on(hundred, begun)
 
@@ -259,7 +259,7 @@ def test_too_small_a_disk_is_said_before_anything_is_encoded(
 
 
 def test_job_says_what_it_is(begun: Path) -> None:
-    job = json.loads((begun / "job.json").read_text())
+    job = json.loads((begun / "job.json").read_text(encoding="utf-8"))
     assert job["scan"]["passages"] == 100
     assert len(job["scan"]["parts"]) == PARTS
     assert job["settings"]["corpus"]["files"] == ["a.jsonl", "b.jsonl"]

@@ -79,7 +79,7 @@ def test_parts_before_a_vector_that_is_not_finite_stay(tmp_path: Path) -> None:
 def test_corpus_that_is_cut_off_while_it_is_encoded(hundred: Corpus, tmp_path: Path) -> None:
     class Cutting(LengthEncoder):
         def load(self, device: str | None) -> "LengthEncoder":
-            (hundred.path / "b.jsonl").write_text("")
+            (hundred.path / "b.jsonl").write_text("", encoding="utf-8")
             return self
 
     with pytest.raises(I3Error, match="has changed since this encoding began"):

@@ -27,7 +27,7 @@ def corpus(tmp_path: Path) -> Corpus:
         json.dumps({"id": f"d{number}", "title": "t" * (number % 3), "text": "x" * length})
         for number, length in enumerate(lengths)
     ]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Corpus(path)
 
 
@@ -41,7 +41,7 @@ def test_index_is_in_the_order_of_the_corpus(corpus: Corpus, tmp_path: Path) -> 
     index = faiss.read_index(str(target / "index"))
     assert (index.ntotal, index.d, index.metric_type) == (100, 2, faiss.METRIC_INNER_PRODUCT)
     np.testing.assert_array_equal(index.reconstruct_n(0, 100), expected())
-    ids = (target / "docid").read_text().splitlines()
+    ids = (target / "docid").read_text(encoding="utf-8").splitlines()
     assert ids == [f"d{number}" for number in range(100)]
     manifest = read_manifest(target)
     assert (manifest.passages, manifest.dimension) == (100, 2)
@@ -66,7 +66,7 @@ def test_index_is_the_file_that_faiss_writes(corpus: Corpus, tmp_path: Path) -> 
 
 def test_jsonl_is_pyserini_s(corpus: Corpus, tmp_path: Path) -> None:
     run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "vectors", "jsonl"), SMALL)
-    lines = (tmp_path / "vectors" / "embeddings.jsonl").read_text().splitlines()
+    lines = (tmp_path / "vectors" / "embeddings.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[4]) == {"id": "d4", "contents": "t\nxxxxx", "vector": [5.0, 1.0]}
     assert [json.loads(line)["id"] for line in lines] == [f"d{number}" for number in range(100)]
 
@@ -78,7 +78,7 @@ def test_npy_is_numpy_s(corpus: Corpus, tmp_path: Path, dtype: str) -> None:
     array = np.load(tmp_path / "vectors" / "embeddings.npy", allow_pickle=False)
     assert array.dtype == dtype
     np.testing.assert_array_equal(array, expected())
-    assert len((tmp_path / "vectors" / "docid").read_text().splitlines()) == 100
+    assert len((tmp_path / "vectors" / "docid").read_text(encoding="utf-8").splitlines()) == 100
 
 
 def test_titles_can_be_left_out(corpus: Corpus, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
         target = tmp_path / f"shard-{shard}"
         how = Encoding(shard=Shard(shard, number))
         run_encoding(corpus, LengthEncoder(), IndexOutput(target), how)
-        ids += (target / "docid").read_text().splitlines()
+        ids += (target / "docid").read_text(encoding="utf-8").splitlines()
         index = faiss.read_index(str(target / "index"))
         vectors.append(index.reconstruct_n(0, index.ntotal))
     assert ids == [f"d{number}" for number in range(100)]
@@ -104,7 +104,9 @@ def test_shards_are_the_whole(corpus: Corpus, tmp_path: Path, number: int) -> No
 
 def test_shard_without_a_line_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
-    path.write_text(json.dumps({"id": "1", "text": "x" * 100}) + '\n{"id": "2", "text": ""}\n')
+    path.write_text(
+        json.dumps({"id": "1", "text": "x" * 100}) + '\n{"id": "2", "text": ""}\n', encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="no passage begins in shard 1 of 4; use fewer shards"):
         run_encoding(
             Corpus(path), LengthEncoder(), IndexOutput(tmp_path / "i"), Encoding(shard=Shard(1, 4))
@@ -135,7 +137,9 @@ def test_vector_that_is_not_finite_is_named(corpus: Corpus, tmp_path: Path) -> N
 
 
 def test_vector_too_large_for_fp16_is_named(tmp_path: Path) -> None:
-    (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": "long", "text": "x" * 70_000}) + "\n")
+    (tmp_path / "corpus.jsonl").write_text(
+        json.dumps({"id": "long", "text": "x" * 70_000}) + "\n", encoding="utf-8"
+    )
     how = Encoding(Batching(store_dtype="float16"))
     with pytest.raises(I3Error, match=r"passage 'long': its vector is not finite; .* fp32"):
         run_encoding(
@@ -173,7 +177,7 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
         "hashes.npy",
         "manifest.json",
     ]
-    (target / "notes.txt").write_text("mine")
+    (target / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(I3Error, match=r"contains other files \(notes.txt\)"):
         IndexOutput(target, overwrite=True)
     with pytest.raises(I3Error, match="is a file"):
@@ -182,6 +186,6 @@ def test_another_index_is_kept_unless_told(corpus: Corpus, tmp_path: Path) -> No
 
 def test_damaged_manifest(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == IndexManifest()
-    (tmp_path / "manifest.json").write_text("{")
+    (tmp_path / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(I3Error, match=r"manifest\.json: cannot be read"):
         read_manifest(tmp_path)

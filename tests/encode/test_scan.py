@@ -66,8 +66,8 @@ def test_parts_are_the_passages(
 def test_bad_line_is_named_by_its_number_in_the_file_in_every_shard(tmp_path: Path) -> None:
     lines = [json.dumps({"id": str(n), "text": "x" * 50}) for n in range(90)]
     lines[80] = '{"id": "80"}'
-    (tmp_path / "a.jsonl").write_text("\n".join(lines[:40]) + "\n")
-    (tmp_path / "b.jsonl").write_text("\n".join(lines[40:]) + "\n")
+    (tmp_path / "a.jsonl").write_text("\n".join(lines[:40]) + "\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("\n".join(lines[40:]) + "\n", encoding="utf-8")
     corpus = Corpus(tmp_path)
     for shard in range(3):
         scan(corpus, Shard(shard, 4))
@@ -77,8 +77,8 @@ def test_bad_line_is_named_by_its_number_in_the_file_in_every_shard(tmp_path: Pa
 
 def test_id_that_occurs_again_far_away_is_named(tmp_path: Path) -> None:
     lines = [json.dumps({"id": str(n % 2999), "text": ""}) + "\n" for n in range(3000)]
-    (tmp_path / "a.jsonl").write_text("".join(lines[:2000]))
-    (tmp_path / "b.jsonl").write_text("\n" + "".join(lines[2000:]))
+    (tmp_path / "a.jsonl").write_text("".join(lines[:2000]), encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("\n" + "".join(lines[2000:]), encoding="utf-8")
     with pytest.raises(I3Error, match=r"b\.jsonl, line 1001: id '0' occurs a second time"):
         scan(Corpus(tmp_path))
 
@@ -95,6 +95,6 @@ def test_id_that_occurs_again_far_away_is_named(tmp_path: Path) -> None:
 def test_characters_that_files_cannot_hold_are_refused(
     tmp_path: Path, line: str, said: str
 ) -> None:
-    (tmp_path / "c.jsonl").write_text('{"id": "0", "text": ""}\n' + line + "\n")
+    (tmp_path / "c.jsonl").write_text('{"id": "0", "text": ""}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(I3Error, match=f"line 2: .*{said}"):
         scan(Corpus(tmp_path / "c.jsonl"))

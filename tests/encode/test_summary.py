@@ -39,7 +39,7 @@ def corpus(tmp_path: Path) -> Corpus:
         for n in range(10)
     ]
     path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return Corpus(path)
 
 

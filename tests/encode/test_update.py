@@ -44,7 +44,7 @@ def later(found: Records) -> Records:
 
 
 def corpus(path: Path, content: Records) -> Corpus:
-    path.write_text("".join(json.dumps(one) + "\n" for one in content))
+    path.write_text("".join(json.dumps(one) + "\n" for one in content), encoding="utf-8")
     return Corpus(path)
 
 
@@ -126,9 +126,14 @@ def test_nothing_in_common_and_only_removed(tmp_path: Path) -> None:
 
 def test_tables_and_compressed_files(tmp_path: Path) -> None:
     table = tmp_path / "c.tsv"
-    table.write_text("id\ttext\n" + "".join(f"d{n}\t{'x' * n}\n" for n in range(1, 20)))
+    table.write_text(
+        "id\ttext\n" + "".join(f"d{n}\t{'x' * n}\n" for n in range(1, 20)), encoding="utf-8"
+    )
     encode(Corpus(table), tmp_path / "old")
-    table.write_text("id\ttext\n" + "".join(f"d{n}\t{'x' * (n + n % 2)}\n" for n in range(1, 20)))
+    table.write_text(
+        "id\ttext\n" + "".join(f"d{n}\t{'x' * (n + n % 2)}\n" for n in range(1, 20)),
+        encoding="utf-8",
+    )
     encode(Corpus(table), tmp_path / "new", older=tmp_path / "old")
     encode(Corpus(table), tmp_path / "fresh")
     assert files(tmp_path / "new") == files(tmp_path / "fresh")
@@ -192,9 +197,9 @@ def refused(tmp_path: Path, change: Callable[[dict[str, Any]], object], **more: 
     old = tmp_path / "old"
     read = corpus(tmp_path / "c.jsonl", records())
     encode(read, old)
-    manifest = json.loads((old / MANIFEST).read_text())
+    manifest = json.loads((old / MANIFEST).read_text(encoding="utf-8"))
     change(manifest)
-    (old / MANIFEST).write_text(json.dumps(manifest))
+    (old / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(I3Error) as error:
         encode(read, tmp_path / "new", older=old, **more)
     assert not (tmp_path / "new").exists()
@@ -223,7 +228,7 @@ def test_damaged_and_absent_indexes_are_refused(tmp_path: Path) -> None:
     encode(read, tmp_path / "old")
     with pytest.raises(I3Error, match="output"):
         encode(read, tmp_path / "new", "npy", older=tmp_path / "old")
-    (tmp_path / "old" / "docid").write_text("d0\n")
+    (tmp_path / "old" / "docid").write_text("d0\n", encoding="utf-8")
     with pytest.raises(I3Error, match="1 ids for 40 vectors"):
         encode(read, tmp_path / "new", older=tmp_path / "old")
     np.save(tmp_path / "old" / HASHES, np.zeros((3, 16), np.uint8))

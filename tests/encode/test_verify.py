@@ -116,11 +116,13 @@ def test_damaged_files_are_named(corpus: Corpus, tmp_path: Path) -> None:
         (tmp_path / "nowhere", "nowhere: no vectors here"),
     ]
     twice = index("twice")
-    ids = (twice / "docid").read_text().replace("d59\n", "d7\n")
-    (twice / "docid").write_text(ids)
+    ids = (twice / "docid").read_text(encoding="utf-8").replace("d59\n", "d7\n")
+    (twice / "docid").write_text(ids, encoding="utf-8")
     cases.append((twice, "docid, line 60: id 'd7' occurs a second time"))
     more = index("more")
-    (more / "docid").write_text((more / "docid").read_text() + "d60\n")
+    (more / "docid").write_text(
+        (more / "docid").read_text(encoding="utf-8") + "d60\n", encoding="utf-8"
+    )
     cases.append((more, "docid: 61 ids for 60 vectors"))
     for folder, said in cases:
         with pytest.raises(I3Error) as refused:
@@ -169,7 +171,7 @@ def test_rows_are_spread_and_the_same_for_a_seed() -> None:
 def test_the_first_difference_to_the_collection_is_named(corpus: Corpus, tmp_path: Path) -> None:
     index = encode(corpus, tmp_path / "index")
     path = corpus.path / "b.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     for changed, said in (
         (lines[:-1], r"docid, line 60: id 'd59', but .*corpus ended before it"),
         ([*lines, lines[0]], r"b\.jsonl, line 36: id 'd25' is not in .*docid, which ended before"),
@@ -177,10 +179,10 @@ def test_the_first_difference_to_the_collection_is_named(corpus: Corpus, tmp_pat
         ([lines[1], lines[0]], r"b\.jsonl, line 1: id 'd26', but 'd25' in .*docid, line 26"),
         ([*lines[:2], "\n", '{"text": "x"}\n'], r"b\.jsonl, line 4: no id"),
     ):
-        path.write_text("".join(changed))
+        path.write_text("".join(changed), encoding="utf-8")
         with pytest.raises(I3Error, match=said):
             check(index, corpus)
-    path.write_text("\n".join(lines))  # blank lines between change nothing
+    path.write_text("\n".join(lines), encoding="utf-8")  # blank lines between change nothing
     assert len(check(index, corpus)) == 6
 
 
@@ -219,7 +221,7 @@ def test_a_vector_of_another_length_is_named(corpus: Corpus, tmp_path: Path) -> 
 
 def test_a_vector_of_zeros_can_be_right(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
-    path.write_text('{"id": "empty", "text": ""}\n{"id": "1", "text": "x"}\n')
+    path.write_text('{"id": "empty", "text": ""}\n{"id": "1", "text": "x"}\n', encoding="utf-8")
     index = encode(Corpus(path), tmp_path / "index")
     found = check(index, Corpus(path))
     assert found[3].endswith("1 of them 0")

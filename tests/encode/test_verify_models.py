@@ -41,7 +41,7 @@ def eggs(tmp_path: Path) -> Corpus:
         {"id": f"e{n}", "title": "eggs" if n % 2 else None, "text": f"{EGGS[n % 5]} {'a ' * n}"}
         for n in range(20)
     ]
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return Corpus(path)
 
 
@@ -110,7 +110,7 @@ def test_an_index_of_stock_pyserini_with_flags(
     index = faiss.IndexFlatIP(32)
     index.add(vectors)
     faiss.write_index(index, str(stock / "index"))
-    (stock / "docid").write_text("\n".join(passage.docid for passage in eggs))
+    (stock / "docid").write_text("\n".join(passage.docid for passage in eggs), encoding="utf-8")
 
     def run(**flags: Any) -> list[str]:
         return list(verify(stock, reference_of(stock, Flags(eggs.path, **flags))))
@@ -171,7 +171,9 @@ def test_verify_on_the_command_line(
         done = run_module(*command, *flags)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"error: {said}")
-    eggs.path.write_text(eggs.path.read_text().replace("e19", "f19"))
+    eggs.path.write_text(
+        eggs.path.read_text(encoding="utf-8").replace("e19", "f19"), encoding="utf-8"
+    )
     done = run_module(*command, "--check", 7)
     assert done.returncode == 2
     assert done.stderr == (

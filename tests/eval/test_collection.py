@@ -16,7 +16,7 @@ from i3_pyserini.formats.topics import PYSERINI_NAMES
 
 def index_of(folder: Path, name: str, passages: int) -> Path:
     manifest = {"corpus": {"name": name, "path": "corpus"}, "passages": passages}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
 
@@ -38,7 +38,7 @@ def test_an_unknown_collection_is_told_where_it_matters() -> None:
 
 
 def test_an_index_that_does_not_say(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
     with pytest.raises(I3Error, match="its collection is unknown"):
         collection_of_index(tmp_path)
 
@@ -66,8 +66,8 @@ def test_graded_judgements_are_told() -> None:
 
 
 def test_the_command_tells_both(run_module: Any, tmp_path: Path) -> None:
-    (tmp_path / "qrels").write_text("q 0 a 3\n")
-    (tmp_path / "run").write_text("q Q0 a 1 1 t\n")
+    (tmp_path / "qrels").write_text("q 0 a 3\n", encoding="utf-8")
+    (tmp_path / "run").write_text("q Q0 a 1 1 t\n", encoding="utf-8")
     command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures")
     told = run_module(*command, "trec-dl-2020", check=True).stderr.splitlines()
     assert (

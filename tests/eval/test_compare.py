@@ -97,7 +97,9 @@ def test_one_query_is_too_few() -> None:
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """Qrels of four queries and two runs; the second is better for q2 and q3."""
-    (tmp_path / "qrels.txt").write_text("q1 0 a 1\nq2 0 b 1\nq3 0 c 2\nq4 0 d 1\nq4 0 a 1\n")
+    (tmp_path / "qrels.txt").write_text(
+        "q1 0 a 1\nq2 0 b 1\nq3 0 c 2\nq4 0 d 1\nq4 0 a 1\n", encoding="utf-8"
+    )
     first = {"q1": "ab", "q2": "ab", "q3": "xc", "q4": "xa"}
     second = {"q1": "ab", "q2": "ba", "q3": "cx", "q4": "xa"}
     for name, hits in (("a_b", first), ("c", second)):
@@ -106,10 +108,13 @@ def files(tmp_path: Path) -> Path:
             for query, docids in hits.items()
             for rank, docid in enumerate(docids, start=1)
         ]
-        (tmp_path / name).write_text("".join(lines))
-    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\tone two\nq3\ta b c d\nq4\ta b c d e f g\n")
+        (tmp_path / name).write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "topics.tsv").write_text(
+        "q1\tone\nq2\tone two\nq3\ta b c d\nq4\ta b c d e f g\n", encoding="utf-8"
+    )
     (tmp_path / "groups").write_text(
-        "q1\teasy\nq2\tvery hard\nq2\tvery hard\nq3\tvery hard\nq1 both\nq2 both\n"
+        "q1\teasy\nq2\tvery hard\nq2\tvery hard\nq3\tvery hard\nq1 both\nq2 both\n",
+        encoding="utf-8",
     )
     return tmp_path
 
@@ -180,7 +185,7 @@ def test_groups(
 
 
 def test_what_a_groups_file_leaves_out(run_module: Any, files: Path) -> None:
-    (files / "some").write_text("q1 a\nq9 a\nq2 b\n")
+    (files / "some").write_text("q1 a\nq9 a\nq2 b\n", encoding="utf-8")
     done = run_module(
         *("i3_pyserini.eval", files / "qrels.txt", files / "a_b", "--measures", "RR@10"),
         *("--group-by", files / "some", "--json"),
@@ -233,7 +238,7 @@ def test_the_baseline_may_be_named_in_any_way(run_module: Any, files: Path) -> N
 
 def test_runs_of_one_name_are_called_by_their_paths(run_module: Any, files: Path) -> None:
     (files / "sub").mkdir(exist_ok=True)
-    (files / "sub" / "c").write_text((files / "a_b").read_text())
+    (files / "sub" / "c").write_text((files / "a_b").read_text(encoding="utf-8"), encoding="utf-8")
     done = run_module(
         *("i3_pyserini.eval", files / "qrels.txt", files / "c", files / "sub" / "c", "--csv"),
         *("--measures", "nDCG(gains={1:1,2:3})@10", "--per-query"),
@@ -273,10 +278,12 @@ def test_queries_without_a_topic_are_in_no_group(
     ],
 )
 def test_mistakes(run_module: Any, files: Path, arguments: tuple[str, ...], said: str) -> None:
-    (files / "more").write_text("q8 a\nq9 a\n")
-    (files / "many").write_text("".join(f"q1 g{number}\n" for number in range(60)))
-    (files / "one").write_text("q1\n")
-    (files / "strange").write_text("q8 Q0 a 1 1 t\n")
+    (files / "more").write_text("q8 a\nq9 a\n", encoding="utf-8")
+    (files / "many").write_text(
+        "".join(f"q1 g{number}\n" for number in range(60)), encoding="utf-8"
+    )
+    (files / "one").write_text("q1\n", encoding="utf-8")
+    (files / "strange").write_text("q8 Q0 a 1 1 t\n", encoding="utf-8")
     told = run_eval(run_module, files, *arguments, code=2).splitlines()
     assert said in told[-1]
     assert told[-1].startswith("error: ")

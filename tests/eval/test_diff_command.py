@@ -26,10 +26,10 @@ TEXTS = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, text in (("qrels", QRELS), ("a", RUN_A), ("b", RUN_B), ("topics.tsv", TOPICS)):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "corpus").mkdir()
     lines = [json.dumps({"id": docid, **fields}) for docid, fields in TEXTS.items()]
-    (tmp_path / "corpus" / "corpus.jsonl").write_text("\n".join(lines))
+    (tmp_path / "corpus" / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return tmp_path
 
 
@@ -114,7 +114,7 @@ def test_markdown_in_a_file(command: Run, folder: Path) -> None:
     given = ("--corpus", folder / "corpus", "--output", output)
     done = command(*given, check=True)
     assert done.stdout == f"wrote {output}\n"
-    lines = output.read_text().splitlines()
+    lines = output.read_text(encoding="utf-8").splitlines()
     assert "### lost 1: query q1: how long to boil an egg" in lines
     assert r"|   2 -> 1 |        2 | c         | a \| b \<b> |" in lines
     again = command(*given)
@@ -139,9 +139,9 @@ def test_runs_that_do_not_differ(command: Run, folder: Path) -> None:
 
 def test_mistakes_are_told_in_one_line(command: Run, folder: Path) -> None:
     (folder / "linked").symlink_to(folder / "a")
-    (folder / "other.tsv").write_text("q7\tanother set\n")
-    (folder / "other").write_text("q7 Q0 a 1 1 t\n")
-    (folder / "part.tsv").write_text("a\tEggs\tboil\nx\t\tplant\n")
+    (folder / "other.tsv").write_text("q7\tanother set\n", encoding="utf-8")
+    (folder / "other").write_text("q7 Q0 a 1 1 t\n", encoding="utf-8")
+    (folder / "part.tsv").write_text("a\tEggs\tboil\nx\t\tplant\n", encoding="utf-8")
     part = folder / "part.tsv"
     for options, files, said in (
         ((), {"b": "linked"}, "linked: is the same file as"),

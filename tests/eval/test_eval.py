@@ -19,7 +19,7 @@ RUN = "q1 Q0 b 1 3.0 t\nq1 Q0 a 2 2.0 t\nq2 Q0 c 1 9 t\nq4 Q0 a 1 1 t\n"
 
 
 def scores(tmp_path: Path, run: str | bytes, *measures: str, qrels: str = QRELS) -> Evaluation:
-    (tmp_path / "qrels.txt").write_text(qrels)
+    (tmp_path / "qrels.txt").write_text(qrels, encoding="utf-8")
     path = tmp_path / ("run.gz" if isinstance(run, bytes) else "run.txt")
     path.write_bytes(run if isinstance(run, bytes) else run.encode())
     chosen, _ = choose_measures(measures or ("RR@10", "R@1000"))
@@ -202,8 +202,8 @@ def test_scores_that_single_precision_cannot_tell_apart_are_ties(tmp_path: Path)
 
 
 def test_command(run_module: Any, tmp_path: Path) -> None:
-    (tmp_path / "qrels").write_text(QRELS)
-    (tmp_path / "run").write_text(RUN)
+    (tmp_path / "qrels").write_text(QRELS, encoding="utf-8")
+    (tmp_path / "run").write_text(RUN, encoding="utf-8")
     command = ("i3_pyserini.eval", tmp_path / "qrels", tmp_path / "run", "--measures", "RR@10")
     done = run_module(*command, check=True)
     assert done.stdout.split() == ["run", "RR@10", "Judged@10", "run", "0.5000", "0.6667"]
@@ -228,9 +228,9 @@ def test_the_table_names_the_collection_of_the_index(run_module: Any, tmp_path: 
         (data, {"dataset": "msmarco-passage", "files": {}}),
     ):
         folder.mkdir()
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "qrels.txt").write_text(QRELS)
-    (tmp_path / "run.txt").write_text(RUN)
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (tmp_path / "qrels.txt").write_text(QRELS, encoding="utf-8")
+    (tmp_path / "run.txt").write_text(RUN, encoding="utf-8")
     given = (tmp_path / "qrels.txt", tmp_path / "run.txt", "--measures", "RR@10")
     plain = run_module("i3_pyserini.eval", *given, "--index", index, check=True).stdout
     assert plain.splitlines()[0] == "collection: msmarco-passage-titled (12 passages)"

@@ -83,11 +83,13 @@ def test_unjudged_and_negative_passages_are_told_apart_where_measures_do() -> No
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    (tmp_path / "qrels.txt").write_text("q1 0 a -2\nq1 0 b 1\nq2 0 a -1\nq2 0 b 2\nq3 0 c -1\n")
+    (tmp_path / "qrels.txt").write_text(
+        "q1 0 a -2\nq1 0 b 1\nq2 0 a -1\nq2 0 b 2\nq3 0 c -1\n", encoding="utf-8"
+    )
     for name, best in (("x", "a"), ("y", "b")):
         lines = [f"q{n} Q0 {docid} 1 {score} t" for n in (1, 2) for docid, score in ((best, 2),)]
         lines += [f"q{n} Q0 c 2 1 t" for n in (1, 2)]
-        (tmp_path / f"run.{name}").write_text("\n".join(lines) + "\n")
+        (tmp_path / f"run.{name}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path
 
 

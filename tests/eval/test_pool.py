@@ -24,10 +24,12 @@ def folder(tmp_path: Path) -> Path:
             for query, passages in ranking.items()
             for rank, passage in enumerate(passages, start=1)
         ]
-        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "topics.tsv").write_text('q1\tFür "Sie"\nq2\ttwo\nq3\tthree\n', encoding="utf-8")
     passages = [{"id": one, "title": one.upper(), "text": f"text; of\n{one}"} for one in "abcdefx"]
-    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in passages))
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(json.dumps(one) + "\n" for one in passages), encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -55,7 +57,7 @@ def test_first_passages_of_all_runs(folder: Path) -> None:
 
 @pytest.mark.parametrize("given", ["corpus", "topics", "qrels"])
 def test_inputs_are_not_overwritten(folder: Path, given: str) -> None:
-    (folder / "qrels").write_text("q1 0 a 1\n")
+    (folder / "qrels").write_text("q1 0 a 1\n", encoding="utf-8")
     paths = {"corpus": "corpus.jsonl", "topics": "topics.tsv", "qrels": "qrels"}
     before = (folder / paths[given]).read_bytes()
     with pytest.raises(I3Error, match="given twice"):
@@ -65,14 +67,16 @@ def test_inputs_are_not_overwritten(folder: Path, given: str) -> None:
 
 def test_a_corpus_of_windows(folder: Path) -> None:
     windows = [{"id": f"{one}#0", "text": one} for one in "abcdefx"]
-    (folder / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in windows))
+    (folder / "corpus.jsonl").write_text(
+        "".join(json.dumps(one) + "\n" for one in windows), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="cut from"):
         pooled(folder)
 
 
 def test_the_order_is_random_and_repeatable(folder: Path) -> None:
     many = [f"q1 Q0 {one} {rank} {9 - rank} t\n" for rank, one in enumerate("abcdefx", start=1)]
-    (folder / "a.run").write_text("".join(many))
+    (folder / "a.run").write_text("".join(many), encoding="utf-8")
     orders = [
         "".join(row["doc_id"] for row in pooled(folder, depth=7, seed=seed) if row["title"] != "F")
         for seed in (1, 1, 2)
@@ -99,7 +103,7 @@ def test_qrels_of_a_filled_table(
         folder, lambda row: {"a": "2", "d": "0", "f": " 1 "}.get(row["doc_id"], ""), delimiter
     )
     said = pool_qrels(judged, output=folder / "qrels.txt")
-    lines = (folder / "qrels.txt").read_text().splitlines()
+    lines = (folder / "qrels.txt").read_text(encoding="utf-8").splitlines()
     assert lines == ["q1 0 a 2", "q2 0 d 0", "q3 0 f 1"]
     assert "3 new judgments, 2 of them relevant" in str(said)
     assert "3 of 6 rows have no level" in capsys.readouterr().err
@@ -140,8 +144,8 @@ def test_ids_that_were_changed(folder: Path, column: str, changed: str) -> None:
 def test_ids_that_spreadsheets_change(
     folder: Path, docid: str, changes: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "a.run").write_text(f"q1 Q0 {docid} 1 1 t\n")
-    with (folder / "corpus.jsonl").open("a") as file:
+    (folder / "a.run").write_text(f"q1 Q0 {docid} 1 1 t\n", encoding="utf-8")
+    with (folder / "corpus.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"id": docid, "text": "x"}) + "\n")
     pooled(folder)
     assert (f"{docid!r} (1 of this table)" in capsys.readouterr().err) == changes
@@ -151,12 +155,12 @@ def test_judged_pairs_are_left_out_and_kept(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = folder / "old.txt"
-    old.write_text("q1 0 a 1\nq9 0 z 0\nq1 0 b 0\n")
+    old.write_text("q1 0 a 1\nq9 0 z 0\nq1 0 b 0\n", encoding="utf-8")
     rows = pooled(folder, qrels=old)
     assert len(rows) == 4 and "2 of 6 pairs are judged" in capsys.readouterr().err
     judged = fill(folder, lambda row: "" if row["doc_id"] in "ab" else "1")
     pool_qrels(judged, output=folder / "new.txt", qrels=old)
-    assert len((folder / "new.txt").read_text().splitlines()) == 3 + 4
+    assert len((folder / "new.txt").read_text(encoding="utf-8").splitlines()) == 3 + 4
     with pytest.raises(I3Error, match="relevance 3 for query"):
         pool_qrels(fill(folder, lambda row: "3"), output=folder / "x.txt", qrels=old)
     assert not (folder / "x.txt").exists()
@@ -175,17 +179,17 @@ def test_judged_pairs_are_left_out_and_kept(
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "pool.csv").write_text(text)
+    (tmp_path / "pool.csv").write_text(text, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         pool_qrels(tmp_path / "pool.csv", output=tmp_path / "qrels.txt")
     assert not (tmp_path / "qrels.txt").exists()
 
 
 def test_pools_that_are_refused(folder: Path) -> None:
-    (folder / "few.tsv").write_text("q1\tone\n")
+    (folder / "few.tsv").write_text("q1\tone\n", encoding="utf-8")
     with pytest.raises(I3Error, match="query 'q2' of the runs is not in the topics"):
         pooled(folder, topics=folder / "few.tsv")
-    (folder / "small.jsonl").write_text('{"id": "a", "text": "x"}\n')
+    (folder / "small.jsonl").write_text('{"id": "a", "text": "x"}\n', encoding="utf-8")
     with pytest.raises(I3Error, match="no passage"):
         pooled(folder, corpus=folder / "small.jsonl")
     with pytest.raises(I3Error, match="depth is 0"):
@@ -196,7 +200,7 @@ def test_pools_that_are_refused(folder: Path) -> None:
     judged = "".join(
         f"{q} 0 {d} 1\n" for q, ds in {"q1": "abx", "q2": "de", "q3": "f"}.items() for d in ds
     )
-    (folder / "all.txt").write_text(judged)
+    (folder / "all.txt").write_text(judged, encoding="utf-8")
     with pytest.raises(I3Error, match="all 6 pairs of the pool are judged"):
         pooled(folder, qrels=folder / "all.txt")
 

@@ -32,11 +32,11 @@ def columns(hits: dict[str, list[str]]) -> dict[str, list[Any]]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    (tmp_path / "qrels.txt").write_text(QRELS)
+    (tmp_path / "qrels.txt").write_text(QRELS, encoding="utf-8")
     for name, hits in (("one.txt", FIRST), ("two.txt", SECOND)):
         rows = zip(*columns(hits).values(), strict=True)
         lines = [f"{query} Q0 {passage} 1 {score} t\n" for query, passage, score in rows]
-        (tmp_path / name).write_text("".join(lines))
+        (tmp_path / name).write_text("".join(lines), encoding="utf-8")
     return tmp_path
 
 
@@ -143,7 +143,9 @@ def test_diff_in_python(files: Path) -> None:
     for name, start in (("d.json", "{"), ("d.md", "A: run 1"), ("d.txt", "A: run 1")):
         output = files / name
         done = diff_runs(files / "qrels.txt", *runs, topics=topics, output=output)
-        assert str(done) == f"wrote {output}" and output.read_text().startswith(start)
+        assert str(done) == f"wrote {output}" and output.read_text(encoding="utf-8").startswith(
+            start
+        )
 
 
 @pytest.mark.slow
@@ -153,7 +155,7 @@ def test_report_in_python(files: Path) -> None:
         {"query_id": ["q1", "q2", "q3"], "doc_id": ["a", "b", "c"], "relevance": [1, 1, 2]}
     )
     page = write_report(qrels, runs, output=files / "page.html", title="Two runs")
-    text = page.path.read_text()
+    text = page.path.read_text(encoding="utf-8")
     assert "Two runs" in text and "Differences from first<" in text
     assert "<dt>qrels</dt><dd>qrels: 3 queries" in text
     with pytest.raises(I3Error, match="exists"):

@@ -63,25 +63,25 @@ def test_nothing_has_its_name_before_it_is_complete(
         with write(path) as file:
             put(file, content)
             assert (path.read_bytes() if path.exists() else None) == before
-        assert path.read_text() == content
+        assert path.read_text(encoding="utf-8") == content
         assert names(path.parent) == [name]
 
 
 def put(file: Any, content: str) -> None:
     if isinstance(file, Path):
-        file.write_text(content)
+        file.write_text(content, encoding="utf-8")
     else:
         file.write(content if "b" not in file.mode else content.encode())
 
 
 @pytest.mark.parametrize("new", [new_file, new_bytes])
 def test_older_files_are_kept_unless_overwritten(tmp_path: Path, new: Any) -> None:
-    (tmp_path / "out").write_text("old")
+    (tmp_path / "out").write_text("old", encoding="utf-8")
     with pytest.raises(I3Error, match="out: exists"), new(tmp_path / "out"):
         pass
     with pytest.raises(I3Error, match="is a folder"), new(tmp_path, overwrite=True):
         pass
-    assert (tmp_path / "out").read_text() == "old"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "old"
 
 
 def test_failures_that_mean_a_full_disk(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_folder_has_its_name_when_it_is_complete(tmp_path: Path, name: str) ->
             raise ZeroDivisionError
         with new_folder(path) as folder:
             (folder / "sub").mkdir()
-            (folder / "sub" / content).write_text(content)
+            (folder / "sub" / content).write_text(content, encoding="utf-8")
         assert names(path / "sub") == [content]
         assert names(path.parent) == [name]
 
@@ -119,14 +119,14 @@ def test_an_older_folder_comes_back_if_the_new_one_cannot_take_its_place(
     for name in ("new", "old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
-    rename = Path.rename
+    replace = Path.replace
 
     def refuse(path: Path, target: Path) -> Path:
         if path.name == "new":
             raise OSError("not today")
-        return rename(path, target)
+        return replace(path, target)
 
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     monkeypatch.setattr(exchange, "exchange", lambda *_: False)
     with pytest.raises(OSError, match="not today"):
         publish_folder(tmp_path / "new", tmp_path / "old")

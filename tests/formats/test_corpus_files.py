@@ -20,7 +20,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
 
 def passages(path: Path, *ids: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps({"id": one, "text": "x"}) + "\n" for one in ids))
+    path.write_text(
+        "".join(json.dumps({"id": one, "text": "x"}) + "\n" for one in ids), encoding="utf-8"
+    )
 
 
 def ids(path: Path) -> list[str]:
@@ -32,8 +34,8 @@ def test_folders_are_read_with_their_folders_in_the_order_of_names(
 ) -> None:
     for name in ("b.jsonl", "a/z.JSONL", "a/b/c.Json", "c/d.ndjson", "a.json"):
         passages(tmp_path / name, name)
-    (tmp_path / "e.tsv").write_text("e\tx\n")
-    (tmp_path / "f.csv").write_text("id,text\nf,x\n")
+    (tmp_path / "e.tsv").write_text("e\tx\n", encoding="utf-8")
+    (tmp_path / "f.csv").write_text("id,text\nf,x\n", encoding="utf-8")
     found = ["a/b/c.Json", "a/z.JSONL", "a.json", "b.jsonl", "c/d.ndjson", "e", "f"]
     assert ids(tmp_path) == found
     assert Corpus(tmp_path).names == [*found[:5], "e.tsv", "f.csv"]
@@ -44,7 +46,7 @@ def test_what_is_not_read_is_named_once(tmp_path: Path, said: Said) -> None:
     passages(tmp_path / "a.jsonl", "1")
     passages(tmp_path / ".git" / "b.jsonl", "2")
     for name in ("b.pdf", "notes.docx", ".DS_Store", "README.txt", "manifest.json"):
-        (tmp_path / name).write_text("{}")
+        (tmp_path / name).write_text("{}", encoding="utf-8")
     assert ids(tmp_path) == ["1"]
     note = said()
     assert note.startswith(f"note: {tmp_path}: not read: ")
@@ -56,7 +58,7 @@ def test_what_is_not_read_is_named_once(tmp_path: Path, said: Said) -> None:
 def test_a_long_list_is_counted(tmp_path: Path, said: Said) -> None:
     passages(tmp_path / "a.jsonl", "1")
     for number in range(30):
-        (tmp_path / f"{number:02}.pdf").write_text("")
+        (tmp_path / f"{number:02}.pdf").write_text("", encoding="utf-8")
     assert ids(tmp_path) == ["1"]
     note = said()
     assert "00.pdf, 01.pdf" in note and "29.pdf" not in note and "30 in all" in note
@@ -92,11 +94,11 @@ def test_queries_among_passages_are_no_passages(tmp_path: Path, said: Said) -> N
 
 def test_our_own_layout_is_its_corpus(tmp_path: Path, said: Said) -> None:
     passages(tmp_path / "corpus" / "corpus.jsonl", "d1")
-    (tmp_path / "corpus" / "corpus.jsonl.0123456789ab.store").write_text("")
-    (tmp_path / "corpus.0123456789ab.words.sqlite").write_text("")
-    (tmp_path / "topics.test.tsv").write_text("q1\tegg\n")
-    (tmp_path / "qrels.test.txt").write_text("q1 0 d1 1\n")
-    (tmp_path / "manifest.json").write_text('{"collection": "eggs"}')
+    (tmp_path / "corpus" / "corpus.jsonl.0123456789ab.store").write_text("", encoding="utf-8")
+    (tmp_path / "corpus.0123456789ab.words.sqlite").write_text("", encoding="utf-8")
+    (tmp_path / "topics.test.tsv").write_text("q1\tegg\n", encoding="utf-8")
+    (tmp_path / "qrels.test.txt").write_text("q1 0 d1 1\n", encoding="utf-8")
+    (tmp_path / "manifest.json").write_text('{"collection": "eggs"}', encoding="utf-8")
     assert ids(tmp_path) == ["d1"]
     note = said()
     assert "store" not in note and "manifest" not in note and "topics.test.tsv" in note
@@ -124,8 +126,8 @@ def test_a_link_that_leads_back_is_not_followed_for_ever(tmp_path: Path, said: S
 
 
 def test_no_passages_in_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "queries.jsonl").write_text("")
-    (tmp_path / "a.docx").write_text("")
+    (tmp_path / "queries.jsonl").write_text("", encoding="utf-8")
+    (tmp_path / "a.docx").write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match=r"no passage files .*it has a\.docx, queries\.jsonl"):
         Corpus(tmp_path)
 

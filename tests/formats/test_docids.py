@@ -67,8 +67,8 @@ def test_a_file_that_is_not_there(tmp_path: Path, read: Reader) -> None:
 
 
 def test_ids_are_counted_and_differ(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("d1\nd2\n")
-    (tmp_path / "b").write_text("d3\nd1\n")
+    (tmp_path / "a").write_text("d1\nd2\n", encoding="utf-8")
+    (tmp_path / "b").write_text("d3\nd1\n", encoding="utf-8")
     assert count_ids([IdFile(tmp_path / "a")], tmp_path) == [2]
     with pytest.raises(I3Error, match="b, line 2: id 'd1' occurs a second time"):
         count_ids([IdFile(tmp_path / "a"), IdFile(tmp_path / "b")], tmp_path)

@@ -36,7 +36,7 @@ def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
 
 def test_vectors_of_queries_from_elsewhere(tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", VECTORS)
-    (tmp_path / "ids.txt").write_text("q1\nq2\n")
+    (tmp_path / "ids.txt").write_text("q1\nq2\n", encoding="utf-8")
     source = find_vectors(tmp_path / "own.npy", tmp_path / "ids.txt")
     write_own_vectors(source, IndexOutput(tmp_path / "queries", "npy"))
     encoded = read_encoded_queries(tmp_path / "queries")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.formats import exchange as module
-from i3_pyserini.formats.exchange import exchange, replace_folder
+from i3_pyserini.formats.exchange import replace_folder
+from i3_pyserini.system import exchange
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_names_are_exchanged_in_one_step(
     if not exchange(new, target):
         pytest.skip("this file system cannot exchange names")
     assert (names(new), names(target)) == (["target"], ["new"])
-    monkeypatch.setattr(Path, "rename", lambda *_: pytest.fail("two steps"))
+    monkeypatch.setattr(Path, "replace", lambda *_: pytest.fail("two steps"))
     replace_folder(new, target, target.with_name("spare"))
     assert names(target) == ["target"] and names(target.parent) == ["target"]
 

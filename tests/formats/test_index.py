@@ -61,7 +61,7 @@ FIRST: dict[str, Any] = {
 
 
 def write(folder: Path, content: Any) -> Path:
-    (folder / "manifest.json").write_text(json.dumps(content))
+    (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 
 
@@ -83,7 +83,7 @@ def test_what_a_newer_version_knows_is_kept(tmp_path: Path) -> None:
     manifest = read_manifest(write(tmp_path, newer))
     assert (manifest.extra, manifest.encoder.extra) == ({"quality": {"a": [1]}}, {"colour": "red"})
     replace(manifest, passages=3).write(tmp_path)
-    again = json.loads((tmp_path / "manifest.json").read_text())
+    again = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert (again["quality"], again["model"]["colour"], again["passages"]) == ({"a": [1]}, "red", 3)
 
 

@@ -73,7 +73,7 @@ def test_an_empty_directory_is_no_obstacle(target: Path) -> None:
 
 def test_foreign_files_are_never_replaced(target: Path) -> None:
     target.mkdir(parents=True)
-    (target / "notes.txt").write_text("mine")
+    (target / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(I3Error, match=r"contains other files \(notes.txt\)"):
         IndexOutput(target, overwrite=True)
     with pytest.raises(I3Error, match=r"notes\.txt: is a file; expected a directory"):
@@ -176,6 +176,6 @@ def test_a_disk_that_is_too_small(target: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("content", ["{", "[1]", "3", json.dumps("text")])
 def test_damaged_manifest(tmp_path: Path, content: str) -> None:
     assert read_manifest(tmp_path) == IndexManifest()
-    (tmp_path / "manifest.json").write_text(content)
+    (tmp_path / "manifest.json").write_text(content, encoding="utf-8")
     with pytest.raises(I3Error, match=r"manifest\.json: cannot be read"):
         read_manifest(tmp_path)

@@ -32,5 +32,5 @@ def test_only_a_known_change_is_said(tmp_path: Path, damaged: bool) -> None:
     said = stale("HNSW", source, before, "build it") or ""
     assert said.startswith("HNSW: ") and source in said and "build it" in said
     assert stale("HNSW", None, before, "") is stale("HNSW", source, None, "") is None
-    (tmp_path / "manifest.json").write_text("{" if damaged else "{}")
+    (tmp_path / "manifest.json").write_text("{" if damaged else "{}", encoding="utf-8")
     assert stale("HNSW", source, before, "build it") is None

@@ -91,7 +91,7 @@ def test_overwrite_goes_on_with_the_same_settings(tmp_path: Path) -> None:
     """A command with --overwrite that is repeated after a kill must not lose what it has."""
     output = tmp_path / "out"
     interrupted(output, b"one\n")
-    output.write_text("older\n")
+    output.write_text("older\n", encoding="utf-8")
     with open_journal(output, SETTINGS, overwrite=True) as journal:
         assert list(journal.lines()) == [b"one\n"]
         journal.finish()
@@ -100,7 +100,7 @@ def test_overwrite_goes_on_with_the_same_settings(tmp_path: Path) -> None:
 
 def test_an_output_in_the_way(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    output.write_text("older\n")
+    output.write_text("older\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"out: exists"), open_journal(output, SETTINGS):
         pass
     with pytest.raises(I3Error, match="is a folder"), open_journal(tmp_path, SETTINGS, True):

@@ -19,7 +19,7 @@ def made(tmp_path: Path) -> Path:
         for n, verb in enumerate("boil fry peel sell buy see hide lay eat draw".split() * 2)
     ]
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    corpus.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     make_queries(corpus, source="titles", output=tmp_path / "made", limit=15)  # 10 titles
     return tmp_path / "made"
 
@@ -38,10 +38,10 @@ def test_files_are_marked(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_manifest_that_cannot_be_read_marks_nothing(tmp_path: Path) -> None:
     qrels = tmp_path / "qrels.train.txt"
-    qrels.write_text("q 0 p 1\n")
+    qrels.write_text("q 0 p 1\n", encoding="utf-8")
     name = qrels.name
     for manifest in ("", "[1]", '{"files": 1}', f'{{"files": {{"{name}": {{"made": 3}}}}}}'):
-        (tmp_path / "manifest.json").write_text(manifest)
+        (tmp_path / "manifest.json").write_text(manifest, encoding="utf-8")
         assert made_of(qrels) is None
     assert made_of(tmp_path / "none" / "qrels.txt") is None
     assert made_note("beir") == made_note(None) == made_note(tmp_path) == []
@@ -52,7 +52,7 @@ def test_splits_and_imports_carry_it_on(made: Path, tmp_path: Path) -> None:
     split_queries(made, output=tmp_path / "parts", count=3)
     for name in ("topics.dev.tsv", "qrels.dev.txt", "topics.train.tsv", "qrels.train.txt"):
         assert made_of(tmp_path / "parts" / name) == mark
-    (tmp_path / "asked.tsv").write_text("q1\twhat is an egg\n")
+    (tmp_path / "asked.tsv").write_text("q1\twhat is an egg\n", encoding="utf-8")
     import_collection(
         str(made / "corpus" / "corpus.jsonl"),
         topics={"made": made / "topics.train.tsv", "asked": tmp_path / "asked.tsv"},
@@ -66,10 +66,10 @@ def test_splits_and_imports_carry_it_on(made: Path, tmp_path: Path) -> None:
 
 
 def test_evaluations_say_it(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = (made / "qrels.train.txt").read_text().splitlines()
+    lines = (made / "qrels.train.txt").read_text(encoding="utf-8").splitlines()
     for run in ("a", "b"):
         rows = (f"{line.split()[0]} Q0 {line.split()[2]} 1 1.0 {run}\n" for line in lines)
-        (tmp_path / f"{run}.txt").write_text("".join(rows))
+        (tmp_path / f"{run}.txt").write_text("".join(rows), encoding="utf-8")
     found = evaluate(made / "qrels.train.txt", tmp_path / "a.txt")
     assert "made from titles, not collected from people" in capsys.readouterr().err
     assert "made from titles" in found.to_json()

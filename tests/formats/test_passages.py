@@ -13,7 +13,7 @@ from tests.formats.damage import compressed
 
 def corpus(tmp_path: Path, *records: Any, **options: Any) -> Corpus:
     path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return Corpus(path, **options)
 
 
@@ -61,7 +61,7 @@ def test_fields_without_text_are_joined(tmp_path: Path) -> None:
 
 def test_files_in_name_order(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.json", "c.jsonl", "README.md", ".DS_Store"):
-        (tmp_path / name).write_text(json.dumps({"id": name, "text": "x"}) + "\n")
+        (tmp_path / name).write_text(json.dumps({"id": name, "text": "x"}) + "\n", encoding="utf-8")
     assert [passage.docid for passage in Corpus(tmp_path)] == ["a.json", "b.jsonl", "c.jsonl"]
     summary = scan(Corpus(tmp_path))
     assert summary.passages == 3
@@ -102,14 +102,16 @@ def test_nothing_there(tmp_path: Path) -> None:
         Corpus(tmp_path / "nowhere")
     with pytest.raises(I3Error, match="no passage files in this folder"):
         Corpus(tmp_path)
-    (tmp_path / "empty.jsonl").write_text("\n\n")
+    (tmp_path / "empty.jsonl").write_text("\n\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"no passages in 1 file\(s\)"):
         scan(Corpus(tmp_path))
 
 
 def test_a_passage_is_found_by_its_id(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"id": "1", "contents": "one"}\n')
-    (tmp_path / "b.jsonl").write_text('{"_id": 2, "title": "t", "text": "two"}\n{"id": "3"}\n')
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "contents": "one"}\n', encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text(
+        '{"_id": 2, "title": "t", "text": "two"}\n{"id": "3"}\n', encoding="utf-8"
+    )
     found = Corpus(tmp_path).find("2")
     assert (found.docid, found.title, found.text) == ("2", "t", "two")
     with pytest.raises(I3Error, match=r"b\.jsonl, line 2: no text"):

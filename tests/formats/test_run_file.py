@@ -22,7 +22,7 @@ def test_trec_run(tmp_path: Path) -> None:
     path = tmp_path / "run.txt"
     found = hits([[2.5, 1, -np.inf], [1e-7, -3, -4]], [[1, 0, -1], [2, 1, 0]])
     write_run(path, ["q1", "q2"], found, ["a", "b", "ü"], tag="mine")
-    lines = [line.split() for line in path.read_text().splitlines()]
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     assert [line[:4] for line in lines] == [
         ["q1", "Q0", "b", "1"],
         ["q1", "Q0", "a", "2"],
@@ -37,17 +37,17 @@ def test_trec_run(tmp_path: Path) -> None:
 def test_msmarco_run(tmp_path: Path) -> None:
     path = tmp_path / "run.tsv"
     write_run(path, ["7"], hits([[2, 1]], [[1, 0]]), ["a", "b"], form="msmarco")
-    assert path.read_text() == "7\tb\t1\n7\ta\t2\n"
+    assert path.read_text(encoding="utf-8") == "7\tb\t1\n7\ta\t2\n"
 
 
 def test_a_run_is_not_replaced_by_mistake(tmp_path: Path) -> None:
     path = tmp_path / "run.txt"
-    path.write_text("older")
+    path.write_text("older", encoding="utf-8")
     with pytest.raises(I3Error, match="exists"):
         write_run(path, ["7"], hits([[2]], [[0]]), ["a"])
-    assert path.read_text() == "older"
+    assert path.read_text(encoding="utf-8") == "older"
     write_run(path, ["7"], hits([[2]], [[0]]), ["a"], overwrite=True)
-    assert path.read_text().startswith("7 Q0 a 1 2.0")
+    assert path.read_text(encoding="utf-8").startswith("7 Q0 a 1 2.0")
 
 
 @given(

@@ -56,7 +56,7 @@ def metadata(run: Path) -> RunMetadata:
 @pytest.mark.parametrize("form", ["trec", "msmarco"])
 def test_a_run_and_what_made_it(tmp_path: Path, form: str) -> None:
     run = write(tmp_path / "run.txt", form=form, tag="t")
-    content = yaml.safe_load(beside(run).read_text())
+    content = yaml.safe_load(beside(run).read_text(encoding="utf-8"))
     assert content["run"]["sha256"] == hashlib.sha256(run.read_bytes()).hexdigest()
     assert content["run"]["bytes"] == run.stat().st_size
     assert (content["run"]["queries"], content["run"]["hits"]) == (2, 3)
@@ -71,10 +71,12 @@ def test_a_run_and_what_made_it(tmp_path: Path, form: str) -> None:
 
 def test_of_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write(tmp_path / "run.txt")
-    run.write_text(run.read_text().replace("2.5", "2.6"))  # as many bytes
+    run.write_text(
+        run.read_text(encoding="utf-8").replace("2.5", "2.6"), encoding="utf-8"
+    )  # as many bytes
     assert read_run(run).metadata is None
     assert f"run.txt{SUFFIX}" in capsys.readouterr().err
-    run.write_text(run.read_text() + "q3 Q0 a 1 1 t\n")
+    run.write_text(run.read_text(encoding="utf-8") + "q3 Q0 a 1 1 t\n", encoding="utf-8")
     assert read_run(run).metadata is None
     capsys.readouterr()
     copy = tmp_path / "copy.txt"
@@ -190,7 +192,7 @@ def test_comments_at_the_head(
     ],
 )
 def test_heads_that_are_none(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "run.txt").write_text(text)
+    (tmp_path / "run.txt").write_text(text, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         read_run(tmp_path / "run.txt")
 
@@ -221,7 +223,7 @@ def test_values_that_json_lacks(
 
 def test_sections_of_other_forms_are_kept(tmp_path: Path) -> None:
     run = write(tmp_path / "run.txt")
-    content = yaml.safe_load(beside(run).read_text())
+    content = yaml.safe_load(beside(run).read_text(encoding="utf-8"))
     content |= {"actor": {"team": "ü"}, "research goal": "find", "new": [1]}
     beside(run).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     found = metadata(run)

@@ -92,10 +92,10 @@ def test_a_header_is_noted_where_it_is_a_choice(
 
 def test_named_fields_of_rows_without_a_header(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
-    path.write_text("1\tt\ta\n2\tu\tb\n")
+    path.write_text("1\tt\ta\n2\tu\tb\n", encoding="utf-8")
     found = Corpus(path, ("title", "text"))
     assert [(one.docid, one.title, one.text) for one in found] == [("1", "t", "a"), ("2", "u", "b")]
-    path.write_text("1\tt\ta\n2\tb\n")
+    path.write_text("1\tt\ta\n2\tb\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"c\.tsv, line 2: no title or text"):
         list(Corpus(path, ("title", "text")))
 

@@ -68,7 +68,7 @@ def test_jsonl(tmp_path: Path, folder: bool) -> None:
     second = {"_id": 2, "text": "two"}
     (tmp_path / "corpus").mkdir()
     for name, record in (("a.jsonl", first), ("b.jsonl", second)):
-        (tmp_path / "corpus" / name).write_text(json.dumps(record) + "\n\n")
+        (tmp_path / "corpus" / name).write_text(json.dumps(record) + "\n\n", encoding="utf-8")
     single = written(
         tmp_path / "one.jsonl", (json.dumps(first) + "\n\n" + json.dumps(second)).encode()
     )
@@ -193,7 +193,7 @@ def test_a_store_in_forked_workers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cache", ["file", "file/below", "/proc/none"])
 def test_a_cache_that_cannot_be_written(tmp_path: Path, cache: str) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match=r"store: cannot be written \(.*--data\.cache") as caught:
         open_store(written(tmp_path / "c.tsv"), tmp_path / cache)
     assert "\n" not in str(caught.value)

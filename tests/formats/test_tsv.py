@@ -38,7 +38,7 @@ def test_line_ends_byte_order_mark_and_blank_lines(tmp_path: Path) -> None:
 
 def test_places_name_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
-    path.write_text("\n1\ta\n")
+    path.write_text("\n1\ta\n", encoding="utf-8")
     assert [place for _, place, _ in read_tsv(path)] == [f"{path}, line 2"]
 
 

@@ -121,17 +121,20 @@ def test_other_arrays_are_refused(tmp_path: Path) -> None:
 
 def test_as_many_ids_as_vectors(tmp_path: Path) -> None:
     path = tmp_path / "docid"
-    path.write_text("\n".join(IDS[:-1]) + "\n")
+    path.write_text("\n".join(IDS[:-1]) + "\n", encoding="utf-8")
     with pytest.raises(I3Error, match="docid: 10 ids for 11 vectors"):
         list(read_array(VECTORS, path))
-    path.write_text("\n".join([*IDS, "one-more"]) + "\n")
+    path.write_text("\n".join([*IDS, "one-more"]) + "\n", encoding="utf-8")
     with pytest.raises(I3Error, match="docid: more ids than the 11 vectors"):
         list(read_array(VECTORS, path))
 
 
 def test_json_lines_of_others(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
-    path.write_text('{"docid": 7, "vector": [1, 2.5]}\n\n{"id": "b", "vector": [1e300, NaN]}\n')
+    path.write_text(
+        '{"docid": 7, "vector": [1, 2.5]}\n\n{"id": "b", "vector": [1e300, NaN]}\n',
+        encoding="utf-8",
+    )
     (block,) = read_jsonl_vectors(path)
     assert (block.ids, block.contents) == (["7", "b"], ["", ""])
     np.testing.assert_array_equal(block.vectors, np.array([[1, 2.5], [np.inf, np.nan]], np.float32))
@@ -156,7 +159,7 @@ def test_json_lines_of_others(tmp_path: Path) -> None:
 )
 def test_bad_json_lines_are_named(tmp_path: Path, record: dict[str, Any], said: str) -> None:
     path = tmp_path / "embeddings.jsonl"
-    path.write_text('{"id": "1", "vector": [1, 2]}\n' + json.dumps(record) + "\n")
+    path.write_text('{"id": "1", "vector": [1, 2]}\n' + json.dumps(record) + "\n", encoding="utf-8")
     with pytest.raises(I3Error, match=rf"embeddings\.jsonl, line 2: {said}"):
         list(read_jsonl_vectors(path))
 
@@ -170,6 +173,6 @@ def test_a_line_that_was_cut_off_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_vectors(tmp_path: Path) -> None:
-    (tmp_path / "docid").write_text("d1\n")
+    (tmp_path / "docid").write_text("d1\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"no vectors here \(expected one of: index and docid; "):
         kind_of(tmp_path)

@@ -159,7 +159,8 @@ def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
 ) -> None:
     for prompt in ("query: ", "question: "):
         encoder = EncoderRecord(name="m", query_prompt=prompt)
-        (index / "manifest.json").write_text(json.dumps({"model": encoder.to_json()}))
+        text = json.dumps({"model": encoder.to_json()})
+        (index / "manifest.json").write_text(text, encoding="utf-8")
         engine.load(index, "passages")
         assert engine.made_by("passages").query_prompt == prompt
 
@@ -207,7 +208,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="no such file"):
         Milvus(f"milvus:{tmp_path / 'typo.db'}")
     assert not (tmp_path / "typo.db").exists()
-    (tmp_path / "file.db").write_text("SQLite format 3")
+    (tmp_path / "file.db").write_text("SQLite format 3", encoding="utf-8")
     with pytest.raises(I3Error, match="is a file"):
         Milvus(f"milvus:{tmp_path / 'file.db'}", create=True)
 
@@ -313,7 +314,8 @@ def test_search_command(place: Path, tmp_path: Path, run_module: Callable[..., A
     assert done.returncode == 0, done.stderr
     index = ("--index", place / "index", "--output", tmp_path / "index.txt")
     assert run_module(*search, *index, "--hits", 10).returncode == 0
-    runs = [(tmp_path / f"{name}.txt").read_text().split("\n") for name in ("engine", "index")]
+    files = [tmp_path / f"{name}.txt" for name in ("engine", "index")]
+    runs = [file.read_text(encoding="utf-8").split("\n") for file in files]
     scores = [[float(line.split()[4]) for line in run if line] for run in runs]
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
     (tmp_path / "engine.txt").unlink()
@@ -328,8 +330,8 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
     lines = [
         f'{{"id": "d{n}", "text": "{word} egg in hot water"}}\n' for n, word in enumerate("abcdef")
     ]
-    (tmp_path / "corpus.jsonl").write_text("".join(lines))
-    (tmp_path / "topics.tsv").write_text("q1\thow long to boil an egg\n")
+    (tmp_path / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "topics.tsv").write_text("q1\thow long to boil an egg\n", encoding="utf-8")
     encoder = EncoderSpec(tiny_bert, "auto", settings=EncoderSettings("mean", True))
     run_encoding(Corpus(tmp_path / "corpus.jsonl"), encoder, IndexOutput(tmp_path / "index"))
     engine = ("--engine", f"milvus:{tmp_path / 'engine.db'}", "--collection", "p")
@@ -342,6 +344,7 @@ def test_queries_are_pooled_as_the_passages_that_were_loaded(
             *("--encoder", tiny_bert, "--output", tmp_path / "run.txt", "--overwrite"),
         )
         assert done.returncode == 0, done.stderr
-        rows = [line.split() for line in (tmp_path / "run.txt").read_text().splitlines()]
+        run = (tmp_path / "run.txt").read_text(encoding="utf-8")
+        rows = [line.split() for line in run.splitlines()]
         runs.append([float(row[4]) for row in rows])
     np.testing.assert_allclose(runs[0], runs[1], atol=1e-5)

@@ -37,12 +37,16 @@ def row_of(number: int) -> Row:
 
 
 def write_place(folder: Path, rows: list[Row]) -> Path:
-    (folder / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "c.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     keep = "price,stock,new,Shop name,tags"
     import_collection(folder / "c.jsonl", output=folder / "data", keep=keep)
     index = write_index(folder / "index", random_vectors(len(rows)))
     corpus = {"path": str(folder / "data" / "corpus")}
-    (index / "manifest.json").write_text(json.dumps({"format": 2, "corpus": corpus}))
+    (index / "manifest.json").write_text(
+        json.dumps({"format": 2, "corpus": corpus}), encoding="utf-8"
+    )
     return index
 
 
@@ -146,9 +150,14 @@ def test_a_corpus_that_lacks_a_passage_and_one_that_is_gone(
 
 def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
     """Loads, filters, writes a run and shows hits."""
-    lines = [json.loads(line) for line in (place / "corpus.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     rows = [{**line, "price": number} for number, line in enumerate(lines)]
-    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "c.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     import_collection(tmp_path / "c.jsonl", output=tmp_path / "data", keep="price")
     address, corpus = f"milvus:{tmp_path / 'e.db'}", tmp_path / "data" / "corpus"
     load_index(place / "index", engine=address, collection="p", corpus=corpus)
@@ -162,7 +171,9 @@ def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
     assert all(hit["text"] == texts[hit["id"]] for hit in json.loads(done.stdout)["hits"])
     run = tmp_path / "run.txt"
     run_module(*searched, place / "topics.tsv", "--output", run, check=True)
-    assert {line.split()[2] for line in run.read_text().splitlines()} == {f"d{n}" for n in range(7)}
+    assert {line.split()[2] for line in run.read_text(encoding="utf-8").splitlines()} == {
+        f"d{n}" for n in range(7)
+    }
     done = run_module(*searched[:-1], "prize < 7", "--query", "hot egg")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     np.testing.assert_allclose(

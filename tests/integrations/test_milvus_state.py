@@ -18,12 +18,12 @@ STATE = '{"model": {"name": "m", "fingerprint": "f"}, "corpus": {"sha256": "%s"}
 
 def test_it_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_index(tmp_path / "flat", random_vectors(10))
-    (folder / "manifest.json").write_text(STATE % "old")
+    (folder / "manifest.json").write_text(STATE % "old", encoding="utf-8")
     with closing(Milvus(f"milvus:{tmp_path / 'engine.db'}", create=True)) as engine:
         engine.load(folder, "passages")
         engine.check("passages", None, 3)
         assert "earlier state" not in capsys.readouterr().err
-        (folder / "manifest.json").write_text(STATE % "new")
+        (folder / "manifest.json").write_text(STATE % "new", encoding="utf-8")
         engine.check("passages", None, 3)
     said = capsys.readouterr().err
     assert f"earlier state of {folder}" in said and "index load" in said

@@ -29,7 +29,9 @@ def test_bm25_has_the_language_that_is_given_or_declared(
     declared = {"dataset": "letters", "files": {}}
 
     def bm25(tag: str | None, given: str | None = None) -> tuple[str, str, str]:
-        manifest.write_text(json.dumps({**declared, **({"language": tag} if tag else {})}))
+        manifest.write_text(
+            json.dumps({**declared, **({"language": tag} if tag else {})}), encoding="utf-8"
+        )
         compare(data, **SMALL, backbone="b", output=tmp_path / "out", language=given)
         (command,) = found[-1].beginning().steps["bm25"].commands
         (option,) = re.findall(r"--language (\S+)", command.run) or [""]

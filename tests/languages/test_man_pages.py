@@ -60,7 +60,7 @@ def test_lines_without_blanks_are_joined_and_untranslated_pages_left_out(tmp_pat
     written(source, "vdir", PAGE + WORDS)
     made = collection(tmp_path, "zh", tmp_path)
     assert (made.pages, made.queries) == (2, 1)
-    assert made.topics.read_text() == "1\t列出目录\n"
-    assert made.qrels.read_text() == "1 0 dir.1 1\n1 0 ls.1 1\n"
-    texts = [json.loads(line)["text"] for line in made.corpus.open()]
+    assert made.topics.read_text(encoding="utf-8") == "1\t列出目录\n"
+    assert made.qrels.read_text(encoding="utf-8") == "1 0 dir.1 1\n1 0 ls.1 1\n"
+    texts = [json.loads(line)["text"] for line in made.corpus.open(encoding="utf-8")]
     assert texts == [f"描述 的内容 {WORDS}"] * 2

@@ -78,8 +78,10 @@ def test_backbone_without_tokenizer(tiny_bert: str, tmp_path: Path) -> None:
 def test_tokenizer_of_another_backbone(tiny_bert: str, tmp_path: Path) -> None:
     for file in Path(tiny_bert).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 10}))
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(
+        json.dumps({**config, "vocab_size": 10}), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=r"the tokenizer has \d+ tokens but the backbone has only 10"):
         I3Retriever.from_backbone(str(tmp_path))
 
@@ -104,14 +106,14 @@ def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
     for file in Path(tiny_bert).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
-    fields = json.loads(config.read_text())
+    fields = json.loads(config.read_text(encoding="utf-8"))
     if damage == "truncated":
         weights.write_bytes(weights.read_bytes()[:5000])
     elif damage == "modules":
-        (tmp_path / "modules.json").write_text("[")
+        (tmp_path / "modules.json").write_text("[", encoding="utf-8")
     else:
         change = {"hidden_act": "gelou"} if damage == "activation" else {"intermediate_size": 60}
-        config.write_text(json.dumps({**fields, **change}))
+        config.write_text(json.dumps({**fields, **change}), encoding="utf-8")
     said = {
         "truncated": "weights cannot be read",
         "activation": "gelou",

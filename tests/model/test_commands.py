@@ -75,7 +75,7 @@ def test_explain(run_module: Run, directory: Path, tmp_path: Path) -> None:
     assert lines[0].split() == ["rank", "word", "weight", "positions"]
     assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3"]
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text('{"id": "7", "title": "boil", "contents": "eggs"}\n')
+    corpus.write_text('{"id": "7", "title": "boil", "contents": "eggs"}\n', encoding="utf-8")
     done = run_module(*command, "--corpus", corpus, "--docid", 7, "--json", "--top", 3, check=True)
     answer = json.loads(done.stdout)
     assert answer["trained"] is False and "never trained" in done.stderr

@@ -52,7 +52,10 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_wrong_value_in_a_file_names_the_file(tmp_path: Path) -> None:
     I3Config().save_pretrained(tmp_path)
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "pooling": "sum"}))
+    file.write_text(
+        json.dumps({**json.loads(file.read_text(encoding="utf-8")), "pooling": "sum"}),
+        encoding="utf-8",
+    )
     with pytest.raises(I3Error, match=r"config\.json: config: pooling is 'sum'"):
         load_i3_config(str(tmp_path))
 

@@ -1,14 +1,26 @@
-"""Processors without bf16: what is chosen and what is said."""
+"""Devices: which is chosen, what it can compute, and what is said."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from i3_pyserini import threads
-from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory, threads
+from i3_pyserini.encode.compute import check_possible
+from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
+from i3_pyserini.encode.index_encoder import quickest_device
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.devices import (
+    computes_bf16,
+    first_gpu,
+    limit_torch,
+    note_slow_bf16,
+    torch_device,
+)
 
 CPU = torch.device("cpu")
 
@@ -20,7 +32,7 @@ def test_a_processor_that_onednn_sees_as_avx2_has_no_bf16() -> None:
         [sys.executable, "-c", code + "print(c(torch.device('cpu')))"],
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     assert done.stdout == "False\n"
@@ -70,7 +82,7 @@ def test_other_devices_are_not_guessed() -> None:
 
 def test_torch_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
-    monkeypatch.setattr(threads, "_by_affinity", lambda: 64)
+    monkeypatch.setattr(threads, "cpus_by_affinity", lambda: 64)
     monkeypatch.setattr(threads, "_quotas", lambda process: [1.0])
     try:
         torch.set_num_threads(2)
@@ -82,3 +94,59 @@ def test_torch_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
         assert limit_torch() == 1  # never more than before
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda:0"), (False, True, "mps"), (False, False, None)],
+)
+def test_the_first_gpu(
+    cuda: bool, mps: bool, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert first_gpu() == expected
+    monkeypatch.setattr("i3_pyserini.encode.index_encoder.may_have_gpu", lambda: True)
+    assert quickest_device(None) == expected
+    assert quickest_device("cpu") == "cpu"
+    monkeypatch.setattr("i3_pyserini.encode.index_encoder.may_have_gpu", lambda: False)
+    assert quickest_device(None) is None
+
+
+def test_apples_gpu_has_no_note_about_bf16(capsys: pytest.CaptureFixture[str]) -> None:
+    note_slow_bf16("bf16", torch.device("mps"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_precision_that_a_gpu_does_not_have_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TypeError("BFloat16 is not supported on MPS\nmore")
+
+    monkeypatch.setattr(torch, "empty", refuse)
+    with pytest.raises(I3Error, match=r"^--dtype bf16 is not usable on mps \(BFloat16 .* MPS\); "):
+        check_possible(torch.device("mps"), "bf16", "torch")
+
+
+def test_apples_gpu_where_there_is_none() -> None:
+    if torch.backends.mps.is_available():
+        assert torch_device(None if first_gpu() == "mps" else "mps").type == "mps"
+        return
+    with pytest.raises(I3Error, match=r"^--device mps is not usable \(.*\); try --device cpu$"):
+        torch_device("mps")
+
+
+@pytest.mark.skipif(not torch.backends.mps.is_available(), reason="needs Apple's GPU (mps)")
+@pytest.mark.parametrize(("dtype", "apart"), [("fp32", 1e-4), ("fp16", 2e-2)])
+def test_vectors_of_apples_gpu_are_those_of_the_cpu(
+    dtype: str, apart: float, tiny_model: tuple[I3Retriever, I3Tokenizer], tmp_path: Path
+) -> None:
+    save_model_directory(*tiny_model, tmp_path / "model")
+    name, texts = str(tmp_path / "model"), ["boil an egg", "photosynthesis", ""]
+    here, there = I3DocumentEncoder(name, "cpu"), I3DocumentEncoder(name, "mps", dtype=dtype)
+    found = there.encode(texts, ["eggs", None, "a"])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, here.encode(texts, ["eggs", None, "a"]), atol=apart)
+    asked = I3QueryEncoder(name, "mps", fp16=dtype == "fp16").encode_batch(texts[:2])
+    np.testing.assert_allclose(
+        asked, I3QueryEncoder(name, "cpu").encode_batch(texts[:2]), atol=apart
+    )

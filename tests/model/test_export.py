@@ -83,7 +83,9 @@ def test_stock_loading_is_silent(directory: Path) -> None:
     """No report of missing or unexpected weights in the logs of stock tools."""
     folder = str(directory / "query_encoder")
     code = f"import transformers; transformers.AutoModel.from_pretrained({folder!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     for word in ("MISSING", "UNEXPECTED", "newly initialized", "pooler"):
         assert word not in done.stdout + done.stderr
 
@@ -108,7 +110,7 @@ def test_stock_flags(tiny_bert: str, settings: dict[str, Any], flags: str) -> No
 def test_existing_directory_is_kept_unless_told(tiny_model: TinyModel, directory: Path) -> None:
     with pytest.raises(I3Error, match="exists and is not empty; choose another name"):
         save_model_directory(*tiny_model, directory)
-    (directory / "query_encoder" / "old.txt").write_text("of the model before")
+    (directory / "query_encoder" / "old.txt").write_text("of the model before", encoding="utf-8")
     save_model_directory(*tiny_model, directory, overwrite=True)
     assert not (directory / "query_encoder" / "old.txt").exists()
     assert [path.name for path in directory.parent.iterdir()] == ["model"]
@@ -116,7 +118,7 @@ def test_existing_directory_is_kept_unless_told(tiny_model: TinyModel, directory
 
 def test_only_a_model_directory_is_overwritten(tiny_model: TinyModel, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(I3Error, match="is not a model directory"):
         save_model_directory(*tiny_model, tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").exists()
@@ -153,7 +155,7 @@ def test_a_real_full_disk(tiny_model: TinyModel, tmp_path: Path) -> None:
 
 
 def test_file_in_the_way(tiny_model: TinyModel, tmp_path: Path) -> None:
-    (tmp_path / "model").write_text("")
+    (tmp_path / "model").write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match="is a file"):
         save_model_directory(*tiny_model, tmp_path / "model")
     with pytest.raises(I3Error, match="cannot be written"):
@@ -175,11 +177,11 @@ def test_damaged_directories(directory: Path, tiny_bert: str) -> None:
         load_model_directory(directory)
     weights.write_bytes(content)
     index = directory / "model.safetensors.index.json"
-    trimmed = json.loads(index.read_text())
+    trimmed = json.loads(index.read_text(encoding="utf-8"))
     trimmed["weight_map"] = {
         name: file for name, file in trimmed["weight_map"].items() if file != weights.name
     }
-    index.write_text(json.dumps(trimmed))
+    index.write_text(json.dumps(trimmed), encoding="utf-8")
     with pytest.raises(I3Error, match=r"missing weights: interactor\.layers\.0"):
         load_model_directory(directory)
     for file in directory.glob("tokenizer*"):

@@ -71,7 +71,9 @@ def test_other_encoders_are_left_to_transformers(
 ) -> None:
     shutil.copytree(tiny_bert, tmp_path / "other")
     path = tmp_path / "other" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8"
+    )
     assert load_numpy_bert(tmp_path / "other") is None
 
 

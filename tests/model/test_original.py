@@ -151,7 +151,7 @@ def test_models_that_the_original_cannot_load(
 
 
 def test_existing_file_is_kept_unless_told(tiny_model: TinyModel, tmp_path: Path) -> None:
-    (tmp_path / "back.p").write_text("mine")
+    (tmp_path / "back.p").write_text("mine", encoding="utf-8")
     with pytest.raises(I3Error, match="exists; choose another name"):
         save_original(tiny_model[0], tmp_path / "back.p")
     save_original(tiny_model[0], tmp_path / "back.p", overwrite=True)

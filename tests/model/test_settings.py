@@ -84,7 +84,7 @@ def test_what_cannot_be_taken_over_is_named(
 )
 def test_damaged_files_are_named(tiny_bert: str, tmp_path: Path, file: str) -> None:
     folder = Path(st_model(tiny_bert, tmp_path / "m"))
-    (folder / file).write_text('{"a": ')
+    (folder / file).write_text('{"a": ', encoding="utf-8")
     with pytest.raises(I3Error, match=file):
         declared(str(folder))
 
@@ -119,7 +119,7 @@ def test_values_of_other_types_are_refused(
     tiny_bert: str, tmp_path: Path, file: str, content: str
 ) -> None:
     folder = Path(st_model(tiny_bert, tmp_path / "m"))
-    (folder / file).write_text(content)
+    (folder / file).write_text(content, encoding="utf-8")
     with pytest.raises(I3Error, match="expected"):
         declared(str(folder))
 
@@ -199,5 +199,7 @@ def test_settings_need_no_torch(tiny_bert: str, tmp_path: Path) -> None:
         f"assert declared({folder!r})['pooling'] == 'mean';"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -53,8 +53,10 @@ def test_what_transformers_changes_is_named(kind: Kind, model: str) -> None:
     assert (found is not None) == bool(kind.changed)
     assert kind.changed in (found or "")
     path = Path(model) / CONFIG
-    fields = json.loads(path.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
-    path.write_text(json.dumps(fields))
+    fields = json.loads(path.read_text(encoding="utf-8")) | {
+        "tokenizer_class": "PreTrainedTokenizerFast"
+    }
+    path.write_text(json.dumps(fields), encoding="utf-8")
     assert check_tokenizer(model) is None  # the advice that goes with it
 
 
@@ -80,8 +82,10 @@ def test_the_file_is_read_otherwise_by_transformers(tmp_path: Path) -> None:
 
 def test_only_a_vocabulary(tmp_path: Path) -> None:
     model = Path(make_odd_model(KINDS["plain"], tmp_path / "odd"))
-    vocabulary = json.loads((model / FILE).read_text())["model"]["vocab"]
-    (model / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
+    vocabulary = json.loads((model / FILE).read_text(encoding="utf-8"))["model"]["vocab"]
+    (model / "vocab.txt").write_text(
+        "\n".join(sorted(vocabulary, key=vocabulary.__getitem__)), encoding="utf-8"
+    )
     expected = read(str(model)).ids(TEXTS, LENGTH)
     (model / FILE).unlink()
     assert read_tokenizer_file(str(model)) is None
@@ -104,7 +108,7 @@ def test_only_a_vocabulary(tmp_path: Path) -> None:
 )
 def test_damaged_files_are_one_line(tmp_path: Path, file: str, content: str, said: str) -> None:
     model = make_odd_model(KINDS["plain"], tmp_path / "odd")
-    (Path(model) / file).write_text(content)
+    (Path(model) / file).write_text(content, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         read_tokenizer_file(model)
 
@@ -121,13 +125,15 @@ def test_labels_begin_with_the_query_whatever_side_is_cut(tmp_path: Path) -> Non
 def test_a_fingerprint_is_of_what_decides_ids(kind: Kind, model: str) -> None:
     before = tokenizer_fingerprint(Path(model))
     path = Path(model) / CONFIG
-    fields = json.loads(path.read_text())
-    path.write_text(json.dumps({**fields, "clean_up_tokenization_spaces": True}))
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**fields, "clean_up_tokenization_spaces": True}), encoding="utf-8")
     assert tokenizer_fingerprint(Path(model)) == before
     side = "left" if read(model).truncation_side == "right" else "right"
-    path.write_text(json.dumps({**fields, "truncation_side": side}))
+    path.write_text(json.dumps({**fields, "truncation_side": side}), encoding="utf-8")
     assert tokenizer_fingerprint(Path(model)) != before
-    path.write_text(json.dumps({**fields, "tokenizer_class": "PreTrainedTokenizerFast"}))
+    path.write_text(
+        json.dumps({**fields, "tokenizer_class": "PreTrainedTokenizerFast"}), encoding="utf-8"
+    )
     same = before == tokenizer_fingerprint(Path(model))
     switched = kind.config.keys() & {"do_lower_case", "strip_accents", "tokenize_chinese_chars"}
     assert same or (switched and kind.declared)
@@ -138,14 +144,15 @@ def test_fingerprints_of_other_files(tmp_path: Path) -> None:
     before = tokenizer_fingerprint(model)
     path = model / FILE
     path.write_text(
-        path.read_text()
+        path.read_text(encoding="utf-8")
         .replace('"lowercase":true', '"lowercase":false')
-        .replace('"lowercase": true', '"lowercase": false')
+        .replace('"lowercase": true', '"lowercase": false'),
+        encoding="utf-8",
     )
     assert tokenizer_fingerprint(model) != before
     path.unlink()
-    (model / "vocab.txt").write_text("[UNK]")
+    (model / "vocab.txt").write_text("[UNK]", encoding="utf-8")
     without = tokenizer_fingerprint(model)
-    (model / "vocab.txt").write_text("[PAD]")
+    (model / "vocab.txt").write_text("[PAD]", encoding="utf-8")
     assert tokenizer_fingerprint(model) != without
     assert tokenizer_fingerprint(tmp_path / "nowhere") is None

@@ -144,7 +144,7 @@ def finished(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         command = [sys.executable, "-m", *(start if world > 1 else []), RUNNER, str(jobs)]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
     return runs

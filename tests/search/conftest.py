@@ -31,10 +31,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
         json.dumps({"id": f"d{n}", "title": "eggs", "text": text})
         for n, text in enumerate([*texts, *texts[:10]])
     ]
-    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     queries = [" ".join(random.choice(WORDS, 5)) for _ in range(QUERIES - 1)] + ["hot eggs " * 40]
     topics = [f"q{n}\t{query}\n" for n, query in enumerate(queries)]
-    (folder / "topics.tsv").write_text("".join(topics))
+    (folder / "topics.tsv").write_text("".join(topics), encoding="utf-8")
     run_encoding(
         Corpus(folder / "corpus.jsonl"),
         EncoderSpec(str(folder / "model"), "i3"),

@@ -84,10 +84,14 @@ def make_world(world: World, tiny_bert: str, declares: bool) -> None:
         (folder / "model").symlink_to(tiny_bert)
     texts = [" ".join(random.choice(WORDS, random.integers(3, 12))) for _ in range(PASSAGES)]
     rows = [f'{{"id": "d{n}", "text": "{text}"}}\n' for n, text in enumerate(texts)]
-    (folder / "corpus.jsonl").write_text("".join(rows))
+    (folder / "corpus.jsonl").write_text("".join(rows), encoding="utf-8")
     topics = {f"q{n}": " ".join(random.choice(WORDS, 3 + n)) for n in range(TOPICS)}
-    (folder / "topics.tsv").write_text("".join(f"{q}\t{text}\n" for q, text in topics.items()))
-    (folder / "qrels.txt").write_text("".join(f"{qid} 0 {POSITIVE} 1\n" for qid in topics))
+    (folder / "topics.tsv").write_text(
+        "".join(f"{q}\t{text}\n" for q, text in topics.items()), encoding="utf-8"
+    )
+    (folder / "qrels.txt").write_text(
+        "".join(f"{qid} 0 {POSITIVE} 1\n" for qid in topics), encoding="utf-8"
+    )
     call(
         "i3_pyserini.encode",
         *("input", "--corpus", folder / "corpus.jsonl", "--fields", "text"),
@@ -113,12 +117,12 @@ def vectors_of(world: World, texts: list[str], prompt: str) -> Scores:
 
 
 def topics_of(world: World) -> dict[str, str]:
-    lines = (world.folder / "topics.tsv").read_text().splitlines()
+    lines = (world.folder / "topics.tsv").read_text(encoding="utf-8").splitlines()
     return dict(line.split("\t") for line in lines)
 
 
 def expected(world: World) -> Ranking:
-    lines = (world.folder / "corpus.jsonl").read_text().splitlines()
+    lines = (world.folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines]
     passages = vectors_of(world, texts, world.settings.passage_prompt)
     topics = topics_of(world)
@@ -134,7 +138,7 @@ def expected(world: World) -> Ranking:
 
 def _run_of(path: Path) -> Ranking:
     ranking: Ranking = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         qid, _, docid, *_ = line.split()
         ranking.setdefault(qid, []).append(docid)
     return ranking
@@ -176,7 +180,7 @@ def by_mining(world: World, scratch: Path, *flags: str) -> Ranking:
         *(world.folder / "corpus.jsonl", "--index", world.folder / "index"),
         *("--output", scratch / "negatives.tsv", "--device", "cpu", "--cache", scratch, *flags),
     )
-    lines = (scratch / "negatives.tsv").read_text().splitlines()
+    lines = (scratch / "negatives.tsv").read_text(encoding="utf-8").splitlines()
     return {qid: pids.split(",") for qid, pids in (line.split("\t") for line in lines)}
 
 

@@ -30,7 +30,7 @@ def test_an_index_is_named_after_its_corpus(
     (path.parent if path.suffix else path).mkdir(parents=True, exist_ok=True)
     if collection:
         manifest = {"collection": collection}
-        (path.parent.parent / MANIFEST).write_text(json.dumps(manifest))
+        (path.parent.parent / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     index = index_beside(tmp_path / "runs" / "run.txt", path, "0123456789abcdef", "lucene")
     assert index == tmp_path / "runs" / name
 
@@ -39,7 +39,7 @@ def test_a_changed_corpus_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture
     corpus, run = tmp_path / "faq.jsonl", tmp_path / "run.txt"
     old = index_beside(run, corpus, "0" * 64, "lucene")
     old.mkdir()
-    (old / MANIFEST).write_text(json.dumps({"corpus": {"path": str(corpus)}}))
+    (old / MANIFEST).write_text(json.dumps({"corpus": {"path": str(corpus)}}), encoding="utf-8")
     assert index_beside(run, corpus, "0" * 64, "lucene") == old
     assert index_beside(run, tmp_path / "other" / "faq.jsonl", "1" * 64, "lucene") != old
     assert capsys.readouterr().err == ""
@@ -59,21 +59,21 @@ def test_tuned_lucene_has_the_hits_of_the_stock_command(
     texts = [" ".join(random.choice(words, random.integers(3, 60))) for _ in range(300)]
     passages = [{"id": f"d{n}", "text": text} for n, text in enumerate(texts)]
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages))
+    corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages), encoding="utf-8")
     queries = [" ".join(random.choice(words, 3)) for _ in range(30)]
     for name, some in (("dev", queries[:10]), ("test", queries[10:])):
         lines = [f"{name}{number}\t{text}\n" for number, text in enumerate(some)]
-        (tmp_path / f"{name}.tsv").write_text("".join(lines))
+        (tmp_path / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
     longest = sorted(range(300), key=lambda n: -len(texts[n]))[:60]
     qrels = "".join(f"dev{q} 0 d{n} 1\n" for q in range(10) for n in longest)
-    (tmp_path / "dev.txt").write_text(qrels)
+    (tmp_path / "dev.txt").write_text(qrels, encoding="utf-8")
     done = run_module(
         *("i3_pyserini", "bm25", corpus, tmp_path / "test.tsv", "--output", tmp_path / "run.txt"),
         *("--index", tmp_path / "lucene", "--hits", 50, "--tune", tmp_path / "dev.txt"),
         *("--tune-topics", tmp_path / "dev.tsv", "--tune-output", tmp_path / "dev.run.txt"),
     )
     assert done.returncode == 0, done.stderr
-    best = json.loads((tmp_path / "run.txt.bm25.json").read_text())["best"]
+    best = json.loads((tmp_path / "run.txt.bm25.json").read_text(encoding="utf-8"))["best"]
     assert (best["k1"], best["b"]) != (0.9, 0.4)
     for topics, ours in (("test.tsv", "run.txt"), ("dev.tsv", "dev.run.txt")):
         stock = run_module(
@@ -98,8 +98,10 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
         {"id": "d3", "text": "Minutes of a meeting."},
     ]
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages))
-    (tmp_path / "topics.tsv").write_text("007\teggs\nnone\tzebra\n7\tlight minutes\n")
+    corpus.write_text("".join(json.dumps(passage) + "\n" for passage in passages), encoding="utf-8")
+    (tmp_path / "topics.tsv").write_text(
+        "007\teggs\nnone\tzebra\n7\tlight minutes\n", encoding="utf-8"
+    )
     made = ("i3_pyserini", "bm25", "--corpus", corpus, "--index", tmp_path / "lucene")
     command = (*made, "--topics", tmp_path / "topics.tsv")
     done = run_module(*command, "--output", tmp_path / "run.txt")
@@ -112,12 +114,18 @@ def test_bm25(tmp_path: Path, run_module: Callable[..., Any]) -> None:
     done = run_module(*command, "--output", tmp_path / "again.txt")
     assert done.returncode == 0, done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "lucene").iterdir()}
-    assert (tmp_path / "again.txt").read_text() == (tmp_path / "run.txt").read_text()
+    assert (tmp_path / "again.txt").read_text(encoding="utf-8") == (tmp_path / "run.txt").read_text(
+        encoding="utf-8"
+    )
     done = run_module(*made[:4], *command[6:], "--output", tmp_path / "named.txt")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "named.txt").read_text() == (tmp_path / "run.txt").read_text()
+    assert (tmp_path / "named.txt").read_text(encoding="utf-8") == (tmp_path / "run.txt").read_text(
+        encoding="utf-8"
+    )
     assert len(list(tmp_path.glob(f"lucene-{tmp_path.name}-*"))) == 1
-    corpus.write_text(corpus.read_text().replace("nine", "four"))  # of the same size
+    corpus.write_text(
+        corpus.read_text(encoding="utf-8").replace("nine", "four"), encoding="utf-8"
+    )  # of the same size
     for arguments, said in (
         (("--output", tmp_path / "more.txt"), "belongs to another corpus (sha256 is "),
         (("--output", tmp_path / "run.txt"), "exists; choose another name"),

@@ -17,11 +17,12 @@ def test_documents_by_their_best_windows(tmp_path: Path, capsys: Any) -> None:
             eggs = "egg " * (3 if number == 0 else 1 + (number * 7 + window) % 2)
             lines.append(json.dumps({"id": f"d{number}#{window}", "text": f"{eggs}water {number}"}))
     corpus.parent.mkdir()
-    corpus.write_text("\n".join(lines) + "\n")
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "manifest.json").write_text(
-        json.dumps({"collection": "eggs", "chunks": {"by": "tokens", "size": 8, "overlap": 0}})
+        json.dumps({"collection": "eggs", "chunks": {"by": "tokens", "size": 8, "overlap": 0}}),
+        encoding="utf-8",
     )
-    (tmp_path / "topics.tsv").write_text("q\tegg\nz\tzebra\nr\twater 3\n")
+    (tmp_path / "topics.tsv").write_text("q\tegg\nz\tzebra\nr\twater 3\n", encoding="utf-8")
     found: dict[str, dict[str, list[str]]] = {}
     for name, options in (("max", {}), ("none", {"documents": "none", "hits": 1000})):
         output = tmp_path / f"{name}.txt"

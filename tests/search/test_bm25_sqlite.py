@@ -38,10 +38,14 @@ PASSAGES = [
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     text = "".join(json.dumps(passage) + "\n" for passage in PASSAGES)
-    (tmp_path / "corpus.jsonl").write_text(text)
-    (tmp_path / "topics.tsv").write_text("007\teggs\nnone\tzebra\n7\tmeeting minutes\n")
-    (tmp_path / "dev.tsv").write_text("a\tlight\nb\tno judgement light\n")
-    (tmp_path / "dev.txt").write_text("a 0 e2 1\n")  # short: a high b has it first
+    (tmp_path / "corpus.jsonl").write_text(text, encoding="utf-8")
+    (tmp_path / "topics.tsv").write_text(
+        "007\teggs\nnone\tzebra\n7\tmeeting minutes\n", encoding="utf-8"
+    )
+    (tmp_path / "dev.tsv").write_text("a\tlight\nb\tno judgement light\n", encoding="utf-8")
+    (tmp_path / "dev.txt").write_text(
+        "a 0 e2 1\n", encoding="utf-8"
+    )  # short: a high b has it first
     return tmp_path
 
 
@@ -136,7 +140,10 @@ def test_indexes_of_something_else_are_refused(data: Path, monkeypatch: pytest.M
     (index / "words.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(I3Error, match=r"words\.sqlite is damaged.*remove the directory"):
         search(data, "new.txt", index=index)
-    (data / "corpus.jsonl").write_text((data / "corpus.jsonl").read_text().replace("nine", "four"))
+    (data / "corpus.jsonl").write_text(
+        (data / "corpus.jsonl").read_text(encoding="utf-8").replace("nine", "four"),
+        encoding="utf-8",
+    )
     with pytest.raises(I3Error, match="belongs to another corpus"):
         search(data, "new.txt", index=index)
     assert not (data / "new.txt").exists()
@@ -147,7 +154,7 @@ def test_inputs_are_kept_and_nothing_is_written_without_hits(data: Path) -> None
     with pytest.raises(I3Error, match="given twice"):
         search(data, "corpus.jsonl", overwrite=True)
     assert (data / "corpus.jsonl").read_bytes() == corpus
-    (data / "topics.tsv").write_text("q1\tzebra\n")
+    (data / "topics.tsv").write_text("q1\tzebra\n", encoding="utf-8")
     extra = {**tuning(data), "tune_output": data / "dev.run.txt", "speed": data / "speed.json"}
     before = {*data.iterdir()}
     with pytest.raises(I3Error, match="finds nothing"):
@@ -156,7 +163,7 @@ def test_inputs_are_kept_and_nothing_is_written_without_hits(data: Path) -> None
     for options, said in (({"engine": "foo"}, "lucene or sqlite"), ({"k1": math.inf}, "k1 is inf")):
         with pytest.raises(I3Error, match=said):
             search(data, "none.txt", **options)
-    (data / "words" / "docid").write_text("d1\n")
+    (data / "words" / "docid").write_text("d1\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"words: is damaged \(1 ids"):
         search(data, "none.txt", index=data / "words")
 
@@ -164,7 +171,7 @@ def test_inputs_are_kept_and_nothing_is_written_without_hits(data: Path) -> None
 def test_k1_and_b_are_the_best_on_dev(data: Path) -> None:
     options = {**tuning(data), "tune_output": data / "dev.run.txt", "speed": data / "speed.json"}
     run = search(data, "run.txt", **options)
-    found = json.loads((data / "run.txt.bm25.json").read_text())
+    found = json.loads((data / "run.txt.bm25.json").read_text(encoding="utf-8"))
     grid = {(one["k1"], one["b"]): one["value"] for one in found["grid"]}
     assert set(grid) == {(k1, b) for k1 in K1S for b in BS} and (0.9, B) in grid
     best = found["best"]
@@ -179,13 +186,15 @@ def test_k1_and_b_are_the_best_on_dev(data: Path) -> None:
         (table,) = evaluate(data / "dev.txt", [one], measures=["RR@10"]).sections
         assert table.evaluations[0].means["RR@10"] == pytest.approx(grid[k1, b])
     assert (data / "dev.0.txt").read_bytes() == (data / "dev.run.txt").read_bytes()
-    speed = json.loads((data / "speed.json").read_text())
+    speed = json.loads((data / "speed.json").read_text(encoding="utf-8"))
     assert (speed["queries"], speed["threads"], speed["batch"]) == (3, 1, 1)
     assert speed["queries_per_second"] == pytest.approx(3 / speed["seconds"])
 
 
 def test_equal_values_keep_the_usual_pair(data: Path, run_module: Callable[..., Any]) -> None:
-    (data / "dev.txt").write_text("a 0 e2 1\na 0 e1 1\na 0 d2 1\n")  # all that can be found
+    (data / "dev.txt").write_text(
+        "a 0 e2 1\na 0 e1 1\na 0 d2 1\n", encoding="utf-8"
+    )  # all that can be found
     words = ("bm25", data / "corpus.jsonl", data / "topics.tsv", "--output", data / "run.txt")
     tune = ("--tune", data / "dev.txt", "--tune-topics", data / "dev.tsv", "--engine", "sqlite")
     done = run_module("i3_pyserini", *words, *tune)

@@ -42,7 +42,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], Sc
     (place / "queries").mkdir()
     topics = {f"q{number}": f"query {number}" for number in range(QUERIES)}
     (place / "queries" / ENCODED).write_bytes(queries_as_bytes(topics, queries))
-    (place / "topics.tsv").write_text("".join(f"{q}\t{t}\n" for q, t in topics.items()))
+    (place / "topics.tsv").write_text(
+        "".join(f"{q}\t{t}\n" for q, t in topics.items()), encoding="utf-8"
+    )
     return place, ids, matrix, queries
 
 
@@ -172,7 +174,9 @@ def test_the_query_s_own_document_is_removed(world: Any, tmp_path: Path) -> None
     topics = dict.fromkeys(unique, "x")
     vectors = rest[2][list(unique.values())]
     (renamed / "queries" / ENCODED).write_bytes(queries_as_bytes(topics, vectors))
-    (renamed / "topics.tsv").write_text("".join(f"{docid}\tx\n" for docid in unique))
+    (renamed / "topics.tsv").write_text(
+        "".join(f"{docid}\tx\n" for docid in unique), encoding="utf-8"
+    )
     (renamed / "index").symlink_to(place / "index")
     found = run_of((renamed,), tmp_path / "run.txt", hits=10, remove_query=True)
     for docid, query in unique.items():

@@ -27,7 +27,7 @@ def write(path: Path, scores: Scores) -> Path:
         for qid, hits in scores.items()
         for rank, (docid, score) in enumerate(hits.items(), start=1)
     ]
-    path.write_text("".join(lines))
+    path.write_text("".join(lines), encoding="utf-8")
     return path
 
 
@@ -165,7 +165,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
         paths[f"{split}-right"] = write(tmp_path / f"{split}.right.txt", right)
         paths[f"{split}-wrong"] = write(tmp_path / f"{split}.wrong.txt", wrong)
     paths["qrels"] = tmp_path / "qrels.dev.txt"
-    paths["qrels"].write_text("1 0 good 1\n2 0 good 1\n")
+    paths["qrels"].write_text("1 0 good 1\n2 0 good 1\n", encoding="utf-8")
     return paths
 
 
@@ -240,11 +240,13 @@ def test_command(runs: dict[str, Path], tmp_path: Path, run_module: Callable[...
     assert fused.frame.groupby("query_id")["doc_id"].first().tolist() == ["good", "good"]
     stored = tmp_path / "fused.txt.fusion.json"
     assert read_fusion(stored).fusion.method == "interpolation"
-    known = json.loads(stored.read_text())
+    known = json.loads(stored.read_text(encoding="utf-8"))
     assert known["tuned"]["queries"] == ["1", "2"] and known["tuned"]["value"] == 1
     again = ("i3_pyserini", "fuse", *test, "--output", tmp_path / "again.txt")
     assert run_module(*again, "--stored", stored).returncode == 0
-    assert (tmp_path / "again.txt").read_text() == (tmp_path / "fused.txt").read_text()
+    assert (tmp_path / "again.txt").read_text(encoding="utf-8") == (
+        tmp_path / "fused.txt"
+    ).read_text(encoding="utf-8")
     dev = ("i3_pyserini", "fuse", runs["dev-wrong"], runs["dev-right"])
     done = run_module(*dev, "--output", tmp_path / "dev.txt", "--stored", stored)
     assert done.returncode == 2 and "the dev runs also have 2 queries" in done.stderr
@@ -253,7 +255,7 @@ def test_command(runs: dict[str, Path], tmp_path: Path, run_module: Callable[...
 def test_mistakes(runs: dict[str, Path], tmp_path: Path, run_module: Callable[..., Any]) -> None:
     one, two, output = runs["test-wrong"], runs["test-right"], tmp_path / "fused.txt"
     ranks = tmp_path / "ranks.tsv"
-    ranks.write_text("3\tgood\t1\n4\tgood\t1\n")
+    ranks.write_text("3\tgood\t1\n4\tgood\t1\n", encoding="utf-8")
     for arguments, said in (
         ((one,), "two or more runs"),
         ((one, two, "--weights", "1"), "1 weights for 2 runs"),

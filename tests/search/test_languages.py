@@ -29,8 +29,10 @@ TOPICS = {"q1": "großes Haus", "q2": "kochen", "q3": "Sitzung"}
 @pytest.fixture
 def german(tmp_path: Path) -> Path:
     lines = (json.dumps({"id": docid, "text": text}) + "\n" for docid, text in PASSAGES.items())
-    (tmp_path / "de.jsonl").write_text("".join(lines))
-    (tmp_path / "t.tsv").write_text("".join(f"{q}\t{text}\n" for q, text in TOPICS.items()))
+    (tmp_path / "de.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "t.tsv").write_text(
+        "".join(f"{q}\t{text}\n" for q, text in TOPICS.items()), encoding="utf-8"
+    )
     source, topics = tmp_path / "de.jsonl", {"test": tmp_path / "t.tsv"}
     import_collection(source, output=tmp_path / "de", language="de-AT", topics=topics)
     return tmp_path / "de"
@@ -42,7 +44,7 @@ def search(data: Path, name: str = "run.txt", **options: Any) -> tuple[dict[str,
     run = search_bm25(data / "corpus", data / "topics.test.tsv", **{**usual, **options})
     frame = read_run(run.path).frame
     first = frame.groupby("query_id").first()["doc_id"].to_dict()
-    return first, run.summary, run.path.read_text().split()[5]
+    return first, run.summary, run.path.read_text(encoding="utf-8").split()[5]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_collection_declares_its_language(
     assert "German (de)" in summary and str(german / MANIFEST) in summary and tag == "bm25-de"
     assert "language" not in capsys.readouterr().err
     (index,) = german.parent.glob(f"{engine}-de-de-*")
-    assert json.loads((index / MANIFEST).read_text())["index"]["language"] == "de"
+    assert json.loads((index / MANIFEST).read_text(encoding="utf-8"))["index"]["language"] == "de"
     with pytest.raises(I3Error, match=r"German \(de\), not French \(fr\)"):
         search(german, "other.txt", engine=engine, index=index, language="fr")
 
@@ -64,7 +66,7 @@ def test_a_collection_declares_its_language(
 def test_an_option_wins_and_the_contradiction_is_named(
     german: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (german / "topics.test.tsv").write_text("q1\tHaus Häuser\n")
+    (german / "topics.test.tsv").write_text("q1\tHaus Häuser\n", encoding="utf-8")
     first, summary, tag = search(german, language="none", tag="mine")
     assert first == {"q1": "d2"} and "words as they are" in summary and tag == "mine"
     said = capsys.readouterr().err
@@ -77,10 +79,10 @@ def test_an_option_wins_and_the_contradiction_is_named(
 
 def test_english_is_the_default(german: Path) -> None:
     manifest = german / MANIFEST
-    fields = json.loads(manifest.read_text())
+    fields = json.loads(manifest.read_text(encoding="utf-8"))
     del fields["language"]
-    manifest.write_text(json.dumps(fields))
-    (german / "topics.test.tsv").write_text("q1\tkocht\n")
+    manifest.write_text(json.dumps(fields), encoding="utf-8")
+    (german / "topics.test.tsv").write_text("q1\tkocht\n", encoding="utf-8")
     first, summary, tag = search(german)
     assert first == {"q1": "d1"} and "English (en), by default" in summary and tag == "bm25"
     (index,) = german.parent.glob("sqlite-*")
@@ -105,10 +107,14 @@ def test_unknown_languages(german: Path, engine: str, language: str, said: str) 
 
 def test_a_declared_language_without_an_analyzer_names_the_manifest(german: Path) -> None:
     manifest = german / MANIFEST
-    manifest.write_text(manifest.read_text().replace("de-AT", "bn"))
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace("de-AT", "bn"), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=rf"{manifest}: .*Bengali"):
         search(german)
-    manifest.write_text(manifest.read_text().replace('"bn"', '"no language"'))
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace('"bn"', '"no language"'), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=rf"{manifest}: language 'no language'"):
         search(german)
 
@@ -142,10 +148,10 @@ def test_an_import_keeps_the_language_of_a_folder(
     german: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = import_collection(german, output=german.parent / "copy")
-    assert json.loads((copy.path / MANIFEST).read_text())["language"] == "de-AT"
+    assert json.loads((copy.path / MANIFEST).read_text(encoding="utf-8"))["language"] == "de-AT"
     assert "German (de)" in copy.summary
     other = import_collection(german, output=german.parent / "other", language="fr")
-    assert json.loads((other.path / MANIFEST).read_text())["language"] == "fr"
+    assert json.loads((other.path / MANIFEST).read_text(encoding="utf-8"))["language"] == "fr"
     assert "declares de-AT" in capsys.readouterr().err
     with pytest.raises(I3Error, match="expected a code"):
         import_collection(german, output=german.parent / "third", language="12")

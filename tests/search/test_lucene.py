@@ -68,7 +68,7 @@ def test_stock_search_finds_what_faiss_finds(
     done = run_module(*command)
     assert done.returncode == 0, done.stderr
     assert "500 passages" in done.stdout and "not all vectors are of unit length" in done.stderr
-    assert json.loads((index / "manifest.json").read_text())["passages"] == PASSAGES
+    assert json.loads((index / "manifest.json").read_text(encoding="utf-8"))["passages"] == PASSAGES
     assert not list(tmp_path.glob(".lucene*"))
     topics = tmp_path / "topics.jsonl"
     done = run_module(
@@ -96,9 +96,9 @@ def test_an_index_is_there_when_it_is_complete(
     passages: Vectors, tmp_path: Path, run_module: Callable[..., Any]
 ) -> None:
     source, index = write(tmp_path / "vectors", "jsonl", passages), tmp_path / "lucene"
-    lines = (source / "embeddings.jsonl").read_text().splitlines()
+    lines = (source / "embeddings.jsonl").read_text(encoding="utf-8").splitlines()
     damaged = [*lines[:-1], lines[-1][:40]]
-    (source / "embeddings.jsonl").write_text("\n".join(damaged))
+    (source / "embeddings.jsonl").write_text("\n".join(damaged), encoding="utf-8")
     done = run_module("i3_pyserini", "index", "lucene", source, "--output", index)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "embeddings.jsonl, line 500" in done.stderr

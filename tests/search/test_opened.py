@@ -29,7 +29,7 @@ def test_hits_are_the_searcher_s_with_texts(index: Index, place: Path) -> None:
     found = index.search("boil an egg", k=3)
     assert [hit[:2] for hit in found] == expected
     assert [hit.rank for hit in found] == [1, 2, 3]
-    lines = (place / "corpus.jsonl").read_text().splitlines()
+    lines = (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     for hit in found:
         assert isinstance(hit, PassageHit) and hit.title == "eggs"
         assert any(f'"{hit.docid}"' in line and str(hit.text) in line for line in lines)
@@ -48,7 +48,7 @@ def test_what_an_index_is(index: Index, place: Path) -> None:
 
 def test_without_a_corpus(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(place / "index", tmp_path / "index")
-    known = json.loads((tmp_path / "index" / "manifest.json").read_text())
+    known = json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
     gone = {**known["corpus"], "path": str(tmp_path / "gone.jsonl")}
     edit_manifest(tmp_path / "index", corpus=gone)
     index = open_index(tmp_path / "index")
@@ -63,7 +63,7 @@ def test_without_a_corpus(place: Path, tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(I3Error, match="absent"):
         open_index(tmp_path / "index", corpus=tmp_path / "absent")
     other = tmp_path / "other.jsonl"
-    other.write_text('{"id": "x", "text": "egg"}\n')
+    other.write_text('{"id": "x", "text": "egg"}\n', encoding="utf-8")
     assert open_index(tmp_path / "index", corpus=other).search("egg", k=1)[0].text is None
     assert "passage 'd0' is not in" in capsys.readouterr().err
 
@@ -71,7 +71,7 @@ def test_without_a_corpus(place: Path, tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_index_finds_its_corpus_from_any_folder(
     tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "corpus.jsonl").write_text('{"id": "d", "text": "boil an egg"}\n')
+    (tmp_path / "corpus.jsonl").write_text('{"id": "d", "text": "boil an egg"}\n', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     encode_corpus("corpus.jsonl", model=tiny_bert, output="index")
     (tmp_path / "elsewhere").mkdir()
@@ -99,10 +99,13 @@ def test_words_of_a_pseudo_query(index: Index, place: Path, tmp_path: Path) -> N
     shutil.copytree(place / "model", tmp_path / "model")
     config = tmp_path / "model" / "config.json"
     config.write_text(
-        config.read_text().replace('"reconstructor_steps": 0', '"reconstructor_steps": 9')
+        config.read_text(encoding="utf-8").replace(
+            '"reconstructor_steps": 0', '"reconstructor_steps": 9'
+        ),
+        encoding="utf-8",
     )
     shutil.copytree(place / "index", tmp_path / "index")
-    known = json.loads((tmp_path / "index" / "manifest.json").read_text())
+    known = json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
     edit_manifest(tmp_path / "index", model={**known["model"], "name": str(tmp_path / "model")})
     trained = open_index(tmp_path / "index", cache=tmp_path)
     found = trained.explain("d0")
@@ -121,7 +124,9 @@ def test_a_search_needs_no_torch(place: Path, tmp_path: Path) -> None:
         "assert index.search('hot eggs', k=2)[0].text; repr(index)\n"
         "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -132,5 +137,7 @@ def test_public_names_are_there_and_cheap() -> None:
         assert getattr(package, name).__doc__
     code = "import sys, i3_pyserini.search as s; s.search_topics; s.build_index; s.open_index\n"
     code += "print([m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -39,7 +39,9 @@ def runs(place: Path, tmp_path: Path) -> Path:
     search_bm25(corpus, topics, output=tmp_path / "bm25.txt", engine="sqlite", hits=20, b=0.5)
     given = [tmp_path / "bm25.txt", tmp_path / "dense.txt"]
     fuse_runs(given, output=tmp_path / "fused.txt", weights=[1, 2], k=10)
-    (tmp_path / "qrels.txt").write_text("".join(f"q{n} 0 d{n} 1\n" for n in range(QUERIES)))
+    (tmp_path / "qrels.txt").write_text(
+        "".join(f"q{n} 0 d{n} 1\n" for n in range(QUERIES)), encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -60,12 +62,12 @@ def test_every_writer(place: Path, runs: Path) -> None:
         searched = one.collection
         assert (searched.sha256, searched.passages, searched.queries) == (corpus, PASSAGES, QUERIES)
         assert searched.topics == "topics.tsv"
-        lines = (place / "topics.tsv").read_text().splitlines()
+        lines = (place / "topics.tsv").read_text(encoding="utf-8").splitlines()
         stripped = "".join(f"{line.strip()}\n" for line in lines)
         assert searched.topics_sha256 == hashlib.sha256(stripped.encode()).hexdigest()
         assert one.implementation is not None and one.implementation["executable"]["cmd"]
     (stage,) = dense.stages
-    manifest = json.loads((place / "index" / "manifest.json").read_text())
+    manifest = json.loads((place / "index" / "manifest.json").read_text(encoding="utf-8"))
     assert stage["model"]["fingerprint"] == manifest["model"]["fingerprint"]
     assert stage["hits"] == 20 and stage["index"]["type"] == "flat"
     assert stage["index"]["manifest.json sha256"] == file_hash(place / "index" / "manifest.json")
@@ -110,18 +112,20 @@ def test_reranking(place: Path, runs: Path, capsys: pytest.CaptureFixture[str]) 
     changed(runs / "bm25.txt", name="others", sha256="0" * 64)
     rerank_run(runs / "bm25.txt", topics, corpus, output=runs / "b.txt", **options)
     assert "bm25.txt searched others" in capsys.readouterr().err
-    (runs / "topics.tsv").write_text(topics.read_text() + "q99\tmore\n")
+    (runs / "topics.tsv").write_text(
+        topics.read_text(encoding="utf-8") + "q99\tmore\n", encoding="utf-8"
+    )
     options["output"] = runs / "c.txt"
     rerank_run(runs / "dense.txt", runs / "topics.tsv", corpus, **options)
     assert f"topics.tsv ({QUERIES} queries)" in capsys.readouterr().err
 
 
 def test_documents_of_a_run_of_windows(tmp_path: Path) -> None:
-    (tmp_path / "windows.txt").write_text("q Q0 a#0 1 2 t\nq Q0 a#1 2 1 t\n")
+    (tmp_path / "windows.txt").write_text("q Q0 a#0 1 2 t\nq Q0 a#1 2 1 t\n", encoding="utf-8")
     rank_documents(tmp_path / "windows.txt", output=tmp_path / "a.txt")
     first, last = of(tmp_path / "a.txt").stages
     assert last["reranks"] == first["name"] == "windows.txt"
-    (tmp_path / "qrels.txt").write_text("q 0 a 1\n")
+    (tmp_path / "qrels.txt").write_text("q 0 a 1\n", encoding="utf-8")
     found = evaluate(tmp_path / "qrels.txt", [tmp_path / "a.txt"])
     assert "best windows, of windows.txt; i3_pyserini" in str(found)
 
@@ -156,9 +160,13 @@ def test_another_collection(runs: Path, capsys: pytest.CaptureFixture[str]) -> N
 
     assert "searched" not in told()
     changed(runs / "bm25.txt", name="letters")
-    (runs / "manifest.json").write_text(json.dumps({"dataset": "l", "collection": "letters"}))
+    (runs / "manifest.json").write_text(
+        json.dumps({"dataset": "l", "collection": "letters"}), encoding="utf-8"
+    )
     assert "searched" not in told()
-    (runs / "manifest.json").write_text(json.dumps({"dataset": "l", "collection": "digits"}))
+    (runs / "manifest.json").write_text(
+        json.dumps({"dataset": "l", "collection": "digits"}), encoding="utf-8"
+    )
     assert "bm25.txt searched letters" in told() and "is of digits" in told()
     (runs / "manifest.json").unlink()
     changed(runs / "bm25.txt", sha256="0" * 64)
@@ -214,9 +222,9 @@ def test_an_index_that_was_encoded_again(
     place: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = runs / "corpus.jsonl"
-    lines = (place / "corpus.jsonl").read_text().splitlines(keepends=True)
+    lines = (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     for number, name in ((60, "a"), (50, "b")):
-        corpus.write_text("".join(lines[:number]))
+        corpus.write_text("".join(lines[:number]), encoding="utf-8")
         encode_corpus(corpus, model=place / "model", output=runs / "index", overwrite=True)
         search_topics(runs / "index", place / "topics.tsv", output=runs / f"{name}.txt")
     capsys.readouterr()
@@ -229,10 +237,13 @@ def test_weights_tuned_on_another_method(
     place: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dev = "".join(
-        f"v{line[1:]}" for line in (place / "topics.tsv").read_text().splitlines(keepends=True)
+        f"v{line[1:]}"
+        for line in (place / "topics.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
     )
-    (runs / "dev.tsv").write_text(dev)
-    (runs / "dev.txt").write_text("".join(f"v{n} 0 d{n} 1\n" for n in range(QUERIES)))
+    (runs / "dev.tsv").write_text(dev, encoding="utf-8")
+    (runs / "dev.txt").write_text(
+        "".join(f"v{n} 0 d{n} 1\n" for n in range(QUERIES)), encoding="utf-8"
+    )
     search_topics(place / "index", runs / "dev.tsv", output=runs / "dev.dense.txt", hits=20)
     given = [runs / "bm25.txt", runs / "dense.txt"]
     for b, said in ((0.5, False), (0.4, True)):

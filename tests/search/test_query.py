@@ -23,7 +23,7 @@ CSV = "id,title,text,price\na,Eggs,boil an egg,1.5\nb,,hot water,20\nc,Ice,cold 
 @pytest.fixture(scope="module")
 def index(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("query")
-    (folder / "faq.csv").write_text(CSV)
+    (folder / "faq.csv").write_text(CSV, encoding="utf-8")
     import_collection(folder / "faq.csv", output=folder / "faq", keep="price")
     model = EncoderSpec(str(place / "model"), "i3")
     run_encoding(Corpus(folder / "faq" / "corpus"), model, IndexOutput(folder / "index"))
@@ -99,7 +99,8 @@ def test_an_empty_query_is_refused(index: Path, query: str) -> None:
 def test_a_corpus_in_another_place(index: Path, tmp_path: Path, run_module: Run) -> None:
     moved = tmp_path / "moved.jsonl"
     moved.write_text(
-        '{"id": "a", "text": "A"}\n{"id": "b", "text": "B"}\n{"id": "c", "text": "C"}\n'
+        '{"id": "a", "text": "A"}\n{"id": "b", "text": "B"}\n{"id": "c", "text": "C"}\n',
+        encoding="utf-8",
     )
     (tmp_path / "cache").mkdir()
     words = ("--query", "egg", "--corpus", moved, "--cache", tmp_path / "cache", "--json")

@@ -34,13 +34,13 @@ TOPICS = {f"q{n}": " ".join(WORDS[n : n + 4]) for n in range(QUERIES)}
 
 def write_run(folder: Path, topics: dict[str, str]) -> None:
     lines = "".join(f"{qid}\t{text}\n" for qid, text in topics.items())
-    (folder / "topics.tsv").write_text(lines)
+    (folder / "topics.tsv").write_text(lines, encoding="utf-8")
     hits = [
         f"{qid} Q0 p{(7 * number + 3 * rank) % PASSAGES:02} {rank} {100 - rank} t\n"
         for number, qid in enumerate(topics)
         for rank in range(1, HITS + 1)
     ]
-    (folder / "run.txt").write_text("".join(hits))
+    (folder / "run.txt").write_text("".join(hits), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def cross_encoder(make_cross_encoder: Callable[..., str]) -> str:
 def task(tmp_path: Path) -> Path:
     """`corpus.jsonl`, `topics.tsv` and `run.txt`, with eight hits of each query."""
     lines = [json.dumps({"id": docid, "title": "", "text": text}) for docid, text in TEXTS.items()]
-    (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_run(tmp_path, TOPICS)
     return tmp_path
 
@@ -102,7 +102,7 @@ def rerank(task: Path, model: str, name: str = "new.txt", **options: Any) -> Sco
 
 def hits_of(path: Path) -> Scores:
     found: Scores = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         qid, _, docid, rank, score, _ = line.split()
         found.setdefault(qid, []).append((docid, float(score)))
         assert int(rank) == len(found[qid])
@@ -232,7 +232,9 @@ def test_other_settings_do_not_resume(
         with pytest.raises(I3Error, match="begun with other settings") as refused:
             rerank(task, **{"model": model, **other})
         assert said in str(refused.value)
-    (task / "topics.tsv").write_text((task / "topics.tsv").read_text().replace("\t", "\thot "))
+    (task / "topics.tsv").write_text(
+        (task / "topics.tsv").read_text(encoding="utf-8").replace("\t", "\thot "), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="queries and hits: "):
         rerank(task, model)
     assert len(rerank(task, model, overwrite=True)) == QUERIES
@@ -281,12 +283,12 @@ def test_mistakes(task: Path, cross_encoder: str, make_cross_encoder: Callable[.
         with pytest.raises(I3Error) as refused:
             rerank(task, **{"model": cross_encoder, **options})
         assert said in str(refused.value)
-    run = (task / "run.txt").read_text()
+    run = (task / "run.txt").read_text(encoding="utf-8")
     for more, said in (
         ("q9 Q0 p01 1 1 t\n", "query 'q9' not in "),
         ("q0 Q0 p99 9 1 t\n", "passage 'p99' of query 'q0' is not in "),
     ):
-        (task / "run.txt").write_text(run + more)
+        (task / "run.txt").write_text(run + more, encoding="utf-8")
         with pytest.raises(I3Error, match=said):
             rerank(task, cross_encoder)
     assert not (task / "new.txt").exists() and leftovers(task) == []
@@ -295,8 +297,10 @@ def test_mistakes(task: Path, cross_encoder: str, make_cross_encoder: Callable[.
 def test_queries_without_hits_are_noted(
     task: Path, cross_encoder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with (task / "topics.tsv").open("a") as file:
+    with (task / "topics.tsv").open("a", encoding="utf-8") as file:
         file.write("q9\thot eggs\n")
     rerank(task, cross_encoder, tag="mine")
     assert "note: " in capsys.readouterr().err
-    assert {line.split()[5] for line in (task / "new.txt").read_text().splitlines()} == {"mine"}
+    assert {
+        line.split()[5] for line in (task / "new.txt").read_text(encoding="utf-8").splitlines()
+    } == {"mine"}

@@ -120,5 +120,7 @@ def test_a_search_needs_no_torch(kind: str, worlds: Callable[[str], World]) -> N
         f"assert len(Searcher({str(index)!r}).search(['hot eggs'], k=2)[0]) == 2\n"
         "print([m for m in ('torch', 'transformers', 'pandas', 'pyserini') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

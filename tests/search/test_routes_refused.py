@@ -100,11 +100,14 @@ def test_another_tokenizer_is_refused(
     scratch.mkdir()
     shutil.copytree(mean.folder, world.folder)  # the model, too, which the manifest names elsewhere
     manifest = world.folder / "index" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(str(mean.folder), str(world.folder)))
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace(str(mean.folder), str(world.folder)),
+        encoding="utf-8",
+    )
     assert ROUTES[route](world, tmp_path)
-    text = (world.folder / "model" / file).read_text()
+    text = (world.folder / "model" / file).read_text(encoding="utf-8")
     assert old in text
-    (world.folder / "model" / file).write_text(text.replace(old, new))
+    (world.folder / "model" / file).write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(I3Error, match=r": the tokenizer of .* is not the one that it was"):
         ROUTES[route](world, scratch)
 

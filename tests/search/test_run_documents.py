@@ -28,7 +28,7 @@ def write(path: Path, hits: dict[str, list[tuple[str, float]]]) -> Path:
         for qid, own in hits.items()
         for rank, (docid, score) in enumerate(own, start=1)
     ]
-    path.write_text("".join(lines))
+    path.write_text("".join(lines), encoding="utf-8")
     return path
 
 
@@ -54,7 +54,7 @@ def test_three_columns(run: Path, tmp_path: Path) -> None:
         for qid, own in WINDOWS.items()
         for rank, (docid, _) in enumerate(own, start=1)
     ]
-    run.write_text("".join(lines))
+    run.write_text("".join(lines), encoding="utf-8")
     found = read_run(rank_documents(run, output=tmp_path / "run.txt").path)
     assert dict(found.hits(found.queries)) == BEST
 
@@ -75,13 +75,13 @@ def test_what_is_refused(run: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def qrels(tmp_path: Path) -> Path:
     path = tmp_path / "qrels.txt"
-    path.write_text("q1 0 d1 1\nq1 0 d3 0\nq2 0 d1 1\n")
+    path.write_text("q1 0 d1 1\nq1 0 d3 0\nq2 0 d1 1\n", encoding="utf-8")
     return path
 
 
 def test_windows_are_not_evaluated_as_zeros(run: Path, qrels: Path, tmp_path: Path) -> None:
     best = rank_documents(run, output=tmp_path / "run.txt").path
-    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\ttwo\n")
+    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\ttwo\n", encoding="utf-8")
     said = r"(windows.txt|x): .*'d1#1'.*'d1'"
     with pytest.raises(I3Error, match=said):
         evaluate(qrels, [best, run])
@@ -96,7 +96,7 @@ def test_windows_are_not_evaluated_as_zeros(run: Path, qrels: Path, tmp_path: Pa
 
 
 def test_judged_windows_are_evaluated(run: Path, qrels: Path) -> None:
-    qrels.write_text("q1 0 d1#1 1\nq2 0 d1#9 1\n")
+    qrels.write_text("q1 0 d1#1 1\nq2 0 d1#9 1\n", encoding="utf-8")
     assert "0.5000" in str(evaluate(qrels, [run], measures=["RR@10"]))
 
 
@@ -112,10 +112,10 @@ def test_windows_are_not_fused_with_documents(run: Path, tmp_path: Path) -> None
 
 def test_documents_are_not_reranked_by_windows(run: Path, tmp_path: Path, tiny_bert: str) -> None:
     best = rank_documents(run, output=tmp_path / "run.txt").path
-    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\ttwo\n")
+    (tmp_path / "topics.tsv").write_text("q1\tone\nq2\ttwo\n", encoding="utf-8")
     ids = {docid for own in WINDOWS.values() for docid, _ in own}
     lines = [json.dumps({"id": docid, "text": "eggs"}) + "\n" for docid in sorted(ids)]
-    (tmp_path / "corpus.jsonl").write_text("".join(lines))
+    (tmp_path / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
     options: dict[str, Any] = {"model": tiny_bert, "exact": True, "output": tmp_path / "new.txt"}
     with pytest.raises(I3Error, match=r"'d1' .*--documents none"):
         rerank_run(best, tmp_path / "topics.tsv", tmp_path / "corpus.jsonl", **options)

@@ -35,7 +35,7 @@ def search(place: Path, tmp_path: Path, run_module: Run) -> Callable[..., tuple[
             assert not output.exists(), "a run file was left behind"
             assert len(done.stderr.splitlines()) == 1, done.stderr
             return done.returncode, done.stderr
-        text = output.read_text()
+        text = output.read_text(encoding="utf-8")
         output.unlink()
         return 0, text
 
@@ -55,7 +55,7 @@ def test_a_function_and_two_commands(place: Path, tmp_path: Path, run_module: Ru
         index, topics, output=names[2], model=model, hits=5, feedback=feedback, remove_query=True
     )
     assert (run.queries, len(run.to_pandas())) == (TOPICS, TOPICS * 5)
-    assert len({name.read_text() for name in names}) == 1
+    assert len({name.read_text(encoding="utf-8") for name in names}) == 1
 
 
 def ranking(text: str) -> list[tuple[str, str, float]]:
@@ -86,12 +86,12 @@ def test_hits_are_those_of_stock_search(
             *("--encoder-class", "auto", "--hits", "20", "--output", tmp_path / "stock.txt"),
         ],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    ours, stock = ranking(text), ranking((tmp_path / "stock.txt").read_text())
+    ours, stock = ranking(text), ranking((tmp_path / "stock.txt").read_text(encoding="utf-8"))
     assert [row[0] for row in ours] == [row[0] for row in stock]
     scores = np.array([row[2] for row in ours])
     np.testing.assert_allclose(scores, [row[2] for row in stock], atol=1e-5)
@@ -160,18 +160,22 @@ def test_encoded_queries(place: Path, tmp_path: Path, run_module: Run, search: A
 
 
 def test_topics_as_json_lines(place: Path, tmp_path: Path, search: Any) -> None:
-    lines = [line.split("\t") for line in (place / "topics.tsv").read_text().splitlines()]
+    lines = [
+        line.split("\t") for line in (place / "topics.tsv").read_text(encoding="utf-8").splitlines()
+    ]
     path = tmp_path / "topics.jsonl"
-    path.write_text("".join(json.dumps({"_id": q, "text": text}) + "\n" for q, text in lines))
+    path.write_text(
+        "".join(json.dumps({"_id": q, "text": text}) + "\n" for q, text in lines), encoding="utf-8"
+    )
     tsv = search("--index", place / "index", "--hits", 5)
     assert search("--index", place / "index", "--hits", 5, topics=path) == tsv
-    path.write_text('{"_id": "1"}\n')
+    path.write_text('{"_id": "1"}\n', encoding="utf-8")
     code, said = search("--index", place / "index", topics=path)
     assert code == 2 and "topics.jsonl, line 1: " in said
 
 
 def test_results(place: Path, tmp_path: Path, search: Any) -> None:
-    (tmp_path / "topics.tsv").write_text("d3\tboil an egg\n")
+    (tmp_path / "topics.tsv").write_text("d3\tboil an egg\n", encoding="utf-8")
     topics = tmp_path / "topics.tsv"
     arguments = ("--index", place / "index", "--output-format", "msmarco")
     _, text = search(*arguments, topics=topics)
@@ -195,10 +199,10 @@ def test_feedback_changes_the_ranking(place: Path, search: Any) -> None:
 
 def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None:
     index, empty, bad = place / "index", tmp_path / "empty.tsv", tmp_path / "bad.tsv"
-    empty.write_text("")
+    empty.write_text("", encoding="utf-8")
     blank = tmp_path / "blank.tsv"
-    blank.write_text("a b\tboil an egg\n")
-    bad.write_text("1\tone\nno tab\n")
+    blank.write_text("a b\tboil an egg\n", encoding="utf-8")
+    bad.write_text("1\tone\nno tab\n", encoding="utf-8")
     for arguments, topics, said in (
         (("--index", index, "--hits", 0), None, "hits is 0, must be at least 1"),
         (("--index", index, "--nprobe", 3), None, "nprobe"),

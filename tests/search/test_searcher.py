@@ -140,11 +140,11 @@ def test_damaged_indexes(tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="truncated"):
         Searcher(index)
     (index / "index").write_bytes(content)
-    with (index / "docid").open("a") as docids:
+    with (index / "docid").open("a", encoding="utf-8") as docids:
         docids.write("one-more\n")
     with pytest.raises(I3Error, match="31 ids but 30 vectors"):
         Searcher(index)
-    (index / "docid").write_text("d0\n\n" + "d1\n" * 28)
+    (index / "docid").write_text("d0\n\n" + "d1\n" * 28, encoding="utf-8")
     with pytest.raises(I3Error, match="docid, line 2: id '' is empty"):
         Searcher(index)
 
@@ -152,9 +152,9 @@ def test_damaged_indexes(tmp_path: Path) -> None:
 def test_another_model_s_index_is_refused(place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "index", tmp_path / "index")
     path = tmp_path / "index" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["model"].update(fingerprint="0" * 64, name="another")
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(I3Error, match=r"encoded by another model \(another\)"):
         Searcher(tmp_path / "index", load_query_encoder(str(place / "model")))
 

@@ -34,7 +34,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path
         )
         for docid, text in TEXTS.items()
     ]
-    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     vectors = load_query_encoder(str(folder / "model")).encode(list(TEXTS.values()))
     write_index(folder / "index", vectors, list(TEXTS))
     return folder

@@ -30,7 +30,7 @@ def served(collection: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     command = [sys.executable, "-m", "i3_pyserini", "serve", "--port", "0", "--hits", "2"]
     command += ["--index", str(collection / "index"), "--model", str(collection / "model")]
     command += ["--corpus", str(collection / "corpus.jsonl")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("http://127.0.0.1:"), line

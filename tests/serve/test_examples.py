@@ -17,7 +17,7 @@ def corpus_of(folder: Path, titles: Sequence[str]) -> Path:
         json.dumps({"id": f"d{row}", "title": title, "text": f"text {row} a b c d e f g"})
         for row, title in enumerate(titles)
     ]
-    corpus.write_text("\n".join(lines) + "\n")
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return corpus
 
 
@@ -27,9 +27,11 @@ def examples_of(corpus: Path) -> Examples:
 
 def test_topics_beside_the_corpus(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path, ["a title"])
-    (tmp_path / "topics.train.tsv").write_text("1\tof training\n")
+    (tmp_path / "topics.train.tsv").write_text("1\tof training\n", encoding="utf-8")
     lines = [f"{number}\tquery {number}\n" for number in range(60)]
-    (tmp_path / "topics.dev.tsv").write_text(f"{''.join(lines)}60\t{'long ' * 40}\n")
+    (tmp_path / "topics.dev.tsv").write_text(
+        f"{''.join(lines)}60\t{'long ' * 40}\n", encoding="utf-8"
+    )
     found = examples_of(corpus)
     assert found.source == "from topics.dev.tsv, beside the corpus"
     assert found.queries == [f"query {number}" for number in range(0, 60, 10)]
@@ -41,7 +43,7 @@ def test_topics_that_cannot_be_read_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = corpus_of(tmp_path, ["a title"])
-    (tmp_path / "queries.tsv").write_text("no tab here\n")
+    (tmp_path / "queries.tsv").write_text("no tab here\n", encoding="utf-8")
     assert examples_of(corpus).queries == ["a title"]
     assert "queries.tsv" in capsys.readouterr().err
 
@@ -62,6 +64,6 @@ def test_first_words(tmp_path: Path) -> None:
 def test_names(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "faq", ["a title"])
     assert name_of(corpus) == name_of(corpus.parent) == "faq"
-    (tmp_path / "faq" / "manifest.json").write_text('{"collection": "known"}')
+    (tmp_path / "faq" / "manifest.json").write_text('{"collection": "known"}', encoding="utf-8")
     assert name_of(corpus) == "known"
     assert name_of(tmp_path / "shop.csv.gz") == "shop"

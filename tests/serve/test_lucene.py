@@ -25,7 +25,7 @@ def lucene(
     """`index`, and `run.txt` of `TOPICS`, by the command for BM25 runs."""
     folder = tmp_path_factory.mktemp("lucene")
     lines = [f"{qid}\t{text}\n" for qid, text in TOPICS.items()]
-    (folder / "topics.tsv").write_text("".join(lines))
+    (folder / "topics.tsv").write_text("".join(lines), encoding="utf-8")
     run_module(
         *("i3_pyserini", "bm25", "--corpus", collection / "corpus.jsonl"),
         *("--topics", folder / "topics.tsv", "--index", folder / "index"),
@@ -57,6 +57,6 @@ def test_the_page_has_the_run_s_hits(lucene: Path, collection: Path) -> None:
 
 @pytest.mark.slow
 def test_a_damaged_index(lucene: Path, tmp_path: Path) -> None:
-    (tmp_path / "segments_1").write_text("no segments")
+    (tmp_path / "segments_1").write_text("no segments", encoding="utf-8")
     with pytest.raises(I3Error, match="Pyserini has ended"):
         LuceneBm25(tmp_path)

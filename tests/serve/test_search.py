@@ -33,9 +33,9 @@ def client(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> TestCl
         lines.append(json.dumps({"id": f"d{row}", "title": f"T {row}", "text": text, **kept}))
     corpus = folder / "corpus" / "corpus.jsonl"
     corpus.parent.mkdir()
-    corpus.write_text("\n".join(lines) + "\n")
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     known = {"collection": "shop", "metadata": dict.fromkeys(KEPT, "text")}
-    (folder / "manifest.json").write_text(json.dumps(known))
+    (folder / "manifest.json").write_text(json.dumps(known), encoding="utf-8")
     vectors = np.random.default_rng(0).normal(size=(COUNT, 32)).astype(np.float32)
     write_index(folder / "index", vectors, [f"d{row}" for row in range(COUNT)])
     searcher = Searcher(folder / "index", load_query_encoder(str(collection / "plain")))
@@ -68,7 +68,7 @@ def test_fused_as_the_command_fuses(client: TestClient, tmp_path: Path) -> None:
     found = ask(client, hits=DEPTH)["results"]
     for name, hits in found.items():
         lines = [f"1 Q0 {hit['id']} {hit['rank']} {hit['score']} x\n" for hit in hits]
-        (tmp_path / name).write_text("".join(lines))
+        (tmp_path / name).write_text("".join(lines), encoding="utf-8")
     runs = [tmp_path / "vectors", tmp_path / "words"]
     fuse_runs(runs, output=tmp_path / "fused", hits=DEPTH)
     expected = read_run(tmp_path / "fused").table

@@ -133,7 +133,7 @@ def test_words_are_of_what_was_encoded(collection: Path, tmp_path: Path) -> None
 
     shutil.copytree(collection, tmp_path / "copy")
     index = tmp_path / "copy" / "index"
-    (index / "manifest.json").write_text("{}")
+    (index / "manifest.json").write_text("{}", encoding="utf-8")
     edit_manifest(index, titles=False)
     found = client_of(tmp_path / "copy").get("/words", params={"id": "evil"}).json()["words"]
     model, tokenizer = load_model_directory(collection / "model")
@@ -164,7 +164,10 @@ def test_a_plain_dual_encoder_has_no_words(collection: Path) -> None:
 def test_a_reconstructor_that_never_learnt_has_no_words(collection: Path, tmp_path: Path) -> None:
     shutil.copytree(collection, tmp_path / "copy")
     config = tmp_path / "copy" / "model" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "reconstructor_steps": 0}))
+    config.write_text(
+        json.dumps({**json.loads(config.read_text(encoding="utf-8")), "reconstructor_steps": 0}),
+        encoding="utf-8",
+    )
     client = client_of(tmp_path / "copy", model=str(tmp_path / "copy" / "model"))
     page = client.get("/", params={"q": "egg"}).text
     assert "never trained" in page and "data-id" not in page
@@ -308,7 +311,9 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
     assert "not a Lucene index" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
     shutil.copytree(collection / "index", index)
-    (index / "manifest.json").write_text('{"model": {"name": "other", "fingerprint": "0"}}')
+    (index / "manifest.json").write_text(
+        '{"model": {"name": "other", "fingerprint": "0"}}', encoding="utf-8"
+    )
     assert "encoded by another model (other)" in mistake("--index", index)
 
 

@@ -40,9 +40,9 @@ def place(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             at += len(text) + 1
     corpus = folder / "corpus" / "corpus.jsonl"
     corpus.parent.mkdir()
-    corpus.write_text("\n".join(lines) + "\n")
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     known = {"collection": "shop", "metadata": {"price": "integer"}}
-    (folder / "manifest.json").write_text(json.dumps(known))
+    (folder / "manifest.json").write_text(json.dumps(known), encoding="utf-8")
     vectors = np.random.default_rng(0).normal(size=(len(ids), 32)).astype(np.float32)
     write_index(folder / "index", vectors, ids)
     encoded = CorpusRecord(path=str(corpus), chunks=ChunksRecord(by="tokens", size=8, overlap=0))

@@ -30,13 +30,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
     save_model_directory(model, tokenizer, folder / "model")
     random = np.random.default_rng(0)
-    with (folder / "corpus.jsonl").open("w") as corpus:
+    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
         for number in range(40):
             title, text = (" ".join(random.choice(WORDS, size)) for size in (2, 12))
             corpus.write(json.dumps({"id": f"d{number}", "title": title, "text": text}) + "\n")
     queries = [" ".join(random.choice(WORDS, 6)) for _ in range(4)] + ["eggs " * 60]
     topics = "".join(f"q{number}\t{query}\n" for number, query in enumerate(queries))
-    (folder / "topics.tsv").write_text(topics)
+    (folder / "topics.tsv").write_text(topics, encoding="utf-8")
     return folder
 
 
@@ -46,7 +46,7 @@ def run(place: Path) -> Run:
         done = subprocess.run(
             [sys.executable, "-m", module, *map(str, args)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             cwd=place,
             env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
@@ -81,7 +81,9 @@ def search(run: Run, module: str, output: str, *encoder: str) -> None:
 
 
 def ranking(path: Path) -> list[tuple[str, str]]:
-    return [(line.split()[0], line.split()[2]) for line in path.read_text().splitlines()]
+    return [
+        (line.split()[0], line.split()[2]) for line in path.read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.mark.slow
@@ -112,7 +114,9 @@ def test_stock_encoding_through_the_plugin(place: Path, run: Run, index: Path) -
         for name in ("index", "plugin-index")
     )
     np.testing.assert_allclose(theirs, ours, atol=1e-5)
-    assert (place / "plugin-index" / "docid").read_text() == (index / "docid").read_text()
+    assert (place / "plugin-index" / "docid").read_text(encoding="utf-8") == (
+        index / "docid"
+    ).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -124,7 +128,7 @@ def test_our_auto_class_is_pyserini_s(
     for module in ("pyserini.encode", "i3_pyserini.encode"):
         name = f"{module}-{len(options)}"
         encode(run, module, ["--encoder", tiny_bert, "--encoder-class", "auto", *options], name)
-        lines = (place / name / "embeddings.jsonl").read_text().splitlines()
+        lines = (place / name / "embeddings.jsonl").read_text(encoding="utf-8").splitlines()
         vectors.append([json.loads(line) for line in lines])
     for stock, ours in zip(*vectors, strict=True):
         assert (ours["id"], ours["contents"]) == (stock["id"], stock["contents"])
@@ -144,7 +148,7 @@ def test_pyserini_s_searcher_takes_our_encoder(run: Run, index: Path) -> None:
     )
     place = index.parent
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=place
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, cwd=place
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -196,7 +200,7 @@ def test_the_command_that_encode_prints_ranks_as_we_do(
     stock = subprocess.run(
         ["/bin/bash", "-e", "-c", command],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         cwd=tmp_path,
         env={**python, "HF_HUB_OFFLINE": "1"},

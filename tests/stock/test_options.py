@@ -89,7 +89,7 @@ def test_a_refusal_is_one_line(option: str, run_module: Run) -> None:
 
 def test_a_dimension_is_compared(tiny_bert: str, tmp_path: Path, run_module: Run) -> None:
     corpus = tmp_path / "c.jsonl"
-    corpus.write_text('{"id": "d", "text": "boil an egg"}')
+    corpus.write_text('{"id": "d", "text": "boil an egg"}', encoding="utf-8")
     sections = ("input", "--corpus", corpus, "output", "--embeddings", tmp_path / "e", "encoder")
     done = run_module("i3_pyserini.encode", *sections, "--encoder", tiny_bert, "--dimension", "768")
     assert done.returncode == 2

@@ -55,7 +55,7 @@ def test_pyserini_fuses_our_runs(tmp_path: Path, run: Run, run_module: Run) -> N
     for name, docids in (("a", "d1 d2 d3"), ("b", "d3 NA d1")):
         rows = [(qid, docid) for qid in ("q1", "q2") for docid in docids.split()]
         lines = [f"{q} Q0 {d} {n % 3 + 1} {9 - n % 3} {name}\n" for n, (q, d) in enumerate(rows)]
-        (tmp_path / name).write_text("".join(lines))
+        (tmp_path / name).write_text("".join(lines), encoding="utf-8")
     runs = (tmp_path / "a", tmp_path / "b")
     run("pyserini.fusion", "--runs", *runs, "--output", tmp_path / "stock")
     ours = run_module("i3_pyserini", "fuse", *runs, "--output", tmp_path / "ours")
@@ -65,7 +65,7 @@ def test_pyserini_fuses_our_runs(tmp_path: Path, run: Run, run_module: Run) -> N
     own = grouped(tmp_path / "ours")
     assert {qid: [d for d in docs if d != "NA"] for qid, docs in own.items()} == both
     assert all("NA" in docs for docs in own.values())
-    (tmp_path / "b").write_text("007 Q0 d1 1 9 b\n7 Q0 d1 1 9 b\n")
+    (tmp_path / "b").write_text("007 Q0 d1 1 9 b\n7 Q0 d1 1 9 b\n", encoding="utf-8")
     run("pyserini.fusion", "--runs", tmp_path / "b", tmp_path / "b", "--output", tmp_path / "stock")
     assert ranking(tmp_path / "stock") == [("7", "d1")]  # two queries in one
 
@@ -86,8 +86,8 @@ def test_pyserini_serves_our_indexes(place: Path, run: Run, index: Path) -> None
         run, "pyserini.search.faiss", "fly.txt",
         "--encoder", "model/query_encoder", "--encoder-class", "auto",
     )  # fmt: skip
-    (place / "config.yaml").write_text(CONFIG)
-    qid, query = (place / "topics.tsv").read_text().splitlines()[0].split("\t")
+    (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    qid, query = (place / "topics.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
     with served(place, "--config", "config.yaml", "--no-prebuilt-indexes") as ask:
         for name, output in (("texts", "bm25.txt"), ("vectors", "fly.txt")):
             code, docids = ask(name, query)
@@ -106,7 +106,7 @@ def served(folder: Path, *words: str) -> Iterator["Ask"]:
     command = [sys.executable, "-m", "i3_pyserini.plugin", "pyserini.server.rest"]
     command += ["--host", "127.0.0.1", "--port", port, *words]
     with (
-        (folder / "server.log").open("w") as log,
+        (folder / "server.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
     ):
         try:
@@ -146,7 +146,7 @@ def test_the_plugin_needs_no_network(place: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "i3_pyserini.plugin", "pyserini.search.lucene", "--help"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         cwd=place,
         env={

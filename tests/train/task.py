@@ -97,7 +97,9 @@ def small_recipe(directory: Path, *overrides: str) -> Recipe:
 
 def log_lines(output: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, without what time they took."""
-    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [{name: line[name] for name in line if name != "seconds"} for line in lines]
 
 

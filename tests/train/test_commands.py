@@ -41,7 +41,7 @@ def process(*args: object, devices: int = 1) -> "subprocess.CompletedProcess[str
     return subprocess.run(
         command,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )
@@ -52,7 +52,7 @@ def test_show(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
     flags = ["--training.batch_size=32", "--optimizer.max_grad_norm=null", "--data.name=a: b"]
     code, shown, said = command(monkeypatch, capsys, recipe, "--show", *flags[:2])
     assert (code, said) == (0, "")
-    (task / "shown.yaml").write_text(shown)
+    (task / "shown.yaml").write_text(shown, encoding="utf-8")
     again = load_recipe(task / "shown.yaml")
     assert again == load_recipe(recipe, flags[:2])
     assert again.training.batch_size == 32
@@ -126,7 +126,7 @@ def test_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capt
     code, _, error = command(monkeypatch, capsys, tmp_path / "none.yaml")
     assert (code, error.count("\n")) == (2, 1)
     assert "none.yaml: cannot be read" in error
-    (tmp_path / "bad.yaml").write_text("a: [\nb\n")
+    (tmp_path / "bad.yaml").write_text("a: [\nb\n", encoding="utf-8")
     code, _, error = command(monkeypatch, capsys, tmp_path / "bad.yaml")
     assert (code, error.count("\n")) == (2, 1)
     assert "bad.yaml: not valid YAML" in error
@@ -215,10 +215,15 @@ def test_two_devices_are_one_with_a_batch_twice_as_large(
     assert done.returncode == 0, done.stderr
     said = "23 negatives per query: 2 of its own and 21 of the other queries of the batch of 2"
     assert done.stdout.count(said) == 1
-    card = (task / "output" / "last" / "README.md").read_text()
+    card = (task / "output" / "last" / "README.md").read_text(encoding="utf-8")
     assert said in card
     assert "| devices | 2 |" in card
-    assert yaml.safe_load((task / "output" / "recipe.yaml").read_text())["training"]["workers"] == 1
+    assert (
+        yaml.safe_load((task / "output" / "recipe.yaml").read_text(encoding="utf-8"))["training"][
+            "workers"
+        ]
+        == 1
+    )
     lines, expected = log_lines(task / "output"), log_lines(one)
     assert len(lines) == len(expected) == 4
     for line, other in zip(lines, expected, strict=True):

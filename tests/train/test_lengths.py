@@ -29,7 +29,9 @@ def test_what_is_longer_than_the_model_reads(tokenizer: I3Tokenizer, tmp_path: P
     source = JudgedQueries(queries, {"q1": ["p1"], "q2": ["p1"]}, "qrels")
     assert cut_queries(tokenizer, source) == Cut("queries", 5, 1, 2, 2)
     path = tmp_path / "c.tsv"
-    path.write_text("p1\thot\tegg egg egg egg egg\np2\thot egg\tegg egg egg egg egg\n")
+    path.write_text(
+        "p1\thot\tegg egg egg egg egg\np2\thot egg\tegg egg egg egg egg\n", encoding="utf-8"
+    )
     found = cut_passages(tokenizer, open_store(path))
     assert found == Cut("passages", 8, 1, 2, 2)
     assert str(found) == "50.0% of passages are cut at 8 ids (all 2 counted)"
@@ -40,7 +42,9 @@ def test_of_many_texts_some_are_counted(
 ) -> None:
     monkeypatch.setattr(lengths, "SAMPLE", 10)
     path = tmp_path / "c.tsv"
-    path.write_text("".join(f"p{n}\t{'egg ' * (9 if n % 3 else 1)}\n" for n in range(30)))
+    path.write_text(
+        "".join(f"p{n}\t{'egg ' * (9 if n % 3 else 1)}\n" for n in range(30)), encoding="utf-8"
+    )
     found = cut_passages(tokenizer, open_store(path))
     assert (found.seen, found.longer) == (10, 0)  # every third, from the first on
     assert str(found).endswith("(10 of 30 counted)")

@@ -87,7 +87,7 @@ def test_mistakes(tmp_path: Path, make_recipe: MakeRecipe) -> None:
         ("q1 a\n", "line 1: expected a query id, a tab"),
         ("q2\ta\n", "query q1 has no source"),
     ):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         with pytest.raises(I3Error, match=said):
             read_sources(path, ["q1"])
     with pytest.raises(I3Error, match=r"data.weights needs data.sources"):
@@ -100,7 +100,7 @@ def test_mistakes(tmp_path: Path, make_recipe: MakeRecipe) -> None:
 
 def write_sources(task: Path) -> str:
     lines = [f"q{n}\t{'web' if n < 15 else 'faq'}\n" for n in range(SIZE)]
-    (task / "sources.tsv").write_text("".join(lines))
+    (task / "sources.tsv").write_text("".join(lines), encoding="utf-8")
     return f"data.sources={task}/sources.tsv"
 
 
@@ -115,7 +115,7 @@ def test_samples_are_counted_in_the_log(task: Path, make_recipe: MakeRecipe) -> 
 
 
 def test_a_teacher_may_be_mixed_too(task: Path, make_recipe: MakeRecipe) -> None:
-    lines = (task / "teacher.jsonl").read_text().splitlines()
+    lines = (task / "teacher.jsonl").read_text(encoding="utf-8").splitlines()
     source = write_sources(task)
     flags = (
         source,
@@ -129,7 +129,7 @@ def test_a_teacher_may_be_mixed_too(task: Path, make_recipe: MakeRecipe) -> None
     with pytest.raises(I3Error, match=r"teacher.jsonl, line 1: no field 'qid'"):
         train(make_recipe(*flags))
     (task / "teacher.jsonl").write_text(
-        "".join(f'{{"qid": "q{n}", {line[1:]}\n' for n, line in enumerate(lines))
+        "".join(f'{{"qid": "q{n}", {line[1:]}\n' for n, line in enumerate(lines)), encoding="utf-8"
     )
     logged = log_lines(train(make_recipe(*flags)).output)
     assert {

@@ -40,12 +40,14 @@ def bge(number: int) -> dict[str, Any]:
 @pytest.mark.slow
 def test_losses_are_those_of_the_native_files(task: Path, make_recipe: MakeRecipe) -> None:
     lines = (f"p{number}\t\t{letters}\n" for number, letters in enumerate(LETTERS))
-    (task / "collection.tsv").write_text("".join(lines))
+    (task / "collection.tsv").write_text("".join(lines), encoding="utf-8")
     common = ("validation=null", "training.max_steps=3", "data.generated_queries=null", TARGETS)
     native = values(train(make_recipe(*common)).output, "loss")
     for form in (pairs, tevatron, bge):
         source, folder = task / f"{form.__name__}.jsonl", task / form.__name__
-        source.write_text("".join(json.dumps(form(number)) + "\n" for number in range(SIZE)))
+        source.write_text(
+            "".join(json.dumps(form(number)) + "\n" for number in range(SIZE)), encoding="utf-8"
+        )
         import_pairs([source], output=folder)
         files = {
             "collection": "corpus",

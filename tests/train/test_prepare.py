@@ -27,7 +27,7 @@ def model_directory(tiny_bert: str, tmp_path: Path) -> Path:
 
 
 def append(path: Path, line: str) -> None:
-    path.write_text(path.read_text() + line + "\n")
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
 
 
 def trainable(model: I3Retriever) -> set[str]:
@@ -133,7 +133,7 @@ def test_sources(make_recipe: MakeRecipe, task: Path) -> None:
 def test_validation_with_training_queries(
     make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (task / "dev.tsv").write_text("d1\tHot, cold!\nd2\tsomething else\n")
+    (task / "dev.tsv").write_text("d1\tHot, cold!\nd2\tsomething else\n", encoding="utf-8")
     dev = f"validation.topics={task / 'dev.tsv'}"
     for flags, place in (((), "negatives.tsv, line 7"), (teacher_flags(task), "teacher.jsonl")):
         load_data(make_recipe(dev, *flags), True)
@@ -169,13 +169,13 @@ def test_bad_lines_are_found_before_training(
 
 def test_unknown_passages_of_a_teacher(make_recipe: MakeRecipe, task: Path) -> None:
     path = task / "teacher.jsonl"
-    path.write_text(path.read_text().replace('"p7"', '"p77"', 1))
+    path.write_text(path.read_text(encoding="utf-8").replace('"p7"', '"p77"', 1), encoding="utf-8")
     with pytest.raises(I3Error, match=r"teacher.jsonl, line 3: negative p77 is not in"):
         load_data(make_recipe(*teacher_flags(task)), True)
 
 
 def test_a_bad_line_after_many_good_ones(make_recipe: MakeRecipe, task: Path) -> None:
-    (task / "negatives.tsv").write_text("q1\tp2\n" * (BLOCK + 1) + "q1\tp99\n")
+    (task / "negatives.tsv").write_text("q1\tp2\n" * (BLOCK + 1) + "q1\tp99\n", encoding="utf-8")
     with pytest.raises(I3Error, match=f"negatives.tsv, line {BLOCK + 2}: negative p99"):
         load_data(make_recipe(), True)
 
@@ -198,7 +198,10 @@ def test_short_queries_by_the_margin(make_recipe: MakeRecipe, task: Path) -> Non
         assert load_data(recipe, True).short == short
     path = task / "teacher.jsonl"
     path.write_text(
-        path.read_text().replace('["p2"], "score": [9.0]', '["p2", "p9"], "score": [9, 2]')
+        path.read_text(encoding="utf-8").replace(
+            '["p2"], "score": [9.0]', '["p2", "p9"], "score": [9, 2]'
+        ),
+        encoding="utf-8",
     )
     assert load_data(make_recipe(*flags, "negatives.false_negative_margin=1.5"), True).short == 1
 
@@ -244,7 +247,7 @@ def test_ids_are_not_numbers(make_recipe: MakeRecipe, task: Path) -> None:
     """A hash of ids must not take p1 for p01, nor ids of other alphabets for one another."""
     append(task / "collection.tsv", "01\tna\ta\né\tna\tb")
     for pid, found in (("01", True), ("1", False), ("é", True), ("e\u0301", False)):
-        (task / "negatives.tsv").write_text(f"q1\t{pid}\n")
+        (task / "negatives.tsv").write_text(f"q1\t{pid}\n", encoding="utf-8")
         recipe: Any = make_recipe()
         if found:
             assert len(load_data(recipe, True).samples) == 1

@@ -20,7 +20,7 @@ data: {collection: c.tsv, queries: q.tsv, qrels: r.tsv}
 @pytest.fixture
 def minimal(tmp_path: Path) -> Path:
     path = tmp_path / "r.yaml"
-    path.write_text(MINIMAL)
+    path.write_text(MINIMAL, encoding="utf-8")
     return path
 
 

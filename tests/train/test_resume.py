@@ -85,13 +85,13 @@ def start(task: Path) -> "subprocess.Popen[str]":
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )
 
 
 def lines_in(log: Path) -> int:
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_patience_goes_on(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPat
         train(make_recipe(*flags))
     output = train(make_recipe(*flags)).output
     assert [line["RR@10"] for line in log_lines(output) if "RR@10" in line] == [0.5, 0.4, 0.3, 0.2]
-    assert "RR@10 0.5000 at step 0" in (output / "last" / "README.md").read_text()
+    assert "RR@10 0.5000 at step 0" in (output / "last" / "README.md").read_text(encoding="utf-8")
 
 
 def test_progress_survives(make_recipe: MakeRecipe) -> None:
@@ -195,7 +195,7 @@ def test_changed_data_are_refused(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe("validation=null")
     train(recipe)
     assert recipe.data.qrels is not None
-    with recipe.data.qrels.open("a") as qrels:
+    with recipe.data.qrels.open("a", encoding="utf-8") as qrels:
         qrels.write("\n")
     with pytest.raises(I3Error, match=f"{recipe.data.qrels}: has changed since the run"):
         train(recipe)
@@ -215,7 +215,7 @@ def test_a_damaged_state(make_recipe: MakeRecipe, damage: str) -> None:
 def test_a_damaged_recipe(make_recipe: MakeRecipe, content: str) -> None:
     recipe = make_recipe("validation=null")
     recipe.output.mkdir()
-    (recipe.output / "recipe.yaml").write_text(content)
+    (recipe.output / "recipe.yaml").write_text(content, encoding="utf-8")
     (recipe.output / "state.pt").touch()
     with pytest.raises(I3Error, match=r"output/recipe\.yaml: "):
         train(recipe)

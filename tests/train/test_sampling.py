@@ -22,7 +22,7 @@ SUBSETS = st.lists(st.sampled_from(PIDS), unique=True, max_size=8)
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> TextStore:
     path = tmp_path_factory.mktemp("collection") / "c.tsv"
-    path.write_text("".join(f"{pid}\ttext of {pid}\n" for pid in PIDS))
+    path.write_text("".join(f"{pid}\ttext of {pid}\n" for pid in PIDS), encoding="utf-8")
     return open_store(path)
 
 

@@ -104,7 +104,7 @@ def test_models_and_cards(make_recipe: MakeRecipe) -> None:
         model, tokenizer = load_model_directory(recipe.output / name)
         assert tokenizer.config.passage_length == 12
         assert model.config.interactor_init == "residual"
-        card = (recipe.output / name / "README.md").read_text()
+        card = (recipe.output / name / "README.md").read_text(encoding="utf-8")
         _, header, body = card.split("---\n", 2)
         assert "pyserini" in yaml.safe_load(header)["tags"]
         assert "| collection | the pairs |" in body
@@ -139,8 +139,8 @@ def test_the_best_model_is_kept(make_recipe: MakeRecipe, monkeypatch: pytest.Mon
     best = load_model_directory(output / "best")[0].state_dict()
     agree = [all(torch.equal(state[name], best[name]) for name in best) for state in seen]
     assert agree == [False, True, False, False, False]  # a draw goes to the earlier one
-    assert "RR@10 0.7000 at step 1" in (output / "best" / "README.md").read_text()
-    assert "RR@10 0.7000 at step 1" in (output / "last" / "README.md").read_text()
+    assert "RR@10 0.7000 at step 1" in (output / "best" / "README.md").read_text(encoding="utf-8")
+    assert "RR@10 0.7000 at step 1" in (output / "last" / "README.md").read_text(encoding="utf-8")
 
 
 def test_patience(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_patience(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> N
     output = train(recipe).output
     assert values(output, "RR@10") == [0.5, 0.4, 0.6, 0.6, 0.5]
     assert log_lines(output)[-1]["step"] == 8
-    assert "| steps | 8 |" in (output / "last" / "README.md").read_text()
+    assert "| steps | 8 |" in (output / "last" / "README.md").read_text(encoding="utf-8")
 
 
 def test_without_validation(make_recipe: MakeRecipe) -> None:
@@ -160,10 +160,9 @@ def test_without_validation(make_recipe: MakeRecipe) -> None:
     output = trained.output
     assert trained.best == output / "last"
     assert not (output / "best").exists()
-    assert (
-        "| best validation of the run | not validated |"
-        in (output / "last" / "README.md").read_text()
-    )
+    assert "| best validation of the run | not validated |" in (
+        output / "last" / "README.md"
+    ).read_text(encoding="utf-8")
     assert "(no validation in this recipe)" in str(trained)
 
 
@@ -179,7 +178,9 @@ def test_card_and_config_know_the_reconstructor(
     make_recipe: MakeRecipe, flag: str, said: str, steps: int
 ) -> None:
     output = train(make_recipe(flag, "validation=null", "training.max_steps=2")).output
-    assert f"| reconstructor | {said} |" in (output / "last" / "README.md").read_text()
+    assert f"| reconstructor | {said} |" in (output / "last" / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert load_model_directory(output / "last")[0].config.reconstructor_steps == steps
 
 
@@ -190,12 +191,14 @@ def test_steps_of_the_reconstructor_add_up(make_recipe: MakeRecipe, task: Path) 
     second = train(make_recipe(*common, start, f"output={task}/second")).output
     assert load_model_directory(second / "last")[0].config.reconstructor_steps == 4
     said = "trained for 2 steps on generated queries, after 2 steps of earlier runs"
-    assert said in (second / "last" / "README.md").read_text()
+    assert said in (second / "last" / "README.md").read_text(encoding="utf-8")
     third = train(
         make_recipe(*common, start, f"output={task}/third", "loss.reconstruction=0")
     ).output
     assert load_model_directory(third / "last")[0].config.reconstructor_steps == 2
-    assert "in this run, for 2 steps before" in (third / "last" / "README.md").read_text()
+    assert "in this run, for 2 steps before" in (third / "last" / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_frozen_backbone_stays_as_it_is(make_recipe: MakeRecipe) -> None:
@@ -251,9 +254,9 @@ def test_an_output_that_cannot_be_written(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
 ) -> None:
     """Also where something else is in the place of a model."""
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     (tmp_path / "taken" / "last").mkdir(parents=True)
-    (tmp_path / "taken" / "last" / "thesis.tex").write_text("")
+    (tmp_path / "taken" / "last" / "thesis.tex").write_text("", encoding="utf-8")
     monkeypatch.setattr(Stepper, "step", lambda *_: pytest.fail("a step was made"))
     with pytest.raises(I3Error, match=r"cannot be written|not a model directory"):
         train(make_recipe(f"output={tmp_path / where}", "validation=null"))
@@ -265,10 +268,10 @@ def test_duplicates_in_the_batch_are_counted(
     make_recipe: MakeRecipe, task: Path, capsys: pytest.CaptureFixture[str], chunks: str
 ) -> None:
     """Two passages of other ids say what p0 and p1 do; all 21 queries are in each batch."""
-    with (task / "collection.tsv").open("a") as collection:
+    with (task / "collection.tsv").open("a", encoding="utf-8") as collection:
         collection.write("t0\tna\tA\nt1\tNA\t b \n")
     (task / "negatives.tsv").write_text(
-        "".join(f"q{n}\t{'t0' if n % 2 else 't1'}\n" for n in range(SIZE))
+        "".join(f"q{n}\t{'t0' if n % 2 else 't1'}\n" for n in range(SIZE)), encoding="utf-8"
     )
     common = (
         "training.batch_size=21",

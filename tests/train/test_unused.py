@@ -79,7 +79,7 @@ def write(path: Path, *parts: Fields) -> Path:
         for key, value in part.items():
             section, name = key.split(".")
             fields.setdefault(section, {})[name] = value
-    path.write_text(yaml.safe_dump(fields))
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
     return path
 
 

@@ -90,7 +90,7 @@ def test_a_pool_of_everything_is_a_search(
     make_recipe: MakeRecipe, parts: Parts, task: Path
 ) -> None:
     lines = [f"q{n}\tp{row}\t{row + 1}\n" for n in range(SIZE) for row in range(SIZE)]
-    (task / "pool.tsv").write_text("".join(lines))
+    (task / "pool.tsv").write_text("".join(lines), encoding="utf-8")
     search = validator(make_recipe(), parts[1])
     pool = validator(make_recipe(f"validation.pool={task}/pool.tsv"), parts[1])
     accelerator = Accelerator(cpu=True)
@@ -102,7 +102,8 @@ def test_a_pool_of_everything_is_a_search(
 
 def test_a_pool_is_reranked(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
     (task / "pool.txt").write_text(
-        "q0 Q0 p3 1 9.0 bm25\nq0 Q0 p0 2 8.0 bm25\nq5 Q0 p5 1 1.0 bm25\nother Q0 p99 1 1.0 bm25\n"
+        "q0 Q0 p3 1 9.0 bm25\nq0 Q0 p0 2 8.0 bm25\nq5 Q0 p5 1 1.0 bm25\nother Q0 p99 1 1.0 bm25\n",
+        encoding="utf-8",
     )
     own = validator(make_recipe(f"validation.pool={task}/pool.txt"), parts[1])
     found = ranked(own, parts[0])
@@ -117,7 +118,7 @@ def test_a_pool_is_reranked(make_recipe: MakeRecipe, parts: Parts, task: Path) -
 
 
 def test_only_judged_queries_are_encoded(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
-    (task / "some.txt").write_text("q3 0 p3 1\nq9 0 p1 0\nq99 0 p3 1\n")
+    (task / "some.txt").write_text("q3 0 p3 1\nq9 0 p1 0\nq99 0 p3 1\n", encoding="utf-8")
     own = validator(make_recipe(f"validation.qrels={task}/some.txt"), parts[1])
     assert own.queries == {"q3": query(3), "q9": query(9)}
     assert ranked(own, parts[0]).keys() == {"q3", "q9"}
@@ -128,7 +129,9 @@ def test_judgements_are_read_as_in_evaluation(
 ) -> None:
     """A header, floats, levels below zero, and queries without a topic."""
     qrels = task / "qrels.tsv"
-    qrels.write_text("query-id\tcorpus-id\tscore\nq0\tp0\t1.0\nq1\tp1\t-1\nnobody\tp2\t1\n")
+    qrels.write_text(
+        "query-id\tcorpus-id\tscore\nq0\tp0\t1.0\nq1\tp1\t-1\nnobody\tp2\t1\n", encoding="utf-8"
+    )
     recipe = make_recipe(f"validation.qrels={qrels}", "validation.measure=R@1")
     made = validator(recipe, parts[1])
     said = capsys.readouterr().err
@@ -139,7 +142,7 @@ def test_judgements_are_read_as_in_evaluation(
 
 
 def test_another_corpus(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
-    (task / "small.tsv").write_text("p3\tna\td\np4\tna\te\n")
+    (task / "small.tsv").write_text("p3\tna\td\np4\tna\te\n", encoding="utf-8")
     own = validator(make_recipe(f"validation.corpus={task}/small.tsv"), parts[1])
     assert own.store.get("p4") == Passage("p4", "na", "e")
     assert {pid for hits in ranked(own, parts[0]).values() for pid, _ in hits} == {"p3", "p4"}
@@ -147,8 +150,8 @@ def test_another_corpus(make_recipe: MakeRecipe, parts: Parts, task: Path) -> No
 
 def test_blank_lines_in_the_corpus(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
     before = ranked(validator(make_recipe(), parts[1]), parts[0])
-    lines = (task / "collection.tsv").read_text().splitlines()
-    (task / "blanks.tsv").write_text("\n" + "\n\n".join(lines))
+    lines = (task / "collection.tsv").read_text(encoding="utf-8").splitlines()
+    (task / "blanks.tsv").write_text("\n" + "\n\n".join(lines), encoding="utf-8")
     recipe = make_recipe(f"validation.corpus={task}/blanks.tsv")
     assert ranked(validator(recipe, parts[1]), parts[0]) == before
 
@@ -183,16 +186,16 @@ def test_no_validation(make_recipe: MakeRecipe, parts: Parts) -> None:
 def test_what_is_refused(
     make_recipe: MakeRecipe, parts: Parts, task: Path, override: str, said: str
 ) -> None:
-    (task / "other.txt").write_text("q99 0 p1 1\n")
-    (task / "other.run").write_text("q99 p1 1\n")
-    (task / "bad.run").write_text("q1 Q0 p1 1 1.0 x\nq1 Q0 p2 1 high x\n")
+    (task / "other.txt").write_text("q99 0 p1 1\n", encoding="utf-8")
+    (task / "other.run").write_text("q99 p1 1\n", encoding="utf-8")
+    (task / "bad.run").write_text("q1 Q0 p1 1 1.0 x\nq1 Q0 p2 1 high x\n", encoding="utf-8")
     recipe = make_recipe(f"validation.{override.replace('TASK', str(task))}")
     with pytest.raises(I3Error, match=said):
         Validator.of(recipe.validation, recipe.data, parts[1])
 
 
 def test_unknown_passages_of_a_pool(make_recipe: MakeRecipe, parts: Parts, task: Path) -> None:
-    (task / "pool.tsv").write_text("q1\tp99\t1\n")
+    (task / "pool.tsv").write_text("q1\tp99\t1\n", encoding="utf-8")
     own = validator(make_recipe(f"validation.pool={task}/pool.tsv"), parts[1])
     with pytest.raises(I3Error, match=r"pool.tsv: passage p99 is not in the collection"):
         own.measure(parts[0], Accelerator(cpu=True))

@@ -192,7 +192,7 @@ def is_caught(tree: Path, worlds: int, examples: int) -> str:
             os.chdir(tree)
             sys.path.insert(0, str(tree))
             os.environ |= {"I3_EXAMPLES": str(examples), "HF_HUB_OFFLINE": "1"}
-            with (tree / "output.txt").open("w") as output:
+            with (tree / "output.txt").open("w", encoding="utf-8") as output:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
             found.write_text(failure(worlds), encoding="utf-8")

@@ -85,7 +85,7 @@ def stock(place: Place) -> None:
         [sys.executable, "-c", STOCK, json.dumps([str(word) for word in words])],
         env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stderr[-1000:]

@@ -174,7 +174,7 @@ def _write_manifest(how: Import, folder: Path) -> None:
     made = next(filter(None, (source.made for source in how.sources)), None)
     origin = "data pairs of " + ", ".join(source.origin for source in how.sources)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = str(path.relative_to(folder))
+        name = path.relative_to(folder).as_posix()
         if name.startswith("."):  # the table
             continue
         is_corpus = name.startswith("corpus/")

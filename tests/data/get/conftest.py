@@ -118,7 +118,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def catalog_file(site: Site, tmp_path: Path) -> Path:
     path = tmp_path / "catalog.json"
-    path.write_text(json.dumps(catalog(site)))
+    path.write_text(json.dumps(catalog(site)), encoding="utf-8")
     return path
 
 

@@ -130,7 +130,7 @@ def test_bytes_that_changed_are_found_even_at_the_same_size(
 ) -> None:
     manifest = get_dataset(dataset, tmp_path / "data", ["queries"])
     assert {state for _, state in manifest.check()} == {"ok"}
-    (tmp_path / "data" / "qrels.txt").write_text(QRELS.replace("3", "2"))
+    (tmp_path / "data" / "qrels.txt").write_text(QRELS.replace("3", "2"), encoding="utf-8")
     states = dict(Manifest.load(tmp_path / "data").check())
     assert states.pop("qrels.txt") == "content differs from the record (sha256)"
     assert set(states.values()) == {"ok"}
@@ -165,7 +165,7 @@ def test_nothing_is_made_of_an_archive_that_was_refused(dataset: Dataset, tmp_pa
 
 def test_what_a_killed_process_left_is_removed(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "data" / ".unpacked-x").mkdir(parents=True)
-    (tmp_path / "data" / ".unpacked-x" / "collection.tsv").write_text("half")
-    (tmp_path / "data" / ".topics.tsv.partial-1").write_text("half")
+    (tmp_path / "data" / ".unpacked-x" / "collection.tsv").write_text("half", encoding="utf-8")
+    (tmp_path / "data" / ".topics.tsv.partial-1").write_text("half", encoding="utf-8")
     get_dataset(dataset, tmp_path / "data", ["queries"])
     assert not list((tmp_path / "data").glob(".*"))

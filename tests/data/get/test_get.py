@@ -36,7 +36,9 @@ def test_the_two_collections_carry_their_names(dataset: Dataset, tmp_path: Path)
 
 def test_only_judged_topics_are_kept(dataset: Dataset, tmp_path: Path) -> None:
     get_dataset(dataset, tmp_path / "data", ["queries"])
-    assert (tmp_path / "data" / "topics.tsv").read_text() == "7\thow long\n8\twhat is\n"
+    assert (tmp_path / "data" / "topics.tsv").read_text(
+        encoding="utf-8"
+    ) == "7\thow long\n8\twhat is\n"
 
 
 def test_what_is_there_is_not_asked_for_again(dataset: Dataset, site: Site, tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_what_ir_datasets_has_is_used(
     (home / "small" / "official.tar.gz").write_bytes(OFFICIAL)
     fields = catalog(site)
     fields["small"]["files"][0]["ir_datasets"] = "small/official.tar.gz"
-    (tmp_path / "catalog.json").write_text(json.dumps(fields))
+    (tmp_path / "catalog.json").write_text(json.dumps(fields), encoding="utf-8")
     monkeypatch.setenv("IR_DATASETS_HOME", str(home))
     get_dataset(find_dataset("small", tmp_path / "catalog.json"), tmp_path / "data", ["text"])
     assert "/official.tar.gz" not in [path for _, path, _ in site.requests]
@@ -102,7 +104,7 @@ def test_the_command_gets_lists_and_checks(
     ]
     frame = list_data(catalog=catalog_file).to_pandas()
     assert set(frame["name"]) == {"small"} and list(frame["part"]) == list(frame["part"].unique())
-    (data / "qrels.txt").write_text("changed")
+    (data / "qrels.txt").write_text("changed", encoding="utf-8")
     checked = run_module("i3_pyserini", "data", "check", data)
     assert checked.returncode == 2
     assert "qrels.txt: has 7 bytes" in checked.stderr
@@ -123,7 +125,7 @@ def test_the_shipped_catalogue_is_sound() -> None:
 def test_the_shipped_catalogue_agrees_with_ir_datasets() -> None:
     irds = pytest.importorskip("ir_datasets")
     path = Path(irds.__file__).parent / "etc" / "downloads.json"
-    known = json.loads(path.read_text())["msmarco-passage"].values()
+    known = json.loads(path.read_text(encoding="utf-8"))["msmarco-passage"].values()
     by_url = {entry["url"]: entry for entry in known}
     files = [file for file in find_dataset("msmarco-passage").files if file.md5]
     assert files
@@ -138,7 +140,7 @@ def test_the_shipped_catalogue_agrees_with_ir_datasets() -> None:
 def test_a_catalogue_cannot_write_elsewhere(site: Site, tmp_path: Path, path: str) -> None:
     fields = catalog(site)
     fields["small"]["files"][0]["path"] = path
-    (tmp_path / "catalog.json").write_text(json.dumps(fields))
+    (tmp_path / "catalog.json").write_text(json.dumps(fields), encoding="utf-8")
     with pytest.raises(I3Error, match="is outside the folder"):
         load_catalog(tmp_path / "catalog.json")
 

@@ -80,6 +80,6 @@ def test_empty_files_and_models_without_weights_are_refused(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     path = tmp_path / "data" / name
     path.parent.mkdir(parents=True)
-    path.write_text("{}" if name.endswith("json") else "")
+    path.write_text("{}" if name.endswith("json") else "", encoding="utf-8")
     with pytest.raises(I3Error, match=r"2 file\(s\)"):
         get_dataset(dataset, tmp_path / "data", ["hub"])

@@ -25,7 +25,9 @@ def write_beir(folder: Path) -> Path:
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
     for split, judgements in (("test", TEST), ("train", TRAIN)):
         rows = "".join(f"{qid}\t{pid}\t{grade}\n" for qid, pid, grade in judgements)
-        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+        (folder / "qrels" / f"{split}.tsv").write_text(
+            f"query-id\tcorpus-id\tscore\n{rows}", encoding="utf-8"
+        )
     return folder
 
 
@@ -63,7 +65,7 @@ def contents(folder: Path) -> dict[str, Any]:
     return {
         "passages": [(passage.docid, passage.title or "", passage.text) for passage in corpus],
         "topics": read_queries(folder / "topics.test.tsv"),
-        "qrels": (folder / "qrels.test.txt").read_text(),
+        "qrels": (folder / "qrels.test.txt").read_text(encoding="utf-8"),
     }
 
 

@@ -57,15 +57,15 @@ def test_files_of_a_split_may_end_as_readers_know_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], topics: str, qrels: str
 ) -> None:
     (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "corpus.tsv").write_text("d1\tan egg\n")
+    (tmp_path / "corpus" / "corpus.tsv").write_text("d1\tan egg\n", encoding="utf-8")
     line = '{"id": "q1", "text": "eggs"}' if ".jsonl" in topics else "q1\teggs"
-    (tmp_path / topics).write_text(f"{line}\n")
-    (tmp_path / qrels).write_text("query_id,doc_id,relevance\nq1,d1,1\n")
+    (tmp_path / topics).write_text(f"{line}\n", encoding="utf-8")
+    (tmp_path / qrels).write_text("query_id,doc_id,relevance\nq1,d1,1\n", encoding="utf-8")
     (tmp_path / "topics.old").touch()
     findings = check_source(LayoutFolder(tmp_path))
     assert (findings.topics, findings.judgements) == ({"train": 1}, {"train": 1})
     assert "not read: topics.old" in capsys.readouterr().err
-    (tmp_path / "qrels.dev.txt").write_text("q1 0 d1 1\n")
+    (tmp_path / "qrels.dev.txt").write_text("q1 0 d1 1\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"qrels.dev.txt: no topics of this split"):
         LayoutFolder(tmp_path)
 

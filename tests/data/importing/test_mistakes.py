@@ -19,7 +19,7 @@ from tests.data.importing.conftest import EXPECTED, contents, write_beir, write_
 
 def test_judgements_of_absent_passages_are_refused_or_left_out(tmp_path: Path) -> None:
     source = write_plain(tmp_path / "plain", ".tsv")
-    with (tmp_path / "plain" / "qrels.txt").open("a") as file:
+    with (tmp_path / "plain" / "qrels.txt").open("a", encoding="utf-8") as file:
         file.write("q2 0 d9 1\n")
     with pytest.raises(I3Error, match=r"qrels.txt, line 4: passage 'd9' is not in the collection"):
         write_collection(source, tmp_path / "ours")
@@ -61,7 +61,7 @@ BAD = {
 )
 def test_bad_lines_are_named(tmp_path: Path, name: str, text: str, said: str) -> None:
     source = write_plain(tmp_path / "plain", ".tsv")
-    (tmp_path / "plain" / name).write_text(text)
+    (tmp_path / "plain" / name).write_text(text, encoding="utf-8")
     with pytest.raises(I3Error) as caught:
         write_collection(source, tmp_path / "ours")
     assert said in str(caught.value)
@@ -78,21 +78,21 @@ def test_bad_lines_are_named(tmp_path: Path, name: str, text: str, said: str) ->
     ],
 )
 def test_bad_csv_is_named(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "corpus.csv").write_text(text)
+    (tmp_path / "corpus.csv").write_text(text, encoding="utf-8")
     with pytest.raises(I3Error) as caught:
         check_source(PlainFiles(tmp_path / "corpus.csv"))
     assert said in str(caught.value)
 
 
 def test_a_quote_in_a_tsv_swallows_no_lines(tmp_path: Path) -> None:
-    (tmp_path / "corpus.tsv").write_text('d1\t"open\nd2\tclosed"\nd3\t"\n')
+    (tmp_path / "corpus.tsv").write_text('d1\t"open\nd2\tclosed"\nd3\t"\n', encoding="utf-8")
     assert check_source(PlainFiles(tmp_path / "corpus.tsv")).passages == 3
 
 
 def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
     source: Source = write_plain(tmp_path / "plain", ".tsv")
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work", encoding="utf-8")
     for overwrite in (False, True):
         with pytest.raises(I3Error):
             write_collection(source, tmp_path / "mine", overwrite)
@@ -109,7 +109,7 @@ def test_a_folder_that_is_no_collection_is_refused(run_module: Run, tmp_path: Pa
 
 
 def test_a_header_of_unusual_names_is_no_passage(tmp_path: Path) -> None:
-    (tmp_path / "corpus.tsv").write_text("Docno\twords\nd1\tBoil\n")
+    (tmp_path / "corpus.tsv").write_text("Docno\twords\nd1\tBoil\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"line 1: no text \(field 'text'"):
         check_source(PlainFiles(tmp_path / "corpus.tsv"))
     named, wrong = CorpusOptions(text_field="words"), CorpusOptions(text_field="bodi")
@@ -123,21 +123,25 @@ def test_only_a_collection_of_ours_is_overwritten(tmp_path: Path) -> None:
     write_collection(source, tmp_path / "ours")
     SqliteBm25(open_store(tmp_path / "ours" / "corpus"))  # as training and `serve` do
     write_collection(source, tmp_path / "ours", overwrite=True)
-    (tmp_path / "ours" / "notes.txt").write_text("mine")
+    (tmp_path / "ours" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(I3Error, match=r"also contains notes.txt"):
         write_collection(source, tmp_path / "ours", overwrite=True)
     assert (tmp_path / "ours" / "notes.txt").exists()
 
 
 def test_half_a_character_is_named(tmp_path: Path) -> None:
-    (tmp_path / "corpus.jsonl").write_text('{"id": "d1", "text": "x \\ud83d y"}\n')
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"id": "d1", "text": "x \\ud83d y"}\n', encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="line 1: field 'text': a lone surrogate"):
         write_collection(PlainFiles(tmp_path / "corpus.jsonl"), tmp_path / "ours")
 
 
 def test_queries_that_no_judgement_would_be_left_for_are_an_error(tmp_path: Path) -> None:
     beir = write_beir(tmp_path / "beir")
-    (beir / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq3\tgone\t1\n")
+    (beir / "qrels" / "train.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nq3\tgone\t1\n", encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="no judgement of split 'train' is of a passage that is here"):
         write_collection(BeirFolder(beir), tmp_path / "ours", drop_unknown=True)
     for file in (beir / "qrels").iterdir():

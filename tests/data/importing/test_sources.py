@@ -39,10 +39,13 @@ def test_long_texts_are_counted(tmp_path: Path) -> None:
         "".join(
             json.dumps({"id": f"d{words}", "title": "a b", "text": "word " * words}) + "\n"
             for words in (I3_PASSAGE_LENGTH - 2, I3_PASSAGE_LENGTH - 1, 500)
-        )
+        ),
+        encoding="utf-8",
     )
     topics = tmp_path / "topics.tsv"
-    topics.write_text(f"q1\t{'a ' * I3_QUERY_LENGTH}\nq2\t{'a ' * (I3_QUERY_LENGTH + 1)}\n")
+    topics.write_text(
+        f"q1\t{'a ' * I3_QUERY_LENGTH}\nq2\t{'a ' * (I3_QUERY_LENGTH + 1)}\n", encoding="utf-8"
+    )
     source = PlainFiles(tmp_path / "corpus.jsonl", {"test": topics})
     findings = write_collection(source, tmp_path / "ours")
     assert (findings.longer, findings.longer_topics) == (2, 1)
@@ -59,17 +62,19 @@ def test_plain_files_give_the_same_with_any_line_ends(
 
 
 def test_a_tsv_may_have_a_header_or_no_titles(tmp_path: Path) -> None:
-    (tmp_path / "headed.tsv").write_text("pid\ttext\ttitle\nd1\tBoil\tEggs\n")
-    (tmp_path / "bare.tsv").write_text("d1\tBoil\n")
+    (tmp_path / "headed.tsv").write_text("pid\ttext\ttitle\nd1\tBoil\tEggs\n", encoding="utf-8")
+    (tmp_path / "bare.tsv").write_text("d1\tBoil\n", encoding="utf-8")
     for name, title in (("headed", "Eggs"), ("bare", "")):
         write_collection(PlainFiles(tmp_path / f"{name}.tsv"), tmp_path / name)
-        record = json.loads((tmp_path / name / "corpus" / "corpus.jsonl").read_text())
+        record = json.loads(
+            (tmp_path / name / "corpus" / "corpus.jsonl").read_text(encoding="utf-8")
+        )
         assert (record["title"], record["text"]) == (title, "Boil")
 
 
 def test_anserini_finds_contents(tmp_path: Path) -> None:
     write_collection(write_plain(tmp_path / "plain", ".tsv"), tmp_path / "ours")
-    lines = (tmp_path / "ours" / "corpus" / "corpus.jsonl").read_text().splitlines()
+    lines = (tmp_path / "ours" / "corpus" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["contents"] for line in lines[:2]] == [
         'Eggs\nBoil "hard',
         "Hot, water",
@@ -166,7 +171,7 @@ def write_hub(folder: Path, queries: list[tuple[str, str]]) -> Path:
         f"- config_name: {name}\n  data_files:\n  - split: {split}\n    path: {name}/test.jsonl\n"
         for name, split in (("corpus", "corpus"), ("queries", "queries"), ("default", "test"))
     )
-    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
     return folder
 
 
@@ -190,7 +195,7 @@ def test_queries_that_no_reader_takes_are_not_imported(
 
 
 def test_a_hugging_face_dataset_of_another_form_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "train.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "train.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
     with pytest.raises(I3Error, match="no configuration 'corpus'"):
         HubDataset(str(tmp_path))
 

@@ -58,7 +58,7 @@ def test_metadata_is_kept_with_types(
             **{"price": 0.99, "stock": 7, "zip": "10115"},
         },
     ]
-    known = json.loads((ours / "manifest.json").read_text())["metadata"]
+    known = json.loads((ours / "manifest.json").read_text(encoding="utf-8"))["metadata"]
     assert known == {"price": "number", "stock": "integer", "zip": "text", "URL": "text"}
     said = capsys.readouterr().err
     assert "separated by ';'" in said and "markup removed from 1 passages" in said
@@ -82,7 +82,7 @@ def test_another_corpus_beside_a_collection_has_no_metadata(table: Path, tmp_pat
     import_collection(table, output=tmp_path / "ours", keep="price", corpus_options=FIELDS)
     for name in ("other.csv", "raw/other.csv"):
         (tmp_path / "ours" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "ours" / name).write_text("id,text\na,x\n")
+        (tmp_path / "ours" / name).write_text("id,text\na,x\n", encoding="utf-8")
         assert [passage.extra for passage in Corpus(tmp_path / "ours" / name)] == [{}]
 
 
@@ -92,7 +92,9 @@ def test_values_of_json_and_parquet_keep_their_types(tmp_path: Path) -> None:
         {"id": "b", "text": "y", "n": 2, "f": 2.0, "b": False, "s": "7", "l": [], "m": 2.5},
         {"id": "c", "text": "z", "n": None, "f": None, "b": None, "s": "1", "l": None, "m": None},
     ]
-    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "c.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     pl.DataFrame(rows, strict=False).write_parquet(tmp_path / "c.parquet")
     for name in ("c.jsonl", "c.parquet"):
         ours = tmp_path / f"ours-{name}"
@@ -102,7 +104,7 @@ def test_values_of_json_and_parquet_keep_their_types(tmp_path: Path) -> None:
             {key: row[key] for key in row if key in "nfbslm" and row[key] is not None}
             for row in rows
         ]
-        assert json.loads((ours / "manifest.json").read_text())["metadata"] == {
+        assert json.loads((ours / "manifest.json").read_text(encoding="utf-8"))["metadata"] == {
             **{"n": "integer", "f": "number", "b": "boolean", "s": "text", "l": "json"},
             "m": "number",
         }
@@ -129,7 +131,7 @@ def test_which_columns_are_numbers(
 ) -> None:
     rows = [["id", "text", "x"], *([f"d{n}", "t", value] for n, value in enumerate(values))]
     path = tmp_path / ("c.tsv" if delimiter == "\t" else "c.csv")
-    path.write_text("".join(delimiter.join(row) + "\n" for row in rows))
+    path.write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding="utf-8")
     import_collection(path, output=tmp_path / "ours", keep="x")
     found = [line["x"] for line in lines_of(tmp_path / "ours")]
     assert found == expected and list(map(type, found)) == list(map(type, expected))
@@ -142,7 +144,9 @@ def test_which_columns_are_numbers(
 def test_numbers_with_a_sign_are_told(
     tmp_path: Path, value: str, told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "c.csv").write_text(f"id;text;x\n1;t;{value}\n2;t;{value}\n3;t;red\n")
+    (tmp_path / "c.csv").write_text(
+        f"id;text;x\n1;t;{value}\n2;t;{value}\n3;t;red\n", encoding="utf-8"
+    )
     import_collection(tmp_path / "c.csv", output=tmp_path / "ours", keep="x")
     said = capsys.readouterr().err
     assert (f"c.csv, line 2: x is {value!r}: text" in said) == told
@@ -185,7 +189,7 @@ def test_made_ids_are_those_of_the_content(
     ids = []
     for number, order in enumerate([rows, [rows[0], *rows[:0:-1]]]):
         path = tmp_path / f"{number}.csv"
-        path.write_text("\n".join(order) + "\n")
+        path.write_text("\n".join(order) + "\n", encoding="utf-8")
         import_collection(path, output=tmp_path / str(number), make_ids=True)
         ids.append([line["id"] for line in lines_of(tmp_path / str(number))])
     first = id_of(Passage("", "T", "a"))
@@ -200,9 +204,9 @@ def test_made_ids_are_those_of_the_content(
 
 
 def test_files_without_ids(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("text\nx\ny\n")
-    (tmp_path / "b.tsv").write_text("T\tx\n")
-    (tmp_path / "c.jsonl").write_text('{"text": "x"}\n')
+    (tmp_path / "a.csv").write_text("text\nx\ny\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_text("T\tx\n", encoding="utf-8")
+    (tmp_path / "c.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
     for name, texts in (("a.csv", ["x", "y"]), ("b.tsv", ["x"]), ("c.jsonl", ["x"])):
         import_collection(tmp_path / name, output=tmp_path / name[0], make_ids=True)
         assert [line["text"] for line in lines_of(tmp_path / name[0])] == texts
@@ -227,11 +231,11 @@ def test_mistakes(table: Path, tmp_path: Path, more: dict[str, Any], said: str) 
 
 
 def test_options_that_a_source_does_not_have(tmp_path: Path) -> None:
-    (tmp_path / "c.jsonl").write_text('{"id": "a", "text": "x"}\n')
+    (tmp_path / "c.jsonl").write_text('{"id": "a", "text": "x"}\n', encoding="utf-8")
     with pytest.raises(I3Error, match="no passage has a value in field 'price'"):
         import_collection(tmp_path / "c.jsonl", output=tmp_path / "no", keep="price")
-    (tmp_path / "t.tsv").write_text("q\tx\n")
-    (tmp_path / "q.txt").write_text("q 0 a 1\n")
+    (tmp_path / "t.tsv").write_text("q\tx\n", encoding="utf-8")
+    (tmp_path / "q.txt").write_text("q 0 a 1\n", encoding="utf-8")
     judged: dict[str, Any] = {
         "topics": {"test": tmp_path / "t.tsv"},
         "qrels": {"test": tmp_path / "q.txt"},

@@ -111,7 +111,8 @@ def index(tiny_model: tuple[I3Retriever, I3Tokenizer], sources: Sources, tmp_pat
     corpus.write_text(
         "".join(
             json.dumps(dict(zip(("id", "title", "text"), row, strict=True))) + "\n" for row in rows
-        )
+        ),
+        encoding="utf-8",
     )
     run_encoding(
         Corpus(corpus),

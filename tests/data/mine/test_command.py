@@ -32,7 +32,7 @@ from tests.data.mine.conftest import (
 def test_inputs_that_do_not_fit_are_named(sources: Sources) -> None:
     def refused(said: str, **changed: str) -> None:
         for name, content in changed.items():
-            getattr(sources, name).write_text(content)
+            getattr(sources, name).write_text(content, encoding="utf-8")
         with pytest.raises(I3Error, match=said):
             mine(sources, Selection(), outputs(sources))
         assert left(sources) == []
@@ -43,11 +43,11 @@ def test_inputs_that_do_not_fit_are_named(sources: Sources) -> None:
         topics="q\u00a01\tboil\n",
         qrels="q\u00a01 p1\n",
     )
-    sources.topics.write_text(TOPICS)
+    sources.topics.write_text(TOPICS, encoding="utf-8")
     refused("qrels.txt: no positive for any of the 4 queries of .*topics.tsv", qrels="q9 p1\n")
     refused("positive 'gone' of query q1 is not in .*collection.tsv", qrels="q1 p1\nq1 gone\n")
     refused("qrels.txt: no passage has a relevance of at least 1", qrels="q1 0 p1 0\n")
-    sources.qrels.write_text(QRELS)
+    sources.qrels.write_text(QRELS, encoding="utf-8")
     refused("collection.tsv: no passages in 1 file", collection="")
     sources.collection.unlink()
     with pytest.raises(I3Error, match=r"collection.tsv: no such file or folder"):
@@ -123,7 +123,7 @@ def test_the_command_mines(sources: Sources, run_module: Run) -> None:
         *("--teacher", teacher, "--margin", 1, "--cache", sources.cache),
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert outputs(sources).negatives.read_text() == "q2\tp8,p7\nq1\tp3,p5\n"
+    assert outputs(sources).negatives.read_text(encoding="utf-8") == "q2\tp8,p7\nq1\tp3,p5\n"
     said = done.stdout.removeprefix(f"wrote {outputs(sources).negatives}: ")
     # 2 queries with 2.0 negatives (3 unscored); hits and queries left out, by reason
     assert numbers(said) == ["2", "2.0", "3", *"1111", *"110", "0"]
@@ -168,5 +168,5 @@ def test_help_and_a_run_need_no_torch(sources: Sources) -> None:
     )
     for arguments in (("data", "mine", "--help"), command(sources)[1:]):
         words = [sys.executable, "-c", code, *map(str, arguments)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", check=True)
         assert done.stdout.splitlines()[-1] == "[]"

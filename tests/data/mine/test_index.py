@@ -36,7 +36,7 @@ def test_an_index_is_searched_with_the_models_queries(
     as_run = mined(with_run(sources, trec({qid: pids[:7] for qid, pids in ranked.items()})))
     where = outputs(sources, overwrite=True)
     summary = mine(replace(sources, hits=index), Selection(last=7), where)
-    lines = [line.split("\t") for line in where.negatives.read_text().splitlines()]
+    lines = [line.split("\t") for line in where.negatives.read_text(encoding="utf-8").splitlines()]
     assert {qid: pids.split(",") for qid, pids in lines} == as_run
     assert [qid for qid, _ in lines] == ["q2", "q1", "q3"]
     assert (summary.without_hits, summary.without_positive, summary.unknown) == (0, 1, 0)
@@ -114,12 +114,12 @@ def test_an_index_that_does_not_fit_is_refused(
     refused("nowhere: not an index", replace(index, path=tmp_path / "nowhere"))
     refused("nowhere", replace(index, encoder=str(tmp_path / "nowhere")))
     docids = index.path / "docid"
-    names = docids.read_text()
-    docids.write_text(names.replace("p4", "px"))
+    names = docids.read_text(encoding="utf-8")
+    docids.write_text(names.replace("p4", "px"), encoding="utf-8")
     refused("docid, line 4: passage 'px' is not in the collection")
-    docids.write_text(names + "p10\n")
+    docids.write_text(names + "p10\n", encoding="utf-8")
     refused("index: 10 ids but 9 vectors")
-    docids.write_text(names)
+    docids.write_text(names, encoding="utf-8")
     distances = faiss.IndexFlatL2(32)
     distances.add(np.zeros((9, 32), dtype=np.float32))
     faiss.write_index(distances, str(index.path / "index"))
@@ -133,5 +133,8 @@ def test_the_command_takes_the_model_from_the_index(
     argv = [str(part) for part in command(sources, "--overwrite", "--device", "cpu")]
     argv[argv.index("--run") : argv.index("--topics")] = ["--index", str(index.path)]
     assert run_module(*argv).returncode == 0
-    lines = [line.split("\t") for line in outputs(sources).negatives.read_text().splitlines()]
+    lines = [
+        line.split("\t")
+        for line in outputs(sources).negatives.read_text(encoding="utf-8").splitlines()
+    ]
     assert {qid: pids.split(",") for qid, pids in lines} == expected

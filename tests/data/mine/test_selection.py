@@ -20,7 +20,7 @@ def test_both_files_and_the_summary(sources: Sources) -> None:
     # q2 comes first among the topics; q1 loses p1, its copy p2, and p6, a copy of p5.
     assert where.negatives.read_bytes() == b"q2\tp8,p7\nq1\tp9,p3,p5,p7,p8,p4\n"
     assert where.jsonl is not None
-    records = [json.loads(line) for line in where.jsonl.read_text().splitlines()]
+    records = [json.loads(line) for line in where.jsonl.read_text(encoding="utf-8").splitlines()]
     assert records == [
         {
             "qid": "q2",
@@ -124,18 +124,20 @@ def test_without_a_seed_the_best_ranked_are_taken(sources: Sources) -> None:
 def test_a_query_without_a_negative_is_in_no_file(sources: Sources) -> None:
     where = outputs(sources)
     summary = mine(sources, Selection(first=5), where)
-    assert where.negatives.read_text() == "q1\tp5,p7,p8,p4\n"
+    assert where.negatives.read_text(encoding="utf-8") == "q1\tp5,p7,p8,p4\n"
     assert where.jsonl is not None
-    assert len(where.jsonl.read_text().splitlines()) == 1
+    assert len(where.jsonl.read_text(encoding="utf-8").splitlines()) == 1
     assert (summary.queries, summary.without_negative, summary.without_hits) == (1, 1, 1)
 
 
 def many(sources: Sources, qids: list[str]) -> Sources:
     """A hundred passages, and one query for each id; all retrieve all."""
     pids = [f"d{number:02}" for number in range(100)]
-    sources.collection.write_text("".join(f"{pid}\ttext of {pid}\n" for pid in pids))
-    sources.topics.write_text("".join(f"{qid}\tquery {qid}\n" for qid in qids))
-    sources.qrels.write_text("".join(f"{qid} 0 d00 1\n" for qid in qids))
+    sources.collection.write_text(
+        "".join(f"{pid}\ttext of {pid}\n" for pid in pids), encoding="utf-8"
+    )
+    sources.topics.write_text("".join(f"{qid}\tquery {qid}\n" for qid in qids), encoding="utf-8")
+    sources.qrels.write_text("".join(f"{qid} 0 d00 1\n" for qid in qids), encoding="utf-8")
     return with_run(sources, trec(dict.fromkeys(qids, pids)))
 
 

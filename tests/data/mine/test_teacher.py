@@ -21,7 +21,7 @@ def test_what_the_teacher_scores_like_a_positive_is_left_out(sources: Sources, n
     summary = mine(with_teacher(sources, record), Selection(margin=1.0), where)
     # The lowest positive less the margin is 2: p9 is at it, p5 above, p3 and p8 below.
     # p6 is a copy of p5, p7 and p4 have no score, and the teacher does not have q2.
-    assert where.negatives.read_text() == "q2\tp8,p7\nq1\tp3,p7,p8,p4\n"
+    assert where.negatives.read_text(encoding="utf-8") == "q2\tp8,p7\nq1\tp3,p7,p8,p4\n"
     assert summary.left_out == {
         Reason.POSITIVE: 3,
         Reason.POSITIVE_TEXT: 1,
@@ -51,7 +51,7 @@ def test_the_teacher_leaves_what_training_would_leave(sources: Sources) -> None:
 
 
 def test_a_line_with_an_id_is_for_no_other_query_of_that_text(sources: Sources) -> None:
-    sources.topics.write_text("q1\tboil eggs\nq2\tboil eggs\n")
+    sources.topics.write_text("q1\tboil eggs\nq2\tboil eggs\n", encoding="utf-8")
     high = {"p8": 9.0}
     by_id = with_teacher(sources, scored("boil eggs", {"p1": 1.0}, high, qid="q2"))
     assert ["p8" in pids for pids in mined(by_id).values()] == [True, False]

@@ -105,7 +105,7 @@ def test_clicks_are_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     corpus = [{"id": f"d{number}", "text": f"text {number}"} for number in range(1, 5)]
     path = write_jsonl(tmp_path / "corpus.jsonl", corpus)
     log = tmp_path / "log.csv"
-    log.write_text(CLICKS)
+    log.write_text(CLICKS, encoding="utf-8")
     done = import_pairs([log], output=tmp_path / "out", corpus=path)
     qrels = read_qrels(tmp_path / "out" / "qrels.train.txt")
     assert qrels.select("doc_id", "relevance").rows() == [("d1", 3), ("d2", 1)]
@@ -121,7 +121,9 @@ def test_clicks_are_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_clicks_without_impressions_are_shares(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    log.write_text("query,passage,clicks\na,x,3\na,y,20\na,x,3\na,z,74\na,w,2\nb,x,7\n")
+    log.write_text(
+        "query,passage,clicks\na,x,3\na,y,20\na,x,3\na,z,74\na,w,2\nb,x,7\n", encoding="utf-8"
+    )
     import_pairs([log], output=tmp_path / "out")
     qrels = read_qrels(tmp_path / "out" / "qrels.train.txt")
     assert qrels["relevance"].to_list() == [1, 1, 3, 3]  # 6, 20 and 74 of 102; 7 of 7
@@ -158,7 +160,9 @@ def test_dev_queries_share_nothing(tmp_path: Path) -> None:
     import_pairs([source], output=tmp_path / "again", dev=10)
     for part in ("train", "dev"):
         name = f"topics.{part}.tsv"
-        assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+        assert (tmp_path / "again" / name).read_text(encoding="utf-8") == (
+            tmp_path / "out" / name
+        ).read_text(encoding="utf-8")
 
 
 def test_dev_queries_have_no_near_text_in_train(tmp_path: Path) -> None:
@@ -167,7 +171,7 @@ def test_dev_queries_have_no_near_text_in_train(tmp_path: Path) -> None:
     rows += [{"query": text, "positive": f"s{text}"} for text in ("eggs", "ice", "why water")]
     source = write_jsonl(tmp_path / "rows.jsonl", rows)
     done = import_pairs([source], output=tmp_path / "out", dev=20)
-    topics = (tmp_path / "out" / "topics.dev.tsv").read_text().splitlines()
+    topics = (tmp_path / "out" / "topics.dev.tsv").read_text(encoding="utf-8").splitlines()
     assert done.counts["dev_queries"] == len(topics)
     assert {line.split("\t")[1] for line in topics} <= {"eggs", "ice", "why water"}
 
@@ -177,7 +181,7 @@ def test_more_candidates_are_tried_where_many_texts_are_near(tmp_path: Path) -> 
     texts = [*near, *("eggs", "ice", "why water")]
     rows = [{"query": text, "positive": f"p {text}"} for text in texts]
     done = import_pairs([write_jsonl(tmp_path / "r.jsonl", rows)], output=tmp_path / "out", dev=3)
-    topics = (tmp_path / "out" / "topics.dev.tsv").read_text().splitlines()
+    topics = (tmp_path / "out" / "topics.dev.tsv").read_text(encoding="utf-8").splitlines()
     assert {line.split("\t")[1] for line in topics} == {"eggs", "ice", "why water"}
     assert done.counts["dev_queries"] == 3
 
@@ -186,10 +190,10 @@ def test_sources_have_names(tmp_path: Path) -> None:
     one = write_jsonl(tmp_path / "one.jsonl", ROWS[:1])
     other = write_jsonl(tmp_path / "other.jsonl", [ROWS[0], ROWS[3]])
     done = import_pairs([one, f"web={other}"], output=tmp_path / "out")
-    lines = (tmp_path / "out" / "sources.train.tsv").read_text().splitlines()
+    lines = (tmp_path / "out" / "sources.train.tsv").read_text(encoding="utf-8").splitlines()
     assert [line.split("\t")[1] for line in lines] == ["one", "web"]
     assert done.counts["other_source"] == 1
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert str(other) in manifest["files"]["sources.train.tsv"]["source"]
     import_pairs([one], output=tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "sources.train.tsv").exists()
@@ -201,7 +205,7 @@ def test_a_collection_in_our_layout_is_a_source(tmp_path: Path) -> None:
     done = import_pairs([tmp_path / "one", f"more={source}"], output=tmp_path / "two")
     assert content(tmp_path / "two") == content(tmp_path / "one")
     assert done.counts["rows"] == 9
-    assert "one" in (tmp_path / "two" / "sources.train.tsv").read_text()
+    assert "one" in (tmp_path / "two" / "sources.train.tsv").read_text(encoding="utf-8")
     with pytest.raises(I3Error, match=r"one: no judged queries 'test'; it has train"):
         import_pairs([tmp_path / "one"], output=tmp_path / "three", split="test")
     corpus = tmp_path / "one" / "corpus"
@@ -219,7 +223,7 @@ def test_what_is_not_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     done = import_pairs([source], output=tmp_path / "out")
     assert done.counts["pairs_with_several_scores"] == 1
     assert done.counts["scored_queries"] == 1
-    (line,) = (tmp_path / "out" / "kd_train.jsonl").read_text().splitlines()
+    (line,) = (tmp_path / "out" / "kd_train.jsonl").read_text(encoding="utf-8").splitlines()
     scored = json.loads(line)
     assert (scored["positives"]["score"], scored["negatives"]["score"]) == ([5.0], [1.0, 2.0])
     said = capsys.readouterr().err
@@ -231,7 +235,7 @@ def test_what_is_not_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_clicks_on_unknown_passages(tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", [{"id": "d1", "text": "one"}])
     log = tmp_path / "log.csv"
-    log.write_text("query,docid,clicks\na,d1,5\na,d2,50\n")
+    log.write_text("query,docid,clicks\na,d1,5\na,d2,50\n", encoding="utf-8")
     for unknown in ("refuse", "add"):
         with pytest.raises(I3Error, match="line 3: passage 'd2' is not in the corpus"):
             import_pairs([log], output=tmp_path / "out", corpus=corpus, unknown=unknown)
@@ -273,7 +277,7 @@ def test_the_manifest_keeps_what_is_known(
     import_pairs([old, source], output=tmp_path / "both")
     assert Manifest.load(tmp_path / "both").language is None
 
-    (tmp_path / "docs.jsonl").write_text('{"id": "d", "text": "one two"}')
+    (tmp_path / "docs.jsonl").write_text('{"id": "d", "text": "one two"}', encoding="utf-8")
     windows = tmp_path / "windows"
     chunk_corpus(tmp_path / "docs.jsonl", output=windows, by="tokens", size=8)
     for corpus in (windows / "corpus", windows):

@@ -115,7 +115,7 @@ def test_all_families_give_the_same_candidates(tmp_path: Path, family: str) -> N
 
 
 def _csv(path: Path, records: list[Record]) -> Path:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(records[0]))
         writer.writeheader()
         writer.writerows(records)
@@ -124,7 +124,7 @@ def _csv(path: Path, records: list[Record]) -> Path:
 
 def _tsv(path: Path, records: list[Record]) -> Path:
     rows = ["\t".join(records[0]), *("\t".join(map(str, one.values())) for one in records)]
-    path.write_text("\n".join(rows))
+    path.write_text("\n".join(rows), encoding="utf-8")
     return path
 
 

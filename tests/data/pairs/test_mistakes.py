@@ -54,7 +54,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_rows(tmp_path: Path, case: str) -> None:
     line, said = BAD[case]
-    (tmp_path / "rows.jsonl").write_text(line)
+    (tmp_path / "rows.jsonl").write_text(line, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         import_pairs([tmp_path / "rows.jsonl"], output=tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
@@ -71,14 +71,14 @@ def test_rows(tmp_path: Path, case: str) -> None:
     ],
 )
 def test_tables(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "rows.csv").write_text(text)
+    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         import_pairs([tmp_path / "rows.csv"], output=tmp_path / "out")
 
 
 def test_sources_and_options(tmp_path: Path) -> None:
     source, out = tmp_path / "rows.csv", tmp_path / "out"
-    source.write_text("query,positive\na,b\n")
+    source.write_text("query,positive\na,b\n", encoding="utf-8")
     for words, said in (
         ([], "no sources"),
         (["nowhere"], "nowhere: no such file or folder"),
@@ -105,13 +105,17 @@ def test_sources_and_options(tmp_path: Path) -> None:
 
 
 def test_a_corpus_with_ids_that_negatives_cannot_hold(tmp_path: Path) -> None:
-    (tmp_path / "corpus.jsonl").write_text('{"id": "d,1", "text": "n"}\n{"id": "d2", "text": "p"}')
-    (tmp_path / "rows.csv").write_text("query,positive,negative\na,p,n\n")
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"id": "d,1", "text": "n"}\n{"id": "d2", "text": "p"}', encoding="utf-8"
+    )
+    (tmp_path / "rows.csv").write_text("query,positive,negative\na,p,n\n", encoding="utf-8")
     with pytest.raises(I3Error, match="'d,1' has a comma"):
         import_pairs(
             [tmp_path / "rows.csv"], output=tmp_path / "out", corpus=tmp_path / "corpus.jsonl"
         )
-    (tmp_path / "corpus.jsonl").write_text('{"id": "d", "text": "n"}\n{"id": "d", "text": "p"}')
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"id": "d", "text": "n"}\n{"id": "d", "text": "p"}', encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="'d' occurs twice"):
         import_pairs(
             [tmp_path / "rows.csv"], output=tmp_path / "out", corpus=tmp_path / "corpus.jsonl"
@@ -119,13 +123,13 @@ def test_a_corpus_with_ids_that_negatives_cannot_hold(tmp_path: Path) -> None:
 
 
 def test_options_without_an_effect_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text('{"query": "a", "positive": "b"}\n')
+    (tmp_path / "rows.jsonl").write_text('{"query": "a", "positive": "b"}\n', encoding="utf-8")
     with pytest.raises(I3Error, match=r"rows\.jsonl has no splits"):
         import_pairs([tmp_path / "rows.jsonl"], output=tmp_path / "split", split="train")
     (tmp_path / "rows.jsonl").write_text(
-        '{"query": "x", "positive": "y", "negative": "z", "scores": [0.9, 0.1]}'
+        '{"query": "x", "positive": "y", "negative": "z", "scores": [0.9, 0.1]}', encoding="utf-8"
     )
-    (tmp_path / "log.csv").write_text("query,passage,clicks,label\nx,y,5,0\n")
+    (tmp_path / "log.csv").write_text("query,passage,clicks,label\nx,y,5,0\n", encoding="utf-8")
     rows, log, out = tmp_path / "rows.jsonl", tmp_path / "log.csv", tmp_path / "out"
     with pytest.raises(I3Error, match=r"min_score is 0\.95, but"):
         import_pairs([rows], output=out, min_score=0.95)

@@ -78,10 +78,12 @@ def teacher(make_teacher: Make) -> str:
 
 @pytest.fixture
 def task(tmp_path: Path) -> Path:
-    (tmp_path / "c.tsv").write_text(COLLECTION)
-    (tmp_path / "q.tsv").write_text("".join(f"{qid}\t{text}\n" for qid, text in QUERIES.items()))
-    (tmp_path / "r.txt").write_text("q1 0 p1 1\nq1 0 p3 2\nq2 0 p3 1\n")
-    (tmp_path / "n.tsv").write_text("q2\tp4,p1\nq1\tp2,p4\n")
+    (tmp_path / "c.tsv").write_text(COLLECTION, encoding="utf-8")
+    (tmp_path / "q.tsv").write_text(
+        "".join(f"{qid}\t{text}\n" for qid, text in QUERIES.items()), encoding="utf-8"
+    )
+    (tmp_path / "r.txt").write_text("q1 0 p1 1\nq1 0 p3 2\nq2 0 p3 1\n", encoding="utf-8")
+    (tmp_path / "n.tsv").write_text("q2\tp4,p1\nq1\tp2,p4\n", encoding="utf-8")
     return tmp_path
 
 
@@ -112,6 +114,12 @@ def many(task: Path, count: int) -> None:
     """Queries enough for several blocks, of many lengths."""
     words = COLLECTION.split()
     texts = [" ".join(words[n % 7 : n % 7 + 1 + n % 11]) for n in range(count)]
-    (task / "q.tsv").write_text("".join(f"q{n}\t{text}\n" for n, text in enumerate(texts)))
-    (task / "r.txt").write_text("".join(f"q{n} 0 p{1 + n % 4} 1\n" for n in range(count)))
-    (task / "n.tsv").write_text("".join(f"q{n}\tp{1 + n % 3},p2,p4\n" for n in range(count)))
+    (task / "q.tsv").write_text(
+        "".join(f"q{n}\t{text}\n" for n, text in enumerate(texts)), encoding="utf-8"
+    )
+    (task / "r.txt").write_text(
+        "".join(f"q{n} 0 p{1 + n % 4} 1\n" for n in range(count)), encoding="utf-8"
+    )
+    (task / "n.tsv").write_text(
+        "".join(f"q{n}\tp{1 + n % 3},p2,p4\n" for n in range(count)), encoding="utf-8"
+    )

@@ -66,7 +66,7 @@ def test_too_little_memory(task: Path, teacher: str, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_bad_files(task: Path, teacher: str, file: str, content: str, said: str) -> None:
-    (task / file).write_text(content)
+    (task / file).write_text(content, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         score(scoring(task, teacher), task / "kd.jsonl")
     assert leftovers(task) == []
@@ -92,7 +92,7 @@ GOOD = {"qid": 7, "query": "a", "positives": {"doc_id": [1]}, "negatives": {"doc
 )
 def test_bad_jsonl(tmp_path: Path, record: dict[str, Any], said: str) -> None:
     path = tmp_path / "n.jsonl"
-    path.write_text(f"{json.dumps(GOOD)}\n{json.dumps(record)}\n")
+    path.write_text(f"{json.dumps(GOOD)}\n{json.dumps(record)}\n", encoding="utf-8")
     queries = UnscoredQueries(Mined(path))
     first = next(iter(queries))
     assert (first.qid, first.positives, first.negatives) == ("7", ["1"], [])
@@ -103,10 +103,10 @@ def test_bad_jsonl(tmp_path: Path, record: dict[str, Any], said: str) -> None:
 def test_files_that_do_not_belong_together(task: Path) -> None:
     with pytest.raises(I3Error, match=r"n\.tsv: has ids only, so that topics and qrels are n"):
         UnscoredQueries(Mined(task / "n.tsv", task / "q.tsv"))
-    (task / "n.jsonl").write_text(json.dumps(GOOD))
+    (task / "n.jsonl").write_text(json.dumps(GOOD), encoding="utf-8")
     with pytest.raises(I3Error, match=r"n\.jsonl: has queries and .* leave out topics"):
         UnscoredQueries(Mined(task / "n.jsonl", task / "q.tsv", task / "r.txt"))
-    (task / "n.jsonl").write_text("\n")
+    (task / "n.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(I3Error, match=r"n\.jsonl: empty"):
         UnscoredQueries(Mined(task / "n.jsonl"))
     with pytest.raises(I3Error, match=r"none\.tsv: no such file"):
@@ -124,7 +124,7 @@ def test_no_classification_head(
     for file in Path(tiny_bert).iterdir():
         (bi_encoder / file.name).write_bytes(file.read_bytes())
     module = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
-    (bi_encoder / "modules.json").write_text(json.dumps([module]))
+    (bi_encoder / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         PairScorer(str(bi_encoder), OPTIONS)
     assert caplog.messages == []  # one line is all that a user sees

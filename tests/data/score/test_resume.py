@@ -134,7 +134,7 @@ def test_another_batch_size_resumes(task: Path, teacher: str) -> None:
 
 def test_overwrite_begins_anew_with_other_settings(task: Path, teacher: str) -> None:
     begin(task, teacher, b"{}\n")
-    (task / "torn").write_text("older")
+    (task / "torn").write_text("older", encoding="utf-8")
     other = scoring(task, teacher, max_negatives=1)
     with pytest.raises(I3Error, match="torn: exists"):
         score(other, task / "torn")

@@ -99,7 +99,7 @@ def test_a_causal_model_gives_the_log_odds_of_yes_against_no(tmp_path: Path) -> 
 
 def test_the_training_reader_reads_it(task: Path, teacher: str) -> None:
     (task / "q.tsv").write_text("q1\tnaïve \u2028 egg\nq2\twhat\n", encoding="utf-8")
-    (task / "n.tsv").write_text("q1\tp2,p4\nq2\n")
+    (task / "n.tsv").write_text("q1\tp2,p4\nq2\n", encoding="utf-8")
     score(scoring(task, teacher), task / "kd.jsonl")
     first, second = TeacherFile(task / "kd.jsonl")
     assert (first.query, first.positives, first.negatives) == (
@@ -139,7 +139,8 @@ def test_mined_jsonl_gives_the_same_as_tsv(task: Path, teacher: str) -> None:
     (task / "n.jsonl").write_text(
         json.dumps({"qid": "q2", **record, "negatives": negatives})
         + "\n\n"
-        + json.dumps({**second, "negatives": {"doc_id": ["p2", "p4"], "rank": [1, 2]}})
+        + json.dumps({**second, "negatives": {"doc_id": ["p2", "p4"], "rank": [1, 2]}}),
+        encoding="utf-8",
     )
     score(scoring(task, teacher), task / "tsv")
     (task / "n.jsonl.gz").write_bytes(gzip.compress((task / "n.jsonl").read_bytes()))
@@ -165,7 +166,7 @@ def test_only_the_first_positives(task: Path, teacher: str) -> None:
 
 
 def test_min_relevance(task: Path, teacher: str) -> None:
-    (task / "n.tsv").write_text("q1\tp2\n")
+    (task / "n.tsv").write_text("q1\tp2\n", encoding="utf-8")
     score(scoring(task, teacher, min_relevance=2), task / "kd.jsonl")
     assert written(task / "kd.jsonl")[0]["positives"]["doc_id"] == ["p3"]
 

@@ -18,12 +18,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for query in range(QUERIES)
         for passage in random.choice(PASSAGES, 4, replace=False)
     ]
-    (folder / "qrels.txt").write_text("".join(judged))
+    (folder / "qrels.txt").write_text("".join(judged), encoding="utf-8")
     for name in ("run.a", "run.<script>alert(1)</script>".replace("/", "$"), "run.c"):
         lines = [
             f"q{query} Q0 d{passage} 1 {random.random():.6f} t\n"
             for query in range(QUERIES - (name == "run.c"))
             for passage in random.choice(PASSAGES, 25, replace=False)
         ]
-        (folder / name).write_text("".join(lines))
+        (folder / name).write_text("".join(lines), encoding="utf-8")
     return folder

@@ -30,7 +30,9 @@ def ranked(name: str, hits: dict[str, list[str]]) -> Run:
 @pytest.fixture
 def systems(tmp_path: Path) -> Path:
     """Of 30 queries with a relevant passage each, `good` has all, `base` every third; `same`."""
-    (tmp_path / "qrels.txt").write_text("".join(f"{q} 0 d{q} 1\n" for q in TOPICS))
+    (tmp_path / "qrels.txt").write_text(
+        "".join(f"{q} 0 d{q} 1\n" for q in TOPICS), encoding="utf-8"
+    )
     found = {
         "good": lambda n: 1,
         "base": lambda n: 1 if n % 3 == 0 else 4 + n % 5,
@@ -42,10 +44,10 @@ def systems(tmp_path: Path) -> Path:
             docs = [f"x{rank}" for rank in range(1, 12)]
             docs[rank_of(n) - 1] = f"d{query}"
             lines += [f"{query} Q0 {d} {r} {20 - r} Anserini\n" for r, d in enumerate(docs, 1)]
-        (tmp_path / f"run.{name}.txt").write_text("".join(lines))
+        (tmp_path / f"run.{name}.txt").write_text("".join(lines), encoding="utf-8")
     passages = [f"dq{n}" for n in range(QUERIES)] + [f"x{n}" for n in range(1, 12)]
     lines = [json.dumps({"id": d, "title": "", "text": f"text <i>of {d}</i>"}) for d in passages]
-    (tmp_path / "corpus.jsonl").write_text("\n".join(lines))
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return tmp_path
 
 
@@ -127,14 +129,16 @@ def test_tags_are_names_where_they_tell_runs_apart(tmp_path: Path) -> None:
     def names(*tags: str) -> list[str]:
         files = [tmp_path / f"run.{number}.txt" for number in range(len(tags))]
         for file, tag in zip(files, tags, strict=True):
-            file.write_text(f"q1 Q0 d1 1 1 {tag}\n")
+            file.write_text(f"q1 Q0 d1 1 1 {tag}\n", encoding="utf-8")
         return NamedRuns(files).shown
 
     assert names("all-MiniLM-L6-v2", "bm25") == ["all-MiniLM-L6-v2", "bm25"]
     assert names("bm25", "bm25") == ["0", "1"]  # of two k1
     assert names("bm25", "Faiss") == ["0", "1"]  # a program
     assert names("bm25", "best") == ["0", "1"]  # a folder
-    (tmp_path / "run.0.txt").write_text("q1\td1\t1\n")  # MS MARCO's format has none
+    (tmp_path / "run.0.txt").write_text(
+        "q1\td1\t1\n", encoding="utf-8"
+    )  # MS MARCO's format has none
     assert NamedRuns([tmp_path / "run.0.txt"]).shown == ["0"]
     assert NamedRuns([tmp_path / "run.0.txt"], ["A"]).shown == ["A"]
 
@@ -183,7 +187,7 @@ def test_what_is_known_of_systems(systems: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_an_index_says(systems: Path) -> None:
     model = {"name": "/private/models/mini", "pooling": "mean", "normalize": True}
     manifest = {"corpus": {"name": "letters"}, "passages": 1234, "model": model}
-    (systems / "manifest.json").write_text(json.dumps(manifest))
+    (systems / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     page = written(systems, index=systems)
     for fact in ("letters (1,234 passages)", "models/mini", "mean, unit length"):
         assert f"<dd>{fact}</dd>" in page
@@ -199,7 +203,7 @@ def test_several_runs_of_a_system(systems: Path) -> None:
         output=systems / "page.html",
         measures=["RR@10"],
     )
-    text = page.path.read_text()
+    text = page.path.read_text(encoding="utf-8")
     found = evaluate(systems / "qrels.txt", [base, good], measures=["RR@10"]).means
     mean = (found["run.base.txt"]["RR@10"] + found["run.good.txt"]["RR@10"]) / 2
     assert f"<b>{mean:.4f}</b>" in text
@@ -212,7 +216,7 @@ def test_names_in_eval_and_diff(systems: Path, run_module: Callable[..., Any]) -
     shown = run_module("i3_pyserini", "eval", *files, *words, check=True).stdout
     assert "against I³" in shown and "run." not in shown
     lines = "".join(f"{query}\t{text}\n" for query, text in TOPICS.items())
-    (systems / "topics.tsv").write_text(lines)
+    (systems / "topics.tsv").write_text(lines, encoding="utf-8")
     topics = ("--topics", systems / "topics.tsv")
     shown = run_module("i3_pyserini", "diff", *files, *topics, *words[:3], check=True).stdout
     assert shown.startswith("A: BM25, B: I³\n")

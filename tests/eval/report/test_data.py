@@ -74,7 +74,7 @@ HEADER = "run\tqueries_per_second\tindex_bytes\n"
 
 def test_costs(tmp_path: Path) -> None:
     path = tmp_path / "costs.tsv"
-    path.write_text(HEADER + "b\t2\t3e6\na\t1.5\t7\n")
+    path.write_text(HEADER + "b\t2\t3e6\na\t1.5\t7\n", encoding="utf-8")
     costs = read_costs(path, ["a", "b"])
     assert list(costs) == ["a", "b"]
     assert (costs["b"].queries_per_second, costs["b"].index_bytes) == (2, 3e6)
@@ -94,7 +94,7 @@ def test_costs(tmp_path: Path) -> None:
     ],
 )
 def test_bad_costs(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "costs.tsv").write_text(text)
+    (tmp_path / "costs.tsv").write_text(text, encoding="utf-8")
     with pytest.raises(I3Error, match=said):
         read_costs(tmp_path / "costs.tsv", ["a"])
 

@@ -30,7 +30,8 @@ VOID = {"meta", "link", "br", "img", "use", "path", "rect"}
 @pytest.fixture(scope="module")
 def page(folder: Path, run_module: Any) -> Path:
     (folder / "costs.tsv").write_text(
-        f"run\tqueries_per_second\tindex_bytes\nrun.a\t10\t1000\n{ODD}\t20\t3000\nrun.c\t5\t2000\n"
+        f"run\tqueries_per_second\tindex_bytes\nrun.a\t10\t1000\n{ODD}\t20\t3000\nrun.c\t5\t2000\n",
+        encoding="utf-8",
     )
     done = run_module(*command(folder, "report.html"), "--costs", folder / "costs.tsv", check=True)
     assert done.stdout == f"wrote {folder / 'report.html'}: 3 runs, 8 figures\n"
@@ -158,7 +159,7 @@ def test_mistakes(folder: Path, run_module: Any, arguments: list[str], said: str
     flags = ("--output", "--baseline", "--costs", "--figures", "--relevance")
     plain = ("3", *flags)
     given = [word if word in plain else str(folder / word) for word in arguments]
-    (folder / "notes.txt").write_text("to keep")
+    (folder / "notes.txt").write_text("to keep", encoding="utf-8")
     before = (folder / "run.a").read_bytes()
     done = run_module("i3_pyserini.eval", "report", folder / "qrels.txt", *given)
     assert done.returncode == 2
@@ -166,16 +167,16 @@ def test_mistakes(folder: Path, run_module: Any, arguments: list[str], said: str
     assert "Traceback" not in done.stderr
     assert not (folder / "x.html").exists()
     assert (folder / "run.a").read_bytes() == before
-    assert (folder / "notes.txt").read_text() == "to keep"
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "to keep"
 
 
 def test_one_query_needs_no_comparison(folder: Path, run_module: Any, tmp_path: Path) -> None:
-    (tmp_path / "qrels.txt").write_text("q1 0 d1 1\n")
+    (tmp_path / "qrels.txt").write_text("q1 0 d1 1\n", encoding="utf-8")
     given = (tmp_path / "qrels.txt", folder / "run.a", folder / "run.c")
     output = tmp_path / "one.html"
     run_module("i3_pyserini.eval", "report", *given, "--output", output, check=True)
     assert "comparison.csv" not in parsed(output).links
-    assert "1 query is too few" in output.read_text()
+    assert "1 query is too few" in output.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -183,7 +184,7 @@ def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
     output = folder / "named.html"
     flags = ("--baseline", "run.c", "--relevance", 2)
     run_module(*command(folder, output.name), *flags, check=True)
-    text = output.read_text()
+    text = output.read_text(encoding="utf-8")
     assert "Differences from c<" in text
     assert "relevance 2 or higher" in text
     assert str(folder) not in text  # nobody need know where the files are
@@ -193,7 +194,9 @@ def test_baseline_by_name_and_relevance(folder: Path, run_module: Any) -> None:
 def test_settings_of_the_user_change_nothing(
     page: Path, folder: Path, run_module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\n")
+    (tmp_path / "matplotlibrc").write_text(
+        "text.usetex: True\nlines.linewidth: 9\n", encoding="utf-8"
+    )
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
     costs = ("--costs", folder / "costs.tsv")
     run_module(*command(folder, "settings.html"), *costs, check=True)
@@ -298,4 +301,4 @@ def test_a_link_saves_the_numbers(page: Path, browser: "Chrome", tmp_path: Path)
     browser.find_element(By.LINK_TEXT, "recall.csv").click()
     saved = tmp_path / "downloads" / "recall.csv"
     WebDriverWait(browser, 20).until(lambda _: saved.is_file())
-    assert saved.read_text().splitlines()[0].startswith("depth,a,")
+    assert saved.read_text(encoding="utf-8").splitlines()[0].startswith("depth,a,")

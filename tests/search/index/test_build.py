@@ -35,7 +35,9 @@ def vectors_of(count: int, seed: int = 0) -> Scores:
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_index(tmp_path_factory.mktemp("flat") / "index", vectors_of(PASSAGES))
-    (folder / "manifest.json").write_text('{"model": {"name": "m", "fingerprint": "f"}}')
+    (folder / "manifest.json").write_text(
+        '{"model": {"name": "m", "fingerprint": "f"}}', encoding="utf-8"
+    )
     return folder
 
 
@@ -182,9 +184,9 @@ def test_what_cannot_be_tuned(flat: Path, tmp_path: Path) -> None:
     with pytest.raises(I3Error, match="has other passages than"):
         tune(tmp_path / "pq", queries, 0.9, 10, other)
     path = tmp_path / "pq" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["index"]["of"] = str(tmp_path / "gone")
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(I3Error, match="against"):
         tune(tmp_path / "pq", queries, 0.9, 10)
 
@@ -272,11 +274,11 @@ def test_an_index_of_an_earlier_state_is_named(
 ) -> None:
     folder = write_index(tmp_path / "flat", vectors_of(200))
     state = '{"model": {"name": "m", "fingerprint": "f"}, "corpus": {"sha256": "%s"}}'
-    (folder / "manifest.json").write_text(state % "old")
+    (folder / "manifest.json").write_text(state % "old", encoding="utf-8")
     build(folder, IndexOutput(tmp_path / "hnsw"), "hnsw")
     Searcher(tmp_path / "hnsw")
     assert "earlier state" not in capsys.readouterr().err
-    (folder / "manifest.json").write_text(state % "new")
+    (folder / "manifest.json").write_text(state % "new", encoding="utf-8")
     Searcher(tmp_path / "hnsw")
     said = capsys.readouterr().err
     assert f"earlier state of {folder}" in said and "index build" in said

@@ -30,7 +30,7 @@ def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
     words = (*INDEX, "tune", index, "--queries", tmp_path / "queries", "--k", 50)
     tuned = run_module(*words, "--target-recall", 0.9)
     assert tuned.returncode == 0, tuned.stderr
-    stored = json.loads((index / "manifest.json").read_text())["index"]
+    stored = json.loads((index / "manifest.json").read_text(encoding="utf-8"))["index"]
     best = next(line for line in tuned.stdout.splitlines() if line.endswith("<- stored"))
     for name, value in stored["parameters"].items():
         assert f"{name} {value}" in best
@@ -43,7 +43,7 @@ def test_build_tune_and_search(tmp_path: Path, run_module: Run) -> None:
 
 def test_a_flat_index_has_no_nprobe(tmp_path: Path, run_module: Run) -> None:
     write_index(tmp_path / "flat", vectors_of(30))
-    (tmp_path / "topics.tsv").write_text("q0\twords\n")
+    (tmp_path / "topics.tsv").write_text("q0\twords\n", encoding="utf-8")
     words = ("--topics", tmp_path / "topics.tsv", "--output", tmp_path / "run.txt")
     done = run_module("i3_pyserini.search", "--index", tmp_path / "flat", *words, "--nprobe", 3)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1

@@ -50,7 +50,7 @@ def stock_runs(folder: Path, indexes: list[Path]) -> list[Run]:
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS, json.dumps(words)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         env={**os.environ, **java_environment(), "HF_HUB_OFFLINE": "1"},
     )
@@ -60,7 +60,7 @@ def stock_runs(folder: Path, indexes: list[Path]) -> list[Run]:
 
 def _read(path: Path) -> Run:
     run: Run = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         qid, _, docid, _, score, _ = line.split()
         run.setdefault(qid, []).append((docid, float(score)))
     return run
@@ -83,7 +83,9 @@ def check_same(run: Run, hits: Hits, docids: list[str], name: str) -> None:
 def test_stock_search_gives_our_hits(tmp_path: Path) -> None:
     flat, queries = write_index(tmp_path / "flat", vectors_of(3000)), vectors_of(QUERIES, seed=1)
     topics = {f"q{number}": f"query {number}" for number in range(QUERIES)}
-    (tmp_path / "topics.tsv").write_text("".join(f"{q}\t{text}\n" for q, text in topics.items()))
+    (tmp_path / "topics.tsv").write_text(
+        "".join(f"{q}\t{text}\n" for q, text in topics.items()), encoding="utf-8"
+    )
     save_queries(tmp_path / "queries", topics, queries)
     indexes = [tmp_path / f"index-{number}" for number in range(len(KINDS))]
     for kind, index in zip(KINDS, indexes, strict=True):

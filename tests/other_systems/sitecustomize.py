@@ -1,0 +1,156 @@
+"""Makes Python on Linux lack what macOS and Windows lack, as far as a process can.
+
+    PYTHONPATH=tests/other_systems:. python -m pytest -m "not slow"
+
+Python imports this before anything else, and so do the processes that it starts. In all of them:
+
+- `fcntl`, `resource` and `os.sched_getaffinity` are missing. `os.sysconf` and `/proc` are missing
+  for this package; others, such as psutil, are the builds for Linux and need them.
+- Text files have the line ends of Windows, unless a call names them.
+- A file that is open or mapped in this process is neither renamed nor deleted, `os.rename` does not
+  replace a file, folders are not synced, and the names that Windows reserves are refused.
+- `os.kill(process, 0)`, which ends a process on Windows, fails the test.
+- New processes are spawned, not forked.
+
+What is not here: case-insensitive names, drive letters, and other builds of libraries.
+"""
+
+import builtins
+import io
+import multiprocessing
+import os
+import re
+import stat
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path, PurePath
+from typing import Any
+
+OURS = "i3_pyserini"
+RESERVED = re.compile(
+    r'.*[<>:"|?*\\].*|.*[. ]|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?', re.I | re.S
+)
+RENAMED, DELETED, OPENED, MADE = "os.rename", ("os.remove", "os.rmdir"), "open", "os.mkdir"
+_open, _rename, _sysconf, _kill = io.open, os.rename, os.sysconf, os.kill
+
+
+def from_us(depth: int = 2) -> bool:
+    """Whether this package called, directly or through the standard library's pathlib."""
+    frame = sys._getframe(depth)
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] == "pathlib":
+        frame = frame.f_back  # type: ignore[assignment]
+    return bool(frame) and frame.f_globals.get("__name__", "").split(".")[0] == OURS
+
+
+def open_with_windows_ends(
+    file: Any, mode: str = "r", buffering: int = -1, *rest: Any, **named: Any
+) -> Any:
+    """`open`, with `\\r\\n` for lines of text that is written without naming another end."""
+    options = dict(zip(("encoding", "errors", "newline", "closefd", "opener"), rest, strict=False))
+    options |= named
+    if options.get("newline") is None and "b" not in mode and set(mode) & set("wax+"):
+        options["newline"] = "\r\n"
+    return _open(file, mode, buffering, **options)
+
+
+def rename_to_new_names(source: Any, target: Any, **named: Any) -> None:
+    """`os.rename`, which refuses names that exist."""
+    if os.path.lexists(target):
+        raise FileExistsError(17, "as on Windows: the name exists", str(target))
+    _rename(source, target, **named)
+
+
+def sysconf_for_others(name: Any) -> int:
+    """`os.sysconf`, for other packages."""
+    if from_us():
+        raise AttributeError("os has no sysconf on Windows")
+    return _sysconf(name)
+
+
+def kill_without_asking(process: int, number: int) -> None:
+    """`os.kill`, not to find out whether there is a process."""
+    if number == 0 and from_us():
+        raise AssertionError("os.kill(process, 0) ends the process on Windows")
+    _kill(process, number)
+
+
+def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook that raises for what Windows refuses."""
+    if event == RENAMED:
+        source, target, folder, other = arguments
+        _refuse_open(source, folder)
+        _refuse_open(target, other)
+        _refuse_name(target)
+    elif event in DELETED:
+        _refuse_open(*arguments[:2])
+    elif event == OPENED:
+        path, _, flags = arguments
+        if isinstance(path, str) and path.startswith("/proc/") and from_us(3):
+            raise FileNotFoundError(2, "not on macOS and Windows", path)
+        if flags & os.O_CREAT:
+            _refuse_name(path)
+    elif event == MADE:
+        _refuse_name(arguments[0])
+
+
+def _refuse_name(path: Any) -> None:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return
+    name = PurePath(os.fsdecode(path)).name
+    if RESERVED.fullmatch(name):
+        raise OSError(22, "as on Windows: reserved name", str(path))
+
+
+def _refuse_open(path: Any, folder: int) -> None:
+    try:
+        found = os.stat(path, dir_fd=folder if folder >= 0 else None, follow_symlinks=False)
+    except OSError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        inside = f"{os.path.realpath(path)}/" if folder < 0 else "\0"
+        is_open = any(one.startswith(inside) for one in (*_opened().values(), *_mapped().values()))
+    else:
+        is_open = (found.st_dev, found.st_ino) in _opened() | _mapped()
+    if is_open:
+        raise PermissionError(13, "as on Windows: it is open, or a file in it", str(path))
+
+
+def _opened() -> dict[tuple[int, int], str]:
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the list's own
+            status = os.fstat(int(link.name))
+            if not stat.S_ISDIR(status.st_mode):
+                found[status.st_dev, status.st_ino] = str(link.readlink())
+    return found
+
+
+def _mapped() -> dict[tuple[int, int], str]:
+    with _open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+        parts = [line.split(maxsplit=5) for line in file]
+    return {
+        (os.makedev(*(int(word, 16) for word in part[3].split(":"))), int(part[4])): part[5].strip()
+        for part in parts
+        if part[4] != "0"
+    }
+
+
+def install() -> None:
+    """Takes everything away."""
+    with suppress(ImportError):
+        import_module("psutil")  # reads what is taken away below
+    sys.modules["fcntl"] = sys.modules["resource"] = None  # type: ignore[assignment]
+    if hasattr(os, "sched_getaffinity"):
+        del os.sched_getaffinity
+    os.sysconf, os.kill = sysconf_for_others, kill_without_asking
+    os.rename = rename_to_new_names  # type: ignore[assignment]
+    builtins.open = io.open = open_with_windows_ends
+    multiprocessing.set_start_method("spawn", force=True)
+    from i3_pyserini import system
+
+    system.WINDOWS = True
+    sys.addaudithook(refuse)
+
+
+install()
