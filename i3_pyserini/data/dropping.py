@@ -67,8 +67,8 @@ def drop_leaks(
     from i3_pyserini.data.leakage import query_leaks
     from i3_pyserini.data.near_text import LEAST
     from i3_pyserini.data.sources.folders import LayoutFolder
-    from i3_pyserini.data.split_files import files_of, record_parts, write_parts
-    from i3_pyserini.formats.atomic import locked, refuse_existing
+    from i3_pyserini.data.split_files import new_files, record_parts, write_parts
+    from i3_pyserini.formats.atomic import locked
     from i3_pyserini.formats.qrels import read_judgements
     from i3_pyserini.formats.topics import by_id
 
@@ -81,15 +81,13 @@ def drop_leaks(
     _check_splits(source.folder, source.splits(), split, others, name)
     if split not in source.qrels_files:
         raise I3Error(f"{source.folder}: split {split!r} has no judgments")
-    written = [source.folder / file for file in files_of(name)]
     used = [split, *others, *([name] if name in source.splits() else [])]
     texts = {one: by_id(source.topics(one), f"{folder}, split {one!r}") for one in used}
     if not texts.get(name, {}).keys() <= texts[split].keys():
         raise I3Error(
             f"{source.folder}: split {name!r} has other queries than {split}; not replaced"
         )
-    for path in written:
-        refuse_existing(path, overwrite)
+    written = new_files(source.folder, [name], overwrite)
     leaks: dict[str, tuple[str, str]] = {}
     for other in others:
         pair = {"train": texts[split], "test": texts[other]}
@@ -97,7 +95,10 @@ def drop_leaks(
             leaks.setdefault(leak.other, (other, leak.qid))
     kept = [qid for qid in texts[split] if qid not in leaks]
     if not kept:
-        raise I3Error(f"{source.folder}: all queries of {split} are nearly queries of others")
+        raise I3Error(
+            f"{source.folder}: all queries of {split} are nearly queries of {', '.join(others)}; "
+            "choose splits to compare with (--against)"
+        )
     inputs = [source.topic_files[split], source.qrels_files[split]]
     judgements = read_judgements(inputs[1])
     with locked(source.folder):

@@ -1,5 +1,6 @@
 """Imports training data: pairs, triplets, scored candidates and clicks."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
@@ -80,12 +81,16 @@ def import_pairs(
     from i3_pyserini.data.pairs.files import sources_of
     from i3_pyserini.data.pairs.folder import Import, write_pairs
     from i3_pyserini.formats.corpus_options import CorpusOptions
+    from i3_pyserini.formats.tables import AS_NAMED
 
     folder = Path(output)
     table = CorpusOptions(encoding=columns.encoding, delimiter=columns.delimiter).table()
     given = sources_of([fspath(one) for one in sources], split or "train", table)
     if split is not None and not any(source.has_splits for source in given):
         raise I3Error(f"split is {split!r}, but {given[0].origin} has no splits; omit it")
+    if table != AS_NAMED and not any(source.has_tables for source in given):
+        named = " and ".join(table.options())
+        raise I3Error(f"{named}: only of CSV and TSV files, and no source has one; omit it")
     how = Import(
         given,
         name or folder.resolve().name,
@@ -107,7 +112,7 @@ def import_pairs(
 def _command(folder: Path, counts: dict[str, int]) -> str:
     """The command that trains on the folder."""
     words = [
-        "i3-pyserini train small-contrastive",
+        *("i3-pyserini", "train", "small-contrastive"),
         f"--data.collection={folder}/corpus",
         f"--data.queries={folder}/topics.train.tsv",
         f"--data.qrels={folder}/qrels.train.txt",
@@ -116,4 +121,4 @@ def _command(folder: Path, counts: dict[str, int]) -> str:
         words += [f"--data.negatives={folder}/train_negs.tsv", "--training.passages_per_query=4"]
     if counts["sources"] > 1:
         words += [f"--data.sources={folder}/sources.train.tsv"]
-    return " ".join(words)
+    return shlex.join(words)

@@ -108,15 +108,12 @@ def split_queries(
     folder = Path(output) if output is not None else source
     if output is None and not source.is_dir():
         raise I3Error(f"{source}: is not a folder; choose a folder as output")
-    from i3_pyserini.data.split_files import files_of, record_parts, write_parts
+    from i3_pyserini.data.split_files import new_files, record_parts, write_parts
     from i3_pyserini.data.splitting import choose, together
-    from i3_pyserini.formats.atomic import locked, refuse_existing, refuse_inputs
+    from i3_pyserini.formats.atomic import locked
 
     files = _inputs(source, qrels, split)
-    written = [folder / name for part in names for name in files_of(part)]
-    refuse_inputs(written, files)
-    for path in written:
-        refuse_existing(path, overwrite)
+    written = new_files(folder, names, overwrite, files)
     topics, judgements = _read(*files)
     relevant = _positives(judgements, min_relevance)
     found = together(topics, relevant, overlap)

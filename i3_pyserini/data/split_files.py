@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.data.sources.folders import QRELS, TOPICS, files_by_split
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.made import made_among
 from i3_pyserini.formats.qrels import SCHEMA, Judgements, write_qrels
@@ -14,6 +16,32 @@ from i3_pyserini.formats.topics import write_topics
 def files_of(part: str) -> tuple[str, str]:
     """Names of the files of a part: topics and judgments."""
     return f"topics.{part}.tsv", f"qrels.{part}.txt"
+
+
+def new_files(
+    folder: Path, parts: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
+) -> list[Path]:
+    """The files that parts will have.
+
+    Args:
+        folder: the folder.
+        parts: names of the parts.
+        overwrite: whether files of these names may exist.
+        inputs: files that are read, and never replaced.
+
+    Raises:
+        I3Error: one exists or is read, or another file is of the same part.
+    """
+    known = [files_by_split(folder, "topics.", TOPICS), files_by_split(folder, "qrels.", QRELS)]
+    files = [folder / name for part in parts for name in files_of(part)]
+    refuse_inputs(files, inputs)
+    for part in parts:
+        for name, existing in zip(files_of(part), known, strict=True):
+            path = folder / name
+            refuse_existing(path, overwrite)
+            if existing.get(part, path) != path:
+                raise I3Error(f"{existing[part]}: is of the same split as {name}; remove it")
+    return files
 
 
 def write_parts(
@@ -36,7 +64,7 @@ def write_parts(
         Number of judgments by part.
 
     Raises:
-        I3Error: a file exists, or cannot be written.
+        I3Error: a part has no judgments, or a file exists or cannot be written.
     """
     rows = judgements.table.select(*SCHEMA).rows()
     counts = {}
@@ -48,6 +76,8 @@ def write_parts(
             write_topics(queries, ((qid, topics[qid]) for qid in qids))
             own = set(qids)
             kept = [row for row in rows if row[0] in own]
+            if not kept:
+                raise I3Error(f"{folder}: none of the {len(qids):,} queries of {part} is judged")
             write_qrels(judged, kept)
             counts[part] = len(kept)
     return counts

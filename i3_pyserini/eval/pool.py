@@ -4,6 +4,7 @@ import csv
 import hashlib
 import random
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -98,7 +99,7 @@ def pool_runs(
     return Written(
         target,
         f"{len(left):,} passages of {queries:,} queries to judge: fill in relevance, then "
-        f"i3-pyserini eval pool-qrels {target} --output qrels.txt",
+        f"i3-pyserini eval pool-qrels {shlex.quote(str(target))} --output qrels.txt",
     )
 
 
@@ -204,9 +205,11 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
     """The line of each row, and its query id, passage id and level.
 
     Raises:
-        I3Error: a column is missing, or a row has other columns than the header.
+        I3Error: a column is missing, a row has other columns than the header, or an id is missing,
+            has white space, or was changed.
     """
     from i3_pyserini.formats.names import find
+    from i3_pyserini.formats.passage_fields import checked_id
     from i3_pyserini.formats.tables import Table, read_rows
 
     if not path.is_file():
@@ -221,9 +224,10 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
                 f"{path}, line {number}: {len(cells)} columns; expected {len(header)}, as in the "
                 "header"
             )
-        query, passage = cells[first].strip(), cells[second].strip()
-        if not query or not passage:
-            raise I3Error(f"{path}, line {number}: an id is missing")
+        try:
+            query, passage = (checked_id(cells[place].strip()) for place in (first, second))
+        except I3Error as error:
+            raise I3Error(f"{path}, line {number}: {error}") from error
         known = cells[header.index(mark)].strip() if mark else ""
         if known not in ("", _mark((query, passage))):
             raise I3Error(

@@ -1,14 +1,17 @@
 """Reads and writes the metadata of a run: in a file beside it, or at its head.
 
 trec_eval and MS MARCO's script refuse comment lines in a run. So `RUN.ir_metadata.yaml` holds the
-metadata, with the SHA-256 of the run's bytes: what was written for another file is noticed. Runs of
-others may have it in comment lines at their head; these are read, too.
+metadata, with the SHA-256 of the run's bytes: what was written for another file is noticed. Both
+have one time, so that bytes are hashed again only where size and time do not tell. Runs of others
+may have it in comment lines at their head; these are read, too.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -32,6 +35,18 @@ END = re.compile(rb"#?\s*(ir_metadata\.end|METADATA - END)\s*")
 def beside(run: Path) -> Path:
     """The file with the metadata of a run."""
     return run.with_name(run.name + SUFFIX)
+
+
+def give_time(run: BinaryIO, path: Path) -> None:
+    """Gives the file beside a run the time of the run, which both have until one is changed.
+
+    Args:
+        run: the run, open and written.
+        path: its name.
+    """
+    with suppress(OSError):  # a disk without times: readers compare hashes
+        time = os.fstat(run.fileno()).st_mtime_ns
+        os.utime(beside(path), ns=(time, time))
 
 
 def refuse_long_name(run: Path) -> None:
@@ -106,8 +121,12 @@ def read_beside(run: Path) -> RunMetadata | None:
         known = metadata.run or FileRecord()
         if known.sha256 is None:
             raise I3Error(f"{path}: does not say of which bytes it is (run, sha256)")
-        if whole and known.bytes not in (None, run.stat().st_size):
+        own = run.stat()
+        if whole and known.bytes not in (None, own.st_size):
             raise _other(path, run)
+        same_time = own.st_mtime_ns == path.stat().st_mtime_ns
+        if whole and known.bytes is not None and same_time:
+            return metadata
         if known.sha256 != (file_hash(run) if whole else _hash_inside(run)):
             raise _other(path, run)
     except I3Error as error:

@@ -143,8 +143,17 @@ def write_qrels(file: TextIO, rows: Iterable[tuple[str, str, int]]) -> None:
     Args:
         file: as `atomic.new_file` gives it.
         rows: query ids, passage ids and levels.
+
+    Raises:
+        I3Error: an id is empty or has white space, so that it could not be read again.
     """
-    file.writelines(f"{qid} 0 {pid} {level}\n" for qid, pid, level in rows)
+    for qid, pid, level in rows:
+        if f"{qid} {pid}".split() != [qid, pid]:
+            raise I3Error(
+                f"query {qid!r}, passage {pid!r}: an id is empty or has white space, which qrels "
+                "cannot hold; rename it"
+            )
+        file.write(f"{qid} 0 {pid} {level}\n")
 
 
 def note_without_topic(

@@ -13,7 +13,13 @@ from i3_pyserini.formats.atomic import new_bytes, new_file
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.environment import implementation_section, now, platform_section
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores
-from i3_pyserini.formats.metadata_files import HashedFile, as_yaml, beside, refuse_long_name
+from i3_pyserini.formats.metadata_files import (
+    HashedFile,
+    as_yaml,
+    beside,
+    give_time,
+    refuse_long_name,
+)
 from i3_pyserini.formats.run_metadata import (
     SCHEMA,
     UNKNOWN,
@@ -112,6 +118,7 @@ def new_run(
         )
         with new_file(beside(path), overwrite=True) as text:
             text.write(as_yaml(_metadata(origin, tag, record)))
+        give_time(binary, path)
 
 
 def _metadata(origin: Origin, tag: str, record: FileRecord) -> RunMetadata:

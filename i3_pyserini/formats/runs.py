@@ -140,7 +140,7 @@ def read_run(path: Path) -> Run:
     Raises:
         I3Error: it is neither, or a score is not a number, or a passage is ranked twice.
     """
-    with ThreadPoolExecutor(1) as pool:  # hashes the file while it is parsed
+    with ThreadPoolExecutor(1) as pool:  # may hash the file while it is parsed
         known = pool.submit(read_beside, path)
         source, at_head = cut_head(path, source_of(path))
         table = read_columns(path, RUN, source)

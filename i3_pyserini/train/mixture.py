@@ -147,9 +147,10 @@ def read_sources(path: Path, qids: Sequence[str]) -> list[str]:
     """
     known: dict[str, str] = {}
     for _, place, cells in read_tsv(path):
-        if len(cells) != 2 or not all(cells):  # noqa: PLR2004  (query and source)
+        words = [cell.strip() for cell in cells]
+        if len(words) != 2 or not all(words):  # noqa: PLR2004  (query and source)
             raise I3Error(f"{place}: expected a query id, a tab and the name of its source")
-        qid, source = (cell.strip() for cell in cells)
+        qid, source = words
         if known.setdefault(qid, source) != source:
             raise I3Error(f"{place}: query {qid} has another source above, {known[qid]!r}")
     if lacking := next((qid for qid in qids if qid not in known), None):

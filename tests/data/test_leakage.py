@@ -90,7 +90,10 @@ def test_overlap_decides(folder: Path) -> None:
 
 def test_all_of_them_as_a_table(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "leaks.tsv"
+    with (folder / "topics.test.tsv").open("a", encoding="utf-8") as file:
+        file.write('e7\twhat is "moss"\n')
     found = leaks_of(folder, output=output).found
+    assert [one.texts[0] for one in found if one.qid == "e7"] == ['what is "moss"']
     rows = list(
         csv.DictReader(
             output.open(newline="", encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE
@@ -117,6 +120,18 @@ def test_leaks_are_dropped_from_training(folder: Path) -> None:
         drop_leaks(folder)
     assert drop_leaks(folder, against=["dev"], overwrite=True).dropped == 1
     assert drop_leaks(folder, split="test", against=["train"], name="fair").dropped == 1
+
+
+def test_splits_of_which_training_is_a_part(folder: Path) -> None:
+    for kind, suffix in (("topics", "tsv"), ("qrels", "txt")):
+        (folder / f"{kind}.all.{suffix}").write_bytes(
+            (folder / f"{kind}.train.{suffix}").read_bytes()
+        )
+    with pytest.raises(I3Error, match=r"nearly queries of all, dev, test; .*--against"):
+        drop_leaks(folder)
+    (folder / "topics.clean.jsonl").write_text('{"id": "t2", "text": "x"}\n')
+    with pytest.raises(I3Error, match="is of the same split"):
+        drop_leaks(folder, against=["test"], overwrite=True)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,26 @@ def test_what_has_no_topic_or_no_judgement_is_said(
     assert sum(done.queries.values()) == 21 and sum(done.judgements.values()) == len(QRELS)
 
 
+def test_a_part_without_judgments(tmp_path: Path) -> None:
+    topics, qrels = write(tmp_path)
+    qrels.write_text("q1 0 p-q1 1\n")
+    with pytest.raises(I3Error, match="none of the 4 queries of dev is judged"):
+        split_queries(topics, qrels, count=4, output=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.*"))
+
+
+@pytest.mark.parametrize("name", ["topics.train.jsonl", "topics.train.tsv.gz", "qrels.dev.tsv"])
+def test_other_files_of_the_same_split(tmp_path: Path, name: str) -> None:
+    topics, qrels = write(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).touch()
+    (tmp_path / "out" / "topics.train.de.tsv").touch()  # another split
+    with pytest.raises(I3Error, match=f"{name}: is of the same split"):
+        split_queries(topics, qrels, count=4, output=tmp_path / "out", overwrite=True)
+    (tmp_path / "out" / name).unlink()
+    assert split_queries(topics, qrels, count=4, output=tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

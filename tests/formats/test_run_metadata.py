@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import metadata_files
 from i3_pyserini.formats.environment import without_login, without_secrets
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.metadata_files import SUFFIX, beside
@@ -83,6 +85,35 @@ def test_of_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     copy.write_bytes(run.read_bytes())
     assert read_run(copy).metadata is None
     assert capsys.readouterr().err == ""
+
+
+def test_bytes_are_hashed_where_times_do_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr(metadata_files, "file_hash", counted)
+    other = write(tmp_path / "other.txt")
+    run = write(tmp_path / "run.txt", tag="t")
+    assert metadata(run).tag == "t" and not hashed
+    shutil.copy2(run, tmp_path / "copy.txt")
+    shutil.copy2(beside(run), beside(tmp_path / "copy.txt"))
+    assert metadata(tmp_path / "copy.txt").tag == "t" and not hashed
+    os.utime(run, ns=(1, 1))  # as a copy that does not keep times
+    assert metadata(run).tag == "t" and hashed == [run]
+    other.write_text(run.read_text().replace("2.5", "2.6"))
+    os.utime(other, ns=(2, 2))
+    other.replace(run)  # older than its metadata, and as long
+    assert read_run(run).metadata is None and hashed == [run, run]
+    write(run, tag="again", overwrite=True)
+    assert metadata(run).tag == "again" and hashed == [run, run]
+    text = beside(run).read_text().replace("  bytes:", "  x:")
+    beside(run).write_text(text)
+    assert metadata(run).tag == "again" and len(hashed) == 3
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])

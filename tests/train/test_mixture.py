@@ -85,6 +85,7 @@ def test_mistakes(tmp_path: Path, make_recipe: MakeRecipe) -> None:
     for text, said in (
         ("q1\ta\nq1\tb\n", "line 2: query q1 has another source above, 'a'"),
         ("q1 a\n", "line 1: expected a query id, a tab"),
+        ("q1\t \n", "line 1: expected a query id, a tab"),
         ("q2\ta\n", "query q1 has no source"),
     ):
         path.write_text(text, encoding="utf-8")

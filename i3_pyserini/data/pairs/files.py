@@ -63,6 +63,13 @@ class PairSource:
         return self.origin.startswith(HUB) or (path / SAVED_SPLITS).is_file() or is_layout(path)
 
     @property
+    def has_tables(self) -> bool:
+        """Whether it has CSV or TSV files."""
+        if self.has_splits or (Path(self.origin) / SAVED).is_file():
+            return False
+        return any(file.format in ("csv", "tsv") for file in find_files(Path(self.origin)))
+
+    @property
     def language(self) -> str | None:
         """The language that a folder in our layout declares; None otherwise."""
         path = Path(self.origin)

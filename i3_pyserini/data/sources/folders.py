@@ -41,8 +41,8 @@ class LayoutFolder(Source):
         self.keep = kept_fields(folder)
         declared = declared_language(folder)
         self.language = declared[0] if declared else None
-        self.topic_files = _split_files(folder, "topics.", TOPICS)
-        self.qrels_files = _split_files(folder, "qrels.", QRELS)
+        self.topic_files = files_by_split(folder, "topics.", TOPICS)
+        self.qrels_files = files_by_split(folder, "qrels.", QRELS)
         if extra := sorted({*self.qrels_files} - {*self.topic_files}):
             name = self.qrels_files[extra[0]].name
             raise I3Error(f"{folder / name}: no topics of this split (topics.{extra[0]}.tsv)")
@@ -96,7 +96,7 @@ class BeirFolder(Source):
 
     def splits(self) -> list[str]:
         """See `Source`."""
-        files = _split_files(self.folder / "qrels", "", (".tsv",))
+        files = files_by_split(self.folder / "qrels", "", (".tsv",))
         if not files:
             raise I3Error(f"{self.folder / 'qrels'}: no SPLIT.tsv here, so no topics would be left")
         unread = sorted({*_names(self.folder / "qrels")} - {file.name for file in files.values()})
@@ -114,7 +114,7 @@ class BeirFolder(Source):
     def judgements(self, split: str) -> Judgements:
         """See `Source`."""
         if split not in self._judgements:
-            file = _split_files(self.folder / "qrels", "", (".tsv",))[split]
+            file = files_by_split(self.folder / "qrels", "", (".tsv",))[split]
             self._judgements[split] = read_judgements(file, self.duplicates)
         return self._judgements[split]
 
@@ -187,7 +187,7 @@ class PlainFiles(Source):
         return made_among([self.topic_files.get(split), self.qrels_files.get(split)])
 
 
-def _split_files(folder: Path, prefix: str, suffixes: Collection[str]) -> dict[str, Path]:
+def files_by_split(folder: Path, prefix: str, suffixes: Collection[str]) -> dict[str, Path]:
     """Files by split, sorted: those that begin and end as given, or so and compressed.
 
     Raises:

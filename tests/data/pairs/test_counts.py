@@ -1,6 +1,7 @@
 """What is odd in rows is counted, and what is the same is once."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,14 @@ def test_more_candidates_are_tried_where_many_texts_are_near(tmp_path: Path) -> 
     topics = (tmp_path / "out" / "topics.dev.tsv").read_text(encoding="utf-8").splitlines()
     assert {line.split("\t")[1] for line in topics} == {"eggs", "ice", "why water"}
     assert done.counts["dev_queries"] == 3
+
+
+def test_the_next_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my data"
+    import_pairs([write_jsonl(tmp_path / "rows.jsonl", ROWS)], output=folder)
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "train with it" in line)
+    words = shlex.split(said.partition("train with it: ")[2])
+    assert f"--data.negatives={folder}/train_negs.tsv" in words
 
 
 def test_sources_have_names(tmp_path: Path) -> None:

@@ -126,6 +126,9 @@ def test_options_without_an_effect_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"query": "a", "positive": "b"}\n', encoding="utf-8")
     with pytest.raises(I3Error, match=r"rows\.jsonl has no splits"):
         import_pairs([tmp_path / "rows.jsonl"], output=tmp_path / "split", split="train")
+    with pytest.raises(I3Error, match="delimiter and encoding"):
+        columns = PairColumns(encoding="cp1252", delimiter=";")
+        import_pairs([tmp_path / "rows.jsonl"], output=tmp_path / "split", columns=columns)
     (tmp_path / "rows.jsonl").write_text(
         '{"query": "x", "positive": "y", "negative": "z", "scores": [0.9, 0.1]}', encoding="utf-8"
     )
