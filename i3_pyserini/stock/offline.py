@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 
-from i3_pyserini.errors import note, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 from i3_pyserini.stock.java import set_java
 
 MODULE = "i3_pyserini.stock.offline"  # `python -m` of it runs a stock command
@@ -70,14 +70,19 @@ def run_stock(module: str, arguments: Sequence[str]) -> None:
         arguments: of its command line.
 
     Raises:
-        I3Error: there is no Java that Pyserini can start.
+        I3Error: there is no Java that Pyserini can start, or the command gave up.
     """
     set_java()
     if home := os.environ.get("JAVA_HOME"):  # trec_eval starts the first `java` on the path
         os.environ["PATH"] = os.pathsep.join([str(Path(home) / "bin"), os.environ["PATH"]])
     allow_no_network()
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None:  # `exit()`, in stock commands always after a failure
+            raise I3Error(f"{module} has ended without a result; see above") from end
+        raise
 
 
 def main() -> None:

@@ -80,6 +80,8 @@ def test_stock_search_finds_what_faiss_finds(
         *("--dense", f"--{kind}", "--ef-search", PASSAGES, "--index", index, "--topics", topics),
         *("--hits", HITS, "--batch-size", 12, "--threads", 2, "--output", tmp_path / "run.txt"),
     )
+    if "UnknownHostException: api.github.com" in stock.stderr:
+        pytest.skip("Lucene's search of vectors in Pyserini 2 needs a network")
     assert stock.returncode == 0, stock.stderr
     scores, rows = faiss.knn(queries, passages, HITS, metric=faiss.METRIC_INNER_PRODUCT)
     run = read_run(tmp_path / "run.txt")

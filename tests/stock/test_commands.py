@@ -173,7 +173,7 @@ def test_plugin_refuses_another_model_s_index(
     done = run_module(*command, "--encoder", other, *query)
     assert done.returncode == 2
     assert "encoded by another model (model)" in done.stderr
-    done = run_module("i3_pyserini.plugin", "pyserini.search.lucene")
+    done = run_module("i3_pyserini.plugin", "pyserini.search.hybrid")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 

@@ -17,6 +17,7 @@ import requests
 from i3_pyserini.stock.java import find_java
 from tests.conftest import Run
 from tests.stock.test_commands import HITS, index, place, ranking, run, search
+from tests.test_readme import block
 
 __all__ = ["index", "place", "run"]  # fixtures
 needs_java = pytest.mark.skipif(
@@ -24,10 +25,6 @@ needs_java = pytest.mark.skipif(
 )
 pytestmark = needs_java
 LENGTH = 32  # ids of a query of the model
-CONFIG = """indexes:
-  texts: lucene
-  vectors: {path: index, index_type: faiss, encoder: model/query_encoder, base_index: texts}
-"""
 
 
 @pytest.mark.slow
@@ -86,15 +83,19 @@ def test_pyserini_serves_our_indexes(place: Path, run: Run, index: Path) -> None
         run, "pyserini.search.faiss", "fly.txt",
         "--encoder", "model/query_encoder", "--encoder-class", "auto",
     )  # fmt: skip
-    (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    page = block("Pyserini's other commands", "yaml", "docs/pyserini.md")
+    for name, here in (("LUCENE", "lucene"), ("INDEX", "index"), ("MODEL", "model")):
+        page = page.replace(name, here)
+    (place / "indexes.yaml").write_text(page, encoding="utf-8")
     qid, query = (place / "topics.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
-    with served(place, "--config", "config.yaml", "--no-prebuilt-indexes") as ask:
+    with served(place, "--config", "indexes.yaml", "--no-prebuilt-indexes") as ask:
         for name, output in (("texts", "bm25.txt"), ("vectors", "fly.txt")):
             code, docids = ask(name, query)
             assert (code, docids) == (200, grouped(place / output)[qid])
-    with served(place) as ask:
+    with served(place, "--config", "indexes.yaml") as ask:
         assert ask(str(place / "lucene"), query)[0] == 200
         assert ask(str(index), query) == (500, [])  # opened as Lucene
+        assert ask("vectors", query) == (500, [])  # looked for among the prebuilt ones
 
 
 @contextmanager
@@ -137,6 +138,17 @@ class Ask:
         answer = requests.get(address, {"query": query, "hits": str(HITS)}, timeout=60)
         hits = answer.json().get("candidates", [])
         return answer.status_code, [hit["docid"] for hit in hits]
+
+
+@pytest.mark.slow
+def test_a_missing_index_is_a_failure(place: Path, run: Run, run_module: Run) -> None:
+    encoder = ("--encoder", place / "model" / "query_encoder", "--encoder-class", "auto")
+    words = ("--index", place / "none", "--topics", place / "topics.tsv", *encoder)
+    stock = ("pyserini.search.faiss", *words, "--output", place / "none.txt")
+    run(*stock)  # exits with 0
+    done = run_module("i3_pyserini.plugin", *stock)
+    assert done.returncode == 2 and not (place / "none.txt").exists()
+    assert done.stderr.splitlines()[-1].startswith("error: pyserini.search.faiss")
 
 
 @pytest.mark.slow
