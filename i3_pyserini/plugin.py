@@ -1,8 +1,8 @@
 """`python -m i3_pyserini.plugin MODULE …`: stock Pyserini commands with I³ encoders.
 
-Registers our encoders as "i3" in Pyserini, so that its commands accept `--encoder-class i3`.
-Compares the index with the query encoder before Java starts. Finds Java, and runs Pyserini 2 where
-there is no network.
+Registers the encoders of installed packages in Pyserini, so that its commands accept their names;
+ours is "i3": `--encoder-class i3`. Compares the index with the query encoder before Java starts.
+Finds Java, and runs Pyserini 2 where there is no network.
 """
 
 import argparse
@@ -32,12 +32,13 @@ NAME = "i3"
 USAGE = f"""usage: python -m i3_pyserini.plugin MODULE …
 
 Runs the stock Pyserini command with the given arguments, and Pyserini 2 without a network, too.
-In {" and ".join(WITH_ENCODERS)}, --encoder-class i3 accepts an I³ model directory.
+In {" and ".join(WITH_ENCODERS)}, --encoder-class i3 accepts an I³ model directory, and other
+packages' encoders have the names of their entry points in the group pyserini.encoders.
 Others: {", ".join(AS_THEY_ARE)}"""
 
 
 def main() -> None:
-    """Runs a stock command with our encoders registered."""
+    """Runs a stock command with the encoders of installed packages."""
     if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
         print(USAGE)
         return
@@ -52,10 +53,9 @@ def main() -> None:
         return
     if command == SEARCH:
         check_search(arguments)
-    from i3_pyserini.encode.encoders import I3DocumentEncoder, I3QueryEncoder
     from i3_pyserini.stock.encoders import run_with_encoders
 
-    run_with_encoders(command, arguments, NAME, I3DocumentEncoder, I3QueryEncoder)
+    run_with_encoders(command, arguments)
 
 
 def check_search(arguments: Sequence[str]) -> None:

@@ -238,6 +238,11 @@ class I3QueryEncoder:
         return _to_numpy(self.model.encode_queries(*batch))
 
 
+# What the entry point "i3" of the group "pyserini.encoders" provides; see stock/encoders.py.
+document_encoder_class = I3DocumentEncoder
+query_encoder_class = I3QueryEncoder
+
+
 def padded_batch(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
     """Ids [B, T], padded on the right, and their mask."""
     padded = np.full((len(ids), max(map(len, ids))), pad_id, dtype=np.int64)

@@ -5,12 +5,18 @@ Pyserini 1.6 and 2.4 look for names anywhere in the path (`pyserini/encode/__mai
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.stock.java import set_java
 from i3_pyserini.stock.offline import allow_no_network, run_stock
+
+# Where packages say which encoders they have: the group that docs/upstream proposes to Pyserini.
+GROUP = "pyserini.encoders"
+OURS = EntryPoint("i3", "i3_pyserini.encode.encoders", GROUP)  # as in pyproject.toml
 
 # These change the vectors even where --encoder-class auto is given.
 ALWAYS = ("clip", "dse")
@@ -41,47 +47,75 @@ def trap_words(path: object, words: tuple[str, ...] = ALWAYS + WITHOUT_CLASS) ->
     return [word for word in words if word in lower]
 
 
-def run_with_encoders(
-    command: str, arguments: Sequence[str], name: str, documents: type, queries: type
-) -> None:
-    """Runs a stock command in this process, with two more classes of encoders.
+def encoders() -> list[EntryPoint]:
+    """The encoders of installed packages, ours among them; nothing is imported.
+
+    An entry point names an object, usually a module, with the attributes
+    `document_encoder_class` or `query_encoder_class`, or both.
+    """
+    # Ours is there even if the package is only on the path, or was installed before it had one.
+    return list(dict.fromkeys([OURS, *entry_points(group=GROUP)]))
+
+
+def run_with_encoders(command: str, arguments: Sequence[str]) -> None:
+    """Runs a stock command in this process, with the encoders of installed packages.
 
     Args:
         command: its module, such as "pyserini.encode".
         arguments: of its command line.
-        name: of the classes, for `--encoder-class`.
-        documents: encodes passages.
-        queries: encodes queries.
 
     Raises:
-        I3Error: there is no Java that Pyserini can start.
+        I3Error: there is no Java that Pyserini can start, or an encoder cannot be loaded.
     """
+    known = encoders()
     set_java()
     allow_no_network()
     from pyserini import encode  # noqa: PLC0415  (starts Java)
 
-    _put_first(encode.document_encoder_class_map, name, documents)
-    _put_first(encode.query_encoder_class_map, name, queries)
-    with _accepted(name):
+    for of in ("document_encoder_class", "query_encoder_class"):
+        own = getattr(encode, f"{of}_map")
+        if type(own) is dict:  # with docs/upstream's patch Pyserini does the same by itself
+            setattr(encode, f"{of}_map", _Classes(own, of, known))
+    with _accepted(dict.fromkeys(entry.name for entry in known)):
         run_stock(command, arguments)
 
 
-def _put_first(table: dict[str, Any], name: str, encoder_class: type) -> None:
-    """Before all others, whose names Pyserini looks for in the encoder's path one by one."""
-    others = {key: value for key, value in table.items() if key != name}
-    table.clear()
-    table.update({name: encoder_class, **others})
+class _Classes(dict[str, Any]):
+    """Pyserini's table of classes; a package's class is imported when it is looked up.
+
+    Pyserini looks for the names of its table in the encoder's path, so they are only its own.
+    """
+
+    def __init__(self, own: dict[str, Any], of: str, known: Sequence[EntryPoint]) -> None:
+        super().__init__(own)
+        self._of, self._known = of, known
+
+    def __missing__(self, name: str) -> Any:
+        found = [entry for entry in self._known if entry.name == name]
+        if not found:
+            raise KeyError(name)
+        if len(found) > 1:
+            packages = " and ".join(entry.value for entry in found)
+            raise I3Error(
+                f"several packages have an encoder {name!r}: {packages}; keep one of them"
+            )
+        try:
+            return getattr(found[0].load(), self._of)
+        except (ImportError, AttributeError) as error:
+            raise I3Error(
+                f"encoder {name!r} cannot be loaded: {found[0].value}: {error}"
+            ) from error
 
 
 @contextmanager
-def _accepted(name: str) -> Iterator[None]:
-    """Lets `--encoder-class` of any parser be this name, too: Pyserini's choices are fixed."""
+def _accepted(names: Iterable[str]) -> Iterator[None]:
+    """Lets `--encoder-class` of any parser be one of these: Pyserini's choices are fixed."""
     add_argument = argparse.ArgumentParser.add_argument
 
-    def wrapper(self: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
-        if "--encoder-class" in names and "choices" in options:
-            options["choices"] = [name, *options["choices"]]
-        action: argparse.Action = add_argument(self, *names, **options)
+    def wrapper(self: argparse.ArgumentParser, *flags: str, **options: Any) -> argparse.Action:
+        if "--encoder-class" in flags and "choices" in options:
+            options["choices"] = list(dict.fromkeys([*options["choices"], *names]))
+        action: argparse.Action = add_argument(self, *flags, **options)
         return action
 
     argparse.ArgumentParser.add_argument = wrapper  # type: ignore[method-assign,assignment]  # put back below
