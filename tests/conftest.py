@@ -14,6 +14,7 @@ from unittest.mock import patch
 import faiss
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -56,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("no time", deadline=None)  # beside other busy processes
+    settings.load_profile("no time")
     _share_the_cores()
     _start_without_network()
     golden = config.getoption("--golden")

@@ -45,13 +45,15 @@ def chunk_corpus(
 
     Raises:
         I3Error: the corpus is invalid, an id contains "#" or occurs twice, the size has no room for
-            a text or is more than the model reads, the folder exists, or the corpus is in it.
+            a text or is more than the model reads, the folder exists, or the corpus is in it or
+            it would be in the corpus.
     """
     from i3_pyserini.data.collection import refuse_foreign, refuse_inputs_in
     from i3_pyserini.encode.chunking import CORPUS, Chunker
     from i3_pyserini.encode.flags import EncoderOptions
     from i3_pyserini.encode.spec import spec_of
     from i3_pyserini.formats.corpus_files import COMPRESSED, FORMATS, bare_name
+    from i3_pyserini.formats.folder_manifest import chunks_of
     from i3_pyserini.formats.passages import Corpus
     from i3_pyserini.formats.windows import Windowing
 
@@ -61,11 +63,10 @@ def chunk_corpus(
             f"{folder}: is the name of a file; expected a folder, such as {bare_name(folder)}, in "
             f"which {CORPUS} is written"
         )
-    if folder.exists():
-        if not overwrite:
-            raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
-        refuse_foreign(folder)
+    refuse_foreign(folder, overwrite)
     refuse_inputs_in(folder, [Path(corpus)])
+    if folder.exists() and chunks_of(folder) is None:
+        raise I3Error(f"{folder}: is a collection, but not of windows; it is not replaced")
     spec = None if model is None else spec_of(fspath(model), EncoderOptions())
     if size is None:
         if spec is None:

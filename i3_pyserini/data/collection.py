@@ -220,10 +220,7 @@ def write_collection(
     Raises:
         I3Error: the source is invalid, or `target` exists or cannot be written.
     """
-    if target.exists():
-        if not overwrite:
-            raise I3Error(f"{target}: exists; choose another name, or --overwrite")
-        refuse_foreign(target)
+    refuse_foreign(target, overwrite)
     with new_folder(target) as partial:
         try:
             return _write(CheckedCollection(source, drop_unknown), partial)
@@ -231,12 +228,22 @@ def write_collection(
             raise I3Error(str(error).replace(str(partial), str(target))) from error
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Raises if a folder contains anything but a collection in our layout.
+def refuse_foreign(folder: Path, overwrite: bool) -> None:
+    """Raises if a folder exists, unless it may be replaced and is a collection in our layout.
+
+    Args:
+        folder: the folder; it need not exist.
+        overwrite: whether a collection may be replaced.
 
     Raises:
-        I3Error: names the first other file.
+        I3Error: it exists, or contains something else; names the first other file.
     """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise I3Error(f"{folder}: is a file; expected a folder")
+    if not overwrite:
+        raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
     Manifest.load(folder)
     own = {path for pattern in OWN for path in folder.glob(pattern)}
     others = (path for path in folder.rglob("*") if path.is_file() and path not in own)

@@ -23,7 +23,7 @@ from i3_pyserini.formats.vector_files import FILES, open_index, open_npy, write_
 NO_ROW = -1
 # What of the two records may differ between two encodings of one model and one kind of corpus.
 OWN_ENCODER: dict[str, Any] = {"cut": None, "libraries": None, "contradicted": None}
-OWN_CHUNKS: dict[str, Any] = {"model": None, "of": None, "sha256": None, "documents": None}
+OWN_CHUNKS: dict[str, Any] = dict.fromkeys(("model", "of", "sha256", "documents", "reading"))
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 Keys = np.ndarray[Any, np.dtype[np.uint64]]

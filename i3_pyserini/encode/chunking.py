@@ -24,7 +24,8 @@ from i3_pyserini.formats.passages import Corpus, Place, collection_name
 from i3_pyserini.formats.unique import SeenIds
 from i3_pyserini.formats.windows import Cutter, Measure, Windowing, Windows, Words
 
-BLOCK = 256  # documents that are cut at a time
+BLOCK = 256  # documents that are cut at a time, at most
+LETTERS = 1 << 20  # of them, more or less: a tokenizer takes some hundred bytes for each token
 CORPUS = "corpus/corpus.jsonl"
 
 
@@ -106,9 +107,9 @@ class Chunker:
 
         Raises:
             I3Error: a line is invalid, an id occurs twice or contains the delimiter, the corpus is
-                cut already, or a file cannot be written.
+                cut already, the folder is in it, or a file cannot be written.
         """
-        _refuse_unfit(corpus)
+        _refuse_unfit(corpus, folder)
         digest, cut, seen = hashlib.sha256(), Cut(), SeenIds()
         types = FieldTypes(corpus.keep)
         with new_folder(folder) as partial:
@@ -125,7 +126,7 @@ class Chunker:
             _refuse_second(corpus, seen)
             name = collection_name(corpus.path)
             record = replace(
-                self.record,
+                self._options(corpus),
                 of=str(corpus.path.resolve()),
                 sha256=digest.hexdigest(),
                 documents=cut.documents.total(),
@@ -155,7 +156,7 @@ class Chunker:
         """
         known = chunks_of(folder) or ChunksRecord()
         options = replace(known, of=None, sha256=None, documents=None)
-        if options == self.record and Manifest.load(folder).has(CORPUS):
+        if options == self._options(corpus) and Manifest.load(folder).has(CORPUS):
             if hash_of(corpus, Shard()) == known.sha256:
                 return None
             if begun:
@@ -165,11 +166,29 @@ class Chunker:
                 )
         return self.write(corpus, folder)
 
+    def _options(self, corpus: Corpus) -> ChunksRecord:
+        """Everything that affects the windows but the documents themselves."""
+        usual = ([], None, "\n")
+        reading = {name: value for name, value in corpus.options().items() if value not in usual}
+        return replace(self.record, reading=reading or None)
+
     def windows(self, documents: Iterable[Passage]) -> Iterator[tuple[Passage, Windows]]:
         """Documents, each with its windows."""
-        left = iter(documents)
-        while block := list(islice(left, BLOCK)):
+        for block in _blocks(documents):
             yield from zip(block, self.cutter.cut(block), strict=True)
+
+
+def _blocks(documents: Iterable[Passage]) -> Iterator[list[Passage]]:
+    block: list[Passage] = []
+    letters = 0
+    for document in documents:
+        block.append(document)
+        letters += len(document.text)
+        if len(block) == BLOCK or letters >= LETTERS:
+            yield block
+            block, letters = [], 0
+    if block:
+        yield block
 
 
 def windows_of(document: Passage, windows: Windows) -> Iterator[Passage]:
@@ -193,7 +212,12 @@ def _passage_input(spec: EncoderSpec, titles: bool) -> Measure:
     return PassageInput.of_encoder(spec.name, spec.resolved(), titles)
 
 
-def _refuse_unfit(corpus: Corpus) -> None:
+def _refuse_unfit(corpus: Corpus, folder: Path) -> None:
+    if folder.resolve().is_relative_to(corpus.path.resolve()):
+        raise I3Error(
+            f"{corpus.path}: the windows would be written into this folder, where they would be "
+            "read as documents; choose another output"
+        )
     if chunks_of(corpus.path) is not None:
         raise I3Error(f"{corpus.path}: is cut into windows already; give the corpus of documents")
     for name in OFFSETS:

@@ -211,7 +211,8 @@ def encode_and_say(
     command = stock_search(path, read_manifest(path), java_environment())
     if command:
         print(f"search with stock Pyserini: {command}", file=sys.stderr)
-    return Written(path, f"{shape.passages:,} passages of {shape.dimension} dimensions")
+    summary = f"{shape.passages:,} passages of {shape.dimension} dimensions"
+    return Written(path, summary, changed=target.written)
 
 
 def _planned(

@@ -180,21 +180,15 @@ def open_job(
             invalid.
     """
     shard = Shard(**settings["shard"])
-    settings = json.loads(json.dumps({**settings, "part_passages": part_passages}))
-    found = _load(folder / JOB)
-    if found is not None and any(folder.glob("part-*")):
+    settings = _complete(settings, part_passages)
+    if found := _begun(folder):
         before, known = found
         job = Job(folder, corpus, settings, known)
-        changes = differences(before, settings)
-        if not changes and hash_of(corpus, shard) == known.sha256:
+        if before == settings and hash_of(corpus, shard) == known.sha256:
             return job
         if not overwrite:
-            if not changes:
-                raise job.changed()
-            raise I3Error(
-                f"{folder}: begun with other options ({'; '.join(changes)}); resume with the same "
-                "ones, or start over with --overwrite"
-            )
+            _refuse_other(folder, before, settings)
+            raise job.changed()
     _clear(folder)
     with HashWriter(folder / HASHES, bool(settings["titles"])) as hashes:
         found_now = scan(
@@ -204,6 +198,39 @@ def open_job(
     with new_file(folder / JOB) as file:
         json.dump({"settings": settings, "scan": asdict(job.scan)}, file, indent=1)
     return job
+
+
+def drop_job(
+    folder: Path, settings: Settings, overwrite: bool = False, part_passages: int = PART_PASSAGES
+) -> None:
+    """Removes a job whose parts are not needed any more; see `open_job` for the arguments.
+
+    Raises:
+        I3Error: it has other settings.
+    """
+    if (found := _begun(folder)) and not overwrite:
+        _refuse_other(folder, found[0], _complete(settings, part_passages))
+    _clear(folder)
+
+
+def _complete(settings: Settings, part_passages: int) -> dict[str, Any]:
+    """Settings as a file has them."""
+    found: dict[str, Any] = json.loads(json.dumps({**settings, "part_passages": part_passages}))
+    return found
+
+
+def _begun(folder: Path) -> tuple[Settings, Scan] | None:
+    """The job of a folder that has parts."""
+    found = _load(folder / JOB)
+    return found if any(folder.glob("part-*")) else None
+
+
+def _refuse_other(folder: Path, before: Settings, now: Settings) -> None:
+    if changes := differences(before, now):
+        raise I3Error(
+            f"{folder}: begun with other options ({'; '.join(changes)}); resume with the same "
+            "ones, or start over with --overwrite"
+        )
 
 
 def _load(path: Path) -> tuple[Settings, Scan] | None:

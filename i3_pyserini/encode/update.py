@@ -19,10 +19,16 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from i3_pyserini.encode.base_index import NO_ROW, BaseIndex, Changes, KnownPassages, Rows
-from i3_pyserini.encode.job import HASHES, Job, open_job
+from i3_pyserini.encode.job import Job, drop_job, open_job
 from i3_pyserini.encode.scan import Scan, scan
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.content_hashes import HASH_BYTES, Hashes, content_hash, written_hashes
+from i3_pyserini.formats.content_hashes import (
+    HASH_BYTES,
+    HASHES,
+    Hashes,
+    content_hash,
+    written_hashes,
+)
 from i3_pyserini.formats.corpus_files import find_files
 from i3_pyserini.formats.docids import read_docids
 from i3_pyserini.formats.index import IndexManifest, UpdateRecord
@@ -32,7 +38,7 @@ from i3_pyserini.formats.passages import Corpus, Place
 
 FOLDER = "update"
 BLOCK = 4096  # passages that are compared or written at a time
-MISSING, ROWS, DOCIDS = "missing.jsonl", "rows.bin", "docid"
+MISSING, ROWS, DOCIDS, CONTENTS = "missing.jsonl", "rows.bin", "docid", "hashes.bin"
 
 
 @dataclass(frozen=True)
@@ -63,15 +69,22 @@ class Update:
 
     def hashes(self) -> Hashes:
         """The content hash of every passage, uint8 [N, 16]."""
-        found = written_hashes(self.folder / HASHES)
+        found = written_hashes(self.folder / CONTENTS)
         assert found is not None  # noqa: S101  (`open_update` wrote it)
         return found
 
     def is_needless(self) -> bool:
-        """Whether the older index is already that of the newer corpus, in every byte."""
-        same_lines = self.base.manifest.corpus.sha256 == self.scan.sha256
-        count = self.scan.passages
-        return same_lines and count == len(self.base.docids) == self.changes.unchanged
+        """Whether the older index is already that of the newer corpus, in every byte.
+
+        It is not if it lacks content hashes, as one of an earlier version, or if its manifest names
+        another place of the corpus, from which texts would be read.
+        """
+        known, count = self.base.manifest.corpus, self.scan.passages
+        same_place = bool(known.chunks) or known.path == str(self.corpus.path.resolve())
+        same_lines = known.sha256 == self.scan.sha256
+        same_passages = count == len(self.base.docids) == self.changes.unchanged
+        has_hashes = (self.base.path / HASHES).is_file()
+        return same_place and same_lines and same_passages and has_hashes
 
     def blocks(self, with_contents: bool = False) -> Iterator[Block]:
         """All passages in the order of the newer corpus, a block in memory at a time.
@@ -161,12 +174,13 @@ def open_update(
         raise I3Error(f"{own}: cannot be written ({error.strerror or error})") from error
     changes = comparison.changes
     changes.removed = len(older.docids) - changes.unchanged - changes.changed
-    job = None
+    job, settings = None, {**known.to_json(), "update": True}
     if changes.encoded:
-        path = own / MISSING
-        missing = replace(corpus, path=path, sources=find_files(path), stage=None)
-        settings = {**known.to_json(), "update": True}
+        # The path stays that of the corpus: messages name it.
+        missing = replace(corpus, sources=find_files(own / MISSING), stage=None)
         job = open_job(folder, missing, settings, overwrite, part_passages)
+    else:  # parts are of another state of the corpus
+        drop_job(folder, settings, overwrite, part_passages)
     return Update(own, older, corpus, found, changes, job)
 
 
@@ -182,7 +196,7 @@ class _Comparison:
         self._waiting: list[tuple[str, bytes, bytes]] = []
 
     def __enter__(self) -> Self:
-        for name in (MISSING, ROWS, DOCIDS, HASHES):
+        for name in (MISSING, ROWS, DOCIDS, CONTENTS):
             file: Any = self._stack.enter_context((self._folder / name).open("wb"))
             self._files[name] = file
         return self
@@ -209,7 +223,7 @@ class _Comparison:
         self._files[MISSING].writelines(missing)
         self._files[ROWS].write(rows.data)
         self._files[DOCIDS].write("".join(f"{docid}\n" for docid in docids).encode())
-        self._files[HASHES].write(joined)
+        self._files[CONTENTS].write(joined)
         self._waiting = []
 
 

@@ -4,7 +4,9 @@ A window is a passage with the id `DOCUMENT#N`, N from 0, and the fields `start`
 place in the document's text.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from i3_pyserini.formats.records import Record
 
@@ -29,6 +31,7 @@ class ChunksRecord(Record):
         of: path of the corpus of documents.
         sha256: of all bytes of its lines, in order.
         documents: their number.
+        reading: how they were read, where that is not the default; see `Corpus.options`.
     """
 
     by: str | None = None
@@ -41,3 +44,4 @@ class ChunksRecord(Record):
     of: str | None = None
     sha256: str | None = None
     documents: int | None = None
+    reading: Mapping[str, Any] | None = None

@@ -31,7 +31,7 @@ class WindowDocuments(Sequence[str]):
 
     Args:
         docids: ids of windows, such as `d7#0`; those of a document need not follow each other. An
-            id without the delimiter is a document of one window.
+            id without the delimiter or that begins with it is a document of one window.
         delimiter: what follows the document's id, at its first place, as in Pyserini.
 
     Attributes:
@@ -44,6 +44,7 @@ class WindowDocuments(Sequence[str]):
         self.docids = docids
         ids = docids.take(np.arange(len(docids)))
         names = ids.str.splitn(delimiter, 2).struct.field("field_0")
+        names = names.zip_with(names != "", ids)
         numbers, known = names.rle_id(), names.unique(maintain_order=True)
         if len(numbers) and numbers[-1] >= len(known):  # windows of a document are apart
             numbers = names.cast(pl.Enum(known)).to_physical()
@@ -179,11 +180,21 @@ def refuse_whole(windows: WindowDocuments, place: str) -> None:
         I3Error: names the place.
     """
     if not windows.are_cut:
-        example = f", such as {windows.docids[0]!r}" if len(windows) else ""
-        raise I3Error(
-            f"{place}: no id is that of a document's window (DOCUMENT{DELIMITER}N){example}; "
-            "omit documents, or cut documents with data chunk"
-        )
+        raise no_windows(place, windows.docids[0] if len(windows) else None)
+
+
+def no_windows(place: str, example: str | None) -> I3Error:
+    """The error for passages of which no id is that of a window.
+
+    Args:
+        place: where they are.
+        example: an id; None if there is none.
+    """
+    shown = f", such as {example!r}" if example else ""
+    return I3Error(
+        f"{place}: no id is that of a document's window (DOCUMENT{DELIMITER}N){shown}; "
+        "omit documents, or cut documents with data chunk"
+    )
 
 
 def window_of(ids: pl.Series, documents: pl.Series) -> tuple[str, str] | None:

@@ -65,6 +65,10 @@ class IndexOutput:
 
     Raises:
         I3Error: the target exists.
+
+    Attributes:
+        in_place: whether the directory that is updated is the target.
+        written: whether the directory has been written, so far.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class IndexOutput:
     ) -> None:
         self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
         self.in_place = updates is not None and same_place(updates.resolve(), self.target)
-        self.folder = unfinished(self.target)
+        self.folder, self.written = unfinished(self.target), False
         self._refuse_existing()
 
     @contextmanager
@@ -164,6 +168,7 @@ class IndexOutput:
             write(folder)
             self._completed(manifest, folder, shape).write(folder)
             publish_folder(folder, self.target)
+            self.written = True
             for path in self.folder.iterdir():
                 if path.name != LOCK:  # open, so that Windows does not delete it yet
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -210,10 +215,10 @@ class IndexOutput:
             raise I3Error(f"{target}: exists and is not empty; choose another name, or --overwrite")
         known = {
             MANIFEST,
-            PASSAGES,
             HASHES,
             CHUNKS,
             *(name for names in FILES.values() for name in names),
+            *([PASSAGES] if self.overwrite else []),  # of an export, which an update has not
         }
         if found - known:
             raise I3Error(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,18 @@ class Written:
     Attributes:
         path: the file or folder.
         summary: description of its content.
+        changed: whether it was written; if not, it already was what it should be.
     """
 
     path: Path
     summary: str
+    changed: bool = field(default=True, kw_only=True)
 
     def __fspath__(self) -> str:
         return str(self.path)
 
     def __str__(self) -> str:
-        return f"wrote {self.path}: {self.summary}"
+        return f"{'wrote' if self.changed else 'unchanged'} {self.path}: {self.summary}"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ THAI = "\u0e01-\u0e3a\u0e40-\u0e4e"
 # space only.
 SENTENCE_END = re.compile(
     rf"(?<![{MARKS}])(?P<mark>[{MARKS}]+)[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*(?P<next>\w))"
-    rf"|[。！？｡]+[”’」』）]*|(?=\n\s*\n)|(?<=[{THAI}])(?=\s+[{THAI}])"
+    rf"|[。！？｡]+[”’」』）]*|\n\s*\n|(?<=[{THAI}])(?=\s+[{THAI}])"
 )
 BLANK_LINES = re.compile(r"\n\s*\n")
 

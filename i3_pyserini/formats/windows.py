@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
@@ -105,11 +105,13 @@ class Cutter:
         measure: counts ids or words.
 
     Raises:
-        I3Error: the size has no room for a text or is longer than the model reads, or the overlap
-            is negative or as long as a window.
+        I3Error: there is no such way to cut, the size has no room for a text or is longer than the
+            model reads, or the overlap is negative or as long as a window.
     """
 
     def __init__(self, how: Windowing, measure: Measure) -> None:
+        if how.by not in get_args(By):
+            raise I3Error(f"by {how.by!r}: expected {', '.join(get_args(By))}")
         self.how, self.measure = how, measure
         (self._around,) = measure.overheads([None])
         room = how.size - self._around

@@ -128,7 +128,7 @@ def search_bm25(
         searcher,
         opened,
     ):
-        ranker = _ranker(searcher, documents, Path(corpus))
+        ranker = _ranker(searcher, documents, passages)
         if dev:
             tuned = _tuned(ranker, dev, hits)
             k1, b = tuned.best.k1, tuned.best.b
@@ -203,17 +203,20 @@ def _dev(
 
 
 def _ranker(
-    searcher: "Bm25", documents: Literal["max", "none"] | None, corpus: Path
+    searcher: "Bm25", documents: Literal["max", "none"] | None, passages: "Corpus"
 ) -> "Bm25 | DocumentBm25":
     from i3_pyserini.formats.chunks import DELIMITER
+    from i3_pyserini.formats.documents import no_windows
     from i3_pyserini.formats.folder_manifest import chunks_of
     from i3_pyserini.search.bm25_documents import DocumentBm25
     from i3_pyserini.search.documents import chosen
 
-    chunks = chunks_of(corpus)
-    by = chosen(documents, chunks, str(corpus))
+    place, chunks = str(passages.path), chunks_of(passages.path)
+    by = chosen(documents, chunks, place)
     if by == "mean3":
         raise I3Error("documents mean3 needs vectors of windows; BM25 has max and none")
+    if by and chunks is None and not any(DELIMITER in one.docid[1:] for one in passages):
+        raise no_windows(place, next(iter(passages)).docid)
     return DocumentBm25(searcher, chunks.delimiter if chunks else DELIMITER) if by else searcher
 
 

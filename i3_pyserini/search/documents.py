@@ -81,12 +81,17 @@ class DocumentSearch:
         place: the index's name in messages.
 
     Raises:
-        I3Error: no id is that of a window.
+        I3Error: no id is that of a window, or an engine is to rank by the mean of three.
     """
 
     def __init__(
         self, source: WindowSearch, by: By, chunks: ChunksRecord | None, place: str
     ) -> None:
+        if by == "mean3" and source.docids is None:
+            raise I3Error(
+                f"{place}: mean3 needs all windows of a document, which a vector engine does not "
+                "return; use documents max, or search the index directory"
+            )
         self._source, self._by, self._place = source, by, place
         self._delimiter = chunks.delimiter if chunks else DELIMITER
         self._windows: WindowDocuments | None = None

@@ -124,12 +124,12 @@ def run(job: SearchJob) -> WrittenRun:
         faiss.omp_set_num_threads(job.threads)
     speed = Speed(len(topics), thread_count(job.threads), job.batch_size)
     with closing(_open(job, hits)) as passages:
-        vectors, encoder = _vectors(topics, job.queries, passages, job.threads, speed)
         by = chosen(job.documents, passages.chunks, passages.place)
         documents = None
-        if by:
+        if by:  # before topics are encoded: it may be refused
             documents = DocumentSearch(passages, by, passages.chunks, passages.place)
             hits += job.results.remove_query  # so that as many are left
+        vectors, encoder = _vectors(topics, job.queries, passages, job.threads, speed)
         _note_fewer(job, passages, documents)
         found = _search(passages, documents, vectors, hits, speed)
         tag = job.results.tag or tag_of(encoder.name or "dense")

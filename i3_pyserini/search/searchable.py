@@ -8,7 +8,6 @@ import numpy as np
 from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import encoder_for
 from i3_pyserini.encode.query_encoders import QueryEncoder
-from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Rows, Scores
@@ -182,15 +181,8 @@ class LoadedCollection:
         return vectors
 
     def scores(self, vector: Scores, rows: Rows) -> Scores:
-        """Not available: an engine returns no vectors.
-
-        Raises:
-            I3Error: always.
-        """
-        raise I3Error(
-            f"{self.place}: mean3 needs all windows of a document, which a vector engine does not "
-            "return; use documents max, or search the index directory"
-        )
+        """Not available: an engine returns no vectors."""
+        raise NotImplementedError
 
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `search_engine`."""

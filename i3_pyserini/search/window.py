@@ -52,11 +52,8 @@ def window_at(windows: "WindowDocuments", row: int, passage: "Passage | None") -
         passage: the window's text, with its offsets; None if the corpus does not exist.
     """
     rows, _ = windows.rows_of(windows.of_row[row : row + 1])
-    extra = passage.extra if passage else {}
-    start, end = (extra.get(name) for name in OFFSETS)
     number = int(np.flatnonzero(rows == row)[0]) + 1
-    text = passage.text if passage else None
-    return Window(windows.docids[row], number, len(rows), start, end, text)
+    return _window(windows.docids[row], number, len(rows), passage)
 
 
 def windows_of(windows: "WindowDocuments", docid: str, store: "TextStore") -> list[Window]:
@@ -71,7 +68,14 @@ def windows_of(windows: "WindowDocuments", docid: str, store: "TextStore") -> li
     if row is None:
         return []
     rows, _ = windows.rows_of(np.array([row]))
-    return [window_at(windows, one, store.get(windows.docids[one])) for one in rows.tolist()]
+    ids = [windows.docids[one] for one in rows.tolist()]
+    return [_window(one, number, len(ids), store.get(one)) for number, one in enumerate(ids, 1)]
+
+
+def _window(docid: str, number: int, of: int, passage: "Passage | None") -> Window:
+    extra = passage.extra if passage else {}
+    start, end = (extra.get(name) for name in OFFSETS)
+    return Window(docid, number, of, start, end, passage.text if passage else None)
 
 
 def without_offsets(metadata: Mapping[str, Any]) -> dict[str, Any]:

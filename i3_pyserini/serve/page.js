@@ -81,11 +81,12 @@ async function fetchInto(place, kind, fill) {
 
 function showWindows(place, windows) {
   const best = place.parentElement.dataset.window;
+  const shown = (number) => number.toLocaleString("en"); // as the page writes it
   place.textContent = "";
   for (const one of windows) {
     const head = document.createElement(one.id === best ? "b" : "span");
-    const where = one.start === null ? "" : `, characters ${one.start} to ${one.end}`;
-    head.textContent = `${one.number}${where}: `;
+    const where = one.start === null ? "" : `, characters ${shown(one.start)} to ${shown(one.end)}`;
+    head.textContent = `${shown(one.number)}${where}: `;
     place.append(head, one.text ?? "(not in the collection)", "\n");
   }
 }

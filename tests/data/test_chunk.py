@@ -13,6 +13,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import Manifest, chunks_of
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.textstore import open_store
+from i3_pyserini.formats.windows import Cutter
 from tests.conftest import numbers
 
 TEXT = "Boil an egg. Take hot water. Place the egg in it. Wait. How long to boil an egg, how long?"
@@ -105,11 +106,18 @@ def test_a_title_that_is_too_long_is_shortened(tmp_path: Path, tiny_bert: str) -
     assert {one["title"] for one in lines(tmp_path / "out")} == {"how long to boil an egg how"}
 
 
-def test_blocks_of_documents_are_all_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "BLOCK", 3)
+@pytest.mark.parametrize(("name", "most"), [("BLOCK", 3), ("LETTERS", 7)])
+def test_blocks_of_documents_are_all_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(chunking, name, most)
+    blocks: list[int] = []
+    cut = Cutter.cut
+    monkeypatch.setattr(Cutter, "cut", lambda own, some: blocks.append(len(some)) or cut(own, some))
     path = corpus_of(tmp_path / "c.jsonl", *({"id": f"{n}", "text": "a b"} for n in range(10)))
     chunk_corpus(path, output=tmp_path / "out", by="paragraphs", size=9)
     assert [passage.docid for passage in Corpus(tmp_path / "out")] == [f"{n}#0" for n in range(10)]
+    assert blocks == [3, 3, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,8 @@ def test_blocks_of_documents_are_all_cut(tmp_path: Path, monkeypatch: pytest.Mon
         ([{"id": "a", "text": "b"}], {"size": 7}, "size 7"),
         ([{"id": "a", "text": "b"}], {"overlap": 9}, "overlap 9"),
         ([{"id": "a", "text": "b"}], {"overlap": -1}, "overlap is -1"),
+        ([{"id": "a", "text": "b"}], {"by": "words"}, "by 'words': expected tokens"),
+        ([{"id": "a", "text": "b"}], {"output": "c.jsonl/w"}, "c.jsonl"),
         ([{"id": "a", "text": "b"}], {"output": "windows.jsonl"}, "expected a folder"),
         ([{"id": "a", "text": "b"}], {"output": "w.tsv.zst"}, "expected a folder, such as w,"),
     ],
@@ -133,7 +143,7 @@ def test_what_is_refused(
     path = corpus_of(tmp_path / "c.jsonl", *records)
     out = tmp_path / options.pop("output", "out")
     with pytest.raises(I3Error, match=said):
-        chunk_corpus(path, output=out, by="tokens", **{"size": 9, **options})
+        chunk_corpus(path, output=out, **{"by": "tokens", "size": 9, **options})
     assert [one.name for one in tmp_path.iterdir()] == ["c.jsonl"]
 
 
@@ -150,6 +160,23 @@ def test_neither_windows_nor_other_folders_are_taken(corpus: Path, tmp_path: Pat
     (out / "mine.txt").write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match=r"mine\.txt"):
         chunk_corpus(corpus, output=out, by="tokens", size=8, overwrite=True)
+
+
+def test_windows_are_not_written_among_the_documents(corpus: Path, tmp_path: Path) -> None:
+    """They would be read as documents from then on."""
+    with pytest.raises(I3Error, match=f"{tmp_path}: the windows would be written into this"):
+        chunk_corpus(tmp_path, output=tmp_path / "out", by="tokens", size=9)
+    assert [one.name for one in tmp_path.iterdir()] == [corpus.name]
+
+
+def test_only_windows_are_replaced(corpus: Path, tmp_path: Path) -> None:
+    imported, file = tmp_path / "imported", tmp_path / "file"
+    import_collection(corpus, output=imported)
+    file.write_text("mine")
+    for out, said in ((imported, "not of windows"), (file, "is a file; expected a folder")):
+        with pytest.raises(I3Error, match=said):
+            chunk_corpus(corpus, output=out, by="tokens", size=9, overwrite=True)
+    assert lines(imported)[0]["id"] == "long" and file.read_text() == "mine"
 
 
 def test_documents_in_the_output_are_not_replaced(corpus: Path, tmp_path: Path) -> None:

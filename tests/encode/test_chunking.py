@@ -120,6 +120,25 @@ def test_an_interrupted_encoding_resumes(documents: Path, tiny_bert: str, tmp_pa
     assert not folder.exists()
 
 
+def test_windows_of_another_field_are_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "docs.jsonl"
+    record = {"id": "d", "one": "first " * 60, "two": "other " * 60}
+    path.write_text(json.dumps(record) + "\n")
+    index, cut = tmp_path / "index", Chunker(Windowing("tokens", 9), None)
+    how = Encoding(part_passages=2, chunker=cut)
+    bad = LengthEncoder(" ".join(["first"] * 6))  # the last window
+    one, two = (replace(Corpus(path), text_field=name) for name in ("one", "two"))
+    with pytest.raises(I3Error, match="not finite"):
+        run_encoding(one, bad, IndexOutput(index), how)
+    with pytest.raises(I3Error, match="text_field: one -> two"):
+        run_encoding(two, LengthEncoder(), IndexOutput(index), how)
+    run_encoding(two, LengthEncoder(), IndexOutput(index, overwrite=True), how)
+    corpus = corpus_of(index)
+    assert corpus is not None and {one.text.split()[0] for one in corpus} == {"other"}
+    chunks = read_manifest(index).corpus.chunks
+    assert chunks is not None and chunks.reading == {"text_field": "two"}
+
+
 def _windows(cut: Chunker, documents: Path) -> list[Passage]:
     folder = documents.with_name("seen")
     cut.write(Corpus(documents), folder)

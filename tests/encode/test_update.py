@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from i3_pyserini.cli import run
 from i3_pyserini.encode import base_index, update
 from i3_pyserini.encode.batches import Batching
 from i3_pyserini.encode.chunking import Chunker
@@ -16,8 +17,8 @@ from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.content_hashes import HASHES
-from i3_pyserini.formats.index import IndexManifest
-from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.formats.index import IndexManifest, read_manifest
+from i3_pyserini.formats.index_output import PASSAGES, IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import Kind
@@ -111,6 +112,29 @@ def test_in_place_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[
     now = {one.name: (one.stat().st_ino, one.stat().st_mtime_ns) for one in index.iterdir()}
     assert now == before
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_what_did_not_change_is_said(
+    tmp_path: Path, tiny_bert: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = corpus(tmp_path / "c.jsonl", records(3)).path
+    words = ["encode", str(path), "--model", tiny_bert, "--output", str(tmp_path / "index")]
+    for first in ("wrote", "unchanged"):
+        run(words if first == "wrote" else [*words, "--update", str(tmp_path / "index")])
+        assert capsys.readouterr().out.split()[0] == first
+
+
+def test_unchanged_passages_but_another_manifest(tmp_path: Path) -> None:
+    """An index without hashes, and one whose corpus was moved, are written, though none changed."""
+    index, content = tmp_path / "index", records()
+    read = corpus(tmp_path / "c.jsonl", content)
+    encode(read, index)
+    (index / HASHES).unlink()
+    encode(read, index, older=index)
+    assert (index / HASHES).is_file()
+    read.path.rename(tmp_path / "moved.jsonl")
+    encode(Corpus(tmp_path / "moved.jsonl"), index, older=index)
+    assert read_manifest(index).corpus.path == str(tmp_path / "moved.jsonl")
 
 
 def test_nothing_in_common_and_only_removed(tmp_path: Path) -> None:
@@ -236,13 +260,41 @@ def test_damaged_and_absent_indexes_are_refused(tmp_path: Path) -> None:
         encode(read, tmp_path / "new", older=tmp_path / "old")
 
 
-def test_other_interrupted_encodings_are_not_resumed(tmp_path: Path) -> None:
-    class Stopping(LengthEncoder):
-        def vectors(self, ids: Sequence[Sequence[int]]) -> Any:
-            if len(self.batches) > 4:
-                raise KeyboardInterrupt
-            return super().vectors(ids)
+class Stopping(LengthEncoder):
+    def vectors(self, ids: Sequence[Sequence[int]]) -> Any:
+        if len(self.batches) > 4:
+            raise KeyboardInterrupt
+        return super().vectors(ids)
 
+
+def test_a_corpus_that_changes_again_before_an_update_is_complete(tmp_path: Path) -> None:
+    index, path = tmp_path / "index", tmp_path / "c.jsonl"
+    encode(corpus(path, records()), index)
+    before = files(index)
+    for text in ("y", "z"):
+        read = corpus(path, [{**one, "text": text * len(one["text"])} for one in records()])
+        with pytest.raises(KeyboardInterrupt if text == "y" else I3Error) as error:
+            encode(read, index, older=index, encoder=Stopping())
+    assert str(error.value).startswith(f"{path}: has changed since")  # not a file of ours
+    other = Encoding(Batching(tokens=40), part_passages=6, update=index)
+    read, output = corpus(path, records()), IndexOutput(index, updates=index)
+    with pytest.raises(I3Error, match="part_passages: 5 -> 6"):
+        run_encoding(read, LengthEncoder(), output, other)
+    encode(read, index, older=index)  # as it was: the parts of the update are not needed any more
+    assert files(index) == before
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_texts_of_an_export_are_not_lost(tmp_path: Path) -> None:
+    read, index = corpus(tmp_path / "c.jsonl", records()), tmp_path / "index"
+    encode(read, index, "npy")
+    (index / PASSAGES).write_text("")
+    with pytest.raises(I3Error, match=PASSAGES):
+        encode(read, index, "npy", older=index)
+    assert (index / PASSAGES).is_file()
+
+
+def test_other_interrupted_encodings_are_not_resumed(tmp_path: Path) -> None:
     old = tmp_path / "old"
     encode(corpus(tmp_path / "c.jsonl", records(3)), old)
     read = corpus(tmp_path / "c.jsonl", records())

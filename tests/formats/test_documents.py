@@ -80,6 +80,7 @@ def test_windows_that_are_apart_and_whole_documents() -> None:
     rows, position = windows.rows_of(np.array([1, 2, 0]))
     assert (rows.tolist(), position.tolist()) == ([1, 4, 3, 0, 2], [0, 0, 1, 2, 2])
     refuse_whole(windows, "x")
+    assert list(WindowDocuments(ids_of(["#1", "#1#2", "##", "a#"]))) == ["#1", "#1#2", "##", "a"]
     with pytest.raises(I3Error, match=r"INDEX: .*'a'"):
         refuse_whole(WindowDocuments(ids_of(["a", "b"])), "INDEX")
 

@@ -40,6 +40,9 @@ def test_nothing_but_white_space(text: str) -> None:
     assert list(sentences(text)) == list(paragraphs(text)) == []
 
 
-@pytest.mark.parametrize("text", ["ก" + " " * 100_000 + "a", "。" * 100_000, "ก ข " * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    ["ก" + " " * 100_000 + "a", "。" * 100_000, "ก ข " * 20_000, "a" + "\n" * 100_000 + "b"],
+)
 def test_long_texts_are_quick(text: str) -> None:
     assert sum(1 for _ in sentences(text)) >= 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.bm25 import search_bm25
 
@@ -43,3 +44,15 @@ def test_documents_by_their_best_windows(tmp_path: Path, capsys: Any) -> None:
         assert scores[-1] == pytest.approx(sorted(best.values(), reverse=True)[11], rel=1e-5)
         assert scores == pytest.approx(sorted(scores, reverse=True), rel=1e-5)
     assert found["max"]["q"][0] == "d0"
+
+
+def test_a_corpus_that_is_not_cut_is_refused(tmp_path: Path) -> None:
+    corpus, topics = tmp_path / "corpus.jsonl", tmp_path / "topics.tsv"
+    topics.write_text("q\tegg\n")
+    given: dict[str, Any] = {"output": tmp_path / "run.txt", "engine": "sqlite"}
+    corpus.write_text('{"id": "#1", "text": "egg"}\n{"id": "d2", "text": "egg"}\n')
+    with pytest.raises(I3Error, match=r"corpus.jsonl: no id is .*'#1'"):
+        search_bm25(corpus, topics, **given, documents="max")
+    corpus.write_text('{"id": "d1", "text": "egg"}\n{"id": "d2#0", "text": "egg"}\n')
+    search_bm25(corpus, topics, **given, documents="max")
+    assert set(read_run(tmp_path / "run.txt").lines["doc_id"]) == {"d1", "d2"}

@@ -14,34 +14,38 @@ import pytest
 
 from tests.browser import DESK, PHONE, SCREENS, needs_browser, open_browser, overflow, set_screen
 from tests.serve.conftest import SCRIPT, TEXTS
+from tests.serve.test_windows import MARKUP, place
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
+__all__ = ["place"]
 pytestmark = needs_browser
 DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
 at_both_widths = pytest.mark.parametrize("screen", SCREENS, ids=["390", "1280"])
 
 
 @contextmanager
-def served(collection: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def served(index: Path, model: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """The address of the real command, two hits a list, and its process."""
     command = [sys.executable, "-m", "i3_pyserini", "serve", "--port", "0", "--hits", "2"]
-    command += ["--index", str(collection / "index"), "--model", str(collection / "model")]
-    command += ["--corpus", str(collection / "corpus.jsonl")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("http://127.0.0.1:"), line
-    yield line.split()[0], process
-    process.terminate()
-    process.wait(20)
+    command += ["--index", str(index), "--model", str(model)]
+    if (corpus := index.with_name("corpus.jsonl")).exists():
+        command += ["--corpus", str(corpus)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line.startswith("http://127.0.0.1:"), line
+            yield line.split()[0], process
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
 def address(collection: Path) -> Iterator[str]:
-    with served(collection) as (where, _):
+    with served(collection / "index", collection / "model") as (where, _):
         yield where
 
 
@@ -66,6 +70,13 @@ def find(browser: "Chrome", selector: str) -> list["WebElement"]:
 
     found = browser.find_elements(By.CSS_SELECTOR, selector)
     return [element for element in found if element.is_displayed()]
+
+
+def within(element: "WebElement", selector: str) -> list["WebElement"]:
+    """The elements in another one, seen or not."""
+    from selenium.webdriver.common.by import By
+
+    return element.find_elements(By.CSS_SELECTOR, selector)
 
 
 def wait(browser: "Chrome", reached: Callable[[], object]) -> None:
@@ -234,7 +245,7 @@ def test_mistakes_are_said_in_a_line(browser: "Chrome", address: str) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_has_stopped(chrome: "Chrome", collection: Path) -> None:
-    with served(collection) as (where, process):
+    with served(collection / "index", collection / "model") as (where, process):
         chrome.get(where)
         search(chrome, "egg hot water")
         process.terminate()
@@ -244,3 +255,29 @@ def test_a_server_that_has_stopped(chrome: "Chrome", collection: Path) -> None:
         assert hits(chrome, "vectors") == 2  # what was there is still there
         find(chrome, "#vectors .words summary")[0].click()
         wait(chrome, lambda: "does not answer" in find(chrome, "#vectors .words p")[0].text)
+
+
+@pytest.mark.slow
+def test_all_windows_of_a_document(chrome: "Chrome", place: Path, collection: Path) -> None:
+    with served(place / "index", collection / "plain") as (where, process):
+        for screen in SCREENS:
+            set_screen(chrome, screen)
+            chrome.get(f"{where}?q=egg&view=words&hits=100")
+            hits_of = {within(one, ".id")[0].text: one for one in find(chrome, "#words li")}
+            hit = hits_of["d0"]
+            (windows,) = within(hit, "details.windows")
+            assert windows.text == "All 250 windows"
+            within(windows, "summary")[0].click()
+            wait(chrome, lambda: len(within(windows, "p > *")) == 250)  # noqa: B023  (called now)
+            lines = within(windows, "p")[0].text.splitlines()
+            text = f"part 249 of 0 {MARKUP} egg"
+            assert lines[-1] == f"250, characters {7139 - len(text):,} to 7,139: {text}"
+            (best,) = within(windows, "b")
+            number, places = best.text.strip(": ").split(", ")
+            assert f"window {number} of 250, {places}" in hit.text
+            assert not within(windows, "i") and overflow(chrome) == 0
+        process.terminate()
+        process.wait(20)
+        (windows, *_) = find(chrome, "#words details.windows:not([open])")
+        within(windows, "summary")[0].click()
+        wait(chrome, lambda: "does not answer" in windows.text)

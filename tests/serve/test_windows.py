@@ -20,13 +20,14 @@ from i3_pyserini.serve.passages import Passages, Sources
 from tests.search.test_searcher import write_index
 
 DOCUMENTS = 130
+MARKUP = "<i>hot</i>"
 
 
 @pytest.fixture(scope="module")
 def place(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents of one to three windows; "egg" is in one window of every second document.
 
-    The first has 250 windows, all with the word.
+    The first has 250 windows, all with the word, and with markup.
     """
     folder, lines, ids = tmp_path_factory.mktemp("windows"), [], []
     for number in range(DOCUMENTS):
@@ -34,6 +35,7 @@ def place(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for window in range(count):
             has = number == 0 or (number % 2 == 0 and window == count - 1)
             text = f"part {window} of {number} {'egg' if has else 'water'}"
+            text = text if number else text.replace(" egg", f" {MARKUP} egg")
             ids.append(f"d{number}#{window}")
             record: dict[str, Any] = {"id": ids[-1], "title": f"T {number}", "text": text}
             lines.append(json.dumps({**record, "price": 3, "start": at, "end": at + len(text)}))

@@ -68,10 +68,7 @@ def write_pairs(how: Import, folder: Path, overwrite: bool) -> Counts:
     Raises:
         I3Error: see `import_pairs`.
     """
-    if folder.exists():
-        if not overwrite:
-            raise I3Error(f"{folder}: exists; choose another name, or --overwrite")
-        refuse_foreign(folder)
+    refuse_foreign(folder, overwrite)
     refuse_inputs_in(folder, (how.corpus, *(Path(source.origin) for source in how.sources)))
     with new_folder(folder) as partial:
         try:
