@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tqdm import tqdm
 
@@ -168,7 +169,7 @@ class Chunker:
 
     def _options(self, corpus: Corpus) -> ChunksRecord:
         """Everything that affects the windows but the documents themselves."""
-        usual = ([], None, "\n")
+        usual: tuple[Any, ...] = ([], None, "\n")
         reading = {name: value for name, value in corpus.options().items() if value not in usual}
         return replace(self.record, reading=reading or None)
 

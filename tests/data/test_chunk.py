@@ -1,6 +1,7 @@
 """`data chunk`: a corpus of windows that every command reads."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from i3_pyserini.data import chunk_corpus, import_collection
 from i3_pyserini.encode import chunking
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import Manifest, chunks_of
+from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.passages import Corpus, collection_name
 from i3_pyserini.formats.textstore import open_store
-from i3_pyserini.formats.windows import Cutter
+from i3_pyserini.formats.windows import Cutter, Windows
 from tests.conftest import numbers
 
 TEXT = "Boil an egg. Take hot water. Place the egg in it. Wait. How long to boil an egg, how long?"
@@ -113,7 +115,12 @@ def test_blocks_of_documents_are_all_cut(
     monkeypatch.setattr(chunking, name, most)
     blocks: list[int] = []
     cut = Cutter.cut
-    monkeypatch.setattr(Cutter, "cut", lambda own, some: blocks.append(len(some)) or cut(own, some))
+
+    def counted(self: Cutter, documents: Sequence[Passage]) -> list[Windows]:
+        blocks.append(len(documents))
+        return cut(self, documents)
+
+    monkeypatch.setattr(Cutter, "cut", counted)
     path = corpus_of(tmp_path / "c.jsonl", *({"id": f"{n}", "text": "a b"} for n in range(10)))
     chunk_corpus(path, output=tmp_path / "out", by="paragraphs", size=9)
     assert [passage.docid for passage in Corpus(tmp_path / "out")] == [f"{n}#0" for n in range(10)]
