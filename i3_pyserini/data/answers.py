@@ -9,13 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from i3_pyserini.data.chat import Answer
+from i3_pyserini.formats.scripts import count_words
 
 MAX_WORDS, MAX_CHARS = 32, 300  # of a query; what is longer is prose
-THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-# A number with a stop needs a space behind it: "3.5 inch disks" and "-5 degrees" are queries.
+# The first tag may be at the end of the prompt, where the server's chat template puts it.
+THOUGHTS = re.compile(
+    r"\A(?:(?!<think).)*?</think(?:ing)?>|<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+# A number with a stop needs a space behind it: "3.5 inch disks" and "-5 degrees" are queries. Marks
+# in full width need none.
 MARK = re.compile(
-    r"^(?:[-*•–—>#]+\s+|\(?\d{1,3}[.):]\)?\s+|\(?[a-z]\)\s+"
-    r"|\[\d{1,3}\]\s+|(?:search\s+)?(?:query|question)\s*\d*\s*[:.)]\s*|q\s*\d*\s*:\s*)+",
+    r"^(?:[-*•–—>#]+\s+|\(?\d{1,3}[.):]\)?\s+|\(?[a-z]\)\s+|（?\d{1,3}[、．。：）]\s*|[①-⑳]\s*"
+    r"|\[\d{1,3}\]\s+|(?:search\s+)?(?:query|question)\s*\d*\s*[:：.)]\s*|q\s*\d*\s*[:：]\s*)+",
     re.IGNORECASE,
 )
 REMARK = re.compile(
@@ -25,8 +31,19 @@ REMARK = re.compile(
     r"please note|feel free|as an ai\b|i (?:cannot|can't|am unable|apologi[sz]e)|i'm sorry)",
     re.IGNORECASE,
 )
-QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "`": "`", "「": "」", "‘": "’"}
-OPENING = re.compile(r"(?:^|\n|:)\s*([\[{])")
+QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "`": "`",
+    "「": "」",
+    "『": "』",
+    "‘": "’",
+}
+OPENING = re.compile(r"(?:^|\n|[:：])\s*([\[{])")
+NEXT = re.compile(r"[\s,]*(?=[\[{])")  # between values in JSON
 COMPLETE = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\s*:)')  # strings in JSON that are not keys
 
 
@@ -55,7 +72,7 @@ def read_answer(answer: Answer, count: int, left_out: Counter[str]) -> list[str]
         found = list(_of_lines(lines, left_out))
     kept = []
     for query in (" ".join(_unquoted(query).split()) for query in found):
-        if len(query.split()) > MAX_WORDS or len(query) > MAX_CHARS:
+        if count_words(query) > MAX_WORDS or len(query) > MAX_CHARS:
             left_out[f"answers longer than a query ({MAX_WORDS} words)"] += 1
         elif any(map(str.isalpha, query)):
             kept.append(query)
@@ -71,21 +88,21 @@ def _of_lines(lines: list[str], left_out: Counter[str]) -> Iterator[str]:
         query = MARK.sub("", line.replace("**", "").strip()).strip()
         if not query:
             continue
-        if query.endswith(":") or (query == line and REMARK.match(query)):
+        if query.endswith((":", "：")) or (query == line and REMARK.match(query)):
             left_out["lines that are not queries"] += 1
         else:
             yield query
 
 
 def _of_json(text: str) -> list[str] | None:
-    """The strings of an answer in JSON, or of the beginning of one; None for other answers."""
+    """The strings of an answer in JSON, or of the beginning of it; None for other answers."""
     begun = OPENING.search(text)
     if begun is None:
         return None
     rest = text[begun.start(1) :]
     try:
-        value, end = json.JSONDecoder().raw_decode(rest)
-        found = list(_strings(value))
+        values, end = _values(rest)
+        found = list(_strings(values))
         return found if found or not rest[end:].strip() else None
     except (ValueError, RecursionError):
         pass
@@ -98,6 +115,15 @@ def _of_json(text: str) -> list[str] | None:
         with suppress(ValueError):
             whole.append(json.loads(f'"{one}"', strict=False))
     return whole
+
+
+def _values(text: str) -> tuple[list[Any], int]:
+    """The lists and objects that a text in JSON begins with, and where they end."""
+    decoder, values, end = json.JSONDecoder(), [], 0
+    while following := NEXT.match(text, end):
+        value, end = decoder.raw_decode(text, following.end())
+        values.append(value)
+    return values, end
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from i3_pyserini.formats.records import read_record, write_record
 from i3_pyserini.formats.textstore import TextStore, open_store
 
 ANSWERS = "answers.jsonl"
+UNFINISHED = "answers"  # the journal's name in the output folder
 FORMAT = {"answers": 1}  # of the journal's lines
 FRUITLESS = 20  # answers without a query at the beginning, after which the work stops
 
@@ -69,8 +71,24 @@ class Answers:
     known: dict[Key, Answer] = field(default_factory=dict)
     pids: dict[Key, str] = field(default_factory=dict)
 
+    def read_file(self, path: Path) -> None:
+        """Adds the answers of an earlier call, if there is one.
+
+        Raises:
+            I3Error: a line is invalid: answers behind it must not be lost.
+        """
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not self.read([line]):
+                    raise I3Error(
+                        f"{path}, line {number}: is no answer; remove the line, or the file to ask "
+                        "anew"
+                    )
+
     def read(self, lines: Iterable[bytes]) -> int:
-        """Adds the answers of a file; returns the bytes of its readable lines at the beginning."""
+        """Adds answers; returns the bytes of the valid lines at the beginning."""
         size = 0
         for line in lines:
             try:
@@ -144,11 +162,11 @@ def estimate_asking(job: Job, how: LanguageModel, model: str, count: int) -> Que
         I3Error: see `Requests`.
     """
     asked, answers = Requests(job, how, model, count), Answers()
-    final = job.output / ANSWERS
-    for path in (final, unfinished(final)):
-        if path.is_file():
-            with path.open("rb") as file:
-                answers.read(file)
+    answers.read_file(job.output / ANSWERS)
+    partial = unfinished(job.output / UNFINISHED)
+    if partial.is_file():
+        with partial.open("rb") as file:
+            answers.read(file)
     return _estimate(asked, answers)
 
 
@@ -165,8 +183,8 @@ def _estimate(asked: Requests, answers: Answers) -> QueryEstimate:
 def ask_queries(job: Job, how: LanguageModel, model: str, count: int) -> Summary:
     """Makes queries with a language model on a server.
 
-    Answers are added to a file as they arrive. After an interruption, and with `overwrite`, a
-    request that is in it is not sent again.
+    Answers are added to a file as they arrive. A request that is in it is not sent again, whether
+    after an interruption or with `overwrite`.
 
     Args:
         job: what to make queries for, and where.
@@ -179,11 +197,8 @@ def ask_queries(job: Job, how: LanguageModel, model: str, count: int) -> Summary
     """
     with prepared(job, with_corpus=False), enough_room(), closing(Pairs(job.min_words)) as pairs:
         asked, answers = Requests(job, how, model, count), Answers()
-        final = job.output / ANSWERS
-        if job.overwrite and final.is_file():
-            with final.open("rb") as file:
-                answers.read(file)
-        with open_journal(final, FORMAT, job.overwrite) as journal:
+        answers.read_file(job.output / ANSWERS)
+        with open_journal(job.output / UNFINISHED, FORMAT) as journal:
             journal.cut(answers.read(journal.lines()))
             note(str(_estimate(asked, answers).before()))
             _ask_all(asked, answers, journal)
@@ -195,9 +210,9 @@ def ask_queries(job: Job, how: LanguageModel, model: str, count: int) -> Summary
                 prompt_sha256=asked.prompt.sha256,
                 passages=len(asked.rows),
             )
-            summary = write_queries(pairs, job, asked.store, made)
-            with new_file(final, job.overwrite) as file:
+            with new_file(job.output / ANSWERS, overwrite=True) as file:  # it has those it had
                 file.writelines(map(answers.line, dict.fromkeys([*used, *answers.known])))
+            summary = write_queries(pairs, job, asked.store, made)
             journal.discard()
     return summary
 

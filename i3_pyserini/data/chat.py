@@ -120,8 +120,9 @@ class Chat:
             except requests.ConnectionError as error:
                 timed_out = isinstance(error, requests.Timeout)
                 if first and not tries and not timed_out:
+                    kind = type(error).__name__  # such as SSLError
                     raise I3Error(
-                        f"{self.address}: cannot be reached; is a server running?"
+                        f"{self.address}: cannot be reached ({kind}); is a server running?"
                     ) from None
                 failed = AgainError("no connection")
             except requests.Timeout:
@@ -192,12 +193,13 @@ class Chat:
             raise AgainError("the answer has no choices[0].message; is the url right?") from error
         if isinstance(text, list):  # parts of a message
             text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        text = _valid(text) if isinstance(text, str) else ""
         finish = choice.get("finish_reason")
         usage = found.get("usage") if isinstance(found.get("usage"), dict) else {}
         prompts, answers = (usage.get(f"{name}_tokens") for name in ("prompt", "completion"))
         return Answer(
-            answer=text if isinstance(text, str) else "",
-            finish=finish if isinstance(finish, str) else None,
+            answer=text,
+            finish=_valid(finish) if isinstance(finish, str) else None,
             prompt_tokens=prompts if isinstance(prompts, int) else None,
             completion_tokens=answers if isinstance(answers, int) else None,
             seconds=round(seconds, 3),
@@ -212,8 +214,13 @@ class Chat:
         error = found.get("error", found) if isinstance(found, dict) else {}
         code = error.get("code") if isinstance(error, dict) else None
         message = error.get("message") if isinstance(error, dict) else error
-        text = " ".join(str(message or response.reason or "").split())
+        text = " ".join(_valid(str(message or response.reason or "")).split())
         return (text.replace(self._key, "KEY") if self._key else text)[:SHOWN], code
+
+
+def _valid(text: str) -> str:
+    """A text that a file can hold: with a question mark for half a UTF-16 pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _pause(response: requests.Response) -> float | None:

@@ -67,7 +67,7 @@ def drop_leaks(
     from i3_pyserini.data.leakage import query_leaks
     from i3_pyserini.data.near_text import LEAST
     from i3_pyserini.data.sources.folders import LayoutFolder
-    from i3_pyserini.data.split_files import new_files, record_parts, write_parts
+    from i3_pyserini.data.split_files import refuse_files, write_parts
     from i3_pyserini.formats.atomic import locked
     from i3_pyserini.formats.qrels import read_judgements
     from i3_pyserini.formats.topics import by_id
@@ -87,7 +87,7 @@ def drop_leaks(
         raise I3Error(
             f"{source.folder}: split {name!r} has other queries than {split}; not replaced"
         )
-    written = new_files(source.folder, [name], overwrite)
+    refuse_files(source.folder, [name], overwrite)
     leaks: dict[str, tuple[str, str]] = {}
     for other in others:
         pair = {"train": texts[split], "test": texts[other]}
@@ -102,9 +102,11 @@ def drop_leaks(
     inputs = [source.topic_files[split], source.qrels_files[split]]
     judgements = read_judgements(inputs[1])
     with locked(source.folder):
-        judged = write_parts(source.folder, {name: kept}, texts[split], judgements, overwrite)
         what = f"{inputs[0]} without queries of {', '.join(others)}, overlap {overlap:g}"
-        record_parts(source.folder, written, what, inputs)
+        parts = {name: kept}
+        judged = write_parts(
+            source.folder, parts, texts[split], judgements, overwrite, what, inputs
+        )
     for qid, (other, near) in list(leaks.items())[:3]:
         note(f"dropped {split} query {qid}: nearly {other} query {near}")
     return WithoutLeaks(source.folder, name, len(kept), len(leaks), judged[name])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.languages import language_code, language_name
+from i3_pyserini.formats.languages import differs, language_code, language_name, language_tag
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def import_collection(
         I3Error: the source cannot be read or is invalid, or the folder exists.
     """
     if language is not None:
-        language_code(language)
+        language = language_tag(language)
     splits = _by_split("topics", topics), _by_split("qrels", qrels)
     found = _source(fspath(source), *splits, corpus_options)
     from i3_pyserini.data.collection import refuse_inputs_in, write_collection
@@ -71,6 +71,7 @@ def import_collection(
     found.name, found.duplicates = name or found.name, duplicates
     found.language = _language(found, language)
     found.keep, found.make_ids = names_of(keep) or found.keep, make_ids
+    spoken = f" in {language_name(language_code(found.language))}" if found.language else ""
     _check_reading(found, corpus_options, splits[1])
     folder = Path(output)
     inputs = [source, *splits[0].values(), *splits[1].values()]
@@ -79,14 +80,13 @@ def import_collection(
     findings = write_collection(prepared, folder, overwrite, drop_unknown)
     for what in (*prepared.notes, *_unread(found)):
         note(f"{found.origin}: {what}")
-    spoken = f" in {language_name(language_code(found.language))}" if found.language else ""
     return Written(folder, f"collection {found.name!r}{spoken}: {findings}")
 
 
 def _language(source: "Source", given: str | None) -> str | None:
     """The option, or what the source declares; a contradiction is noted."""
     declared = source.language
-    if given and declared and language_code(given) != language_code(declared):
+    if given and declared and differs(declared, language_code(given)):
         note(f"{source.origin}: declares {declared}, but language is {given}, which is recorded")
     return given or declared
 

@@ -113,6 +113,6 @@ def choose_examples(
         if len(found) == count:
             return found
     raise I3Error(
-        f"{topics}: only {len(found)} queries have a relevant passage in the collection, expected "
+        f"{topics}: queries with a relevant passage in the collection: {len(found)}, expected "
         f"{count}; lower examples"
     )

@@ -14,8 +14,13 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
-from i3_pyserini.formats.folder_manifest import Manifest
+from i3_pyserini.formats.atomic import file_hash, locked, new_file, refuse_existing
+from i3_pyserini.formats.folder_manifest import (
+    Manifest,
+    collection_folder,
+    declared_language,
+    kept_metadata,
+)
 from i3_pyserini.formats.made import Made, today
 from i3_pyserini.formats.passage_fields import Passage, record_of
 from i3_pyserini.formats.passages import Corpus
@@ -176,6 +181,8 @@ class Pairs:
 def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
     """Checks before any long work that the files can be written; keeps other processes out.
 
+    Topics get their name last: what an interrupted call has written without them is replaced.
+
     Args:
         job: what to make, and where.
         with_corpus: whether a corpus is among the files.
@@ -191,17 +198,29 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
         path.resolve() for path in (job.output, corpus, corpus.parent, job.output / GENERATED)
     }:
         raise I3Error(f"{job.output}: holds the collection itself; choose another output")
-    Manifest.of(job.output)
-    for name in (TOPICS, QRELS, GENERATED):
-        refuse_existing(job.output / name, job.overwrite)
-    refuse_existing(corpus, job.overwrite and with_corpus)
     with locked(job.output):
+        _refuse_results(job, with_corpus)
         try:
             with tempfile.TemporaryFile(dir=job.output):
                 pass
         except OSError as error:
             raise I3Error(f"{job.output}: cannot be written ({error.strerror})") from error
         yield
+
+
+def _refuse_results(job: Job, with_corpus: bool) -> None:
+    manifest, replaced = Manifest.of(job.output), job.overwrite
+
+    def is_left_over(name: str) -> bool:
+        known, path = manifest.files.get(name), job.output / name
+        if known is None or not known.source.endswith(_origin(job)) or not path.is_file():
+            return False
+        return file_hash(path) == known.sha256
+
+    refuse_existing(job.output / TOPICS, replaced)
+    for name in (QRELS, GENERATED):
+        refuse_existing(job.output / name, replaced or is_left_over(name))
+    refuse_existing(job.output / CORPUS, with_corpus and (replaced or is_left_over(CORPUS)))
 
 
 def write_queries(
@@ -225,29 +244,39 @@ def write_queries(
             f"{job.collection}: no query could be made (left out: {pairs.reasons()}); choose "
             "another source, or a lower min_words"
         )
-    with ExitStack() as stack:
-        topics, qrels, generated = (
-            stack.enter_context(new_file(job.output / name, job.overwrite))
-            for name in (TOPICS, QRELS, GENERATED)
-        )
+    names = (TOPICS, QRELS, GENERATED, *((CORPUS,) if extract else ()))
+    with ExitStack() as stack:  # names are given in reverse order; `prepared` has refused others'
+        files = {
+            name: stack.enter_context(new_file(job.output / name, overwrite=True)) for name in names
+        }
+        topics, qrels, generated = (files[name] for name in (TOPICS, QRELS, GENERATED))
         write_topics(topics, ((qid, query) for qid, query, _ in pairs.topics(store)))
         for qid, _, pids in pairs.topics(store):
             write_qrels(qrels, ((qid, pid, 1) for pid in pids))
         generated.writelines(f"{pid}\t{query}\n" for pid, query in pairs.passages())
         if extract is not None:
-            corpus = stack.enter_context(new_file(job.output / CORPUS, job.overwrite))
-            _write_corpus(corpus, pairs, store, extract)
-    _record(job, replace(made, queries=queries), extract is not None)
+            _write_corpus(files[CORPUS], pairs, store, extract)
+        _record(job, replace(made, queries=queries), files)
     return Summary(queries, positives, pairs.reasons())
 
 
-def _record(job: Job, made: Made, with_corpus: bool) -> None:
+def _record(job: Job, made: Made, files: Mapping[str, TextIO]) -> None:
     manifest, made = Manifest.of(job.output), replace(made, date=today().isoformat())
-    for name in (TOPICS, QRELS, GENERATED):
-        manifest.add(name, f"{made.source} of {job.collection}", made=made)
-    if with_corpus:
-        manifest.add(CORPUS, f"{job.collection} without its queries")
+    for name, file in files.items():
+        if name == CORPUS:
+            manifest.add(name, f"passages{_origin(job)}", unnamed=file)
+            declared = declared_language(job.collection)
+            manifest.language = declared[0] if declared else None
+            folder = collection_folder(job.collection)
+            manifest.metadata = kept_metadata(folder) if folder else {}
+        else:
+            manifest.add(name, f"{made.source}{_origin(job)}", made=made, unnamed=file)
     manifest.save()
+
+
+def _origin(job: Job) -> str:
+    """How the sources of a job's files end in the manifest."""
+    return f" of {job.collection}"
 
 
 def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extraction) -> None:
@@ -258,7 +287,7 @@ def _write_corpus(corpus: TextIO, pairs: Pairs, store: TextStore, extract: Extra
         if passage.docid == following:
             rest, following = extract(passage)[1], next(changed, None)
         record = record_of(passage.docid, rest.title or "", rest.text)
-        corpus.write(json.dumps(record, ensure_ascii=False) + "\n")
+        corpus.write(json.dumps({**record, **rest.extra}, ensure_ascii=False) + "\n")
 
 
 def passages_of(store: TextStore, doing: str) -> Iterator[Passage]:

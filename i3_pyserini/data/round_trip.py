@@ -1,6 +1,6 @@
 """Keeps made queries that lead a retriever back to their passage."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from os import fspath
 from pathlib import Path
@@ -85,9 +85,9 @@ def _searched(
     engine: Literal["lucene", "sqlite"],
 ) -> Path:
     """The run of the queries."""
-    if Path(by).is_file():
-        return Path(by)
     run = target / RUN
+    # Queries are of windows, where there are some.
+    how: dict[str, Any] = {"hits": hits, "documents": "none", "overwrite": True}
     if by == BM25:
         from i3_pyserini.search.bm25 import search_bm25
 
@@ -95,14 +95,15 @@ def _searched(
         if corpus is None and not own.is_dir():
             raise I3Error("by bm25 requires corpus: the one that the queries were made for")
         passages = own if corpus is None else corpus
-        search_bm25(passages, folder / TOPICS, output=run, hits=hits, engine=engine, overwrite=True)
+        search_bm25(passages, folder / TOPICS, output=run, engine=engine, **how)
         return run
+    if Path(by).is_file():
+        return Path(by)
     if not Path(by).is_dir():
         raise I3Error(f"by {by}: expected bm25, an index or a run")
     from i3_pyserini.search.topics import search_topics
 
-    windows: dict[str, Any] = {"documents": "none"}  # queries are of windows, where there are some
-    search_topics(Path(by), folder / TOPICS, output=run, hits=hits, overwrite=True, **windows)
+    search_topics(Path(by), folder / TOPICS, output=run, **how)
     return run
 
 
@@ -129,6 +130,8 @@ def _write(
     words: str,
     overwrite: bool,
 ) -> None:
+    from contextlib import ExitStack
+
     from i3_pyserini.formats.atomic import new_file
     from i3_pyserini.formats.folder_manifest import Manifest
     from i3_pyserini.formats.made import Made, made_among
@@ -137,23 +140,33 @@ def _write(
 
     chosen, texts = {*kept}, {queries[qid].casefold() for qid in kept}
     rows = [row for row in read_qrels(folder / QRELS).select(*SCHEMA).rows() if row[0] in chosen]
-    with new_file(target / TOPICS, overwrite) as file:
-        write_topics(file, ((qid, queries[qid]) for qid in kept))
-    with new_file(target / QRELS, overwrite) as file:
-        write_qrels(file, rows)
-    with new_file(target / DROPPED, overwrite) as file:
-        lost = (qid for qid in queries if qid not in chosen)
-        file.writelines(f"{qid}\t{queries[qid]}\t{ranks.get(qid, '')}\n" for qid in lost)
-    names = [TOPICS, QRELS]
-    if (folder / GENERATED).is_file():
-        names.append(GENERATED)
-        with new_file(target / GENERATED, overwrite) as file:
-            for line in (folder / GENERATED).read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.rstrip("\n").partition("\t")[2].casefold() in texts:
-                    file.write(line)
     made = made_among([folder / TOPICS, folder / QRELS]) or Made(source="queries of unknown origin")
     made = replace(made, queries=len(kept), round_trip=words)
     manifest = Manifest.of(target)
-    for name in names:
-        manifest.add(name, f"round trip of {folder}", made=made)
-    manifest.save()
+    names = [TOPICS, QRELS, *([GENERATED] if (folder / GENERATED).is_file() else [])]
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(new_file(target / name, overwrite)) for name in names}
+        dropped = stack.enter_context(new_file(target / DROPPED, overwrite))
+        write_topics(files[TOPICS], ((qid, queries[qid]) for qid in kept))
+        write_qrels(files[QRELS], rows)
+        lost = (qid for qid in queries if qid not in chosen)
+        dropped.writelines(f"{qid}\t{queries[qid]}\t{ranks.get(qid, '')}\n" for qid in lost)
+        if GENERATED in files:
+            own: dict[str, str] = {}
+            for qid, pid, level in rows:
+                if level > 0:
+                    own.setdefault(pid, queries[qid])
+            files[GENERATED].writelines(_first_kept(folder / GENERATED, own, texts))
+        for name, file in files.items():
+            manifest.add(name, f"round trip of {folder}", made=made, unnamed=file)
+        manifest.save()
+
+
+def _first_kept(generated: Path, kept: Mapping[str, str], texts: Container[str]) -> Iterator[str]:
+    """The lines of the passages of kept queries: their own first query, or the first one kept."""
+    from i3_pyserini.formats.lines import read_tsv
+
+    for _, _, (pid, *query) in read_tsv(generated):
+        text = "\t".join(query)
+        if pid in kept:
+            yield f"{pid}\t{text if text.casefold() in texts else kept[pid]}\n"

@@ -108,12 +108,12 @@ def split_queries(
     folder = Path(output) if output is not None else source
     if output is None and not source.is_dir():
         raise I3Error(f"{source}: is not a folder; choose a folder as output")
-    from i3_pyserini.data.split_files import new_files, record_parts, write_parts
+    from i3_pyserini.data.split_files import refuse_files, write_parts
     from i3_pyserini.data.splitting import choose, together
     from i3_pyserini.formats.atomic import locked
 
     files = _inputs(source, qrels, split)
-    written = new_files(folder, names, overwrite, files)
+    refuse_files(folder, names, overwrite, files)
     topics, judgements = _read(*files)
     relevant = _positives(judgements, min_relevance)
     found = together(topics, relevant, overlap)
@@ -124,9 +124,14 @@ def split_queries(
     parts = [[qid for qid in topics if (qid in chosen) is first] for first in (True, False)]
     with locked(folder):
         judged = write_parts(
-            folder, dict(zip(names, parts, strict=True)), topics, judgements, overwrite
+            folder,
+            dict(zip(names, parts, strict=True)),
+            topics,
+            judgements,
+            overwrite,
+            f"split of {files[0]}, seed {seed}",
+            files,
         )
-        record_parts(folder, written, f"split of {files[0]}, seed {seed}", files)
     return Split(
         folder,
         dict(zip(names, map(len, parts), strict=True)),

@@ -18,10 +18,10 @@ def files_of(part: str) -> tuple[str, str]:
     return f"topics.{part}.tsv", f"qrels.{part}.txt"
 
 
-def new_files(
+def refuse_files(
     folder: Path, parts: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
-) -> list[Path]:
-    """The files that parts will have.
+) -> None:
+    """Checks before any work that the files of parts can be written.
 
     Args:
         folder: the folder.
@@ -41,7 +41,6 @@ def new_files(
             refuse_existing(path, overwrite)
             if existing.get(part, path) != path:
                 raise I3Error(f"{existing[part]}: is of the same split as {name}; remove it")
-    return files
 
 
 def write_parts(
@@ -50,8 +49,12 @@ def write_parts(
     topics: dict[str, str],
     judgements: Judgements,
     overwrite: bool,
+    source: str,
+    inputs: Sequence[Path],
 ) -> dict[str, int]:
-    """Writes the files of parts, none before all are complete.
+    """Writes the files of parts and records them in the folder's manifest.
+
+    No file appears before all are complete and recorded.
 
     Args:
         folder: the folder.
@@ -59,6 +62,8 @@ def write_parts(
         topics: texts by query id.
         judgements: of the queries.
         overwrite: replace existing files.
+        source: what they are, for the manifest.
+        inputs: what they were made from, whose mark they get if its queries were made.
 
     Returns:
         Number of judgments by part.
@@ -68,11 +73,14 @@ def write_parts(
     """
     rows = judgements.table.select(*SCHEMA).rows()
     counts = {}
+    manifest, made = Manifest.of(folder), made_among(inputs)
     with ExitStack() as stack:
         for part, qids in parts.items():
-            queries, judged = (
-                stack.enter_context(new_file(folder / name, overwrite)) for name in files_of(part)
-            )
+            files = {
+                name: stack.enter_context(new_file(folder / name, overwrite))
+                for name in files_of(part)
+            }
+            queries, judged = files.values()
             write_topics(queries, ((qid, topics[qid]) for qid in qids))
             own = set(qids)
             kept = [row for row in rows if row[0] in own]
@@ -80,12 +88,7 @@ def write_parts(
                 raise I3Error(f"{folder}: none of the {len(qids):,} queries of {part} is judged")
             write_qrels(judged, kept)
             counts[part] = len(kept)
+            for name, file in files.items():
+                manifest.add(name, source, made=made, unnamed=file)
+        manifest.save()
     return counts
-
-
-def record_parts(folder: Path, files: Sequence[Path], source: str, inputs: Sequence[Path]) -> None:
-    """Adds the files to the folder's manifest, which is made if there is none."""
-    manifest, made = Manifest.of(folder), made_among(inputs)
-    for path in files:
-        manifest.add(path.name, source, made=made)
-    manifest.save()

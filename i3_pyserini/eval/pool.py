@@ -132,6 +132,8 @@ def pool_qrels(
     refuse_inputs([target], [source])
     refuse_existing(target, overwrite)
     from i3_pyserini.eval.inputs import judgements
+    from i3_pyserini.formats.folder_manifest import Manifest
+    from i3_pyserini.formats.made import made_of
     from i3_pyserini.formats.qrels import judgements_of, write_qrels
 
     rows = dict(_filled_in(source, encoding))
@@ -143,8 +145,13 @@ def pool_qrels(
     before = [] if qrels is None else list(judgements(qrels).iter_rows())
     new = judgements_of(filled.values(), str(source), "line", numbers=list(filled)).table
     both = judgements_of([*before, *filled.values()], f"{qrels} and {source}", "judgment").table
+    made = None if qrels is None else made_of(Path(fspath(qrels)))
     with new_file(target, overwrite) as file:
         write_qrels(file, both.select("query_id", "doc_id", "relevance").iter_rows())
+        if made is not None:
+            manifest = Manifest.of(target.parent)
+            manifest.add(target.name, f"{qrels} and {source}", made=made, unnamed=file)
+            manifest.save()
     old = f"{len(before):,} judgments of {qrels}, and " if qrels else ""
     relevant = int((new["relevance"] > 0).sum())
     return Written(target, f"{old}{len(new):,} new judgments, {relevant:,} of them relevant")

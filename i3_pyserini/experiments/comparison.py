@@ -11,10 +11,10 @@ from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, train
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
 from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
-from i3_pyserini.formats.languages import ENGLISH
+from i3_pyserini.formats.languages import ENGLISH, analysis_of
 from i3_pyserini.formats.made import made_note
 from i3_pyserini.formats.topics import read_topics
-from i3_pyserini.search.languages import Engine, analysis_of, choose_language
+from i3_pyserini.search.languages import Engine, choose_language
 from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"

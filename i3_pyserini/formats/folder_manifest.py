@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
@@ -127,9 +128,23 @@ class Manifest:
         licence: str = "",
         collection: str | None = None,
         made: Made | None = None,
+        unnamed: TextIO | None = None,
     ) -> FileRecord:
-        """Records a file as it is now; `save` writes it down."""
+        """Records a file as it is now; `save` writes it down.
+
+        Args:
+            name: its path in the folder.
+            source: its source.
+            licence: short name of its license.
+            collection: name of the collection that it is.
+            made: how its queries were made.
+            unnamed: the file of `new_file`, all written, if it does not have its name yet. A mark
+                that is saved before the file appears cannot be missing after an interruption.
+        """
         path = self.folder / name
+        if unnamed is not None:
+            unnamed.flush()
+            path = Path(unnamed.name)
         record = FileRecord(
             size=path.stat().st_size,
             sha256=file_hash(path),

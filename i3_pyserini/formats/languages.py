@@ -97,9 +97,34 @@ def language_code(given: str) -> str:
     )
 
 
+def language_tag(given: str) -> str:
+    """A language as a manifest has it: de-AT for de_AT, de for German.
+
+    Raises:
+        I3Error: see `language_code`.
+    """
+    code, tag = language_code(given), given.strip().replace("_", "-")
+    return tag if TAG.fullmatch(tag) and tag.lower() not in (*BY_NAME, NONE) else code
+
+
+def differs(tag: str, code: str) -> bool:
+    """Whether a declared tag is of another language than a code, or of none."""
+    try:
+        return language_code(tag) != code
+    except I3Error:
+        return True
+
+
 def language_name(code: str) -> str:
     """For messages: "German (de)"; the code alone where it has no name here."""
     return f"{NAMES[code]} ({code})" if code in NAMES else code
+
+
+def analysis_of(code: str) -> str:
+    """How texts are analyzed, for messages: "German (de)", or what none and pretokenized do."""
+    if code == NONE:
+        return "words as they are"
+    return "words between white space" if code == PRETOKENIZED else language_name(code)
 
 
 def language_of(corpus: Path, given: str | None = None) -> Declared:

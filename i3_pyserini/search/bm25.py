@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from i3_pyserini.errors import I3Error, at_least_1, check_tag, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
-from i3_pyserini.formats.languages import ENGLISH
+from i3_pyserini.formats.languages import ENGLISH, analysis_of
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, WrittenRun
-from i3_pyserini.search.languages import Engine, analysis_of, choose_language, note_script
+from i3_pyserini.search.languages import Engine, choose_language, note_script
 from i3_pyserini.threads import thread_count
 
 if TYPE_CHECKING:
@@ -189,10 +189,13 @@ def _dev(
     qrels: str, topics: str, measure: str, queries: dict[str, str]
 ) -> "tuple[dict[str, str], DevMeasure]":
     """The dev queries and their measure. Checks that none is among the queries to report."""
+    from i3_pyserini.formats.made import made_note
     from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.dev_measure import DevMeasure
 
+    for one in made_note(qrels):
+        note(one)
     dev = read_topics(topics)
     if both := dev.keys() & queries.keys():
         raise I3Error(

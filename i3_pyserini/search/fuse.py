@@ -161,12 +161,15 @@ def _tuned(
     hits: int,
     step: float | None,
 ) -> "Stored":
+    from i3_pyserini.formats.made import made_note
     from i3_pyserini.formats.qrels import read_qrels
     from i3_pyserini.formats.run_facts import other_method
     from i3_pyserini.formats.runs import read_run
     from i3_pyserini.search.fusion_file import of_tuned
     from i3_pyserini.search.fusion_tuning import refuse_overlap, tune
 
+    for one in made_note(qrels):
+        note(one)
     dev = [read_run(path) for path in dev_runs]
     for run, of_dev in zip(runs, dev, strict=True):
         for told in other_method(run, of_dev):

@@ -11,7 +11,7 @@ from i3_pyserini.formats.languages import (
     NONE,
     PRETOKENIZED,
     Declared,
-    language_code,
+    differs,
     language_name,
     language_of,
 )
@@ -76,7 +76,7 @@ def choose_language(corpus: Path, given: str | None, engine: Engine) -> Declared
     chosen = language_of(corpus, given)
     if given is not None and (declared := declared_language(corpus)):
         tag, manifest = declared
-        if language_code(tag) != chosen.code:
+        if differs(tag, chosen.code):
             note(f"language is {language_name(chosen.code)}, but {manifest} declares {tag}")
     refuse_unknown(chosen.code, engine, chosen.source)
     return chosen
@@ -144,10 +144,3 @@ def without_java(declared: Declared) -> str:
         "are taken as they are"
     )
     return NONE
-
-
-def analysis_of(code: str) -> str:
-    """The language for a message: "German (de)"; of none and pretokenized what is done."""
-    if code == NONE:
-        return "words as they are"
-    return "words between white space" if code == PRETOKENIZED else language_name(code)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
-from i3_pyserini.formats.languages import ENGLISH, language_name
+from i3_pyserini.formats.languages import ENGLISH, analysis_of
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.search.word_index import build_word_index, query_for
 
@@ -50,7 +50,7 @@ class SqliteBm25:
     def __init__(self, store: TextStore, language: str = ENGLISH) -> None:
         self._store, self.language, self._words = store, language, query_for(language)
         english = language == ENGLISH
-        of = "" if english else f", {language_name(language)}"
+        of = "" if english else f", {analysis_of(language)}"
         self.name = f"BM25 (SQLite{of}, k1 1.2, b 0.75)"
         own = "words" if english else f"words-{language}"
         path = store.path.with_name(f"{store.path.stem}.{own}.sqlite")

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.formats.index import read_manifest
-from i3_pyserini.formats.languages import ENGLISH, NONE, PRETOKENIZED, language_name
+from i3_pyserini.formats.languages import ENGLISH, NONE, PRETOKENIZED, analysis_of
 from i3_pyserini.stock.java import NEEDED, find_java, java_advice, set_java
 
 K1, B = 0.9, 0.4  # Pyserini's
@@ -74,7 +74,7 @@ class LuceneBm25:
         if reason := why_no_lucene():
             raise I3Error(reason)
         self.language = read_manifest(index).built.language or ENGLISH
-        of = "" if self.language == ENGLISH else f", {language_name(self.language)}"
+        of = "" if self.language == ENGLISH else f", {analysis_of(self.language)}"
         self.name = f"BM25 (Lucene{of}, k1 {K1}, b {B})"
         self._index, self._lock = index, threading.Lock()
         self.threads, self.seconds = threads, 0.0

@@ -2,6 +2,7 @@
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import yaml
 
@@ -18,9 +19,25 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pytorch-optim
 def queries_sentence(recipe: Recipe) -> str:
     """Describes the origin of the training queries."""
     data = recipe.data
-    made = made_among([data.queries, data.qrels, data.generated_queries])
     name = (data.queries or data.teacher or data.collection).name
-    return f"{name}, {made}, not collected from people" if made else name
+    return f"{name}{_origin(data.queries, data.qrels, data.generated_queries)}"
+
+
+def validation_sentence(recipe: Recipe, progress: Progress) -> str:
+    """The best validation, and the queries and passages that it is of."""
+    own = recipe.validation
+    if progress.best is None or own is None:
+        return "not validated"
+    searched = own.pool or own.corpus or recipe.data.collection
+    return (
+        f"{own.measure} {progress.best:.4f} at step {progress.best_step} "
+        f"({own.topics.name}{_origin(own.topics, own.qrels)}; {searched.name})"
+    )
+
+
+def _origin(*paths: Path | None) -> str:
+    made = made_among(paths)
+    return f", {made}, not collected from people" if made else ""
 
 
 def negatives_sentence(recipe: Recipe, devices: int) -> str:
@@ -78,15 +95,6 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
     data, training = recipe.data, recipe.training
     data_seed = training.seed if training.data_seed is None else training.data_seed
     collection = collection_name(data.collection) or data.name or data.collection.name
-    score = "not validated"
-    if progress.best is not None and recipe.validation is not None:
-        searched = recipe.validation.corpus or data.collection
-        if recipe.validation.pool is not None:
-            searched = recipe.validation.pool
-        score = (
-            f"{recipe.validation.measure} {progress.best:.4f} at step {progress.best_step} "
-            f"({recipe.validation.topics.name}, {searched.name})"
-        )
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     libraries = f"i3_pyserini {__version__}, {libraries}"
     return f"""---
@@ -102,7 +110,7 @@ Trained by `i3-pyserini train` from `{recipe.model.init}`. Encode with
 | | |
 | --- | --- |
 | collection | {collection} |
-| best validation of the run | {score} |
+| best validation of the run | {validation_sentence(recipe, progress)} |
 | training queries | {queries_sentence(recipe)} |
 | steps | {progress.step:,} |
 | reconstructor | {reconstructor_sentence(model, recipe, progress)} |

@@ -35,6 +35,11 @@ TWO = ["how to boil eggs", "egg boiling time"]
             "how to use [x] in {y}\nwhat does a[0] do",
             ["how to use [x] in {y}", "what does a[0] do"],
         ),
+        ('{"query": "how to boil eggs"}\n{"query": "egg boiling time"}', TWO),
+        ("Hm.\nTwo queries?\n</think>\n\nhow to boil eggs\negg boiling time", TWO),
+        ("以下是两个查询：\n1、鸡蛋怎么煮\n2．鸡蛋煮多久", ["鸡蛋怎么煮", "鸡蛋煮多久"]),
+        ("①「卵の茹で方」\n（2）『茹で時間』", ["卵の茹で方", "茹で時間"]),
+        ("3つの卵の茹で方\n2024年问题", ["3つの卵の茹で方", "2024年问题"]),
         ("wie kocht man „Eier“?\n鸡蛋怎么煮", ["wie kocht man „Eier“?", "鸡蛋怎么煮"]),
         ("   ", []),
         ("", []),
@@ -44,6 +49,7 @@ TWO = ["how to boil eggs", "egg boiling time"]
         ("[1, 2]", []),
         ('{"queries": []}', []),
         ("word " * (MAX_WORDS + 1), []),
+        ("字" * (2 * MAX_WORDS + 1), []),
     ],
 )
 def test_forms(text: str, found: list[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from i3_pyserini.data import filter_queries, make_queries
+from i3_pyserini.data import chunk_corpus, filter_queries, make_queries
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.made import made_of
 from i3_pyserini.formats.topics import read_topics
@@ -65,6 +65,48 @@ def test_a_run_decides_by_rank(made: Path, tmp_path: Path) -> None:
     assert "p2\tHow to peel eggs\t3\n" in (tmp_path / "top2" / "dropped.tsv").read_text(
         encoding="utf-8"
     )
+
+
+def test_a_passage_has_the_first_kept_query(made: Path, tmp_path: Path) -> None:
+    """p0 has two queries, of which the second is kept; generated.tsv has the first."""
+    with (made / "topics.train.tsv").open("a", encoding="utf-8") as file:
+        file.write("p0-2\tegg boiling\n")
+    with (made / "qrels.train.txt").open("a", encoding="utf-8") as file:
+        file.write("p0-2 0 p0 1\n")
+    run = tmp_path / "run.txt"
+    run.write_text("p0-2 Q0 p0 1 9 x\np1 Q0 p1 1 9 x\n", encoding="utf-8")
+    filter_queries(made, by=run, output=tmp_path / "kept")
+    kept = (tmp_path / "kept" / "generated.tsv").read_text(encoding="utf-8")
+    assert kept == "p0\tegg boiling\np1\tHow to fry eggs\n"
+
+
+def test_queries_of_windows(tmp_path: Path) -> None:
+    rows = (
+        {"id": f"p{n}", "text": f"{verb} them now. Then {n} more.\n\nSell {verb} {n} things."}
+        for n, verb in enumerate(VERBS)
+    )
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8"
+    )
+    windows, made = tmp_path / "windows", tmp_path / "made"
+    chunk_corpus(tmp_path / "corpus.jsonl", output=windows, by="paragraphs", size=8)
+    made.mkdir()
+    (made / "topics.train.tsv").write_text(
+        "q0\tboil 0 more\nq1\tsell fry things\n", encoding="utf-8"
+    )
+    (made / "qrels.train.txt").write_text("q0 0 p0#0 1\nq1 0 p1#1 1\n", encoding="utf-8")
+    kept = tmp_path / "kept"
+    filter_queries(made, by="bm25", corpus=windows / "corpus", engine="sqlite", output=kept)
+    assert list(read_topics(str(kept / "topics.train.tsv"))) == ["q0", "q1"]
+
+
+def test_a_file_named_bm25_is_not_taken_for_a_run(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bm25").write_text("p0 Q0 p1 1 1 x\n", encoding="utf-8")
+    said = filter_queries(made, by="bm25", engine="sqlite", output=tmp_path / "kept")
+    assert "4 queries kept" in str(said)
 
 
 def test_refusals(made: Path, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from i3_pyserini.data import import_collection, make_queries, split_queries
-from i3_pyserini.eval import diff_runs, evaluate
+from i3_pyserini.eval import diff_runs, evaluate, pool_qrels
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.made import Made, made_note, made_of
+from i3_pyserini.search import fuse_runs, search_bm25
 
 
 @pytest.fixture
@@ -79,6 +81,29 @@ def test_evaluations_say_it(made: Path, tmp_path: Path, capsys: pytest.CaptureFi
     other = tmp_path / "qrels.txt"
     (made / "qrels.train.txt").rename(other)
     assert evaluate(other, tmp_path / "a.txt").notes == []
+
+
+def test_a_pool_carries_it_on_and_tuning_says_it(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    qrels, pool = made / "qrels.train.txt", tmp_path / "pool.csv"
+    pool.write_text("query_id,doc_id,relevance\nq1,p1,1\n", encoding="utf-8")
+    for name, before in (("both", qrels), ("own", None)):
+        pool_qrels(pool, output=tmp_path / name / "qrels.txt", qrels=before)
+    assert made_of(tmp_path / "both" / "qrels.txt") == made_of(qrels)
+    assert made_of(tmp_path / "own" / "qrels.txt") is None
+    corpus, topics, dev = tmp_path / "corpus.jsonl", tmp_path / "t.tsv", made / "topics.train.tsv"
+    topics.write_text("q1\ttake water\n", encoding="utf-8")
+    run: dict[str, Any] = {"engine": "sqlite", "output": tmp_path / "run.txt", "overwrite": True}
+    search_bm25(corpus, topics, **run)
+    assert "made from titles" not in capsys.readouterr().err
+    search_bm25(corpus, topics, **run, tune=qrels, tune_topics=dev)
+    assert "made from titles" in capsys.readouterr().err
+    for name, asked in (("a", topics), ("b", topics), ("dev-a", dev), ("dev-b", dev)):
+        search_bm25(corpus, asked, engine="sqlite", output=tmp_path / f"{name}.txt")
+    runs, devs = ([tmp_path / f"{start}{one}.txt" for one in "ab"] for start in ("", "dev-"))
+    fuse_runs(runs, output=tmp_path / "fused.txt", tune=qrels, tune_runs=devs)
+    assert "made from titles" in capsys.readouterr().err
 
 
 def test_words_name_the_model_and_its_host() -> None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from i3_pyserini.data import make_queries
 from i3_pyserini.data.importing import import_collection
 from i3_pyserini.data.sources.named import language_in
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.languages import language_code
+from i3_pyserini.formats.folder_manifest import declared_language
+from i3_pyserini.formats.languages import language_code, language_tag
+from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.search.bm25 import search_bm25
@@ -105,7 +108,9 @@ def test_unknown_languages(german: Path, engine: str, language: str, said: str) 
     assert not list(german.parent.glob(f"{engine}-*"))
 
 
-def test_a_declared_language_without_an_analyzer_names_the_manifest(german: Path) -> None:
+def test_a_declared_language_without_an_analyzer_names_the_manifest(
+    german: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     manifest = german / MANIFEST
     manifest.write_text(
         manifest.read_text(encoding="utf-8").replace("de-AT", "bn"), encoding="utf-8"
@@ -117,9 +122,16 @@ def test_a_declared_language_without_an_analyzer_names_the_manifest(german: Path
     )
     with pytest.raises(I3Error, match=rf"{manifest}: language 'no language'"):
         search(german)
+    with pytest.raises(I3Error, match="language 'no language'"):
+        import_collection(german, output=german.parent / "again")
+    assert not (german.parent / "again").exists()
+    search(german, language="de")
+    assert "declares no language" in capsys.readouterr().err
 
 
 def test_codes() -> None:
+    tags = {"German": "de", "de_AT": "de-AT", " zh-Hant ": "zh-Hant", "None": "none"}
+    assert {given: language_tag(given) for given in tags} == tags
     same = {"DE": "de", "de_AT": "de", "german": "de", "nb": "no", "zh-Hant": "zh", " ja ": "ja"}
     assert {given: language_code(given) for given in same} == same
     assert language_code("None") == "none"
@@ -153,5 +165,25 @@ def test_an_import_keeps_the_language_of_a_folder(
     other = import_collection(german, output=german.parent / "other", language="fr")
     assert json.loads((other.path / MANIFEST).read_text(encoding="utf-8"))["language"] == "fr"
     assert "declares de-AT" in capsys.readouterr().err
+    named = import_collection(german, output=german.parent / "named", language="French")
+    assert json.loads((named.path / MANIFEST).read_text(encoding="utf-8"))["language"] == "fr"
     with pytest.raises(I3Error, match="expected a code"):
         import_collection(german, output=german.parent / "third", language="12")
+
+
+def test_a_corpus_without_its_titles_keeps_the_language_and_the_metadata(tmp_path: Path) -> None:
+    rows = (
+        {"id": docid, "title": f"{text} Titel", "text": text, "page": len(docid)}
+        for docid, text in PASSAGES.items()
+    )
+    (tmp_path / "de.jsonl").write_text(
+        "".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8"
+    )
+    data = import_collection(
+        tmp_path / "de.jsonl", output=tmp_path / "de", language="de", keep="page"
+    ).path
+    make_queries(data / "corpus", source="titles", output=tmp_path / "made")
+    again = import_collection(tmp_path / "made", output=tmp_path / "again").path
+    for folder in (tmp_path / "made", again):
+        assert declared_language(folder / "corpus") == ("de", folder / MANIFEST)
+        assert [one.extra for one in Corpus(folder / "corpus")] == [{"page": 2}] * 3
