@@ -50,7 +50,7 @@ def make(file: CatalogFile, folder: Path) -> None:
         raise ValueError(f"{file.path} is not created from others")
     source, target = folder / made.source, folder / file.path
     also = folder / made.also if made.also else None
-    with TemporaryDirectory(dir=folder, prefix=UNPACKED) as unpacked:
+    with TemporaryDirectory(dir=folder, prefix=UNPACKED, ignore_cleanup_errors=True) as unpacked:
         files = extract_members(source, made.members, Path(unpacked)) if made.members else [source]
         with new_file(target, overwrite=True) as output:
             count = 0

@@ -57,8 +57,9 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
     if device.type == "cpu" and dtype == "fp16":
         raise I3Error("fp16 is for GPUs; on a CPU use --dtype bf16")
     try:
-        torch.empty(1, device=device, dtype=DTYPES[dtype])
-    except (TypeError, RuntimeError) as error:  # bf16 with Apple's GPU and an older macOS
+        if device.type == "mps":  # bf16 needs macOS 14
+            torch.empty(1, device=device, dtype=DTYPES[dtype])
+    except (TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise I3Error(f"--dtype {dtype} is not usable on {device} ({reason}); use fp32") from error
     if backend != "openvino":

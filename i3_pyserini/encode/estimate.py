@@ -75,7 +75,7 @@ def estimate(corpus: Corpus, source: EncoderSource, output: IndexOutput, how: En
     Raises:
         I3Error: a line of the sample is invalid, or the model cannot be loaded.
     """
-    with tempfile.TemporaryDirectory(prefix="i3-") as folder:
+    with tempfile.TemporaryDirectory(prefix="i3-", ignore_cleanup_errors=True) as folder:
         staged = corpus.staged(Path(folder) / "corpus")
         sample, shard_bytes = take_sample(staged), size_of(staged) / how.shard.number
     if how.chunker is not None:

@@ -90,15 +90,17 @@ class IndexOutput:
         Raises:
             I3Error: another process is at work there, or it cannot be written.
         """
-        with locked(self.folder):
-            try:
-                self._refuse_existing()  # it may just have been completed
-                yield self.folder
-            finally:  # while the lock is held: the folder may be another process's before and after
-                if not any(self.folder.glob("part-*")):  # nothing that would be done again
-                    shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # Windows has kept the folder of the lock; one with parts stays
-            self.folder.rmdir()
+        try:
+            with locked(self.folder):
+                try:
+                    self._refuse_existing()  # it may just have been completed
+                    yield self.folder
+                finally:  # while the lock is held: before and after, the folder may be another's
+                    if not any(self.folder.glob("part-*")):  # nothing that would be done again
+                        shutil.rmtree(self.folder, ignore_errors=True)
+        finally:  # Windows has kept the folder of the lock; one with parts stays
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def refuse_interrupted(self) -> None:
         """Raises if an encoding was begun here, for work that has no parts; within `work`.

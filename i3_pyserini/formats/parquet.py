@@ -56,7 +56,7 @@ def _plain(path: Path) -> Iterator[Path]:
     if not is_compressed(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="i3-") as folder:
+    with tempfile.TemporaryDirectory(prefix="i3-", ignore_cleanup_errors=True) as folder:
         plain = Path(folder) / "plain.parquet"
         with open_bytes(path) as compressed, plain.open("wb") as file:
             shutil.copyfileobj(compressed, file)

@@ -90,20 +90,22 @@ def new_lucene_index(index: Path, known: IndexManifest) -> Iterator[tuple[Path, 
     """
     partial = unfinished(index.resolve())
     texts, made = partial / "texts", partial / "index"
-    with locked(partial):
-        try:
-            for folder in (texts, made):
-                shutil.rmtree(folder, ignore_errors=True)
-            texts.mkdir()
-            yield texts, made
-            replace(known, pyserini=version("pyserini")).write(made)
-            publish_folder(made, index)
-        except OSError as error:
-            raise cannot_write(index, error) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    with suppress(OSError):  # Windows has kept the folder of the lock
-        partial.rmdir()
+    try:
+        with locked(partial):
+            try:
+                for folder in (texts, made):
+                    shutil.rmtree(folder, ignore_errors=True)
+                texts.mkdir()
+                yield texts, made
+                replace(known, pyserini=version("pyserini")).write(made)
+                publish_folder(made, index)
+            except OSError as error:
+                raise cannot_write(index, error) from error
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    finally:  # Windows has kept the folder of the lock
+        with suppress(OSError):
+            partial.rmdir()
 
 
 def _java() -> Java:

@@ -5,8 +5,9 @@
 Python imports this before anything else, and so do the processes that it starts. In all of them:
 
 - `fcntl`, `resource` and `os.sched_getaffinity` are missing. `os.sysconf` and `/proc` are missing
-  for this package; others, such as psutil, are the builds for Linux and need them.
-- Text files have the line ends of Windows, unless a call names them.
+  for this package; others, such as psutil, are the builds for Linux and need them, as filelock
+  needs `fcntl`: it locks with it on macOS, too, and with LockFileEx on Windows.
+- Text files have the line ends of Windows, unless a call names them, or a test makes it.
 - A file that is open or mapped in this process is neither renamed nor deleted, `os.rename` does not
   replace a file, folders are not synced, and the names that Windows reserves are refused.
 - `os.kill(process, 0)`, which ends a process on Windows, fails the test.
@@ -25,6 +26,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path, PurePath
+from types import FrameType
 from typing import Any
 
 OURS = "i3_pyserini"
@@ -35,12 +37,16 @@ RENAMED, DELETED, OPENED, MADE = "os.rename", ("os.remove", "os.rmdir"), "open",
 _open, _rename, _sysconf, _kill = io.open, os.rename, os.sysconf, os.kill
 
 
-def from_us(depth: int = 2) -> bool:
-    """Whether this package called, directly or through the standard library's pathlib."""
-    frame = sys._getframe(depth)
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] == "pathlib":
-        frame = frame.f_back  # type: ignore[assignment]
-    return bool(frame) and frame.f_globals.get("__name__", "").split(".")[0] == OURS
+def caller(depth: int = 2) -> str:
+    """The package that called, directly or through the standard library's pathlib."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame and _package(frame) == "pathlib":
+        frame = frame.f_back
+    return _package(frame) if frame else ""
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0]
 
 
 def open_with_windows_ends(
@@ -49,7 +55,8 @@ def open_with_windows_ends(
     """`open`, with `\\r\\n` for lines of text that is written without naming another end."""
     options = dict(zip(("encoding", "errors", "newline", "closefd", "opener"), rest, strict=False))
     options |= named
-    if options.get("newline") is None and "b" not in mode and set(mode) & set("wax+"):
+    is_text = "b" not in mode and set(mode) & set("wax+")
+    if is_text and options.get("newline") is None and caller() != "tests":
         options["newline"] = "\r\n"
     return _open(file, mode, buffering, **options)
 
@@ -63,14 +70,14 @@ def rename_to_new_names(source: Any, target: Any, **named: Any) -> None:
 
 def sysconf_for_others(name: Any) -> int:
     """`os.sysconf`, for other packages."""
-    if from_us():
+    if caller() == OURS:
         raise AttributeError("os has no sysconf on Windows")
     return _sysconf(name)
 
 
 def kill_without_asking(process: int, number: int) -> None:
     """`os.kill`, not to find out whether there is a process."""
-    if number == 0 and from_us():
+    if number == 0 and caller() == OURS:
         raise AssertionError("os.kill(process, 0) ends the process on Windows")
     _kill(process, number)
 
@@ -86,7 +93,7 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         _refuse_open(*arguments[:2])
     elif event == OPENED:
         path, _, flags = arguments
-        if isinstance(path, str) and path.startswith("/proc/") and from_us(3):
+        if isinstance(path, str) and path.startswith("/proc/") and caller(3) == OURS:
             raise FileNotFoundError(2, "not on macOS and Windows", path)
         if flags & os.O_CREAT:
             _refuse_name(path)
@@ -136,10 +143,26 @@ def _mapped() -> dict[tuple[int, int], str]:
     }
 
 
+def _unlink_when_released() -> None:
+    """Removes files of locks as filelock does on Windows: when they are released."""
+    from filelock import UnixFileLock
+
+    release = UnixFileLock._release
+
+    def then_unlink(lock: UnixFileLock) -> None:
+        release(lock)
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+
+    UnixFileLock._release = then_unlink  # type: ignore[method-assign]
+
+
 def install() -> None:
     """Takes everything away."""
-    with suppress(ImportError):
-        import_module("psutil")  # reads what is taken away below
+    for library in ("psutil", "filelock"):  # they read what is taken away below
+        with suppress(ImportError):
+            import_module(library)
+    _unlink_when_released()
     sys.modules["fcntl"] = sys.modules["resource"] = None  # type: ignore[assignment]
     if hasattr(os, "sched_getaffinity"):
         del os.sched_getaffinity
