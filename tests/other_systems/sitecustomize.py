@@ -154,7 +154,7 @@ def _unlink_when_released() -> None:
         with suppress(OSError):
             Path(lock.lock_file).unlink()
 
-    UnixFileLock._release = then_unlink  # type: ignore[method-assign]
+    setattr(UnixFileLock, "_release", then_unlink)  # noqa: B010  (of another type)
 
 
 def install() -> None:
