@@ -80,6 +80,11 @@ def check_collection(
     has_corpus = (folder / "corpus").is_dir()
     files: dict[str, str] = {}
     not_had: tuple[str, ...] = ()
+    if not has_corpus and folder.is_dir() and not (folder / MANIFEST).exists():
+        raise I3Error(
+            f"{folder}: no folder 'corpus' and no {MANIFEST}; expected a folder of `data get` or "
+            "`data import`, or one in this layout"
+        )
     if (folder / MANIFEST).exists() or not has_corpus:
         manifest = Manifest.load(folder)
         files, not_had = _verified(manifest), tuple(never_had(manifest))

@@ -58,7 +58,7 @@ def import_pairs(
         corpus: a corpus whose passages the texts are; ids are then the corpus's.
         unknown: for texts that the corpus lacks: refuse them, drop them and count them, or add
             them as passages.
-        dev: number of queries to set aside as dev queries.
+        dev: number of queries to set aside as dev queries, half of all at most.
         seed: random seed of the choice of dev queries.
         split: split of Hugging Face data sets and of folders in our layout. Default: train.
         min_score: minimum score or label of a positive, for pairs with a number that says how

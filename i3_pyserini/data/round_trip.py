@@ -100,7 +100,7 @@ def _searched(
     if Path(by).is_file():
         return Path(by)
     if not Path(by).is_dir():
-        raise I3Error(f"by {by}: expected bm25, an index or a run")
+        raise I3Error(f"by {by}: no such file or folder; expected bm25, an index or a run")
     from i3_pyserini.search.topics import search_topics
 
     search_topics(Path(by), folder / TOPICS, output=run, **how)

@@ -63,7 +63,9 @@ def write_parts(
         judgements: of the queries.
         overwrite: replace existing files.
         source: what they are, for the manifest.
-        inputs: what they were made from, whose mark they get if its queries were made.
+        inputs: topics, first, and judgments that they were made from. Their mark is kept if their
+            queries were made, and so is the split's name if they are the folder's own: a part is
+            no leak of the whole.
 
     Returns:
         Number of judgments by part.
@@ -74,6 +76,7 @@ def write_parts(
     rows = judgements.table.select(*SCHEMA).rows()
     counts = {}
     manifest, made = Manifest.of(folder), made_among(inputs)
+    whole = _split_of(inputs[0], folder)
     with ExitStack() as stack:
         for part, qids in parts.items():
             files = {
@@ -89,6 +92,12 @@ def write_parts(
             write_qrels(judged, kept)
             counts[part] = len(kept)
             for name, file in files.items():
-                manifest.add(name, source, made=made, unnamed=file)
+                manifest.add(name, source, made=made, part_of=whole, unnamed=file)
         manifest.save()
     return counts
+
+
+def _split_of(topics: Path, folder: Path) -> str | None:
+    """The split of a file of topics; None if it is not the folder's own."""
+    own = files_by_split(folder, "topics.", TOPICS)
+    return next((name for name, path in own.items() if path.resolve() == topics.resolve()), None)

@@ -7,6 +7,7 @@ import polars as pl
 
 from i3_pyserini.data.leakage import Leaks, PassageLeaks, query_leaks
 from i3_pyserini.data.sources.folders import LayoutFolder
+from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.passage_fields import Passage
 
 
@@ -27,6 +28,9 @@ class WatchedFolder(LayoutFolder):
         self._texts = {
             name: {topic.qid: topic.query for topic in self.topics(name)} for name in self.splits()
         }
+        files = Manifest.of(folder).files
+        records = {name: files.get(path.name) for name, path in self.topic_files.items()}
+        self._whole = {name: record.part_of for name, record in records.items() if record}
         relevant = {name: self._relevant(name) for name in self.splits()}
         self._passages = PassageLeaks(self._texts, relevant, overlap)
 
@@ -36,7 +40,12 @@ class WatchedFolder(LayoutFolder):
 
     def leaks(self) -> Leaks:
         """All leaks, after all passages have been read."""
-        found = [*query_leaks(self._texts, self._overlap), *self._passages.found]
+        found = [
+            leak
+            for leak in query_leaks(self._texts, self._overlap)
+            if leak.other_split != self._whole.get(leak.split)
+        ]
+        found += self._passages.found
         return Leaks(found, {name: len(texts) for name, texts in self._texts.items()})
 
     def _relevant(self, split: str) -> dict[str, frozenset[str]]:

@@ -31,6 +31,7 @@ class FileRecord(Record):
         licence: short name of its license; "" if unknown.
         collection: name of the collection that it is; None if it is none.
         made: how its queries were made; None if they were not.
+        part_of: the split whose queries it has some of; None if there is none.
     """
 
     size: int = -1
@@ -39,6 +40,7 @@ class FileRecord(Record):
     licence: str = ""
     collection: str | None = None
     made: Made | None = None
+    part_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Manifest:
         licence: str = "",
         collection: str | None = None,
         made: Made | None = None,
+        part_of: str | None = None,
         unnamed: TextIO | None = None,
     ) -> FileRecord:
         """Records a file as it is now; `save` writes it down.
@@ -138,6 +141,7 @@ class Manifest:
             licence: short name of its license.
             collection: name of the collection that it is.
             made: how its queries were made.
+            part_of: the split whose queries it has some of.
             unnamed: the file of `new_file`, all written, if it does not have its name yet. A mark
                 that is saved before the file appears cannot be missing after an interruption.
         """
@@ -152,6 +156,7 @@ class Manifest:
             licence=licence,
             collection=collection,
             made=made,
+            part_of=part_of,
         )
         self.files[name] = record
         return record

@@ -26,7 +26,7 @@ def command_lines() -> list[list[str]]:
     """The words behind `i3-pyserini data` in all code blocks."""
     text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
     blocks = re.split(r"^```.*$", text, flags=re.MULTILINE)[1::2]
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    lines = "\n".join(blocks).replace("\\\n", " ").replace("\n$ ", "\n").splitlines()
     start = "i3-pyserini data "
     return [
         shlex.split(line.removeprefix(start), comments=True)

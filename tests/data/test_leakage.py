@@ -116,6 +116,8 @@ def test_leaks_are_dropped_from_training(folder: Path) -> None:
     assert Manifest.load(folder).has("topics.clean.tsv")
     again = leaks_of(folder).found
     assert not [one for one in again if one.other_split == "clean" and one.split == "test"]
+    assert not [one for one in again if one.split == "clean"]  # a part of train is no leak of it
+    assert {one.qid for one in again if one.other_split == "train"} == {"d1", "e1"}
     with pytest.raises(I3Error, match="exists"):
         drop_leaks(folder)
     assert drop_leaks(folder, against=["dev"], overwrite=True).dropped == 1
@@ -159,6 +161,11 @@ def test_only_training_queries_leak_nothing(folder: Path) -> None:
     assert not leaks_of(folder).found
     with pytest.raises(I3Error, match="only has train"):
         drop_leaks(folder)
+
+
+def test_a_folder_of_passages_is_no_collection(folder: Path) -> None:
+    with pytest.raises(I3Error, match="no folder 'corpus'"):
+        check_collection(folder / "corpus")
 
 
 def test_a_note_for_who_trains(folder: Path) -> None:

@@ -24,9 +24,13 @@ def choose_dev(table: PairTable, count: int, seed: int) -> None:
     does not grow with the texts.
 
     Raises:
-        I3Error: a part would be empty.
+        I3Error: more than half of the queries are wanted, or a part would be empty.
     """
     numbers = [n for (n,) in table.rows("SELECT n FROM query WHERE part = 'train' ORDER BY n")]
+    if len(numbers) > 1 and count > len(numbers) // 2:  # next to none would be left to train on
+        raise I3Error(
+            f"dev is {count:,} of {len(numbers):,} queries; use {len(numbers) // 2:,} at most, half"
+        )
     groups = _by_passage(table, numbers)
     rows = {qid: row for row, qid in enumerate(groups.qids)}
     members = groups.members()
@@ -46,7 +50,7 @@ def choose_dev(table: PairTable, count: int, seed: int) -> None:
             f"together has {max(map(len, members)):,}; a part would be empty"
         )
     if near:
-        note(f"{len(near):,} candidates for dev have nearly the text of another query; not chosen")
+        note(f"candidates for dev with nearly the text of another query, not chosen: {len(near):,}")
     if len(chosen) < count:
         note(
             f"dev has {len(chosen):,} queries, not {count:,}: the others of {len(candidates):,} "

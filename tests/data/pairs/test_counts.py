@@ -171,7 +171,7 @@ def test_dev_queries_have_no_near_text_in_train(tmp_path: Path) -> None:
     rows = [{"query": text, "positive": f"p{n}"} for n, text in enumerate(texts)]
     rows += [{"query": text, "positive": f"s{text}"} for text in ("eggs", "ice", "why water")]
     source = write_jsonl(tmp_path / "rows.jsonl", rows)
-    done = import_pairs([source], output=tmp_path / "out", dev=20)
+    done = import_pairs([source], output=tmp_path / "out", dev=16)
     topics = (tmp_path / "out" / "topics.dev.tsv").read_text(encoding="utf-8").splitlines()
     assert done.counts["dev_queries"] == len(topics)
     assert {line.split("\t")[1] for line in topics} <= {"eggs", "ice", "why water"}
