@@ -49,7 +49,7 @@ def test_pyserini_encodes_queries(place: Path, run: Run, index: Path) -> None:
 
 @pytest.mark.slow
 def test_pyserini_fuses_our_runs(tmp_path: Path, run: Run, run_module: Run) -> None:
-    for name, docids in (("a", "d1 d2 d3"), ("b", "d3 NA d1")):
+    for name, docids in (("a", "d1 d2 d3"), ("b", "d1 NA d3")):
         rows = [(qid, docid) for qid in ("q1", "q2") for docid in docids.split()]
         lines = [f"{q} Q0 {d} {n % 3 + 1} {9 - n % 3} {name}\n" for n, (q, d) in enumerate(rows)]
         (tmp_path / name).write_text("".join(lines), encoding="utf-8")
