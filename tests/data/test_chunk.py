@@ -179,11 +179,11 @@ def test_windows_are_not_written_among_the_documents(corpus: Path, tmp_path: Pat
 def test_only_windows_are_replaced(corpus: Path, tmp_path: Path) -> None:
     imported, file = tmp_path / "imported", tmp_path / "file"
     import_collection(corpus, output=imported)
-    file.write_text("mine")
+    file.write_text("mine", encoding="utf-8")
     for out, said in ((imported, "not of windows"), (file, "is a file; expected a folder")):
         with pytest.raises(I3Error, match=said):
             chunk_corpus(corpus, output=out, by="tokens", size=9, overwrite=True)
-    assert lines(imported)[0]["id"] == "long" and file.read_text() == "mine"
+    assert lines(imported)[0]["id"] == "long" and file.read_text(encoding="utf-8") == "mine"
 
 
 def test_documents_in_the_output_are_not_replaced(corpus: Path, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_splits_of_which_training_is_a_part(folder: Path) -> None:
         )
     with pytest.raises(I3Error, match=r"nearly queries of all, dev, test; .*--against"):
         drop_leaks(folder)
-    (folder / "topics.clean.jsonl").write_text('{"id": "t2", "text": "x"}\n')
+    (folder / "topics.clean.jsonl").write_text('{"id": "t2", "text": "x"}\n', encoding="utf-8")
     with pytest.raises(I3Error, match="is of the same split"):
         drop_leaks(folder, against=["test"], overwrite=True)
 

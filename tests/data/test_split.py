@@ -111,7 +111,7 @@ def test_what_has_no_topic_or_no_judgement_is_said(
 
 def test_a_part_without_judgments(tmp_path: Path) -> None:
     topics, qrels = write(tmp_path)
-    qrels.write_text("q1 0 p-q1 1\n")
+    qrels.write_text("q1 0 p-q1 1\n", encoding="utf-8")
     with pytest.raises(I3Error, match="none of the 4 queries of dev is judged"):
         split_queries(topics, qrels, count=4, output=tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.*"))

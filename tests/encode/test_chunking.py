@@ -123,7 +123,7 @@ def test_an_interrupted_encoding_resumes(documents: Path, tiny_bert: str, tmp_pa
 def test_windows_of_another_field_are_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "docs.jsonl"
     record = {"id": "d", "one": "first " * 60, "two": "other " * 60}
-    path.write_text(json.dumps(record) + "\n")
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
     index, cut = tmp_path / "index", Chunker(Windowing("tokens", 9), None)
     how = Encoding(part_passages=2, chunker=cut)
     bad = LengthEncoder(" ".join(["first"] * 6))  # the last window

@@ -288,7 +288,7 @@ def test_a_corpus_that_changes_again_before_an_update_is_complete(tmp_path: Path
 def test_texts_of_an_export_are_not_lost(tmp_path: Path) -> None:
     read, index = corpus(tmp_path / "c.jsonl", records()), tmp_path / "index"
     encode(read, index, "npy")
-    (index / PASSAGES).write_text("")
+    (index / PASSAGES).write_text("", encoding="utf-8")
     with pytest.raises(I3Error, match=PASSAGES):
         encode(read, index, "npy", older=index)
     assert (index / PASSAGES).is_file()

@@ -105,14 +105,14 @@ def test_bytes_are_hashed_where_times_do_not_tell(
     assert metadata(tmp_path / "copy.txt").tag == "t" and not hashed
     os.utime(run, ns=(1, 1))  # as a copy that does not keep times
     assert metadata(run).tag == "t" and hashed == [run]
-    other.write_text(run.read_text().replace("2.5", "2.6"))
+    other.write_text(run.read_text(encoding="utf-8").replace("2.5", "2.6"), encoding="utf-8")
     os.utime(other, ns=(2, 2))
     other.replace(run)  # older than its metadata, and as long
     assert read_run(run).metadata is None and hashed == [run, run]
     write(run, tag="again", overwrite=True)
     assert metadata(run).tag == "again" and hashed == [run, run]
-    text = beside(run).read_text().replace("  bytes:", "  x:")
-    beside(run).write_text(text)
+    text = beside(run).read_text(encoding="utf-8").replace("  bytes:", "  x:")
+    beside(run).write_text(text, encoding="utf-8")
     assert metadata(run).tag == "again" and len(hashed) == 3
 
 

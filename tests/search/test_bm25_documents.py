@@ -48,11 +48,15 @@ def test_documents_by_their_best_windows(tmp_path: Path, capsys: Any) -> None:
 
 def test_a_corpus_that_is_not_cut_is_refused(tmp_path: Path) -> None:
     corpus, topics = tmp_path / "corpus.jsonl", tmp_path / "topics.tsv"
-    topics.write_text("q\tegg\n")
+    topics.write_text("q\tegg\n", encoding="utf-8")
     given: dict[str, Any] = {"output": tmp_path / "run.txt", "engine": "sqlite"}
-    corpus.write_text('{"id": "#1", "text": "egg"}\n{"id": "d2", "text": "egg"}\n')
+    corpus.write_text(
+        '{"id": "#1", "text": "egg"}\n{"id": "d2", "text": "egg"}\n', encoding="utf-8"
+    )
     with pytest.raises(I3Error, match=r"corpus.jsonl: no id is .*'#1'"):
         search_bm25(corpus, topics, **given, documents="max")
-    corpus.write_text('{"id": "d1", "text": "egg"}\n{"id": "d2#0", "text": "egg"}\n')
+    corpus.write_text(
+        '{"id": "d1", "text": "egg"}\n{"id": "d2#0", "text": "egg"}\n', encoding="utf-8"
+    )
     search_bm25(corpus, topics, **given, documents="max")
     assert set(read_run(tmp_path / "run.txt").lines["doc_id"]) == {"d1", "d2"}

@@ -32,8 +32,12 @@ def install(folder: Path, package: str, *declared: str) -> None:
     """What pip leaves behind: the metadata of a package with entry points."""
     metadata = folder / f"{package}-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *declared]))
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (metadata / "entry_points.txt").write_text(
+        "\n".join([f"[{GROUP}]", *declared]), encoding="utf-8"
+    )
 
 
 def test_our_package_declares_what_the_plugin_registers() -> None:
@@ -48,7 +52,7 @@ def test_packages_are_found_and_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, "lengths", "len = lengths_module", "gone = no.such.module")
-    (tmp_path / "lengths_module.py").write_text(CODE)
+    (tmp_path / "lengths_module.py").write_text(CODE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     known = encoders()
     assert {"i3", "len", "gone"} <= {entry.name for entry in known}
@@ -78,11 +82,11 @@ def test_two_packages_with_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_stock_encode_with_another_package_s_encoder(tmp_path: Path) -> None:
     install(tmp_path, "lengths", "len = lengths_module", "gone = no.such.module")
-    (tmp_path / "lengths_module.py").write_text(CODE)
-    (tmp_path / "corpus.jsonl").write_text('{"id": "a", "text": "four"}\n')
+    (tmp_path / "lengths_module.py").write_text(CODE, encoding="utf-8")
+    (tmp_path / "corpus.jsonl").write_text('{"id": "a", "text": "four"}\n', encoding="utf-8")
     done = encode(tmp_path, "len")
     assert done.returncode == 0, done.stderr[-2000:]
-    (line,) = (tmp_path / "out" / "embeddings.jsonl").read_text().splitlines()
+    (line,) = (tmp_path / "out" / "embeddings.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["vector"] == [12.0, 1.0]
     done = encode(tmp_path, "gone")
     assert (done.returncode, "no.such.module" in done.stderr.splitlines()[-1]) == (2, True)
@@ -98,7 +102,7 @@ def encode(folder: Path, name: str) -> "subprocess.CompletedProcess[str]":
             *("encoder", "--encoder", "3", "--encoder-class", name, "--device", "cpu"),
         ],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{PYPROJECT.parent}"},

@@ -60,7 +60,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [str(shutil.which("git")), "apply", str(patch)],
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
         )
@@ -103,7 +103,7 @@ def offline(place: Path) -> Offline:
         return subprocess.run(
             [*alone, sys.executable, *map(str, arguments)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             cwd=place,
             env=variables,
