@@ -104,7 +104,7 @@ class Skips:
         if self._record is not None:
             self._write(self._record)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Says which."""
         for line in self._wrong:
             terminalreporter.write_line(line, red=True)
