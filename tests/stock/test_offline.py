@@ -62,6 +62,7 @@ def test_only_one_name_of_pyserini_2_is_replaced(
     package = types.ModuleType("pyserini")
     package.__path__ = []
     monkeypatch.setitem(sys.modules, "pyserini", package)
+    monkeypatch.delitem(sys.modules, "pyserini.prebuilt_index_info", raising=False)
     taken: list[object] = []
 
     class Finder:
