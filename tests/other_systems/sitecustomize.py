@@ -166,6 +166,8 @@ def install() -> None:
     sys.modules["fcntl"] = sys.modules["resource"] = None  # type: ignore[assignment]
     if hasattr(os, "sched_getaffinity"):
         del os.sched_getaffinity
+    if hasattr(os, "process_cpu_count"):  # of Python 3.13, which calls it
+        os.process_cpu_count = os.cpu_count
     os.sysconf, os.kill = sysconf_for_others, kill_without_asking
     os.rename = rename_to_new_names  # type: ignore[assignment]
     builtins.open = io.open = open_with_windows_ends
