@@ -109,9 +109,8 @@ def queries_as_bytes(
         made_by: the encoder; None if it is not known.
     """
     ids = np.frombuffer("\n".join(topics).encode("utf-8"), dtype=np.uint8)
+    # One entry: safetensors writes several in random order, and the same queries give the same file.
     header = {ENCODER: json.dumps(made_by.to_json())} if made_by else {}
-    if made_by and made_by.fingerprint:
-        header[MODEL] = made_by.fingerprint
     return save({"ids": ids, "vectors": np.ascontiguousarray(vectors)}, metadata=header)
 
 

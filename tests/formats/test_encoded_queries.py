@@ -5,7 +5,12 @@ import pytest
 
 from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.encoded_queries import QUERIES, read_encoded_queries, save_queries
+from i3_pyserini.formats.encoded_queries import (
+    QUERIES,
+    queries_as_bytes,
+    read_encoded_queries,
+    save_queries,
+)
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 
@@ -25,6 +30,11 @@ def test_there_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(encoded.of({"q ü": "", "q1": ""}), VECTORS[::-1])
     with pytest.raises(I3Error, match="no vector of query 'q3'"):
         encoded.of({"q1": "", "q3": ""})
+
+
+def test_the_same_queries_are_the_same_bytes() -> None:
+    made_by = EncoderRecord(fingerprint="f" * 64, pooling="mean")
+    assert len({queries_as_bytes(TOPICS, VECTORS, made_by) for _ in range(9)}) == 1
 
 
 def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
