@@ -109,7 +109,7 @@ def queries_as_bytes(
         made_by: the encoder; None if it is not known.
     """
     ids = np.frombuffer("\n".join(topics).encode("utf-8"), dtype=np.uint8)
-    # One entry: safetensors writes several in random order, and the same queries give the same file.
+    # One entry: safetensors writes several in random order, and equal queries are equal files.
     header = {ENCODER: json.dumps(made_by.to_json())} if made_by else {}
     return save({"ids": ids, "vectors": np.ascontiguousarray(vectors)}, metadata=header)
 
