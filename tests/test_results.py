@@ -34,8 +34,8 @@ HEADING = re.compile(r"^## ", re.MULTILINE)
 # What looks like a figure and is none; `p < .05` is a level that was chosen.
 OTHER = re.compile(
     r"^\$ .*$|^step \d+: epoch.*$|`[^`\n]+`|\d{4}-\d\d-\d\d"
-    r"|Python \d\.\d+(?:\.\d+)?|\d+\.\d+\.\d+\S*|arXiv \S+|p < \.\d+|\(docs/\S+\)|\b\d+ layers"
-    r"|95% interval|< 0\.001\b",
+    r"|(?:Python|Pyserini) \d\.\d+(?:\.\d+)?|\d+\.\d+\.\d+\S*|arXiv \S+|p < \.\d+"
+    r"|\(docs/\S+\)|\b\d+ layers|95% interval|< 0\.001\b",
     re.MULTILINE,
 )
 NUMBER = re.compile(
