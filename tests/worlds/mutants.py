@@ -120,8 +120,8 @@ MUTANTS = [
     mistake(
         "an encoding is resumed with other settings",
         "encode/job.py",
-        "        changes = differences(before, settings)",
-        "        changes: list[str] = []",
+        "    if changes := differences(before, now):",
+        "    if changes := []:",
         "formats/parts.py",
         'if header.get("job") != job or header',
         "if header",
