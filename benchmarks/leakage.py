@@ -59,7 +59,7 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.leakage", "--corpus", str(args.corpus)]
         for way in known:
             more = ["--way", way, "--queries", str(queries)]
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(  # noqa: S603  (this module)
                 command + more, check=True, stdout=subprocess.PIPE, encoding="utf-8"
             )
             pairs, seconds, memory = json.loads(done.stdout)
@@ -82,9 +82,9 @@ def _queries(corpus: Path) -> Iterator[str]:
     random.seed(0)
     texts = [passage.text.split() for passage in Corpus(corpus)]
     while True:
-        words = random.choice(texts)  # noqa: S311
-        length = random.randint(5, 12)  # noqa: S311
-        start = random.randint(0, max(0, len(words) - length))  # noqa: S311
+        words = random.choice(texts)
+        length = random.randint(5, 12)
+        start = random.randint(0, max(0, len(words) - length))
         yield " ".join(words[start : start + length])
 
 
@@ -92,11 +92,11 @@ def _tests(train: list[str], number: int) -> list[str]:
     """Test queries: words of two training queries, or nearly one of them."""
     tests = []
     for place in range(number):
-        words, other = (random.choice(train).split() for _ in range(2))  # noqa: S311
-        at = random.randrange(len(words))  # noqa: S311
+        words, other = (random.choice(train).split() for _ in range(2))
+        at = random.randrange(len(words))
         if place < LEAKED * number:
             word = words.pop(at)
-            words.insert(random.randrange(len(words) + 1), random.choice([word, other[0], ""]))  # noqa: S311
+            words.insert(random.randrange(len(words) + 1), random.choice([word, other[0], ""]))
         else:
             words = words[: len(words) // 2] + other[len(other) // 2 :]
         tests.append(" ".join(words))
@@ -116,7 +116,7 @@ def _join(train: list[str], tests: list[str]) -> Pairs:
 
 
 def _datasketch(train: list[str], tests: list[str]) -> Pairs:
-    from datasketch import MinHash, MinHashLSH  # noqa: PLC0415
+    from datasketch import MinHash, MinHashLSH
 
     def sketch(text: str) -> Any:
         made = MinHash(num_perm=PERMUTATIONS)
@@ -130,7 +130,7 @@ def _datasketch(train: list[str], tests: list[str]) -> Pairs:
 
 
 def _rensa(train: list[str], tests: list[str]) -> Pairs:
-    from rensa import RMinHash, RMinHashLSH  # noqa: PLC0415
+    from rensa import RMinHash, RMinHashLSH
 
     def sketch(text: str) -> Any:
         made = RMinHash(num_perm=PERMUTATIONS, seed=1)

@@ -135,7 +135,10 @@ def _commit() -> str | None:
     words = [git, "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
     words += ["--exclude=*"]
     try:
-        done = subprocess.run(words, capture_output=True, encoding="utf-8", timeout=10, check=True)  # noqa: S603
+        # Not `processes.run`, which listens to signals and so needs the main thread.
+        done = subprocess.run(  # noqa: S603  (git, our own arguments)
+            words, capture_output=True, encoding="utf-8", timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

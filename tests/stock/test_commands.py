@@ -13,8 +13,9 @@ import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
-from tests.conftest import WORDS, Done, Run
+from tests.conftest import Done, Run
 from tests.model.st_models import st_model
+from tests.stock.small import fill
 
 pytestmark = pytest.mark.skipif(
     find_java()[0] is None, reason="stock Pyserini needs Java: pip install 'i3-pyserini[java]'"
@@ -26,17 +27,7 @@ HITS = 10
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     """A model, a corpus of 40 passages and five topics."""
     folder = tmp_path_factory.mktemp("stock")
-    model = I3Retriever.from_backbone(tiny_bert)
-    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
-    save_model_directory(model, tokenizer, folder / "model")
-    random = np.random.default_rng(0)
-    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
-        for number in range(40):
-            title, text = (" ".join(random.choice(WORDS, size)) for size in (2, 12))
-            corpus.write(json.dumps({"id": f"d{number}", "title": title, "text": text}) + "\n")
-    queries = [" ".join(random.choice(WORDS, 6)) for _ in range(4)] + ["eggs " * 60]
-    topics = "".join(f"q{number}\t{query}\n" for number, query in enumerate(queries))
-    (folder / "topics.tsv").write_text(topics, encoding="utf-8")
+    fill(folder, tiny_bert, longest="eggs " * 60)
     return folder
 
 

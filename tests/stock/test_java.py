@@ -25,7 +25,7 @@ RELEASES = {
 
 
 def fake_java(home: Path, version: str, modules: str, *, program: str = "java") -> Path:
-    """A `java` that says of itself what it is told to."""
+    """A program that reports the given version, home and modules."""
     file = home / "bin" / program
     file.parent.mkdir(parents=True)
     file.write_text(

@@ -4,7 +4,6 @@
 is for an environment with Pyserini 2.4 and what it needs; its source is unpacked before that.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,10 +17,9 @@ import faiss
 import numpy as np
 import pytest
 
-from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.encoders import GROUP
 from i3_pyserini.stock.java import find_java, java_environment
-from tests.conftest import WORDS
+from tests.stock.small import fill
 from tests.stock.test_encoders import install
 
 ROOT = Path(__file__).parents[2]
@@ -72,16 +70,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     """A model, passages, topics, and our package's entry points as pip writes them."""
     folder = tmp_path_factory.mktemp("upstream")
-    model = I3Retriever.from_backbone(tiny_bert)
-    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
-    save_model_directory(model, tokenizer, folder / "model")
-    random = np.random.default_rng(0)
-    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
-        for number in range(40):
-            title, text = (" ".join(random.choice(WORDS, size)) for size in (2, 12))
-            corpus.write(json.dumps({"id": f"d{number}", "title": title, "text": text}) + "\n")
-    topics = "".join(f"q{n}\t{' '.join(random.choice(WORDS, 6))}\n" for n in range(4))
-    (folder / "topics.tsv").write_text(topics, encoding="utf-8")
+    fill(folder, tiny_bert)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = project["entry-points"][GROUP]
     install(folder / "site", "i3-pyserini", *(f"{name} = {of}" for name, of in declared.items()))
