@@ -128,7 +128,7 @@ def _ours(route: str) -> Encode:
 
 
 def _onnx(folder: Path) -> Encode:
-    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  (has no types)
+    import onnxruntime  # noqa: PLC0415  (has no types)
 
     from i3_pyserini.encode.query_encoders import _batches  # noqa: PLC0415
     from i3_pyserini.model.tokenizer_file import read_tokenizer_file  # noqa: PLC0415
