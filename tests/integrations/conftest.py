@@ -1,8 +1,8 @@
 """A trained I³ with prompts, its index of difficult texts, and what we get from both."""
 
+from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from transformers import AutoModel, AutoTokenizer
@@ -15,7 +15,8 @@ SIZE = 384
 TRAINED = 48  # passages with a query
 
 
-class Trained(NamedTuple):
+@dataclass(frozen=True)
+class Trained:
     """What other tools are compared with.
 
     Attributes:
