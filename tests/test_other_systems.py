@@ -62,15 +62,20 @@ def fill(folder: Path, model: tuple[I3Retriever, I3Tokenizer]) -> None:
     (folder / "commands.py").write_text(RUN, encoding="utf-8")
 
 
+def environment(*paths: Path) -> dict[str, str]:
+    """With a path for imports, and all that is lacking on Windows if that is in it."""
+    kept = {name: value for name, value in os.environ.items() if name != "I3_OTHER_SYSTEM"}
+    return kept | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
 def run(folder: Path, lacking: bool, commands: str = COMMANDS) -> Done:
     paths = [LACKING, ROOT] if lacking else [ROOT]
     words = json.dumps([line.split() for line in commands.strip().splitlines()])
     return subprocess.run(
         [sys.executable, "commands.py", words],
         cwd=folder,
-        env=os.environ
-        | {"HF_HUB_OFFLINE": "1", "SOURCE_DATE_EPOCH": "0", "OMP_NUM_THREADS": "1"}
-        | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+        env=environment(*paths)
+        | {"HF_HUB_OFFLINE": "1", "SOURCE_DATE_EPOCH": "0", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         check=False,
         encoding="utf-8",
@@ -130,7 +135,7 @@ for name, what in (("text", "unlink"), ("nul.txt", "touch"), ("a:b", "mkdir")):
             lacking.append(True)
 for module in ("fcntl", "resource"):
     try:
-        __import__(module)
+        exec(f"import {module}")
         lacking.append(False)
     except ImportError:
         lacking.append(True)
@@ -139,7 +144,7 @@ print(lacking)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(LACKING), str(ROOT)])},
+        env=environment(LACKING, ROOT),
         capture_output=True,
         check=False,
         encoding="utf-8",

@@ -1,12 +1,12 @@
 """Makes Python on Linux lack what macOS and Windows lack, as far as a process can.
 
-    PYTHONPATH=tests/other_systems:. python -m pytest -m "not slow"
+    PYTHONPATH=tests/other_systems:. python …
+    make test-other-systems
 
 Python imports this before anything else, and so do the processes that it starts. In all of them:
 
-- `fcntl`, `resource` and `os.sched_getaffinity` are missing. `os.sysconf` and `/proc` are missing
-  for this package; others, such as psutil, are the builds for Linux and need them, as filelock
-  needs `fcntl`: it locks with it on macOS, too, and with LockFileEx on Windows.
+- `os.sched_getaffinity` is missing; `fcntl`, `resource`, `os.sysconf` and `/proc` are missing for
+  this package. Others, such as psutil and filelock, are the builds for Linux and need them.
 - Text files have the line ends of Windows, unless a call names them, or a test makes it.
 - A file that is open or mapped in this process is neither renamed nor deleted, `os.rename` does not
   replace a file, folders are not synced, and the names that Windows reserves are refused.
@@ -14,6 +14,9 @@ Python imports this before anything else, and so do the processes that it starts
 - New processes are spawned, not forked.
 
 What is not here: case-insensitive names, drive letters, and other builds of libraries.
+
+With I3_OTHER_SYSTEM=missing, only the first of these happens. Then all quick tests run, of which
+many use names and signals that Windows does not have.
 """
 
 import builtins
@@ -24,17 +27,20 @@ import re
 import stat
 import sys
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Any
 
 OURS = "i3_pyserini"
+NOT_EVERYWHERE = ("fcntl", "resource")
+US = (OURS, "__main__")
+ONLY_MISSING = os.environ.get("I3_OTHER_SYSTEM") == "missing"
 RESERVED = re.compile(
     r'.*[<>:"|?*\\].*|.*[. ]|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?', re.I | re.S
 )
 RENAMED, DELETED, OPENED, MADE = "os.rename", ("os.remove", "os.rmdir"), "open", "os.mkdir"
 _open, _rename, _sysconf, _kill = io.open, os.rename, os.sysconf, os.kill
+_import = builtins.__import__
 
 
 def caller(depth: int = 2) -> str:
@@ -68,6 +74,13 @@ def rename_to_new_names(source: Any, target: Any, **named: Any) -> None:
     _rename(source, target, **named)
 
 
+def import_for_others(name: str, of: Any = None, *rest: Any, **named: Any) -> Any:
+    """`import`, which finds some modules for other packages only."""
+    if name in NOT_EVERYWHERE and str((of or {}).get("__name__")).split(".")[0] in US:
+        raise ModuleNotFoundError(f"no module {name} on Windows", name=name)
+    return _import(name, of, *rest, **named)
+
+
 def sysconf_for_others(name: Any) -> int:
     """`os.sysconf`, for other packages."""
     if caller() == OURS:
@@ -82,6 +95,13 @@ def kill_without_asking(process: int, number: int) -> None:
     _kill(process, number)
 
 
+def refuse_proc(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook that raises for files of `/proc`."""
+    path = arguments[0] if event == OPENED else None
+    if isinstance(path, str) and path.startswith("/proc/") and caller(3) == OURS:
+        raise FileNotFoundError(2, "not on macOS and Windows", path)
+
+
 def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook that raises for what Windows refuses."""
     if event == RENAMED:
@@ -93,8 +113,6 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         _refuse_open(*arguments[:2])
     elif event == OPENED:
         path, _, flags = arguments
-        if isinstance(path, str) and path.startswith("/proc/") and caller(3) == OURS:
-            raise FileNotFoundError(2, "not on macOS and Windows", path)
         if flags & os.O_CREAT:
             _refuse_name(path)
     elif event == MADE:
@@ -157,18 +175,21 @@ def _unlink_when_released() -> None:
     setattr(UnixFileLock, "_release", then_unlink)  # noqa: B010  (of another type)
 
 
-def install() -> None:
-    """Takes everything away."""
-    for library in ("psutil", "filelock"):  # they read what is taken away below
-        with suppress(ImportError):
-            import_module(library)
-    _unlink_when_released()
-    sys.modules["fcntl"] = sys.modules["resource"] = None  # type: ignore[assignment]
+def take_away() -> None:
+    """Takes away what is missing elsewhere."""
+    builtins.__import__ = import_for_others  # type: ignore[assignment]
     if hasattr(os, "sched_getaffinity"):
         del os.sched_getaffinity
     if hasattr(os, "process_cpu_count"):  # of Python 3.13, which calls it
         os.process_cpu_count = os.cpu_count
-    os.sysconf, os.kill = sysconf_for_others, kill_without_asking
+    os.sysconf = sysconf_for_others
+    sys.addaudithook(refuse_proc)
+
+
+def be_windows() -> None:
+    """Behaves as Windows does, where that is different."""
+    _unlink_when_released()
+    os.kill = kill_without_asking
     os.rename = rename_to_new_names  # type: ignore[assignment]
     builtins.open = io.open = open_with_windows_ends
     multiprocessing.set_start_method("spawn", force=True)
@@ -178,4 +199,6 @@ def install() -> None:
     sys.addaudithook(refuse)
 
 
-install()
+take_away()
+if not ONLY_MISSING:
+    be_windows()

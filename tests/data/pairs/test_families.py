@@ -134,7 +134,7 @@ def _parquet(path: Path, records: list[Record]) -> Path:
 
 
 def _gzip(path: Path, records: list[Record]) -> Path:
-    with gzip.open(path, "wt") as file:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(one) + "\n" for one in records)
     return path
 

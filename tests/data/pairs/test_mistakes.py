@@ -94,7 +94,9 @@ def test_sources_and_options(tmp_path: Path) -> None:
         import_pairs([source], output=out, clicks=ClickRule(click_rates=[0.5, 0.1]))
     with pytest.raises(I3Error, match="dev is 5, but of 1 queries"):
         import_pairs([source], output=out, dev=5)
-    source.write_text("query,positive\n" + "".join(f"q{n},p{n}\n" for n in range(5)))
+    source.write_text(
+        "query,positive\n" + "".join(f"q{n},p{n}\n" for n in range(5)), encoding="utf-8"
+    )
     with pytest.raises(I3Error, match="dev is 3 of 5 queries; use 2"):
         import_pairs([source], output=out, dev=3)
     assert not out.exists()
