@@ -35,6 +35,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no Java": lambda: find_java()[0] is None,
     "no browser": lambda: not (shutil.which("chromium") and shutil.which("chromedriver")),
     "no engine": lambda: importlib.util.find_spec("milvus_lite") is None,
+    "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
     "no mps": lambda: not torch.backends.mps.is_available(),
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
     "pyserini 1": lambda: version("pyserini").startswith("1."),

@@ -31,6 +31,7 @@ from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import QUERY_ENCODER
+from i3_pyserini.model.st_files import write_query_files
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
 
@@ -129,6 +130,7 @@ def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
     tokenizer.save_pretrained(directory)
     query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
     tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
+    write_query_files(model.config, directory / QUERY_ENCODER)
     files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
     files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
     _write_index(directory, weights, files)

@@ -96,13 +96,17 @@ def read_as_written(directory: str | Path, config: PreTrainedConfig) -> None:
     """Makes `AutoTokenizer` read a saved tokenizer exactly like its `tokenizer.json`.
 
     If the saved class would change it, `tokenizer_config.json` gets the class that reads the file
-    unchanged.
+    unchanged, by the name that transformers 4 knows too.
     """
     own = read_tokenizer_file(str(directory))
-    if own is None or reads_alike(read_by_transformers(str(directory), config), own):
+    if own is None:
         return
     path = Path(directory) / CONFIG
-    fields = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": PLAIN_CLASSES[0]}
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    plain = fields.get("tokenizer_class") in PLAIN_CLASSES
+    if not plain and reads_alike(read_by_transformers(str(directory), config), own):
+        return
+    fields["tokenizer_class"] = PLAIN_CLASSES[0]
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8", newline="\n")
 

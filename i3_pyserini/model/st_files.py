@@ -1,0 +1,65 @@
+"""Writes the files by which sentence-transformers reads a model directory; `declared` reads them.
+
+They have the form that every version since 3 reads, and that Text Embeddings Inference reads. What
+version 6 writes itself (`pooling_mode: "mean"`) is read by version 6 only.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.model.config import I3Config
+from i3_pyserini.model.declared import MODES
+
+TYPES = "sentence_transformers.models."
+TRANSFORMER, MODULES, PROMPTS = (
+    "sentence_bert_config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+)
+
+
+def write_query_files(config: I3Config, folder: Path) -> None:
+    """Declares pooling, normalization, prompt, length and lower-casing of a query encoder.
+
+    The prompt is also the default prompt, because the folder encodes nothing but queries: `encode`
+    then gives the same vectors as `encode_query`.
+
+    Args:
+        config: the model's configuration.
+        folder: a plain encoder with its tokenizer.
+    """
+    settings = config.settings()
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules += [("2_Normalize", "Normalize")] if settings.normalize else []
+    pooling = {old: settings.pooling == name for name, (old, _) in MODES.items()}
+    transformer = {"max_seq_length": settings.query_length, "do_lower_case": settings.lowercase}
+    prompts = {"query": settings.query_prompt} if settings.query_prompt else {}
+    (folder / "1_Pooling").mkdir()
+    _write(
+        folder / "1_Pooling" / "config.json",
+        {"word_embedding_dimension": config.hidden_size, **pooling, "include_prompt": True},
+    )
+    _write(folder / TRANSFORMER, transformer)
+    _write(
+        folder / MODULES,
+        [
+            {"idx": row, "name": str(row), "path": path, "type": TYPES + kind}
+            for row, (path, kind) in enumerate(modules)
+        ],
+    )
+    _write(folder / PROMPTS, _prompts(prompts, next(iter(prompts), None)))
+
+
+def _prompts(prompts: dict[str, str], default: str | None) -> dict[str, Any]:
+    return {
+        "model_type": "SentenceTransformer",
+        "prompts": prompts,
+        "default_prompt_name": default,
+        "similarity_fn_name": "dot",  # as in search, of unit vectors too
+    }
+
+
+def _write(path: Path, content: object) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
