@@ -55,7 +55,7 @@ def encoder_for(
     name = flags.encoder or made_by.name
     if not name or (not flags.encoder and made_by.kind == "imported"):
         raise I3Error(f"{place}: its manifest names no model; give the model that encoded it")
-    kind = flags.kind or _kind(name, made_by)
+    kind = flags.kind or kind_for(name, made_by)
     if kind == "auto" and made_by.kind == "i3" and kind_of(name) == "i3":
         # The flags of stock search: --encoder MODEL/query_encoder --encoder-class auto --pooling …;
         # they must not contradict the manifest.
@@ -69,7 +69,7 @@ def encoder_for(
     return encoder
 
 
-def _kind(name: str, made_by: EncoderRecord) -> Kind:
+def kind_for(name: str, made_by: EncoderRecord) -> Kind:
     """The kind in the manifest; it is the only source for a hub name.
 
     Raises:

@@ -21,7 +21,7 @@ from i3_pyserini.model.settings import (
     check_length,
     resolve,
 )
-from i3_pyserini.model.texts import lowercase_first, query_texts
+from i3_pyserini.model.texts import TokenIds, lowercase_first, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 from i3_pyserini.threads import thread_count
 
@@ -50,6 +50,10 @@ class QueryEncoder(Protocol):
     dimension: int
     settings: EncoderSettings
     cut: int
+
+    def ids(self, queries: Sequence[str]) -> TokenIds:
+        """The ids of Q queries, with prompt and special tokens, truncated to the model's length."""
+        ...
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H]."""
@@ -151,10 +155,13 @@ class NumpyQueryEncoder:
         self._bert, self.settings = bert, settings
         self._tokenizer, self._length = tokenizer, length
 
+    def ids(self, queries: Sequence[str]) -> TokenIds:
+        """See `QueryEncoder`."""
+        return self._tokenizer.ids(query_texts(queries, self.settings.query_prompt), self._length)
+
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], in batches of similar length."""
-        texts = query_texts(queries, self.settings.query_prompt)
-        ids = self._tokenizer.ids(texts, self._length)
+        ids = self.ids(queries)
         self.cut = ids.cut
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
 
@@ -210,6 +217,10 @@ class TransformersQueryEncoder:
         else:
             self._encoder = auto_encoders.AutoQueryEncoder(name, device or "cpu", settings=settings)
         self.dimension, self.settings = self._encoder.dimension, self._encoder.settings
+
+    def ids(self, queries: Sequence[str]) -> TokenIds:
+        """See `QueryEncoder`."""
+        return self._encoder.ids(queries)
 
     def encode(self, queries: Sequence[str]) -> Scores:
         """Encodes Q queries to float32 [Q, H], in batches of similar length."""

@@ -3,10 +3,10 @@
 Of an index of windows, documents are ranked by their best windows.
 """
 
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,10 @@ from i3_pyserini.search.documents import DEEPER, DocumentSearch
 from i3_pyserini.search.fusion import Fusion, fuse
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.serve.bm25 import Bm25
+from i3_pyserini.serve.worker import Worker
 
 DEPTH = 100  # hits of each ranking, which a page can show, and which are fused
+BATCH, WAITING = 64, 1024  # queries searched at once, and those that wait for it
 RRF = Fusion("rrf", (1.0, 1.0))  # the default of `fuse_runs`
 QUERY = "q"  # its id in runs of one query
 Found = tuple[list[tuple[str, float]], dict[str, str]]  # hits, and best windows of documents
@@ -47,6 +49,10 @@ class Ranking:
         """Ranks by id, from 1."""
         return {docid: rank for rank, (docid, _) in enumerate(self.hits, start=1)}
 
+    def first(self, hits: int) -> "Ranking":
+        """The same with the best hits only."""
+        return replace(self, hits=self.hits[:hits])
+
 
 class Rankers:
     """Ranks the passages of an index for a query, or the documents of its windows.
@@ -55,13 +61,19 @@ class Rankers:
         searcher: of vectors, with an encoder.
         bm25: of words; None for vectors only.
         documents: searches for documents; None for passages.
+        worker: searches vectors, several queries at once.
     """
 
     def __init__(
-        self, searcher: Searcher, bm25: Bm25 | None, documents: DocumentSearch | None
+        self,
+        searcher: Searcher,
+        bm25: Bm25 | None,
+        documents: DocumentSearch | None,
+        worker: Worker,
     ) -> None:
         self._searcher, self._bm25, self._documents = searcher, bm25, documents
-        self._lock = threading.Lock()
+        # A search sets numbers of threads for the whole process: never two at once.
+        self._vectors = worker.lane(self._search, BATCH, WAITING)
 
     def rank(self, query: str) -> dict[str, Ranking]:
         """The rankings by name, `DEPTH` hits each.
@@ -74,38 +86,65 @@ class Rankers:
 
         Raises:
             I3Error: a search failed.
+            Refused: too many are waiting.
         """
-        started = time.perf_counter()
-        with self._lock:  # a search sets numbers of threads for the whole process
-            vectors = _ranking("vectors", *self._by_vectors(query), started)
+        vectors = self.ranking("vectors", query, DEPTH)
         if self._bm25 is None:
             return {vectors.name: vectors}
-        started = time.perf_counter()
-        words = _ranking("words", *self._by_words(self._bm25, query), started)
+        words = self.ranking("words", query, DEPTH)
         started = time.perf_counter()
         both = fused_hits(vectors.hits, words.hits)
         fused = _ranking("fused", both, {**words.best, **vectors.best}, started)
         return {one.name: one for one in (vectors, words, fused)}
 
-    def _by_vectors(self, query: str) -> Found:
-        if self._documents is None:
-            (found,) = self._searcher.search([query], DEPTH)
-            return [(hit.docid, hit.score) for hit in found], {}
-        best, windows = self._documents.search(self._searcher.vectors_of([query]), DEPTH)
-        return _found(best, windows)
+    def ranking(self, name: Literal["vectors", "words"], query: str, hits: int) -> Ranking:
+        """One ranking of a query.
 
-    def _by_words(self, bm25: Bm25, query: str) -> Found:
+        Args:
+            name: which; "words" only if there is BM25.
+            query: the query.
+            hits: at most.
+
+        Raises:
+            I3Error: a search failed.
+            Refused: too many are waiting.
+        """
+        started = time.perf_counter()
+        if name == "vectors":
+            ((found, best),) = self._vectors([(query, hits)])
+        else:
+            assert self._bm25 is not None  # noqa: S101  (or there is no such view)
+            found, best = self._by_words(self._bm25, query, hits)
+        return _ranking(name, found, best, started)
+
+    def _search(self, asked: list[tuple[str, int]]) -> list[Found]:
+        """The hits of a batch; an approximate index finds others if more are asked for."""
+        results: dict[int, Found] = {}
+        for hits in {hits for _, hits in asked}:
+            rows = [row for row, (_, wanted) in enumerate(asked) if wanted == hits]
+            found = self._by_vectors([asked[row][0] for row in rows], hits)
+            results |= zip(rows, found, strict=True)
+        return [results[row] for row in range(len(asked))]
+
+    def _by_vectors(self, queries: list[str], hits: int) -> list[Found]:
         if self._documents is None:
-            return bm25.search(query, DEPTH), {}
-        depth = DEPTH
+            found = self._searcher.search(queries, hits)
+            return [([(hit.docid, hit.score) for hit in one], {}) for one in found]
+        best, windows = self._documents.search(self._searcher.vectors_of(queries), hits)
+        return [_found(best, windows, row) for row in range(len(queries))]
+
+    def _by_words(self, bm25: Bm25, query: str, most: int) -> Found:
+        if self._documents is None:
+            return bm25.search(query, most), {}
+        depth = most
         while True:
             depth *= DEEPER
             hits = bm25.search(query, depth)
             docids = Docids(pl.Series([docid for docid, _ in hits], dtype=pl.String))
             windows = self._documents.of(docids)
             scores = np.array([[score for _, score in hits]], dtype=np.float32)
-            best = best_windows(Hits(scores, np.arange(len(hits))[None]), windows, DEPTH)
-            if best.rows.shape[1] == DEPTH or len(hits) < depth:
+            best = best_windows(Hits(scores, np.arange(len(hits))[None]), windows, most)
+            if best.rows.shape[1] == most or len(hits) < depth:
                 return _found(best, windows)
 
 
@@ -122,9 +161,9 @@ def fused_hits(*rankings: list[tuple[str, float]]) -> list[tuple[str, float]]:
     return list(zip(fused["doc_id"].tolist(), fused["score"].tolist(), strict=True))
 
 
-def _found(best: Hits, windows: WindowDocuments) -> Found:
-    """Documents and their scores, and their best windows."""
-    pairs = zip(best.rows[0].tolist(), best.scores[0].tolist(), strict=True)
+def _found(best: Hits, windows: WindowDocuments, query: int = 0) -> Found:
+    """Documents and their scores, and their best windows, of one of the queries."""
+    pairs = zip(best.rows[query].tolist(), best.scores[query].tolist(), strict=True)
     found = [(row, score) for row, score in pairs if row != NO_HIT]
     names = [windows[row] for row, _ in found]
     hits = [(name, score) for name, (_, score) in zip(names, found, strict=True)]

@@ -1,0 +1,145 @@
+"""The one thread that computes, in batches of what is waiting.
+
+A search alone is computed at once. Meanwhile others arrive and wait, and are computed together:
+nobody waits for a batch to fill. Kinds of work take turns, so that a search waits for one batch of
+passages to encode and not for all of them.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from i3_pyserini.serve.failures import busy
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+SECONDS = 60.0  # that a request waits for its results
+
+
+class _Job:
+    """The items of a request, and their results."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items, self.left = items, len(items)
+        self.results: list[Any] = [None] * len(items)
+        self.future: Future[list[Any]] = Future()
+
+    def put(self, row: int, outcome: Any) -> None:
+        """Takes the result of an item; an exception is that of the request."""
+        self.results[row], self.left = outcome, self.left - 1
+        with suppress(InvalidStateError):  # nobody waits any more, or another item has failed
+            if isinstance(outcome, Exception):
+                self.future.set_exception(outcome)
+            elif not self.left:
+                self.future.set_result(self.results)
+
+
+class Lane(Generic[Item, Result]):
+    """Work of one kind; made by `Worker.lane`.
+
+    Args:
+        run: computes a batch: a result for each item.
+        batch: most items of a batch.
+        limit: most items that wait. A request with more is taken when nothing else waits.
+        wake: has the worker look for work.
+        lock: of the worker.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Sequence[Result]],
+        batch: int,
+        limit: int,
+        wake: Callable[[], None],
+        lock: threading.Lock,
+    ) -> None:
+        self._run, self._batch, self._limit = run, batch, limit
+        self._wake, self._lock = wake, lock
+        self._waiting: deque[tuple[_Job, int]] = deque()
+
+    def __call__(self, items: Sequence[Item], seconds: float = SECONDS) -> list[Result]:
+        """The results of items, in their order; waits for them.
+
+        Args:
+            items: at least one.
+            seconds: to wait at most.
+
+        Raises:
+            Refused: too many are waiting (429), or this has waited too long (503).
+            Exception: what `run` raised for one of the items.
+        """
+        job = _Job(items)
+        with self._lock:
+            waiting = len(self._waiting)
+            if waiting and waiting + len(items) > self._limit:
+                raise busy(f"The server is busy: {waiting:,} texts are waiting. Try again.")
+            self._waiting.extend((job, row) for row in range(len(items)))
+        self._wake()
+        try:
+            return job.future.result(seconds)
+        except TimeoutError as error:
+            if job.future.cancel():
+                raise busy(f"No answer within {seconds:g} seconds. Try again.", 503) from error
+            return job.future.result(0)  # it came meanwhile
+
+    def take(self) -> list[tuple[_Job, int]]:
+        """The next batch, without what nobody waits for any more; the worker has the lock."""
+        taken: list[tuple[_Job, int]] = []
+        while self._waiting and len(taken) < self._batch:
+            job, row = self._waiting.popleft()
+            if not job.future.done():
+                taken.append((job, row))
+        return taken
+
+    def run(self, taken: list[tuple[_Job, int]]) -> None:
+        """Computes a batch. If it fails, each item is computed alone: only the bad one fails."""
+        items = [job.items[row] for job, row in taken]
+        try:
+            outcomes: list[Any] = list(self._run(items))
+        except Exception as error:  # handed to those who wait
+            outcomes = [error] if len(items) == 1 else [self._alone(item) for item in items]
+        for (job, row), outcome in zip(taken, outcomes, strict=True):
+            job.put(row, outcome)
+
+    def _alone(self, item: Item) -> Any:
+        try:
+            return self._run([item])[0]
+        except Exception as error:  # handed to the one who waits
+            return error
+
+
+class Worker:
+    """Computes batches of its lanes, one at a time, in one thread."""
+
+    def __init__(self) -> None:
+        # Libraries have threads of their own for each thread that calls them.
+        self._thread = ThreadPoolExecutor(1, "compute")
+        self._lanes: deque[Lane[Any, Any]] = deque()
+        self._lock = threading.Lock()
+
+    def lane(
+        self, run: Callable[[list[Item]], Sequence[Result]], batch: int, limit: int
+    ) -> Lane[Item, Result]:
+        """A new kind of work; see `Lane`."""
+        made: Lane[Item, Result] = Lane(run, batch, limit, self._wake, self._lock)
+        self._lanes.append(made)
+        return made
+
+    def _wake(self) -> None:
+        self._thread.submit(self._next)
+
+    def _next(self) -> None:
+        """Computes a batch of the next lane that has one; another follows while there is one."""
+        with self._lock:
+            for _ in range(len(self._lanes)):
+                self._lanes.rotate(-1)
+                lane = self._lanes[0]
+                if taken := lane.take():
+                    break
+            else:
+                return
+        lane.run(taken)
+        self._wake()
