@@ -1,5 +1,7 @@
-"""The page and the HTTP API: they answer GET, and read nothing but passages."""
+"""The page and its HTTP API, and the routes of all others."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -8,18 +10,23 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.search.job import tag_of
+from i3_pyserini.serve.anserini import Rest
+from i3_pyserini.serve.description import description
+from i3_pyserini.serve.embedder import Embedder
+from i3_pyserini.serve.embeddings import Embeddings
+from i3_pyserini.serve.failures import Refused, refuse
+from i3_pyserini.serve.limits import HEALTH, LONGEST_ID, LONGEST_QUERY, allow_threads
 from i3_pyserini.serve.passages import Found, Passages
 from i3_pyserini.serve.rankings import DEPTH, RRF
 from i3_pyserini.serve.shield import shield
 
-LONGEST_QUERY = 1000  # characters; no model reads more than some hundred word pieces
-LONGEST_ID = 1000
 MORE = 10  # further hits for a click
 PACKAGE = "i3_pyserini.serve"
 FILES = {"page.js": "text/javascript", "style.css": "text/css"}
@@ -171,20 +178,54 @@ class Pages:
         return HTMLResponse(self._page.render(asked=asked, message=message, found=found), status)
 
 
-def make_app(passages: Passages, hits: int, hosts: list[str]) -> Starlette:
+def healthy(_: Request) -> Response:
+    """Says that the server answers."""
+    return JSONResponse({"status": "ok"})
+
+
+@asynccontextmanager
+async def _running(_: Starlette) -> AsyncIterator[None]:
+    allow_threads()
+    yield
+
+
+def make_app(
+    passages: Passages,
+    hits: int,
+    hosts: list[str],
+    key: str | None = None,
+    origins: Sequence[str] = (),
+) -> Starlette:
     """The application.
 
     Args:
         passages: what is searched.
         hits: passages of each ranking that are shown first.
-        hosts: names by which the page may be asked for; see `TrustedHosts`.
+        hosts: names by which the server may be asked for; see `TrustedHosts`.
+        key: the key that requests need; None for none.
+        origins: web pages of these origins may read answers.
     """
-    pages = Pages(passages, hits)
+    pages, rest = Pages(passages, hits), Rest(passages)
+    embedder = Embedder(passages.searcher, passages.worker)
+    embeddings = Embeddings(embedder, tag_of(passages.model))
+    described = description(passages, rest.names, embeddings.names, embedder.dimension, key)
     routes = [
         Route("/", pages.page),
         Route("/search", pages.search),
         Route("/words", pages.words),
         Route("/windows", pages.windows),
         *(Route(f"/{name}", pages.file) for name in FILES),
+        Route(HEALTH, healthy),
+        Route("/openapi.json", lambda _: JSONResponse(described)),
+        Route("/v1/embeddings", embeddings.embed, methods=["POST"]),
+        Route("/v1/models", embeddings.models),
+        Route("/v1/models/{model}", embeddings.model),
+        Route("/v1/{index:path}/search", rest.search),
+        Route("/v1/{index:path}/doc/{docid:path}", rest.document),
     ]
-    return Starlette(routes=routes, middleware=shield(hosts))
+    return Starlette(
+        routes=routes,
+        middleware=shield(hosts, key, origins),
+        exception_handlers={HTTPException: refuse, Refused: refuse},
+        lifespan=_running,
+    )

@@ -1,13 +1,16 @@
-"""Serves the page."""
+"""Serves the page and the HTTP API."""
 
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from i3_pyserini.encode.flags import QueryOptions
-from i3_pyserini.errors import I3Error, at_least_1
+from i3_pyserini.errors import I3Error, at_least_1, note
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.languages import language_code
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from i3_pyserini.serve.passages import Passages
 
 PORTS = 65_535
+LOCAL = ("127.0.0.1", "localhost", "::1")
+GRACE = 30  # seconds for answers to finish when the server is stopped
 
 
 def serve_index(
@@ -30,10 +35,13 @@ def serve_index(
     hits: int = 10,
     host: str = "127.0.0.1",
     port: int = 8080,
+    origins: Sequence[str] = (),
     cache: AnyPath | None = None,
     corpus_options: CorpusOptions = USUAL,
 ) -> None:
-    """Serves a web page to search an index, until interrupted.
+    """Serves a web page and an HTTP API to search an index, until interrupted.
+
+    If the environment variable I3_API_KEY is set, all requests need this key.
 
     Args:
         index: the index directory.
@@ -49,6 +57,8 @@ def serve_index(
         hits: number of passages that each list begins with, at most 100.
         host: address to listen on; any address other than the default lets other machines search.
         port: port to listen on; 0 for any free port.
+        origins: web pages of these origins, such as "https://shop.example", may read answers.
+            Default: none.
         cache: folder for the text store. Default: the folder of the corpus.
         corpus_options: how to read the corpus, if the index manifest does not record it.
 
@@ -64,19 +74,25 @@ def serve_index(
         raise I3Error("language cannot be combined with bm25_index, which has its own")
     if language is not None:
         language_code(language)
+    for origin in origins:
+        _check_origin(origin)
     listening = listen(host, port)
     from i3_pyserini.search.searcher import Searcher
+    from i3_pyserini.serve.keys import VARIABLE, key_of_environment
     from i3_pyserini.serve.passages import Passages, Sources
     from i3_pyserini.serve.rankings import DEPTH
 
     if hits > DEPTH:
         raise I3Error(f"hits is {hits}, must be from 1 to {DEPTH}")
+    key = key_of_environment()
+    if key is None and host not in LOCAL:
+        note(f"everybody who can reach {host} can search; {VARIABLE} is not set")
     searcher = Searcher(Path(index))
     name = None if model is None else fspath(model)
     searcher.load_encoder(QueryOptions(encoder_class).flags(name))
     paths = [None if path is None else Path(path) for path in (corpus, cache, bm25_index)]
     sources = Sources(paths[0], paths[1], bm25, paths[2], corpus_options.reading(), language)
-    serve(Passages(searcher, sources), listening, host, hits)
+    serve(Passages(searcher, sources), listening, Served(host, hits, tuple(origins), key))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -102,14 +118,30 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) -> None:
-    """Serves until interrupted.
+@dataclass(frozen=True)
+class Served:
+    """How it is served.
+
+    Attributes:
+        host: the host given by the user.
+        hits: passages shown of each search.
+        origins: web pages of these origins may read answers.
+        key: the key that requests need; None for none.
+    """
+
+    host: str
+    hits: int
+    origins: tuple[str, ...] = ()
+    key: str | None = None
+
+
+def serve(passages: "Passages", listening: socket.socket, how: Served) -> None:
+    """Serves until interrupted; what is being answered then is finished.
 
     Args:
         passages: what is searched.
         listening: see `listen`.
-        host: the host given by the user.
-        hits: passages shown of each search.
+        how: see `Served`.
     """
     import uvicorn  # an extra
 
@@ -117,8 +149,27 @@ def serve(passages: "Passages", listening: socket.socket, host: str, hits: int) 
 
     # Loads what the first query would wait for.
     passages.search("water", 1, next(iter(passages.views)))
-    app = make_app(passages, hits, [host, "localhost", socket.gethostname()])
+    host = how.host
+    app = make_app(
+        passages, how.hits, [host, "localhost", socket.gethostname()], how.key, how.origins
+    )
     port = listening.getsockname()[1]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (stop with Ctrl-C)", flush=True)
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", server_header=False)
+    config = uvicorn.Config(
+        app, log_level="warning", server_header=False, timeout_graceful_shutdown=GRACE
+    )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _check_origin(origin: str) -> None:
+    """Raises for what no browser sends as an origin, "*" included."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    known = host and parts.scheme in ("http", "https")
+    if not known or origin != f"{parts.scheme}://{host}" + (f":{port}" if port else ""):
+        raise I3Error(
+            f"origins: {origin!r:.80} is not an origin; expected one such as https://shop.example"
+        )

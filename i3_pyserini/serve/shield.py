@@ -1,12 +1,17 @@
-"""What protects the page: headers of every answer, and the names it may be asked for by."""
+"""What protects the server: headers of every answer, and the names it may be asked for by."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from i3_pyserini.serve.failures import Failures, Refused, answer
+from i3_pyserini.serve.keys import Keyed
+from i3_pyserini.serve.limits import AtOnce
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -18,13 +23,28 @@ HEADERS = {
 }
 
 
-def shield(hosts: list[str]) -> list[Middleware]:
-    """The middleware that every request passes through.
+def shield(
+    hosts: list[str], key: str | None = None, origins: Sequence[str] = ()
+) -> list[Middleware]:
+    """The middleware that every request passes through, from outside in.
 
     Args:
-        hosts: names by which the page may be asked for; see `TrustedHosts`.
+        hosts: names by which the server may be asked for; see `TrustedHosts`.
+        key: see `Keyed`; None to need none.
+        origins: web pages of these origins may read answers.
     """
-    return [Middleware(SafeHeaders), Middleware(TrustedHosts, allowed_hosts=hosts)]
+    layers = [Middleware(SafeHeaders), Middleware(Failures), Middleware(TrustedHosts, hosts)]
+    if origins:
+        # Any header is allowed: OpenAI's clients send some of their own, and ours have no effect.
+        methods = ["GET", "POST"]
+        layers.append(
+            Middleware(
+                CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=["*"]
+            )
+        )
+    if key is not None:
+        layers.append(Middleware(Keyed, key))
+    return [*layers, Middleware(AtOnce)]
 
 
 class SafeHeaders:
@@ -48,25 +68,42 @@ class SafeHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class TrustedHosts(TrustedHostMiddleware):
+class TrustedHosts:
     """Refuses requests by names that are not ours.
 
     A page of somebody else's could otherwise let a name of its own lead here, and read the answers
     (DNS rebinding). An address in numbers is nobody's name, so that it is let through.
+
+    Args:
+        app: what answers.
+        hosts: the names.
     """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app, self._hosts = app, {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        if _is_address(Headers(scope=scope).get("host", "")):
-            await self.app(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        name = _name(Headers(scope=scope).get("host", "")) if scope["type"] == "http" else None
+        if name is None or name in self._hosts or _is_address(name):
+            await self._app(scope, receive, send)
+            return
+        refused = Refused(400, "The host name of the request is not this server's: see --host.")
+        await answer(scope["path"], refused)(scope, receive, send)
 
 
-def _is_address(host: str) -> bool:
-    """Whether a host with or without a port is an address in numbers."""
+def _name(host: str) -> str:
+    """The name in a header Host, without its port; empty if it is none."""
     try:
-        ip_address(urlsplit(f"//{host}").hostname or "")
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    """Whether a name is an address in numbers."""
+    try:
+        ip_address(name)
     except ValueError:
         return False
     return True

@@ -18,7 +18,8 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.app import LONGEST_QUERY, make_app
+from i3_pyserini.serve.app import make_app
+from i3_pyserini.serve.limits import LONGEST_QUERY
 from i3_pyserini.serve.passages import Passages, Sources
 from i3_pyserini.serve.shield import HEADERS
 from tests.encode.indexes import edit_manifest
