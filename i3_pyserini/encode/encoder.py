@@ -68,7 +68,7 @@ class Encoder:
         _refuse_one_text(passages, "passages")
         if self._passages is None:
             self._passages = self._spec.load(self._device)
-        texts, titles = _texts_and_titles(passages)
+        texts, titles = texts_and_titles(passages)
         ids = self._passages.ids(texts, titles)
         return encode_ids(self._passages, ids, Batching())
 
@@ -177,7 +177,12 @@ def _refuse_one_text(texts: object, what: str) -> None:
         raise I3Error(f"expected a list of {what}, got one: {texts!r:.60}")
 
 
-def _texts_and_titles(passages: Sequence[Passage]) -> tuple[list[str], list[str | None]]:
+def texts_and_titles(passages: Sequence[Passage]) -> tuple[list[str], list[str | None]]:
+    """The texts of N passages, and their titles.
+
+    Raises:
+        I3Error: a mapping has no text, or an unknown key.
+    """
     texts: list[str] = []
     titles: list[str | None] = []
     for number, passage in enumerate(passages):

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.hits import Scores
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.fingerprint import fingerprint
@@ -296,7 +297,7 @@ def _tokenizer_length(folder: Path) -> int | None:
 
 
 def _is_hub_name(name: str) -> bool:
-    path = Path(name)
+    path = Path(at_revision(name)[0])
     return not (path.is_absolute() or name.startswith((".", "~")) or path.exists()) and (
         len(path.parts) <= 2 and not (len(path.parts) > 1 and path.parent.exists())  # noqa: PLR2004
     )

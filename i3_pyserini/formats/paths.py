@@ -15,6 +15,19 @@ AnyPath = Path | str | os.PathLike[str]
 NameOrPath = str | Path | os.PathLike[str]
 
 
+def at_revision(name_or_dir: str) -> tuple[str, dict[str, str]]:
+    """Splits `OWNER/NAME@REVISION`, a hub name with a branch, tag or commit.
+
+    Returns:
+        The name, and the argument `revision` of `from_pretrained` if there is one; a directory as
+        it is.
+    """
+    name, _, revision = name_or_dir.partition("@")
+    if not revision or Path(name_or_dir).exists():
+        return name_or_dir, {}
+    return name, {"revision": revision}
+
+
 @dataclass(frozen=True)
 class Written:
     """A file or folder that was written; can be used as a path.

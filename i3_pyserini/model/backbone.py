@@ -7,6 +7,7 @@ from torch import nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.loading import load_config, quiet_transformers, unreadable
 from i3_pyserini.model.settings import LENGTHS, prefix_of
@@ -35,8 +36,9 @@ def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
         )
     try:
         with quiet_transformers():
+            repository, pinned = at_revision(name_or_dir)
             encoder, report = AutoModel.from_pretrained(
-                name_or_dir, output_loading_info=True, ignore_mismatched_sizes=True
+                repository, output_loading_info=True, ignore_mismatched_sizes=True, **pinned
             )
     except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, what, "weights", error) from error

@@ -1,14 +1,17 @@
 """`I3Config`: everything that affects vectors, in one file beside the weights."""
 
 import copy
+import os
 import string
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 from transformers.activations import ACT2FN
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
 from i3_pyserini.model.settings import POOLINGS, EncoderSettings
 
@@ -33,6 +36,13 @@ TEXTS = (
 )
 SWITCHES = ("normalize", "lowercase")
 NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # not chosen by users
+# How `AutoModel.from_pretrained(…, trust_remote_code=True)` finds the classes of this package.
+CODE = "modeling_i3.py"
+CODE_TEXT = '''"""The classes of an I³ model, for transformers: pip install i3-pyserini."""
+
+from i3_pyserini import I3Config, I3Retriever  # noqa: F401
+'''
+AUTO_MAP = {"AutoConfig": "modeling_i3.I3Config", "AutoModel": "modeling_i3.I3Retriever"}
 
 
 class I3Config(PreTrainedConfig):
@@ -127,6 +137,18 @@ class I3Config(PreTrainedConfig):
         _check_values(self)
         super().__post_init__(**kwargs)
 
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """Saves `config.json`, and the file that leads `AutoModel` to this package."""
+        self.auto_map = dict(AUTO_MAP)
+        super().save_pretrained(save_directory, *args, **kwargs)
+        (Path(save_directory) / CODE).write_text(CODE_TEXT, encoding="utf-8", newline="\n")
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoConfig") -> None:
+        """Does nothing: transformers would save this module's source in place of `CODE`."""
+
     @property
     def encoder(self) -> PreTrainedConfig:
         """`encoder_config` as an object."""
@@ -171,6 +193,9 @@ class I3Config(PreTrainedConfig):
         return [self.cls_token_id, *[self.mask_token_id] * (length - 2), self.sep_token_id]
 
 
+AutoConfig.register(I3Config.model_type, I3Config, exist_ok=True)
+
+
 def is_i3_model(name_or_dir: str) -> bool:
     """Whether a directory or hub name holds an I³ model.
 
@@ -205,7 +230,8 @@ def _fields(name_or_dir: str) -> dict[str, Any]:
     check_name(name_or_dir, "model")
     try:
         with quiet_transformers():
-            fields: dict[str, Any] = PreTrainedConfig.get_config_dict(name_or_dir)[0]
+            repository, pinned = at_revision(name_or_dir)
+            fields: dict[str, Any] = PreTrainedConfig.get_config_dict(repository, **pinned)[0]
     except (OSError, ValueError) as error:
         raise unreadable(name_or_dir, "model", "config.json", error) from error
     return fields

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.formats.records import read_json
 from i3_pyserini.model.settings import NO_LIMIT, DenseLayer
 
@@ -232,10 +233,12 @@ def path_of(name: str, file: str) -> Path | None:
     from i3_pyserini.model.loading import check_name, unreadable  # noqa: PLC0415  (likewise)
 
     check_name(name, "encoder")
+    repository, pinned = at_revision(name)
     try:
         found = cached_file(
-            name,
+            repository,
             file,
+            **pinned,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
         )

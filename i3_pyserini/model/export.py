@@ -27,11 +27,12 @@ from transformers import AutoModel
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_folder
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import QUERY_ENCODER
-from i3_pyserini.model.st_files import write_query_files
+from i3_pyserini.model.st_files import write_model_files, write_query_files
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
 
@@ -60,19 +61,21 @@ def save_model_directory(
     """
     check_target(Path(directory), overwrite)
     with new_folder(Path(directory), SafetensorError) as partial:  # also raised for a full disk
-        with quiet_transformers():
-            _write(model, tokenizer, partial)
+        write_files(model, tokenizer, partial)
+        write_model_files(model.config, partial)
         if card is not None:
             (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
-        for path in partial.rglob("*.safetensors"):  # created with permissions for the owner only
-            shutil.copymode(partial / "config.json", path)
 
 
-def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenizer]:
+def load_model_directory(directory: str | Path, **settings: Any) -> tuple[I3Retriever, I3Tokenizer]:
     """Reads a model directory (or hub name), strictly.
 
     If weights are missing, `I3Retriever.from_pretrained` initializes them at random, like
     transformers; this function raises an error.
+
+    Args:
+        directory: a directory, or a hub name, with `@REVISION` for one revision.
+        **settings: arguments of `from_pretrained`, such as `dtype`.
 
     Returns:
         The model in evaluation mode, and its tokenizer.
@@ -84,7 +87,10 @@ def load_model_directory(directory: str | Path) -> tuple[I3Retriever, I3Tokenize
     config = load_i3_config(name)
     try:
         with quiet_transformers():
-            loaded: Any = I3Retriever.from_pretrained(name, output_loading_info=True)
+            repository, pinned = at_revision(name)
+            loaded: Any = I3Retriever.from_pretrained(
+                repository, output_loading_info=True, **pinned, **settings
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         incomplete = unreadable(name, "model", "weights", error)
         raise I3Error(f"{incomplete}; copy or convert the whole directory again") from error
@@ -119,21 +125,31 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise I3Error(f"{target}: is not a model directory; only model directories are overwritten")
 
 
-def _write(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
+def write_files(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> None:
+    """Writes everything but the card and the files by which sentence-transformers finds its module.
+
+    Args:
+        model: see `save_model_directory`.
+        tokenizer: its tokenizer.
+        directory: an empty folder.
+    """
     weights = model.state_dict()
     prefix = f"{model.query_encoder.base_model_prefix}."
     query_weights = {name: value for name, value in weights.items() if name.startswith(prefix)}
     rest = {name: value for name, value in weights.items() if name not in query_weights}
-    # A copy, because save_pretrained empties the dictionary it is given.
-    model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
-    (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
-    tokenizer.save_pretrained(directory)
-    query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
-    tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
+    with quiet_transformers():
+        # A copy, because save_pretrained empties the dictionary it is given.
+        model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
+        (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
+        tokenizer.save_pretrained(directory)
+        query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
+        tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
     write_query_files(model.config, directory / QUERY_ENCODER)
     files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
     files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
     _write_index(directory, weights, files)
+    for path in directory.rglob("*.safetensors"):  # created with permissions for the owner only
+        shutil.copymode(directory / "config.json", path)
 
 
 def _write_query_encoder(model: I3Retriever, weights: dict[str, Tensor], directory: Path) -> str:

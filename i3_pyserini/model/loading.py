@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers import logging as transformers_logging
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import at_revision
 
 
 def check_name(name_or_dir: str, what: str) -> None:
@@ -17,6 +18,7 @@ def check_name(name_or_dir: str, what: str) -> None:
     Raises:
         I3Error: it is a file, or looks like a path but does not exist.
     """
+    name_or_dir = at_revision(name_or_dir)[0]
     path = Path(name_or_dir)
     if path.is_dir():
         return
@@ -60,9 +62,15 @@ def load_config(name_or_dir: str, what: str = "backbone") -> PreTrainedConfig:
     check_name(name_or_dir, what)
     try:
         with quiet_transformers():
-            config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_dir)
+            repository, pinned = at_revision(name_or_dir)
+            config: PreTrainedConfig = AutoConfig.from_pretrained(repository, **pinned)
     except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, what, "config.json", error) from error
+    if config.model_type == "i3":
+        raise I3Error(
+            f"{what} {name_or_dir}: is an I³ model, not a plain encoder; name its backbone, or its "
+            "folder query_encoder"
+        )
     return config
 
 

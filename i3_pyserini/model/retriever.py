@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
@@ -135,6 +135,10 @@ class I3Retriever(PreTrainedModel):
             )
         self.config.encoder.dtype = self.dtype
         super().save_pretrained(save_directory, *args, **kwargs)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoModel") -> None:
+        """Does nothing: see `I3Config`."""
 
     def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encodes Q queries of T ids.
@@ -326,6 +330,9 @@ class I3Retriever(PreTrainedModel):
                 init.normal_(module.weight, mean=0.0, std=std)
                 if isinstance(module, nn.Linear):
                     init.zeros_(module.bias)
+
+
+AutoModel.register(I3Config, I3Retriever, exist_ok=True)
 
 
 def _last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

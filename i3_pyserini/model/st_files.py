@@ -12,6 +12,7 @@ from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.declared import MODES
 
 TYPES = "sentence_transformers.models."
+MODULE = "i3_pyserini.integrations.sentence_transformers.I3Module"
 TRANSFORMER, MODULES, PROMPTS = (
     "sentence_bert_config.json",
     "modules.json",
@@ -49,6 +50,24 @@ def write_query_files(config: I3Config, folder: Path) -> None:
         ],
     )
     _write(folder / PROMPTS, _prompts(prompts, next(iter(prompts), None)))
+
+
+def write_model_files(config: I3Config, folder: Path) -> None:
+    """Declares that `I3Module` of this package encodes with a model directory.
+
+    Args:
+        config: the model's configuration.
+        folder: the model directory.
+    """
+    _write(folder / MODULES, [{"idx": 0, "name": "0", "path": "", "type": MODULE}])
+    _write(folder / PROMPTS, _prompts(prompts_of(config), None))
+
+
+def prompts_of(config: I3Config) -> dict[str, str]:
+    """The prompts of a model, by the names that sentence-transformers gives to tasks."""
+    settings = config.settings()
+    prompts = {"query": settings.query_prompt, "document": settings.passage_prompt}
+    return {name: prompt for name, prompt in prompts.items() if prompt}
 
 
 def _prompts(prompts: dict[str, str], default: str | None) -> dict[str, Any]:

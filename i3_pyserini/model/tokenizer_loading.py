@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFas
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.loading import quiet_transformers, unreadable
 from i3_pyserini.model.tokenizer_file import (
     CONFIG,
@@ -65,8 +66,9 @@ def read_by_transformers(name_or_dir: str, config: PreTrainedConfig) -> PreTrain
         )
     try:
         with quiet_transformers():
+            repository, pinned = at_revision(name_or_dir)
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                name_or_dir, config=config
+                repository, config=config, **pinned
             )
     except Exception as error:  # the tokenizers library raises bare Exception for broken files
         raise unreadable(name_or_dir, "tokenizer", "tokenizer files", error) from error

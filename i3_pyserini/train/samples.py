@@ -263,8 +263,8 @@ class Collator:
         return Batch(
             inputs,
             None if None in scores else torch.tensor(scores, dtype=torch.float64),
-            torch.tensor([_key(pid) for group in groups for pid in group.pids]),
-            _filled([[_key(pid) for pid in group.known] for group in groups]),
+            torch.tensor([key_of(pid) for group in groups for pid in group.pids]),
+            _filled([[key_of(pid) for pid in group.known] for group in groups]),
             _text_keys(samples) if all(sample.positives for sample in samples) else None,
         )
 
@@ -281,8 +281,8 @@ def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _text_keys(samples: Sequence[Sample]) -> Keys:
     return Keys(
-        torch.tensor([_key(words_of(text)) for sample in samples for text in sample.passages]),
-        _filled([[_key(words_of(text)) for text in sample.positives] for sample in samples]),
+        torch.tensor([key_of(words_of(text)) for sample in samples for text in sample.passages]),
+        _filled([[key_of(words_of(text)) for text in sample.positives] for sample in samples]),
     )
 
 
@@ -292,5 +292,6 @@ def _filled(rows: list[list[int]]) -> Tensor:
     return torch.tensor([[*row, *[row[0]] * (width - len(row))] for row in rows])
 
 
-def _key(text: str) -> int:
+def key_of(text: str) -> int:
+    """A hash that fits an int64."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,6 +1,7 @@
 """Our model directories, read by sentence-transformers itself."""
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,25 +10,39 @@ import numpy as np
 import pytest
 
 import i3_pyserini as i3
+from i3_pyserini import I3Error
 from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.model.settings import QUERY_ENCODER
 from tests.integrations.conftest import Trained
-from tests.integrations.odd_texts import queries
+from tests.integrations.odd_texts import passages, queries
 from tests.model.backbones import FAMILIES, MakeBackbone
 from tests.model.odd_tokenizers import KINDS as ODD
 from tests.model.odd_tokenizers import TEXTS, make_odd_model
 from tests.model.st_models import st_model
-from tests.model.test_sentence_transformers import KINDS, QUERIES
+from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
 
 REASON = "needs sentence-transformers"
 
 
-def theirs(folder: str | Path) -> Any:
+def load(model: str | Path) -> Any:
+    pytest.importorskip("sentence_transformers", reason=REASON)
+    from i3_pyserini.integrations.sentence_transformers import load
+
+    return load(model, device="cpu")
+
+
+def theirs(folder: str | Path, trust: bool = False) -> Any:
     sentence_transformers = pytest.importorskip("sentence_transformers", reason=REASON)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+        return sentence_transformers.SentenceTransformer(
+            str(folder), device="cpu", trust_remote_code=trust
+        )
+
+
+def same(found: Any, ours: Any) -> None:
+    np.testing.assert_allclose(found, ours, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -37,8 +52,8 @@ def test_query_encoder(trained: Trained) -> None:
     model = theirs(folder)
     for size in (1, 32):
         found = model.encode_query(queries(), batch_size=size)
-        np.testing.assert_allclose(found, ours, atol=1e-5)
-    np.testing.assert_allclose(model.encode(queries()), ours, atol=1e-5)
+        same(found, ours)
+    same(model.encode(queries()), ours)
     unprompted = model.encode(queries(), prompt="")
     assert np.abs(unprompted - ours).max() > 0.01
     assert model.similarity_fn_name == "dot"
@@ -51,12 +66,15 @@ def test_every_declaration(tiny_bert: str, tmp_path: Path, kind: str) -> None:
     i3.create(backbone, output=tmp_path / "MODEL")
     ours = i3.load(tmp_path / "MODEL").encode_queries(QUERIES)
     folder = tmp_path / "MODEL" / QUERY_ENCODER
-    np.testing.assert_allclose(theirs(folder).encode_query(QUERIES), ours, atol=1e-5)
-    np.testing.assert_allclose(theirs(backbone).encode_query(QUERIES), ours, atol=1e-5)
+    same(theirs(folder).encode_query(QUERIES), ours)
+    same(theirs(backbone).encode_query(QUERIES), ours)
+    whole = theirs(tmp_path / "MODEL", trust=True)
+    same(whole.encode_query(QUERIES), ours)
+    same(whole.encode_document(PASSAGES), i3.load(tmp_path / "MODEL").encode_passages(PASSAGES))
     # Alone, without the model directory around it, the folder is one more model with declarations.
     alone = folder.rename(tmp_path / "alone")
-    np.testing.assert_allclose(load_query_encoder(str(alone)).encode(QUERIES), ours, atol=1e-5)
-    np.testing.assert_allclose(AutoQueryEncoder(str(alone)).encode(QUERIES), ours, atol=1e-5)
+    same(load_query_encoder(str(alone)).encode(QUERIES), ours)
+    same(AutoQueryEncoder(str(alone)).encode(QUERIES), ours)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -65,7 +83,7 @@ def test_every_backbone(make_backbone: MakeBackbone, tmp_path: Path, family: str
     i3.create(backbone, output=tmp_path / "MODEL", query_length=9)
     ours = i3.load(tmp_path / "MODEL").encode_queries(QUERIES)
     folder = tmp_path / "MODEL" / QUERY_ENCODER
-    np.testing.assert_allclose(theirs(folder).encode_query(QUERIES), ours, atol=1e-5)
+    same(theirs(folder).encode_query(QUERIES), ours)
 
 
 @pytest.mark.parametrize("kind", ["left truncation", "template", "Unigram of XLM-R"])
@@ -75,6 +93,104 @@ def test_odd_tokenizers(tmp_path: Path, kind: str) -> None:
     texts = [*TEXTS, " blanks around "]
     ours = i3.load(tmp_path / "MODEL").encode_queries(texts)
     folder = tmp_path / "MODEL" / QUERY_ENCODER
-    np.testing.assert_allclose(theirs(folder).encode_query(texts), ours, atol=1e-5)
+    same(theirs(folder).encode_query(texts), ours)
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert config["tokenizer_class"] != "TokenizersBackend"  # unknown to transformers 4
+
+
+@pytest.mark.slow
+def test_both_sides(trained: Trained) -> None:
+    ours, corpus = i3.load(trained.model), passages()
+    own = ours.encode_passages([{**one, "id": one["id"]} for one in corpus])
+    pairs = [(one["title"], one["text"]) for one in corpus]
+    for model in (theirs(trained.model, trust=True), load(trained.model)):
+        same(model.encode_query(queries()), ours.encode_queries(queries()))
+        same(model.encode_document(pairs), own)
+        same(model.encode_document(pairs[:100], batch_size=1), own[:100])
+        same(model.encode_document([list(pair) for pair in pairs[:9]]), own[:9])
+        same(model.encode_document([dict(one, id="x") for one in corpus[:9]]), own[:9])
+        texts = [one["text"] for one in corpus[:99]]
+        same(model.encode_document(texts), ours.encode_passages(texts))
+        assert model.prompts == {"query": "query: ", "document": "passage: "}
+        assert model.similarity_fn_name == "dot"
+        assert (model.get_embedding_dimension(), model.max_seq_length) == (384, 40)
+        scores = model.similarity(model.encode_query(queries()[:2]), own[:3])
+        same(scores, ours.encode_queries(queries()[:2]) @ own[:3].T)
+
+
+@pytest.mark.slow
+def test_prompts_are_applied_once_and_can_be_replaced(trained: Trained) -> None:
+    model, ours = load(trained.model), i3.load(trained.model)
+    same(model.encode_query(["a"], prompt="query: "), ours.encode_queries(["a"]))
+    twice = ours.encode_queries(["query: a"])
+    same(model.encode_query(["query: a"]), twice)
+    same(model.encode_query(["a"], prompt="query: query: "), twice)
+    titled = ours.encode_passages([{"title": "b t", "text": "a"}])
+    same(model.encode_document([("t", "a")], prompt="passage: b "), titled)
+    features = model.preprocess(["a"], task="query")  # as in training, where no prompt is given
+    same(model(features)["sentence_embedding"].detach(), ours.encode_queries(["a"]))
+
+
+@pytest.fixture
+def whole(tiny_bert: str, tmp_path: Path) -> Any:
+    pytest.importorskip("sentence_transformers", reason=REASON)
+    i3.create(tiny_bert, output=tmp_path / "MODEL")
+    return load(tmp_path / "MODEL")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.encode(["a"]), "task is None"),
+        (lambda model: model.encode(["a"], task="classification"), "task is 'classification'"),
+        (lambda model: model.encode_query(["a"], processing_kwargs={}), "processing_kwargs"),
+        (lambda model: model.encode_query([("a", "b")]), "query 0 is a tuple"),
+        (lambda model: model.encode_document([("a", "b", "c")]), r"pair \(title, text\)"),
+        (lambda model: model.encode_document([{"body": "a"}]), "passage 0"),
+        (lambda model: setattr(model, "max_seq_length", 9), "lengths"),
+        (lambda model: model.save("x", safe_serialization=False), "safetensors"),
+    ],
+)
+def test_refused(
+    whole: Any, call: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(I3Error, match=message):
+        call(whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backend": "onnx"}, "onnx"),
+        ({"processor_kwargs": {"model_max_length": 9}}, "processor_kwargs"),
+        ({"config_kwargs": {"a": 1}}, "config_kwargs"),
+    ],
+)
+def test_refused_when_loaded(whole: Any, arguments: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(I3Error, match=message):
+        type(whole)(str(tmp_path / "MODEL"), trust_remote_code=True, **arguments)
+
+
+def test_precision_is_a_choice(whole: Any, tmp_path: Path) -> None:
+    half = type(whole)(
+        str(tmp_path / "MODEL"), trust_remote_code=True, model_kwargs={"dtype": "bfloat16"}
+    )
+    assert str(half.dtype) == "torch.bfloat16"
+    np.testing.assert_allclose(half.encode_query(["a"]), whole.encode_query(["a"]), atol=0.1)
+
+
+@pytest.mark.parametrize("loaded_from", ["elsewhere", "itself"])
+def test_saved_again_it_is_the_same_model(whole: Any, tmp_path: Path, loaded_from: str) -> None:
+    first, again = tmp_path / "MODEL", tmp_path / "AGAIN"
+    if loaded_from == "itself":
+        shutil.copytree(first, again)
+        whole = load(again)
+    whole.save_pretrained(str(again), create_model_card=False)
+    own = {path.relative_to(first) for path in first.rglob("*") if path.is_file()}
+    assert own == {path.relative_to(again) for path in again.rglob("*") if path.is_file()}
+    for path in own - {Path("modules.json"), Path("config_sentence_transformers.json")}:
+        assert (again / path).read_bytes() == (first / path).read_bytes(), path
+    texts = [("eggs", "boil"), ("", "water")]
+    same(load(again).encode_document(texts), whole.encode_document(texts))
+    same(i3.load(again).encode_queries(["egg"]), whole.encode_query(["egg"]))
