@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ AnyPath = Path | str | os.PathLike[str]
 NameOrPath = str | Path | os.PathLike[str]
 
 
-def at_revision(name_or_dir: str) -> tuple[str, dict[str, str]]:
+def at_revision(name_or_dir: str) -> tuple[str, dict[str, Any]]:
     """Splits `OWNER/NAME@REVISION`, a hub name with a branch, tag or commit.
 
     Returns:

@@ -55,7 +55,12 @@ def load(model: NameOrPath, *, device: str | None = None) -> SentenceTransformer
     if _is_declared(name):
         repository, pinned = at_revision(name)
         # Demanded for any class that is not the library's own; this one is the only one there.
-        return SentenceTransformer(repository, device=device, trust_remote_code=True, **pinned)
+        return SentenceTransformer(
+            repository,
+            device=device,
+            revision=pinned.get("revision"),
+            trust_remote_code=True,
+        )
     module = I3Module(*load_model_directory(name))
     prompts = prompts_of(module.model.config)
     return SentenceTransformer(
@@ -86,7 +91,7 @@ class I3Module(InputModule):
         return f"I3Module({in_words(self.model.config.settings())})"
 
     @property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> Any:  # type: ignore[override]  # the model's, not to be exchanged
         """The tokenizer, without the model's templates and lengths."""
         return self._texts.tokenizer
 
@@ -203,6 +208,7 @@ class I3Module(InputModule):
         cache_folder: str | None = None,
         revision: str | None = None,
         local_files_only: bool = False,
+        init_defaults: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> Self:
         """Reads a model directory or hub name, as `SentenceTransformer(…)` calls it.
@@ -214,6 +220,7 @@ class I3Module(InputModule):
             cache_folder: the hub's cache.
             revision: branch, tag or commit.
             local_files_only: do not ask the hub.
+            init_defaults: ignored.
             **kwargs: `model_kwargs`, such as `dtype`; others are refused.
 
         Raises:

@@ -1,14 +1,14 @@
 """The loss of I³ for the trainer of sentence-transformers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.integrations.sentence_transformers import I3Module, SentenceTransformer
+from i3_pyserini.integrations.sentence_transformers import I3Module
 from i3_pyserini.model.config import IGNORED_LABEL
 
 try:
@@ -17,6 +17,10 @@ try:
     from i3_pyserini.train.samples import Batch, Inputs, Keys, key_of
 except ImportError as error:
     raise I3Error("training is not installed: pip install 'i3-pyserini[train]'") from error
+
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class I3Loss(nn.Module):
@@ -42,7 +46,7 @@ class I3Loss(nn.Module):
 
     def __init__(
         self,
-        model: SentenceTransformer,
+        model: "SentenceTransformer",
         *,
         contrastive: float = 1.0,
         distillation: float = 0.0,
