@@ -61,6 +61,9 @@ COMMANDS = {
     "model convert": Command(
         "model.convert:convert_model", "convert an original .p checkpoint, or convert back"
     ),
+    "model export": Command(
+        "integrations.onnx:export_model", "export a model as ONNX files, which need no torch"
+    ),
     "model explain": Command(
         "model.explain:explain_passage", "print the pseudo-query words of a passage"
     ),

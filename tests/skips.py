@@ -37,6 +37,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no engine": lambda: importlib.util.find_spec("milvus_lite") is None,
     "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
     "no mps": lambda: not torch.backends.mps.is_available(),
+    "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
     "pyserini 1": lambda: version("pyserini").startswith("1."),
     "pyserini 2": lambda: version("pyserini").startswith("2."),

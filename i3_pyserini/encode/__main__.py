@@ -34,8 +34,8 @@ USAGE = """python -m i3_pyserini.encode
           [--encoding E] [--column-delimiter C] [--no-header] [--shard-id I --shard-num N]
   output  --embeddings DIR [--to-faiss | --to-npy] [--store-dtype fp32|fp16] [--overwrite]
   encoder --encoder MODEL [--encoder-class i3|auto] [--device D | --devices D,D… | --ray ADDRESS]
-          [--dtype fp32|bf16|fp16] [--backend torch|openvino] [--batch-tokens N] [--batch-size N]
-          [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
+          [--dtype fp32|bf16|fp16] [--backend torch|openvino|onnx] [--batch-tokens N]
+          [--batch-size N] [--estimate] [--fields F …] and, for auto: [--pooling P] [--[no-]l2-norm]
           [--prefix P] [--query-prefix P] [--max-length N] [--add-sep]"""
 HELP = """Encode a corpus into files that Pyserini reads.
 
@@ -120,7 +120,7 @@ def make_parsers() -> dict[str, argparse.ArgumentParser]:
     where.add_argument("--ray", metavar="ADDRESS")
     encoder.add_argument("--dtype", choices=("fp32", "bf16", "fp16"))
     encoder.add_argument("--fp16", action="store_const", dest="dtype", const="fp16")
-    encoder.add_argument("--backend", choices=("torch", "openvino"), default="torch")
+    encoder.add_argument("--backend", choices=("torch", "openvino", "onnx"), default="torch")
     encoder.add_argument("--batch-tokens", type=int)
     encoder.add_argument("--batch-size", type=int)
     encoder.add_argument("--threads", type=int)

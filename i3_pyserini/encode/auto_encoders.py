@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from i3_pyserini.encode.compute import Backend
 from i3_pyserini.encode.encoders import PassageEncoder, Vectors, padding_id
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import load_encoder, position_limit
@@ -55,7 +56,7 @@ class AutoDocumentEncoder(PassageEncoder):
         device: str | None = None,
         *,
         dtype: str = "fp32",
-        backend: str = "torch",
+        backend: Backend = "torch",
         settings: EncoderSettings | None = None,
     ) -> None:
         self.device = torch_device(device)
@@ -66,11 +67,12 @@ class AutoDocumentEncoder(PassageEncoder):
         if settings.lowercase:
             lowercase_first(self.tokenizer.backend_tokenizer)
         encoder = load_encoder(model_name, "encoder")
+        self.config = encoder.config
         words: Any = encoder.get_input_embeddings()
         self.name, self._embedded = model_name, len(words.weight)
         self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
         length = settings.query_length if self.of_queries else settings.passage_length
-        self._max_length = self._longest(length, position_limit(encoder))
+        self.max_length = self._longest(length, position_limit(encoder))
         skip = 0 if settings.include_prompt else self._ids_of_prompt()
         self.dimension: int = settings.dimension(encoder.config.hidden_size)
         module = _Pooled(encoder, VectorHead(settings, model_name, skip))
@@ -86,7 +88,7 @@ class AutoDocumentEncoder(PassageEncoder):
         return self._tokenise(*passage_segments(self.settings, self._prompt, texts, titles))
 
     def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
-        ids = token_ids(self.tokenizer, texts, self._max_length, pair)
+        ids = token_ids(self.tokenizer, texts, self.max_length, pair)
         # Without special tokens, an empty text would have no ids.
         return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
 

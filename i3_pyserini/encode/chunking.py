@@ -24,6 +24,7 @@ from i3_pyserini.formats.passage_fields import Passage, record_of, shortened
 from i3_pyserini.formats.passages import Corpus, Place, collection_name
 from i3_pyserini.formats.unique import SeenIds
 from i3_pyserini.formats.windows import Cutter, Measure, Windowing, Windows, Words
+from i3_pyserini.model.exported import is_exported
 
 BLOCK = 256  # documents that are cut at a time, at most
 LETTERS = 1 << 20  # of them, more or less: a tokenizer takes some hundred bytes for each token
@@ -208,6 +209,8 @@ def _line(window: Passage) -> str:
 def _passage_input(spec: EncoderSpec, titles: bool) -> Measure:
     from i3_pyserini.model.passage_input import PassageInput  # noqa: PLC0415  (torch)
 
+    if is_exported(spec.name):
+        return PassageInput.of_exported(spec.name, titles)
     if spec.kind == "i3":
         return PassageInput.of_i3(spec.name, titles)
     return PassageInput.of_encoder(spec.name, spec.resolved(), titles)

@@ -1,4 +1,4 @@
-"""Runs a model with torch or OpenVINO in one of three precisions."""
+"""Runs a model with torch, OpenVINO or onnxruntime in one of three precisions."""
 
 import os
 import threading
@@ -16,16 +16,18 @@ from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.devices import limit_torch
 from i3_pyserini.model.loading import quiet_transformers
+from i3_pyserini.model.onnx_session import need
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PassageFunction = Callable[[Ids, Ids], Vectors]
+Backend = str | Callable[[nn.Module], PassageFunction]
 KEPT_SHAPES = 64
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def passage_function(
-    module: nn.Module, device: torch.device, dtype: str = "fp32", backend: str = "torch"
+    module: nn.Module, device: torch.device, dtype: str = "fp32", backend: Backend = "torch"
 ) -> PassageFunction:
     """Prepares a module that computes vectors from ids. The module itself is consumed.
 
@@ -33,16 +35,22 @@ def passage_function(
         module: maps `input_ids` and `attention_mask`, int64 [B, T], to float [B, H].
         device: where to run it.
         dtype: "fp32", "bf16" or "fp16".
-        backend: "torch" or "openvino".
+        backend: "torch", "openvino" or "onnx"; or a function that prepares the module itself.
 
     Returns:
         A function from ids and mask, int64 [B, T], to float32 [B, H].
 
     Raises:
-        I3Error: the device does not support the precision or backend, or OpenVINO is not installed.
+        I3Error: the device does not support the precision or backend, or a package is missing.
     """
+    if not isinstance(backend, str):
+        return backend(module)
     check_possible(device, dtype, backend)
-    limit_torch()
+    threads = limit_torch()
+    if backend == "onnx":
+        from i3_pyserini.encode.onnx_graph import as_onnx  # noqa: PLC0415  (an extra)
+
+        return as_onnx(module, max(1, threads // batches_at_once(device)))
     if backend == "openvino":
         return _openvino(module, dtype)
     return _torch(module, device, dtype)
@@ -52,7 +60,7 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
     """Checks that device, precision and backend can be combined, before anything is read.
 
     Raises:
-        I3Error: the device does not support the precision or backend, or OpenVINO is not installed.
+        I3Error: the device does not support the precision or backend, or a package is missing.
     """
     if device.type == "cpu" and dtype == "fp16":
         raise I3Error("fp16 is for GPUs; on a CPU use --dtype bf16")
@@ -62,12 +70,16 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
     except (TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise I3Error(f"--dtype {dtype} is not usable on {device} ({reason}); use fp32") from error
-    if backend != "openvino":
+    if backend == "torch":
         return
-    if find_spec("openvino") is None:
+    if backend == "openvino" and find_spec("openvino") is None:
         raise I3Error("--backend openvino needs OpenVINO: pip install openvino")
+    if backend == "onnx":
+        need("onnx", "onnxruntime", "onnxscript")
+        if dtype != "fp32":
+            raise I3Error("--backend onnx computes in fp32; omit --dtype")
     if device.type != "cpu":
-        raise I3Error(f"--backend openvino is for CPUs, not for --device {device}")
+        raise I3Error(f"--backend {backend} is for CPUs, not for --device {device}")
 
 
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:

@@ -32,7 +32,7 @@ class ComputeOptions:
         ray: address of a Ray cluster whose machines share this folder; "local" starts one.
         dtype: precision of the computation. "bf16" is about twice as fast on processors that
             support it; "fp16" is for GPUs.
-        backend: "openvino" is faster on many CPUs.
+        backend: "openvino" and "onnx" (onnxruntime) are for CPUs, and faster on many.
         batch_tokens: maximum tokens per batch with padding. Default: 1,024 on a CPU, 16,384 on a
             GPU.
         batch_size: maximum passages per batch.
@@ -46,7 +46,7 @@ class ComputeOptions:
     devices: Sequence[str] = ()
     ray: str | None = None
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
-    backend: Literal["torch", "openvino"] = "torch"
+    backend: Literal["torch", "openvino", "onnx"] = "torch"
     batch_tokens: int | None = None
     batch_size: int | None = None
     store_dtype: Literal["fp32", "fp16"] = "fp32"

@@ -101,18 +101,20 @@ def load(
     *,
     device: str | None = None,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
-    backend: Literal["torch", "openvino"] = "torch",
+    backend: Literal["torch", "openvino", "onnx"] = "torch",
     encoder: EncoderOptions | None = None,
 ) -> Encoder:
     """Loads a model and its tokenizer.
 
     Args:
-        model: a directory or hub name of an I³ model or of any other Hugging Face encoder.
+        model: a directory or hub name of an I³ model or of any other Hugging Face encoder, or a
+            folder written by `model export`.
         device: a torch device such as "cuda:0". By default, queries are encoded on the CPU, without
             torch if the model supports it, and passages on the first GPU, or the CPU if there is
             none.
         dtype: precision for passages; "bf16" and "fp16" need a device that supports them.
-        backend: backend for passages; "openvino" is faster on many CPUs.
+        backend: backend for passages; "openvino" and "onnx" are for CPUs. An exported folder uses
+            onnxruntime for queries and passages.
         encoder: settings that override the model's own files.
 
     Returns:

@@ -12,15 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from i3_pyserini.encode.compute import passage_function
+from i3_pyserini.encode.compute import Backend, passage_function
 from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.model.devices import torch_device
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.model.settings import (
-    QUERY_ENCODER,
-)
-from i3_pyserini.model.texts import TokenIds
+from i3_pyserini.model.settings import QUERY_ENCODER
+from i3_pyserini.model.texts import TokenIds, padded_batch
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
 CPU_TOKENS, GPU_TOKENS = (
@@ -29,7 +27,6 @@ CPU_TOKENS, GPU_TOKENS = (
 )  # tokens per batch; larger batches are not faster on CPUs, see benchmarks
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
-Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class DocumentEncoder(Protocol):
@@ -82,11 +79,11 @@ class PassageEncoder:
         tokenizer: a Hugging Face tokenizer.
         device: device to run on.
         dtype: "fp32", "bf16" or "fp16".
-        backend: "torch" or "openvino".
+        backend: see `passage_function`.
     """
 
     def __init__(
-        self, module: nn.Module, tokenizer: Any, device: torch.device, dtype: str, backend: str
+        self, module: nn.Module, tokenizer: Any, device: torch.device, dtype: str, backend: Backend
     ) -> None:
         self._run = passage_function(module, device, dtype, backend)
         self._pad_id = padding_id(tokenizer)
@@ -134,7 +131,7 @@ class I3DocumentEncoder(PassageEncoder):
         device: such as "cuda:0"; None for the first GPU, or the CPU if there is none.
         fp16: Pyserini's name for `dtype="fp16"`.
         dtype: "fp32", "bf16" or "fp16".
-        backend: "torch" or "openvino".
+        backend: see `passage_function`.
         **_: ignored arguments that Pyserini passes to every encoder; lengths, pooling and so on
             are in the model's configuration.
     """
@@ -145,7 +142,7 @@ class I3DocumentEncoder(PassageEncoder):
         device: str | None = None,
         fp16: bool = False,
         dtype: str = "fp32",
-        backend: str = "torch",
+        backend: Backend = "torch",
         **_: Any,
     ) -> None:
         model, tokenizer = load_model_directory(model_name)
@@ -170,7 +167,7 @@ class I3DocumentEncoder(PassageEncoder):
         tokenizer: I3Tokenizer,
         device: torch.device,
         dtype: str,
-        backend: str,
+        backend: Backend,
     ) -> None:
         self.device, self.tokenizer = device, tokenizer
         self.dimension: int = model.config.hidden_size
@@ -241,15 +238,6 @@ class I3QueryEncoder:
 # What the entry point "i3" of the group "pyserini.encoders" provides; see stock/encoders.py.
 document_encoder_class = I3DocumentEncoder
 query_encoder_class = I3QueryEncoder
-
-
-def padded_batch(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
-    """Ids [B, T], padded on the right, and their mask."""
-    padded = np.full((len(ids), max(map(len, ids))), pad_id, dtype=np.int64)
-    mask = np.zeros_like(padded)
-    for row, one in enumerate(ids):
-        padded[row, : len(one)], mask[row, : len(one)] = one, 1
-    return padded, mask
 
 
 def _to_numpy(vectors: Tensor) -> Vectors:

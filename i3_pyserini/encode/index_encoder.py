@@ -17,6 +17,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.exported import is_exported
 from i3_pyserini.model.fingerprint import tokenizer_fingerprint
 from i3_pyserini.model.settings import (
     POOLING_WORDS,
@@ -61,9 +62,10 @@ def encoder_for(
         # they must not contradict the manifest.
         _settings(name, made_by, place, flags)
         kind, flags = "i3", replace(flags, pooling=None, l2_norm=None, prefix=None)
-    if kind == "i3" and (flags.pooling or flags.l2_norm or flags.prefix):
-        raise I3Error("pooling, l2_norm and query_prefix are in an I³ model's configuration")
-    settings = None if kind == "i3" else _settings(name, made_by, place, flags)
+    own = kind == "i3" or is_exported(name)
+    if own and (flags.pooling or flags.l2_norm is not None or flags.prefix is not None):
+        raise I3Error(f"pooling, l2_norm and query_prefix are in the files of {name}; omit them")
+    settings = None if own else _settings(name, made_by, place, flags)
     encoder = load_query_encoder(name, kind, flags.device, settings, threads)
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, place or "")
     return encoder

@@ -1,4 +1,4 @@
-"""Query encoders for search: NumPy for BERT models, transformers for others."""
+"""Query encoders for search: NumPy for BERT, onnxruntime for exported models, else transformers."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.formats.records import read_object
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.exported import is_exported, read_export, settings_of_export
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.numpy_bert import NumpyBert, load_numpy_bert
 from i3_pyserini.model.settings import (
@@ -22,7 +23,7 @@ from i3_pyserini.model.settings import (
     check_length,
     resolve,
 )
-from i3_pyserini.model.texts import TokenIds, lowercase_first, query_texts
+from i3_pyserini.model.texts import TokenIds, lowercase_first, padded_batch, query_texts
 from i3_pyserini.model.tokenizer_file import TokenizerFile, read_tokenizer_file
 from i3_pyserini.threads import thread_count
 
@@ -69,6 +70,8 @@ def kind_of(name: str) -> Kind:
     """
     if not Path(name).is_dir():
         return "auto" if _is_hub_name(name) else _refuse(name)
+    if is_exported(name):
+        return "i3" if read_export(Path(name)).kind == "i3" else "auto"
     return "i3" if _i3_directory(Path(name)) else "auto"
 
 
@@ -83,16 +86,25 @@ def load_query_encoder(
 
     Args:
         name: an I³ model directory or its `query_encoder` folder, any other encoder's directory,
-            or a hub name.
+            an exported folder, or a hub name.
         kind: "i3" or "auto", as for encoding; None to detect it from the directory.
-        device: a torch device; None for NumPy if it supports the model, otherwise the CPU.
+        device: a torch device; None for NumPy if it supports the model, otherwise the CPU. An
+            exported folder runs on the CPU.
         settings: settings for "auto"; None for the model's declarations, then Pyserini's defaults.
-            An I³ model has its own.
-        threads: threads for NumPy; None for one on each usable CPU.
+            An I³ model and an exported folder have their own.
+        threads: threads for NumPy and onnxruntime; None for one on each usable CPU.
 
     Raises:
         I3Error: the model does not exist, or is not of this kind.
     """
+    if is_exported(name):
+        if device is not None and device.partition(":")[0] != "cpu":
+            raise I3Error(f"{name}: exported models run on the CPU, not on {device}")
+        from i3_pyserini.encode.exported_encoders import (  # noqa: PLC0415  (an extra)
+            ExportedQueryEncoder,
+        )
+
+        return ExportedQueryEncoder(Path(name), threads)
     kind = kind or kind_of(name)
     folder = _i3_directory(Path(name))
     if kind == "i3" and folder is None and Path(name).is_dir():
@@ -123,6 +135,8 @@ def settings_of_model(name: str) -> EncoderSettings:
     Raises:
         I3Error: the model does not exist, or it declares an unsupported feature.
     """
+    if is_exported(name):
+        return settings_of_export(read_export(Path(name)))
     folder = _i3_directory(Path(name))
     if folder is not None:
         return EncoderSettings.of_i3(read_object(folder / "config.json"))
@@ -179,10 +193,7 @@ class NumpyQueryEncoder:
         return vectors
 
     def _vectors(self, ids: Sequence[Sequence[int]]) -> Scores:
-        padded = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
-        mask = np.zeros_like(padded)
-        for row, one in enumerate(ids):
-            padded[row, : len(one)], mask[row, : len(one)] = one, 1
+        padded, mask = padded_batch(ids, 0)
         states = self._bert(padded, mask)
         if self.settings.pooling == "cls":
             vectors = states[:, 0]

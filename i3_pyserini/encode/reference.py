@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from i3_pyserini.encode.flags import names_of
 from i3_pyserini.encode.scan import Shard
-from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
+from i3_pyserini.encode.spec import EncoderSource, EncoderSpec, known_spec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.folder_manifest import chunks_of
 from i3_pyserini.formats.index import CorpusRecord, EncoderRecord, IndexManifest, ShardRecord
@@ -16,6 +16,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.model.config import is_i3_model
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.exported import is_exported
 from i3_pyserini.model.settings import EncoderSettings, resolve
 
 UNIT_TOLERANCE = 1e-3
@@ -120,8 +121,8 @@ def _known_spec(model: EncoderRecord, name: str | None) -> EncoderSpec | None:
         if model.fingerprint and not Path(name).is_dir():
             return None
     if model.kind == "i3":
-        return EncoderSpec(name, "i3")
-    return EncoderSpec(name, "auto", settings=EncoderSettings.of_manifest(model))
+        return known_spec(name, "i3")
+    return known_spec(name, "auto", EncoderSettings.of_manifest(model))
 
 
 def _told_spec(flags: Flags) -> EncoderSpec | None:
@@ -129,6 +130,8 @@ def _told_spec(flags: Flags) -> EncoderSpec | None:
         if flags.given and flags.given != ["--fields"]:
             raise I3Error(f"{flags.given[0]}: applies to a model; give it with --model")
         return None
+    if is_exported(flags.model):
+        return known_spec(flags.model, "auto")
     if flags.encoder_class == "i3" or (not flags.encoder_class and is_i3_model(flags.model)):
         return EncoderSpec(flags.model, "i3")
     settings, _ = resolve(flags.options, declared(flags.model), EncoderSettings())

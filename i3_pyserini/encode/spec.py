@@ -5,15 +5,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from i3_pyserini.encode.flags import EncoderOptions, overruled
+from i3_pyserini.encode.flags import EncoderOptions, names_of, overruled
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.exported import is_exported, read_export, settings_of_export
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
+from i3_pyserini.model.onnx_session import need
 from i3_pyserini.model.settings import EncoderSettings, resolve
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
+
+
+RUNTIMES = {"torch": [], "openvino": ["openvino"], "onnx": ["onnxruntime"]}
 
 
 class EncoderSource(Protocol):
@@ -40,7 +45,7 @@ class EncoderSpec:
         name: a model directory, or a hub name.
         kind: "i3", or "auto" for any Hugging Face encoder.
         dtype: "fp32", "bf16" or "fp16".
-        backend: "torch" or "openvino".
+        backend: "torch", "openvino" or "onnx".
         settings: settings for "auto"; None for the model's declarations, then Pyserini's defaults.
             An I³ model has its own.
         contradicted: flags that override the model's declarations, for the index manifest.
@@ -79,7 +84,7 @@ class EncoderSpec:
         )
         settings = self.resolved()
         libraries = ["torch", "transformers", "tokenizers"]
-        libraries += ["openvino"] if self.backend == "openvino" else []
+        libraries += RUNTIMES[self.backend]
         return EncoderRecord(
             kind=self.kind,
             name=self.name,
@@ -103,7 +108,7 @@ class EncoderSpec:
         from i3_pyserini.model.devices import note_slow_bf16, torch_device  # noqa: PLC0415  (torch)
 
         check_possible(torch_device(device), self.dtype, self.backend)
-        if self.backend == "torch":  # OpenVINO selects fp32 itself
+        if self.backend == "torch":  # others select fp32 themselves
             note_slow_bf16(self.dtype, torch_device(device))
 
     def load(self, device: str | None) -> "DocumentEncoder":
@@ -121,6 +126,72 @@ class EncoderSpec:
         return AutoDocumentEncoder(self.name, device, **how, settings=self.settings)
 
 
+@dataclass(frozen=True)
+class ExportedSpec(EncoderSpec):
+    """The passage encoder of an exported folder; see `i3_pyserini.model.exported`."""
+
+    @classmethod
+    def of(cls, name: str) -> "ExportedSpec":
+        """The encoder of a folder.
+
+        Raises:
+            I3Error: the folder is damaged.
+        """
+        record = read_export(Path(name))
+        kind: Literal["i3", "auto"] = "i3" if record.kind == "i3" else "auto"
+        return cls(name, kind, record.dtype, "onnx")
+
+    def resolved(self) -> EncoderSettings:
+        """See `EncoderSpec`."""
+        return settings_of_export(read_export(Path(self.name)))
+
+    def describe(self) -> EncoderRecord:
+        """See `EncoderSpec`."""
+        record = read_export(Path(self.name))
+        return EncoderRecord(
+            kind=record.kind,
+            name=self.name,
+            fingerprint=record.fingerprint,
+            dimension=record.dimension,
+            dtype=record.dtype,
+            backend="onnx",
+            **self.resolved().as_manifest(),
+            tokenizer=record.tokenizer,
+            libraries={name: _version(name) for name in ("onnxruntime", "tokenizers")},
+        )
+
+    def check(self, device: str | None) -> None:
+        """See `EncoderSpec`."""
+        if device is not None and device.partition(":")[0] != "cpu":
+            raise I3Error(f"{self.name}: exported models run on the CPU, not on {device}")
+        need("onnxruntime")
+
+    def load(self, device: str | None) -> "DocumentEncoder":
+        """See `EncoderSpec`."""
+        from i3_pyserini.encode.exported_encoders import (  # noqa: PLC0415  (an extra)
+            ExportedDocumentEncoder,
+        )
+        from i3_pyserini.model.devices import limit_torch  # noqa: PLC0415  (torch)
+
+        self.check(device)
+        return ExportedDocumentEncoder(Path(self.name), limit_torch())
+
+
+def known_spec(
+    name: str, kind: Literal["i3", "auto"], settings: EncoderSettings | None = None
+) -> EncoderSpec:
+    """The encoder of a model whose kind is known, in full precision.
+
+    Args:
+        name: a model directory, hub name or exported folder.
+        kind: "i3" or "auto".
+        settings: settings for "auto".
+    """
+    if is_exported(name):
+        return ExportedSpec.of(name)
+    return EncoderSpec(name, kind, settings=settings)
+
+
 def spec_of(
     model: str, options: EncoderOptions, dtype: str = "fp32", backend: str = "torch"
 ) -> EncoderSpec:
@@ -130,9 +201,16 @@ def spec_of(
         I3Error: the model does not exist, or an option contradicts the configuration of an I³
             model.
     """
+    given, kind = options.settings(), options.encoder_class
+    if is_exported(model):
+        if given or dtype != "fp32" or backend == "openvino":
+            words = [*names_of(given), "--dtype", "--backend"]
+            raise I3Error(
+                f"{model}: is an exported model, which determines its vectors; omit {words[0]}"
+            )
+        return ExportedSpec.of(model)
     from i3_pyserini.model.config import is_i3_model  # noqa: PLC0415  (seconds)
 
-    given, kind = options.settings(), options.encoder_class
     if kind == "i3" or (kind is None and is_i3_model(model)):
         spec = EncoderSpec(model, "i3", dtype, backend)
         own = spec.resolved()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import IndexManifest
+from i3_pyserini.model.exported import is_exported
 from i3_pyserini.model.settings import QUERY_ENCODER, EncoderSettings, in_words
 from i3_pyserini.model.tokenizer_file import read_tokenizer_file
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
@@ -85,7 +86,7 @@ def stock_commands(
     search = ["python", "-m", "pyserini.search.faiss", "--index", str(index), "--topics", topics]
     last = ["--hits", str(hits), "--output", output]
     model = f"{name}/{QUERY_ENCODER}" if manifest.encoder.kind == "i3" else name
-    plain = settings.stock_can_encode and not trap_words(model, ALWAYS)
+    plain = settings.stock_can_encode and not trap_words(model, ALWAYS) and not is_exported(name)
     if plain and not _other_ids(model, settings.query_length):
         return [[*search, "--encoder", model, *shlex.split(settings.stock_flags()), *last]]
     encode = ["i3-pyserini", "encode-topics", topics, "--index", str(index), "--output", queries]

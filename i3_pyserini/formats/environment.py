@@ -23,6 +23,7 @@ LIBRARIES = ("faiss-cpu", "numpy", "polars", "tokenizers")
 # Those that say something of a run only if it was made with them.
 LOADED = {"torch": "torch", "transformers": "transformers", "pymilvus": "pymilvus"}
 LOADED |= {"sentence_transformers": "sentence-transformers", "openvino": "openvino"}
+LOADED |= {"onnxruntime": "onnxruntime"}
 SECRET = re.compile(r"--?(?:.*[-_.])?(?:key|token|password|passwd|secret|credentials?)", re.I)
 LOGIN = re.compile(r"(?<=://)[^/@\s]+@")  # of an address
 HIDDEN = "***"

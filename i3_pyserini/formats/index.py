@@ -35,8 +35,8 @@ class EncoderRecord(Record):
         name: the model's directory or hub name.
         fingerprint: SHA-256 of its configuration and weights.
         dimension: dimension of its vectors.
-        dtype: precision of the computation: "fp32", "bf16" or "fp16".
-        backend: "torch" or "openvino".
+        dtype: precision of the computation: "fp32", "bf16", "fp16", or "int8" (exported models).
+        backend: "torch", "openvino" or "onnx".
         pooling: this and the following fields up to `similarity` are those of
             `i3_pyserini.model.settings.EncoderSettings`, which says what they mean.
         tokenizer: SHA-256 of the tokenizer.

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from i3_pyserini.model.exported import is_exported, read_export
 from i3_pyserini.model.tokenizer_file import FILE, read_tokenizer_file
 
 TOKENIZER_FILES = (
@@ -19,9 +20,14 @@ TOKENIZER_FILES = (
 
 
 def fingerprint(directory: Path) -> str | None:
-    """Hash of a model directory's configuration and weights; None for a hub name."""
+    """Hash of a model directory's configuration and weights; None for a hub name.
+
+    An exported folder has the fingerprint of the model that was exported.
+    """
     if not directory.is_dir():
         return None
+    if is_exported(directory):
+        return read_export(directory).fingerprint
     digest = hashlib.sha256((directory / "config.json").read_bytes())
     folders = [directory, *(path for path in directory.glob("*") if path.is_dir())]
     for file in sorted(file for folder in folders for file in _weights(folder)):
@@ -40,7 +46,8 @@ def tokenizer_fingerprint(directory: Path) -> str | None:
     """Hash of everything that affects the ids of a model directory's tokenizers.
 
     If there is a `tokenizer.json`, keys of `tokenizer_config.json` that do not affect ids are
-    ignored: a user may set another class there, so that transformers reads the file.
+    ignored: a user may set another class there, so that transformers reads the file. An exported
+    folder has the fingerprint of the model that was exported.
 
     Returns:
         None for a hub name, or without a tokenizer.
@@ -48,6 +55,8 @@ def tokenizer_fingerprint(directory: Path) -> str | None:
     Raises:
         I3Error: a file of a tokenizer is damaged.
     """
+    if is_exported(directory):
+        return read_export(directory).tokenizer
     below = (path for path in directory.glob("*") if path.is_dir())
     folders = [directory, *sorted(below, key=lambda path: path.name)]
     digest, found = hashlib.sha256(), False

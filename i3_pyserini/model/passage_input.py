@@ -3,10 +3,12 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.windows import CONTINUOUS, WORD, Piece, divide
+from i3_pyserini.model.exported import ExportedTokenizer, read_export
 from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.model.texts import lowercase_first, passage_segments
@@ -25,7 +27,7 @@ class PassageInput:
 
     Args:
         name: the model, for messages.
-        tokenizer: its Hugging Face tokenizer.
+        tokenizer: its Hugging Face tokenizer, or that of an exported folder.
         segments: what is tokenized for texts and titles: first and, if there are any, second
             segments.
         longest: the model's passage length in ids.
@@ -43,7 +45,7 @@ class PassageInput:
         longest: int,
         titles: bool = True,
     ) -> None:
-        core = getattr(tokenizer, "backend_tokenizer", None)
+        core = getattr(tokenizer, "backend_tokenizer", getattr(tokenizer, "core", None))
         if core is None:
             raise I3Error(
                 f"{name}: its tokenizer does not say where tokens are in a text (it has no "
@@ -87,6 +89,17 @@ class PassageInput:
             return passage_segments(settings, settings.passage_prompt, texts, titles)
 
         return cls(name, tokenizer, segments, settings.passage_length, titles)
+
+    @classmethod
+    def of_exported(cls, name: str, titles: bool = True) -> "PassageInput":
+        """The passage input of an exported folder.
+
+        Raises:
+            I3Error: the folder is damaged.
+        """
+        record = read_export(Path(name))
+        own = ExportedTokenizer(Path(name), "passage", record)
+        return cls(name, own, own.segments, record.passage.length, titles)
 
     def overheads(self, titles: Sequence[str | None]) -> list[int]:
         """The ids of titles, prefix and special tokens; see `Measure`."""

@@ -1,7 +1,10 @@
 """Prepares texts for tokenization: checks, prompts, lower-casing, counting of truncated texts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.lines import refuse_surrogates
@@ -10,6 +13,34 @@ from i3_pyserini.model.settings import EncoderSettings
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+
+# Values that pandas reads as missing, as in the original. A title
+# with one of these was the word "NA" in the training of the released checkpoints.
+MISSING = frozenset(
+    {
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    }
+)
 
 
 def query_texts(queries: Sequence[str], prompt: str) -> list[str]:
@@ -52,6 +83,53 @@ def passage_segments(
             f"{title} {prompt}{text}" if title else prompt + text for title, text in pairs
         ], None
     return [f"{prompt}{title} {text}" if title else prompt + text for title, text in pairs], None
+
+
+@dataclass(frozen=True)
+class PassageTemplate:
+    """How an I³ model joins title and text of a passage.
+
+    A prompt may contain braces, so that it is not part of the templates.
+
+    Attributes:
+        prompt: text directly before every passage.
+        titled: for passages with a title: contains `{text}` and, if they are used, `{title}` and
+            `{sep}`.
+        untitled: for passages without a title.
+        sep: the tokenizer's separator.
+        missing: replaces a missing title or text; empty for no replacement.
+    """
+
+    prompt: str
+    titled: str
+    untitled: str
+    sep: str
+    missing: str
+
+    def texts(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> list[str]:
+        """The strings to tokenize for N passages.
+
+        Raises:
+            I3Error: a text is not a string, or the numbers of titles and texts differ.
+        """
+        check_texts(texts, "text of passage")
+        if titles is None:
+            titles = [None] * len(texts)
+        if len(titles) != len(texts):
+            raise I3Error(f"{len(texts)} passages but {len(titles)} titles")
+        check_texts([title or "" for title in titles], "title of passage")
+        return [
+            self.prompt
+            + (self.titled if title else self.untitled).format(
+                title=self._or_missing(title), sep=self.sep, text=self._or_missing(text)
+            )
+            for title, text in zip(titles, texts, strict=True)
+        ]
+
+    def _or_missing(self, value: str | None) -> str:
+        if not self.missing:
+            return value or ""
+        return self.missing if value is None or value in MISSING else value
 
 
 def check_texts(values: Sequence[object], what: str) -> None:
@@ -134,3 +212,12 @@ def token_ids(
     whole = tokenizer(first, behind, truncation=False, verbose=False, **how) if full else None
     lengths = [len(one) for one in whole["input_ids"]] if whole else []
     return TokenIds(ids, sum(length > max_length for length in lengths))
+
+
+def padded_batch(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
+    """Ids [B, T], padded on the right, and their mask."""
+    padded = np.full((len(ids), max(map(len, ids))), pad_id, dtype=np.int64)
+    mask = np.zeros_like(padded)
+    for row, one in enumerate(ids):
+        padded[row, : len(one)], mask[row, : len(one)] = one, 1
+    return padded, mask

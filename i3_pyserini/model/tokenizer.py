@@ -13,37 +13,17 @@ from torch import Tensor
 from transformers import BatchEncoding
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
 from i3_pyserini.model.settings import prompt_of
-from i3_pyserini.model.texts import TokenIds, check_texts, lowercase_first, query_texts, token_ids
+from i3_pyserini.model.texts import (
+    PassageTemplate,
+    TokenIds,
+    lowercase_first,
+    query_texts,
+    token_ids,
+)
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer, read_as_written
 
-# Values that pandas reads as missing, as in the original. A title
-# with one of these was the word "NA" in the training of the released checkpoints.
-MISSING = frozenset(
-    {
-        "",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "-1.#IND",
-        "-1.#QNAN",
-        "-NaN",
-        "-nan",
-        "1.#IND",
-        "1.#QNAN",
-        "<NA>",
-        "N/A",
-        "NA",
-        "NULL",
-        "NaN",
-        "None",
-        "n/a",
-        "nan",
-        "null",
-    }
-)
 EMPTY_RECONSTRUCTION = "what"
 
 
@@ -134,21 +114,19 @@ class I3Tokenizer:
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None
     ) -> list[str]:
         """The strings that `passages` tokenizes."""
-        check_texts(texts, "text of passage")
-        if titles is None:
-            titles = [None] * len(texts)
-        if len(titles) != len(texts):
-            raise I3Error(f"{len(texts)} passages but {len(titles)} titles")
-        check_texts([title or "" for title in titles], "title of passage")
-        titled, sep = self.config.passage_template, self.tokenizer.sep_token
-        untitled = self.config.untitled_template or titled
-        return [
-            self.config.passage_prompt
-            + (titled if title else untitled).format(
-                title=self._or_missing(title), sep=sep, text=self._or_missing(text)
-            )
-            for title, text in zip(titles, texts, strict=True)
-        ]
+        return self.template.texts(texts, titles)
+
+    @property
+    def template(self) -> PassageTemplate:
+        """How title and text of a passage are joined."""
+        config = self.config
+        return PassageTemplate(
+            prompt=config.passage_prompt,
+            titled=config.passage_template,
+            untitled=config.untitled_template or config.passage_template,
+            sep=self.tokenizer.sep_token,
+            missing=config.missing_value,
+        )
 
     def reconstruction_labels(self, queries: Sequence[str | None]) -> Tensor:
         """Labels for the reconstructor: the queries' ids, one for each pseudo-query position.
@@ -203,9 +181,3 @@ class I3Tokenizer:
             return_tensors="pt",
         )
         return batch
-
-    def _or_missing(self, value: str | None) -> str:
-        missing = self.config.missing_value
-        if not missing:
-            return value or ""
-        return missing if value is None or value in MISSING else value
