@@ -14,10 +14,11 @@ import i3_pyserini as i3
 from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.flags import ChunkOptions, EncoderOptions, QueryOptions
 from i3_pyserini.encode.indexes import verify_index
+from i3_pyserini.encode.onnx_graph import write_graph
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.vector_files import open_index as vectors_of
-from i3_pyserini.integrations import export_model, onnx_folder
+from i3_pyserini.integrations import export_model
 from i3_pyserini.model.exported import GRAPH, RECORD
 from tests.conftest import Run
 from tests.integrations.conftest import Trained
@@ -101,8 +102,8 @@ def test_a_search_finds_the_same_without_torch(
         rows = [line.split() for line in run.read_text("utf-8").splitlines()]
         found.append({(row[0], row[2]): float(row[4]) for row in rows})
     assert found[0].keys() == found[1].keys() and len(found[0]) == 1000 * len(set(lines))
-    scores = [[one[pair] for pair in sorted(one)] for one in found]
-    np.testing.assert_allclose(*scores, atol=TOLERANCE)
+    expected, scores = ([one[pair] for pair in sorted(one)] for one in found)
+    np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize(
@@ -210,10 +211,8 @@ def test_what_cannot_be_exported_is_said(
 def test_other_vectors_are_not_written(
     tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = onnx_folder.write_graph
-
-    def damaged(module: object, path: Path) -> None:
-        write(module, path)  # type: ignore[arg-type]
+    def damaged(module: Any, path: Path) -> None:
+        write_graph(module, path)
         import onnx
 
         graph = onnx.load(path)
@@ -223,7 +222,7 @@ def test_other_vectors_are_not_written(
                 one.CopyFrom(onnx.numpy_helper.from_array(array * 1.01, one.name))
         onnx.save(graph, path)
 
-    monkeypatch.setattr(onnx_folder, "write_graph", damaged)
+    monkeypatch.setattr("i3_pyserini.integrations.onnx_folder.write_graph", damaged)
     with pytest.raises(I3Error, match="computes other vectors than torch"):
         export_model(tiny_bert, output=tmp_path / "ONNX")
     assert [path.name for path in tmp_path.iterdir()] == []
