@@ -20,6 +20,7 @@ from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Scores
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, write_files
+from i3_pyserini.integrations.copying import copy_index
 from i3_pyserini.integrations.milvus import Milvus
 from i3_pyserini.search.engine import search_engine
 from i3_pyserini.search.searcher import Searcher
@@ -59,7 +60,7 @@ def main() -> None:
 def _rows(index: Path, data: Path, kind: str, queries: Scores, exact: Hits) -> Iterator[str]:
     engine = Milvus(f"milvus:{data}", create=True)
     start = time.perf_counter()
-    loaded = engine.load(index, "passages", kind=kind)
+    loaded = copy_index(engine, index, "passages", kind=kind)
     engine.close()  # waits for the engine's index
     seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())

@@ -193,7 +193,7 @@ def _refuse_unfit(directory: IndexDirectory, wanted: IndexManifest) -> None:
         raise I3Error(
             f"{path}: shard {known.shard.id} of {known.shard.number}; merge the shards first"
         )
-    if changes := differences(_comparable(known, wanted), _comparable(wanted, known)):
+    if changes := differences(comparable(known, wanted), comparable(wanted, known)):
         raise I3Error(
             f"{path}: encoded differently ({'; '.join(changes)}); use the same settings, or "
             f"{advice}"
@@ -205,8 +205,13 @@ def _refuse_unfit(directory: IndexDirectory, wanted: IndexManifest) -> None:
         note(f"{path}: encoded with other versions of libraries ({other})")
 
 
-def _comparable(manifest: IndexManifest, other: IndexManifest) -> dict[str, Any]:
-    """What decides a passage's vector, and its form."""
+def comparable(manifest: IndexManifest, other: IndexManifest) -> dict[str, Any]:
+    """What decides a passage's vector, and its form.
+
+    Args:
+        manifest: of an index.
+        other: of the index that it is compared with.
+    """
     encoder = replace(manifest.encoder, **OWN_ENCODER)
     if encoder.fingerprint and encoder.fingerprint == other.encoder.fingerprint:
         encoder = replace(encoder, name=None)  # the model may have been moved

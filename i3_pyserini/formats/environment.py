@@ -22,6 +22,7 @@ TOOLKITS = ("pyserini",)
 LIBRARIES = ("faiss-cpu", "numpy", "polars", "tokenizers")
 # Those that say something of a run only if it was made with them.
 LOADED = {"torch": "torch", "transformers": "transformers", "pymilvus": "pymilvus"}
+LOADED |= {"qdrant_client": "qdrant-client"}
 LOADED |= {"sentence_transformers": "sentence-transformers", "openvino": "openvino"}
 LOADED |= {"onnxruntime": "onnxruntime"}
 SECRET = re.compile(r"--?(?:.*[-_.])?(?:key|token|password|passwd|secret|credentials?)", re.I)

@@ -59,9 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     feedback.add_argument("--rocchio-topk", type=int, default=3)
     feedback.add_argument("--rocchio-bottomk", type=int, default=0)
     engine = parser.add_argument_group("a vector engine instead of --index")
-    engine.add_argument(
-        "--engine", metavar="ADDRESS", help="milvus:FILE.db or milvus:http://HOST:19530"
-    )
+    engine.add_argument("--engine", metavar="ADDRESS", help="milvus:… or qdrant:…")
     engine.add_argument("--collection", metavar="NAME", help="name of the collection in it")
     return parser
 

@@ -14,7 +14,7 @@ from i3_pyserini.formats.hits import Hits, Rows, Scores
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.run_facts import index_collection
 from i3_pyserini.formats.run_metadata import CollectionRecord
-from i3_pyserini.search.engine import open_engine, search_engine
+from i3_pyserini.search.engine import Collection, open_engine
 from i3_pyserini.search.options import NO_FEEDBACK, Feedback
 from i3_pyserini.search.origin import engine_record, index_record
 from i3_pyserini.search.searcher import Searcher
@@ -156,12 +156,14 @@ class LoadedCollection:
     ) -> None:
         self._engine, self._address, self._name = open_engine(address), address, collection
         self._filter = filter
-        self._engine.check(collection, None, k)
-        self.made_by = self._engine.made_by(collection)
-        self.place = f"{address}, collection {collection}"
+        self._collection = Collection(self._engine, collection)
+        self._collection.check(k)
+        self._collection.note_stale()
+        self.made_by = self._collection.made_by
+        self.place = f"{self._engine.address}, collection {collection}"
         self.most = self._engine.most_hits
         self.docids: Docids | None = None
-        self.chunks = self._engine.chunks(collection)
+        self.chunks = self._collection.chunks
         self._encoder: QueryEncoder | None = None
 
     def load_encoder(self, flags: QueryFlags, threads: int | None) -> QueryEncoder:
@@ -186,11 +188,11 @@ class LoadedCollection:
 
     def search(self, vectors: Scores, k: int) -> tuple[Hits, Docids]:
         """See `search_engine`."""
-        return search_engine(self._engine, self._name, vectors, k, filter=self._filter)
+        return self._collection.search(vectors, k, filter=self._filter)
 
     def metadata(self, docids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Metadata of passages by id."""
-        return self._engine.metadata(self._name, docids)
+        return self._collection.metadata(docids)
 
     def recorded(self, given: Mapping[str, int]) -> tuple[CollectionRecord, dict[str, Any]]:
         """See `Searchable`; an engine does not say of which corpus its passages are."""

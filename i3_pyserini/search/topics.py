@@ -16,7 +16,7 @@ from i3_pyserini.search.options import (
     SearchParameters,
 )
 
-ENGINE = "milvus:"  # prefix of a vector engine's address
+ENGINE = ("milvus:", "qdrant:")  # how addresses of vector engines begin: see `engine.ENGINES`
 SHOWN = 10  # hits of one query
 
 
@@ -57,8 +57,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     given. A flat index is searched exactly. Hits are in trec_eval's order.
 
     Args:
-        index: an index directory, or the address of a vector engine, milvus:FILE.db or
-            milvus:http://HOST:19530.
+        index: an index directory, or the address of a vector engine: milvus:FILE.db,
+            milvus:http://HOST:19530, qdrant:FOLDER or qdrant:http://HOST:6333.
         topics: a TSV, CSV or JSONL file, or the name of a data set.
         output: the run file to write.
         query: a query to show hits for, instead of topics and output.
@@ -74,7 +74,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         feedback: pseudo-relevance feedback.
         remove_query: exclude the passage with the query's id.
         collection: name of the collection in a vector engine.
-        filter: condition on the metadata of passages, in the engine's language: "price < 20".
+        filter: condition on the metadata of passages, in the engine's language: "price < 20" in
+            Milvus, a filter in JSON in Qdrant.
         corpus: the encoded corpus, for texts of `query`'s hits. Default: the one named in the
             manifest, if it still exists.
         cache: folder for its text store. Default: the folder of the corpus.
@@ -163,5 +164,5 @@ def _check_place(
     elif collection or filter is not None:
         raise I3Error(
             f"{index}: collection and filter require a vector engine, with an address such as "
-            "milvus:FILE.db or milvus:http://HOST:19530; i3-pyserini index load fills one"
+            "milvus:FILE.db or qdrant:http://HOST:6333; i3-pyserini index load fills one"
         )

@@ -31,8 +31,10 @@ from tests.search.test_searcher import random_vectors, write_index
 if importlib.util.find_spec("pymilvus") is None or importlib.util.find_spec("milvus_lite") is None:
     pytest.skip("needs an engine: pip install 'i3-pyserini[engine]'", allow_module_level=True)
 
+from i3_pyserini.integrations.copying import copy_index
 from i3_pyserini.integrations.milvus import MOST_HITS, Milvus
-from i3_pyserini.search.engine import search_engine
+from i3_pyserini.integrations.store import key_of
+from i3_pyserini.search.engine import Collection, search_engine
 
 PASSAGES = 500
 __all__ = ["place"]  # a fixture
@@ -63,13 +65,13 @@ def assert_exact(
 
 
 def test_hits_are_those_of_exact_search(index: Path, engine: Milvus) -> None:
-    loaded = engine.load(index, "passages", batch=64)
+    loaded = copy_index(engine, index, "passages", batch=64)
     assert (loaded.passages, loaded.sent) == (PASSAGES, PASSAGES)
     assert_exact(engine, "passages", index, random_vectors(40, seed=1), 20)
 
 
 def test_fewer_passages_than_hits(tmp_path: Path, engine: Milvus) -> None:
-    engine.load(write_index(tmp_path / "few", random_vectors(3)), "few")
+    copy_index(engine, write_index(tmp_path / "few", random_vectors(3)), "few")
     hits, _ = search_engine(engine, "few", random_vectors(2, seed=1), 5)
     assert (hits.rows >= 0).sum(axis=1).tolist() == [3, 3]
     assert np.isneginf(hits.scores[:, 3:]).all()
@@ -81,22 +83,22 @@ def test_equal_passages_at_the_end_are_those_of_exact_search(
     vectors = random_vectors(100).round(1)  # sums without rounding: equal passages score alike
     vectors[50:60] = vectors[0]
     index = write_index(tmp_path / "equal", vectors)
-    engine.load(index, "equal")
+    copy_index(engine, index, "equal")
     assert_exact(engine, "equal", index, vectors[:1], 5)
 
 
 def test_what_is_there_is_not_sent_again(index: Path, engine: Milvus) -> None:
-    engine.load(index, "passages", batch=64)
-    again = engine.load(index, "passages", batch=100)
+    copy_index(engine, index, "passages", batch=64)
+    again = copy_index(engine, index, "passages", batch=100)
     assert (again.passages, again.sent) == (PASSAGES, 0)
 
 
 def test_rows_that_are_missing_in_between_are_sent(index: Path, engine: Milvus) -> None:
     """As where a cluster took only some rows of a batch before it was lost."""
-    engine.load(index, "passages")
-    engine._client.delete("passages", filter="row in [130, 131, 402]")
-    again = engine.load(index, "passages", batch=64)
-    assert (again.passages, again.sent) == (PASSAGES, PASSAGES - 130)
+    copy_index(engine, index, "passages")
+    engine.delete("passages", [key_of(f"d{row}") for row in (130, 131, 402)])
+    again = copy_index(engine, index, "passages", batch=64)
+    assert (again.passages, again.sent) == (PASSAGES, 3)
     assert_exact(engine, "passages", index)
 
 
@@ -106,10 +108,10 @@ def test_a_load_that_ended_before_its_first_row_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(engine._client, "create_index", _raise_interrupt)
         with pytest.raises(KeyboardInterrupt):
-            engine.load(index, "passages")
+            copy_index(engine, index, "passages")
     with pytest.raises(I3Error, match="'passages' is not completely loaded"):
         search_engine(engine, "passages", random_vectors(1), 3)
-    assert engine.load(index, "passages").sent == PASSAGES
+    assert copy_index(engine, index, "passages").sent == PASSAGES
     assert_exact(engine, "passages", index)
 
 
@@ -124,16 +126,16 @@ def test_the_engine_s_own_types(
     index: Path, tmp_path: Path, kind: str, parameters: dict[str, int]
 ) -> None:
     engine = Milvus(f"milvus:{tmp_path / 'own.db'}", create=True)
-    engine.load(index, "passages", kind=kind)
+    copy_index(engine, index, "passages", kind=kind)
     engine.close()  # waits until the engine has built its index
     engine = Milvus(f"milvus:{tmp_path / 'own.db'}")
     poor = _recall(engine, index, dict.fromkeys(parameters, 1))
     rich = _recall(engine, index, parameters)
     assert poor < rich and rich > 0.99
     with pytest.raises(I3Error, match=f"is of type {kind}, not FLAT"):
-        engine.load(index, "passages")
+        copy_index(engine, index, "passages")
     with pytest.raises(I3Error, match="type 'IVF_PQ': Milvus Lite has FLAT"):
-        engine.load(index, "other", kind="IVF_PQ")
+        copy_index(engine, index, "other", kind="IVF_PQ")
     engine.close()
 
 
@@ -147,11 +149,11 @@ def _recall(engine: Milvus, index: Path, parameters: dict[str, int]) -> float:
 
 
 def test_what_made_the_vectors_is_known(index: Path, place: Path, engine: Milvus) -> None:
-    engine.load(place / "index", "ours")
-    engine.load(index, "theirs")
-    made_by = engine.made_by("ours")
+    copy_index(engine, place / "index", "ours")
+    copy_index(engine, index, "theirs")
+    made_by = Collection(engine, "ours").made_by
     assert made_by == read_manifest(place / "index").encoder and made_by.fingerprint
-    assert engine.made_by("theirs") == engine.made_by("none") == EncoderRecord()
+    assert Collection(engine, "theirs").made_by == EncoderRecord()
 
 
 def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
@@ -161,15 +163,15 @@ def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
         encoder = EncoderRecord(name="m", query_prompt=prompt)
         text = json.dumps({"model": encoder.to_json()})
         (index / "manifest.json").write_text(text, encoding="utf-8")
-        engine.load(index, "passages")
-        assert engine.made_by("passages").query_prompt == prompt
+        copy_index(engine, index, "passages")
+        assert Collection(engine, "passages").made_by.query_prompt == prompt
 
 
 def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
     queries = random_vectors(2)
     with pytest.raises(I3Error, match="no collection 'absent'; available: none"):
         search_engine(engine, "absent", queries, 3)
-    engine.load(index, "passages")
+    copy_index(engine, index, "passages")
     for vectors, k, said in (
         (queries, MOST_HITS + 1, "k is 16,385; "),
         (queries, 0, "k is 0; "),
@@ -180,11 +182,11 @@ def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
             search_engine(engine, "passages", vectors, k)
     other = write_index(tmp_path / "other", random_vectors(50, seed=5))
     with pytest.raises(I3Error, match="collection 'passages' is of another index"):
-        engine.load(other, "passages")
+        copy_index(engine, other, "passages")
     broken = random_vectors(50)
     broken[7] = np.inf
     with pytest.raises(I3Error, match="the vector of 'd7' is not finite"):
-        engine.load(write_index(tmp_path / "broken", broken), "broken")
+        copy_index(engine, write_index(tmp_path / "broken", broken), "broken")
     with pytest.raises(I3Error, match="'broken' is not completely loaded"):
         search_engine(engine, "broken", queries, 3)
 
@@ -214,7 +216,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3_pyserini.integrations.connection.CONNECT", 1)
+    monkeypatch.setattr("i3_pyserini.integrations.milvus_connection.CONNECT", 1)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(I3Error, match="cannot be reached"),
@@ -239,7 +241,7 @@ def test_a_server_over_the_network(
     address = f"milvus:http://127.0.0.1:{port}"
     try:
         engine = _connected(address, server)
-        assert engine.load(index, "passages", batch=64).sent == PASSAGES
+        assert copy_index(engine, index, "passages", batch=64).sent == PASSAGES
         assert_exact(engine, "passages", index)
         done = run_module(
             *("i3_pyserini", "index", "load", index, "--collection", "passages"),

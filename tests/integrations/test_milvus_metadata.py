@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ if importlib.util.find_spec("pymilvus") is None or importlib.util.find_spec("mil
 
 from i3_pyserini.integrations import load_index
 from i3_pyserini.integrations.milvus import Milvus
-from i3_pyserini.search.engine import search_engine
+from i3_pyserini.search.engine import Collection, search_engine
 
 PASSAGES, K = 200, 10
 __all__ = ["place"]  # a fixture
@@ -94,14 +95,14 @@ def test_hits_are_those_of_exact_search_of_what_satisfies_it(
 
 
 def test_metadata_of_hits_are_those_of_the_corpus(engine: Milvus) -> None:
-    found = engine.metadata("p", ["d1", "d4"])
+    found = Collection(engine, "p").metadata(["d1", "d4"])
     rows = {f"d{number}": row_of(number) for number in (1, 4)}
     expected = {
         docid: {key: value for key, value in row.items() if key not in ("id", "text")}
         for docid, row in rows.items()
     }
     assert found == expected
-    assert engine.metadata("p", []) == {}
+    assert Collection(engine, "p").metadata([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -120,16 +121,29 @@ def test_invalid_conditions_are_one_line(engine: Milvus, condition: str, said: s
     assert "\n" not in str(caught.value)
 
 
-def test_other_metadata_of_the_same_vectors_are_refused(index: Path, tmp_path: Path) -> None:
+def test_new_values_are_taken_over_and_other_fields_are_refused(
+    index: Path, tmp_path: Path
+) -> None:
     rows = [row_of(number) for number in range(20)]
     address = f"milvus:{tmp_path / 'engine.db'}"
     small = write_place(tmp_path, rows)
     load_index(small, engine=address, collection="p")
     assert load_index(small, engine=address, collection="p").sent == 0
-    (tmp_path / "again").mkdir()
-    other = write_place(tmp_path / "again", [{**row, "price": 7.5} for row in rows])
+    for name in ("values", "fields"):
+        (tmp_path / name).mkdir()
+    write_place(tmp_path / "values", [{**row, "price": 7.5} for row in rows[:9]] + rows[9:])
+    write_place(tmp_path / "fields", [{**row, "price": "much"} for row in rows])
+    corpus = tmp_path / "values" / "data" / "corpus"
+    assert load_index(small, engine=address, collection="p", corpus=corpus).sent == 9
+    with closing(Milvus(address)) as engine:
+        found = Collection(engine, "p").metadata([f"d{number}" for number in range(20)])
+    assert [found[f"d{number}"].get("price") for number in range(20)] == [7.5] * 9 + [
+        row.get("price") for row in rows[9:]
+    ]
     with pytest.raises(I3Error, match="other metadata"):
-        load_index(other, engine=address, collection="p")
+        load_index(
+            small, engine=address, collection="p", corpus=tmp_path / "fields" / "data" / "corpus"
+        )
 
 
 def test_a_corpus_that_lacks_a_passage_and_one_that_is_gone(
@@ -144,7 +158,7 @@ def test_a_corpus_that_lacks_a_passage_and_one_that_is_gone(
     load_index(index, engine=address, collection="without")
     assert "does not exist any more" in capsys.readouterr().err
     engine = Milvus(address)
-    assert engine.metadata("without", ["d1"]) == {}
+    assert Collection(engine, "without").metadata(["d1"]) == {}
     engine.close()
 
 

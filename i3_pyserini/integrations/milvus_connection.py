@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.environment import without_login
 
 KIND = "milvus:"
 TOKEN = "MILVUS_TOKEN"  # noqa: S105  (the name of an environment variable)
@@ -32,7 +33,7 @@ def connect(address: str, create: bool) -> Any:
     Raises:
         I3Error: the address is invalid, an extra is not installed, or there is no answer.
     """
-    place = address.removeprefix(KIND)
+    place, address = address.removeprefix(KIND), without_login(address)
     if not address.startswith(KIND) or not place:
         raise I3Error(f"{address}: expected milvus:FILE.db or milvus:http://HOST:19530")
     needed = ["pymilvus", *(["milvus_lite"] if is_embedded(address) else [])]
@@ -44,7 +45,8 @@ def connect(address: str, create: bool) -> Any:
         what = "cannot be opened; does another process use it?"
     from pymilvus import MilvusClient  # noqa: PLC0415  (an extra)
 
-    for logged in ("pymilvus", "milvus_lite"):  # what they raise, a second time and with tracebacks
+    # What they raise, a second time and with tracebacks; and that Milvus Lite has no clock.
+    for logged in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(logged).setLevel(logging.CRITICAL)
     with failures(address, what):
         return MilvusClient(uri=place, token=os.environ.get(TOKEN, ""), timeout=CONNECT)
