@@ -36,6 +36,8 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no browser": lambda: not (shutil.which("chromium") and shutil.which("chromedriver")),
     "no engine": lambda: importlib.util.find_spec("milvus_lite") is None,
     "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
+    "no mteb": lambda: importlib.util.find_spec("mteb") is None,
+    "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,
     "no mps": lambda: not torch.backends.mps.is_available(),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
