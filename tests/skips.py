@@ -41,6 +41,9 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no mps": lambda: not torch.backends.mps.is_available(),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
+    "no LangChain": lambda: "LANGCHAIN_PYTHON" not in os.environ,
+    "no LlamaIndex": lambda: "LLAMAINDEX_PYTHON" not in os.environ,
+    "no Haystack": lambda: "HAYSTACK_PYTHON" not in os.environ,
     "pyserini 1": lambda: version("pyserini").startswith("1."),
     "pyserini 2": lambda: version("pyserini").startswith("2."),
 }

@@ -1,6 +1,5 @@
 """The server as a process, a really trained model behind it, and OpenAI's client before it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,8 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -20,25 +18,11 @@ import requests
 import i3_pyserini as i3
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
+from tests.integrations.serving import serving
 from tests.test_readme import block
 
 pytestmark = pytest.mark.slow
-Server = tuple[str, "subprocess.Popen[str]"]
 AT_ONCE = 16
-
-
-@contextmanager
-def serving(index: Path, **environment: str) -> Iterator[Server]:
-    """A server of the command line, and its address."""
-    command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, **environment}
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[0].rstrip("/"), process
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")
