@@ -308,6 +308,8 @@ def test_command_mistakes(collection: Path, run_module: Callable[..., Any]) -> N
     assert "cannot listen (Address already in use)" in said
     assert "must be from 0 to" in mistake("--port", 99_999)
     assert "must be from 1 to 100" in mistake("--hits", 101)
+    for origin in ("*", "shop.example", "https://shop.example/", "null", "ftp://a.example"):
+        assert "is not an origin" in mistake("--origins", origin)
     assert "no such file or folder" in mistake("--corpus", collection / "absent")
     assert "not a Lucene index" in mistake("--bm25-index", collection / "index")
     index = collection / "of-another-model"
