@@ -15,6 +15,7 @@ from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.paths import AnyPath
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.exported import is_exported
 from i3_pyserini.model.fingerprint import fingerprint
 from i3_pyserini.model.settings import in_words
 from i3_pyserini.stock.encoders import ALWAYS, trap_words
@@ -148,7 +149,7 @@ def check_model(path: Path) -> Finding:
     try:
         settings = settings_of_model(str(path))
         kind = kind_of(str(path))
-        declares = kind == "i3" or bool(declared(str(path)))
+        declares = kind == "i3" or is_exported(path) or bool(declared(str(path)))
     except I3Error as error:
         return Finding("model", f"{path}", str(error))
     origin = "" if declares else " (Pyserini's defaults: the model declares nothing)"

@@ -39,6 +39,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no mteb": lambda: importlib.util.find_spec("mteb") is None,
     "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,
     "no mps": lambda: not torch.backends.mps.is_available(),
+    "no fastembed": lambda: not os.environ.get("FASTEMBED_PYTHON"),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
     "no LangChain": lambda: "LANGCHAIN_PYTHON" not in os.environ,

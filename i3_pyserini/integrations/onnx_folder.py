@@ -177,6 +177,7 @@ def _save_tokenizer(name: str, half: _Half, folder: Path) -> None:
     core.enable_padding(pad_id=pad, pad_token=core.id_to_token(pad))
     own.save_pretrained(folder)
     fields = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    fields.pop("max_length", None)  # of an earlier call; some tools cut at it
     fields |= {"tokenizer_class": PLAIN_CLASSES[0], "model_max_length": half.length}
     fields |= {"split_special_tokens": True} if own.split_special_tokens else {}
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

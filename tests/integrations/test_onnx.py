@@ -1,6 +1,7 @@
 """An exported model is the model: same vectors, same hits, without torch."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import i3_pyserini as i3
 from i3_pyserini.encode.corpus import ComputeOptions
+from i3_pyserini.encode.exported_encoders import ExportedQueryEncoder
 from i3_pyserini.encode.flags import ChunkOptions, EncoderOptions, QueryOptions
 from i3_pyserini.encode.indexes import verify_index
 from i3_pyserini.encode.onnx_graph import write_graph
@@ -25,6 +27,7 @@ from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
 from tests.model.backbones import FAMILIES, MakeBackbone
 from tests.model.st_models import st_model
+from tests.test_readme import block
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason="needs the extra onnx")
@@ -54,6 +57,16 @@ def check_same(folder: str, model: str, encoder: EncoderOptions | None = None) -
 
 def test_vectors_are_those_of_the_model(trained: Trained, exported: str) -> None:
     check_same(exported, trained.model)
+
+
+@pytest.mark.parametrize(("threads", "at_once", "each"), [(1, 1, 1), (3, 3, 1), (40, 16, 2)])
+def test_threads_are_shared_by_batches(
+    exported: str, threads: int, at_once: int, each: int
+) -> None:
+    encoder = ExportedQueryEncoder(Path(exported), threads)
+    assert encoder.at_once == at_once
+    options = encoder._run._session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (each, 1)
 
 
 def test_an_index_is_the_same_whichever_way_it_is_encoded(
@@ -238,7 +251,6 @@ def test_both_sides_are_complete_for_other_tools(exported: str) -> None:
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    ours = i3.load(exported)
     for side, length in (("query", 24), ("passage", 40)):
         folder = Path(exported) / side
         core = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -248,5 +260,27 @@ def test_both_sides_are_complete_for_other_tools(exported: str) -> None:
         assert {len(one) for one in ids} == {length}
         padded = theirs(texts, truncation=True, padding="max_length")["input_ids"]
         assert padded == ids
+        config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+        assert {key: config[key] for key in config if "max_length" in key} == {
+            "model_max_length": length
+        }
         assert json.loads((folder / "config.json").read_text("utf-8"))["model_type"] == "bert"
-    assert ours.settings.query_prompt == "query: "
+
+
+def test_the_page(minilm: str, tmp_path: Path) -> None:
+    i3.create(minilm, output=tmp_path / "MODEL")
+    lines = [{"id": "d0", "text": "Cold water."}, {"id": "d1", "text": "Eggs: boil them."}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "corpus.jsonl").write_text(text, encoding="utf-8")
+    i3.encode_corpus(tmp_path / "corpus.jsonl", model=tmp_path / "MODEL", output=tmp_path / "INDEX")
+    code = block("In Python", "python", "docs/onnx.md")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"print\(.*\) +# (.*)", code)
+    assert done.stdout.splitlines() == said
