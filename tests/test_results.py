@@ -1,4 +1,4 @@
-"""What README.md and docs/speed.md quote was measured: their figures against `benchmarks/results`.
+"""What README.md and some pages quote was measured: their figures against `benchmarks/results`.
 
 A comment `<!-- results: NAME, NAME -->` ends a block that begins at its heading or at the comment
 before. Every number of the block must be a figure of these records, rounded, or one of their set-up
@@ -27,7 +27,7 @@ from benchmarks.record import (
 from i3_pyserini.errors import I3Error
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/speed.md")
+PAGES = ("README.md", "docs/onnx.md", "docs/speed.md")
 RECORDS = load_all()
 MARK = re.compile(r"^<!-- results: (.+) -->$", re.MULTILINE)
 HEADING = re.compile(r"^## ", re.MULTILINE)

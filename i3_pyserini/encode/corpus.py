@@ -32,7 +32,7 @@ class ComputeOptions:
         ray: address of a Ray cluster whose machines share this folder; "local" starts one.
         dtype: precision of the computation. "bf16" is about twice as fast on processors that
             support it; "fp16" is for GPUs.
-        backend: "openvino" and "onnx" (onnxruntime) are for CPUs, and faster on many.
+        backend: "openvino" is faster on many CPUs; "onnx" is onnxruntime, for CPUs too.
         batch_tokens: maximum tokens per batch with padding. Default: 1,024 on a CPU, 16,384 on a
             GPU.
         batch_size: maximum passages per batch.

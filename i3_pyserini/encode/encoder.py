@@ -113,8 +113,8 @@ def load(
             torch if the model supports it, and passages on the first GPU, or the CPU if there is
             none.
         dtype: precision for passages; "bf16" and "fp16" need a device that supports them.
-        backend: backend for passages; "openvino" and "onnx" are for CPUs. An exported folder uses
-            onnxruntime for queries and passages.
+        backend: backend for passages; "openvino" is faster on many CPUs, "onnx" is onnxruntime. An
+            exported folder uses onnxruntime for queries too.
         encoder: settings that override the model's own files.
 
     Returns:
