@@ -198,7 +198,7 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def _least_cosine(found: np.ndarray, expected: np.ndarray) -> float:  # type: ignore[type-arg]
+def _least_cosine(found: np.ndarray, expected: np.ndarray) -> float:
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     return float(((found * expected).sum(axis=1) / lengths).min())
 
