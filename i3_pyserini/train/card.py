@@ -4,11 +4,12 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
+from huggingface_hub import EvalResult, ModelCardData
 
 from i3_pyserini import __version__
 from i3_pyserini.formats.made import made_among
 from i3_pyserini.formats.passages import collection_name
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.recipe import Recipe
@@ -28,11 +29,17 @@ def validation_sentence(recipe: Recipe, progress: Progress) -> str:
     own = recipe.validation
     if progress.best is None or own is None:
         return "not validated"
-    searched = own.pool or own.corpus or recipe.data.collection
     return (
-        f"{own.measure} {progress.best:.4f} at step {progress.best_step} "
-        f"({own.topics.name}{_origin(own.topics, own.qrels)}; {searched.name})"
+        f"{own.measure} {progress.best:.4f} at step {progress.best_step} ({_validated_on(recipe)})"
     )
+
+
+def _validated_on(recipe: Recipe) -> str:
+    """The queries and passages of the validation."""
+    own = recipe.validation
+    assert own is not None  # noqa: S101  (the callers looked)
+    searched = own.pool or own.corpus or recipe.data.collection
+    return f"{own.topics.name}{_origin(own.topics, own.qrels)}; {searched.name}"
 
 
 def _origin(*paths: Path | None) -> str:
@@ -72,6 +79,52 @@ def reconstructor_sentence(model: I3Retriever, recipe: Recipe, progress: Progres
     return f"trained for {here}" + (f", after {earlier:,} steps of earlier runs" if earlier else "")
 
 
+def metadata(model: I3Retriever, recipe: Recipe, progress: Progress) -> ModelCardData:
+    """What the hub and its tools read: library, tags, base model and the best validation.
+
+    The library is sentence-transformers, because it encodes queries and passages with the model;
+    transformers alone returns no vectors of texts.
+
+    Args:
+        model: the model.
+        recipe: the recipe.
+        progress: the progress of the run.
+    """
+    own, init = recipe.validation, str(recipe.model.init)
+    results = []
+    if progress.best is not None and own is not None:
+        results.append(
+            EvalResult(
+                task_type="information-retrieval",
+                dataset_type=_collection(recipe),
+                dataset_name=_validated_on(recipe),
+                metric_type=own.measure.lower(),
+                metric_name=own.measure,
+                metric_value=round(float(progress.best), 4),
+            )
+        )
+    return ModelCardData(
+        library_name="sentence-transformers",
+        pipeline_tag="feature-extraction",
+        tags=["sentence-transformers", "dense-retrieval", "pyserini", "i3-retriever"],
+        base_model=None if Path(init).exists() else at_revision(init)[0],
+        model_name=_kind(model),
+        eval_results=results or None,
+    )
+
+
+def _kind(model: I3Retriever) -> str:
+    if not model.has_reconstructor:
+        return "plain dual encoder"
+    config = model.config
+    return f"I³ retriever ({config.interaction} architecture, {config.interactor_init} interactor)"
+
+
+def _collection(recipe: Recipe) -> str:
+    data = recipe.data
+    return collection_name(data.collection) or data.name or data.collection.name
+
+
 def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: int) -> str:
     """The card's text, Markdown under Hugging Face's YAML header.
 
@@ -81,35 +134,34 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
         progress: the progress of the run.
         devices: number of devices.
     """
-    header = {
-        "library_name": "transformers",
-        "pipeline_tag": "feature-extraction",
-        "tags": ["dense-retrieval", "pyserini", "i3-retriever"],
-    }
-    kind = (
-        f"I³ retriever ({model.config.interaction} architecture, "
-        f"{model.config.interactor_init} interactor)"
-        if model.has_reconstructor
-        else "plain dual encoder"
-    )
-    data, training = recipe.data, recipe.training
+    training = recipe.training
     data_seed = training.seed if training.data_seed is None else training.data_seed
-    collection = collection_name(data.collection) or data.name or data.collection.name
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     libraries = f"i3_pyserini {__version__}, {libraries}"
     return f"""---
-{yaml.safe_dump(header, sort_keys=False).strip()}
+{metadata(model, recipe, progress).to_yaml()}
 ---
 
-# {kind}
+# {_kind(model)}
 
-Trained by `i3-pyserini train` from `{recipe.model.init}`. Encode with
+Trained by `i3-pyserini train` from `{recipe.model.init}`. With sentence-transformers:
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("THIS_DIRECTORY", trust_remote_code=True)  # pip install i3-pyserini
+queries = model.encode_query(["…"])
+passages = model.encode_document([("title", "text")])
+scores = model.similarity(queries, passages)
+```
+
+With Pyserini: encode with
 `python -m i3_pyserini.encode … encoder --encoder THIS_DIRECTORY`; search with stock Pyserini and
 `--encoder THIS_DIRECTORY/query_encoder {model.config.settings().stock_flags()}`.
 
 | | |
 | --- | --- |
-| collection | {collection} |
+| collection | {_collection(recipe)} |
 | best validation of the run | {validation_sentence(recipe, progress)} |
 | training queries | {queries_sentence(recipe)} |
 | steps | {progress.step:,} |
