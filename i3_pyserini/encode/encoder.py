@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from i3_pyserini.encode.flags import EncoderOptions
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.paths import AnyPath, NameOrPath
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def create(
     Raises:
         I3Error: the backbone cannot be used, or the output exists or cannot be written.
     """
+    from i3_pyserini.model.declared import declared
     from i3_pyserini.model.export import check_target, save_model_directory
     from i3_pyserini.model.retriever import I3Retriever
     from i3_pyserini.model.tokenizer import I3Tokenizer
@@ -171,6 +172,12 @@ def create(
     model = I3Retriever.from_backbone(fspath(backbone), **settings)
     tokenizer = I3Tokenizer.from_pretrained(fspath(backbone), model.config)
     save_model_directory(model, tokenizer, Path(output), overwrite)
+    similarity = declared(fspath(backbone)).get("similarity", "dot")
+    if similarity != "dot" and not model.config.normalize:
+        note(
+            f"{fspath(backbone)}: declares {similarity} similarity, but its vectors are not "
+            "normalized; the new model ranks by the inner product, so differently"
+        )
     return load(output)
 
 

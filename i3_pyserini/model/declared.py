@@ -25,6 +25,7 @@ TRANSFORMER_FILES = tuple(
 )
 ACTIVATIONS = "torch.nn."
 VECTOR = "sentence_embedding"
+PROMPTS = "config_sentence_transformers.json"
 
 
 def declared(name_or_dir: str) -> dict[str, Any]:
@@ -47,11 +48,22 @@ def declared(name_or_dir: str) -> dict[str, Any]:
         return {}
     if not isinstance(modules, list) or not all(isinstance(one, Mapping) for one in modules):
         raise I3Error(f"{name_or_dir}/modules.json: expected a list of modules")
+    _check_kind(name_or_dir)
     return {
         **_of_modules(name_or_dir, modules),
         **_of_transformer(name_or_dir),
         **_of_prompts(name_or_dir),
     }
+
+
+def _check_kind(name: str) -> None:
+    """Refuses models whose vectors are not those of pooled texts in full length."""
+    config = _optional(name, PROMPTS)
+    kind = config.get("model_type") or "SentenceTransformer"
+    if kind != "SentenceTransformer":
+        raise _refused(name, f"a {kind}")
+    if size := config.get("truncate_dim"):
+        raise _refused(name, f"vectors cut to {size} dimensions (truncate_dim)")
 
 
 def _of_modules(name: str, modules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -135,7 +147,12 @@ def _of_transformer(name: str) -> dict[str, Any]:
     if task != "feature-extraction" or config.get("query_expansion"):
         what = "query expansion" if config.get("query_expansion") else f"the task {task}"
         raise _refused(name, what)
-    text = _part(_part(config, "modality_config", name), "text", name)
+    if config.get("processing_kwargs"):
+        raise _refused(name, f"processing_kwargs {config['processing_kwargs']}")
+    modalities = _part(config, "modality_config", name)
+    if "message" in modalities:
+        raise _refused(name, "texts as messages of a chat template")
+    text = _part(modalities, "text", name)
     if text.get("method", "forward") != "forward" or (
         text.get("method_output_name", "last_hidden_state") != "last_hidden_state"
     ):
@@ -167,7 +184,7 @@ def _of_prompts(name: str) -> dict[str, Any]:
     Both use only the prompt with their own name, or none. Other names and `default_prompt_name`
     apply only to `encode`.
     """
-    config = _optional(name, "config_sentence_transformers.json")
+    config = _optional(name, PROMPTS)
     prompts = _part(config, "prompts", name)
     found = {
         field: prompts[key]
@@ -175,7 +192,7 @@ def _of_prompts(name: str) -> dict[str, Any]:
         if prompts.get(key)
     }
     if bad := next((value for value in found.values() if not isinstance(value, str)), None):
-        raise I3Error(f"{name}/config_sentence_transformers.json: a prompt is {bad!r}, not text")
+        raise I3Error(f"{name}/{PROMPTS}: a prompt is {bad!r}, not text")
     similarity = config.get("similarity_fn_name")
     return {**found, "similarity": similarity} if similarity else found
 

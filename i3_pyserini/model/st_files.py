@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from i3_pyserini.model.config import I3Config
-from i3_pyserini.model.declared import MODES
+from i3_pyserini.model.declared import MODES, PROMPTS
 
 TYPES = "sentence_transformers.models."
 MODULE = "i3_pyserini.integrations.sentence_transformers.I3Module"
-TRANSFORMER, MODULES, PROMPTS = (
-    "sentence_bert_config.json",
-    "modules.json",
-    "config_sentence_transformers.json",
-)
+TRANSFORMER, MODULES = "sentence_bert_config.json", "modules.json"
 
 
 def write_query_files(config: I3Config, folder: Path) -> None:

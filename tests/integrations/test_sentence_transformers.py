@@ -1,7 +1,10 @@
 """Our model directories, read by sentence-transformers itself."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tests.model.odd_tokenizers import KINDS as ODD
 from tests.model.odd_tokenizers import TEXTS, make_odd_model
 from tests.model.st_models import st_model
 from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
+from tests.test_readme import block
 
 REASON = "needs sentence-transformers"
 
@@ -194,3 +198,24 @@ def test_saved_again_it_is_the_same_model(whole: Any, tmp_path: Path, loaded_fro
     texts = [("eggs", "boil"), ("", "water")]
     same(load(again).encode_document(texts), whole.encode_document(texts))
     same(i3.load(again).encode_queries(["egg"]), whole.encode_query(["egg"]))
+
+
+@pytest.mark.slow
+def test_the_page(tiny_bert: str, tmp_path: Path) -> None:
+    """The blocks of docs/sentence-transformers.md, one after the other."""
+    pytest.importorskip("sentence_transformers", reason=REASON)
+    page = "docs/sentence-transformers.md"
+    code = "".join(block(heading, "python", page) for heading in ("Encode", "Train"))
+    code = code.replace("path/or/hub-name", tiny_bert)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "tensor([[" in done.stdout
+    vectors = i3.load(tmp_path / "TRAINED").encode_queries(["egg"])
+    assert np.abs(vectors - i3.load(tmp_path / "MODEL").encode_queries(["egg"])).max() > 1e-6

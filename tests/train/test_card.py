@@ -1,5 +1,7 @@
 """The model card: where its queries come from."""
 
+from typing import Any
+
 import pytest
 from huggingface_hub import ModelCard
 
@@ -34,7 +36,7 @@ def test_the_hub_reads_the_card(
 ) -> None:
     recipe, progress = make_recipe(f"model.init={init}"), Progress(best=0.51234, best_step=3)
     assert recipe.validation is not None
-    card = ModelCard(model_card(tiny_model[0], recipe, progress, 1))
+    card: Any = ModelCard(model_card(tiny_model[0], recipe, progress, 1))
     assert card.data.library_name == "sentence-transformers"
     assert card.data.base_model == base
     assert "i3-retriever" in card.data.tags
@@ -44,5 +46,5 @@ def test_the_hub_reads_the_card(
     assert result.dataset_type == recipe.data.collection.name
     assert recipe.validation.topics.name in result.dataset_name
     assert "# I³ retriever" in card.text
-    unvalidated = ModelCard(model_card(tiny_model[0], recipe, Progress(), 1))
+    unvalidated: Any = ModelCard(model_card(tiny_model[0], recipe, Progress(), 1))
     assert unvalidated.data.eval_results is None
