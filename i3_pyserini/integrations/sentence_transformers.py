@@ -61,7 +61,7 @@ def load(model: NameOrPath, *, device: str | None = None) -> SentenceTransformer
             revision=pinned.get("revision"),
             trust_remote_code=True,
         )
-    module = I3Module(*load_model_directory(name))
+    module = I3Module(*load_model_directory(name, dtype="float32"))
     prompts = prompts_of(module.model.config)
     return SentenceTransformer(
         modules=[module], device=device, prompts=prompts, similarity_fn_name="dot"

@@ -144,7 +144,7 @@ def write_files(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> 
         tokenizer.save_pretrained(directory)
         query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
         tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
-    write_query_files(model.config, directory / QUERY_ENCODER)
+    write_query_files(model.config, directory / QUERY_ENCODER, model.query_encoder.dtype)
     files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
     files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
     _write_index(directory, weights, files)

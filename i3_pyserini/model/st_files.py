@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.declared import MODES, PROMPTS
 
@@ -16,7 +18,7 @@ MODULE = "i3_pyserini.integrations.sentence_transformers.I3Module"
 TRANSFORMER, MODULES = "sentence_bert_config.json", "modules.json"
 
 
-def write_query_files(config: I3Config, folder: Path) -> None:
+def write_query_files(config: I3Config, folder: Path, dtype: torch.dtype) -> None:
     """Declares pooling, normalization, prompt, length and lower-casing of a query encoder.
 
     The prompt is also the default prompt, because the folder encodes nothing but queries: `encode`
@@ -25,12 +27,18 @@ def write_query_files(config: I3Config, folder: Path) -> None:
     Args:
         config: the model's configuration.
         folder: a plain encoder with its tokenizer.
+        dtype: of its weights; queries are encoded in float32 whatever it is, as by this package.
     """
     settings = config.settings()
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     modules += [("2_Normalize", "Normalize")] if settings.normalize else []
     pooling = {old: settings.pooling == name for name, (old, _) in MODES.items()}
-    transformer = {"max_seq_length": settings.query_length, "do_lower_case": settings.lowercase}
+    transformer: dict[str, Any] = {
+        "max_seq_length": settings.query_length,
+        "do_lower_case": settings.lowercase,
+    }
+    if dtype != torch.float32:
+        transformer["model_args"] = {"torch_dtype": "float32"}
     prompts = {"query": settings.query_prompt} if settings.query_prompt else {}
     (folder / "1_Pooling").mkdir()
     _write(

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import i3_pyserini as i3
-from i3_pyserini import I3Error
+from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.auto_encoders import AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.model.settings import QUERY_ENCODER
@@ -26,6 +27,7 @@ from tests.model.st_models import st_model
 from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
 from tests.test_readme import block
 
+TinyModel = tuple[I3Retriever, I3Tokenizer]
 REASON = "needs sentence-transformers"
 
 
@@ -182,6 +184,22 @@ def test_precision_is_a_choice(whole: Any, tmp_path: Path) -> None:
     )
     assert str(half.dtype) == "torch.bfloat16"
     np.testing.assert_allclose(half.encode_query(["a"]), whole.encode_query(["a"]), atol=0.1)
+
+
+def test_weights_in_half_precision(tiny_model: TinyModel, tmp_path: Path) -> None:
+    """All routes compute in float32, whatever the weights are stored in."""
+    model, tokenizer = tiny_model
+    save_model_directory(model.to(torch.bfloat16), tokenizer, tmp_path / "MODEL")  # type: ignore[arg-type]
+    ours = i3.load(tmp_path / "MODEL").encode_queries(QUERIES)
+    same(theirs(tmp_path / "MODEL" / QUERY_ENCODER).encode_query(QUERIES), ours)
+    same(theirs(tmp_path / "MODEL", trust=True).encode_query(QUERIES), ours)
+    same(load(as_before(tmp_path / "MODEL")).encode_query(QUERIES), ours)
+
+
+def as_before(folder: Path) -> Path:
+    """The model as it was saved before `modules.json` was written."""
+    (folder / "modules.json").unlink()
+    return folder
 
 
 @pytest.mark.parametrize("loaded_from", ["elsewhere", "itself"])
