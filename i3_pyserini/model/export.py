@@ -3,7 +3,10 @@
     MODEL/config.json, tokenizer files        truncates passages at `passage_length`
     MODEL/model.safetensors.index.json        which tensor is in which of the next two files
     MODEL/model-passages.safetensors          passage encoder, reconstructor, interactor, head
-    MODEL/query_encoder/                      a plain Hugging Face encoder and tokenizer
+    MODEL/modeling_i3.py                      for `AutoModel`: imports this package
+    MODEL/modules.json, config_sentence_…     for sentence-transformers: names this package's module
+    MODEL/query_encoder/                      a plain Hugging Face encoder and tokenizer, with the
+                                              files of sentence-transformers (see `st_files`)
         model-00001-of-00002.safetensors      the query encoder, part of the model above
         model-00002-of-00002.safetensors      an unused pooler, if the type has one
 

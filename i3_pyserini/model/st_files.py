@@ -1,7 +1,7 @@
 """Writes the files by which sentence-transformers reads a model directory; `declared` reads them.
 
-They have the form that every version since 3 reads, and that Text Embeddings Inference reads. What
-version 6 writes itself (`pooling_mode: "mean"`) is read by version 6 only.
+They have the form that every version since 3 reads. What version 6 writes itself, such as
+`"pooling_mode": "mean"`, version 5.1 does not read.
 """
 
 import json
