@@ -35,6 +35,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no Java": lambda: find_java()[0] is None,
     "no browser": lambda: not (shutil.which("chromium") and shutil.which("chromedriver")),
     "no engine": lambda: importlib.util.find_spec("milvus_lite") is None,
+    "no qdrant": lambda: importlib.util.find_spec("qdrant_client") is None,
     "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
     "no mteb": lambda: importlib.util.find_spec("mteb") is None,
     "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,

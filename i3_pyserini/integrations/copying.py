@@ -95,9 +95,10 @@ def copy_index(
     norms, is_graph = Norms(), kind.startswith(GRAPHS)
     present = _Present(store.rows(name))
     rows = _rows(norms.of(blocks) if is_graph else blocks, batch, fields, texts)
-    sent = _send(store, name, rows, present, shape.passages)
+    sent = _send(store, name, rows, present, wanted, shape.passages)
     removed = 0
     for keys in present.left(batch):
+        _refuse_others(store, name, wanted)
         store.delete(name, keys)
         removed += len(keys)
     store.flush(name)
@@ -180,7 +181,12 @@ def _hash(vector: Scores, metadata: dict[str, Any]) -> int:
 
 
 def _send(
-    store: Store, name: str, batches: Iterable[list[Row]], present: "_Present", passages: int
+    store: Store,
+    name: str,
+    batches: Iterable[list[Row]],
+    present: "_Present",
+    wanted: CopyRecord,
+    passages: int,
 ) -> int:
     sent = 0
     with tqdm(total=passages, desc="load", unit=" passages", delay=2) as bar:
@@ -188,6 +194,7 @@ def _send(
             same = present.has(rows)
             changed = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             if changed:
+                _refuse_others(store, name, wanted)
                 store.upsert(name, changed)
             sent += len(changed)
             bar.update(len(rows))
@@ -197,12 +204,18 @@ def _send(
 def _check(store: Store, name: str, wanted: CopyRecord, index: Path, shape: Shape) -> None:
     """Raises if a collection has not become the copy that was wanted."""
     place = f"{store.address}: collection {name!r}"
-    known, found = store.described(name), store.count(name)
-    if known is None or CopyRecord.read(known.record, place).load != wanted.load:
-        raise I3Error(f"{place} was changed by another load; load it again")
+    _refuse_others(store, name, wanted)
+    found = store.count(name)
     if found != shape.passages:
         _refuse_second(index)
         raise I3Error(f"{place} has {found:,} rows, expected {shape.passages:,}; load it again")
+
+
+def _refuse_others(store: Store, name: str, wanted: CopyRecord) -> None:
+    """Raises if another load has begun to change a collection: their rows must not be mixed."""
+    place, known = f"{store.address}: collection {name!r}", store.described(name)
+    if known is None or CopyRecord.read(known.record, place).load != wanted.load:
+        raise I3Error(f"{place} was changed by another load; load it again")
 
 
 def _refuse_second(index: Path) -> None:

@@ -79,6 +79,8 @@ def load_index(
     if not collection.isidentifier() or not collection.isascii():
         raise I3Error(f"collection {collection!r}: letters, digits and _ only")
     at_least_1(batch_size=batch_size)
+    if engine.endswith(":memory:"):
+        raise I3Error(f"{engine}: exists only within a process; use qdrant:FOLDER")
     from i3_pyserini.formats.index_texts import corpus_of
     from i3_pyserini.formats.textstore import open_store
     from i3_pyserini.integrations.copying import copy_index

@@ -35,7 +35,9 @@ def read_filter(text: str, fields: Iterable[str]) -> Any:
             f"{example}"
         ) from error
     known = sorted(fields)
-    for name in _names(content):
+    for name, conditions in _named(content):
+        if not conditions:
+            raise I3Error(f"filter {text!r:.80}: no condition for {name!r}; expected {example}")
         if name not in known:
             have = ", ".join(known) or "none"
             raise I3Error(f"filter {text!r:.80}: unknown field {name!r}; available: {have}")
@@ -44,17 +46,20 @@ def read_filter(text: str, fields: Iterable[str]) -> Any:
     return found
 
 
-def _names(content: Any) -> Iterator[str]:
-    """The fields that a filter's conditions name: first parts of paths such as `shop.name[]`."""
+def _named(content: Any) -> Iterator[tuple[str, int]]:
+    """The fields that a filter names, the first part of `shop.name[]`, and how many conditions."""
     if isinstance(content, Mapping):
         if isinstance(content.get("key"), str):
-            yield _first(content["key"])
+            yield _first(content["key"]), len(content) - 1
             return  # the keys of a nested filter are those of its objects
-        for value in content.values():
-            yield from _names(value)
+        for word, value in content.items():
+            if word in ("is_null", "is_empty"):  # a condition by itself
+                yield _first(value["key"]), 1
+            else:
+                yield from _named(value)
     elif isinstance(content, list):
         for value in content:
-            yield from _names(value)
+            yield from _named(value)
 
 
 def _first(path: str) -> str:

@@ -32,8 +32,7 @@ if importlib.util.find_spec("pymilvus") is None or importlib.util.find_spec("mil
     pytest.skip("needs an engine: pip install 'i3-pyserini[engine]'", allow_module_level=True)
 
 from i3_pyserini.integrations.copying import copy_index
-from i3_pyserini.integrations.milvus import MOST_HITS, Milvus
-from i3_pyserini.integrations.store import key_of
+from i3_pyserini.integrations.milvus import Milvus
 from i3_pyserini.search.engine import Collection, search_engine
 
 PASSAGES = 500
@@ -64,42 +63,11 @@ def assert_exact(
     np.testing.assert_allclose(hits.scores, exact.scores, rtol=1e-5, atol=1e-5)
 
 
-def test_hits_are_those_of_exact_search(index: Path, engine: Milvus) -> None:
-    loaded = copy_index(engine, index, "passages", batch=64)
-    assert (loaded.passages, loaded.sent) == (PASSAGES, PASSAGES)
-    assert_exact(engine, "passages", index, random_vectors(40, seed=1), 20)
-
-
 def test_fewer_passages_than_hits(tmp_path: Path, engine: Milvus) -> None:
     copy_index(engine, write_index(tmp_path / "few", random_vectors(3)), "few")
     hits, _ = search_engine(engine, "few", random_vectors(2, seed=1), 5)
     assert (hits.rows >= 0).sum(axis=1).tolist() == [3, 3]
     assert np.isneginf(hits.scores[:, 3:]).all()
-
-
-def test_equal_passages_at_the_end_are_those_of_exact_search(
-    tmp_path: Path, engine: Milvus
-) -> None:
-    vectors = random_vectors(100).round(1)  # sums without rounding: equal passages score alike
-    vectors[50:60] = vectors[0]
-    index = write_index(tmp_path / "equal", vectors)
-    copy_index(engine, index, "equal")
-    assert_exact(engine, "equal", index, vectors[:1], 5)
-
-
-def test_what_is_there_is_not_sent_again(index: Path, engine: Milvus) -> None:
-    copy_index(engine, index, "passages", batch=64)
-    again = copy_index(engine, index, "passages", batch=100)
-    assert (again.passages, again.sent) == (PASSAGES, 0)
-
-
-def test_rows_that_are_missing_in_between_are_sent(index: Path, engine: Milvus) -> None:
-    """As where a cluster took only some rows of a batch before it was lost."""
-    copy_index(engine, index, "passages")
-    engine.delete("passages", [key_of(f"d{row}") for row in (130, 131, 402)])
-    again = copy_index(engine, index, "passages", batch=64)
-    assert (again.passages, again.sent) == (PASSAGES, 3)
-    assert_exact(engine, "passages", index)
 
 
 def test_a_load_that_ended_before_its_first_row_goes_on(
@@ -165,30 +133,6 @@ def test_a_new_load_knows_the_prompts_of_an_index_with_equal_vectors(
         (index / "manifest.json").write_text(text, encoding="utf-8")
         copy_index(engine, index, "passages")
         assert Collection(engine, "passages").made_by.query_prompt == prompt
-
-
-def test_mistakes(index: Path, tmp_path: Path, engine: Milvus) -> None:
-    queries = random_vectors(2)
-    with pytest.raises(I3Error, match="no collection 'absent'; available: none"):
-        search_engine(engine, "absent", queries, 3)
-    copy_index(engine, index, "passages")
-    for vectors, k, said in (
-        (queries, MOST_HITS + 1, "k is 16,385; "),
-        (queries, 0, "k is 0; "),
-        (np.full((2, 16), np.nan, np.float32), 3, "query 1 of 2: its vector is not finite"),
-        (random_vectors(2, 8), 3, "16 dimensions, but the queries' have 8"),
-    ):
-        with pytest.raises(I3Error, match=said):
-            search_engine(engine, "passages", vectors, k)
-    other = write_index(tmp_path / "other", random_vectors(50, seed=5))
-    with pytest.raises(I3Error, match="collection 'passages' is of another index"):
-        copy_index(engine, other, "passages")
-    broken = random_vectors(50)
-    broken[7] = np.inf
-    with pytest.raises(I3Error, match="the vector of 'd7' is not finite"):
-        copy_index(engine, write_index(tmp_path / "broken", broken), "broken")
-    with pytest.raises(I3Error, match="'broken' is not completely loaded"):
-        search_engine(engine, "broken", queries, 3)
 
 
 @pytest.mark.parametrize(
