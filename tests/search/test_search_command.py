@@ -213,7 +213,7 @@ def test_mistakes(place: Path, tmp_path: Path, minilm: str, search: Any) -> None
         (("--index", tmp_path), None, "not an index"),
         (("--index", index, "--encoder", tmp_path / "absent"), None, "no such directory"),
         (("--index", index, "--encoder", minilm), None, "encoded by another model"),
-        (("--index", index, "--encoder-class", "i3", "--l2-norm"), None, "configuration"),
+        (("--index", index, "--encoder-class", "i3", "--l2-norm"), None, "omit them"),
         (("--index", index, "--encoded-queries", tmp_path), None, "no encoded queries here"),
         (("--index", index, "--prf-depth", 3, "--rocchio-topk", 0), None, "feedback of depth 3"),
         ((), None, "expected --index"),
