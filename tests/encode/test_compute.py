@@ -20,6 +20,8 @@ needs_openvino = pytest.mark.skipif(
     reason="OpenVINO is not installed (extra: openvino)",
 )
 
+needs_onnx = pytest.mark.skipif(find_spec("onnxscript") is None, reason="needs the extra onnx")
+
 
 class Bag(nn.Module):
     """A bag of words: its result can be worked out by hand."""
@@ -39,8 +41,19 @@ class Bag(nn.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@pytest.mark.parametrize("backend", ["torch", pytest.param("openvino", marks=needs_openvino)])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "torch",
+        pytest.param("openvino", marks=needs_openvino),
+        pytest.param("onnx", marks=needs_onnx),
+    ],
+)
 def test_result_is_the_module_s(dtype: str, backend: str) -> None:
+    if backend == "onnx" and dtype != "fp32":
+        with pytest.raises(I3Error, match="computes in fp32"):
+            passage_function(Bag(), CPU, dtype, backend)
+        return
     run = passage_function(Bag(), CPU, dtype, backend)
     ids = np.array([[0, 1, 1], [2, 3, 3]])
     mask = np.array([[1, 1, 1], [1, 0, 0]])
@@ -117,6 +130,17 @@ def test_what_a_device_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("i3_pyserini.encode.compute.find_spec", lambda name: "there")
     with pytest.raises(I3Error, match="is for CPUs, not for --device cuda"):
         check_possible(torch.device("cuda"), "fp32", "openvino")
+
+
+def test_what_onnx_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i3_pyserini.model.onnx_session.find_spec", lambda name: None)
+    with pytest.raises(I3Error, match=r"pip install 'i3-pyserini\[onnx\]'"):
+        check_possible(CPU, "fp32", "onnx")
+    monkeypatch.setattr("i3_pyserini.model.onnx_session.find_spec", lambda name: "there")
+    with pytest.raises(I3Error, match="computes in fp32"):
+        check_possible(CPU, "bf16", "onnx")
+    with pytest.raises(I3Error, match="is for CPUs, not for --device cuda"):
+        check_possible(torch.device("cuda"), "fp32", "onnx")
 
 
 @needs_openvino
