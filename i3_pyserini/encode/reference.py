@@ -20,6 +20,8 @@ from i3_pyserini.model.exported import is_exported
 from i3_pyserini.model.settings import EncoderSettings, resolve
 
 UNIT_TOLERANCE = 1e-3
+LEAST_COSINE = 0.999
+LEAST_COSINE_INT8 = 0.97  # 8-bit vectors depend on the other texts of a batch
 HALF_UNIT_TOLERANCE = 1e-2  # bf16 has 8 bits of precision, and lengths are computed in bf16 too
 
 
@@ -70,6 +72,7 @@ class Reference:
             normalize.
         passages: number of passages to encode again.
         seed: random seed for the choice of passages.
+        least_cosine: lowest cosine of a vector and the passage encoded again.
     """
 
     corpus: Corpus | None = None
@@ -79,6 +82,7 @@ class Reference:
     unit_tolerance: float | None = None
     passages: int = 100
     seed: int = 0
+    least_cosine: float = LEAST_COSINE
 
 
 def reference_of(index: Path, flags: Flags) -> Reference:
@@ -111,6 +115,7 @@ def reference_of(index: Path, flags: Flags) -> Reference:
         _unit_tolerance(model, spec),
         flags.passages,
         flags.seed,
+        LEAST_COSINE_INT8 if model.dtype == "int8" else LEAST_COSINE,
     )
 
 

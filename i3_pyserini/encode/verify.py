@@ -22,10 +22,6 @@ from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import Shape
 
-LEAST_COSINE = 0.999
-# Allowed deviation of a length: the distance at LEAST_COSINE, (2 - 2 * 0.999) ** 0.5.
-LENGTH_TOLERANCE = 0.045
-
 
 @dataclass(frozen=True)
 class Lengths:
@@ -194,13 +190,15 @@ def compare_vectors(
     lengths = [np.linalg.norm(vectors, axis=1) for vectors in (before, again)]
     cosines = _cosines(before, again, *lengths)
     worst = int(np.argmin(cosines))
-    if cosines[worst] < LEAST_COSINE:
+    least = reference.least_cosine
+    if cosines[worst] < least:
         raise I3Error(
             f"{index}: the vector of id {passages[worst].docid!r} and the passage encoded again "
-            f"have a cosine of {cosines[worst]:.4f}, below {LEAST_COSINE}; different model or "
+            f"have a cosine of {cosines[worst]:.4f}, below {least}; different model or "
             "options?"
         )
-    off = np.abs(lengths[0] - lengths[1]) > LENGTH_TOLERANCE * lengths[1]
+    # Allowed deviation of a length: the distance of vectors of length 1 with the lowest cosine.
+    off = np.abs(lengths[0] - lengths[1]) > (2 - 2 * least) ** 0.5 * lengths[1]
     if off.any():
         row = int(np.argmax(off))
         raise I3Error(
