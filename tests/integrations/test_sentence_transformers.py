@@ -202,6 +202,22 @@ def as_before(folder: Path) -> Path:
     return folder
 
 
+def test_load_runs_no_code_of_the_model(whole: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "MODEL"
+    ran = tmp_path / "ran"
+    code = f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Code: ...\n"
+    (folder / "foreign.py").write_text(code, encoding="utf-8")
+    (folder / "modeling_i3.py").write_text(code, encoding="utf-8")
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    modules.append({"idx": 1, "name": "1", "path": "", "type": "foreign.Code"})
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    same(load(folder).encode_query(["egg"]), whole.encode_query(["egg"]))
+    assert not ran.exists()
+    with pytest.raises(Exception, match="Code"):
+        theirs(folder, trust=True)
+    assert ran.exists()  # so the code would have been run
+
+
 @pytest.mark.parametrize("loaded_from", ["elsewhere", "itself"])
 def test_saved_again_it_is_the_same_model(whole: Any, tmp_path: Path, loaded_from: str) -> None:
     first, again = tmp_path / "MODEL", tmp_path / "AGAIN"
