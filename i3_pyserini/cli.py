@@ -73,7 +73,7 @@ COMMANDS = {
     "index import": Command("encode.indexes:import_vectors", "import your own vectors as an index"),
     "index export": Command(
         "encode.indexes:export_index",
-        "export vectors with titles, texts and metadata: JSONL, NumPy, Parquet",
+        "export vectors with titles, texts and metadata: JSONL, NumPy, Parquet, FlexIndex",
     ),
     "index merge": Command("encode.indexes:merge_shards", "merge shards into one index"),
     "index verify": Command(

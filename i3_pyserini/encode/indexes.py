@@ -63,8 +63,8 @@ def import_vectors(
 
     Args:
         vectors: a .npy file [passages, dimensions], JSON lines with id and vector (a file or
-            folder), a .parquet file with these columns, or an output folder {index, docid} of
-            pyserini.encode.
+            folder), a .parquet file with these columns, an output folder {index, docid} of
+            pyserini.encode, or a FlexIndex of pyterrier_dr.
         output: the directory to write.
         ids: file with one id per line, for a .npy file.
         kind: output format: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl"
@@ -90,7 +90,7 @@ def import_vectors(
 def export_index(
     index: AnyPath,
     *,
-    to: Literal["jsonl", "npy", "parquet"],
+    to: Literal["jsonl", "npy", "parquet", "flex"],
     output: AnyPath,
     corpus: AnyPath | None = None,
     cache: AnyPath | None = None,
@@ -101,7 +101,8 @@ def export_index(
     Args:
         index: a directory of encoded vectors, not an approximate index.
         to: "jsonl" (a folder with embeddings.jsonl, as Anserini and Pyserini read it), "npy" (a
-            folder with embeddings.npy, docid and passages.jsonl) or "parquet" (one file).
+            folder with embeddings.npy, docid and passages.jsonl), "parquet" (one file) or "flex" (a
+            FlexIndex of pyterrier_dr, without texts).
         output: the folder or file to write.
         corpus: the encoded corpus. Default: the one named in the manifest, if it still exists.
         cache: folder for its text store. Default: the folder of the corpus.
@@ -121,6 +122,12 @@ def export_index(
 
     opened = IndexDirectory.open(Path(index))
     shape, blocks = opened.vectors()
+    found = f"{shape.passages:,} passages of {shape.dimension} dimensions"
+    if to == "flex":
+        from i3_pyserini.formats.flex import write_flex
+
+        write_flex(Path(output), blocks, shape, overwrite)
+        return Written(Path(output), f"{found}, ids only")
     read = corpus_of(Path(index), None if corpus is None else Path(corpus))
     if read is None and opened.manifest.corpus.path is None:
         note(f"{index}: its manifest names no corpus: no titles, texts and metadata")
@@ -131,7 +138,6 @@ def export_index(
         export.to_parquet(target, overwrite)
     else:
         export.to_folder(target, to, overwrite)
-    found = f"{shape.passages:,} passages of {shape.dimension} dimensions"
     return Written(target, f"{found}, {'ids only' if texts is None else 'with titles and texts'}")
 
 

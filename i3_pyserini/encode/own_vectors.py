@@ -10,6 +10,7 @@ from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import file_hash, refuse_inputs
 from i3_pyserini.formats.docids import IdFile, count_ids
+from i3_pyserini.formats.flex import IDS, VECTORS, FlexIds, is_flex, open_flex, read_flex
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest, SourceRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.jsonl_vectors import first_dimension, read_jsonl_vectors
@@ -56,6 +57,9 @@ class OwnVectors:
         Raises:
             I3Error: a line is invalid.
         """
+        if isinstance(self.ids[0], FlexIds):
+            yield from read_flex(self.path)
+            return
         if self.array is not None:
             yield from read_array(self.array, self.ids[0].path)
             return
@@ -76,8 +80,8 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
     """Detects the format of a file or folder of vectors.
 
     Args:
-        path: a `.npy` or `.parquet` file, a file or folder of JSON lines, or a folder
-            `{index, docid}`.
+        path: a `.npy` or `.parquet` file, a file or folder of JSON lines, a folder
+            `{index, docid}`, or a FlexIndex.
         ids: the ids for a `.npy` file, one per line.
 
     Raises:
@@ -149,6 +153,9 @@ def _find_in_folder(folder: Path) -> OwnVectors:
         raise I3Error(
             f"{folder}: is an index of this package (it has a {MANIFEST}); no import is needed"
         )
+    if is_flex(folder):
+        ids = folder / IDS
+        return OwnVectors(folder, (folder / VECTORS, ids), (FlexIds(ids),), open_flex(folder))
     index, docids = (folder / name for name in FILES["faiss"])
     if index.is_file() and docids.is_file():
         return OwnVectors(folder, (index, docids), (IdFile(docids),), open_index(index))

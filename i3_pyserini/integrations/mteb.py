@@ -41,7 +41,7 @@ def load_model(
     *,
     device: str | None = None,
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32",
-    backend: Literal["torch", "openvino"] = "torch",
+    backend: Literal["torch", "openvino", "onnx"] = "torch",
     encoder: EncoderOptions | None = None,
 ) -> "Model":
     """Loads a model for `mteb.evaluate`.

@@ -95,6 +95,11 @@ class Searcher:
         return self.manifest.encoder
 
     @property
+    def exact(self) -> bool:
+        """Whether all vectors are compared, so that k hits are the first k of more."""
+        return self._vectors is not None
+
+    @property
     def encoder(self) -> QueryEncoder:
         """The encoder for texts: the given one, or the one named in the manifest.
 
