@@ -27,9 +27,15 @@ dr: Any = pytest.importorskip(
     "pyterrier_dr", reason="needs pyterrier_dr: pip install 'i3-pyserini[pyterrier]'"
 )
 
-import pyterrier as pt  # noqa: E402
+import pyterrier  # noqa: E402
 
-from i3_pyserini.integrations.pyterrier import Encoder, Index, Indexer, Retriever  # noqa: E402
+from i3_pyserini.integrations import pyterrier as own  # noqa: E402
+
+pt: Any = pyterrier  # whose types say that frames may come out as lists
+Encoder: Any = own.Encoder
+Index: Any = own.Index
+Indexer: Any = own.Indexer
+Retriever: Any = own.Retriever
 
 MEASURES = ["nDCG@10", "RR@10", "R@100"]
 THEIRS = [ir_measures.parse_measure(measure) for measure in MEASURES]
@@ -171,8 +177,8 @@ def test_an_index_is_an_artifact(trained: Trained, monkeypatch: pytest.MonkeyPat
     usual = pt.utils.entry_points
 
     def entry_points(group: str) -> tuple[EntryPoint, ...]:  # an older installation has none
-        own = declared["entry-points"].get(group, {})
-        return (*(EntryPoint(name, value, group) for name, value in own.items()), *usual(group))
+        points = declared["entry-points"].get(group, {}).items()
+        return (*(EntryPoint(name, value, group) for name, value in points), *usual(group))
 
     monkeypatch.setattr(pt.utils, "entry_points", entry_points)
     loaded = pt.Artifact.load(str(trained.index))
@@ -190,9 +196,9 @@ def test_an_index_becomes_a_flex_index_and_comes_back(trained: Trained, tmp_path
     flex = dr.FlexIndex(str(tmp_path / "FLEX"), verbose=False)
     docnos, vectors, _ = flex.payload()
     _, blocks = read_files(trained.index)
-    own = list(blocks)
-    assert list(docnos) == [docid for one in own for docid in one.ids]
-    np.testing.assert_array_equal(vectors, np.concatenate([one.vectors for one in own]))
+    written = list(blocks)
+    assert list(docnos) == [docid for one in written for docid in one.ids]
+    np.testing.assert_array_equal(vectors, np.concatenate([one.vectors for one in written]))
     found = (Encoder(trained.model).query_encoder() >> flex.np_retriever(num_results=5))(topics())
     ours = Retriever(trained.index, num_results=5)(topics())
     np.testing.assert_allclose(found["score"], ours["score"], atol=1e-5)
