@@ -206,7 +206,7 @@ def make_app(
         origins: web pages of these origins may read answers.
     """
     pages, rest = Pages(passages, hits), Rest(passages)
-    embedder = Embedder(passages.searcher, passages.worker)
+    embedder = Embedder(passages.searcher, passages.lanes)
     embeddings = Embeddings(embedder, tag_of(passages.model))
     described = description(passages, rest.names, embeddings.names, embedder.dimension, key)
     routes = [

@@ -11,7 +11,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.model.texts import TokenIds
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.serve.worker import Lane, Worker
+from i3_pyserini.serve.lanes import Lane, Lanes
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
@@ -41,15 +41,15 @@ class Embedder:
 
     Args:
         searcher: with an encoder; passages are encoded by the same model, with its settings.
-        worker: computes.
+        lanes: computes.
     """
 
-    def __init__(self, searcher: Searcher, worker: Worker) -> None:
+    def __init__(self, searcher: Searcher, lanes: Lanes) -> None:
         self._searcher, self._loading = searcher, threading.Lock()
         self._passages: DocumentEncoder | None = None
         self._lanes: dict[Side, Lane[str, Embedded]] = {
-            "query": worker.lane(self._queries, QUERIES, WAITING),
-            "document": worker.lane(self._documents, DOCUMENTS, WAITING),
+            "query": lanes.lane(self._queries, QUERIES, WAITING),
+            "document": lanes.lane(self._documents, DOCUMENTS, WAITING),
         }
 
     @property

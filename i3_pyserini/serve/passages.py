@@ -19,9 +19,9 @@ from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.search.window import Window, window_at, windows_of
 from i3_pyserini.serve.bm25 import Bm25, SqliteBm25
 from i3_pyserini.serve.examples import find_examples, name_of
+from i3_pyserini.serve.lanes import Lanes
 from i3_pyserini.serve.rankings import DEPTH, Rankers, Ranking
 from i3_pyserini.serve.shown import Hit, shown_passages
-from i3_pyserini.serve.worker import Worker
 from i3_pyserini.stock.lucene_bm25 import LuceneBm25
 
 CHECKED = 10_000  # ids that are looked up before anything is served, in a tenth of a second
@@ -101,7 +101,7 @@ class Passages:
 
     Attributes:
         searcher: the searcher.
-        worker: the thread that computes.
+        lanes: the thread that computes.
         rankers: rank passages.
         model: directory or hub name of the model.
         collection: name of the collection.
@@ -133,8 +133,8 @@ class Passages:
         if searcher.manifest.corpus.chunks:
             source = SearchedIndex(searcher)
             self._documents = DocumentSearch(source, "max", source.chunks, source.place)
-        self.worker = Worker()
-        self.rankers = Rankers(searcher, self.bm25, self._documents, self.worker)
+        self.lanes = Lanes()
+        self.rankers = Rankers(searcher, self.bm25, self._documents, self.lanes)
         self._words = PseudoQueryWords(self.model, searcher.manifest)
         self.words_absent = self._words.absent
         self.collection = searcher.manifest.corpus.name or name_of(corpus.path)

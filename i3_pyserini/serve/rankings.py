@@ -20,7 +20,7 @@ from i3_pyserini.search.documents import DEEPER, DocumentSearch
 from i3_pyserini.search.fusion import Fusion, fuse
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.serve.bm25 import Bm25
-from i3_pyserini.serve.worker import Worker
+from i3_pyserini.serve.lanes import Lanes
 
 DEPTH = 100  # hits of each ranking, which a page can show, and which are fused
 BATCH, WAITING = 64, 1024  # queries searched at once, and those that wait for it
@@ -61,7 +61,7 @@ class Rankers:
         searcher: of vectors, with an encoder.
         bm25: of words; None for vectors only.
         documents: searches for documents; None for passages.
-        worker: searches vectors, several queries at once.
+        lanes: searches vectors, several queries at once.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Rankers:
         searcher: Searcher,
         bm25: Bm25 | None,
         documents: DocumentSearch | None,
-        worker: Worker,
+        lanes: Lanes,
     ) -> None:
         self._searcher, self._bm25, self._documents = searcher, bm25, documents
         # A search sets numbers of threads for the whole process: never two at once.
-        self._vectors = worker.lane(self._search, BATCH, WAITING)
+        self._vectors = lanes.lane(self._search, BATCH, WAITING)
 
     def rank(self, query: str) -> dict[str, Ranking]:
         """The rankings by name, `DEPTH` hits each.

@@ -22,7 +22,7 @@ KEPT = ("price", "url", "note")
 
 
 @pytest.fixture(scope="module")
-def client(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+def passages(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Passages:
     """120 passages with metadata, of which every third has the word "egg"."""
     folder = tmp_path_factory.mktemp("many")
     lines = []
@@ -39,7 +39,11 @@ def client(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> TestCl
     vectors = np.random.default_rng(0).normal(size=(COUNT, 32)).astype(np.float32)
     write_index(folder / "index", vectors, [f"d{row}" for row in range(COUNT)])
     searcher = Searcher(folder / "index", load_query_encoder(str(collection / "plain")))
-    passages = Passages(searcher, Sources(corpus))
+    return Passages(searcher, Sources(corpus))
+
+
+@pytest.fixture(scope="module")
+def client(passages: Passages) -> TestClient:
     return TestClient(make_app(passages, 10, ["page.example"]), base_url="http://127.0.0.1")
 
 
@@ -62,6 +66,16 @@ def test_results_as_json(client: TestClient) -> None:
     everything = ask(client, view="vectors", hits=100)["results"]["vectors"]
     ranks = {hit["id"]: hit["rank"] for hit in everything}
     assert [hit["ranks"].get("vectors") for hit in words] == [ranks.get(h["id"]) for h in words]
+
+
+def test_a_batch_of_searches_with_different_numbers_of_hits(passages: Passages) -> None:
+    asked = [("egg", 2), ("water", 5), ("passage", 2), ("egg water", 1)]
+    together = passages.rankers._search(asked)
+    alone = [passages.rankers._search([one])[0] for one in asked]
+    assert [len(hits) for hits, _ in together] == [hits for _, hits in asked]
+    for (one, _), (other, _) in zip(together, alone, strict=True):
+        assert [docid for docid, _ in one] == [docid for docid, _ in other]
+        np.testing.assert_allclose([s for _, s in one], [s for _, s in other], rtol=1e-5)
 
 
 def test_fused_as_the_command_fuses(client: TestClient, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 SECONDS = 60.0  # that a request waits for its results
 
 
-class _Job:
+class _Request:
     """The items of a request, and their results."""
 
     def __init__(self, items: Sequence[Any]) -> None:
@@ -38,14 +38,14 @@ class _Job:
 
 
 class Lane(Generic[Item, Result]):
-    """Work of one kind; made by `Worker.lane`.
+    """Work of one kind; made by `Lanes.lane`.
 
     Args:
         run: computes a batch: a result for each item.
         batch: most items of a batch.
         limit: most items that wait. A request with more is taken when nothing else waits.
-        wake: has the worker look for work.
-        lock: of the worker.
+        wake: has the thread look for work.
+        lock: of all lanes.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Lane(Generic[Item, Result]):
     ) -> None:
         self._run, self._batch, self._limit = run, batch, limit
         self._wake, self._lock = wake, lock
-        self._waiting: deque[tuple[_Job, int]] = deque()
+        self._waiting: deque[tuple[_Request, int]] = deque()
 
     def __call__(self, items: Sequence[Item], seconds: float = SECONDS) -> list[Result]:
         """The results of items, in their order; waits for them.
@@ -71,38 +71,38 @@ class Lane(Generic[Item, Result]):
             Refused: too many are waiting (429), or this has waited too long (503).
             Exception: what `run` raised for one of the items.
         """
-        job = _Job(items)
+        request = _Request(items)
         with self._lock:
             waiting = len(self._waiting)
             if waiting and waiting + len(items) > self._limit:
                 raise busy(f"The server is busy: {waiting:,} texts are waiting. Try again.")
-            self._waiting.extend((job, row) for row in range(len(items)))
+            self._waiting.extend((request, row) for row in range(len(items)))
         self._wake()
         try:
-            return job.future.result(seconds)
+            return request.future.result(seconds)
         except TimeoutError as error:
-            if job.future.cancel():
+            if request.future.cancel():
                 raise busy(f"No answer within {seconds:g} seconds. Try again.", 503) from error
-            return job.future.result(0)  # it came meanwhile
+            return request.future.result(0)  # it came meanwhile
 
-    def take(self) -> list[tuple[_Job, int]]:
-        """The next batch, without what nobody waits for any more; the worker has the lock."""
-        taken: list[tuple[_Job, int]] = []
+    def take(self) -> list[tuple[_Request, int]]:
+        """The next batch, without what nobody waits for any more; its caller has the lock."""
+        taken: list[tuple[_Request, int]] = []
         while self._waiting and len(taken) < self._batch:
-            job, row = self._waiting.popleft()
-            if not job.future.done():
-                taken.append((job, row))
+            request, row = self._waiting.popleft()
+            if not request.future.done():
+                taken.append((request, row))
         return taken
 
-    def run(self, taken: list[tuple[_Job, int]]) -> None:
+    def run(self, taken: list[tuple[_Request, int]]) -> None:
         """Computes a batch. If it fails, each item is computed alone: only the bad one fails."""
-        items = [job.items[row] for job, row in taken]
+        items = [request.items[row] for request, row in taken]
         try:
             outcomes: list[Any] = list(self._run(items))
         except Exception as error:  # handed to those who wait
             outcomes = [error] if len(items) == 1 else [self._alone(item) for item in items]
-        for (job, row), outcome in zip(taken, outcomes, strict=True):
-            job.put(row, outcome)
+        for (request, row), outcome in zip(taken, outcomes, strict=True):
+            request.put(row, outcome)
 
     def _alone(self, item: Item) -> Any:
         try:
@@ -111,7 +111,7 @@ class Lane(Generic[Item, Result]):
             return error
 
 
-class Worker:
+class Lanes:
     """Computes batches of its lanes, one at a time, in one thread."""
 
     def __init__(self) -> None:

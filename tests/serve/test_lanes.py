@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from i3_pyserini.serve.failures import Refused
-from i3_pyserini.serve.worker import Lane, Worker
+from i3_pyserini.serve.lanes import Lane, Lanes
 
 
 class Work:
@@ -52,7 +52,7 @@ def waiting(lane: Lane[int, int], count: int) -> None:
 
 def test_what_waits_is_computed_together(pool: ThreadPoolExecutor) -> None:
     work = Work()
-    lane = Worker().lane(work, 8, 100)
+    lane = Lanes().lane(work, 8, 100)
     with work.held(lane, pool):
         found = {number: pool.submit(lane, [number, -number]) for number in range(1, 11)}
         waiting(lane, 20)
@@ -63,13 +63,13 @@ def test_what_waits_is_computed_together(pool: ThreadPoolExecutor) -> None:
 
 def test_one_alone_does_not_wait() -> None:
     work = Work()
-    assert Worker().lane(work, 8, 100)([3]) == [9]
+    assert Lanes().lane(work, 8, 100)([3]) == [9]
     assert work.batches == [[3]]
 
 
 def test_a_bad_item_fails_alone(pool: ThreadPoolExecutor) -> None:
     work = Work()
-    lane = Worker().lane(work, 8, 100)
+    lane = Lanes().lane(work, 8, 100)
     with work.held(lane, pool):
         bad, good = pool.submit(lane, [13, 2]), pool.submit(lane, [4])
         waiting(lane, 3)
@@ -80,7 +80,7 @@ def test_a_bad_item_fails_alone(pool: ThreadPoolExecutor) -> None:
 
 def test_a_full_lane_refuses(pool: ThreadPoolExecutor) -> None:
     work = Work()
-    lane = Worker().lane(work, 2, 3)
+    lane = Lanes().lane(work, 2, 3)
     with work.held(lane, pool):
         large = pool.submit(lane, list(range(5)))  # nothing else waits
         waiting(lane, 5)
@@ -93,7 +93,7 @@ def test_a_full_lane_refuses(pool: ThreadPoolExecutor) -> None:
 
 def test_who_has_waited_too_long_is_not_computed(pool: ThreadPoolExecutor) -> None:
     work = Work()
-    lane = Worker().lane(work, 8, 100)
+    lane = Lanes().lane(work, 8, 100)
     with work.held(lane, pool), pytest.raises(Refused) as refused:
         lane([7], seconds=0.05)
     assert refused.value.status == 503 and "Retry-After" in refused.value.headers
@@ -102,16 +102,16 @@ def test_who_has_waited_too_long_is_not_computed(pool: ThreadPoolExecutor) -> No
 
 
 def test_lanes_take_turns(pool: ThreadPoolExecutor) -> None:
-    worker, order = Worker(), list[str]()
+    lanes, order = Lanes(), list[str]()
     work = Work()
-    first = worker.lane(work, 1, 100)
+    first = lanes.lane(work, 1, 100)
 
     def noting(name: str) -> Lane[int, int]:
         def run(items: list[int]) -> list[int]:
             order.append(name)
             return items
 
-        return worker.lane(run, 2, 100)
+        return lanes.lane(run, 2, 100)
 
     many, few = noting("many"), noting("few")
     with work.held(first, pool):
