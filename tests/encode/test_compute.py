@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.encode import compute
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.encode.compute import check_possible, passage_function
 from i3_pyserini.encode.encoders import I3DocumentEncoder
@@ -152,3 +153,11 @@ def test_model_that_cannot_be_converted_is_said() -> None:
 
     with pytest.raises(I3Error, match=r"OpenVINO .* model .*; use --backend torch"):
         passage_function(Strange(), CPU, "fp32", "openvino")
+
+
+@pytest.mark.slow
+@needs_openvino
+def test_other_vectors_than_torch_s_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compute.FARTHEST, "fp32", -1.0)  # OpenVINO with several streams: at random
+    with pytest.raises(I3Error, match="OpenVINO's vectors of this model are off by"):
+        passage_function(Bag(), CPU, "fp32", "openvino")

@@ -95,7 +95,10 @@ def lines_in(log: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_it_had_not_been(task: Path, make_recipe: MakeRecipe) -> None:
+def test_a_killed_run_goes_on_as_if_it_had_not_been(
+    task: Path, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the processes: sums depend on it
     output, killed = task / "output", start(task)
     undisturbed = train(make_recipe(*KILLED, f"output={task}/undisturbed")).output
     deadline = time.monotonic() + 600
