@@ -23,7 +23,7 @@ def test_entries_name_tests_that_exist() -> None:
         for test in entry.tests:
             path, *names = test.partition("[")[0].split("::")
             text = (ROOT / path).read_text(encoding="utf-8")
-            assert all(re.search(rf"^def {name}\(", text, re.MULTILINE) for name in names), test
+            assert all(re.search(rf"^def {one}\(", text, re.MULTILINE) for one in names), test
 
 
 @pytest.fixture
