@@ -21,7 +21,7 @@ COMMA := ,
 LOWEST = datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -57,6 +57,27 @@ test-other-systems: $(VENV)/.installed
 # with Python 3.11; torch excepted, which is 2.13.0.
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+# The tests of docs/integrations.md, with tools that cannot be installed beside the others: each has
+# an environment of its own.
+fastembed = fastembed==0.9.1
+haystack = haystack-ai==3.4.1
+langchain = langchain-openai==1.7.4
+llamaindex = llama-index-embeddings-openai-like==0.4.0
+OUTSIDE = fastembed haystack langchain llamaindex
+
+test-integrations: $(VENV)/.installed $(OUTSIDE:%=.venv-outside/%/.installed)
+	FASTEMBED_PYTHON=$(CURDIR)/.venv-outside/fastembed/bin/python \
+	HAYSTACK_PYTHON=$(CURDIR)/.venv-outside/haystack/bin/python \
+	LANGCHAIN_PYTHON=$(CURDIR)/.venv-outside/langchain/bin/python \
+	LLAMAINDEX_PYTHON=$(CURDIR)/.venv-outside/llamaindex/bin/python \
+		sh -c '$(PYTEST) --junitxml .venv-outside/results.xml tests/integrations && \
+			$(BIN)/python -m tests.integrations.table .venv-outside/results.xml'
+
+.venv-outside/%/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $($*)
+	touch $@
 
 # Writes those versions again, after a change of pyproject.toml.
 lowest: .venv-lowest/.created
@@ -115,4 +136,4 @@ $(VENV)/.installed: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest demo-output
+	rm -rf $(VENV) .venv-lowest .venv-outside demo-output
