@@ -335,9 +335,9 @@ def _with_numbers(path: Path, table: pl.DataFrame, found: _Found) -> pl.DataFram
         wrong = ~values.is_finite().fill_null(value=False)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
+            shown = repr(table[name][row])[:SHOWN]
             raise I3Error(
-                f"{path}, line {line_of(table, row)}: {name} {table[name][row]!r} is not a finite "
-                "number"
+                f"{path}, line {line_of(table, row)}: {name} {shown} is not a finite number"
             )
         table = table.with_columns(values.alias(name))
     return table

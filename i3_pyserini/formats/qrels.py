@@ -256,7 +256,7 @@ def _data_set(name: str) -> str:
 def _number(level: Any, place: str) -> float:
     """A data set's level as a number; `_checked` sees whether it is a whole one."""
     if isinstance(level, bool) or not isinstance(level, int | float | str):
-        raise I3Error(f"{place}: relevance {level!r} is not a finite number")
+        raise I3Error(f"{place}: relevance {level!r:.60} is not a finite number")
     try:
         number = float(level)
     except (ValueError, OverflowError):

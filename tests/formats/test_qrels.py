@@ -233,3 +233,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ["q1", "d1", 0],  # pytrec_eval corrupts memory on queries without a level of at least 0
         ["q", "é", 3],
     ]
+
+
+def test_a_message_quotes_the_beginning_of_a_long_relevance(tmp_path: Path) -> None:
+    path = tmp_path / "qrels.txt"
+    path.write_text(f"q 0 d {'[' * 5000}1\n", encoding="utf-8")
+    with pytest.raises(I3Error, match="not a finite number") as error:
+        read_qrels(path)
+    assert len(str(error.value)) < 200 + len(str(path))
