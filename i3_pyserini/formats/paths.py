@@ -19,11 +19,11 @@ def at_revision(name_or_dir: str) -> tuple[str, dict[str, Any]]:
     """Splits `OWNER/NAME@REVISION`, a hub name with a branch, tag or commit.
 
     Returns:
-        The name, and the argument `revision` of `from_pretrained` if there is one; a directory as
-        it is.
+        The name, and the argument `revision` of `from_pretrained` if there is one. A directory has
+        no revisions, so that a path is not split: transformers would ignore what follows it.
     """
     name, _, revision = name_or_dir.partition("@")
-    if not revision or Path(name_or_dir).exists():
+    if not revision or Path(name_or_dir).exists() or Path(name).exists():
         return name_or_dir, {}
     return name, {"revision": revision}
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 from safetensors import safe_open
 
+from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.records import read_object
+from i3_pyserini.model.exported import RECORD, is_exported
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.model.settings import EncoderSettings
 from i3_pyserini.search.job import tag_of
@@ -68,6 +70,8 @@ def short_hash(text: str, digits: int = 12) -> str:
 
 
 def _revision(directory: Path) -> str:
+    if is_exported(directory):  # its fingerprints are those of its model, also with 8-bit weights
+        return short_hash(file_hash(directory / RECORD), 40)
     return short_hash(f"{fingerprint(directory)} {tokenizer_fingerprint(directory)}", 40)
 
 

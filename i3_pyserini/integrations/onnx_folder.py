@@ -240,10 +240,14 @@ def _difference(folder: Path, half: _Half) -> float:
     Raises:
         I3Error: it is above `TOLERANCE`.
     """
-    worst = 0.0
-    for expected, found in _compared(folder, half):
-        scale = max(1.0, float(np.abs(expected).max()))
-        worst = max(worst, float(np.abs(found - expected).max()) / scale)
+    worst = float(  # of numpy, since Python's max passes over NaN
+        np.max(
+            [
+                np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max()))
+                for expected, found in _compared(folder, half)
+            ]
+        )
+    )
     if not worst <= TOLERANCE:  # also for NaN
         raise I3Error(
             f"{half.side}: onnxruntime computes other vectors than torch (difference {worst:.1e}, "
@@ -258,11 +262,13 @@ def _cosine(folder: Path, half: _Half) -> float:
     Raises:
         I3Error: it is below `LEAST_COSINE`.
     """
-    lowest = 1.0
-    for expected, found in _compared(folder, half):
-        lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
-        lowest = min(lowest, float(((expected * found).sum(axis=1) / lengths).min()))
-    if not lowest >= LEAST_COSINE:
+    cosines = [
+        (expected * found).sum(axis=1)
+        / (np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1))
+        for expected, found in _compared(folder, half)
+    ]
+    lowest = float(np.concatenate(cosines).min())
+    if not lowest >= LEAST_COSINE:  # also for NaN
         raise I3Error(
             f"{half.side}: 8-bit vectors have a cosine of only {lowest:.2f} with the originals; "
             "export without int8"

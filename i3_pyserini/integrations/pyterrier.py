@@ -236,4 +236,10 @@ def _document(record: Mapping[str, Any], number: int) -> dict[str, Any]:
             f"document {record['docno']!r}: has a vector already; omit the encoder before the "
             "indexer, or index into a FlexIndex and use i3-pyserini index import"
         )
-    return {"id": record["docno"], "title": record.get("title") or "", "text": record["text"]}
+    given = {"title": record.get("title"), "text": record["text"]}
+    if pd.isna(given["title"]):  # frames have NaN where there is none
+        given["title"] = ""
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise I3Error(f"document {record['docno']!r}: {name} is {value!r:.60}; expected a text")
+    return {"id": record["docno"], **given}

@@ -49,7 +49,7 @@ def load(model: NameOrPath, *, device: str | None = None) -> SentenceTransformer
         A document is a text, a pair (title, text), or a mapping with `text` and `title`.
 
     Raises:
-        I3Error: the model cannot be read.
+        I3Error: the model cannot be read, or has modules besides `I3Module`.
     """
     name = fspath(model)
     if _is_declared(name):
@@ -271,9 +271,21 @@ def _passage(document: Any) -> Any:
 
 
 def _is_declared(name: str) -> bool:
-    """Whether a model has the files for `I3Module`, and no other class."""
+    """Whether a model has the files for `I3Module`.
+
+    Raises:
+        I3Error: they name other modules, whose code would run, or whose effect would be missing.
+    """
     path = path_of(name, MODULES)
-    modules = None if path is None else read_json(path)
-    if not isinstance(modules, list):
+    if path is None:
         return False
-    return [one.get("type") for one in modules if isinstance(one, Mapping)] == [MODULE]
+    modules = read_json(path)
+    if not isinstance(modules, list):
+        raise I3Error(f"{path}: expected a list of modules")
+    types = [one.get("type") if isinstance(one, Mapping) else one for one in modules]
+    if types != [MODULE]:
+        raise I3Error(
+            f"{path}: names modules {types!r:.200}, expected {MODULE} alone; if you trust their "
+            "code, use SentenceTransformer(…, trust_remote_code=True)"
+        )
+    return True

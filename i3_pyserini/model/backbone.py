@@ -39,7 +39,11 @@ def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
         with quiet_transformers():
             repository, pinned = at_revision(name_or_dir)
             encoder, report = AutoModel.from_pretrained(
-                repository, output_loading_info=True, ignore_mismatched_sizes=True, **pinned
+                repository,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                trust_remote_code=False,
+                **pinned,
             )
     except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, what, "weights", error) from error
@@ -107,7 +111,9 @@ def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
 
     Its dtype is PyTorch's default, not that of the stored backbone.
     """
-    return prepare_encoder(AutoModel.from_config(config, dtype=torch.get_default_dtype()))
+    return prepare_encoder(
+        AutoModel.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
+    )
 
 
 def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:

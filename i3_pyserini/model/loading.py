@@ -63,7 +63,9 @@ def load_config(name_or_dir: str, what: str = "backbone") -> PreTrainedConfig:
     try:
         with quiet_transformers():
             repository, pinned = at_revision(name_or_dir)
-            config: PreTrainedConfig = AutoConfig.from_pretrained(repository, **pinned)
+            config: PreTrainedConfig = AutoConfig.from_pretrained(
+                repository, trust_remote_code=False, **pinned
+            )
     except Exception as error:  # a damaged file raises almost anything
         raise unreadable(name_or_dir, what, "config.json", error) from error
     if config.model_type == "i3":

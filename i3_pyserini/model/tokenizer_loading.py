@@ -68,7 +68,7 @@ def read_by_transformers(name_or_dir: str, config: PreTrainedConfig) -> PreTrain
         with quiet_transformers():
             repository, pinned = at_revision(name_or_dir)
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                repository, config=config, **pinned
+                repository, config=config, trust_remote_code=False, **pinned
             )
     except Exception as error:  # the tokenizers library raises bare Exception for broken files
         raise unreadable(name_or_dir, "tokenizer", "tokenizer files", error) from error

@@ -138,6 +138,8 @@ def test_revisions(name: str, expected: tuple[str, dict[str, str]]) -> None:
 def test_a_folder_may_have_the_sign_in_its_name(model: Path) -> None:
     folder = model.rename(model.with_name("model@home"))
     assert at_revision(str(folder)) == (str(folder), {})
+    folder.with_name("other").mkdir()  # where transformers would ignore the revision
+    assert at_revision(f"{folder.with_name('other')}@v2") == (f"{folder.with_name('other')}@v2", {})
     assert i3.load(folder).encode_queries(["egg"]).shape == (1, 32)
     with pytest.raises(I3Error, match="no such directory"):
         i3.load(f"{folder}@main")

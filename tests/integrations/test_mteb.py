@@ -15,6 +15,9 @@ from transformers import AutoModel, AutoTokenizer
 import i3_pyserini as i3
 from i3_pyserini.data import import_collection
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.records import write_object, write_record
+from i3_pyserini.model.exported import RECORD, ExportRecord
+from i3_pyserini.model.settings import EncoderSettings
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
 from tests.skips import SHARED
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.slow  # mteb's import takes seconds
 mteb = pytest.importorskip("mteb", reason="needs mteb: pip install 'i3-pyserini[mteb]'")
 
 from i3_pyserini.integrations.mteb import load_model, make_task, open_index  # noqa: E402
+from i3_pyserini.integrations.mteb_meta import meta_of  # noqa: E402
 
 NFCORPUS = SHARED / "collections" / "nfcorpus"
 MEASURES = {
@@ -174,6 +178,16 @@ def test_what_mteb_knows_of_a_model(trained: Trained, tmp_path: Path) -> None:
     names = {one.model_name_with_experiment for one in (meta, half, index)}
     assert len(names) == 3 and meta.revision == half.revision == index.revision
     assert len({meta.name, index.name}) == 1
+
+
+def test_revisions_of_exported_folders_differ_by_weights(tmp_path: Path) -> None:
+    revisions = set()
+    for dtype in ("fp32", "int8"):
+        record = ExportRecord(fingerprint="same", tokenizer="same", dimension=3, dtype=dtype)
+        write_object(tmp_path / RECORD, write_record(record))
+        meta: Any = meta_of(str(tmp_path), EncoderSettings(), 3, {})
+        revisions.add(meta.revision)
+    assert len(revisions) == 2
 
 
 def test_a_judged_query_without_topic_is_refused(judged: Judged, tmp_path: Path) -> None:

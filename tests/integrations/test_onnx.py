@@ -221,8 +221,9 @@ def test_what_cannot_be_exported_is_said(
         i3.load(exported, device="cuda:0").encode_queries(["a"])
 
 
+@pytest.mark.parametrize("factor", [1.01, np.nan])
 def test_other_vectors_are_not_written(
-    tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
 ) -> None:
     def damaged(module: Any, path: Path) -> None:
         write_graph(module, path)
@@ -232,7 +233,7 @@ def test_other_vectors_are_not_written(
         for one in graph.graph.initializer:
             array = onnx.numpy_helper.to_array(one)
             if array.dtype == np.float32 and array.ndim == 2:
-                one.CopyFrom(onnx.numpy_helper.from_array(array * 1.01, one.name))
+                one.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(factor), one.name))
         onnx.save(graph, path)
 
     monkeypatch.setattr("i3_pyserini.integrations.onnx_folder.write_graph", damaged)

@@ -219,6 +219,20 @@ def test_a_flex_index_of_pyterrier_is_imported(trained: Trained, tmp_path: Path)
     np.testing.assert_array_equal(block_.vectors, flex.np_vecs())
 
 
+def test_documents_of_a_frame_may_lack_titles(trained: Trained, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [{"docno": "1", "text": "eggs", "title": "T"}, {"docno": "2", "text": "a"}]
+    )
+    index = Indexer(tmp_path / "INDEX", model=trained.model).index(frame)
+    expected = i3.load(trained.model).encode_passages([{"title": "T", "text": "eggs"}, "a"])
+    found = [document["doc_vec"] for document in index.get_corpus_iter()]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for wrong in ({"text": float("nan")}, {"text": "a", "title": 3}):
+        with pytest.raises(I3Error, match="'9'"):
+            Indexer(tmp_path / "B", model=trained.model).index([{"docno": "9", **wrong}])
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("B")]
+
+
 def test_documents_are_indexed(trained: Trained, tmp_path: Path) -> None:
     documents = [
         {"docno": one["id"], "title": one["title"], "text": one["text"]} for one in passages()

@@ -211,8 +211,12 @@ def test_load_runs_no_code_of_the_model(whole: Any, tmp_path: Path) -> None:
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     modules.append({"idx": 1, "name": "1", "path": "", "type": "foreign.Code"})
     (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(I3Error, match=r"foreign\.Code"):
+        load(folder)
+    (folder / "modules.json").write_text(json.dumps(modules[:1]), encoding="utf-8")
     same(load(folder).encode_query(["egg"]), whole.encode_query(["egg"]))
     assert not ran.exists()
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
     with pytest.raises(Exception, match="Code"):
         theirs(folder, trust=True)
     assert ran.exists()  # so the code would have been run

@@ -1,6 +1,8 @@
 """Backbones that a retriever is made of, and those that cannot serve."""
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +124,39 @@ def test_damaged_backbones(tiny_bert: str, tmp_path: Path, damage: str) -> None:
     }[damage]
     with pytest.raises(I3Error, match=said):
         I3Retriever.from_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "fields"),
+    [
+        ("config.json", {"model_type": "foreign", "auto_map": {"AutoConfig": "foreign.Code"}}),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "Code", "auto_map": {"AutoTokenizer": ["foreign.Code", None]}},
+        ),
+    ],
+)
+def test_code_of_a_model_is_never_run(
+    tiny_bert: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    fields: dict[str, Any],
+) -> None:
+    folder, ran = tmp_path / "MODEL", tmp_path / "ran"
+    shutil.copytree(tiny_bert, folder)
+    code = f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Code: ...\n"
+    (folder / "foreign.py").write_text(code, encoding="utf-8")
+    known = json.loads((folder / file).read_text(encoding="utf-8"))
+    (folder / file).write_text(json.dumps(known | fields), encoding="utf-8")
+    asked: list[str] = []
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return "y"
+
+    # transformers asks on a terminal, and runs the code if somebody types y.
+    monkeypatch.setattr("builtins.input", answer)
+    with suppress(I3Error):
+        I3Retriever.from_backbone(str(folder))
+    assert not asked and not ran.exists()
