@@ -89,8 +89,8 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     Raises:
         I3Error: it cannot be used.
     """
-    if Path(name_or_dir).is_dir():
-        declared(name_or_dir)  # a router, for example, has no config.json, and this says more
+    if Path(name_or_dir).is_dir() and not (Path(name_or_dir) / "config.json").is_file():
+        declared(name_or_dir)  # of a router, for example, this says more
     config = load_config(name_or_dir)
     tokenizer = load_tokenizer(name_or_dir, config)
     check_fits(name_or_dir, tokenizer, config)
