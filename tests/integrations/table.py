@@ -1,6 +1,8 @@
 """The table of docs/integrations.md, from the results of `make test-integrations`.
 
-python -m tests.integrations.table RESULTS.xml
+python -m tests.integrations.table RESULTS.xml …
+
+Of several files, the last one with a test counts, such as of a test that was run again.
 """
 
 import json
@@ -141,7 +143,9 @@ ROWS = (
 
 def main() -> None:
     """Records the results, and writes the table into the page."""
-    outcomes = _outcomes(Path(sys.argv[1]))
+    outcomes = {
+        test: outcome for path in sys.argv[1:] for test, outcome in _outcomes(Path(path)).items()
+    }
     record = {
         "date": datetime.now(UTC).date().isoformat(),
         "rows": {
