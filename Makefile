@@ -18,7 +18,7 @@ DEMO = .[demo,java,train,serve,report]
 ALL = .[demo,java,datasets,train,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint]
 COMMA := ,
 # What the tests need of the extras.
-LOWEST = datasets,train,score,engine,serve,report,test
+LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate

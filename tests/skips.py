@@ -37,6 +37,8 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no engine": lambda: importlib.util.find_spec("milvus_lite") is None,
     "no qdrant": lambda: importlib.util.find_spec("qdrant_client") is None,
     "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
+    "no openvino": lambda: importlib.util.find_spec("openvino") is None,
+    "no ray": lambda: importlib.util.find_spec("ray") is None,
     "no mteb": lambda: importlib.util.find_spec("mteb") is None,
     "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,
     "no mps": lambda: not torch.backends.mps.is_available(),

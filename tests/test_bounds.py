@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("datasets", "train", "score", "engine", "serve", "report", "test")
+EXTRAS = ("demo", "datasets", "train", "score", "engine", "serve", "report", "test")
 APART = {"torch"}  # its bound is Pyserini's; what is tested is 2.13
 CAPPED = {"openai", "pyserini"}  # each with its reason in pyproject.toml
 

@@ -135,12 +135,12 @@ MUTANTS = [
     mistake(
         "queries are cut one id too early by one route",
         "encode/query_encoders.py",
-        "ids = self._tokenizer.ids(texts, self._length)",
-        "ids = self._tokenizer.ids(texts, self._length - 1)",
+        "self.settings.query_prompt), self._length)",
+        "self.settings.query_prompt), self._length - 1)",
     ),
     mistake(
         "batches are padded on the left",
-        "encode/encoders.py",
+        "model/texts.py",
         "padded[row, : len(one)], mask[row, : len(one)] = one, 1",
         "padded[row, -len(one) :], mask[row, -len(one) :] = one, 1",
     ),
