@@ -8,6 +8,7 @@ import numpy as np
 from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import encoder_for
 from i3_pyserini.encode.query_encoders import QueryEncoder
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.hits import Hits, Rows, Scores
@@ -156,8 +157,12 @@ class LoadedCollection:
     ) -> None:
         self._engine, self._address, self._name = open_engine(address), address, collection
         self._filter = filter
-        self._collection = Collection(self._engine, collection)
-        self._collection.check(k)
+        try:
+            self._collection = Collection(self._engine, collection)
+            self._collection.check(k)
+        except I3Error:
+            self._engine.close()  # an embedded engine is locked until then
+            raise
         self._collection.note_stale()
         self.made_by = self._collection.made_by
         self.place = f"{self._engine.address}, collection {collection}"

@@ -229,6 +229,7 @@ def test_requests_over_the_network(
         Qdrant(address)
 
 
+@pytest.mark.slow
 def test_documents_of_windows(world: Any, tmp_path: Path, capsys: Any) -> None:
     folder, *_ = world
     engine = address_of("qdrant", tmp_path)
@@ -244,6 +245,7 @@ def test_documents_of_windows(world: Any, tmp_path: Path, capsys: Any) -> None:
     assert capsys.readouterr().err.count("(MaxP)") == 2
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
     """Loads, filters, writes a run and shows hits."""
     lines = (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
@@ -270,6 +272,7 @@ def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.slow
 def test_the_page(tmp_path: Path, place: Path) -> None:
     """The Python lines of docs/engines.md."""
     lines = (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:6]

@@ -15,10 +15,12 @@ from i3_pyserini.formats.hits import Scores
 from i3_pyserini.integrations.copying import Copied, copy_index
 from i3_pyserini.search.engine import ENGINES as PREFIXES
 from i3_pyserini.search.engine import Collection, open_engine, search_engine
+from i3_pyserini.search.searchable import LoadedCollection
 from i3_pyserini.search.topics import ENGINE
 from tests.integrations.stores import (
     CHANGES,
     ENGINES,
+    address_of,
     assert_exact,
     exact_hits,
     hits_of,
@@ -104,6 +106,7 @@ def test_rows_that_an_engine_lost_are_sent_again(store: Any, index: Path) -> Non
     assert_exact(store, "p", index, QUERIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_interrupted_before_any_change(engine: str, tmp_path: Path) -> None:
     """Whatever has been done, a search refuses or is right, and the same load completes it."""
@@ -274,6 +277,19 @@ def test_a_collection_of_an_earlier_state_is_named(
     Collection(store, "p").note_stale()
     said = capsys.readouterr().err
     assert f"earlier state of {index}" in said and "index load" in said
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_refused_search_lets_the_engine_go(engine: str, tmp_path: Path) -> None:
+    index = write_index(tmp_path / "index", random_vectors(3))
+    with opened(engine, tmp_path, memory=False) as store:
+        copy_index(store, index, "p")
+    address = address_of(engine, tmp_path)
+    for name, k in (("absent", 3), ("p", 2_000_000)):
+        with pytest.raises(I3Error) as kept:  # as a notebook keeps the last traceback
+            LoadedCollection(address, name, k)
+        open_engine(address).close()
+        assert kept.traceback
 
 
 def test_addresses() -> None:

@@ -1,6 +1,7 @@
 """A trained I³ in each vector engine: runs, filters and updates equal to those of its index."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from i3_pyserini.integrations import load_index
 from i3_pyserini.search import search_topics
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
-from tests.integrations.stores import address_of, need
+from tests.integrations.qdrant_server import serving
+from tests.integrations.stores import ENGINES, address_of, need
 
 pytestmark = pytest.mark.slow
-HITS = 100
+ROUNDING = 1e-6  # each engine adds up float32 products in its own order
 FILTERS = {
     "milvus": ("price < 2.5 and kind == 'b'", "price is null"),
     "qdrant": (
@@ -33,19 +35,28 @@ FILTERS = {
 class Loaded:
     """The trained index in an engine, whose passages have a price and a kind."""
 
-    engine: str
     address: str
     index: Path
     topics: Path
     rows: list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=["milvus"])  # Qdrant's folder is too slow for 1,000
-def loaded(
-    request: pytest.FixtureRequest, trained: Trained, tmp_path_factory: pytest.TempPathFactory
-) -> Loaded:
+@pytest.fixture(scope="module", params=ENGINES)
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """An empty engine; Qdrant in the memory of a server, since its folder takes 40 ms a point."""
     need(request.param)
-    place = tmp_path_factory.mktemp(request.param)
+    if request.param == "qdrant":
+        with serving() as (address, _):
+            yield address
+    else:
+        yield address_of(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def loaded(address: str, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    place = tmp_path_factory.mktemp("loaded")
     rows: list[dict[str, Any]] = [
         {**one, "kind": "abc"[row % 3], **({"price": row % 50 / 10} if row % 7 else {})}
         for row, one in enumerate(passages())
@@ -56,41 +67,63 @@ def loaded(
     topics = place / "topics.tsv"
     asked = (" ".join(text.split()) for text in queries())
     topics.write_text("".join(f"q{n}\t{text or 'x'}\n" for n, text in enumerate(asked)), "utf-8")
-    address = address_of(request.param, place)
     corpus = place / "data" / "corpus"
     done = load_index(trained.index, engine=address, collection="p", corpus=corpus)
     assert (done.passages, done.sent) == (1000, 1000)
-    return Loaded(request.param, address, trained.index, topics, rows)
+    return Loaded(address, trained.index, topics, rows)
 
 
-def run_of(path: Path, *words: Any, **options: Any) -> dict[str, list[str]]:
+def run_of(path: Path, *words: Any, **options: Any) -> dict[str, dict[str, float]]:
+    """The hits of each query and their scores, the best first."""
     search_topics(*words, output=path, overwrite=True, **options)
-    run = read_run(path)
-    return dict(run.hits(run.queries))
+    run: dict[str, dict[str, float]] = {}
+    for query, docid, _, score in read_run(path).table.iter_rows():
+        run.setdefault(query, {})[docid] = score
+    return run
+
+
+def assert_same(
+    found: Mapping[str, Mapping[str, float]], wanted: Mapping[str, Mapping[str, float]], k: int
+) -> None:
+    """The first k hits are the same, in the same order but for scores that differ by rounding.
+
+    Args:
+        found: hits of each query.
+        wanted: hits of each query, all there are.
+        k: how many are compared.
+    """
+    assert found.keys() == wanted.keys()
+    for query, scores in wanted.items():
+        hits = found[query]
+        assert len(hits) == min(k, len(scores))
+        for docid, expected in zip(hits, scores, strict=False):
+            assert docid == expected or abs(scores[docid] - scores[expected]) <= ROUNDING
+            assert abs(hits[docid] - scores[docid]) <= ROUNDING
 
 
 def test_runs_are_those_of_the_index(loaded: Loaded, tmp_path: Path) -> None:
-    run = tmp_path / "run.txt"
-    ours = run_of(run, loaded.index, loaded.topics, hits=HITS)
-    theirs = run_of(run, loaded.address, loaded.topics, hits=HITS, collection="p")
-    assert len(ours) == 64 and theirs == ours
+    run, rows = tmp_path / "run.txt", {row["id"]: row for row in loaded.rows}
     every = run_of(run, loaded.index, loaded.topics, hits=1000)
+    assert len(every) == 64 and all(len(hits) == 1000 for hits in every.values())
+    for k in (10, 1000):
+        found = run_of(run, loaded.address, loaded.topics, hits=k, collection="p")
+        assert_same(found, every, k)
     for condition, holds in zip(
-        FILTERS[loaded.engine],
+        FILTERS[loaded.address.partition(":")[0]],
         (
             lambda row: row.get("price", 9) < 2.5 and row["kind"] == "b",
             lambda row: "price" not in row,
         ),
         strict=True,
     ):
-        kept = {row["id"] for row in loaded.rows if holds(row)}
         found = run_of(
             run, loaded.address, loaded.topics, hits=20, collection="p", filter=condition
         )
-        expected = {
-            query: [one for one in hits if one in kept][:20] for query, hits in every.items()
+        kept = {
+            query: {one: score for one, score in hits.items() if holds(rows[one])}
+            for query, hits in every.items()
         }
-        assert found == expected
+        assert_same(found, kept, 20)
 
 
 def test_metadata_of_hits(loaded: Loaded) -> None:
@@ -107,7 +140,6 @@ def test_an_updated_index_updates_its_collection(
 ) -> None:
     """`encode_corpus(update=…)`, in place: only what changed is sent."""
     before, index, run = loaded.rows[400:460], tmp_path / "INDEX", tmp_path / "run.txt"
-    address = address_of(loaded.engine, tmp_path)
     changed = [{**row, "text": f"starch {row['text'][:40]}"} for row in before[10:14]]
     new = [{**row, "id": f"new{row['id']}"} for row in loaded.rows[500:503]]
     after = [*new[:1], *before[5:10], *changed, *before[14:], *new[1:]]
@@ -118,10 +150,10 @@ def test_an_updated_index_updates_its_collection(
         i3.encode_corpus(
             corpus, model=trained.model, output=index, update=older, overwrite=bool(older)
         )
-        done = load_index(index, engine=address, collection="p", batch_size=16)
+        done = load_index(index, engine=loaded.address, collection="u", batch_size=16)
         assert (done.passages, done.sent, done.removed) == (len(rows), sent, removed)
-        ours = run_of(run, index, loaded.topics, hits=20)
-        assert run_of(run, address, loaded.topics, hits=20, collection="p") == ours
+        found = run_of(run, loaded.address, loaded.topics, hits=20, collection="u")
+        assert_same(found, run_of(run, index, loaded.topics, hits=len(rows)), 20)
 
 
 def test_another_model_is_refused(loaded: Loaded, trained: Trained) -> None:
