@@ -57,8 +57,8 @@ def test_killed_within_a_change(engine: str, tmp_path: Path) -> None:
     write_index(index, random_vectors(PASSAGES), ids)
     before, wanted = [], exact_hits(index, QUERIES, 10)
     # Milvus Lite killed while it makes a collection may leave a folder that it then refuses.
-    first = [("create", 1)] if engine != "milvus" else [("upsert", 1)]
-    killed_in = [*first, ("upsert", 3), ("write_record", 1), ("delete", 1)]
+    first = ("upsert", 1) if engine == "milvus" else ("create", 1)
+    killed_in = [first, ("upsert", 3), ("write_record", 1), ("delete", 1)]
     for turn, (method, calls) in enumerate([*killed_in, ("write_record", 2)]):
         if turn:
             before, vectors = exact_hits(index, QUERIES, 10), random_vectors(PASSAGES)
