@@ -65,7 +65,8 @@ def test_killed_within_a_change(engine: str, tmp_path: Path) -> None:
             vectors[-CHANGED:] = random_vectors(CHANGED, seed=10 + turn)
             rewrite(index, vectors[turn:], ids[turn:])
             wanted = exact_hits(index, QUERIES, 10)
-        command = [sys.executable, "-c", LOAD, address, index, str(BATCH), method, str(calls)]
+        words = (address, str(index), str(BATCH), method, str(calls))
+        command = [sys.executable, "-c", LOAD, *words]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         with opened(engine, tmp_path, memory=False) as store:
             found = _searched(store)
