@@ -64,10 +64,10 @@ class Asked:
             raise I3Error(
                 f"The query has {len(query):,} characters; {LONGEST_QUERY:,} are allowed."
             )
-        view = given.get("view") or next(iter(passages.views))
+        view = given.get("view", next(iter(passages.views)))
         if view not in passages.views:
             raise I3Error(f"There is no view {view!r:.60}; expected {' or '.join(passages.views)}.")
-        number = given.get("hits") or str(hits)
+        number = given.get("hits", str(hits))
         if not (number.isascii() and number.isdecimal() and 1 <= int(number[:9]) <= DEPTH):
             raise I3Error(f"hits is {number!r:.60}; expected a number from 1 to {DEPTH}.")
         return cls(query, view, int(number))

@@ -66,6 +66,9 @@ def _closed(schema: Any) -> Any:
     return closed
 
 
+TOO_LARGE = 413
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_requests_of_all_kinds(app: Starlette, mode: str) -> None:
@@ -83,10 +86,17 @@ def test_requests_of_all_kinds(app: Starlette, mode: str) -> None:
             continue
 
         @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
-        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
         def check(case: Any) -> None:
             assume(mode == "negative" or not _contradicts_itself(case))
-            case.call_and_validate(headers=host)
+            response = case.call(headers=host)
+            if response.status_code != TOO_LARGE:  # a rejection that schemathesis does not know
+                case.validate_response(response)
 
         check()
 
