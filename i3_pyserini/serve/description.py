@@ -121,8 +121,8 @@ def _openai(models: Sequence[str], dimension: int) -> Json:
         "model": {"enum": list(models), "description": "Texts are queries or documents."},
         "input": {"oneOf": [text, texts]},
         "encoding_format": {"enum": list(FORMATS), "default": FORMATS[0]},
-        "dimensions": {"const": dimension},
-        "input_type": {"enum": list(SIDES), "description": "Must not contradict the model."},
+        "dimensions": {"enum": [dimension, None]},
+        "input_type": {"enum": [*SIDES, None], "description": "Must not contradict the model."},
         "user": {"type": "string"},
     }
     body = _object({name: fields[name] for name in FIELDS}, ("model", "input"))
