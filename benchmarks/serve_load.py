@@ -112,8 +112,8 @@ def _write_index(folder: Path, texts: list[str], count: int) -> None:
 def _served(folder: Path, start: list[str]) -> Iterator[str]:
     command = [sys.executable, *start, "serve", "INDEX", "corpus.jsonl", "--port", "0"]
     command += ["--model", str(get_model_path()), "--no-bm25"]
-    path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))  # noqa: PTH109
-    with subprocess.Popen(  # noqa: S603
+    path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
+    with subprocess.Popen(  # noqa: S603  (this package)
         command,
         cwd=folder,
         stdout=subprocess.PIPE,

@@ -212,10 +212,18 @@ def _check(store: Store, name: str, wanted: CopyRecord, index: Path, shape: Shap
 
 
 def _refuse_others(store: Store, name: str, wanted: CopyRecord) -> None:
-    """Raises if another load has begun to change a collection: their rows must not be mixed."""
+    """Raises if another load has begun to change a collection: their rows must not be mixed.
+
+    If the other has marked it as complete meanwhile, rows of this one may be in it, and the mark is
+    taken back.
+    """
     place, known = f"{store.address}: collection {name!r}", store.described(name)
-    if known is None or CopyRecord.read(known.record, place).load != wanted.load:
-        raise I3Error(f"{place} was changed by another load; load it again")
+    found = None if known is None else CopyRecord.read(known.record, place)
+    if found is not None and found.load == wanted.load:
+        return
+    if found is not None and found.complete:
+        store.write_record(name, wanted.text())
+    raise I3Error(f"{place} was changed by another load; load it again")
 
 
 def _refuse_second(index: Path) -> None:

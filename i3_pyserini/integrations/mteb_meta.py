@@ -9,7 +9,9 @@ from mteb.models.model_meta import ModelMeta, ScoringFunction
 from safetensors import safe_open
 
 from i3_pyserini.formats.atomic import file_hash
+from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.formats.records import read_object
+from i3_pyserini.model.declared import commit_of, path_of
 from i3_pyserini.model.exported import RECORD, is_exported
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from i3_pyserini.model.settings import EncoderSettings
@@ -25,8 +27,8 @@ def meta_of(
 ) -> ModelMeta:
     """A model's metadata; None where a model directory says nothing.
 
-    The revision is a hash of weights, configuration and tokenizer, so that mteb does not reuse
-    results of changed files.
+    The revision is a hash of weights, configuration and tokenizer, or the commit of a hub model, so
+    that mteb does not reuse results of changed files.
 
     Args:
         name: a directory or hub name.
@@ -38,8 +40,8 @@ def meta_of(
     parameters = _parameters(directory) if directory else None
     return ModelMeta(
         loader=None,
-        name=f"{ORGANIZATION}/{tag_of(name)}" if directory else name,
-        revision=_revision(directory) if directory else NO_REVISION,
+        name=f"{ORGANIZATION}/{tag_of(name)}" if directory else at_revision(name)[0],
+        revision=_revision(directory) if directory else _commit(name) or NO_REVISION,
         release_date=None,
         languages=None,
         n_parameters=parameters,
@@ -69,6 +71,12 @@ def short_hash(text: str, digits: int = 12) -> str:
     return sha256(text.encode()).hexdigest()[:digits]
 
 
+def _commit(name: str) -> str | None:
+    """The commit of a hub model; None if the cache does not say it."""
+    path = path_of(name, "config.json")
+    return commit_of(path) if path else None
+
+
 def _revision(directory: Path) -> str:
     if is_exported(directory):  # its fingerprints are those of its model, also with 8-bit weights
         return short_hash(file_hash(directory / RECORD), 40)
@@ -86,6 +94,6 @@ def _parameters(directory: Path) -> int | None:
     count = 0
     for file in files:
         with safe_open(file, "np") as tensors:
-            shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+            shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118  (no mapping)
         count += sum(map(math.prod, shapes))
     return count

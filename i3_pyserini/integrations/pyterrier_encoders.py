@@ -199,7 +199,14 @@ def texts_of(frame: pd.DataFrame, column: str) -> list[str]:
 
 
 def vectors_of(column: pd.Series) -> Scores:
-    """A column of vectors as float32 [N, H]."""
+    """A column of vectors as float32 [N, H].
+
+    Raises:
+        I3Error: they have different lengths.
+    """
+    lengths = {np.shape(vector) for vector in column}
+    if len(lengths) > 1:
+        raise I3Error(f"{column.name}: expected vectors of one length, got {sorted(lengths)}")
     return np.stack(column.tolist()).astype(np.float32)
 
 

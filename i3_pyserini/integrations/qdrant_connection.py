@@ -66,10 +66,10 @@ def failures(address: str, what: str) -> Iterator[None]:
         I3Error: "ADDRESS: WHAT (the engine's reason)".
     """
     from httpx import HTTPError, InvalidURL  # noqa: PLC0415  (comes with the extra)
-    from qdrant_client.common.client_exceptions import (  # noqa: PLC0415
+    from qdrant_client.common.client_exceptions import (  # noqa: PLC0415  (as above)
         QdrantException,
     )
-    from qdrant_client.http.exceptions import ApiException  # noqa: PLC0415
+    from qdrant_client.http.exceptions import ApiException  # noqa: PLC0415  (as above)
 
     try:
         with quiet():

@@ -7,6 +7,8 @@ from typing import Any
 
 from i3_pyserini.errors import I3Error
 
+GROUPS = ("must", "should", "must_not", "filter", "nested", "min_should", "conditions")
+
 
 def read_filter(text: str, fields: Iterable[str]) -> Any:
     """Reads a filter such as `{"must": [{"key": "price", "range": {"lt": 20}}]}`.
@@ -41,8 +43,11 @@ def read_filter(text: str, fields: Iterable[str]) -> Any:
         if name not in known:
             have = ", ".join(known) or "none"
             raise I3Error(f"filter {text!r:.80}: unknown field {name!r}; available: {have}")
-    if not any(content.values()):
-        raise I3Error(f"filter {text!r:.80} has no condition; expected JSON such as {example}")
+    if _is_empty(content):
+        raise I3Error(
+            f"filter {text!r:.80}: an empty filter selects everything; expected JSON such as "
+            f"{example}"
+        )
     return found
 
 
@@ -60,6 +65,17 @@ def _named(content: Any) -> Iterator[tuple[str, int]]:
     elif isinstance(content, list):
         for value in content:
             yield from _named(value)
+
+
+def _is_empty(content: Any) -> bool:
+    """Whether a filter or one within it has no condition: Qdrant selects everything with those."""
+    if isinstance(content, list):
+        return any(map(_is_empty, content))
+    if not isinstance(content, Mapping):
+        return False
+    if not any(content.values()):
+        return True
+    return any(_is_empty(value) for word, value in content.items() if word in GROUPS)
 
 
 def _first(path: str) -> str:

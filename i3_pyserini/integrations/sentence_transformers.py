@@ -12,7 +12,7 @@ from i3_pyserini.encode.encoder import texts_and_titles
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import NameOrPath, at_revision
 from i3_pyserini.formats.records import read_json
-from i3_pyserini.model.declared import path_of
+from i3_pyserini.model.declared import commit_of, path_of
 from i3_pyserini.model.export import load_model_directory, write_files
 from i3_pyserini.model.settings import in_words
 from i3_pyserini.model.st_files import MODULE, MODULES, prompts_of
@@ -52,13 +52,13 @@ def load(model: NameOrPath, *, device: str | None = None) -> SentenceTransformer
         I3Error: the model cannot be read, or has modules besides `I3Module`.
     """
     name = fspath(model)
-    if _is_declared(name):
-        repository, pinned = at_revision(name)
-        # Demanded for any class that is not the library's own; this one is the only one there.
+    if (declared := _declaration(name)) is not None:
+        # Demanded for any class that is not the library's own; this one is the only one there, in
+        # the commit that was read.
         return SentenceTransformer(
-            repository,
+            at_revision(name)[0],
             device=device,
-            revision=pinned.get("revision"),
+            revision=None if Path(name).is_dir() else commit_of(declared),
             trust_remote_code=True,
         )
     module = I3Module(*load_model_directory(name, dtype="float32"))
@@ -264,21 +264,21 @@ def _check_task(task: str | None) -> None:
 def _passage(document: Any) -> Any:
     """A document as `i3_pyserini.load` takes it."""
     if isinstance(document, tuple | list):
-        if len(document) != 2:  # noqa: PLR2004
+        if len(document) != 2:  # noqa: PLR2004  (a pair)
             raise I3Error(f"a document is a text or a pair (title, text), not {document!r:.80}")
         return {"title": document[0], "text": document[1]}
     return document
 
 
-def _is_declared(name: str) -> bool:
-    """Whether a model has the files for `I3Module`.
+def _declaration(name: str) -> Path | None:
+    """The file that names `I3Module`; None for a model without it.
 
     Raises:
         I3Error: they name other modules, whose code would run, or whose effect would be missing.
     """
     path = path_of(name, MODULES)
     if path is None:
-        return False
+        return None
     modules = read_json(path)
     if not isinstance(modules, list):
         raise I3Error(f"{path}: expected a list of modules")
@@ -288,4 +288,4 @@ def _is_declared(name: str) -> bool:
             f"{path}: names modules {types!r:.200}, expected {MODULE} alone; if you trust their "
             "code, use SentenceTransformer(…, trust_remote_code=True)"
         )
-    return True
+    return path

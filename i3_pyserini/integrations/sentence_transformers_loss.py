@@ -116,7 +116,7 @@ class I3Loss(nn.Module):
     def _teacher(self, labels: Tensor | None, per_query: int) -> Tensor | None:
         if not self.recipe.distillation:
             return None
-        if labels is None or labels.dim() != 2 or labels.size(1) != per_query:  # noqa: PLR2004
+        if labels is None or labels.dim() != 2 or labels.size(1) != per_query:  # noqa: PLR2004  ([Q, n])
             raise I3Error(
                 f"distillation needs a column 'label' with {per_query} scores for each query, in "
                 "the order of the passages' columns"

@@ -236,6 +236,13 @@ def _read(name: str, file: str) -> Any:
     return None if path is None else read_json(path)
 
 
+def commit_of(path: Path) -> str | None:
+    """The commit of a file in the hub's cache; None if it is elsewhere."""
+    from transformers.utils.hub import extract_commit_hash  # noqa: PLC0415  (seconds; as below)
+
+    return extract_commit_hash(str(path), None)
+
+
 def path_of(name: str, file: str) -> Path | None:
     """The path of a file of a model directory or hub name; None if it does not exist.
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 from transformers.utils.generic import ModelOutput
 
-from i3_pyserini.model.config import LayerSizes
+from i3_pyserini.model.layer_sizes import LayerSizes
 
 
 @dataclass

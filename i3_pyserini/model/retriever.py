@@ -12,7 +12,8 @@ from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbone
-from i3_pyserini.model.config import IGNORED_LABEL, NO_SETTINGS, I3Config, LayerSizes
+from i3_pyserini.model.config import IGNORED_LABEL, NO_SETTINGS, I3Config
+from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.modules import (
     I3Output,
     PassageEncoding,

@@ -217,11 +217,11 @@ def make_app(
         *(Route(f"/{name}", pages.file) for name in FILES),
         Route(HEALTH, healthy),
         Route("/openapi.json", lambda _: JSONResponse(described)),
+        Route("/v1/{index:path}/search", rest.search),
+        Route("/v1/{index:path}/doc/{docid:path}", rest.document),
         Route("/v1/embeddings", embeddings.embed, methods=["POST"]),
         Route("/v1/models", embeddings.models),
         Route("/v1/models/{model}", embeddings.model),
-        Route("/v1/{index:path}/search", rest.search),
-        Route("/v1/{index:path}/doc/{docid:path}", rest.document),
     ]
     return Starlette(
         routes=routes,

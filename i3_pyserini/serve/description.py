@@ -50,7 +50,7 @@ def description(
         indexes: names of indexes in Anserini's form.
         models: names of models in OpenAI's form.
         dimension: of vectors.
-        key: the key that requests need; only whether there is one is told.
+        key: the key that requests need; only whether there is one is in the description.
     """
     errors = (401,) if key is not None else ()
     paths = _pages(passages) | _anserini(list(indexes)) | _openai(models, dimension)

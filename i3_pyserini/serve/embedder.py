@@ -72,7 +72,7 @@ class Embedder:
         """The passage encoder, loaded on first use."""
         with self._loading:
             if self._passages is None:
-                from i3_pyserini.encode.spec import EncoderSpec  # noqa: PLC0415
+                from i3_pyserini.encode.spec import EncoderSpec  # noqa: PLC0415  (torch)
                 from i3_pyserini.model.devices import limit_torch  # noqa: PLC0415  (torch)
 
                 limit_torch()

@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_PUT = do_POST = do_PATCH = answer  # noqa: N815
+    do_GET = do_PUT = do_POST = do_PATCH = answer  # noqa: N815  (names of http.server)
 
     def log_message(self, *_: Any) -> None:
         """Says nothing."""

@@ -104,6 +104,40 @@ np.savez("found.npz", pinned=encoder.encode_queries(queries), newest=newest.enco
     assert np.abs(found["newest"] - found["pinned"]).max() > 0.01
 
 
+def test_the_commit_that_was_read_is_the_one_that_is_loaded(
+    model: Path, hub: tuple[Hub, str], python: Python
+) -> None:
+    """A commit in between could name other code, which `load` allows to run."""
+    pytest.importorskip("sentence_transformers", reason="needs sentence-transformers")
+    files = {
+        path.relative_to(model).as_posix(): path.read_bytes()
+        for path in model.rglob("*")
+        if path.is_file()
+    }
+    hub[0].create("someone/i3")
+    first = hub[0].commit("someone/i3", files)
+    code = """
+import i3_pyserini.integrations.sentence_transformers as own
+own.SentenceTransformer = lambda *names, **options: print(*names, options["revision"])
+own.load("someone/i3")
+"""
+    assert python(code) == f"someone/i3 {first}"
+
+
+def test_mteb_knows_the_commit(model: Path, hub: tuple[Hub, str], python: Python) -> None:
+    pytest.importorskip("mteb", reason="needs mteb: pip install 'i3-pyserini[mteb]'")
+    hub[0].create("someone/i3")
+    first = hub[0].commit("someone/i3", {"config.json": (model / "config.json").read_bytes()})
+    hub[0].commit("someone/i3", {"config.json": b"{}"})
+    code = f"""
+from i3_pyserini.integrations.mteb_meta import meta_of
+from i3_pyserini.model.settings import EncoderSettings
+meta = meta_of("someone/i3@{first}", EncoderSettings(), 3, {{}})
+print(meta.name, meta.revision)
+"""
+    assert python(code) == f"someone/i3 {first}"
+
+
 def test_transformers_push(model: Path, hub: tuple[Hub, str], python: Python) -> None:
     """`I3Retriever.push_to_hub` sends what `AutoModel` needs, and no more."""
     code = f"""

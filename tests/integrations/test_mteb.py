@@ -26,8 +26,8 @@ from tests.test_readme import block
 pytestmark = pytest.mark.slow  # mteb's import takes seconds
 mteb = pytest.importorskip("mteb", reason="needs mteb: pip install 'i3-pyserini[mteb]'")
 
-from i3_pyserini.integrations.mteb import load_model, make_task, open_index  # noqa: E402
-from i3_pyserini.integrations.mteb_meta import meta_of  # noqa: E402
+from i3_pyserini.integrations.mteb import load_model, make_task, open_index  # noqa: E402  (only if it is installed)
+from i3_pyserini.integrations.mteb_meta import meta_of  # noqa: E402  (only if it is installed)
 
 NFCORPUS = SHARED / "collections" / "nfcorpus"
 MEASURES = {
@@ -53,7 +53,7 @@ def judged(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Judged
     folder = tmp_path_factory.mktemp("judged")
     topics = {f"q{row}": " ".join(query.split()) or "x" for row, query in enumerate(queries())}
     topics["d50"] = passages()[50]["text"][:80]
-    random, lines = Random(2), []  # noqa: S311
+    random, lines = Random(2), []  # noqa: S311  (the same each time)
     for qid in list(topics)[3:]:
         levels = (0, -1) if qid == "q5" else (-1,) if qid == "q6" else (3, 2, 1, 1, 0, -1)
         judged_ids = random.sample(range(1000), len(levels))

@@ -27,9 +27,10 @@ dr: Any = pytest.importorskip(
     "pyterrier_dr", reason="needs pyterrier_dr: pip install 'i3-pyserini[pyterrier]'"
 )
 
-import pyterrier  # noqa: E402
+import pyterrier  # noqa: E402  (only if it is installed)
 
-from i3_pyserini.integrations import pyterrier as own  # noqa: E402
+from i3_pyserini.integrations import pyterrier as own  # noqa: E402  (only if it is installed)
+from i3_pyserini.integrations.pyterrier_encoders import vectors_of  # noqa: E402  (only if it is installed)
 
 pt: Any = pyterrier  # whose types say that frames may come out as lists
 Encoder: Any = own.Encoder
@@ -129,6 +130,12 @@ def test_vectors_are_ours(trained: Trained) -> None:
     untitled = encoder.doc_encoder()(documents[["docno", "text"]].head(3))["doc_vec"].tolist()
     expected = ours.encode_passages([one["text"] for one in passages()[:3]])
     np.testing.assert_allclose(np.stack(untitled), expected, atol=1e-5)
+
+
+def test_vectors_of_different_lengths_are_one_line() -> None:
+    column = pd.Series([np.zeros(2), np.zeros(3)], name="query_vec")
+    with pytest.raises(I3Error, match=r"query_vec: expected vectors of one length, got \[\(2,"):
+        vectors_of(column)
 
 
 def test_reranking_is_ours(trained: Trained, tmp_path: Path) -> None:

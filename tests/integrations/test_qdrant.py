@@ -122,8 +122,10 @@ def test_hits_are_those_of_exact_search_of_what_satisfies_it(
     [
         ("price < 2", "no filter of Qdrant"),
         ("[]", "no filter of Qdrant"),
-        ("{}", "has no condition"),
-        ('{"must": []}', "has no condition"),
+        ("{}", "empty filter"),
+        ('{"must": []}', "empty filter"),
+        ('{"must": [{"must": []}]}', "empty filter"),
+        ('{"must": [{"key": "price", "range": {"lt": 2}}], "should": [{}]}', "empty filter"),
         ('{"mist": []}', "mist"),
         ('{"must": [{"key": "prize", "range": {"lt": 2}}]}', "unknown field 'prize'; available: "),
         ('{"must": [{"must_not": [{"is_null": {"key": "prize"}}]}]}', "unknown field 'prize'"),

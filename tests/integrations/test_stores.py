@@ -201,6 +201,29 @@ def test_another_load_meanwhile_is_an_error(
     monkeypatch.setattr(store, "flush", other)
     with pytest.raises(I3Error, match="changed by another load"):
         copy_index(store, index, "p")
+    assert copy_index(store, index, "p").sent == 0  # both had the same rows
+    assert_exact(store, "p", index, QUERIES)
+
+
+def test_a_load_takes_back_the_mark_of_another_that_ended_meanwhile(
+    store: Any, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other looked before this load began, and marks the collection after a batch of this."""
+    copy_index(store, index, "p")
+    complete, upsert = store.described("p").record, store.upsert
+    rewrite(index, *after())
+
+    def overtaken(name: str, rows: Any) -> None:
+        monkeypatch.setattr(store, "upsert", upsert)
+        upsert(name, rows)
+        store.write_record(name, complete)
+
+    monkeypatch.setattr(store, "upsert", overtaken)
+    with pytest.raises(I3Error, match="changed by another load"):
+        copy_index(store, index, "p", 4)
+    with pytest.raises(I3Error, match="not completely loaded"):
+        hits_of(store, "p", QUERIES, 3)
+    copy_index(store, index, "p")
     assert_exact(store, "p", index, QUERIES)
 
 

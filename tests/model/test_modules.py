@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i3_pyserini.model.config import LayerSizes
+from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.modules import QueryPassageInteractor, QueryReconstructor
 
 SIZES = LayerSizes(

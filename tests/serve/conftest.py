@@ -50,10 +50,14 @@ def collection(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path
 
 
 def app_of(
-    collection: Path, bm25: bool = True, key: str | None = None, origins: Sequence[str] = ()
+    collection: Path,
+    bm25: bool = True,
+    key: str | None = None,
+    origins: Sequence[str] = (),
+    index: str = "index",
 ) -> Starlette:
     """The application over `collection`."""
-    searcher = Searcher(collection / "index", load_query_encoder(str(collection / "model")))
+    searcher = Searcher(collection / index, load_query_encoder(str(collection / "model")))
     passages = Passages(searcher, Sources(collection / "corpus.jsonl", bm25=bm25))
     return make_app(passages, 10, [], key, origins)
 

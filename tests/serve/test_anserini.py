@@ -1,6 +1,7 @@
 """Anserini's REST form."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def test_documents(api: TestClient) -> None:
     for hit in ask(api, parse="False")["candidates"]:
         record = json.loads(hit["doc"])
         assert record["id"] == hit["docid"] and record["text"] == TEXTS[hit["docid"]]
+
+
+def test_an_index_named_as_another_address(collection: Path, tmp_path: Path) -> None:
+    shutil.copytree(collection, tmp_path / "copy")
+    (tmp_path / "copy" / "index").rename(tmp_path / "copy" / "models")
+    api = client_for(app_of(tmp_path / "copy", bm25=False, index="models"))
+    assert ask(api, "models")["candidates"]
+    assert api.get("/v1/models").json()["object"] == "list"
 
 
 @pytest.mark.parametrize("quoted", ["%3Cb%3E&id", "%253Cb%253E%26id"])
