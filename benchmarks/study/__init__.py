@@ -1,0 +1,1 @@
+"""The study: does implicit interaction pay? README.md is its protocol."""

@@ -1,0 +1,70 @@
+"""The study's conditions: what is trained, as changes of one recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Keys = Mapping[str, Any]  # of a recipe, by dotted names
+
+# What all conditions share. 64 ids hold all but the ends of passages, and make a run ten minutes.
+SHARED: Keys = {
+    "model.passage_template": "{title} {text}",
+    "model.query_length": 32,
+    "model.passage_length": 64,
+    "loss.temperature": 0.05,
+    "optimizer.learning_rate": 5e-5,
+    "training.max_steps": 150,
+    "training.batch_size": 32,
+    "training.passages_per_query": 2,  # the positive and one of 8 BM25 negatives
+    "training.length_buckets": 2,
+    "training.checkpoint_steps": 50,
+    "training.workers": 0,
+}
+PLAIN: Keys = {"model.interaction": "none"}
+RELEASED: Keys = {
+    "model.interaction": "released",
+    "model.interactor_init": "residual",
+    "model.reconstruction_head_init": "embeddings",
+    "loss.reconstruction": 0.1,
+    "reconstruction.targets": "query",
+    "reconstruction.passages": "positives",
+    "optimizer.head_learning_rate": 2.5e-4,
+}
+NO_RECONSTRUCTION: Keys = {
+    key: value
+    for key, value in RELEASED.items()
+    if not key.startswith(("loss.reconstruction", "reconstruction."))
+} | {"loss.reconstruction": 0.0}
+WARM_UP: Keys = {"training.freeze_backbone": True, "optimizer.head_learning_rate": 1e-3}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way of training.
+
+    Attributes:
+        name: its row in the tables.
+        keys: what it changes of `SHARED`.
+        warm_up: what a training before it changes of `keys`; None for none. It trains on the
+            same data, and its model is where the condition starts.
+    """
+
+    name: str
+    keys: Keys
+    warm_up: Keys | None = None
+
+
+EXPLORED = (
+    Condition("plain", PLAIN),
+    Condition("I³ released", RELEASED),
+    Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("I³ paper", {**RELEASED, "model.interaction": "paper"}),
+    Condition("I³ released, heads warmed up", RELEASED, WARM_UP),
+    Condition(
+        "I³ released, heads at the encoder's rate",
+        {**RELEASED, "optimizer.head_learning_rate": 5e-5},
+    ),
+    Condition("I³ released, weight 0.01", {**RELEASED, "loss.reconstruction": 0.01}),
+    Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
+    Condition("I³ released, no negatives", {**RELEASED, "training.passages_per_query": 1}),
+)
