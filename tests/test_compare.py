@@ -74,9 +74,15 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
 
 
 def a_study(folder: Path, **options: Any) -> comparison.Study:
-    usual: dict[str, Any] = {**SMALL, "backbone": "b", "seeds": 1, "variants": ("released",)}
+    usual: dict[str, Any] = {
+        **SMALL,
+        "backbone": "b",
+        "seeds": range(1, 2),
+        "variants": ("released",),
+    }
     usual["validations"] = 1
     usual |= {"negatives": None, "teacher": None, "measure": "RR@10", "split": "test"}
+    usual["negatives_per_query"] = 3
     data = write_collection(folder / "letters")
     return comparison.Study(data, folder / "output", Options(**{**usual, **options}), "lucene")
 
@@ -140,7 +146,7 @@ def test_from_a_collection_to_a_table(
 
 
 def test_models_are_trained_alike(tmp_path: Path) -> None:
-    study = a_study(tmp_path, variants=("released", "paper"), seeds=2)
+    study = a_study(tmp_path, variants=("released", "paper"), seeds=range(1, 3))
     commands = study.beginning().steps["train"].commands
     words = [shlex.split(one.run)[5:] for one in commands]
     trained = [dict(word[2:].split("=", 1) for word in one) for one in words]
@@ -225,7 +231,7 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
 
 
 def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
-    study = a_study(tmp_path, rates=(1e-5, 1e-4), seeds=2)
+    study = a_study(tmp_path, rates=(1e-5, 1e-4), seeds=range(1, 3))
     best = {"dual-encoder": 1e-4, "i3-released": 1e-5}
     for model in study.models:
         for rate in study.options.rates:
@@ -242,6 +248,19 @@ def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_of_scores_is_trained_from(tmp_path: Path) -> None:
+    study = a_study(tmp_path, teacher="t.jsonl", seeds=range(7, 9), negatives_per_query=1)
+    steps = {
+        **study.beginning().steps,
+        **study.rest({"dual-encoder": 1e-3, "i3-released": 1e-3}).steps,
+    }
+    assert "negatives" not in steps
+    first, other = (steps[name].commands[0] for name in ("train", "seeds"))
+    assert {"--data.teacher=t.jsonl", "--training.passages_per_query=2"} < set(first.run.split())
+    assert {"--training.seed=7", "--data.queries=null"} < set(first.run.split())
+    assert "--training.seed=8" in other.run.split()
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -252,6 +271,9 @@ def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
         ({"variants": ("other",)}, "variants are other"),
         ({"negatives": "nowhere.tsv"}, "negatives nowhere.tsv: neither a file nor 'mined'"),
         ({"measures": ("nDGC@10",)}, "nDGC@10"),
+        ({"teacher": "nowhere.jsonl"}, "teacher nowhere.jsonl: no such file"),
+        ({"first_seed": -1}, "first_seed is -1, must be from 0 to"),
+        ({"negatives_per_query": 0}, "negatives_per_query is 0, must be at least 1"),
         ({"split": "eval"}, "no judged queries 'eval'; it has dev, test, train"),
         ({"split": "train"}, "split is train"),
     ],
@@ -293,9 +315,9 @@ def test_quick_is_few_steps_and_one_rate(tmp_path: Path, monkeypatch: pytest.Mon
     compare(tmp_path, **given, teacher="t")
     compare(tmp_path, **given, quick=True, steps=7, rates=(1e-3, 1e-2))
     assert [(one.steps, len(one.rates), one.seeds, one.validations) for one in found] == [
-        (60, 1, 1, 0),
-        (300, 3, 1, 4),
-        (7, 2, 1, 1),
+        (60, 1, range(1, 2), 0),
+        (300, 3, range(1, 2), 4),
+        (7, 2, range(1, 2), 1),
     ]
     assert [one.negatives for one in found] == [None, "mined", None]
 

@@ -21,11 +21,12 @@ def study(tmp_path: Path) -> Study:
     options = Options(
         backbone=str(backbone),
         rates=(1e-5, 1e-4),
-        seeds=2,
+        seeds=range(1, 3),
         steps=60,
         validations=1,
         variants=("released",),
         negatives="mined",
+        negatives_per_query=3,
         teacher=None,
         measure="RR@10",
         query_length=8,

@@ -28,10 +28,12 @@ def compare(
     output: AnyPath,
     quick: bool = False,
     seeds: int = 1,
+    first_seed: int = 1,
     steps: int | None = None,
     rates: Sequence[float] = (),
     variants: Sequence[Literal["released", "paper"]] = ("released",),
     negatives: NameOrPath | None = None,
+    negatives_per_query: int = 3,
     teacher: NameOrPath | None = None,
     measures: Sequence[str] = MEASURES,
     split: str = "test",
@@ -57,14 +59,17 @@ def compare(
         output: the folder to write; with several collections, it has a folder for each.
         quick: fast comparison: 60 steps and one learning rate, unless given; models are the last
             of their trainings.
-        seeds: number of trainings of each model, with seeds 1, 2, …; results are their means.
+        seeds: number of trainings of each model; results are their means.
+        first_seed: seed of the first training; the others follow it.
         steps: steps of each training. Default: 300.
         rates: learning rates to choose from. Default: 2e-5, 5e-5 and 1e-4.
         variants: architectures of I³: "released" as in the authors' code, "paper" as in their
             paper.
         negatives: hard negatives: a .tsv file of `data mine`, or "mined" for hits of the backbone.
             Default: only in-batch negatives.
-        teacher: a cross-encoder, to distil from its scores of the negatives ("mined" by default).
+        negatives_per_query: hard negatives of a query in a batch.
+        teacher: a cross-encoder, to distil from its scores of the negatives ("mined" by
+            default); or a .jsonl file of `data score`, which has queries, positives and negatives.
         measures: measures to report; the first is used on dev queries and in the sentence.
         split: the queries to evaluate.
         language: language that BM25 analyzes the texts in, see `bm25`. Default: the one that each
@@ -86,26 +91,31 @@ def compare(
     rates = tuple(rates) or (QUICK_RATES if quick else RATES)
     steps = steps if steps is not None else QUICK_STEPS if quick else STEPS
     _check(places, variants, rates)
-    at_least_1(seeds=seeds, steps=steps, hits=hits)
+    at_least_1(seeds=seeds, steps=steps, hits=hits, negatives_per_query=negatives_per_query)
+    if not 0 <= first_seed <= 2**32 - seeds:
+        raise I3Error(f"first_seed is {first_seed}, must be from 0 to {2**32 - seeds}")
     at_least_1(query_length=query_length, passage_length=passage_length)
     if batch_size < 2:  # noqa: PLR2004  (a pair)
         raise I3Error(f"batch_size is {batch_size}, must be at least 2: a batch has the negatives")
-    from i3_pyserini.experiments.compare_inputs import MINED, Options
+    from i3_pyserini.experiments.compare_inputs import MINED, SCORES, Options
     from i3_pyserini.formats.measures import choose_measures
 
     names = [str(one) for one in choose_measures(measures)[0]]
-    if teacher is not None and negatives is None:
+    if teacher is not None and fspath(teacher).endswith(SCORES):
+        _check_scores(Path(teacher), len(places), negatives)
+    elif teacher is not None and negatives is None:
         negatives = MINED
     if negatives not in (None, MINED):
         _check_negatives(Path(negatives), len(places))
     options = Options(
         backbone=fspath(backbone),
         rates=rates,
-        seeds=seeds,
+        seeds=range(first_seed, first_seed + seeds),
         steps=steps,
         validations=VALIDATIONS if not quick else 1 if len(rates) > 1 else 0,
         variants=tuple(variants),
         negatives=None if negatives is None else fspath(negatives),
+        negatives_per_query=negatives_per_query,
         teacher=None if teacher is None else fspath(teacher),
         measure=names[0],
         query_length=query_length,
@@ -126,6 +136,16 @@ def _check_negatives(path: Path, collections: int) -> None:
         raise I3Error(f"negatives {path}: are of one collection; use 'mined' for several")
     if path.suffix != ".tsv":
         raise I3Error(f"negatives {path}: expected the .tsv file that data mine --output writes")
+
+
+def _check_scores(path: Path, collections: int, negatives: NameOrPath | None) -> None:
+    """Checks that training can read a teacher's scores."""
+    if not path.is_file():
+        raise I3Error(f"teacher {path}: no such file")
+    if collections > 1:
+        raise I3Error(f"teacher {path}: has the scores of one collection; name a cross-encoder")
+    if negatives is not None:
+        raise I3Error(f"teacher {path}: has its own negatives; leave out negatives {negatives}")
 
 
 def _check(places: list[Path], variants: Sequence[str], rates: Sequence[float]) -> None:
@@ -170,10 +190,11 @@ def _compare(
         for place in places
     ]
     for study in studies:
-        if options.negatives not in (None, MINED) and study.queries.divided:
+        given = options.teacher if options.scored else options.negatives
+        if given not in (None, MINED) and study.queries.divided:
             raise I3Error(
-                f"{study.data}: has no dev queries, and negatives {options.negatives} would be of "
-                "the queries that are split off too; split them first (i3-pyserini data split)"
+                f"{study.data}: has no dev queries, and {given} would be of the queries that are "
+                "split off too; split them first (i3-pyserini data split)"
             )
     for study in studies:
         spoken = language_of(study.corpus, options.language)
@@ -198,7 +219,7 @@ def _identify(output: Path, studies: "list[Study]", options: "Options") -> None:
     from i3_pyserini.search.bm25_index import corpus_hash
 
     now: dict[str, Any] = {**asdict(options), "rates": list(options.rates)}
-    now["variants"] = list(options.variants)
+    now |= {"variants": list(options.variants), "seeds": list(options.seeds)}
     del now["language"]  # what it comes to is recorded for each collection
     for name in ("backbone", "teacher", "negatives"):
         path = Path(now[name] or "")

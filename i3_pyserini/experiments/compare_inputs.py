@@ -9,6 +9,7 @@ from i3_pyserini.formats.languages import language_name, language_of
 from i3_pyserini.search.languages import ENGINES, Engine
 
 MINED = "mined"
+SCORES = ".jsonl"  # of a file that `data score` writes
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,13 @@ class Options:
     Attributes:
         backbone: model directory or hub name.
         rates: learning rates to choose from.
-        seeds: trainings of each model.
+        seeds: of the trainings of each model.
         steps: of each training.
         validations: of each training, on dev queries, to choose the best model; 0 for the last.
         variants: of I³.
         negatives: "mined", a file, or None.
-        teacher: a cross-encoder, or None.
+        negatives_per_query: hard negatives of a query in a batch.
+        teacher: a cross-encoder, a file of its scores, or None.
         measure: what the dev queries decide by.
         query_length: maximum ids of a query.
         passage_length: maximum ids of a passage.
@@ -35,11 +37,12 @@ class Options:
 
     backbone: str
     rates: tuple[float, ...]
-    seeds: int
+    seeds: range
     steps: int
     validations: int
     variants: tuple[str, ...]
     negatives: str | None
+    negatives_per_query: int
     teacher: str | None
     measure: str
     query_length: int
@@ -48,6 +51,11 @@ class Options:
     hits: int
     split: str
     language: str | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the teacher is a file of scores."""
+        return self.teacher is not None and self.teacher.endswith(SCORES)
 
 
 def choose_engine(data: Path, language: str | None, absent: str | None) -> Engine:

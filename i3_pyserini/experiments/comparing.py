@@ -72,7 +72,7 @@ def _results(
     named = {
         (label if len(files) == 1 else f"{label}, seed {seed}"): (label, file)
         for label, files in runs.items()
-        for seed, file in enumerate(files, start=1)
+        for seed, file in zip(study.options.seeds, files, strict=False)
     }
     files = {name: file for name, (_, file) in named.items()}
     found = evaluate(qrels, files, measures=list(dict.fromkeys([*measures, JUDGED])))

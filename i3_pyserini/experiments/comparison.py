@@ -19,7 +19,6 @@ from i3_pyserini.search.speed import read_queries_per_second
 
 RECIPE = "small-contrastive"
 HEAD = 5  # times the encoders' learning rate, as in the recipe
-WITH_NEGATIVES = 4  # passages of a query, when there are hard negatives
 PLAIN = {  # what the recipe says of parts that a plain dual encoder does not have
     "model.interaction": "none",
     "optimizer.head_learning_rate": "null",
@@ -68,7 +67,11 @@ class Study:
         steps["backbone"] = _step("encode and search with the backbone as it is", list(encoded))
         if negatives := list(self._negatives()):
             steps["negatives"] = _step("mine hard negatives", negatives)
-        first = [self._train(m, rate, 1) for m in self.models for rate in self.options.rates]
+        first = [
+            self._train(m, rate, self.options.seeds[0])
+            for m in self.models
+            for rate in self.options.rates
+        ]
         steps["train"] = _step("train the dual encoder and I³ alike", first)
         return Plan(about=f"compare {self.name}", steps=steps)
 
@@ -77,13 +80,13 @@ class Study:
         others = [
             self._train(model, rates[model], seed)
             for model in self.models
-            for seed in range(2, self.options.seeds + 1)
+            for seed in self.options.seeds[1:]
         ]
         steps = {"seeds": _step("train with the other seeds", others)} if others else {}
         searched = [
             command
             for model in self.models
-            for seed in self._seeds()
+            for seed in self.options.seeds
             for command in self._searched(
                 f"{model}.seed-{seed}",
                 str(self.model(model, rates[model], seed)),
@@ -94,7 +97,7 @@ class Study:
         fused = [
             self._fuse(model, seed, how)
             for model in self._variants()
-            for seed in self._seeds()
+            for seed in self.options.seeds
             for how in ("rrf", "tuned")
         ]
         steps["fuse"] = _step(f"fuse {self.bm25} and I³", fused)
@@ -107,7 +110,9 @@ class Study:
         best = {}
         for model in self.models:
             values = {
-                rate: best_validation(self.trained(model, rate, 1), self.options.measure)
+                rate: best_validation(
+                    self.trained(model, rate, self.options.seeds[0]), self.options.measure
+                )
                 for rate in self.options.rates
             }
             best[model] = max(values, key=lambda rate: values[rate])
@@ -120,16 +125,18 @@ class Study:
             "backbone": [self._run("backbone", "test")],
         }
         for model, label in self.models.items():
-            found[label] = [self._run(f"{model}.seed-{seed}", "test") for seed in self._seeds()]
+            found[label] = [
+                self._run(f"{model}.seed-{seed}", "test") for seed in self.options.seeds
+            ]
         for model in self._variants():
             for how in ("rrf", "tuned"):
                 label = f"{self.bm25} + {self.models[model]} ({how})"
-                found[label] = [self._fused(model, seed, how) for seed in self._seeds()]
+                found[label] = [self._fused(model, seed, how) for seed in self.options.seeds]
         return found
 
     def stock(self) -> tuple[Plan, Path, Path]:
         """A search of the first I³ index by stock Pyserini: its plan, our run and its run."""
-        name = f"{self._variants()[0]}.seed-1"
+        name = f"{self._variants()[0]}.seed-{self.options.seeds[0]}"
         own, other = self._run(name, "test"), self._run(f"{name}.stock", "test")
         topics = self.queries.files["test"][0]
         return stock_plan(self._index(name), topics, other, self.options.hits), own, other
@@ -141,16 +148,18 @@ class Study:
             "backbone": self._cost("backbone", None),
         }
         for model, label in self.models.items():
-            minutes = training_minutes(self.trained(model, rates[model], 1), self.options.steps)
-            found[label] = self._cost(f"{model}.seed-1", minutes)
+            minutes = training_minutes(
+                self.trained(model, rates[model], self.options.seeds[0]), self.options.steps
+            )
+            found[label] = self._cost(f"{model}.seed-{self.options.seeds[0]}", minutes)
         return found
 
     def limits(self) -> list[str]:
         """What a reader must know of the comparison's size; all has been encoded."""
-        seeds = self.options.seeds
+        seeds = len(self.options.seeds)
         size = f"{seeds} seed{'s' * (seeds > 1)} and {self.options.steps:,} steps of training"
         found = [f"{size}, and other seeds give other differences"]
-        names = ("backbone", f"{PLAIN_MODEL}.seed-1")
+        names = ("backbone", f"{PLAIN_MODEL}.seed-{self.options.seeds[0]}")
         read = [read_manifest(self._index(name)).encoder for name in names]
         (base, base_cut), (own, own_cut) = ((one.passage_length, one.cut or 0.0) for one in read)
         if base != own:
@@ -175,9 +184,6 @@ class Study:
     def model(self, model: str, rate: float, seed: int) -> Path:
         """The trained model: the best of those that were validated, or else the last."""
         return self.trained(model, rate, seed) / ("best" if self.options.validations else "last")
-
-    def _seeds(self) -> range:
-        return range(1, self.options.seeds + 1)
 
     def _variants(self) -> list[str]:
         return [model for model in self.models if model != PLAIN_MODEL]
@@ -238,11 +244,18 @@ class Study:
             words = ("data", "mine", topics, qrels, self.corpus, "--output", mined)
             hits = ("--index", self._index("backbone"), "--depth", "1-100", "--per-query", 8)
             yield _command(mined, *words, *hits, *cache, "--overwrite")
-        if self.options.teacher:
-            scores = self.folder / "teacher.jsonl"
+        if self.options.teacher and not self.options.scored:
+            scores = self._scores_file()
             files = (self._negatives_file(), self.corpus)
             pairs = ("--teacher", self.options.teacher, "--topics", topics, "--qrels", qrels)
             yield _command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
+
+    def _scores_file(self) -> Path:
+        return (
+            Path(str(self.options.teacher))
+            if self.options.scored
+            else self.folder / "teacher.jsonl"
+        )
 
     def _negatives_file(self) -> Path:
         given = self.options.negatives
@@ -278,12 +291,12 @@ class Study:
         if model == PLAIN_MODEL:
             keys |= PLAIN
         if options.teacher:  # its file has the queries and their positives
-            keys |= {"data.teacher": self.folder / "teacher.jsonl", "loss.distillation": 1}
+            keys |= {"data.teacher": self._scores_file(), "loss.distillation": 1}
             keys |= {"data.queries": "null", "data.qrels": "null"}
         elif options.negatives:
             keys["data.negatives"] = self._negatives_file()
-        if options.negatives:
-            keys["training.passages_per_query"] = WITH_NEGATIVES
+        if options.negatives or options.teacher:
+            keys["training.passages_per_query"] = 1 + options.negatives_per_query
         words = [f"--{key}={value}" for key, value in keys.items()]
         return _command(folder / "last", "train", RECIPE, *words)
 

@@ -90,7 +90,8 @@ def _model(study: "Study", label: str, rates: Mapping[str, float]) -> dict[str, 
     trained = next((key for key, known in study.models.items() if known == label), None)
     if trained is None:
         return {}
-    seeds = "1 seed" if options.seeds == 1 else f"{options.seeds} seeds"
+    count = len(options.seeds)
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
     training = f"{options.steps:,} steps, learning rate {rates[trained]:g}, {seeds}"
     return {"model": f"{label}, trained from {name}", "training": training}
 
