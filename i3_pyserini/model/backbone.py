@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from i3_pyserini.errors import I3Error
@@ -138,6 +138,13 @@ def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # type: ignore[assignment]
     return encoder
+
+
+def last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """The encoder's last layer, float [B, T, H], for int64 ids and mask [B, T]."""
+    output = encoder(input_ids=input_ids, attention_mask=attention_mask)
+    states: Tensor = output.last_hidden_state
+    return states
 
 
 def position_limit(encoder: PreTrainedModel) -> int | None:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import AutoModel, PreTrainedModel
-from transformers import initialization as init
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import new_encoder, position_limit, read_backbone
+from i3_pyserini.model.backbone import last_states, new_encoder, position_limit, read_backbone
 from i3_pyserini.model.config import IGNORED_LABEL, NO_SETTINGS, I3Config
+from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.modules import (
     I3Output,
@@ -153,7 +153,7 @@ class I3Retriever(PreTrainedModel):
 
         Source: original `modeling.py`, `encode_query`.
         """
-        states = _last_states(self.query_encoder, input_ids, attention_mask)
+        states = last_states(self.query_encoder, input_ids, attention_mask)
         return self._finish(self._pool(states, attention_mask))
 
     def encode_passages(
@@ -169,17 +169,16 @@ class I3Retriever(PreTrainedModel):
 
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
-        states = _last_states(self.passage_encoder, input_ids, attention_mask)
+        states = last_states(self.passage_encoder, input_ids, attention_mask)
         pooled = self._pool(states, attention_mask)
         if not self.has_reconstructor:
             return PassageEncoding(self._finish(pooled), pooled, states)
-        if self.config.interaction == "released":
-            pseudo_query = self._reconstruct(pooled.unsqueeze(1), length=pseudo_query_length)
+        memory, tokens = self._memory(pooled, states, attention_mask)
+        pseudo_query = self._reconstruct(memory, tokens, pseudo_query_length)
+        if tokens is None:
             vectors = torch.stack([pooled, pseudo_query.mean(dim=1)], dim=1)
             interacted = self.interactor(vectors, first_only=True)[:, 0]
         else:
-            tokens = attention_mask.bool()
-            pseudo_query = self._reconstruct(states, tokens, pseudo_query_length)
             vectors = torch.cat([states, pseudo_query], dim=1)
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
             first_only = self.config.pooling == "cls"
@@ -211,7 +210,7 @@ class I3Retriever(PreTrainedModel):
         """
         if not self.has_reconstructor:
             raise I3Error("this model is a plain dual encoder: it has no query reconstructor")
-        states = _last_states(self.passage_encoder, input_ids, attention_mask)
+        states = last_states(self.passage_encoder, input_ids, attention_mask)
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
@@ -252,6 +251,7 @@ class I3Retriever(PreTrainedModel):
         passage_attention_mask: Tensor | None = None,
         reconstruction_labels: Tensor | None = None,
         num_labels: int | None = None,
+        reconstruction_gradient: str = "all",
     ) -> I3Output:
         """Encodes queries, passages or both in one call, as DDP requires.
 
@@ -263,6 +263,8 @@ class I3Retriever(PreTrainedModel):
             reconstruction_labels: int64 [P, L]; the pseudo-query then has L ids, in evaluation
                 mode too. Without labels the head gets no gradient: freeze it under DDP.
             num_labels: see `reconstruction_loss`.
+            reconstruction_gradient: "all", or "heads" for a reconstruction loss without gradient
+                in the passage encoder. The value of the loss is the same, except for dropout.
 
         Raises:
             ValueError: ids come without their mask, or labels for a model without reconstructor.
@@ -279,13 +281,38 @@ class I3Retriever(PreTrainedModel):
             passages = self.encode_passages(passage_input_ids, passage_attention_mask, length)
             output.passage_vectors = passages.vectors
             if reconstruction_labels is not None and passages.pseudo_query is not None:
+                pseudo_query = passages.pseudo_query
+                if reconstruction_gradient == "heads":
+                    pseudo_query = self._reconstruct_apart(passages, passage_attention_mask, length)
                 output.reconstruction_loss = self.reconstruction_loss(
-                    passages.pseudo_query, reconstruction_labels, num_labels
+                    pseudo_query, reconstruction_labels, num_labels
                 )
         return output
 
+    def _memory(
+        self, pooled: Tensor, states: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the reconstructor attends to, and its mask: one vector, or all token vectors."""
+        if self.config.interaction == "released":
+            return pooled.unsqueeze(1), None
+        return states, attention_mask.bool()
+
+    def _reconstruct_apart(
+        self, passages: PassageEncoding, attention_mask: Tensor, length: int | None
+    ) -> Tensor:
+        """The pseudo-query once more, without gradient in the passage encoder."""
+        assert passages.pooled is not None and passages.token_states is not None  # noqa: S101
+        memory, tokens = self._memory(passages.pooled, passages.token_states, attention_mask)
+        # GradCache's first phase has no labels and skips this: what follows draws the same dropout.
+        with torch.random.fork_rng([memory.device] if memory.is_cuda else []):
+            return self._reconstruct(memory.detach(), tokens, length, detached=True)
+
     def _reconstruct(
-        self, memory: Tensor, memory_mask: Tensor | None = None, length: int | None = None
+        self,
+        memory: Tensor,
+        memory_mask: Tensor | None = None,
+        length: int | None = None,
+        detached: bool = False,
     ) -> Tensor:
         config = self.config
         if length is None:
@@ -295,6 +322,7 @@ class I3Retriever(PreTrainedModel):
         ids = torch.tensor(config.pseudo_query_ids(length), device=memory.device)
         embed: nn.Module = self.passage_encoder.embeddings  # type: ignore[assignment]
         embeddings = embed(input_ids=ids.expand(copies, -1))
+        embeddings = embeddings.detach() if detached else embeddings
         pseudo_query: Tensor = self.reconstructor(embeddings, memory, memory_mask)
         return pseudo_query
 
@@ -309,37 +337,12 @@ class I3Retriever(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initializes weights that are missing in a checkpoint, as the original does.
-
-        Reconstructor and interactor: normal with the backbone's `initializer_range`, biases zero.
-        Head: PyTorch's default initialization of linear layers, prediction bias zero. The encoders
-        initialize themselves.
-        """
-        if isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, (nn.Linear, nn.Embedding)):
-            if any(module is part for part in self.reconstruction_head.modules()):
-                module.reset_parameters()
-                if module is self.reconstruction_head.decoder:
-                    init.zeros_(module.bias)
-            elif module is self.interactor.residual_projection:
-                init.zeros_(module.weight)
-                init.zeros_(module.bias)
-            else:
-                std = LayerSizes.of(self.config.encoder).initializer_range
-                init.normal_(module.weight, mean=0.0, std=std)
-                if isinstance(module, nn.Linear):
-                    init.zeros_(module.bias)
+        """Initializes weights that are missing in a checkpoint; the encoders do so themselves."""
+        std = LayerSizes.of(self.config.encoder).initializer_range
+        initialize(module, self.reconstruction_head, self.interactor, std)
 
 
 AutoModel.register(I3Config, I3Retriever, exist_ok=True)
-
-
-def _last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    output = encoder(input_ids=input_ids, attention_mask=attention_mask)
-    states: Tensor = output.last_hidden_state
-    return states
 
 
 def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None) -> None:

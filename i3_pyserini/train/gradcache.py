@@ -30,11 +30,16 @@ class TrainingModule(nn.Module):
         model: the model.
         buckets: number of parts, by length, in which passages are encoded; more of them waste
             less work on padding.
+        reconstruction_gradient: "all", or "heads" to keep the reconstruction loss's gradient out
+            of the passage encoder.
     """
 
-    def __init__(self, model: I3Retriever, buckets: int = 1) -> None:
+    def __init__(
+        self, model: I3Retriever, buckets: int = 1, reconstruction_gradient: str = "all"
+    ) -> None:
         super().__init__()
         self.model, self.buckets = model, buckets
+        self.reconstruction_gradient = reconstruction_gradient
 
     def forward(self, inputs: Inputs, num_labels: int | None = None) -> Encoded:
         """Encodes queries and passages.
@@ -55,6 +60,7 @@ class TrainingModule(nn.Module):
                 passage_attention_mask=passages.passage_mask,
                 reconstruction_labels=passages.labels if num_labels else None,
                 num_labels=num_labels,
+                reconstruction_gradient=self.reconstruction_gradient,
             )
             vectors.append(output.passage_vectors)
             if output.reconstruction_loss is not None:

@@ -152,17 +152,21 @@ class LossRecipe(_Section):
 
 
 class ReconstructionRecipe(_Section):
-    """Targets of the reconstructor.
+    """Targets and gradient of the reconstructor.
 
     Attributes:
         targets: "generated": a passage's generated query ("what" if it has none), as the
             original. "query": the training query for positives, as the paper.
         passages: train on "all" passages or on "positives". With `targets: query`, only negatives
             with a generated query are used.
+        gradient: where the reconstruction loss's gradient goes: "all", or only to the "heads"
+            (reconstructor and word scores), not into the passage encoder, which then learns only
+            from the other losses.
     """
 
     targets: Literal["generated", "query"] = "generated"
     passages: Literal["all", "positives"] = "all"
+    gradient: Literal["all", "heads"] = "all"
 
 
 class OptimizerRecipe(_Section):
@@ -307,6 +311,13 @@ class Recipe(_Section):
             self.loss.contrastive or self.loss.distillation
         ):
             raise ValueError("a plain dual encoder cannot be trained by reconstruction only")
+        if self.reconstruction.gradient == "heads" and not (
+            training.freeze_backbone or self.loss.contrastive or self.loss.distillation
+        ):
+            raise ValueError(
+                "reconstruction.gradient: heads without another loss leaves the encoders without "
+                "gradient; set training.freeze_backbone: true instead"
+            )
         return self
 
     def as_dict(self) -> dict[str, Any]:

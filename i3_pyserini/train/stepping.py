@@ -1,13 +1,16 @@
-"""One optimizer step over accumulated batches, with advice if memory is exhausted."""
+"""The device, and one optimizer step over accumulated batches, with advice on lack of memory."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -20,6 +23,7 @@ from i3_pyserini.train.prepare import training_mode
 from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
 from i3_pyserini.train.samples import Batch
 
+PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 WORDS = ("out of memory", "allocate memory", "alloc_failed")
 
 
@@ -98,6 +102,30 @@ class Stepper:
     def _no_sync(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)
         return context
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """The accelerator of this device.
+
+    Args:
+        precision: fp32, bf16 or fp16.
+
+    Raises:
+        I3Error: the device cannot compute in this precision.
+    """
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise I3Error("training.precision fp16 needs a GPU; use bf16 or fp32 here")
+    AcceleratorState._reset_state()  # a run before may have had another precision
+    # The other devices wait while the first builds stores, checks data and evaluates.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
+    try:
+        return Accelerator(
+            mixed_precision=PRECISIONS[precision],
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[patience],
+        )
+    except ValueError as error:
+        raise I3Error(f"training.precision {precision}: {error}") from error
 
 
 @contextmanager

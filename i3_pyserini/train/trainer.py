@@ -4,12 +4,9 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import timedelta
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs, set_seed
+from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -28,11 +25,9 @@ from i3_pyserini.train.prepare import load_data, load_model, with_precision
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
 from i3_pyserini.train.samples import Batch, Collator, Sample
-from i3_pyserini.train.stepping import Stepper, out_of_memory_is_explained
+from i3_pyserini.train.stepping import Stepper, make_accelerator, out_of_memory_is_explained
 from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
-
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 class Trainer:
@@ -54,7 +49,7 @@ class Trainer:
         check_recipe(self.output, recipe)
         for name in ("best", "last"):
             check_target(self.output / name, overwrite=True)
-        self.accelerator = _accelerator(recipe.training.precision)
+        self.accelerator = make_accelerator(recipe.training.precision)
         set_seed(recipe.training.seed)
         self.model, self.tokenizer = load_model(recipe)
         set_seed(recipe.training.seed, device_specific=True)  # for dropout
@@ -69,7 +64,9 @@ class Trainer:
         devices = self.accelerator
         self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
         self.collator = Collator(self.tokenizer, reconstructs)
-        module = TrainingModule(self.model, recipe.training.length_buckets)
+        module = TrainingModule(
+            self.model, recipe.training.length_buckets, recipe.reconstruction.gradient
+        )
         self.module, self.optimizer = self.accelerator.prepare(
             module, make_optimizer(self.model, recipe.optimizer)
         )
@@ -318,22 +315,6 @@ def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
         yield from loader
     except I3Error as error:
         raise I3Error(str(error).rpartition("I3Error: ")[2]) from None
-
-
-def _accelerator(precision: str) -> Accelerator:
-    if precision == "fp16" and not torch.cuda.is_available():
-        raise I3Error("training.precision fp16 needs a GPU; use bf16 or fp32 here")
-    AcceleratorState._reset_state()  # a run before may have had another precision
-    # The other devices wait while the first builds stores, checks data and evaluates.
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
-    try:
-        return Accelerator(
-            mixed_precision=PRECISIONS[precision],
-            cpu=not torch.cuda.is_available(),
-            kwargs_handlers=[patience],
-        )
-    except ValueError as error:
-        raise I3Error(f"training.precision {precision}: {error}") from error
 
 
 def train(recipe: Recipe) -> TrainedModel:

@@ -41,6 +41,7 @@ RECONSTRUCTION = (
     "loss.reconstruction",
     "reconstruction.targets",
     "reconstruction.passages",
+    "reconstruction.gradient",
     "data.generated_queries",
     "optimizer.reconstruction_head_learning_rate",
 )
@@ -125,8 +126,8 @@ RULES = (
     Rule(
         ("training.freeze_backbone",),
         lambda recipe: recipe.training.freeze_backbone,
-        ("training.gradient_checkpointing",),
-        "frozen encoders keep no activations: omit the key",
+        ("training.gradient_checkpointing", "reconstruction.gradient"),
+        "frozen encoders have no activations and no gradient: omit the key",
     ),
     Rule(
         ("training.freeze_backbone", "optimizer.head_learning_rate"),

@@ -141,12 +141,42 @@ def test_scale_and_accumulation(
     assert_same(twice, once)
 
 
+@pytest.mark.parametrize("taught", ["all", "positives"])
+def test_the_gradient_of_reconstruction_stops_at_the_encoder(
+    parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, taught: Taught
+) -> None:
+    without_dropout(parts[0])
+    batch = make_batch(taught)
+    everywhere, losses_of_all = gradients(TrainingModule(parts[0]), batch, None)
+    nowhere, _ = gradients(TrainingModule(parts[0]), batch, None, 0.0)
+    for chunk in (None, 5):
+        for buckets in (1, 3):
+            module = TrainingModule(parts[0], buckets, "heads")
+            own, found = gradients(module, batch, chunk)
+            assert found == pytest.approx(losses_of_all, rel=1e-6)
+            taught_parts = ("model.reconstructor.", "model.reconstruction_head.")
+            heads = {name for name in own if name.startswith(taught_parts)}
+            assert_same(
+                own, {name: (everywhere if name in heads else nowhere)[name] for name in own}
+            )
+            if parts[0].has_reconstructor:
+                assert all(own[name].norm() > 0 for name in heads if "head.decoder" in name)
+                words = "model.passage_encoder.embeddings.word_embeddings.weight"
+                for name in (words, "model.passage_encoder.encoder.layer.0.output.dense.weight"):
+                    assert (everywhere[name] - nowhere[name]).norm() > 1e-3 * nowhere[name].norm()
+
+
+@pytest.mark.parametrize("gradient", ["all", "heads"])
 @pytest.mark.parametrize("buckets", [1, 2])
 @pytest.mark.parametrize("chunk", [1, 5, 6])
 def test_dropout_is_the_same_in_both_phases(
-    parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, chunk: int, buckets: int
+    parts: tuple[I3Retriever, I3Tokenizer],
+    make_batch: MakeBatch,
+    chunk: int,
+    buckets: int,
+    gradient: str,
 ) -> None:
-    module = TrainingModule(parts[0], buckets)
+    module = TrainingModule(parts[0], buckets, gradient)
     outputs: list[tuple[Tensor, Tensor]] = []
     module.register_forward_hook(lambda _module, _inputs, out: outputs.append(out[:2]))
     batch = make_batch("positives")
@@ -166,12 +196,13 @@ def test_dropout_is_the_same_in_both_phases(
     )
 
 
+@pytest.mark.parametrize("gradient", ["all", "heads"])
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_gradient_with_dropout(
-    parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, chunk: int
+    parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, chunk: int, gradient: str
 ) -> None:
     """Against the same chunks, with the same dropout, whose activations are all kept."""
-    module, batch = TrainingModule(parts[0]), make_batch("all")
+    module, batch = TrainingModule(parts[0], 2, gradient), make_batch("all")
     labels = batch.inputs.labels
     num_labels = None if labels is None else int((labels != IGNORED_LABEL).sum())
     passage_rows, query_rows = chunk_rows(batch.inputs, chunk)

@@ -94,6 +94,35 @@ def test_reconstruction_alone(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     assert moved == {"passage_encoder", "reconstructor", "reconstruction_head"}
 
 
+@pytest.mark.parametrize("interaction", ["released", "paper"])
+def test_reconstruction_that_teaches_the_heads_only(
+    make_recipe: MakeRecipe, tmp_path: Path, interaction: str
+) -> None:
+    common = (*ONE_STEP, f"model.interaction={interaction}")
+    apart = first_gradient(make_recipe(*common, "reconstruction.gradient=heads"))
+    ways = {"without": "loss.reconstruction=0", "with": "reconstruction.gradient=all"}
+    without, both = (
+        first_gradient(make_recipe(*common, flag, f"output={tmp_path}/{way}"))
+        for way, flag in ways.items()
+    )
+    heads = {name for name in apart if name.startswith(("reconstructor.", "reconstruction_head."))}
+    encoders = {name for name in apart if name.startswith(("bert.", "passage_encoder."))}
+    for names, other in ((heads, both), (encoders, without)):
+        own, expected = ({name: one[name] for name in names} for one in (apart, other))
+        assert_same_direction_and_size(own, expected)
+        assert sum(gradient.norm() for gradient in own.values()) > 0
+    assert any((both[name] - apart[name]).norm() > 0 for name in encoders)
+    assert apart.keys() - without.keys() == {
+        name for name in heads if name.startswith("reconstruction_head.")
+    }
+
+
+def test_heads_alone_are_no_training_of_the_encoders(make_recipe: MakeRecipe) -> None:
+    """Weight decay would still shrink them."""
+    with pytest.raises(I3Error, match=r"reconstruction\.gradient: heads .* encoders"):
+        make_recipe("reconstruction.gradient=heads", "loss.contrastive=0")
+
+
 def test_steps_of_accumulated_batches(make_recipe: MakeRecipe) -> None:
     """21 queries in passes of 4: six passes, and so two steps of 4 and 2 passes an epoch."""
     trainer = Trainer(

@@ -21,6 +21,7 @@ TEACHER = {"data.teacher": "kd.jsonl", "loss.distillation": 1.0}
 RECONSTRUCTION = {
     "reconstruction.targets": "query",
     "reconstruction.passages": "positives",
+    "reconstruction.gradient": "heads",
     "optimizer.reconstruction_head_learning_rate": 1e-3,
 }
 HEADS = {"loss.reconstruction": 0.2, "optimizer.head_learning_rate": 1e-3}
@@ -54,6 +55,7 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
         {"data.generated_queries": "g.tsv"},
     ),
     (JUDGED, {"training.freeze_backbone": True}, {"training.gradient_checkpointing": True}),
+    (JUDGED, {"training.freeze_backbone": True}, {"reconstruction.gradient": "heads"}),
     (
         JUDGED,
         {"training.freeze_backbone": True, "optimizer.head_learning_rate": 1e-3},
