@@ -58,13 +58,29 @@ EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("I³ released, gradient stopped", {**RELEASED, "reconstruction.gradient": "heads"}),
     Condition("I³ paper", {**RELEASED, "model.interaction": "paper"}),
     Condition("I³ released, heads warmed up", RELEASED, WARM_UP),
     Condition(
         "I³ released, heads at the encoder's rate",
         {**RELEASED, "optimizer.head_learning_rate": 5e-5},
     ),
-    Condition("I³ released, weight 0.01", {**RELEASED, "loss.reconstruction": 0.01}),
     Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
     Condition("I³ released, no negatives", {**RELEASED, "training.passages_per_query": 1}),
 )
+
+DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}
+TESTED = (
+    Condition("plain", PLAIN),
+    Condition("I³", RELEASED),
+    Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("plain, distilled", {**PLAIN, **DISTILLED}),
+    Condition("I³, distilled", {**RELEASED, **DISTILLED}),
+)
+LONGER = Condition("plain, as long as I³", PLAIN)
+HYPOTHESES = {  # worse and better
+    "H1, equal steps": ("plain", "I³"),
+    "H1, equal time": (LONGER.name, "I³"),
+    "H2": ("I³ without reconstruction", "I³"),
+    "H3": ("plain, distilled", "I³, distilled"),
+}

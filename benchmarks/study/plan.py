@@ -1,13 +1,21 @@
-"""The study's runs, in their order."""
+"""The study's runs, in their order, and their records."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, median
+from typing import Any
 
-from benchmarks.study.conditions import EXPLORED, Condition, Keys
+from benchmarks.study.conditions import EXPLORED, LONGER, SHARED, TESTED, Condition, Keys
 
-RECORDS = Path(__file__).parent / "records"
-STAGES = ("explore",)
+HERE = Path(__file__).parent
+RECORDS = HERE / "records"
+STAGES = ("explore", "rates", "test")
+RATES = (5e-5, 1e-4, 2e-4)
+HEADS = 5  # times the encoders' rate
+SEEDS = 5
+MEASURE = "RR@10"
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,6 @@ class Run:
         stage: one of `STAGES`.
         collection: name of the collection.
         condition: what is trained.
-        split: queries to measure on.
         seed: of the training.
         keys: what the run changes of its condition.
     """
@@ -26,26 +33,85 @@ class Run:
     stage: str
     collection: str
     condition: Condition
-    split: str
     seed: int
     keys: Keys = field(default_factory=dict)
 
     @property
+    def split(self) -> str:
+        """The queries that it is measured on."""
+        return {"explore": "explore", "rates": "dev", "test": "test"}[self.stage]
+
+    @property
     def record(self) -> Path:
         """Where its results are."""
-        words = [self.condition.name, *(f"{value}" for value in self.keys.values())]
-        name = "-".join("".join(c for c in word if c not in ",'") for word in words)
-        file = f"{name.replace(' ', '-').replace('³', '3')}.seed-{self.seed}.json"
-        return RECORDS / self.stage / self.collection / file
+        words = [self.condition.name]
+        if self.stage == "rates":
+            words += [f"{self.keys['optimizer.learning_rate']:g}"]
+        name = " ".join([*words, f"seed-{self.seed}"]).replace("³", "3").replace(",", "")
+        return RECORDS / self.stage / self.collection / f"{name.replace(' ', '-')}.json"
+
+    def read(self) -> dict[str, Any]:
+        """Its results.
+
+        Raises:
+            FileNotFoundError: the run is not finished.
+        """
+        content: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
+        return content
 
 
 def runs_of(stage: str, collections: Sequence[str]) -> Iterator[Run]:
-    """All runs of a stage.
+    """All runs of a stage; those of the test when all learning rates have been tried.
 
     Args:
         stage: one of `STAGES`.
         collections: names of collections.
+
+    Raises:
+        FileNotFoundError: a run for a learning rate is missing.
     """
-    for condition in EXPLORED:
-        for collection in collections:
-            yield Run(stage, collection, condition, "explore", seed=1)
+    if stage == "explore":
+        for condition in EXPLORED:
+            yield from (Run(stage, name, condition, seed=1) for name in collections)
+    elif stage == "rates":
+        for rate in RATES:
+            for condition in TESTED:
+                yield from (rate_run(name, condition, rate) for name in collections)
+    else:
+        for seed in seeds():
+            for condition in (*TESTED, LONGER):
+                for name in collections:
+                    yield Run(stage, name, condition, seed, chosen(name, condition))
+
+
+def seeds() -> list[int]:
+    """The test's seeds: the first seven digits of the protocol commit's hash, and what follows."""
+    commit: str = json.loads((HERE / "protocol.json").read_text(encoding="utf-8"))["commit"]
+    first = int(commit[:7], 16)
+    return list(range(first, first + SEEDS))
+
+
+def rate_run(collection: str, condition: Condition, rate: float) -> Run:
+    """A run that tries a learning rate."""
+    keys = {"optimizer.learning_rate": rate}
+    if condition.keys["model.interaction"] != "none":
+        keys["optimizer.head_learning_rate"] = HEADS * rate
+    return Run("rates", collection, condition, seeds()[0] - 1, keys)
+
+
+def chosen(collection: str, condition: Condition) -> Keys:
+    """The learning rate that is best on dev; for the longer training, also its steps."""
+    plain, i3, *_ = TESTED
+    found = [rate_run(collection, plain if condition is LONGER else condition, r) for r in RATES]
+    best = max(found, key=lambda run: fmean(run.read()["values"][MEASURE]))
+    if condition is not LONGER:
+        return best.keys
+    own, longer = (
+        median(
+            second
+            for rate in RATES
+            for second in rate_run(collection, one, rate).read()["step_seconds"]
+        )
+        for one in (plain, i3)
+    )
+    return {**best.keys, "training.max_steps": round(SHARED["training.max_steps"] * longer / own)}
