@@ -214,7 +214,7 @@ def train(fields: dict[str, Any], folder: Path, warmup: bool) -> Path:
             "loss": {**fields["loss"], "reconstruction": 1.0},
             "training": {
                 **fields["training"],
-                "freeze_backbone": True,
+                "freeze": "encoders",
                 "max_steps": WARMUP_STEPS,
             },
         }

@@ -35,7 +35,7 @@ NO_RECONSTRUCTION: Keys = {
     for key, value in RELEASED.items()
     if not key.startswith(("loss.reconstruction", "reconstruction."))
 } | {"loss.reconstruction": 0.0}
-WARM_UP: Keys = {"training.freeze_backbone": True, "optimizer.head_learning_rate": 1e-3}
+WARM_UP: Keys = {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3}
 
 
 @dataclass(frozen=True)

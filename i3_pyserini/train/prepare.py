@@ -93,7 +93,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
 
 
 def training_mode(model: I3Retriever) -> None:
-    """Puts a model into training mode; a frozen backbone stays without dropout."""
+    """Puts a model into training mode; frozen encoders stay without dropout."""
     model.train()
     for encoder in (model.query_encoder, model.passage_encoder):
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
@@ -205,13 +205,15 @@ def _check_settings(settings: dict[str, object]) -> None:
 
 def _freeze(model: I3Retriever, recipe: Recipe) -> None:
     frozen: list[nn.Module] = []
-    if recipe.training.freeze_backbone:
+    if recipe.training.freeze != "none":
+        frozen.append(model.query_encoder)
+    if recipe.training.freeze == "encoders":
         if not model.has_reconstructor:
             raise I3Error(
-                "training.freeze_backbone with a plain dual encoder (interaction: none) leaves "
+                "training.freeze: encoders with a plain dual encoder (interaction: none) leaves "
                 "nothing to learn"
             )
-        frozen += [model.query_encoder, model.passage_encoder]
+        frozen.append(model.passage_encoder)
     if model.has_reconstructor and not recipe.loss.reconstruction:
         frozen.append(model.reconstruction_head)
     for module in frozen:

@@ -209,7 +209,9 @@ class TrainingRecipe(_Section):
         precision: precision of matrix products; "auto" is bf16 if the device supports it in
             hardware, otherwise fp32. The saved recipe records which.
         gradient_checkpointing: recompute the encoders' layers in the backward pass.
-        freeze_backbone: for warm-up: train only reconstructor, interactor and head.
+        freeze: parts that stay as they are, without dropout: "none"; both "encoders", to train only
+            reconstructor, interactor and head (warm-up); or the "query_encoder", to improve the
+            index while query vectors stay the same.
         seed: random seed of initialization and dropout.
         data_seed: random seed of order and sampling; null for `seed`.
         checkpoint_steps: steps between saved states for resuming; null for once an epoch.
@@ -226,7 +228,7 @@ class TrainingRecipe(_Section):
     length_buckets: Positive = 1
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     gradient_checkpointing: bool = False
-    freeze_backbone: bool = False
+    freeze: Literal["none", "encoders", "query_encoder"] = "none"
     seed: Seed = 42
     data_seed: Seed | None = None
     checkpoint_steps: Positive | None = None
@@ -312,11 +314,11 @@ class Recipe(_Section):
         ):
             raise ValueError("a plain dual encoder cannot be trained by reconstruction only")
         if self.reconstruction.gradient == "heads" and not (
-            training.freeze_backbone or self.loss.contrastive or self.loss.distillation
+            training.freeze == "encoders" or self.loss.contrastive or self.loss.distillation
         ):
             raise ValueError(
                 "reconstruction.gradient: heads without another loss leaves the encoders without "
-                "gradient; set training.freeze_backbone: true instead"
+                "gradient; set training.freeze: encoders instead"
             )
         return self
 

@@ -124,15 +124,15 @@ RULES = (
         "positives are taught the training query: set reconstruction.targets: generated",
     ),
     Rule(
-        ("training.freeze_backbone",),
-        lambda recipe: recipe.training.freeze_backbone,
+        ("training.freeze",),
+        lambda recipe: recipe.training.freeze == "encoders",
         ("training.gradient_checkpointing", "reconstruction.gradient"),
         "frozen encoders have no activations and no gradient: omit the key",
     ),
     Rule(
-        ("training.freeze_backbone", "optimizer.head_learning_rate"),
+        ("training.freeze", "optimizer.head_learning_rate"),
         lambda recipe: (
-            recipe.training.freeze_backbone and recipe.optimizer.head_learning_rate is not None
+            recipe.training.freeze == "encoders" and recipe.optimizer.head_learning_rate is not None
         ),
         ("optimizer.learning_rate",),
         "the encoders do not learn: omit the key",

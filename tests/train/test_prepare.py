@@ -88,7 +88,7 @@ def test_a_model_directory_of_another_architecture(
         ("model.passage_length=161", "passage_length is 161, but the backbone has only 160"),
         ("model.query_length=long", "query_length is 'long', must be a positive whole number"),
         ("model.init=./nowhere", "no such directory"),
-        ("--training.freeze_backbone=true --model.interaction=none", "leaves nothing to learn"),
+        ("--training.freeze=encoders --model.interaction=none", "leaves nothing to learn"),
     ],
 )
 def test_models_that_cannot_be(make_recipe: MakeRecipe, override: str, said: str) -> None:
@@ -98,11 +98,18 @@ def test_models_that_cannot_be(make_recipe: MakeRecipe, override: str, said: str
 
 def test_what_is_frozen(make_recipe: MakeRecipe) -> None:
     heads = {"reconstructor", "interactor"}
-    model, _ = load_model(make_recipe("training.freeze_backbone=true"))
+    model, _ = load_model(make_recipe("training.freeze=encoders"))
     assert trainable(model) == {*heads, "reconstruction_head"}
     training_mode(model)
     modes = (model.query_encoder, model.passage_encoder, model.interactor, model)
     assert [part.training for part in modes] == [False, False, True, True]
+    model, _ = load_model(make_recipe("training.freeze=query_encoder"))
+    assert trainable(model) == {*heads, "reconstruction_head", "passage_encoder"}
+    training_mode(model)
+    modes = (model.query_encoder, model.passage_encoder, model.interactor, model)
+    assert [part.training for part in modes] == [False, True, True, True]
+    model, _ = load_model(make_recipe("training.freeze=query_encoder", "model.interaction=none"))
+    assert trainable(model) == {"passage_encoder"}
     model, _ = load_model(make_recipe("loss.reconstruction=0"))
     assert trainable(model) == {*heads, "bert", "passage_encoder"}
     training_mode(model)

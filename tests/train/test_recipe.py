@@ -115,6 +115,10 @@ def test_overrides(minimal: Path) -> None:
             "--training.batchsize=3",
             "unknown key 'training.batchsize'; did you mean 'training.batch_size'?",
         ),
+        (
+            "--training.freeze_backbone=true",
+            "unknown key 'training.freeze_backbone'; did you mean 'training.freeze'?",
+        ),
         ("--loss.temprature=1", "unknown key 'loss.temprature'; did you mean 'loss.temperature'?"),
         (
             "--training.max_grad_norm=1",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from i3_pyserini import I3Retriever
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.stepping import Stepper
 from i3_pyserini.train.trainer import Trainer, train
@@ -203,7 +203,7 @@ def test_steps_of_the_reconstructor_add_up(make_recipe: MakeRecipe, task: Path) 
 
 
 def test_a_frozen_backbone_stays_as_it_is(make_recipe: MakeRecipe) -> None:
-    trainer = Trainer(make_recipe("training.freeze_backbone=true", "validation=null"))
+    trainer = Trainer(make_recipe("training.freeze=encoders", "validation=null"))
     before = weights(trainer.model)
     trainer.run()
     changed = {
@@ -212,6 +212,31 @@ def test_a_frozen_backbone_stays_as_it_is(make_recipe: MakeRecipe) -> None:
         if not torch.equal(value, before[name])
     }
     assert changed == {"reconstructor", "interactor", "reconstruction_head"}
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("model.interaction=released", "training.max_steps=2"),
+        ("model.interaction=none", "training.chunk_passages=5", "optimizer.name=lamb"),
+    ],
+)
+def test_a_frozen_query_encoder_stays_as_it_is(
+    make_recipe: MakeRecipe, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    trainer = Trainer(make_recipe(*flags, "training.freeze=query_encoder", "validation=null"))
+    before = weights(trainer.model)
+    save_model_directory(trainer.model, trainer.tokenizer, tmp_path / "initial")
+    trainer.run()
+    initial, trained = (
+        {file.name: file.read_bytes() for file in (folder / "query_encoder").glob("*.safetensors")}
+        for folder in (tmp_path / "initial", trainer.output / "last")
+    )
+    assert initial
+    assert initial == trained
+    after = trainer.model.state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert "passage_encoder.embeddings.word_embeddings.weight" in moved
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,11 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
         {"reconstruction.targets": "query", "training.passages_per_query": 1},
         {"data.generated_queries": "g.tsv"},
     ),
-    (JUDGED, {"training.freeze_backbone": True}, {"training.gradient_checkpointing": True}),
-    (JUDGED, {"training.freeze_backbone": True}, {"reconstruction.gradient": "heads"}),
+    (JUDGED, {"training.freeze": "encoders"}, {"training.gradient_checkpointing": True}),
+    (JUDGED, {"training.freeze": "encoders"}, {"reconstruction.gradient": "heads"}),
     (
         JUDGED,
-        {"training.freeze_backbone": True, "optimizer.head_learning_rate": 1e-3},
+        {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3},
         {"optimizer.learning_rate": 1e-5},
     ),
 ]
@@ -69,7 +69,7 @@ negatives.exclude_positives loss.contrastive loss.distillation optimizer.name
 optimizer.weight_decay optimizer.schedule
 optimizer.warmup_ratio optimizer.max_grad_norm training.epochs training.max_steps
 training.batch_size training.passages_per_query training.gradient_accumulation
-training.chunk_passages training.length_buckets training.precision training.freeze_backbone
+training.chunk_passages training.length_buckets training.precision training.freeze
 training.seed training.data_seed training.checkpoint_steps training.logging_steps training.workers
 validation
 """.split()
