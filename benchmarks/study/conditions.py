@@ -35,7 +35,11 @@ NO_RECONSTRUCTION: Keys = {
     for key, value in RELEASED.items()
     if not key.startswith(("loss.reconstruction", "reconstruction."))
 } | {"loss.reconstruction": 0.0}
-WARM_UP: Keys = {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3}
+WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at its default
+    "training.freeze_backbone": True,
+    "optimizer.learning_rate": 2e-5,
+    "optimizer.head_learning_rate": 1e-3,
+}
 
 
 @dataclass(frozen=True)

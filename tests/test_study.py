@@ -1,0 +1,92 @@
+"""The study of whether implicit interaction pays: its runs, its choice of rates, its tests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.study import plan, worker
+from benchmarks.study.conditions import EXPLORED, HYPOTHESES, LONGER, SHARED, TESTED, Condition
+from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
+from benchmarks.study.statistics import effect, holm
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.unused import settled
+
+PLAIN, I3, *_ = TESTED
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(plan, "RECORDS", tmp_path)
+    monkeypatch.setattr(plan, "HERE", tmp_path)
+    (tmp_path / "protocol.json").write_text('{"commit": "00000ffabc"}', encoding="utf-8")
+    return tmp_path
+
+
+def write(run: Run, value: float, seconds: float = 1.0) -> None:
+    run.record.parent.mkdir(parents=True, exist_ok=True)
+    content = {"values": {"RR@10": [value, value]}, "step_seconds": [seconds, seconds]}
+    run.record.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_seeds_follow_from_the_commit(records: Path) -> None:
+    assert seeds() == [0xFF, 0x100, 0x101, 0x102, 0x103]
+    assert {run.seed for run in runs_of("rates", ["c"])} == {0xFE}
+
+
+def test_each_run_has_its_own_record(records: Path) -> None:
+    for condition in TESTED:
+        for rate in RATES:
+            write(rate_run("c", condition, rate), 0.5)
+    for stage, count in (("explore", len(EXPLORED)), ("rates", 15), ("test", 30)):
+        found = [run.record for run in runs_of(stage, ["c"])]
+        assert len(found) == len({*found}) == count
+
+
+def test_rates_are_chosen_on_dev_and_time_is_made_equal(records: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(runs_of("test", ["c"]))
+    for condition in TESTED:
+        for number, rate in enumerate(RATES):
+            best = 2 if condition is I3 else 1
+            seconds = 3.0 if condition is I3 else 2.0
+            write(rate_run("c", condition, rate), 0.9 - abs(number - best) / 10, seconds)
+    keys = {run.condition.name: run.keys for run in runs_of("test", ["c"])}
+    assert keys["plain"] == {"optimizer.learning_rate": RATES[1]}
+    assert keys["I³"] == {
+        "optimizer.learning_rate": RATES[2],
+        "optimizer.head_learning_rate": 5 * RATES[2],
+    }
+    steps = SHARED["training.max_steps"]
+    assert keys[LONGER.name] == {**keys["plain"], "training.max_steps": round(1.5 * steps)}
+
+
+def test_a_difference_must_hold_over_queries_and_over_seeds() -> None:
+    base = [[0.0] * 4] * 3
+    steady = effect(base, [[0.1, 0.2, 0.1, 0.2], [0.2, 0.1, 0.2, 0.1], [0.1, 0.2, 0.2, 0.1]])
+    assert steady.delta == pytest.approx(0.15)
+    # Means of queries are 4/30, 5/30, 5/30, 4/30: t = 0.15 / (0.019245 / 2) = 15.588, 3 degrees.
+    assert steady.p_queries == pytest.approx(0.000574, rel=0.01)
+    assert steady.p_seeds == pytest.approx(0.0, abs=1e-6)
+    assert steady.p == steady.p_queries
+    by_seed = effect(base, [[0.4] * 4, [-0.1] * 4, [0.0] * 4])
+    # Over queries it looks certain; over seeds t = 0.1 / (0.264575 / √3) = 0.6547, 2 degrees.
+    assert by_seed.p_queries < 0.001
+    assert by_seed.p == by_seed.p_seeds == pytest.approx(0.5799, abs=1e-3)
+    assert by_seed.low < 0 < by_seed.high
+    assert holm([steady, by_seed]) == pytest.approx([2 * steady.p, by_seed.p])
+
+
+@pytest.mark.parametrize("condition", [*EXPLORED, *TESTED], ids=lambda one: one.name)
+def test_every_recipe_is_valid(condition: Condition, tmp_path: Path) -> None:
+    keys = {**SHARED, **condition.keys}
+    stages = [keys] if condition.warm_up is None else [{**keys, **condition.warm_up}, keys]
+    for own in stages:
+        settled(Recipe.model_validate(worker.recipe(own, "b", tmp_path, 1, tmp_path)))
+
+
+def test_hypotheses_are_of_conditions() -> None:
+    assert {name for pair in HYPOTHESES.values() for name in pair} == {
+        *(one.name for one in TESTED),
+        LONGER.name,
+    }
