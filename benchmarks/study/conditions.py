@@ -36,7 +36,7 @@ NO_RECONSTRUCTION: Keys = {
     if not key.startswith(("loss.reconstruction", "reconstruction."))
 } | {"loss.reconstruction": 0.0}
 WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at its default
-    "training.freeze_backbone": True,
+    "training.freeze": "encoders",
     "optimizer.learning_rate": 2e-5,
     "optimizer.head_learning_rate": 1e-3,
 }
