@@ -3,6 +3,7 @@
 import copy
 import os
 import string
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,29 @@ class I3Config(PreTrainedConfig):
     @classmethod
     def register_for_auto_class(cls, auto_class: str = "AutoConfig") -> None:
         """Does nothing: transformers would save this module's source in place of `CODE`."""
+
+    @classmethod
+    def check_names(cls, settings: Collection[str]) -> None:
+        """Checks names of settings.
+
+        Raises:
+            I3Error: one is unknown.
+        """
+        known = set(cls.__annotations__) - NO_SETTINGS
+        if unknown := sorted(set(settings) - known):
+            raise I3Error(
+                f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+
+    @staticmethod
+    def merged(suggested: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings that a backbone suggests, replaced by the user's."""
+        replaced = set(settings)
+        if "passage_template" in settings:  # it includes the replacement for a missing title
+            replaced |= {"untitled_template", "missing_value"}
+        if replaced & {"query_prefix", "query_prompt"}:
+            replaced |= {"query_prefix", "query_prompt"}
+        return {**{key: suggested[key] for key in suggested.keys() - replaced}, **settings}
 
     @property
     def encoder(self) -> PreTrainedConfig:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.backbone import last_states, new_encoder, position_limit, read_backbone
-from i3_pyserini.model.config import IGNORED_LABEL, NO_SETTINGS, I3Config
+from i3_pyserini.model.config import IGNORED_LABEL, I3Config
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.modules import (
@@ -93,26 +93,10 @@ class I3Retriever(PreTrainedModel):
             I3Error: the backbone cannot be used, or a setting is unknown or invalid for it.
         """
         attention = settings.pop("attn_implementation", None)
-        known = set(I3Config.__annotations__) - NO_SETTINGS
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise I3Error(
-                f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-            )
+        I3Config.check_names(settings)
         encoder, suggested = read_backbone(name_or_dir)
-        if "passage_template" in settings:  # it includes the replacement for a missing title
-            for name in ("untitled_template", "missing_value"):
-                suggested.pop(name, None)
-        if settings.keys() & {"query_prefix", "query_prompt"}:
-            for name in ("query_prefix", "query_prompt"):
-                suggested.pop(name, None)
-        fields = {
-            "interactor_init": "residual",
-            **suggested,
-            **settings,
-            "attn_implementation": attention,
-            "reconstructor_steps": 0,
-        }
+        fields = {"interactor_init": "residual", **I3Config.merged(suggested, settings)}
+        fields |= {"attn_implementation": attention, "reconstructor_steps": 0}
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
@@ -154,7 +138,7 @@ class I3Retriever(PreTrainedModel):
         Source: original `modeling.py`, `encode_query`.
         """
         states = last_states(self.query_encoder, input_ids, attention_mask)
-        return self._finish(self._pool(states, attention_mask))
+        return self._finish(self.pool(states, attention_mask))
 
     def encode_passages(
         self, input_ids: Tensor, attention_mask: Tensor, pseudo_query_length: int | None = None
@@ -170,20 +154,36 @@ class I3Retriever(PreTrainedModel):
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
         states = last_states(self.passage_encoder, input_ids, attention_mask)
-        pooled = self._pool(states, attention_mask)
+        pooled = self.pool(states, attention_mask)
         if not self.has_reconstructor:
             return PassageEncoding(self._finish(pooled), pooled, states)
+        return self.interact(pooled, states, attention_mask, pseudo_query_length)
+
+    def interact(
+        self,
+        pooled: Tensor,
+        states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        pseudo_query_length: int | None = None,
+    ) -> PassageEncoding:
+        """What `encode_passages` does after the passage encoder.
+
+        Args:
+            pooled: float [B, H].
+            states: float [B, T, H]; needed for "paper" only.
+            attention_mask: int64 [B, T]; likewise.
+            pseudo_query_length: see `encode_passages`.
+        """
         memory, tokens = self._memory(pooled, states, attention_mask)
         pseudo_query = self._reconstruct(memory, tokens, pseudo_query_length)
-        if tokens is None:
+        if states is None or tokens is None:
             vectors = torch.stack([pooled, pseudo_query.mean(dim=1)], dim=1)
             interacted = self.interactor(vectors, first_only=True)[:, 0]
         else:
             vectors = torch.cat([states, pseudo_query], dim=1)
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
-            first_only = self.config.pooling == "cls"
-            mixed = self.interactor(vectors, mask, first_only)[:, : states.size(1)]
-            interacted = self._pool(mixed, attention_mask)
+            mixed = self.interactor(vectors, mask, self.config.pooling == "cls")
+            interacted = self.pool(mixed[:, : states.size(1)], tokens.long())
         passage_vectors = self._finish(self.interactor.combine(pooled, interacted))
         return PassageEncoding(passage_vectors, pooled, states, pseudo_query, vectors)
 
@@ -214,7 +214,7 @@ class I3Retriever(PreTrainedModel):
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
-            pseudo_query = self._reconstruct(self._pool(states, attention_mask).unsqueeze(1))
+            pseudo_query = self._reconstruct(self.pool(states, attention_mask).unsqueeze(1))
         else:
             raise I3Error(f"memory is {memory!r}, must be tokens or vector")
         logits: Tensor = self.reconstruction_head(pseudo_query)
@@ -290,18 +290,17 @@ class I3Retriever(PreTrainedModel):
         return output
 
     def _memory(
-        self, pooled: Tensor, states: Tensor, attention_mask: Tensor
+        self, pooled: Tensor | None, states: Tensor | None, attention_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """What the reconstructor attends to, and its mask: one vector, or all token vectors."""
         if self.config.interaction == "released":
-            return pooled.unsqueeze(1), None
-        return states, attention_mask.bool()
+            return cast(Tensor, pooled).unsqueeze(1), None
+        return cast(Tensor, states), cast(Tensor, attention_mask).bool()
 
     def _reconstruct_apart(
         self, passages: PassageEncoding, attention_mask: Tensor, length: int | None
     ) -> Tensor:
         """The pseudo-query once more, without gradient in the passage encoder."""
-        assert passages.pooled is not None and passages.token_states is not None  # noqa: S101
         memory, tokens = self._memory(passages.pooled, passages.token_states, attention_mask)
         # GradCache's first phase has no labels and skips this: what follows draws the same dropout.
         with torch.random.fork_rng([memory.device] if memory.is_cuda else []):
@@ -326,7 +325,8 @@ class I3Retriever(PreTrainedModel):
         pseudo_query: Tensor = self.reconstructor(embeddings, memory, memory_mask)
         return pseudo_query
 
-    def _pool(self, states: Tensor, attention_mask: Tensor) -> Tensor:
+    def pool(self, states: Tensor, attention_mask: Tensor) -> Tensor:
+        """The backbone's embeddings [B, H] of token vectors [B, T, H] with their mask [B, T]."""
         if self.config.pooling == "cls":  # the first, since `I3Tokenizer` pads on the right
             return states[:, 0]
         return pool(states, attention_mask, self.config.pooling).to(states.dtype)

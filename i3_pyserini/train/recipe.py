@@ -212,6 +212,8 @@ class TrainingRecipe(_Section):
         freeze: parts that stay as they are, without dropout: "none"; both "encoders", to train only
             reconstructor, interactor and head (warm-up); or the "query_encoder", to improve the
             index while query vectors stay the same.
+        cache_vectors: with `freeze: encoders` and `interaction: released`, encode each text once
+            and keep its vector in memory (4 bytes for each dimension of each text).
         seed: random seed of initialization and dropout.
         data_seed: random seed of order and sampling; null for `seed`.
         checkpoint_steps: steps between saved states for resuming; null for once an epoch.
@@ -229,6 +231,7 @@ class TrainingRecipe(_Section):
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     gradient_checkpointing: bool = False
     freeze: Literal["none", "encoders", "query_encoder"] = "none"
+    cache_vectors: bool = False
     seed: Seed = 42
     data_seed: Seed | None = None
     checkpoint_steps: Positive | None = None

@@ -26,6 +26,7 @@ MAY_CHANGE = frozenset(
         "training.logging_steps",
         "training.chunk_passages",
         "training.length_buckets",
+        "training.cache_vectors",
         "training.gradient_checkpointing",
         "validation.batch_size",
     }

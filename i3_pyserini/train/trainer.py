@@ -16,7 +16,7 @@ from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
-from i3_pyserini.train.gradcache import Losses, TrainingModule
+from i3_pyserini.train.gradcache import Losses
 from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
 from i3_pyserini.train.mixture import MixedSampler
@@ -28,6 +28,7 @@ from i3_pyserini.train.samples import Batch, Collator, Sample
 from i3_pyserini.train.stepping import Stepper, make_accelerator, out_of_memory_is_explained
 from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
+from i3_pyserini.train.vector_cache import training_module
 
 
 class Trainer:
@@ -64,9 +65,7 @@ class Trainer:
         devices = self.accelerator
         self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
         self.collator = Collator(self.tokenizer, reconstructs)
-        module = TrainingModule(
-            self.model, recipe.training.length_buckets, recipe.reconstruction.gradient
-        )
+        module = training_module(self.model, recipe)
         self.module, self.optimizer = self.accelerator.prepare(
             module, make_optimizer(self.model, recipe.optimizer)
         )

@@ -130,6 +130,12 @@ RULES = (
         "frozen encoders have no activations and no gradient: omit the key",
     ),
     Rule(
+        ("training.freeze",),
+        lambda recipe: recipe.training.freeze != "encoders",
+        ("training.cache_vectors",),
+        "vectors of encoders that learn change: set training.freeze: encoders, or omit the key",
+    ),
+    Rule(
         ("training.freeze", "optimizer.head_learning_rate"),
         lambda recipe: (
             recipe.training.freeze == "encoders" and recipe.optimizer.head_learning_rate is not None

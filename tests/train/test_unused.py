@@ -56,6 +56,7 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     ),
     (JUDGED, {"training.freeze": "encoders"}, {"training.gradient_checkpointing": True}),
     (JUDGED, {"training.freeze": "encoders"}, {"reconstruction.gradient": "heads"}),
+    (JUDGED, {"training.freeze": "query_encoder"}, {"training.cache_vectors": True}),
     (
         JUDGED,
         {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3},
