@@ -30,6 +30,7 @@ RELEASED: Keys = {
     "reconstruction.passages": "positives",
     "optimizer.head_learning_rate": 2.5e-4,
 }
+PAPER: Keys = {**RELEASED, "model.interaction": "paper"}
 NO_RECONSTRUCTION: Keys = {
     key: value
     for key, value in RELEASED.items()
@@ -62,12 +63,15 @@ EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
-    Condition("I³ released, gradient stopped", {**RELEASED, "reconstruction.gradient": "heads"}),
-    Condition("I³ paper", {**RELEASED, "model.interaction": "paper"}),
+    Condition("I³ released, heads 5e-5", {**RELEASED, "optimizer.head_learning_rate": 5e-5}),
+    Condition("I³ released, heads 1e-5", {**RELEASED, "optimizer.head_learning_rate": 1e-5}),
+    Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
+    Condition("I³ paper, heads 5e-5", {**PAPER, "optimizer.head_learning_rate": 5e-5}),
     Condition("I³ released, heads warmed up", RELEASED, WARM_UP),
+    Condition("I³ released, gradient stopped", {**RELEASED, "reconstruction.gradient": "heads"}),
+    Condition("plain, query encoder frozen", {**PLAIN, "training.freeze": "query_encoder"}),
     Condition(
-        "I³ released, heads at the encoder's rate",
-        {**RELEASED, "optimizer.head_learning_rate": 5e-5},
+        "I³ released, query encoder frozen", {**RELEASED, "training.freeze": "query_encoder"}
     ),
     Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
     Condition("I³ released, no negatives", {**RELEASED, "training.passages_per_query": 1}),
