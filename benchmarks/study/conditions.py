@@ -30,6 +30,7 @@ RELEASED: Keys = {
     "reconstruction.passages": "positives",
     "optimizer.head_learning_rate": 2.5e-4,
 }
+SCALED: Keys = {**RELEASED, "model.interactor_init": "scaled"}
 PAPER: Keys = {**RELEASED, "model.interaction": "paper"}
 NO_RECONSTRUCTION: Keys = {
     key: value
@@ -63,6 +64,8 @@ EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("I³ scaled", SCALED),
+    Condition("I³ scaled, heads 5e-5", {**SCALED, "optimizer.head_learning_rate": 5e-5}),
     Condition("I³ released, heads 5e-5", {**RELEASED, "optimizer.head_learning_rate": 5e-5}),
     Condition("I³ released, heads 1e-5", {**RELEASED, "optimizer.head_learning_rate": 1e-5}),
     Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
