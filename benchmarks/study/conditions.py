@@ -31,6 +31,8 @@ RELEASED: Keys = {
     "optimizer.head_learning_rate": 2.5e-4,
 }
 SCALED: Keys = {**RELEASED, "model.interactor_init": "scaled"}
+COPIED: Keys = {**SCALED, "model.layer_init": "backbone"}
+SLOW: Keys = {"optimizer.head_learning_rate": 5e-5}
 PAPER: Keys = {**RELEASED, "model.interaction": "paper"}
 NO_RECONSTRUCTION: Keys = {
     key: value
@@ -64,12 +66,14 @@ EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("I³ scaled, layers copied", COPIED),
+    Condition("I³ paper, layers copied", {**COPIED, "model.interaction": "paper"}),
+    Condition("I³ scaled, layers copied, heads 5e-5", {**COPIED, **SLOW}),
     Condition("I³ scaled", SCALED),
-    Condition("I³ scaled, heads 5e-5", {**SCALED, "optimizer.head_learning_rate": 5e-5}),
-    Condition("I³ released, heads 5e-5", {**RELEASED, "optimizer.head_learning_rate": 5e-5}),
+    Condition("I³ released, heads 5e-5", {**RELEASED, **SLOW}),
     Condition("I³ released, heads 1e-5", {**RELEASED, "optimizer.head_learning_rate": 1e-5}),
     Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
-    Condition("I³ paper, heads 5e-5", {**PAPER, "optimizer.head_learning_rate": 5e-5}),
+    Condition("I³ paper, heads 5e-5", {**PAPER, **SLOW}),
     Condition("I³ released, heads warmed up", RELEASED, WARM_UP),
     Condition("I³ released, gradient stopped", {**RELEASED, "reconstruction.gradient": "heads"}),
     Condition("plain, query encoder frozen", {**PLAIN, "training.freeze": "query_encoder"}),
