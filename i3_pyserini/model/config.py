@@ -18,7 +18,7 @@ from i3_pyserini.model.settings import POOLINGS, EncoderSettings
 IGNORED_LABEL = -100  # a position that the loss ignores, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
-    "interactor_init": ("original", "residual"),
+    "interactor_init": ("original", "residual", "scaled"),
     "reconstruction_head_init": ("original", "embeddings"),
     "pooling": POOLINGS,
     "pseudo_query_positions": ("backbone", "learned"),
@@ -62,7 +62,10 @@ class I3Config(PreTrainedConfig):
         interactor_init: "original": the interactor's output is the passage vector.
             "residual": the passage vector is the pooled vector plus a projection of the
             interactor's output that starts at zero, so that an untrained model gives
-            exactly its backbone's vectors.
+            exactly its backbone's vectors. "scaled": like residual, but reconstructor and
+            interactor read the pooled vector at the length of a layer's output, √H, and the
+            projection is scaled back. Means over tokens are several times shorter, and in a
+            "released" model the pseudo-query would drown them.
         reconstruction_head_init: "original": word scores are initialized at random. "embeddings":
             word scores are initialized from the backbone's word embeddings, which masked language
             models share, so that the reconstructor predicts meaningful words after hundreds of

@@ -233,12 +233,18 @@ class QueryPassageInteractor(nn.Module):
         output: Tensor = self.layers[-1](states, vectors, mask)
         return output
 
-    def combine(self, pooled: Tensor, interacted: Tensor) -> Tensor:
-        """The passage vector [B, H] of the backbone's [B, H] and the interactor's [B, H]."""
+    def combine(self, pooled: Tensor, interacted: Tensor, scale: Tensor | None = None) -> Tensor:
+        """The passage vector [B, H] of the backbone's [B, H] and the interactor's [B, H].
+
+        Args:
+            pooled: the backbone's.
+            interacted: the interactor's.
+            scale: float [B, 1], factor of the residual projection; None for 1.
+        """
         if self.residual_projection is None:
             return interacted
         change: Tensor = self.residual_projection(interacted)
-        return pooled + change
+        return pooled + change if scale is None else pooled + scale * change
 
 
 class ReconstructionHead(nn.Module):

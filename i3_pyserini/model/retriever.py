@@ -56,7 +56,7 @@ class I3Retriever(PreTrainedModel):
                 sizes, config.num_head_layers, num_positions=max(lengths) if learned else 0
             )
             self.interactor = QueryPassageInteractor(
-                sizes, config.num_head_layers, residual=config.interactor_init == "residual"
+                sizes, config.num_head_layers, residual=config.interactor_init != "original"
             )
             self.reconstruction_head = ReconstructionHead(sizes)
         config.check_positions(position_limit(self.passage_encoder))
@@ -177,14 +177,14 @@ class I3Retriever(PreTrainedModel):
         memory, tokens = self._memory(pooled, states, attention_mask)
         pseudo_query = self._reconstruct(memory, tokens, pseudo_query_length)
         if states is None or tokens is None:
-            vectors = torch.stack([pooled, pseudo_query.mean(dim=1)], dim=1)
+            vectors = torch.cat([memory, pseudo_query.mean(dim=1, keepdim=True)], dim=1)
             interacted = self.interactor(vectors, first_only=True)[:, 0]
         else:
             vectors = torch.cat([states, pseudo_query], dim=1)
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
             mixed = self.interactor(vectors, mask, self.config.pooling == "cls")
             interacted = self.pool(mixed[:, : states.size(1)], tokens.long())
-        passage_vectors = self._finish(self.interactor.combine(pooled, interacted))
+        passage_vectors = self._finish(self.interactor.combine(pooled, interacted, self._scale(pooled)))
         return PassageEncoding(passage_vectors, pooled, states, pseudo_query, vectors)
 
     def decode_passages(
@@ -214,7 +214,7 @@ class I3Retriever(PreTrainedModel):
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
-            pseudo_query = self._reconstruct(self.pool(states, attention_mask).unsqueeze(1))
+            pseudo_query = self._reconstruct(self._read(self.pool(states, attention_mask)))
         else:
             raise I3Error(f"memory is {memory!r}, must be tokens or vector")
         logits: Tensor = self.reconstruction_head(pseudo_query)
@@ -294,8 +294,19 @@ class I3Retriever(PreTrainedModel):
     ) -> tuple[Tensor, Tensor | None]:
         """What the reconstructor attends to, and its mask: one vector, or all token vectors."""
         if self.config.interaction == "released":
-            return cast(Tensor, pooled).unsqueeze(1), None
+            return self._read(cast(Tensor, pooled)), None
         return cast(Tensor, states), cast(Tensor, attention_mask).bool()
+
+    def _scale(self, pooled: Tensor) -> Tensor | None:
+        """Lengths [B, 1] of pooled vectors in lengths of a layer's output; None for no scaling."""
+        if self.config.interactor_init != "scaled":
+            return None
+        return pooled.norm(dim=-1, keepdim=True) / pooled.size(-1) ** 0.5
+
+    def _read(self, pooled: Tensor) -> Tensor:
+        """Pooled vectors as [B, 1, H], as reconstructor and interactor read them."""
+        scale = self._scale(pooled)
+        return (pooled if scale is None else pooled / scale).unsqueeze(1)
 
     def _reconstruct_apart(
         self, passages: PassageEncoding, attention_mask: Tensor, length: int | None
