@@ -19,6 +19,7 @@ IGNORED_LABEL = -100  # a position that the loss ignores, as in PyTorch
 CHOICES = {
     "interaction": ("released", "paper", "none"),
     "interactor_init": ("original", "residual", "scaled"),
+    "layer_init": ("original", "backbone"),
     "reconstruction_head_init": ("original", "embeddings"),
     "pooling": POOLINGS,
     "pseudo_query_positions": ("backbone", "learned"),
@@ -66,6 +67,8 @@ class I3Config(PreTrainedConfig):
             interactor read the pooled vector at the length of a layer's output, √H, and the
             projection is scaled back. Means over tokens are several times shorter, and in a
             "released" model the pseudo-query would drown them.
+        layer_init: "original": layers of reconstructor and interactor are initialized at random.
+            "backbone": they are initialized with the weights of the backbone's last layer.
         reconstruction_head_init: "original": word scores are initialized at random. "embeddings":
             word scores are initialized from the backbone's word embeddings, which masked language
             models share, so that the reconstructor predicts meaningful words after hundreds of
@@ -109,6 +112,7 @@ class I3Config(PreTrainedConfig):
     encoder_config: dict[str, Any] | PreTrainedConfig | None = None
     interaction: str = "released"
     interactor_init: str = "original"
+    layer_init: str = "original"
     reconstruction_head_init: str = "original"
     num_head_layers: int = 1
     pooling: str = "cls"

@@ -14,6 +14,7 @@ from i3_pyserini.model.backbone import last_states, new_encoder, position_limit,
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
+from i3_pyserini.model.layer_start import copy_last_layer
 from i3_pyserini.model.modules import (
     I3Output,
     PassageEncoding,
@@ -100,6 +101,8 @@ class I3Retriever(PreTrainedModel):
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
+        if model.has_reconstructor and model.config.layer_init == "backbone":
+            copy_last_layer(encoder, model.reconstructor, model.interactor)
         if model.has_reconstructor and model.config.reconstruction_head_init == "embeddings":
             words: Any = encoder.get_input_embeddings()
             model.reconstruction_head.decoder.weight.data.copy_(words.weight)

@@ -1,0 +1,92 @@
+"""Starts the layers of reconstructor and interactor from the backbone's last layer."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.modules import (
+    Attention,
+    FeedForward,
+    QueryPassageInteractor,
+    QueryReconstructor,
+)
+
+# Parts of `Attention` and `FeedForward` by the names of the same parts in layers of post-LayerNorm
+# encoders: BERT and its kin (RoBERTa, ELECTRA, XLM-R), MPNet, DistilBERT.
+FAMILIES = (
+    {
+        "query": "attention.self.query",
+        "key": "attention.self.key",
+        "value": "attention.self.value",
+        "output": "attention.output.dense",
+        "attention_norm": "attention.output.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "norm": "output.LayerNorm",
+    },
+    {
+        "query": "attention.attn.q",
+        "key": "attention.attn.k",
+        "value": "attention.attn.v",
+        "output": "attention.attn.o",
+        "attention_norm": "attention.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "norm": "output.LayerNorm",
+    },
+    {
+        "query": "attention.q_lin",
+        "key": "attention.k_lin",
+        "value": "attention.v_lin",
+        "output": "attention.out_lin",
+        "attention_norm": "sa_layer_norm",
+        "up": "ffn.lin1",
+        "down": "ffn.lin2",
+        "norm": "output_layer_norm",
+    },
+)
+
+
+def copy_last_layer(
+    encoder: PreTrainedModel, reconstructor: QueryReconstructor, interactor: QueryPassageInteractor
+) -> None:
+    """Copies the weights of an encoder's last layer into all layers of both modules.
+
+    The attention to the passage gets those of the self-attention.
+
+    Args:
+        encoder: the backbone.
+        reconstructor: changed in place.
+        interactor: likewise.
+
+    Raises:
+        I3Error: the backbone's layers are of another kind.
+    """
+    last = _last_layer(encoder)
+    for module in (*reconstructor.modules(), *interactor.modules()):
+        if isinstance(module, Attention):
+            _copy(last, module, {n: n for n in ("query", "key", "value", "output")})
+            _copy(last, module, {"layer_norm": "attention_norm"})
+        elif isinstance(module, FeedForward):
+            _copy(last, module, {"up": "up", "down": "down", "layer_norm": "norm"})
+
+
+def _last_layer(encoder: PreTrainedModel) -> dict[str, nn.Module]:
+    """The parts of the last layer, by the names of `FAMILIES`."""
+    lists = [one for one in encoder.modules() if isinstance(one, nn.ModuleList) and len(one)]
+    if lists:
+        parts = dict(lists[0][-1].named_modules())
+        for names in FAMILIES:
+            if all(name in parts for name in names.values()):
+                return {own: parts[name] for own, name in names.items()}
+    raise I3Error(
+        f"layer_init is backbone, but layers of type {encoder.config.model_type!r} cannot be "
+        "copied; use a backbone such as BERT, RoBERTa, MPNet or DistilBERT, or layer_init original"
+    )
+
+
+@torch.no_grad()
+def _copy(last: dict[str, nn.Module], module: nn.Module, names: dict[str, str]) -> None:
+    for own, other in names.items():
+        getattr(module, own).load_state_dict(last[other].state_dict())
