@@ -1,15 +1,19 @@
-"""Starts the layers of reconstructor and interactor from the backbone's last layer."""
+"""Starts the modules that I³ adds from weights of the backbone."""
+
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.modules import (
     Attention,
     FeedForward,
     QueryPassageInteractor,
     QueryReconstructor,
+    ReconstructionHead,
 )
 
 # Parts of `Attention` and `FeedForward` by the names of the same parts in layers of post-LayerNorm
@@ -46,6 +50,32 @@ FAMILIES = (
         "norm": "output_layer_norm",
     },
 )
+
+
+def start_from(
+    encoder: PreTrainedModel,
+    config: I3Config,
+    reconstructor: QueryReconstructor,
+    interactor: QueryPassageInteractor,
+    head: ReconstructionHead,
+) -> None:
+    """Copies what `layer_init` and `reconstruction_head_init` ask for.
+
+    Args:
+        encoder: the backbone.
+        config: the model's configuration.
+        reconstructor: changed in place.
+        interactor: likewise.
+        head: likewise.
+
+    Raises:
+        I3Error: see `copy_last_layer`.
+    """
+    if config.layer_init == "backbone":
+        copy_last_layer(encoder, reconstructor, interactor)
+    if config.reconstruction_head_init == "embeddings":
+        words: Any = encoder.get_input_embeddings()
+        head.decoder.weight.data.copy_(words.weight)
 
 
 def copy_last_layer(

@@ -203,14 +203,15 @@ class QueryPassageInteractor(nn.Module):
     Args:
         sizes: sizes of its layers.
         num_layers: number of layers.
-        residual: whether a projection initialized to zero follows (see `I3Config`).
+        start: `interactor_init` of `I3Config`.
     """
 
-    def __init__(self, sizes: LayerSizes, num_layers: int, residual: bool) -> None:
+    def __init__(self, sizes: LayerSizes, num_layers: int, start: str) -> None:
         super().__init__()
+        self.scaled = start == "scaled"
         self.layers = nn.ModuleList(InteractorLayer(sizes) for _ in range(num_layers))
         self.residual_projection = (
-            nn.Linear(sizes.hidden_size, sizes.hidden_size) if residual else None
+            None if start == "original" else nn.Linear(sizes.hidden_size, sizes.hidden_size)
         )
 
     def forward(
@@ -233,18 +234,25 @@ class QueryPassageInteractor(nn.Module):
         output: Tensor = self.layers[-1](states, vectors, mask)
         return output
 
-    def combine(self, pooled: Tensor, interacted: Tensor, scale: Tensor | None = None) -> Tensor:
-        """The passage vector [B, H] of the backbone's [B, H] and the interactor's [B, H].
+    def read(self, pooled: Tensor) -> Tensor:
+        """The backbone's vectors [B, H] as reconstructor and interactor read them, [B, 1, H]."""
+        return (pooled / _layers(pooled) if self.scaled else pooled).unsqueeze(1)
 
-        Args:
-            pooled: the backbone's.
-            interacted: the interactor's.
-            scale: float [B, 1], factor of the residual projection; None for 1.
-        """
+    def combine(self, pooled: Tensor, interacted: Tensor) -> Tensor:
+        """The passage vector [B, H] of the backbone's [B, H] and the interactor's [B, H]."""
         if self.residual_projection is None:
             return interacted
         change: Tensor = self.residual_projection(interacted)
-        return pooled + change if scale is None else pooled + scale * change
+        return pooled + (_layers(pooled) * change if self.scaled else change)
+
+
+def _layers(vectors: Tensor) -> Tensor:
+    """Lengths of vectors [B, H] as multiples of that of a layer's output, √H: [B, 1].
+
+    At least 1e-6, so that a zero vector can be divided by it.
+    """
+    lengths: Tensor = vectors.norm(dim=-1, keepdim=True) / vectors.size(-1) ** 0.5
+    return lengths.clamp(min=1e-6)
 
 
 class ReconstructionHead(nn.Module):

@@ -14,7 +14,7 @@ from i3_pyserini.model.backbone import last_states, new_encoder, position_limit,
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
-from i3_pyserini.model.layer_start import copy_last_layer
+from i3_pyserini.model.layer_start import start_from
 from i3_pyserini.model.modules import (
     I3Output,
     PassageEncoding,
@@ -53,12 +53,9 @@ class I3Retriever(PreTrainedModel):
         if config.interaction != "none":
             learned = config.pseudo_query_positions == "learned"
             lengths = (config.pseudo_query_length, config.training_pseudo_query_length)
-            self.reconstructor = QueryReconstructor(
-                sizes, config.num_head_layers, num_positions=max(lengths) if learned else 0
-            )
-            self.interactor = QueryPassageInteractor(
-                sizes, config.num_head_layers, residual=config.interactor_init != "original"
-            )
+            layers, positions = config.num_head_layers, max(lengths) if learned else 0
+            self.reconstructor = QueryReconstructor(sizes, layers, positions)
+            self.interactor = QueryPassageInteractor(sizes, layers, config.interactor_init)
             self.reconstruction_head = ReconstructionHead(sizes)
         config.check_positions(position_limit(self.passage_encoder))
         self.post_init()
@@ -80,10 +77,9 @@ class I3Retriever(PreTrainedModel):
 
         The reconstructor and head start at random; the interactor's output is added to the
         backbone's vector through a projection that starts at zero (`interactor_init="residual"`),
-        so that the new model has its backbone's own vectors until it is trained. "original" is the
-        released checkpoints' way. Special token ids come from the backbone's tokenizer; pooling,
-        normalization, prompts, lengths and casing from its sentence-transformers files if it has
-        them; then title and text of a passage are joined by a space.
+        so that the new model has its backbone's own vectors until it is trained. Token ids come
+        from the backbone's tokenizer; pooling, normalization, prompts, lengths and casing from its
+        sentence-transformers files if it has them; then a space joins title and text of a passage.
 
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
@@ -101,11 +97,9 @@ class I3Retriever(PreTrainedModel):
         model = cls(I3Config(**fields))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
-        if model.has_reconstructor and model.config.layer_init == "backbone":
-            copy_last_layer(encoder, model.reconstructor, model.interactor)
-        if model.has_reconstructor and model.config.reconstruction_head_init == "embeddings":
-            words: Any = encoder.get_input_embeddings()
-            model.reconstruction_head.decoder.weight.data.copy_(words.weight)
+        if model.has_reconstructor:
+            parts = (model.reconstructor, model.interactor, model.reconstruction_head)
+            start_from(encoder, model.config, *parts)
         return model
 
     def save_pretrained(
@@ -187,7 +181,7 @@ class I3Retriever(PreTrainedModel):
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
             mixed = self.interactor(vectors, mask, self.config.pooling == "cls")
             interacted = self.pool(mixed[:, : states.size(1)], tokens.long())
-        passage_vectors = self._finish(self.interactor.combine(pooled, interacted, self._scale(pooled)))
+        passage_vectors = self._finish(self.interactor.combine(pooled, interacted))
         return PassageEncoding(passage_vectors, pooled, states, pseudo_query, vectors)
 
     def decode_passages(
@@ -217,7 +211,9 @@ class I3Retriever(PreTrainedModel):
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
-            pseudo_query = self._reconstruct(self._read(self.pool(states, attention_mask)))
+            pseudo_query = self._reconstruct(
+                self.interactor.read(self.pool(states, attention_mask))
+            )
         else:
             raise I3Error(f"memory is {memory!r}, must be tokens or vector")
         logits: Tensor = self.reconstruction_head(pseudo_query)
@@ -297,19 +293,8 @@ class I3Retriever(PreTrainedModel):
     ) -> tuple[Tensor, Tensor | None]:
         """What the reconstructor attends to, and its mask: one vector, or all token vectors."""
         if self.config.interaction == "released":
-            return self._read(cast(Tensor, pooled)), None
+            return self.interactor.read(cast(Tensor, pooled)), None
         return cast(Tensor, states), cast(Tensor, attention_mask).bool()
-
-    def _scale(self, pooled: Tensor) -> Tensor | None:
-        """Lengths [B, 1] of pooled vectors in lengths of a layer's output; None for no scaling."""
-        if self.config.interactor_init != "scaled":
-            return None
-        return pooled.norm(dim=-1, keepdim=True) / pooled.size(-1) ** 0.5
-
-    def _read(self, pooled: Tensor) -> Tensor:
-        """Pooled vectors as [B, 1, H], as reconstructor and interactor read them."""
-        scale = self._scale(pooled)
-        return (pooled if scale is None else pooled / scale).unsqueeze(1)
 
     def _reconstruct_apart(
         self, passages: PassageEncoding, attention_mask: Tensor, length: int | None

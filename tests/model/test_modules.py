@@ -44,7 +44,7 @@ def test_mask_of_ones_is_no_mask(reconstructor: nn.Module) -> None:
         reconstructor(embeddings, memory, ones), reconstructor(embeddings, memory)
     )
     vectors = random(2, 5, 16)
-    interactor = QueryPassageInteractor(SIZES, 2, residual=False).eval()
+    interactor = QueryPassageInteractor(SIZES, 2, "original").eval()
     mask = torch.ones(2, 5, dtype=torch.bool)
     torch.testing.assert_close(interactor(vectors, mask), interactor(vectors))
 
@@ -71,7 +71,7 @@ def test_shortcuts_of_evaluation_change_nothing(reconstructor: nn.Module) -> Non
 
 @torch.no_grad()
 def test_first_only_is_the_first_of_all() -> None:
-    interactor = QueryPassageInteractor(SIZES, 2, residual=False).eval()
+    interactor = QueryPassageInteractor(SIZES, 2, "original").eval()
     vectors = random(3, 5, 16)
     mask = torch.tensor([[True] * 5, [True] * 4 + [False], [True] * 3 + [False] * 2])
     first = interactor(vectors, mask, first_only=True)

@@ -6,13 +6,13 @@ import pytest
 import torch
 from huggingface_hub import HfApi
 from torch.nn import functional as F  # noqa: N812
-from transformers import (
-    AutoModel,
-)
+from transformers import AutoModel, MPNetConfig
 
 from i3_pyserini import I3Config, I3Error, I3Retriever, I3Tokenizer
 from tests.conftest import tiny_bert_config
-from tests.model.backbones import FAMILIES, TEXTS, TITLES, MakeBackbone, vectors
+from tests.model.backbones import FAMILIES, SIZES, TEXTS, TITLES, MakeBackbone, vectors
+
+MPNET = MPNetConfig(**SIZES, num_hidden_layers=2, intermediate_size=64)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -66,13 +66,14 @@ def test_sdpa_and_eager_agree(make_backbone: MakeBackbone, family: str, interact
 @pytest.mark.parametrize("interaction", ["released", "paper"])
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("start", ["residual", "scaled"])
 def test_untrained_residual_model_is_its_backbone(
-    tiny_bert: str, interaction: str, pooling: str, normalize: bool
+    tiny_bert: str, interaction: str, pooling: str, normalize: bool, start: str
 ) -> None:
     settings: dict[str, Any] = {"pooling": pooling, "normalize": normalize}
     plain = I3Retriever.from_backbone(tiny_bert, interaction="none", **settings).eval()
     upgraded = I3Retriever.from_backbone(
-        tiny_bert, interaction=interaction, interactor_init="residual", **settings
+        tiny_bert, interaction=interaction, interactor_init=start, **settings
     ).eval()
     tokenizer = I3Tokenizer.from_pretrained(tiny_bert, plain.config)
     for before, after in zip(vectors(plain, tokenizer), vectors(upgraded, tokenizer), strict=True):
@@ -103,6 +104,51 @@ def test_minilm_upgraded_is_minilm(minilm: str) -> None:
         torch.testing.assert_close(
             model.encode_passages(**batch).vectors, expected, atol=1e-6, rtol=0
         )
+
+
+def test_a_scaled_model_does_not_depend_on_the_length_of_pooled_vectors(tiny_bert: str) -> None:
+    """Means over tokens are short: the pseudo-query drowns them, unless they are scaled."""
+    found = {}
+    for start in ("residual", "scaled"):
+        torch.manual_seed(5)
+        model = I3Retriever.from_backbone(tiny_bert, interactor_init=start).eval()
+        projection = model.interactor.residual_projection
+        assert projection is not None
+        torch.nn.init.normal_(projection.weight)
+        pooled = torch.randn(4, 32)
+        with torch.no_grad():
+            long, short = (model.interact(factor * pooled).vectors for factor in (1.0, 0.01))
+        assert long is not None
+        assert short is not None
+        found[start] = torch.allclose(100 * short, long, rtol=1e-4, atol=1e-4)
+    assert found == {"residual": False, "scaled": True}
+
+
+@pytest.mark.parametrize("family", ["bert", "mpnet", "distilbert"])
+def test_layers_start_as_the_last_of_the_backbone(make_backbone: MakeBackbone, family: str) -> None:
+    """On what the last layer reads, a copy of it gives what the backbone gives."""
+    folder = make_backbone(MPNET if family == "mpnet" else FAMILIES[family])
+    model = I3Retriever.from_backbone(folder, interaction="paper", layer_init="backbone").eval()
+    tokenizer = I3Tokenizer.from_pretrained(folder, model.config)
+    batch = tokenizer.passages(TEXTS[:1], TITLES[:1])
+    with torch.no_grad():
+        output = model.passage_encoder(**batch, output_hidden_states=True)
+        *_, before, after = output.hidden_states
+        copied = model.interactor(before)
+    if family == "mpnet":  # its attention has a bias by distance, which is not copied
+        assert torch.cosine_similarity(copied, after, dim=-1).min() > 0.99
+    else:
+        torch.testing.assert_close(copied, after, atol=1e-5, rtol=1e-5)
+    assert torch.equal(
+        model.reconstructor.layers[0].passage_attention.value.weight,
+        model.interactor.layers[0].self_attention.value.weight,
+    )
+
+
+def test_layers_of_other_kinds_are_not_copied(make_backbone: MakeBackbone) -> None:
+    folder = make_backbone(FAMILIES["modernbert"])
+    with pytest.raises(I3Error, match=r"layers of type 'modernbert' cannot be copied"):
+        I3Retriever.from_backbone(folder, layer_init="backbone")
 
 
 def test_the_two_architectures_differ(tiny_bert: str) -> None:

@@ -164,17 +164,19 @@ class _Parts:
         if interaction == "none":
             return pooled
         special = [config["cls_token_id"], config["mask_token_id"], config["sep_token_id"]]
-        length = world.model.config["pseudo_query_length"]
-        ids = torch.tensor([[special[0], *[special[1]] * (length - 2), special[2]]])
+        masks = world.model.config["pseudo_query_length"] - 2
+        ids = torch.tensor([[special[0], *[special[1]] * masks, special[2]]])
         query = encoder.embeddings(input_ids=ids)[0]
-        memory = pooled[None] if interaction == "released" else states
+        start = world.model.config["interactor_init"]
+        length = pooled.square().mean().sqrt() if start == "scaled" else 1.0
+        memory = pooled[None] / length if interaction == "released" else states
         for n in range(world.model.config["num_head_layers"]):
             place = f"reconstructor.layers.{n}"
             query = self._attend(f"{place}.self_attention", query, query)
             query = self._attend(f"{place}.passage_attention", query, memory)
             query = self._feed(f"{place}.feed_forward", query)
         if interaction == "released":
-            mixed = torch.stack([pooled, query.mean(dim=0)])
+            mixed = torch.stack([pooled / length, query.mean(dim=0)])
         else:
             mixed = torch.cat([states, query])
         for n in range(world.model.config["num_head_layers"]):
@@ -182,9 +184,9 @@ class _Parts:
             mixed = self._attend(f"{place}.self_attention", mixed, mixed)
             mixed = self._feed(f"{place}.feed_forward", mixed)
         result = mixed[0] if interaction == "released" else _pool(world, mixed[: len(states)])
-        if world.model.config["interactor_init"] == "original":
+        if start == "original":
             return result
-        return pooled + self._linear("interactor.residual_projection", result)
+        return pooled + length * self._linear("interactor.residual_projection", result)
 
     def _linear(self, name: str, vectors: Tensor) -> Tensor:
         return F.linear(vectors, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])

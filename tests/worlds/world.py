@@ -196,7 +196,7 @@ def _model(random: Random) -> Model:
     normalize = random.random() < 0.5
     config: dict[str, Any] = {
         "interaction": random.choice(("released", "paper", "none")),
-        "interactor_init": random.choice(("original", "residual")),
+        "interactor_init": random.choice(("original", "residual", "scaled")),
         "num_head_layers": random.choice((1, 1, 2)),
         "pseudo_query_length": random.choice((3, 10, 34)),
         "passage_template": random.choice(
