@@ -14,29 +14,13 @@ from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
 from tests.browser import served
 from tests.letters import write_collection as write_letters
-
-ROOT = Path(__file__).parents[1]
-
-
-def block(heading: str, language: str = "", page: str = "README.md") -> str:
-    """The first code block under a heading of a page."""
-    section = (ROOT / page).read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-    return next(str(code) for name, code in blocks if name == language)
+from tests.pages import ROOT, block, run_code
 
 
 @pytest.mark.slow
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
     code = block("In Python", "python", "docs/model.md").replace("path/or/hub-name", tiny_bert)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "tensor" in done.stdout
+    assert "tensor" in run_code(code, tmp_path)
     assert (tmp_path / "MODEL" / "query_encoder" / "config.json").is_file()
 
 
@@ -63,14 +47,7 @@ def shell(commands: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.slow
 def test_functions_and_commands_give_the_same_run(minilm: str, tmp_path: Path) -> None:
     write_collection(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", block("In Python", "python")],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
+    run_code(block("In Python", "python"), tmp_path)
     commands = (
         f"i3-pyserini model create {minilm} --output MODEL2\n"
         "i3-pyserini encode corpus.jsonl --model MODEL2 --output INDEX2\n"

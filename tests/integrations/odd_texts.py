@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from random import Random
 
-PASSAGES = 1000
+PASSAGES = 200
 WORDS = (
     "photosynthesis turns light into sugar and the leaf stores it as starch until a cold night "
     "makes plants spend what they kept while rivers carry sediment towards quiet harbours"
@@ -27,7 +27,7 @@ TITLES = ("", "A title", "葉", "photosynthesis")
 
 
 def passages() -> list[dict[str, str]]:
-    """1,000 passages with id, title and text: odd, empty, short, and longer than a model reads."""
+    """200 passages with id, title and text: odd, empty, short, and longer than a model reads."""
     random = Random(0)  # noqa: S311  (the same texts each time)
     found = []
     for row in range(PASSAGES):

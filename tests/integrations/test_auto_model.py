@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.fingerprint import fingerprint, tokenizer_fingerprint
 from tests.model.st_models import st_model
 from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
+from tests.pages import run_python
 
 NEW = (
     "modeling_i3.py",
@@ -33,14 +32,6 @@ def model(tiny_bert: str, tmp_path: Path) -> Path:
     backbone = st_model(tiny_bert, tmp_path / "backbone", **KINDS["all"])
     i3.create(backbone, output=tmp_path / "MODEL")
     return tmp_path / "MODEL"
-
-
-def python(code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -63,7 +54,7 @@ model.save_pretrained({str(model.with_name("plain"))!r})
 print(type(AutoModel.from_pretrained({str(model.with_name("plain"))!r}{trust})).__name__)
 """
     classes = "i3_pyserini.model.retriever i3_pyserini.model.config\nI3Retriever\n"
-    assert python(code) == classes
+    assert run_python(code) == classes
     for path in (path for path in model.rglob("*") if path.is_file()):
         same = again / path.relative_to(model)
         assert same.read_bytes() == path.read_bytes(), path.name
@@ -84,7 +75,7 @@ try:
 except ImportError as error:
     print("pip install i3_pyserini" in str(error))
 """
-    assert python(code) == "True\n"
+    assert run_python(code) == "True\n"
 
 
 def as_saved_before(model: Path) -> Path:

@@ -1,13 +1,12 @@
 """The server as a process, a really trained model behind it, and OpenAI's client before it."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import i3_pyserini as i3
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
 from tests.integrations.serving import serving
-from tests.test_readme import block
+from tests.pages import block, run_code
 
 pytestmark = pytest.mark.slow
 AT_ONCE = 16
@@ -98,13 +97,9 @@ def test_two_servers_on_one_index(trained: Trained) -> None:
                 assert one == two and "candidates" in one
 
 
-def test_the_example(address: str) -> None:
+def test_the_example(address: str, tmp_path: Path) -> None:
     code = block("Vectors", "python", "docs/http.md").replace("http://127.0.0.1:8080", address)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 0, done.stderr
-    name, dimension, tokens = done.stdout.split()
+    name, dimension, tokens = run_code(code, tmp_path).split()
     assert name.endswith("-query") and dimension == "384" and int(tokens) > 6
 
 
@@ -119,7 +114,8 @@ def test_a_key_of_the_environment(trained: Trained) -> None:
 
 
 def test_what_runs_when_the_server_is_stopped_is_finished(trained: Trained) -> None:
-    texts = [one["text"] for one in passages()]
+    few = [one["text"] for one in passages()]
+    texts = few * 5  # enough to be still encoded when the signal comes
     answers: list[Any] = []
     with serving(trained.index) as (address, process):
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="-", max_retries=0)
@@ -135,4 +131,5 @@ def test_what_runs_when_the_server_is_stopped_is_finished(trained: Trained) -> N
         assert process.wait(60) == -signal.SIGTERM
         asking.join(60)
     (found,) = answers
-    np.testing.assert_allclose(found, i3.load(trained.model).encode_passages(texts), atol=1e-5)
+    expected = np.tile(i3.load(trained.model).encode_passages(few), (5, 1))
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,9 +1,6 @@
 """A model goes to the hub and back; the hub is a stand-in on this machine."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from tests.integrations.hub import Hub, serving
 from tests.model.st_models import st_model
 from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
-from tests.test_readme import block
+from tests.pages import block, run_python
 
 pytestmark = pytest.mark.slow
 Python = Callable[[str], str]
@@ -41,29 +38,15 @@ def hub() -> Iterator[tuple[Hub, str]]:
 def python(hub: tuple[Hub, str], tmp_path: Path) -> Python:
     """Runs code in a process that knows no other hub; its address is read at import."""
     environment = {
-        **os.environ,
         "HF_ENDPOINT": hub[1],
+        "HF_HUB_OFFLINE": "0",
         "HF_HOME": str(tmp_path / "cache"),
         "HF_TOKEN": "hf_none",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TQDM_DISABLE": "1",
     }
-    environment.pop("HF_HUB_OFFLINE", None)
-
-    def run(code: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-            env=environment,
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    return run
+    return lambda code: run_python(code, tmp_path, **environment).strip()
 
 
 def test_to_the_hub_and_back(model: Path, hub: tuple[Hub, str], python: Python) -> None:
@@ -158,13 +141,15 @@ print(type(model).__name__, model.config.passage_prompt)
 
 def test_what_the_hub_does_not_have(hub: tuple[Hub, str], python: Python) -> None:
     hub[0].create("someone/i3")
-    for name in ("someone/i3@nowhere", "someone/else", "someone/i3"):
-        code = f"""
+    names = ("someone/i3@nowhere", "someone/else", "someone/i3")
+    code = f"""
 import i3_pyserini as i3
-try:
-    i3.load({name!r}).encode_queries(["a"])
-except i3.I3Error as error:
-    print(error)
+for name in {names!r}:
+    try:
+        i3.load(name).encode_queries(["a"])
+    except i3.I3Error as error:
+        print(error)
 """
-        said = python(code)
-        assert name in said and "\n" not in said
+    said = python(code).splitlines()
+    assert len(said) == len(names)
+    assert all(name in one for name, one in zip(names, said, strict=True))

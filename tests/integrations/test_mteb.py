@@ -1,8 +1,6 @@
 """MTEB gives our vectors, our hits and our numbers."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,9 +17,9 @@ from i3_pyserini.formats.records import write_object, write_record
 from i3_pyserini.model.exported import RECORD, ExportRecord
 from i3_pyserini.model.settings import EncoderSettings
 from tests.integrations.conftest import Trained
-from tests.integrations.odd_texts import passages, queries
+from tests.integrations.odd_texts import PASSAGES, passages, queries
+from tests.pages import block, run_code
 from tests.skips import SHARED
-from tests.test_readme import block
 
 pytestmark = pytest.mark.slow  # mteb's import takes seconds
 mteb = pytest.importorskip("mteb", reason="needs mteb: pip install 'i3-pyserini[mteb]'")
@@ -56,7 +54,7 @@ def judged(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Judged
     random, lines = Random(2), []  # noqa: S311  (the same each time)
     for qid in list(topics)[3:]:
         levels = (0, -1) if qid == "q5" else (-1,) if qid == "q6" else (3, 2, 1, 1, 0, -1)
-        judged_ids = random.sample(range(1000), len(levels))
+        judged_ids = random.sample(range(PASSAGES), len(levels))
         lines += [f"{qid} 0 d{docid} {one}" for docid, one in zip(judged_ids, levels, strict=True)]
     (folder / "topics.tsv").write_text(
         "".join(f"{qid}\t{text}\n" for qid, text in topics.items()), encoding="utf-8"
@@ -96,7 +94,7 @@ def test_identical_ids_are_removed_on_request(
 ) -> None:
     run = tmp_path / "run.txt"
     topics = judged.folder / "topics.test.tsv"
-    i3.search_topics(trained.index, topics, output=run, remove_query=True, hits=999)
+    i3.search_topics(trained.index, topics, output=run, remove_query=True, hits=PASSAGES)
     qrels = judged.folder / "qrels.test.txt"
     means = i3.evaluate(qrels, [run], measures=list(MEASURES)).means["run.txt"]
     task = make_task(judged.folder, remove_query=True)
@@ -141,7 +139,7 @@ def test_hits_of_the_index_are_those_of_search(trained: Trained, judged: Judged)
     for qid, _, docid, *_ in lines:
         ranked.setdefault(qid, []).append(docid)
     assert {qid: list(hits) for qid, hits in found.items()} == ranked
-    some = {"q9": ["d3", "d900", "d77"], "q10": []}
+    some = {"q9": ["d3", "d190", "d77"], "q10": []}
     again = searched.search(data["queries"], task_metadata=task.metadata, top_k=2, top_ranked=some)
     best = sorted(some["q9"], key=ranked["q9"].index)[:2]
     assert list(again["q9"]) == best and again["q10"] == {}
@@ -152,10 +150,10 @@ def test_hits_of_the_index_are_those_of_search(trained: Trained, judged: Judged)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: rows[:-1], "999"),
+        (lambda rows: rows[:-1], str(PASSAGES - 1)),
         (lambda rows: [{**rows[0], "id": "e0"}, *rows[1:]], "'d0'"),
-        (lambda rows: [*rows[:-1], {**rows[-1], "text": "other"}], "'d999'"),
-        (lambda rows: [*rows[:-1], {**rows[-1], "title": "other"}], "'d999'"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "text": "other"}], f"'d{PASSAGES - 1}'"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "title": "other"}], f"'d{PASSAGES - 1}'"),
     ],
 )
 def test_another_collection_is_refused(trained: Trained, change: Any, said: str) -> None:
@@ -207,7 +205,7 @@ def test_nfcorpus(minilm: str, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     AutoModel.from_pretrained(minilm, num_hidden_layers=1).save_pretrained(plain)
     AutoTokenizer.from_pretrained(minilm).save_pretrained(plain)
-    model = i3.create(plain, output=tmp_path / "MODEL", passage_length=48)
+    model = i3.create(plain, output=tmp_path / "MODEL", passage_length=16)
     i3.encode_corpus(NFCORPUS / "corpus", model=model, output=tmp_path / "INDEX")
     run = tmp_path / "run.txt"
     i3.search_topics(tmp_path / "INDEX", NFCORPUS / "topics.test.tsv", output=run)
@@ -222,13 +220,5 @@ def test_the_page(trained: Trained, judged: Judged, tmp_path: Path) -> None:
     for name, place in (("MODEL", trained.model), ("INDEX", trained.index)):
         code = code.replace(f'"{name}"', json.dumps(str(place)))
     code = code.replace('"nfcorpus"', json.dumps(str(judged.folder)))
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    printed = [float(line) for line in done.stdout.splitlines()[-2:]]
+    printed = [float(line) for line in run_code(code, tmp_path).splitlines()[-2:]]
     assert printed == pytest.approx([judged.means["nDCG@10"]] * 2, abs=1e-5)

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,10 @@ from i3_pyserini.integrations import export_model
 from i3_pyserini.model.exported import GRAPH, RECORD
 from tests.conftest import Run
 from tests.integrations.conftest import Trained
-from tests.integrations.odd_texts import passages, queries
+from tests.integrations.odd_texts import PASSAGES, passages, queries
 from tests.model.backbones import FAMILIES, MakeBackbone
 from tests.model.st_models import st_model
-from tests.test_readme import block
+from tests.pages import block, run_code, run_python
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason="needs the extra onnx")
@@ -106,15 +104,12 @@ def test_a_search_finds_the_same_without_torch(
         f"output={str(runs[1])!r}, hits=1000)\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert run_python(code).strip() == "[]"
     found = []
     for run in runs:  # whole rankings, so that the order of equal scores does not matter
         rows = [line.split() for line in run.read_text("utf-8").splitlines()]
         found.append({(row[0], row[2]): float(row[4]) for row in rows})
-    assert found[0].keys() == found[1].keys() and len(found[0]) == 1000 * len(set(lines))
+    assert found[0].keys() == found[1].keys() and len(found[0]) == PASSAGES * len(set(lines))
     expected, scores = ([one[pair] for pair in sorted(one)] for one in found)
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
 
@@ -275,13 +270,5 @@ def test_the_page(minilm: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(text, encoding="utf-8")
     i3.encode_corpus(tmp_path / "corpus.jsonl", model=tmp_path / "MODEL", output=tmp_path / "INDEX")
     code = block("In Python", "python", "docs/onnx.md")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
     said = re.findall(r"print\(.*\) +# (.*)", code)
-    assert done.stdout.splitlines() == said
+    assert run_code(code, tmp_path).splitlines() == said

@@ -1,8 +1,6 @@
 """PyTerrier gives our hits, vectors and numbers, and FlexIndex keeps ids and vectors."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -19,8 +17,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.flex import read_flex
 from i3_pyserini.formats.vector_files import read_files
 from tests.integrations.conftest import Trained
-from tests.integrations.odd_texts import passages, queries
-from tests.test_readme import ROOT, block
+from tests.integrations.odd_texts import PASSAGES, passages, queries
+from tests.pages import ROOT, block, run_code
 
 pytestmark = pytest.mark.slow  # the import of pyterrier_dr takes seconds
 dr: Any = pytest.importorskip(
@@ -160,7 +158,9 @@ def test_an_experiment_gives_our_numbers(trained: Trained, tmp_path: Path) -> No
     qrels = pd.DataFrame(
         {
             "qid": np.repeat(topics()["qid"], 5).tolist(),
-            "docno": [f"d{row}" for _ in topics()["qid"] for row in random.permutation(1000)[:5]],
+            "docno": [
+                f"d{row}" for _ in topics()["qid"] for row in random.permutation(PASSAGES)[:5]
+            ],
             "label": np.tile([3, 2, 1, 1, 0], len(topics())),
         }
     )
@@ -193,7 +193,7 @@ def test_an_index_is_an_artifact(trained: Trained, monkeypatch: pytest.MonkeyPat
     assert ranked(loaded.retriever(num_results=3)(topics())) == ranked(
         Retriever(trained.index, num_results=3)(topics())
     )
-    assert len(list(loaded.get_corpus_iter())) == 1000
+    assert len(list(loaded.get_corpus_iter())) == PASSAGES
     with pytest.raises(ValueError, match="No implementation"):
         pt.Artifact.load(str(trained.index.parent))
 
@@ -270,12 +270,5 @@ def test_the_page(trained: Trained, tmp_path: Path) -> None:
         code = code.replace(f'"{name}"', json.dumps(str(place)))
     write_topics(tmp_path / "topics.tsv")
     (tmp_path / "qrels.txt").write_text("q0 0 d1 1\nq1 0 d2 1\n", encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "nDCG@10" in done.stdout and "reranked" in done.stdout
+    said = run_code(code, tmp_path)
+    assert "nDCG@10" in said and "reranked" in said

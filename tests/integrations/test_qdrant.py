@@ -3,11 +3,8 @@
 import ast
 import importlib.util
 import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -36,9 +33,9 @@ from tests.integrations.stores import (
     rewrite,
     write_index,
 )
+from tests.pages import block, run_code
 from tests.search.conftest import place
 from tests.search.test_documents import DOCUMENTS, world
-from tests.test_readme import block
 
 if importlib.util.find_spec("qdrant_client") is None:
     pytest.skip(ENGINES["qdrant"][1], allow_module_level=True)
@@ -281,15 +278,6 @@ def test_the_page(tmp_path: Path, place: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.copytree(place / "model", tmp_path / "MODEL")
     code = block("In Python", "python", "docs/engines.md")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    loaded, hits = done.stdout.splitlines()[-2:]
+    loaded, hits = run_code(code, tmp_path).splitlines()[-2:]
     assert loaded == code.split("# ")[1].splitlines()[0]
     assert sorted(ast.literal_eval(hits)) == [f"d{n}" for n in range(6)]

@@ -1,10 +1,7 @@
 """Our model directories, read by sentence-transformers itself."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ from tests.model.odd_tokenizers import KINDS as ODD
 from tests.model.odd_tokenizers import TEXTS, make_odd_model
 from tests.model.st_models import st_model
 from tests.model.test_sentence_transformers import KINDS, PASSAGES, QUERIES
-from tests.test_readme import block
+from tests.pages import block, run_code
 
 TinyModel = tuple[I3Retriever, I3Tokenizer]
 REASON = "needs sentence-transformers"
@@ -245,15 +242,6 @@ def test_the_page(tiny_bert: str, tmp_path: Path) -> None:
     page = "docs/sentence-transformers.md"
     code = "".join(block(heading, "python", page) for heading in ("Encode", "Train"))
     code = code.replace("path/or/hub-name", tiny_bert)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "tensor([[" in done.stdout
+    assert "tensor([[" in run_code(code, tmp_path)
     vectors = i3.load(tmp_path / "TRAINED").encode_queries(["egg"])
     assert np.abs(vectors - i3.load(tmp_path / "MODEL").encode_queries(["egg"])).max() > 1e-6

@@ -15,7 +15,7 @@ from i3_pyserini.formats.runs import read_run
 from i3_pyserini.integrations import load_index
 from i3_pyserini.search import search_topics
 from tests.integrations.conftest import Trained
-from tests.integrations.odd_texts import passages, queries
+from tests.integrations.odd_texts import PASSAGES, passages, queries
 from tests.integrations.qdrant_server import serving
 from tests.integrations.stores import ENGINES, address_of, need
 
@@ -69,7 +69,7 @@ def loaded(address: str, trained: Trained, tmp_path_factory: pytest.TempPathFact
     topics.write_text("".join(f"q{n}\t{text or 'x'}\n" for n, text in enumerate(asked)), "utf-8")
     corpus = place / "data" / "corpus"
     done = load_index(trained.index, engine=address, collection="p", corpus=corpus)
-    assert (done.passages, done.sent) == (1000, 1000)
+    assert (done.passages, done.sent) == (PASSAGES, PASSAGES)
     return Loaded(address, trained.index, topics, rows)
 
 
@@ -103,9 +103,9 @@ def assert_same(
 
 def test_runs_are_those_of_the_index(loaded: Loaded, tmp_path: Path) -> None:
     run, rows = tmp_path / "run.txt", {row["id"]: row for row in loaded.rows}
-    every = run_of(run, loaded.index, loaded.topics, hits=1000)
-    assert len(every) == 64 and all(len(hits) == 1000 for hits in every.values())
-    for k in (10, 1000):
+    every = run_of(run, loaded.index, loaded.topics, hits=PASSAGES)
+    assert len(every) == 64 and all(len(hits) == PASSAGES for hits in every.values())
+    for k in (10, PASSAGES):
         found = run_of(run, loaded.address, loaded.topics, hits=k, collection="p")
         assert_same(found, every, k)
     for condition, holds in zip(
@@ -139,9 +139,9 @@ def test_an_updated_index_updates_its_collection(
     loaded: Loaded, trained: Trained, tmp_path: Path
 ) -> None:
     """`encode_corpus(update=…)`, in place: only what changed is sent."""
-    before, index, run = loaded.rows[400:460], tmp_path / "INDEX", tmp_path / "run.txt"
+    before, index, run = loaded.rows[100:160], tmp_path / "INDEX", tmp_path / "run.txt"
     changed = [{**row, "text": f"starch {row['text'][:40]}"} for row in before[10:14]]
-    new = [{**row, "id": f"new{row['id']}"} for row in loaded.rows[500:503]]
+    new = [{**row, "id": f"new{row['id']}"} for row in loaded.rows[170:173]]
     after = [*new[:1], *before[5:10], *changed, *before[14:], *new[1:]]
     for rows, sent, removed in ((before, 60, 0), (after, 7, 5), (before, 9, 3)):
         corpus = tmp_path / "corpus.jsonl"

@@ -16,8 +16,8 @@ import requests
 
 from i3_pyserini.stock.java import find_java
 from tests.conftest import Run
+from tests.pages import block
 from tests.stock.test_commands import HITS, index, place, ranking, run, search
-from tests.test_readme import block
 
 __all__ = ["index", "place", "run"]  # fixtures
 needs_java = pytest.mark.skipif(

@@ -17,7 +17,7 @@ from i3_pyserini.integrations import export_model
 from i3_pyserini.model.exported import ExportedTokenizer, read_export
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
-from tests.test_readme import block
+from tests.pages import block
 
 PYTHON = os.environ.get("FASTEMBED_PYTHON", "")
 pytestmark = [

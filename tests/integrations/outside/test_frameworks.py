@@ -18,7 +18,7 @@ import i3_pyserini as i3
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
 from tests.integrations.serving import serving
-from tests.test_readme import block
+from tests.pages import block
 
 pytestmark = pytest.mark.slow
 READ = "\nimport json, sys\ntexts, asked = json.load(sys.stdin)\n"
