@@ -191,6 +191,7 @@ def train_theirs(piece: Piece) -> tuple[float, ...]:
         lr_scheduler_type="linear",
         max_grad_norm=recipe.optimizer.max_grad_norm or 0.0,
         bf16=piece.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),  # which allows bf16 there
         seed=recipe.training.seed,
         batch_sampler=lambda data, batch_size, drop_last, **_: DefaultBatchSampler(
             SequentialSampler(data), batch_size, drop_last
