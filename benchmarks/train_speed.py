@@ -73,8 +73,9 @@ Results = Mapping[str, Sequence[Measured]]
 def main() -> None:
     """Runs the benchmark and prints its tables."""
     args = _arguments()
-    if args.steps <= WARM_UP:
-        raise I3Error(f"--steps {args.steps}: the first {WARM_UP} are not timed; give more")
+    for name in ("steps", "quality"):
+        if 0 < (number := getattr(args, name)) < WARM_UP + 2:
+            raise I3Error(f"--{name} {number}: needs {WARM_UP + 2}, as {WARM_UP} are not timed")
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         counts = write_collection(Path(folder) / "collection", args.packages)

@@ -42,6 +42,15 @@ def test_no_split_has_less_padding(seed: int) -> None:
     assert longest == sorted(longest, reverse=True)
 
 
+def test_calls_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = mask_of([100] * 8 + [40] * 8 + [35] * 8)
+    sizes = {}
+    for cost_of_call in (0, 100, 1000):
+        monkeypatch.setattr("i3_pyserini.train.buckets.CALL_IDS", cost_of_call)
+        sizes[cost_of_call] = [len(rows) for rows in buckets(mask, 3)]
+    assert sizes == {0: [8, 8, 8], 100: [8, 16], 1000: [24]}
+
+
 def test_examples() -> None:
     mask = mask_of([3, 9, 3, 8, 9])
     assert [rows.tolist() for rows in buckets(mask, 1)] == [[0, 1, 2, 3, 4]]
