@@ -283,8 +283,9 @@ def test_both_sides_are_complete_for_other_tools(exported: str) -> None:
         assert json.loads((folder / "config.json").read_text("utf-8"))["model_type"] == "bert"
 
 
-def test_the_page(minilm: str, tmp_path: Path) -> None:
-    i3.create(minilm, output=tmp_path / "MODEL")
+@pytest.mark.usefixtures("same_graphs")
+def test_the_page(trained: Trained, tmp_path: Path) -> None:
+    shutil.copytree(trained.model, tmp_path / "MODEL")
     lines = [{"id": "d0", "text": "Cold water."}, {"id": "d1", "text": "Eggs: boil them."}]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "corpus.jsonl").write_text(text, encoding="utf-8")
