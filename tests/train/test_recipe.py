@@ -233,9 +233,11 @@ def test_differences(minimal: Path) -> None:
     assert "validation.topics: None -> t" in validation
     assert "validation.measure: None -> RR@10" in validation
     numbers = {key for key in MAY_CHANGE if key.startswith("training.")}
-    numbers.remove("training.gradient_checkpointing")
+    numbers -= {"training.gradient_checkpointing", "training.cache_vectors"}
     assert changed(*(f"--{key}=7" for key in numbers)) == []
     assert changed("--output=b", "--data.cache=c", "--training.gradient_checkpointing=true") == []
+    frozen = "--training.freeze=encoders"
+    assert changed(frozen, "--training.cache_vectors=true") == changed(frozen)
 
 
 def test_what_may_change_is_a_key(minimal: Path) -> None:
