@@ -274,6 +274,7 @@ def test_a_file_of_scores_is_trained_from(tmp_path: Path) -> None:
         ({"teacher": "nowhere.jsonl"}, "teacher nowhere.jsonl: no such file"),
         ({"first_seed": -1}, "first_seed is -1, must be from 0 to"),
         ({"negatives_per_query": 0}, "negatives_per_query is 0, must be at least 1"),
+        ({"negatives_per_query": 2}, "negatives_per_query has no effect without negatives"),
         ({"split": "eval"}, "no judged queries 'eval'; it has dev, test, train"),
         ({"split": "train"}, "split is train"),
     ],

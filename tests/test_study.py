@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.study import plan, worker
 from benchmarks.study.conditions import EXPLORED, HYPOTHESES, LONGER, SHARED, TESTED, Condition
+from benchmarks.study.effects import effect, holm
 from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
-from benchmarks.study.statistics import effect, holm
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.unused import settled
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 from statistics import mean, median
 from typing import Any
 
+from benchmarks.study.effects import effect
 from benchmarks.study.plan import RECORDS
-from benchmarks.study.statistics import effect
 
 BASE = "plain"
 MEASURE = "RR@10"
@@ -32,7 +32,7 @@ def main() -> None:
             if base is not None and one is not base:
                 of = effect([base["values"][MEASURE]], [values])
                 difference = f"{of.delta:+.4f} [{of.low:+.4f}, {of.high:+.4f}], {of.p:.3f}"
-            loss = one.get("losses", one.get("last_losses", {})).get("reconstruction")
+            loss = one["losses"].get("reconstruction")
             shown = "" if loss is None else f"{loss:.2f}"
             seconds = median(one["step_seconds"])
             row = [one["condition"], f"{mean(values):.4f}", difference, shown, f"{seconds:.2f}"]

@@ -12,8 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.study.conditions import HYPOTHESES, LONGER, TESTED
+from benchmarks.study.effects import LEVEL, Effect, effect, holm
 from benchmarks.study.plan import MEASURE, Run, chosen, seeds
-from benchmarks.study.statistics import LEVEL, Effect, effect, holm
 
 COLLECTIONS = ("acl-titles", "docstrings")
 MEASURES = (MEASURE, "nDCG@10", "R@100")

@@ -18,6 +18,7 @@ IDENTITY = "compare.json"
 STEPS, QUICK_STEPS = 300, 60
 RATES, QUICK_RATES = (2e-5, 5e-5, 1e-4), (5e-5,)
 VALIDATIONS = 4
+NEGATIVES = 3
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 
 
@@ -33,7 +34,7 @@ def compare(
     rates: Sequence[float] = (),
     variants: Sequence[Literal["released", "paper"]] = ("released",),
     negatives: NameOrPath | None = None,
-    negatives_per_query: int = 3,
+    negatives_per_query: int | None = None,
     teacher: NameOrPath | None = None,
     measures: Sequence[str] = MEASURES,
     split: str = "test",
@@ -67,7 +68,7 @@ def compare(
             paper.
         negatives: hard negatives: a .tsv file of `data mine`, or "mined" for hits of the backbone.
             Default: only in-batch negatives.
-        negatives_per_query: hard negatives of a query in a batch.
+        negatives_per_query: hard negatives of a query in a batch. Default: 3.
         teacher: a cross-encoder, to distil from its scores of the negatives ("mined" by
             default); or a .jsonl file of `data score`, which has queries, positives and negatives.
         measures: measures to report; the first is used on dev queries and in the sentence.
@@ -91,7 +92,7 @@ def compare(
     rates = tuple(rates) or (QUICK_RATES if quick else RATES)
     steps = steps if steps is not None else QUICK_STEPS if quick else STEPS
     _check(places, variants, rates)
-    at_least_1(seeds=seeds, steps=steps, hits=hits, negatives_per_query=negatives_per_query)
+    at_least_1(seeds=seeds, steps=steps, hits=hits)
     if not 0 <= first_seed <= 2**32 - seeds:
         raise I3Error(f"first_seed is {first_seed}, must be from 0 to {2**32 - seeds}")
     at_least_1(query_length=query_length, passage_length=passage_length)
@@ -115,7 +116,7 @@ def compare(
         validations=VALIDATIONS if not quick else 1 if len(rates) > 1 else 0,
         variants=tuple(variants),
         negatives=None if negatives is None else fspath(negatives),
-        negatives_per_query=negatives_per_query,
+        negatives_per_query=_negatives_per_query(negatives_per_query, negatives, teacher),
         teacher=None if teacher is None else fspath(teacher),
         measure=names[0],
         query_length=query_length,
@@ -136,6 +137,18 @@ def _check_negatives(path: Path, collections: int) -> None:
         raise I3Error(f"negatives {path}: are of one collection; use 'mined' for several")
     if path.suffix != ".tsv":
         raise I3Error(f"negatives {path}: expected the .tsv file that data mine --output writes")
+
+
+def _negatives_per_query(
+    count: int | None, negatives: NameOrPath | None, teacher: NameOrPath | None
+) -> int:
+    """The number that was asked for, or the default."""
+    if count is None:
+        return NEGATIVES
+    at_least_1(negatives_per_query=count)
+    if negatives is None and teacher is None:
+        raise I3Error("negatives_per_query has no effect without negatives or a teacher")
+    return count
 
 
 def _check_scores(path: Path, collections: int, negatives: NameOrPath | None) -> None:

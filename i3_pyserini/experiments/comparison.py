@@ -44,6 +44,7 @@ class Study:
     Attributes:
         name: the collection's.
         language: code of the language that BM25 analyzes its texts in.
+        first_seed: seed of the trainings by which learning rates are chosen.
         bm25: label of BM25.
         models: labels of the trained models, by the names of their files.
     """
@@ -54,6 +55,7 @@ class Study:
         self.name, self.corpus = data.resolve().name, data / "corpus"
         self.queries = Queries(data, options, folder)
         self.language = choose_language(self.corpus, options.language, engine).code
+        self.first_seed = options.seeds[0]
         self.models = {PLAIN_MODEL: BASELINE}
         self.models |= {f"i3-{variant}": f"I³ {variant}" for variant in options.variants}
 
@@ -67,11 +69,8 @@ class Study:
         steps["backbone"] = _step("encode and search with the backbone as it is", list(encoded))
         if negatives := list(self._negatives()):
             steps["negatives"] = _step("mine hard negatives", negatives)
-        first = [
-            self._train(m, rate, self.options.seeds[0])
-            for m in self.models
-            for rate in self.options.rates
-        ]
+        first_seed, rates = self.first_seed, self.options.rates
+        first = [self._train(m, rate, first_seed) for m in self.models for rate in rates]
         steps["train"] = _step("train the dual encoder and I³ alike", first)
         return Plan(about=f"compare {self.name}", steps=steps)
 
@@ -111,7 +110,7 @@ class Study:
         for model in self.models:
             values = {
                 rate: best_validation(
-                    self.trained(model, rate, self.options.seeds[0]), self.options.measure
+                    self.trained(model, rate, self.first_seed), self.options.measure
                 )
                 for rate in self.options.rates
             }
@@ -136,7 +135,7 @@ class Study:
 
     def stock(self) -> tuple[Plan, Path, Path]:
         """A search of the first I³ index by stock Pyserini: its plan, our run and its run."""
-        name = f"{self._variants()[0]}.seed-{self.options.seeds[0]}"
+        name = f"{self._variants()[0]}.seed-{self.first_seed}"
         own, other = self._run(name, "test"), self._run(f"{name}.stock", "test")
         topics = self.queries.files["test"][0]
         return stock_plan(self._index(name), topics, other, self.options.hits), own, other
@@ -149,9 +148,9 @@ class Study:
         }
         for model, label in self.models.items():
             minutes = training_minutes(
-                self.trained(model, rates[model], self.options.seeds[0]), self.options.steps
+                self.trained(model, rates[model], self.first_seed), self.options.steps
             )
-            found[label] = self._cost(f"{model}.seed-{self.options.seeds[0]}", minutes)
+            found[label] = self._cost(f"{model}.seed-{self.first_seed}", minutes)
         return found
 
     def limits(self) -> list[str]:
@@ -159,7 +158,7 @@ class Study:
         seeds = len(self.options.seeds)
         size = f"{seeds} seed{'s' * (seeds > 1)} and {self.options.steps:,} steps of training"
         found = [f"{size}, and other seeds give other differences"]
-        names = ("backbone", f"{PLAIN_MODEL}.seed-{self.options.seeds[0]}")
+        names = ("backbone", f"{PLAIN_MODEL}.seed-{self.first_seed}")
         read = [read_manifest(self._index(name)).encoder for name in names]
         (base, base_cut), (own, own_cut) = ((one.passage_length, one.cut or 0.0) for one in read)
         if base != own:
@@ -251,11 +250,8 @@ class Study:
             yield _command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
 
     def _scores_file(self) -> Path:
-        return (
-            Path(str(self.options.teacher))
-            if self.options.scored
-            else self.folder / "teacher.jsonl"
-        )
+        given = self.options.teacher
+        return Path(str(given)) if self.options.scored else self.folder / "teacher.jsonl"
 
     def _negatives_file(self) -> Path:
         given = self.options.negatives
