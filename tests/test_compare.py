@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,13 +15,14 @@ import pytest
 from i3_pyserini import compare
 from i3_pyserini.cli import run
 from i3_pyserini.errors import I3Error
-from i3_pyserini.experiments import comparison, runner
+from i3_pyserini.experiments import runner
 from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.experiments.compare_inputs import Options
 from i3_pyserini.experiments.compared import Agreement, Comparison
 from i3_pyserini.processes import Worker
 from i3_pyserini.stock.java import Java
 from tests.letters import write_collection
+from tests.test_comparison import SMALL, a_study
 from tests.worlds.commands import attempt
 
 MAIN, LUCENE = "i3_pyserini.experiments.compare", "i3_pyserini.stock.lucene_bm25"
@@ -32,14 +32,6 @@ DONE = subprocess.CompletedProcess[str]
 SYSTEMS = ["BM25 (tuned)", "backbone", "dual encoder", "I³ released"]
 SYSTEMS += ["BM25 + I³ released (rrf)", "BM25 + I³ released (tuned)"]
 FILES = dict(zip(SYSTEMS, ("bm25-lucene", "backbone", "dual-encoder", "i3-released"), strict=False))
-SMALL: dict[str, Any] = {
-    "steps": 2,
-    "rates": (1e-3,),
-    "batch_size": 4,
-    "query_length": 8,
-    "passage_length": 12,
-    "hits": 20,
-}
 
 
 @pytest.fixture
@@ -71,20 +63,6 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     monkeypatch.setattr(runner, "Worker", Here)
     monkeypatch.setattr(f"{LUCENE}.find_java", lambda: (JAVA, []))
     yield commands
-
-
-def a_study(folder: Path, **options: Any) -> comparison.Study:
-    usual: dict[str, Any] = {
-        **SMALL,
-        "backbone": "b",
-        "seeds": range(1, 2),
-        "variants": ("released",),
-    }
-    usual["validations"] = 1
-    usual |= {"negatives": None, "teacher": None, "measure": "RR@10", "split": "test"}
-    usual["negatives_per_query"] = 3
-    data = write_collection(folder / "letters")
-    return comparison.Study(data, folder / "output", Options(**{**usual, **options}), "lucene")
 
 
 def timeless(result: Comparison) -> dict[str, Any]:
@@ -143,20 +121,6 @@ def test_from_a_collection_to_a_table(
     assert len(frame) == 4 * len(SYSTEMS)
     assert frame[frame.system == "dual encoder"].p.isna().all()
     assert "| system" in result.to_markdown() and "<table>" in result._repr_html_()
-
-
-def test_models_are_trained_alike(tmp_path: Path) -> None:
-    study = a_study(tmp_path, variants=("released", "paper"), seeds=range(1, 3))
-    commands = study.beginning().steps["train"].commands
-    words = [shlex.split(one.run)[5:] for one in commands]
-    trained = [dict(word[2:].split("=", 1) for word in one) for one in words]
-    assert [one["model.interaction"] for one in trained] == ["none", "released", "paper"]
-    common = set.intersection(*map(set, trained))
-    assert {key for key in common if len({one[key] for one in trained}) > 1} == {
-        "output",
-        "model.interaction",
-        "optimizer.head_learning_rate",  # of parts that a plain dual encoder does not have
-    }
 
 
 @pytest.mark.slow
@@ -230,37 +194,6 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
     assert not ran
 
 
-def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
-    study = a_study(tmp_path, rates=(1e-5, 1e-4), seeds=range(1, 3))
-    best = {"dual-encoder": 1e-4, "i3-released": 1e-5}
-    for model in study.models:
-        for rate in study.options.rates:
-            folder = study.trained(model, rate, 1)
-            folder.mkdir(parents=True)
-            last = 0.5 if rate == best[model] else 0.2
-            lines = [{"step": n, "RR@10": value} for n, value in enumerate((0.1, last, 0.15))]
-            (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    assert study.best_rates() == best
-    seeds = study.rest(best).steps["seeds"].commands
-    assert [re.findall(r"rate-(\S+?)\.seed-(\d)", one.makes or "") for one in seeds] == [
-        [("0.0001", "2")],
-        [("1e-05", "2")],
-    ]
-
-
-def test_a_file_of_scores_is_trained_from(tmp_path: Path) -> None:
-    study = a_study(tmp_path, teacher="t.jsonl", seeds=range(7, 9), negatives_per_query=1)
-    steps = {
-        **study.beginning().steps,
-        **study.rest({"dual-encoder": 1e-3, "i3-released": 1e-3}).steps,
-    }
-    assert "negatives" not in steps
-    first, other = (steps[name].commands[0] for name in ("train", "seeds"))
-    assert {"--data.teacher=t.jsonl", "--training.passages_per_query=2"} < set(first.run.split())
-    assert {"--training.seed=7", "--data.queries=null"} < set(first.run.split())
-    assert "--training.seed=8" in other.run.split()
-
-
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -321,16 +254,6 @@ def test_quick_is_few_steps_and_one_rate(tmp_path: Path, monkeypatch: pytest.Mon
         (7, 2, range(1, 2), 1),
     ]
     assert [one.negatives for one in found] == [None, "mined", None]
-
-
-def test_the_teacher_scores_the_negatives(tmp_path: Path) -> None:
-    study = a_study(tmp_path, negatives="mined", teacher="t")
-    steps = study.beginning().steps
-    mine, score = (one.run for one in steps["negatives"].commands)
-    assert " data mine " in mine and " --teacher t " in score
-    for one in steps["train"].commands:
-        assert f"--data.teacher={study.folder / 'teacher.jsonl'}" in one.run
-        assert "--data.negatives" not in one.run and "passages_per_query=4" in one.run
 
 
 def test_negatives_that_no_training_could_read_are_refused_first(tmp_path: Path) -> None:

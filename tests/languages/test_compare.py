@@ -13,7 +13,8 @@ from i3_pyserini.experiments import comparison
 from i3_pyserini.experiments.compare import _identify
 from i3_pyserini.stock.java import Java
 from tests.letters import write_collection
-from tests.test_compare import JAVA, LUCENE, MAIN, SMALL, a_study
+from tests.test_compare import JAVA, LUCENE, MAIN
+from tests.test_comparison import SMALL, a_study
 
 COMPARING = "i3_pyserini.experiments.comparing"
 

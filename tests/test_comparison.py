@@ -1,0 +1,89 @@
+"""The commands of a comparison: trained alike, the best rate on dev, a teacher's scores."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from i3_pyserini.experiments import comparison
+from i3_pyserini.experiments.compare_inputs import Options
+from tests.letters import write_collection
+
+SMALL: dict[str, Any] = {
+    "steps": 2,
+    "rates": (1e-3,),
+    "batch_size": 4,
+    "query_length": 8,
+    "passage_length": 12,
+    "hits": 20,
+}
+
+
+def a_study(folder: Path, **options: Any) -> comparison.Study:
+    usual: dict[str, Any] = {
+        **SMALL,
+        "backbone": "b",
+        "seeds": range(1, 2),
+        "variants": ("released",),
+    }
+    usual["validations"] = 1
+    usual |= {"negatives": None, "teacher": None, "measure": "RR@10", "split": "test"}
+    usual["negatives_per_query"] = 3
+    data = write_collection(folder / "letters")
+    return comparison.Study(data, folder / "output", Options(**{**usual, **options}), "lucene")
+
+
+def test_models_are_trained_alike(tmp_path: Path) -> None:
+    study = a_study(tmp_path, variants=("released", "paper"), seeds=range(1, 3))
+    commands = study.beginning().steps["train"].commands
+    words = [shlex.split(one.run)[5:] for one in commands]
+    trained = [dict(word[2:].split("=", 1) for word in one) for one in words]
+    assert [one["model.interaction"] for one in trained] == ["none", "released", "paper"]
+    common = set.intersection(*map(set, trained))
+    assert {key for key in common if len({one[key] for one in trained}) > 1} == {
+        "output",
+        "model.interaction",
+        "optimizer.head_learning_rate",  # of parts that a plain dual encoder does not have
+    }
+
+
+def test_the_best_rate_on_dev_is_chosen(tmp_path: Path) -> None:
+    study = a_study(tmp_path, rates=(1e-5, 1e-4), seeds=range(1, 3))
+    best = {"dual-encoder": 1e-4, "i3-released": 1e-5}
+    for model in study.models:
+        for rate in study.options.rates:
+            folder = study.trained(model, rate, 1)
+            folder.mkdir(parents=True)
+            last = 0.5 if rate == best[model] else 0.2
+            lines = [{"step": n, "RR@10": value} for n, value in enumerate((0.1, last, 0.15))]
+            (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert study.best_rates() == best
+    seeds = study.rest(best).steps["seeds"].commands
+    assert [re.findall(r"rate-(\S+?)\.seed-(\d)", one.makes or "") for one in seeds] == [
+        [("0.0001", "2")],
+        [("1e-05", "2")],
+    ]
+
+
+def test_a_file_of_scores_is_trained_from(tmp_path: Path) -> None:
+    study = a_study(tmp_path, teacher="t.jsonl", seeds=range(7, 9), negatives_per_query=1)
+    steps = {
+        **study.beginning().steps,
+        **study.rest({"dual-encoder": 1e-3, "i3-released": 1e-3}).steps,
+    }
+    assert "negatives" not in steps
+    first, other = (steps[name].commands[0] for name in ("train", "seeds"))
+    assert {"--data.teacher=t.jsonl", "--training.passages_per_query=2"} < set(first.run.split())
+    assert {"--training.seed=7", "--data.queries=null"} < set(first.run.split())
+    assert "--training.seed=8" in other.run.split()
+
+
+def test_the_teacher_scores_the_negatives(tmp_path: Path) -> None:
+    study = a_study(tmp_path, negatives="mined", teacher="t")
+    steps = study.beginning().steps
+    mine, score = (one.run for one in steps["negatives"].commands)
+    assert " data mine " in mine and " --teacher t " in score
+    for one in steps["train"].commands:
+        assert f"--data.teacher={study.folder / 'teacher.jsonl'}" in one.run
+        assert "--data.negatives" not in one.run and "passages_per_query=4" in one.run
