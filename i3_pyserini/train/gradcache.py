@@ -8,7 +8,7 @@ Source: Gao et al., 2021, "Scaling Deep Contrastive Learning Batch Size under Me
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.model.retriever import I3Retriever
-from i3_pyserini.train.buckets import buckets
 from i3_pyserini.train.samples import Batch, Inputs
 
 Losses = dict[str, Tensor]
@@ -29,8 +28,8 @@ class TrainingModule(nn.Module):
 
     Args:
         model: the model.
-        buckets: maximum number of parts, by length, in which queries and passages are encoded;
-            more of them waste less work on padding.
+        buckets: number of parts, by length, in which passages are encoded; more of them waste
+            less work on padding.
         reconstruction_gradient: "all", or "heads" to keep the reconstruction loss's gradient out
             of the passage encoder.
     """
@@ -52,31 +51,27 @@ class TrainingModule(nn.Module):
         Returns:
             float [Q, H], float [P, H], and the reconstruction loss's share of these passages.
         """
-        none = inputs.query_ids.new_empty(0)
-        rows = buckets(inputs.passage_mask, self.buckets)
-        passages, reconstruction = [], inputs.passage_ids.new_zeros((), dtype=torch.float)
+        rows = by_length(inputs.passage_mask, self.buckets)
+        vectors, reconstruction = [], inputs.passage_ids.new_zeros((), dtype=torch.float)
         for part in rows:
-            own = inputs.select(none, part)
+            passages = inputs.select(_no_rows(part), part)
             output = self.model(
-                passage_input_ids=own.passage_ids,
-                passage_attention_mask=own.passage_mask,
-                reconstruction_labels=own.labels if num_labels else None,
+                passage_input_ids=passages.passage_ids,
+                passage_attention_mask=passages.passage_mask,
+                reconstruction_labels=passages.labels if num_labels else None,
                 num_labels=num_labels,
                 reconstruction_gradient=self.reconstruction_gradient,
             )
-            passages.append(output.passage_vectors)
+            vectors.append(output.passage_vectors)
             if output.reconstruction_loss is not None:
                 reconstruction = reconstruction + output.reconstruction_loss
-        passage_vectors = in_order(passages, rows)
+        passage_vectors = torch.cat(vectors)[torch.argsort(torch.cat(rows))]
         if not len(inputs.query_ids):
             return passage_vectors[:0], passage_vectors, reconstruction
-        rows = buckets(inputs.query_mask, self.buckets)
-        queries = []
-        for part in rows:
-            own = inputs.select(part, none)
-            output = self.model(query_input_ids=own.query_ids, query_attention_mask=own.query_mask)
-            queries.append(output.query_vectors)
-        return in_order(queries, rows), passage_vectors, reconstruction
+        output = self.model(
+            query_input_ids=inputs.query_ids, query_attention_mask=inputs.query_mask
+        )
+        return output.query_vectors, passage_vectors, reconstruction
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ class Pass:
             with torch.no_grad():
                 encoded.append(module(chunk)[:2])
         queries, passages = (
-            in_order(parts, rows).detach().requires_grad_()
+            torch.cat(parts)[torch.argsort(torch.cat(rows))].detach().requires_grad_()
             for parts, rows in zip(
                 zip(*encoded, strict=True), (query_rows, passage_rows), strict=True
             )
@@ -189,9 +184,8 @@ def by_length(mask: Tensor, parts: int) -> list[Tensor]:
     return [part for part in torch.tensor_split(rows, parts) if len(part)]
 
 
-def in_order(parts: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
-    """The parts [n, H] of a tensor [N, H], by their rows of it, as a whole."""
-    return torch.cat(list(parts))[torch.argsort(torch.cat(list(rows)))]
+def _no_rows(like: Tensor) -> Tensor:
+    return like[:0]
 
 
 class _RandomState:

@@ -204,8 +204,8 @@ class TrainingRecipe(_Section):
         gradient_accumulation: passes per optimizer step; each has its own negatives.
         chunk_passages: GradCache: passages in memory at once; null for the whole batch. The
             gradient is the same.
-        length_buckets: maximum number of parts of similar length in which a batch is encoded;
-            more parts reduce padding, which helps on CPUs.
+        length_buckets: number of parts of similar length in which a batch is encoded; more parts
+            reduce padding, which helps on CPUs.
         precision: precision of matrix products; "auto" is bf16 if the device supports it in
             hardware, otherwise fp32. The saved recipe records which.
         gradient_checkpointing: recompute the encoders' layers in the backward pass.

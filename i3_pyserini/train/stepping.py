@@ -22,7 +22,6 @@ from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.prepare import training_mode
 from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
 from i3_pyserini.train.samples import Batch
-from i3_pyserini.train.word_rows import word_rows
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 WORDS = ("out of memory", "allocate memory", "alloc_failed")
@@ -75,15 +74,13 @@ class Stepper:
         )
         total: Losses = {}
         duplicates, device = 0, self.accelerator.device
-        alone = device.type == "cpu" and self.accelerator.num_processes == 1
-        with word_rows(self.model) if alone else nullcontext():
-            for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
-                context = nullcontext() if number == len(batches) else self._no_sync()
-                with context:
-                    losses = run.run(self.module, batch, weight, scale=1 / len(batches))
-                duplicates += self._duplicates(batch)
-                for name, value in losses.items():
-                    total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
+        for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
+            context = nullcontext() if number == len(batches) else self._no_sync()
+            with context:
+                losses = run.run(self.module, batch, weight, scale=1 / len(batches))
+            duplicates += self._duplicates(batch)
+            for name, value in losses.items():
+                total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
         if self.max_grad_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
         self.optimizer.step()

@@ -46,8 +46,6 @@ def train_model(
     if show:
         return read.as_yaml().rstrip("\n")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # batches are made by forked workers
-    # Torch's large tensors in pages of 2 MB (Linux): a gradient is allocated anew in each step.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from i3_pyserini.train.trainer import train
 
     return train(read)

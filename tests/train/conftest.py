@@ -24,12 +24,6 @@ def _one_thread_and_no_accelerator() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(autouse=True)
-def _free_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of tests are so small that no split of them would pay."""
-    monkeypatch.setattr("i3_pyserini.train.buckets.CALL_IDS", 0)
-
-
 @pytest.fixture
 def task(tmp_path: Path, tiny_bert: str) -> Path:
     """A folder with the task's files and `recipe.yaml`."""
