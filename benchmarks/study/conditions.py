@@ -41,6 +41,10 @@ NO_RECONSTRUCTION: Keys = {
 } | {"loss.reconstruction": 0.0}
 WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at its default
     "training.freeze": "encoders",
+    "training.cache_vectors": True,
+    "training.batch_size": 128,
+    "training.max_steps": 600,  # ten epochs
+    "loss.reconstruction": 1.0,
     "optimizer.learning_rate": 2e-5,
     "optimizer.head_learning_rate": 1e-3,
 }
@@ -62,26 +66,26 @@ class Condition:
     warm_up: Keys | None = None
 
 
+FROZEN: Keys = {"training.freeze": "query_encoder"}
 EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
     Condition("I³ scaled, layers copied", COPIED),
-    Condition("I³ paper, layers copied", {**COPIED, "model.interaction": "paper"}),
-    Condition("I³ scaled, layers copied, heads 5e-5", {**COPIED, **SLOW}),
-    Condition("I³ scaled", SCALED),
-    Condition("I³ released, heads 5e-5", {**RELEASED, **SLOW}),
-    Condition("I³ released, heads 1e-5", {**RELEASED, "optimizer.head_learning_rate": 1e-5}),
+    Condition("I³ warmed up, heads 5e-5", {**COPIED, **SLOW}, WARM_UP),
     Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
-    Condition("I³ paper, heads 5e-5", {**PAPER, **SLOW}),
-    Condition("I³ released, heads warmed up", RELEASED, WARM_UP),
-    Condition("I³ released, gradient stopped", {**RELEASED, "reconstruction.gradient": "heads"}),
-    Condition("plain, query encoder frozen", {**PLAIN, "training.freeze": "query_encoder"}),
-    Condition(
-        "I³ released, query encoder frozen", {**RELEASED, "training.freeze": "query_encoder"}
-    ),
+    Condition("I³ scaled, layers copied, heads 5e-5", {**COPIED, **SLOW}),
+    Condition("plain, query encoder frozen", {**PLAIN, **FROZEN}),
+    Condition("I³ warmed up, query encoder frozen", {**COPIED, **SLOW, **FROZEN}, WARM_UP),
+    Condition("I³ heads only", {**COPIED, **WARM_UP}),
+    Condition("I³ paper, layers copied", {**COPIED, "model.interaction": "paper"}),
     Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
-    Condition("I³ released, no negatives", {**RELEASED, "training.passages_per_query": 1}),
+    Condition(
+        "I³ warmed up, no negatives", {**COPIED, **SLOW, "training.passages_per_query": 1}, WARM_UP
+    ),
+    Condition("I³ released, heads 5e-5", {**RELEASED, **SLOW}),
+    Condition("I³ gradient stopped", {**COPIED, "reconstruction.gradient": "heads"}),
+    Condition("I³ released, query encoder frozen", {**RELEASED, **FROZEN}),
 )
 
 DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}

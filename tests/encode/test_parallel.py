@@ -1,6 +1,7 @@
 """Batches that several threads encode at once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -70,6 +71,7 @@ def test_a_failure_ends_the_work() -> None:
         begun.append(rows)
         if rows[0] == 1:
             raise MemoryError
+        time.sleep(0.01)  # so that a busy machine has time to see the failure before the end
         return rows[0]
 
     with pytest.raises(MemoryError):
