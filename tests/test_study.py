@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from benchmarks.study import plan, worker
+from benchmarks.study import gpu, pack, plan, worker
 from benchmarks.study.conditions import EXPLORED, HYPOTHESES, LONGER, SHARED, TESTED, Condition
 from benchmarks.study.effects import effect, holm
 from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
@@ -24,9 +26,10 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(run: Run, value: float, seconds: float = 1.0) -> None:
-    run.record.parent.mkdir(parents=True, exist_ok=True)
+    path = plan.RECORDS / run.file
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"values": {"RR@10": [value, value]}, "step_seconds": [seconds, seconds]}
-    run.record.write_text(json.dumps(content), encoding="utf-8")
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_seeds_follow_from_the_commit(records: Path) -> None:
@@ -39,7 +42,7 @@ def test_each_run_has_its_own_record(records: Path) -> None:
         for rate in RATES:
             write(rate_run("c", condition, rate), 0.5)
     for stage, count in (("explore", len(EXPLORED)), ("rates", 15), ("test", 30)):
-        found = [run.record for run in runs_of(stage, ["c"])]
+        found = [run.file for run in runs_of(stage, ["c"])]
         assert len(found) == len({*found}) == count
 
 
@@ -83,6 +86,16 @@ def test_every_recipe_is_valid(condition: Condition, tmp_path: Path) -> None:
     stages = [keys] if condition.warm_up is None else [{**keys, **condition.warm_up}, keys]
     for own in stages:
         settled(Recipe.model_validate(worker.recipe(own, "b", tmp_path, 1, tmp_path)))
+
+
+def test_a_packed_backbone_is_half_as_large(tiny_bert: str, tmp_path: Path) -> None:
+    whole, half = Path(tiny_bert), tmp_path / "half"
+    pack.halve(whole, half)
+    weights = load_file(half / pack.WEIGHTS)
+    for name, one in load_file(whole / pack.WEIGHTS).items():
+        assert weights[name].dtype == torch.float16
+        torch.testing.assert_close(weights[name].float(), one, atol=0, rtol=1e-3)
+    gpu.check(half, "cpu")
 
 
 def test_hypotheses_are_of_conditions() -> None:

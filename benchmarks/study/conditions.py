@@ -20,6 +20,12 @@ SHARED: Keys = {
     "training.checkpoint_steps": 50,
     "training.workers": 0,
 }
+GPU: Keys = {  # what a GPU has the memory and the time for
+    "model.passage_length": 128,
+    "training.max_steps": 300,
+    "training.batch_size": 128,
+    "training.workers": 4,
+}
 PLAIN: Keys = {"model.interaction": "none"}
 RELEASED: Keys = {
     "model.interaction": "released",

