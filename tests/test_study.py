@@ -25,10 +25,10 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(run: Run, value: float, seconds: float = 1.0) -> None:
+def write(run: Run, value: float, minutes: float = 1.0) -> None:
     path = plan.RECORDS / run.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"values": {"RR@10": [value, value]}, "step_seconds": [seconds, seconds]}
+    content = {"values": {"RR@10": [value, value]}, "minutes": minutes}
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -52,8 +52,8 @@ def test_rates_are_chosen_on_dev_and_time_is_made_equal(records: Path) -> None:
     for condition in TESTED:
         for number, rate in enumerate(RATES):
             best = 2 if condition is I3 else 1
-            seconds = 3.0 if condition is I3 else 2.0
-            write(rate_run("c", condition, rate), 0.9 - abs(number - best) / 10, seconds)
+            minutes = 3.0 if condition is I3 else 2.0
+            write(rate_run("c", condition, rate), 0.9 - abs(number - best) / 10, minutes)
     keys = {run.condition.name: run.keys for run in runs_of("test", ["c"])}
     assert keys["plain"] == {"optimizer.learning_rate": RATES[1]}
     assert keys["I³"] == {

@@ -49,10 +49,20 @@ WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at it
     "training.freeze": "encoders",
     "training.cache_vectors": True,
     "training.batch_size": 128,
-    "training.max_steps": 600,  # ten epochs
+    "training.passages_per_query": 1,
+    "training.max_steps": 300,  # five epochs
+    "loss.contrastive": 0.0,
+    "loss.temperature": 1.0,  # the default, as scores are not used
     "loss.reconstruction": 1.0,
     "optimizer.learning_rate": 2e-5,
     "optimizer.head_learning_rate": 1e-3,
+}
+CONTRASTIVE_WARM_UP: Keys = {
+    **WARM_UP,
+    "training.passages_per_query": 2,
+    "training.max_steps": 600,
+    "loss.contrastive": 1.0,
+    "loss.temperature": 0.05,
 }
 
 
@@ -78,12 +88,13 @@ EXPLORED = (
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
     Condition("I³ scaled, layers copied", COPIED),
-    Condition("I³ warmed up, heads 5e-5", {**COPIED, **SLOW}, WARM_UP),
+    Condition("I³ warmed up, heads 5e-5", {**COPIED, **SLOW}, CONTRASTIVE_WARM_UP),
     Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
+    Condition("I³ reconstructor warmed up, heads 5e-5", {**COPIED, **SLOW}, WARM_UP),
     Condition("I³ scaled, layers copied, heads 5e-5", {**COPIED, **SLOW}),
     Condition("plain, query encoder frozen", {**PLAIN, **FROZEN}),
     Condition("I³ warmed up, query encoder frozen", {**COPIED, **SLOW, **FROZEN}, WARM_UP),
-    Condition("I³ heads only", {**COPIED, **WARM_UP}),
+    Condition("I³ heads only", {**COPIED, **CONTRASTIVE_WARM_UP}),
     Condition("I³ paper, layers copied", {**COPIED, "model.interaction": "paper"}),
     Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
     Condition(

@@ -117,11 +117,7 @@ def chosen(collection: str, condition: Condition) -> Keys:
     if condition is not LONGER:
         return best.keys
     own, longer = (
-        median(
-            second
-            for rate in RATES
-            for second in rate_run(collection, one, rate).read()["step_seconds"]
-        )
+        median(rate_run(collection, one, rate).read()["minutes"] for rate in RATES)
         for one in (plain, i3)
     )
     return {**best.keys, "training.max_steps": round(SHARED["training.max_steps"] * longer / own)}

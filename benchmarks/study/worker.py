@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import i3_pyserini as i3
@@ -79,9 +80,11 @@ def finish(run: Run, place: Place) -> None:
 
 
 def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any]:
-    data, init, logs = place.data / run.collection, str(place.backbone), []
+    data, init = place.data / run.collection, str(place.backbone)
     keys = {**SHARED, **run.condition.keys, **run.keys}
     warm_up = run.condition.warm_up
+    lines: list[dict[str, Any]] = []
+    minutes = 0.0
     for number, own in enumerate([*([] if warm_up is None else [{**keys, **warm_up}]), keys]):
         trained = folder / f"stage-{number}"
         path = folder / f"stage-{number}.json"  # JSON is YAML
@@ -89,8 +92,9 @@ def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any
         path.write_text(json.dumps(content), encoding="utf-8")
         i3.train_model(path)
         init = str(trained / "last")
-        lines = (trained / "log.jsonl").read_text(encoding="utf-8").splitlines()
-        logs.append([json.loads(line) for line in lines])
+        log = (trained / "log.jsonl").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in log.splitlines()]
+        minutes += own["training.max_steps"] * median(seconds_of(lines)) / 60
     return {
         "collection": run.collection,
         "condition": run.condition.name,
@@ -100,10 +104,16 @@ def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any
         "commit": implementation_section()["source"].get("commit"),
         "versions": versions(),
         "processor": this_machine().processor,
-        "step_seconds": [line["seconds"] for line in logs[-1] if "seconds" in line],
-        "losses": logs[-1][-1],
+        "minutes": round(minutes, 2),
+        "step_seconds": seconds_of(lines),
+        "losses": lines[-1],
         "values": measured(init, data, run.split),
     }
+
+
+def seconds_of(log: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Seconds a step in a training's log, one for every ten steps."""
+    return [line["seconds"] for line in log if "seconds" in line]
 
 
 def recipe(keys: Keys, init: str, output: Path, seed: int, data: Path) -> dict[str, Any]:
