@@ -8,7 +8,15 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.study import gpu, pack, plan, worker
-from benchmarks.study.conditions import EXPLORED, HYPOTHESES, LONGER, SHARED, TESTED, Condition
+from benchmarks.study.conditions import (
+    EXPLORED,
+    HYPOTHESES,
+    LONGER,
+    SHARED,
+    TESTED,
+    WARM_UP,
+    Condition,
+)
 from benchmarks.study.effects import effect, holm
 from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
 from i3_pyserini.train.recipe import Recipe
@@ -56,10 +64,7 @@ def test_rates_are_chosen_on_dev_and_time_is_made_equal(records: Path) -> None:
             write(rate_run("c", condition, rate), 0.9 - abs(number - best) / 10, minutes)
     keys = {run.condition.name: run.keys for run in runs_of("test", ["c"])}
     assert keys["plain"] == {"optimizer.learning_rate": RATES[1]}
-    assert keys["I³"] == {
-        "optimizer.learning_rate": RATES[2],
-        "optimizer.head_learning_rate": 5 * RATES[2],
-    }
+    assert keys["I³"] == {"optimizer.learning_rate": RATES[2]}
     steps = SHARED["training.max_steps"]
     assert keys[LONGER.name] == {**keys["plain"], "training.max_steps": round(1.5 * steps)}
 
@@ -86,6 +91,30 @@ def test_every_recipe_is_valid(condition: Condition, tmp_path: Path) -> None:
     stages = [keys] if condition.warm_up is None else [{**keys, **condition.warm_up}, keys]
     for own in stages:
         settled(Recipe.model_validate(worker.recipe(own, "b", tmp_path, 1, tmp_path)))
+
+
+def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Path] = []
+
+    def train(path: Path) -> None:
+        trained.append(output := path.with_suffix(""))
+        output.mkdir(exist_ok=True)
+        (output / "log.jsonl").write_text('{"seconds": 2.0}\n', encoding="utf-8")
+
+    monkeypatch.setattr("i3_pyserini.train_model", train)
+    monkeypatch.setattr(worker, "measured", lambda *_: {})
+    place = worker.Place(tmp_path / "data", tmp_path, tmp_path / "records", tmp_path / "backbone")
+    minutes = []
+    for condition in (PLAIN, I3, TESTED[4]):
+        for seed, rate in ((1, 1e-5), (1, 2e-5), (2, 1e-5)):
+            run = Run("gpu", "c", condition, seed, {"optimizer.learning_rate": rate})
+            worker.finish(run, place)
+            record = json.loads((place.records / run.file).read_text(encoding="utf-8"))
+            minutes.append(record["minutes"])
+    assert len({path for path in trained if "warm-up" in path.parts}) == 2  # one for each seed
+    assert len({path for path in trained if "warm-up" not in path.parts}) == 9
+    own, before = SHARED["training.max_steps"] / 30, WARM_UP["training.max_steps"] / 30
+    assert minutes == pytest.approx([own] * 3 + [own + before] * 6)
 
 
 def test_a_packed_backbone_is_half_as_large(tiny_bert: str, tmp_path: Path) -> None:

@@ -6,6 +6,11 @@ from typing import Any
 
 Keys = Mapping[str, Any]  # of a recipe, by dotted names
 
+
+def _without(keys: Keys, start: str) -> Keys:
+    return {key: value for key, value in keys.items() if not key.startswith(start)}
+
+
 # What all conditions share. 64 ids hold all but the ends of passages, and make a run ten minutes.
 SHARED: Keys = {
     "model.passage_template": "{title} {text}",
@@ -40,11 +45,7 @@ SCALED: Keys = {**RELEASED, "model.interactor_init": "scaled"}
 COPIED: Keys = {**SCALED, "model.layer_init": "backbone"}
 SLOW: Keys = {"optimizer.head_learning_rate": 5e-5}
 PAPER: Keys = {**RELEASED, "model.interaction": "paper"}
-NO_RECONSTRUCTION: Keys = {
-    key: value
-    for key, value in RELEASED.items()
-    if not key.startswith(("loss.reconstruction", "reconstruction."))
-} | {"loss.reconstruction": 0.0}
+NO_RECONSTRUCTION: Keys = {**_without(RELEASED, "reconstruction."), "loss.reconstruction": 0.0}
 WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at its default
     "training.freeze": "encoders",
     "training.cache_vectors": True,
@@ -52,6 +53,7 @@ WARM_UP: Keys = {  # the encoders do not learn, so that their rate is left at it
     "training.passages_per_query": 1,
     "training.max_steps": 300,  # five epochs
     "loss.contrastive": 0.0,
+    "loss.distillation": 0.0,
     "loss.temperature": 1.0,  # the default, as scores are not used
     "loss.reconstruction": 1.0,
     "optimizer.learning_rate": 2e-5,
@@ -74,7 +76,7 @@ class Condition:
         name: its row in the tables.
         keys: what it changes of `SHARED`.
         warm_up: what a training before it changes of `keys`; None for none. It trains on the
-            same data, and its model is where the condition starts.
+            same data, and its model is where the condition starts, whatever its learning rate.
     """
 
     name: str
@@ -106,12 +108,16 @@ EXPLORED = (
 )
 
 DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}
+I3: Keys = _without(COPIED, "optimizer.head_learning_rate")  # one rate for all, see `plan.RATES`
 TESTED = (
     Condition("plain", PLAIN),
-    Condition("I³", RELEASED),
-    Condition("I³ without reconstruction", NO_RECONSTRUCTION),
+    Condition("I³", I3, WARM_UP),
+    Condition(
+        "I³ without reconstruction",
+        {**_without(I3, "reconstruction."), "loss.reconstruction": 0.0},
+    ),
     Condition("plain, distilled", {**PLAIN, **DISTILLED}),
-    Condition("I³, distilled", {**RELEASED, **DISTILLED}),
+    Condition("I³, distilled", {**I3, **DISTILLED}, WARM_UP),
 )
 LONGER = Condition("plain, as long as I³", PLAIN)
 HYPOTHESES = {  # worse and better

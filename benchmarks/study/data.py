@@ -29,7 +29,8 @@ OLD_PACKAGES = (
     *("sympy", "statsmodels"),
 )
 EXPLORE_PACKAGES = ("transformers", "pydantic", "huggingface_hub")
-# First released, or written anew, after the weights of all-MiniLM-L6-v2 (August 2021).
+# First released, or written anew, after 2019, the year of the code that all-MiniLM-L6-v2 and
+# all-mpnet-base-v2 were trained on.
 NEW_PACKAGES = (
     *("fastmcp", "narwhals", "mteb", "pytorch_optimizer", "openai", "qdrant_client", "polars"),
     *("accelerate", "pymilvus"),

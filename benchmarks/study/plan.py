@@ -12,8 +12,7 @@ from benchmarks.study.conditions import EXPLORED, GPU, LONGER, SHARED, TESTED, C
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
 STAGES = ("explore", "rates", "test", "gpu")
-RATES = (5e-5, 1e-4, 2e-4)
-HEADS = 5  # times the encoders' rate
+RATES = (2e-5, 5e-5, 1e-4)  # of encoders and heads
 SEEDS = 5
 MEASURE = "RR@10"
 
@@ -76,7 +75,7 @@ def runs_of(stage: str, collections: Sequence[str]) -> Iterator[Run]:
     elif stage == "gpu":
         for rate in RATES:
             for condition in TESTED[:3]:
-                keys = {**GPU, **rates_of(condition, rate)}
+                keys = {**GPU, "optimizer.learning_rate": rate}
                 yield from (Run(stage, name, condition, 1, keys) for name in collections)
     elif stage == "rates":
         for rate in RATES:
@@ -98,15 +97,7 @@ def seeds() -> list[int]:
 
 def rate_run(collection: str, condition: Condition, rate: float) -> Run:
     """A run that tries a learning rate."""
-    return Run("rates", collection, condition, seeds()[0] - 1, rates_of(condition, rate))
-
-
-def rates_of(condition: Condition, rate: float) -> Keys:
-    """A condition's learning rates, of which that of the encoders is given."""
-    keys = {"optimizer.learning_rate": rate}
-    if condition.keys["model.interaction"] != "none":
-        keys["optimizer.head_learning_rate"] = HEADS * rate
-    return keys
+    return Run("rates", collection, condition, seeds()[0] - 1, {"optimizer.learning_rate": rate})
 
 
 def chosen(collection: str, condition: Condition) -> Keys:

@@ -1,6 +1,7 @@
 """One process of the study: trains and measures run after run."""
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from filelock import FileLock
 
 import i3_pyserini as i3
 from benchmarks.record import this_machine, versions
@@ -26,6 +29,7 @@ from i3_pyserini.train.stepping import make_accelerator
 from i3_pyserini.train.validation import Validator
 
 MEASURES = ("RR@10", "nDCG@10", "R@100")
+LAST = "last"  # the folder of a training's last model
 PRECISION = "bf16"  # of all runs, so that records of several machines can be compared
 
 
@@ -80,21 +84,12 @@ def finish(run: Run, place: Place) -> None:
 
 
 def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any]:
-    data, init = place.data / run.collection, str(place.backbone)
     keys = {**SHARED, **run.condition.keys, **run.keys}
-    warm_up = run.condition.warm_up
-    lines: list[dict[str, Any]] = []
-    minutes = 0.0
-    for number, own in enumerate([*([] if warm_up is None else [{**keys, **warm_up}]), keys]):
-        trained = folder / f"stage-{number}"
-        path = folder / f"stage-{number}.json"  # JSON is YAML
-        content = recipe(own, init, trained, run.seed, data)
-        path.write_text(json.dumps(content), encoding="utf-8")
-        i3.train_model(path)
-        init = str(trained / "last")
-        log = (trained / "log.jsonl").read_text(encoding="utf-8")
-        lines = [json.loads(line) for line in log.splitlines()]
-        minutes += own["training.max_steps"] * median(seconds_of(lines)) / 60
+    init, before = place.backbone, 0.0
+    if run.condition.warm_up is not None:
+        init, before = _warmed_up({**keys, **run.condition.warm_up}, run, place)
+    data = place.data / run.collection
+    log, minutes = _trained(keys, init, folder / "model", run.seed, data)
     return {
         "collection": run.collection,
         "condition": run.condition.name,
@@ -104,11 +99,34 @@ def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any
         "commit": implementation_section()["source"].get("commit"),
         "versions": versions(),
         "processor": this_machine().processor,
-        "minutes": round(minutes, 2),
-        "step_seconds": seconds_of(lines),
-        "losses": lines[-1],
-        "values": measured(init, data, run.split),
+        "minutes": round(before + minutes, 2),
+        "step_seconds": seconds_of(log),
+        "losses": log[-1],
+        "values": measured(str(folder / "model" / LAST), data, run.split),
     }
+
+
+def _warmed_up(keys: Keys, run: Run, place: Place) -> tuple[Path, float]:
+    """A warmed up model, shared by runs whose differences do not matter to it, and its minutes."""
+    digest = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:8]
+    folder = place.trained / "warm-up" / run.collection / f"{digest}-seed-{run.seed}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # another worker may need it too
+        minutes = _trained(keys, place.backbone, folder, run.seed, place.data / run.collection)[1]
+    return folder / LAST, minutes
+
+
+def _trained(
+    keys: Keys, init: Path, output: Path, seed: int, data: Path
+) -> tuple[list[dict[str, Any]], float]:
+    """Trains, unless that is done; the training's log and its minutes."""
+    path = output.with_suffix(".json")  # JSON is YAML
+    content = json.dumps(recipe(keys, str(init), output, seed, data))
+    path.write_text(content, encoding="utf-8")
+    i3.train_model(path)
+    lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    log = [json.loads(line) for line in lines]
+    return log, keys["training.max_steps"] * median(seconds_of(log)) / 60
 
 
 def seconds_of(log: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -134,7 +152,7 @@ def recipe(keys: Keys, init: str, output: Path, seed: int, data: Path) -> dict[s
     }
     for key, value in keys.items():
         section, name = key.split(".")
-        if section != "model" or Path(init).name != "last":
+        if section != "model" or Path(init).name != LAST:
             own.setdefault(section, {})[name] = value
     if own["loss"].get("distillation"):
         own["data"]["teacher"] = str(data / "teacher.jsonl")
