@@ -99,7 +99,7 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     def train(path: Path) -> None:
         trained.append(output := path.with_suffix(""))
         output.mkdir(exist_ok=True)
-        (output / "log.jsonl").write_text('{"seconds": 2.0}\n', encoding="utf-8")
+        (output / "log.jsonl").write_text('{"seconds": 2.0, "loss": 1.0}\n', encoding="utf-8")
 
     monkeypatch.setattr("i3_pyserini.train_model", train)
     monkeypatch.setattr(worker, "measured", lambda *_: {})
