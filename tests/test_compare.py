@@ -205,6 +205,7 @@ def test_dev_is_split_off_train_and_the_same_call_resumes(
         ({"negatives": "nowhere.tsv"}, "negatives nowhere.tsv: neither a file nor 'mined'"),
         ({"measures": ("nDGC@10",)}, "nDGC@10"),
         ({"teacher": "nowhere.jsonl"}, "teacher nowhere.jsonl: no such file"),
+        ({"warm_up": -1}, "warm_up is -1, must be at least 0"),
         ({"first_seed": -1}, "first_seed is -1, must be from 0 to"),
         ({"negatives_per_query": 0}, "negatives_per_query is 0, must be at least 1"),
         ({"negatives_per_query": 2}, "negatives_per_query has no effect without negatives"),

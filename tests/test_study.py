@@ -99,7 +99,9 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     def train(path: Path) -> None:
         trained.append(output := path.with_suffix(""))
         output.mkdir(exist_ok=True)
-        (output / "log.jsonl").write_text('{"seconds": 2.0, "loss": 1.0}\n', encoding="utf-8")
+        (output / "log.jsonl").write_text(
+            '{"seconds": 2.0, "contrastive": 1.5}\n', encoding="utf-8"
+        )
 
     monkeypatch.setattr("i3_pyserini.train_model", train)
     monkeypatch.setattr(worker, "measured", lambda *_: {})
@@ -111,6 +113,7 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
             worker.finish(run, place)
             record = json.loads((place.records / run.file).read_text(encoding="utf-8"))
             minutes.append(record["minutes"])
+            assert record["curves"]["contrastive"] == [1.5]
     assert len({path for path in trained if "warm-up" in path.parts}) == 2  # one for each seed
     assert len({path for path in trained if "warm-up" not in path.parts}) == 9
     own, before = SHARED["training.max_steps"] / 30, WARM_UP["training.max_steps"] / 30

@@ -23,6 +23,7 @@ def study(tmp_path: Path) -> Study:
         rates=(1e-5, 1e-4),
         seeds=range(1, 3),
         steps=60,
+        warm_up=0,
         validations=1,
         variants=("released",),
         negatives="mined",
@@ -38,7 +39,7 @@ def study(tmp_path: Path) -> Study:
     data = write_collection(tmp_path / "letters")
     study = Study(data, tmp_path / "out{put}", options, "sqlite")
     for model, rate in RATES.items():
-        folder = study.trained(model, rate, 1)
+        folder = study.trainings.folder(model, rate, 1)
         folder.mkdir(parents=True)
         (folder / "log.jsonl").write_text(json.dumps({"step": 1, "seconds": 2.0}), encoding="utf-8")
     return study

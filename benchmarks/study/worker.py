@@ -102,7 +102,10 @@ def _trained_and_measured(run: Run, folder: Path, place: Place) -> dict[str, Any
         "minutes": round(before + minutes, 2),
         "step_seconds": seconds_of(log),
         "losses": log[-1],
-        "loss_curve": [round(line["loss"], 4) for line in log if "loss" in line],
+        "curves": {
+            name: [round(line[name], 4) for line in log if name in line]
+            for name in ("contrastive", "distillation", "reconstruction")
+        },
         "values": measured(str(folder / "model" / LAST), data, run.split),
     }
 

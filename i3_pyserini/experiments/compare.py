@@ -31,6 +31,7 @@ def compare(
     seeds: int = 1,
     first_seed: int = 1,
     steps: int | None = None,
+    warm_up: int = 0,
     rates: Sequence[float] = (),
     variants: Sequence[Literal["released", "paper"]] = ("released",),
     negatives: NameOrPath | None = None,
@@ -63,6 +64,8 @@ def compare(
         seeds: number of trainings of each model; results are their means.
         first_seed: seed of the first training; the others follow it.
         steps: steps of each training. Default: 300.
+        warm_up: steps before it in which I³'s reconstructor is trained alone, in batches of 128
+            queries, to imagine queries from the backbone's vectors. Default: none.
         rates: learning rates to choose from. Default: 2e-5, 5e-5 and 1e-4.
         variants: architectures of I³: "released" as in the authors' code, "paper" as in their
             paper.
@@ -93,6 +96,8 @@ def compare(
     steps = steps if steps is not None else QUICK_STEPS if quick else STEPS
     _check(places, variants, rates)
     at_least_1(seeds=seeds, steps=steps, hits=hits)
+    if warm_up < 0:
+        raise I3Error(f"warm_up is {warm_up}, must be at least 0")
     if not 0 <= first_seed <= 2**32 - seeds:
         raise I3Error(f"first_seed is {first_seed}, must be from 0 to {2**32 - seeds}")
     at_least_1(query_length=query_length, passage_length=passage_length)
@@ -113,6 +118,7 @@ def compare(
         rates=rates,
         seeds=range(first_seed, first_seed + seeds),
         steps=steps,
+        warm_up=warm_up,
         validations=VALIDATIONS if not quick else 1 if len(rates) > 1 else 0,
         variants=tuple(variants),
         negatives=None if negatives is None else fspath(negatives),

@@ -21,6 +21,7 @@ class Options:
         rates: learning rates to choose from.
         seeds: of the trainings of each model.
         steps: of each training.
+        warm_up: steps before it in which only I³'s reconstructor is trained; 0 for none.
         validations: of each training, on dev queries, to choose the best model; 0 for the last.
         variants: of I³.
         negatives: "mined", a file, or None.
@@ -39,6 +40,7 @@ class Options:
     rates: tuple[float, ...]
     seeds: range
     steps: int
+    warm_up: int
     validations: int
     variants: tuple[str, ...]
     negatives: str | None

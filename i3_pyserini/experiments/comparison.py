@@ -6,9 +6,10 @@ from pathlib import Path
 
 from i3_pyserini.data.leakage import leak_note
 from i3_pyserini.experiments.compare_inputs import MINED, Options, Queries
+from i3_pyserini.experiments.compare_trainings import PLAIN_MODEL, Trainings, command
 from i3_pyserini.experiments.compared import BASELINE
-from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of, training_minutes
-from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan, planned
+from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of
+from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
 from i3_pyserini.experiments.stock_check import stock_plan
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.languages import ENGLISH, analysis_of
@@ -16,17 +17,6 @@ from i3_pyserini.formats.made import made_note
 from i3_pyserini.formats.topics import read_topics
 from i3_pyserini.search.languages import Engine, choose_language
 from i3_pyserini.search.speed import read_queries_per_second
-
-RECIPE = "small-contrastive"
-HEAD = 5  # times the encoders' learning rate, as in the recipe
-PLAIN = {  # what the recipe says of parts that a plain dual encoder does not have
-    "model.interaction": "none",
-    "optimizer.head_learning_rate": "null",
-    "reconstruction.targets": "generated",
-    "reconstruction.passages": "all",
-}
-CHECKPOINTS = 50  # steps between states that a training resumes from
-PLAIN_MODEL = "dual-encoder"
 
 
 class Study:
@@ -47,6 +37,7 @@ class Study:
         first_seed: seed of the trainings by which learning rates are chosen.
         bm25: label of BM25.
         models: labels of the trained models, by the names of their files.
+        trainings: of the models.
     """
 
     def __init__(self, data: Path, folder: Path, options: Options, engine: Engine) -> None:
@@ -58,6 +49,8 @@ class Study:
         self.first_seed = options.seeds[0]
         self.models = {PLAIN_MODEL: BASELINE}
         self.models |= {f"i3-{variant}": f"I³ {variant}" for variant in options.variants}
+        given = (self._negatives_file(), self._scores_file())
+        self.trainings = Trainings(folder, self.corpus, self.queries, options, *given)
 
     def beginning(self) -> Plan:
         """All up to the first seed's trainings, from which the learning rates are chosen."""
@@ -70,16 +63,17 @@ class Study:
         if negatives := list(self._negatives()):
             steps["negatives"] = _step("mine hard negatives", negatives)
         first_seed, rates = self.first_seed, self.options.rates
-        first = [self._train(m, rate, first_seed) for m in self.models for rate in rates]
+        first = [one for m in self.models for one in self.trainings.of(m, rates, first_seed)]
         steps["train"] = _step("train the dual encoder and I³ alike", first)
         return Plan(about=f"compare {self.name}", steps=steps)
 
     def rest(self, rates: Mapping[str, float]) -> Plan:
         """All else, with the chosen learning rates by model."""
         others = [
-            self._train(model, rates[model], seed)
+            command
             for model in self.models
             for seed in self.options.seeds[1:]
+            for command in self.trainings.of(model, [rates[model]], seed)
         ]
         steps = {"seeds": _step("train with the other seeds", others)} if others else {}
         searched = [
@@ -88,7 +82,7 @@ class Study:
             for seed in self.options.seeds
             for command in self._searched(
                 f"{model}.seed-{seed}",
-                str(self.model(model, rates[model], seed)),
+                str(self.trainings.model(model, rates[model], seed)),
                 dev=model != PLAIN_MODEL,
             )
         ]
@@ -110,7 +104,7 @@ class Study:
         for model in self.models:
             values = {
                 rate: best_validation(
-                    self.trained(model, rate, self.first_seed), self.options.measure
+                    self.trainings.folder(model, rate, self.first_seed), self.options.measure
                 )
                 for rate in self.options.rates
             }
@@ -147,9 +141,7 @@ class Study:
             "backbone": self._cost("backbone", None),
         }
         for model, label in self.models.items():
-            minutes = training_minutes(
-                self.trained(model, rates[model], self.first_seed), self.options.steps
-            )
+            minutes = self.trainings.minutes(model, rates[model], self.first_seed)
             found[label] = self._cost(f"{model}.seed-{self.first_seed}", minutes)
         return found
 
@@ -175,14 +167,6 @@ class Study:
     def leaks(self) -> list[str]:
         """Lines about test queries that are nearly training queries."""
         return leak_note(read_topics(str(self.queries.used[0])), self.queries.files["test"][0])
-
-    def trained(self, model: str, rate: float, seed: int) -> Path:
-        """The folder of a training."""
-        return self.folder / "models" / f"{model}.rate-{rate:g}.seed-{seed}"
-
-    def model(self, model: str, rate: float, seed: int) -> Path:
-        """The trained model: the best of those that were validated, or else the last."""
-        return self.trained(model, rate, seed) / ("best" if self.options.validations else "last")
 
     def _variants(self) -> list[str]:
         return [model for model in self.models if model != PLAIN_MODEL]
@@ -210,7 +194,7 @@ class Study:
     def _split(self) -> CommandPlan:
         folder = self.queries.divided or Path()
         words = ("data", "split", self.data, "--split", "train", "--names", "dev", "train")
-        return _command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
+        return command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
 
     def _bm25(self) -> CommandPlan:
         name, (dev, qrels) = self._words(), self.queries.files["dev"]
@@ -221,19 +205,17 @@ class Study:
             how += ["--language", self.options.language]
         tune = ("--tune", qrels, "--tune-topics", dev, "--tune-output", self._run(name, "dev"))
         last = ("--measure", self.options.measure, "--hits", self.options.hits)
-        return _command(
-            run, *words, *how, *tune, *last, "--speed", self._speed(name), "--overwrite"
-        )
+        return command(run, *words, *how, *tune, *last, "--speed", self._speed(name), "--overwrite")
 
     def _searched(self, name: str, model: str, dev: bool) -> Iterator[CommandPlan]:
         index = self._index(name)
-        yield _command(index, "encode", self.corpus, "--model", model, "--output", index)
+        yield command(index, "encode", self.corpus, "--model", model, "--output", index)
         for part in ("test", "dev") if dev else ("test",):
             run = self._run(name, part)
             words = ["search", index, self.queries.files[part][0], "--output", run]
             if part == "test":
                 words += ["--speed", self._speed(name), "--overwrite"]
-            yield _command(run, *words, "--hits", self.options.hits)
+            yield command(run, *words, "--hits", self.options.hits)
 
     def _negatives(self) -> Iterator[CommandPlan]:
         topics, qrels = self.queries.files["train"]
@@ -242,12 +224,12 @@ class Study:
             mined = self._negatives_file()
             words = ("data", "mine", topics, qrels, self.corpus, "--output", mined)
             hits = ("--index", self._index("backbone"), "--depth", "1-100", "--per-query", 8)
-            yield _command(mined, *words, *hits, *cache, "--overwrite")
+            yield command(mined, *words, *hits, *cache, "--overwrite")
         if self.options.teacher and not self.options.scored:
             scores = self._scores_file()
             files = (self._negatives_file(), self.corpus)
             pairs = ("--teacher", self.options.teacher, "--topics", topics, "--qrels", qrels)
-            yield _command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
+            yield command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
 
     def _scores_file(self) -> Path:
         given = self.options.teacher
@@ -256,45 +238,6 @@ class Study:
     def _negatives_file(self) -> Path:
         given = self.options.negatives
         return self.folder / "negatives.tsv" if given in (MINED, None) else Path(str(given))
-
-    def _train(self, model: str, rate: float, seed: int) -> CommandPlan:
-        options, folder = self.options, self.trained(model, rate, seed)
-        keys: dict[str, object] = {
-            "output": folder,
-            "model.init": options.backbone,
-            "model.interaction": model.removeprefix("i3-"),
-            "model.query_length": options.query_length,
-            "model.passage_length": options.passage_length,
-            "data.collection": self.corpus,
-            "data.queries": self.queries.files["train"][0],
-            "data.qrels": self.queries.files["train"][1],
-            "data.cache": self.folder / "cache",
-            "optimizer.learning_rate": f"{rate:g}",
-            "optimizer.head_learning_rate": f"{HEAD * rate:g}",
-            "training.max_steps": options.steps,
-            "training.batch_size": options.batch_size,
-            "training.seed": seed,
-            "training.checkpoint_steps": CHECKPOINTS,
-        }
-        if options.validations:
-            keys |= {
-                "validation.topics": self.queries.files["dev"][0],
-                "validation.qrels": self.queries.files["dev"][1],
-                "validation.measure": options.measure,
-                "validation.at_start": "false",  # of trained models only one is chosen
-                "validation.every_steps": max(options.steps // options.validations, 1),
-            }
-        if model == PLAIN_MODEL:
-            keys |= PLAIN
-        if options.teacher:  # its file has the queries and their positives
-            keys |= {"data.teacher": self._scores_file(), "loss.distillation": 1}
-            keys |= {"data.queries": "null", "data.qrels": "null"}
-        elif options.negatives:
-            keys["data.negatives"] = self._negatives_file()
-        if options.negatives or options.teacher:
-            keys["training.passages_per_query"] = 1 + options.negatives_per_query
-        words = [f"--{key}={value}" for key, value in keys.items()]
-        return _command(folder / "last", "train", RECIPE, *words)
 
     def _fuse(self, model: str, seed: int, how: str) -> CommandPlan:
         run = self._fused(model, seed, how)
@@ -306,13 +249,8 @@ class Study:
             words += ["--method", "interpolation", "--tune", self.queries.files["dev"][1]]
             words += ["--tune-runs", *(self._run(name, "dev") for name in names)]
             words += ["--measure", self.options.measure]
-        return _command(run, *words, "--hits", self.options.hits, "--overwrite")
+        return command(run, *words, "--hits", self.options.hits, "--overwrite")
 
 
 def _step(about: str, commands: list[CommandPlan]) -> StepPlan:
     return StepPlan(about=about, commands=commands)
-
-
-def _command(makes: Path, *words: object) -> CommandPlan:
-    """A command of ours."""
-    return planned(makes, "python", "-m", "i3_pyserini", *words)

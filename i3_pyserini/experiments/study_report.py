@@ -93,6 +93,8 @@ def _model(study: "Study", label: str, rates: Mapping[str, float]) -> dict[str, 
     count = len(options.seeds)
     seeds = "1 seed" if count == 1 else f"{count} seeds"
     training = f"{options.steps:,} steps, learning rate {rates[trained]:g}, {seeds}"
+    if study.trainings.warms_up(trained):
+        training = f"warm-up of the reconstructor: {options.warm_up:,} steps; {training}"
     return {"model": f"{label}, trained from {name}", "training": training}
 
 
