@@ -1,13 +1,14 @@
 """The study of whether implicit interaction pays: its runs, its choice of rates, its tests."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.study import gpu, pack, plan, worker
+from benchmarks.study import figure, gpu, pack, plan, report, worker
 from benchmarks.study.conditions import (
     EXPLORED,
     HYPOTHESES,
@@ -33,10 +34,18 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(run: Run, value: float, minutes: float = 1.0) -> None:
+def write(
+    run: Run, value: float = 0.0, minutes: float = 1.0, values: Sequence[float] | None = None
+) -> None:
     path = plan.RECORDS / run.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"values": {"RR@10": [value, value]}, "minutes": minutes}
+    own = values or [value, value]
+    content = {
+        "seed": run.seed,
+        "values": dict.fromkeys(report.MEASURES, own),
+        "minutes": minutes,
+        "curves": {"contrastive": [2.0, 1.0]},
+    }
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -118,6 +127,30 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     assert len({path for path in trained if "warm-up" not in path.parts}) == 9
     own, before = SHARED["training.max_steps"] / 30, WARM_UP["training.max_steps"] / 30
     assert minutes == pytest.approx([own] * 3 + [own + before] * 6)
+
+
+def test_tables_and_figure(
+    records: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for condition in TESTED:
+        for rate in RATES:
+            write(rate_run("acl-titles", condition, rate), 0.5)
+    report.main()
+    assert "H1" not in capsys.readouterr().out  # nothing to test yet
+    for number, condition in enumerate((*TESTED, LONGER)):
+        for seed in seeds():
+            noise = 0.01 * (seed % 3)
+            values = [0.5 + noise + 0.1 * number, 0.52 + noise / 2 + 0.1 * number]
+            write(Run("test", "acl-titles", condition, seed), values=values)
+    report.main()
+    printed = capsys.readouterr().out
+    assert "| plain | 0.5160 | 0.5160 | 0.5160 | 5 | 2e-05 | 1.0 |" in printed
+    assert "| H1, equal steps | acl-titles | +0.1000 | +0.1000 to +0.1000 |" in printed
+    monkeypatch.setattr("sys.argv", ["figure", str(records / "study.svg")])
+    figure.main()
+    drawn = (records / "study.svg").read_text(encoding="utf-8")
+    labels = {"H1, equal steps: acl-titles", "H2: acl-titles", "plain, as long as I³"}
+    assert all(f"<!-- {label} -->" in drawn for label in labels)
 
 
 def test_a_packed_backbone_is_half_as_large(tiny_bert: str, tmp_path: Path) -> None:
