@@ -106,7 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64, help="pairs of a step")
     parser.add_argument("--chunk", type=int, default=32, help="texts with activations at once")
     parser.add_argument("--length", type=int, default=128, help="ids at which texts are cut")
-    parser.add_argument("--buckets", type=int, default=4, help="training.length_buckets")
+    parser.add_argument("--buckets", type=int, default=2, help="training.length_buckets")
     parser.add_argument("--quality", type=int, default=0, help="steps; 0 for no comparison")
     parser.add_argument("--quality-batch", type=int, default=32)
     add_record_option(parser, "train_speed")
