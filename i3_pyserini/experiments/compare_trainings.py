@@ -130,10 +130,10 @@ class Trainings:
 
 def _training(folder: Path, recipe: str, keys: dict[str, object]) -> CommandPlan:
     words = [f"--{key}={value}" for key, value in keys.items()]
-    return command(folder / "last", "train", recipe, *words)
+    return our_command(folder / "last", "train", recipe, *words)
 
 
-def command(makes: Path, *words: object) -> CommandPlan:
+def our_command(makes: Path, *words: object) -> CommandPlan:
     """A command of ours.
 
     Args:

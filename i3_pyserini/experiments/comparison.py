@@ -6,7 +6,7 @@ from pathlib import Path
 
 from i3_pyserini.data.leakage import leak_note
 from i3_pyserini.experiments.compare_inputs import MINED, Options, Queries
-from i3_pyserini.experiments.compare_trainings import PLAIN_MODEL, Trainings, command
+from i3_pyserini.experiments.compare_trainings import PLAIN_MODEL, Trainings, our_command
 from i3_pyserini.experiments.compared import BASELINE
 from i3_pyserini.experiments.costs import Cost, best_validation, bytes_of
 from i3_pyserini.experiments.plan import CommandPlan, Plan, StepPlan
@@ -194,7 +194,7 @@ class Study:
     def _split(self) -> CommandPlan:
         folder = self.queries.divided or Path()
         words = ("data", "split", self.data, "--split", "train", "--names", "dev", "train")
-        return command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
+        return our_command(folder / "manifest.json", *words, "--output", folder, "--overwrite")
 
     def _bm25(self) -> CommandPlan:
         name, (dev, qrels) = self._words(), self.queries.files["dev"]
@@ -205,17 +205,19 @@ class Study:
             how += ["--language", self.options.language]
         tune = ("--tune", qrels, "--tune-topics", dev, "--tune-output", self._run(name, "dev"))
         last = ("--measure", self.options.measure, "--hits", self.options.hits)
-        return command(run, *words, *how, *tune, *last, "--speed", self._speed(name), "--overwrite")
+        return our_command(
+            run, *words, *how, *tune, *last, "--speed", self._speed(name), "--overwrite"
+        )
 
     def _searched(self, name: str, model: str, dev: bool) -> Iterator[CommandPlan]:
         index = self._index(name)
-        yield command(index, "encode", self.corpus, "--model", model, "--output", index)
+        yield our_command(index, "encode", self.corpus, "--model", model, "--output", index)
         for part in ("test", "dev") if dev else ("test",):
             run = self._run(name, part)
             words = ["search", index, self.queries.files[part][0], "--output", run]
             if part == "test":
                 words += ["--speed", self._speed(name), "--overwrite"]
-            yield command(run, *words, "--hits", self.options.hits)
+            yield our_command(run, *words, "--hits", self.options.hits)
 
     def _negatives(self) -> Iterator[CommandPlan]:
         topics, qrels = self.queries.files["train"]
@@ -224,12 +226,12 @@ class Study:
             mined = self._negatives_file()
             words = ("data", "mine", topics, qrels, self.corpus, "--output", mined)
             hits = ("--index", self._index("backbone"), "--depth", "1-100", "--per-query", 8)
-            yield command(mined, *words, *hits, *cache, "--overwrite")
+            yield our_command(mined, *words, *hits, *cache, "--overwrite")
         if self.options.teacher and not self.options.scored:
             scores = self._scores_file()
             files = (self._negatives_file(), self.corpus)
             pairs = ("--teacher", self.options.teacher, "--topics", topics, "--qrels", qrels)
-            yield command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
+            yield our_command(scores, "data", "score", *files, *pairs, "--output", scores, *cache)
 
     def _scores_file(self) -> Path:
         given = self.options.teacher
@@ -249,7 +251,7 @@ class Study:
             words += ["--method", "interpolation", "--tune", self.queries.files["dev"][1]]
             words += ["--tune-runs", *(self._run(name, "dev") for name in names)]
             words += ["--measure", self.options.measure]
-        return command(run, *words, "--hits", self.options.hits, "--overwrite")
+        return our_command(run, *words, "--hits", self.options.hits, "--overwrite")
 
 
 def _step(about: str, commands: list[CommandPlan]) -> StepPlan:
