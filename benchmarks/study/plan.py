@@ -15,6 +15,7 @@ STAGES = ("explore", "rates", "test", "gpu")
 RATES = (2e-5, 5e-5, 1e-4)  # of encoders and heads
 SEEDS = 5
 MEASURE = "RR@10"
+ORDER = (*TESTED[:3], LONGER, *TESTED[3:])  # those that need a teacher's scores come last
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ def runs_of(stage: str, collections: Sequence[str]) -> Iterator[Run]:
                 keys = {**GPU, "optimizer.learning_rate": rate}
                 yield from (Run(stage, name, condition, 1, keys) for name in collections)
     elif stage == "rates":
-        for rate in RATES:
-            for condition in TESTED:
+        for condition in TESTED:
+            for rate in RATES:
                 yield from (rate_run(name, condition, rate) for name in collections)
     else:
-        for seed in seeds():
-            for condition in (*TESTED, LONGER):
+        for condition in ORDER:
+            for seed in seeds():
                 for name in collections:
                     yield Run(stage, name, condition, seed, chosen(name, condition))
 
