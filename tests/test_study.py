@@ -42,7 +42,7 @@ def write(
     own = values or [value, value]
     content = {
         "seed": run.seed,
-        "values": dict.fromkeys(report.MEASURES, own),
+        "values": dict.fromkeys(plan.MEASURES, own),
         "minutes": minutes,
         "curves": {"contrastive": [2.0, 1.0]},
     }

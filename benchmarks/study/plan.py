@@ -15,6 +15,7 @@ STAGES = ("explore", "rates", "test", "gpu")
 RATES = (2e-5, 5e-5, 1e-4)  # of encoders and heads
 SEEDS = 5
 MEASURE = "RR@10"
+MEASURES = (MEASURE, "nDCG@10", "R@100")
 ORDER = (*TESTED[:3], LONGER, *TESTED[3:])  # those that need a teacher's scores come last
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from benchmarks.study.conditions import HYPOTHESES, LONGER, TESTED
 from benchmarks.study.effects import Effect, effect, holm
-from benchmarks.study.plan import MEASURE, Run, chosen, seeds
+from benchmarks.study.plan import MEASURE, MEASURES, Run, chosen, seeds
 
 COLLECTIONS = ("acl-titles", "docstrings")
-MEASURES = (MEASURE, "nDCG@10", "R@100")
 CONDITIONS = {one.name: one for one in (*TESTED, LONGER)}
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 import i3_pyserini as i3
 from benchmarks.record import this_machine, versions
 from benchmarks.study.conditions import SHARED, Keys
-from benchmarks.study.plan import STAGES, Run, runs_of
+from benchmarks.study.plan import MEASURES, STAGES, Run, runs_of
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import evaluate_run
 from i3_pyserini.formats.atomic import locked, new_file
@@ -28,7 +28,6 @@ from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.stepping import make_accelerator
 from i3_pyserini.train.validation import Validator
 
-MEASURES = ("RR@10", "nDCG@10", "R@100")
 LAST = "last"  # the folder of a training's last model
 PRECISION = "bf16"  # of all runs, so that records of several machines can be compared
 
