@@ -64,7 +64,7 @@ def start_worker(
     for field in fields(place):
         command += [f"--{field.name}", str(getattr(place, field.name))]
     command += ["--collections", *collections]
-    return subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603  (our own)
+    return subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603  (our module)
 
 
 def finish(run: Run, place: Place) -> None:

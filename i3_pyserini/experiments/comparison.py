@@ -150,6 +150,10 @@ class Study:
         seeds = len(self.options.seeds)
         size = f"{seeds} seed{'s' * (seeds > 1)} and {self.options.steps:,} steps of training"
         found = [f"{size}, and other seeds give other differences"]
+        if self.options.warm_up:
+            found.append(
+                f"I³ was also trained before, {self.options.warm_up:,} steps of its reconstructor"
+            )
         names = ("backbone", f"{PLAIN_MODEL}.seed-{self.first_seed}")
         read = [read_manifest(self._index(name)).encoder for name in names]
         (base, base_cut), (own, own_cut) = ((one.passage_length, one.cut or 0.0) for one in read)
