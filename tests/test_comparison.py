@@ -46,7 +46,6 @@ def test_models_are_trained_alike(tmp_path: Path) -> None:
     assert {key for key in common if len({one[key] for one in trained}) > 1} == {
         "output",
         "model.interaction",
-        "optimizer.head_learning_rate",  # of parts that a plain dual encoder does not have
     }
 
 

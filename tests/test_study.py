@@ -1,8 +1,10 @@
 """The study of whether implicit interaction pays: its runs, its choice of rates, its tests."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +23,9 @@ from benchmarks.study.conditions import (
 from benchmarks.study.effects import effect, holm
 from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
 from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.unused import settled
+from tests.test_comparison import a_study
 
 PLAIN, I3, *_ = TESTED
 
@@ -100,6 +104,57 @@ def test_every_recipe_is_valid(condition: Condition, tmp_path: Path) -> None:
     stages = [keys] if condition.warm_up is None else [{**keys, **condition.warm_up}, keys]
     for own in stages:
         settled(Recipe.model_validate(worker.recipe(own, "b", tmp_path, 1, tmp_path)))
+
+
+def test_compare_trains_like_the_study(tmp_path: Path) -> None:
+    """With the study's options, its commands have the settings of the main row's runs."""
+    rate = RATES[0]
+    compared = a_study(
+        tmp_path,
+        rates=(rate,),
+        steps=SHARED["training.max_steps"],
+        warm_up=WARM_UP["training.max_steps"],
+        batch_size=SHARED["training.batch_size"],
+        query_length=SHARED["model.query_length"],
+        passage_length=SHARED["model.passage_length"],
+        validations=0,
+        negatives="n.tsv",
+        negatives_per_query=SHARED["training.passages_per_query"] - 1,
+    )
+    keys = {"optimizer.learning_rate": rate}
+    stages = [{**PLAIN.keys, **keys}, {**I3.keys, **(I3.warm_up or {})}, {**I3.keys, **keys}]
+    for command, own in zip(compared.beginning().steps["train"].commands, stages, strict=True):
+        recipe, *overrides = shlex.split(command.run)[4:]
+        fields = worker.recipe({**SHARED, **own}, "b", tmp_path, 1, tmp_path)
+        ours, theirs = (
+            _without_places(one.as_dict())
+            for one in (
+                load_recipe(recipe, overrides),
+                load_recipe(_written(tmp_path / "study.yaml", fields)),
+            )
+        )
+        if own["model.interaction"] == "none":  # what starts modules that it does not have
+            starts = ("interactor_init", "layer_init", "reconstruction_head_init")
+            ours["model"] = {key: v for key, v in ours["model"].items() if key not in starts}
+        assert ours == theirs
+
+
+def _written(path: Path, fields: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(fields), encoding="utf-8")  # JSON is YAML
+    return path
+
+
+def _without_places(fields: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without its paths, and what differs by machine, or not in what is trained."""
+    if fields["model"].get("layer_init") == "auto":  # the study's backbone is BERT
+        fields["model"]["layer_init"] = "backbone"
+    for section, names in {
+        "model": ("init",),
+        "data": ("collection", "queries", "qrels", "cache", "negatives"),
+        "training": ("precision", "workers"),
+    }.items():
+        fields[section] = {key: v for key, v in fields[section].items() if key not in names}
+    return {section: value for section, value in fields.items() if section != "output"}
 
 
 def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

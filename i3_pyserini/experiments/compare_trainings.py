@@ -8,10 +8,8 @@ from i3_pyserini.experiments.costs import training_minutes
 from i3_pyserini.experiments.plan import CommandPlan, planned
 
 RECIPE, WARM_UP = "small-contrastive", "small-warmup"
-HEAD = 5  # times the encoders' learning rate, as in the recipe
 PLAIN = {  # what the recipe says of parts that a plain dual encoder does not have
     "model.interaction": "none",
-    "optimizer.head_learning_rate": "null",
     "reconstruction.targets": "generated",
     "reconstruction.passages": "all",
 }
@@ -89,7 +87,6 @@ class Trainings:
             **self._common(model, folder, seed),
             "model.init": warmed_up if self.warms_up(model) else options.backbone,
             "optimizer.learning_rate": f"{rate:g}",
-            "optimizer.head_learning_rate": f"{HEAD * rate:g}",
             "training.max_steps": options.steps,
             "training.batch_size": options.batch_size,
         }

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.modules import (
     Attention,
@@ -52,6 +52,31 @@ FAMILIES = (
 )
 
 
+AUTO = "auto"  # of `layer_init`, for a new model
+
+
+def chosen_layer_init(encoder: PreTrainedModel, fields: dict[str, Any]) -> dict[str, Any]:
+    """What `layer_init` is for a backbone if it is "auto": "backbone" where layers can be copied.
+
+    Args:
+        encoder: the backbone.
+        fields: of `I3Config`, where `layer_init` may be "auto".
+
+    Returns:
+        `layer_init`, or nothing if it is not "auto".
+    """
+    if fields.get("layer_init") != AUTO:
+        return {}
+    if _last_layer(encoder):
+        return {"layer_init": "backbone"}
+    if fields.get("interaction") != "none":
+        note(
+            f"layers of type {encoder.config.model_type!r} cannot be copied: reconstructor and "
+            "interactor are initialized at random (layer_init original)"
+        )
+    return {"layer_init": "original"}
+
+
 def start_from(
     encoder: PreTrainedModel,
     config: I3Config,
@@ -94,6 +119,11 @@ def copy_last_layer(
         I3Error: the backbone's layers are of another kind.
     """
     last = _last_layer(encoder)
+    if not last:
+        raise I3Error(
+            f"layer_init is backbone, but layers of type {encoder.config.model_type!r} cannot be "
+            "copied; use a backbone such as BERT, RoBERTa, MPNet or DistilBERT, or layer_init auto"
+        )
     for module in (*reconstructor.modules(), *interactor.modules()):
         if isinstance(module, Attention):
             _copy(last, module, {n: n for n in ("query", "key", "value", "output")})
@@ -103,17 +133,14 @@ def copy_last_layer(
 
 
 def _last_layer(encoder: PreTrainedModel) -> dict[str, nn.Module]:
-    """The parts of the last layer, by the names of `FAMILIES`."""
+    """The parts of the last layer, by the names of `FAMILIES`; empty for layers of other kinds."""
     lists = [one for one in encoder.modules() if isinstance(one, nn.ModuleList) and len(one)]
     if lists:
         parts = dict(lists[0][-1].named_modules())
         for names in FAMILIES:
             if all(name in parts for name in names.values()):
                 return {own: parts[name] for own, name in names.items()}
-    raise I3Error(
-        f"layer_init is backbone, but layers of type {encoder.config.model_type!r} cannot be "
-        "copied; use a backbone such as BERT, RoBERTa, MPNet or DistilBERT, or layer_init original"
-    )
+    return {}
 
 
 @torch.no_grad()

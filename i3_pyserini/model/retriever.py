@@ -14,7 +14,7 @@ from i3_pyserini.model.backbone import last_states, new_encoder, position_limit,
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
-from i3_pyserini.model.layer_start import start_from
+from i3_pyserini.model.layer_start import chosen_layer_init, start_from
 from i3_pyserini.model.modules import (
     I3Output,
     PassageEncoding,
@@ -83,7 +83,8 @@ class I3Retriever(PreTrainedModel):
 
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
-            **settings: fields of `I3Config`, which override the backbone's declarations; and
+            **settings: fields of `I3Config`, which override the backbone's declarations, with
+                `layer_init="auto"` for "backbone" where the backbone's layers can be copied; and
                 `attn_implementation`, as in `from_pretrained`.
 
         Raises:
@@ -94,7 +95,7 @@ class I3Retriever(PreTrainedModel):
         encoder, suggested = read_backbone(name_or_dir)
         fields = {"interactor_init": "residual", **I3Config.merged(suggested, settings)}
         fields |= {"attn_implementation": attention, "reconstructor_steps": 0}
-        model = cls(I3Config(**fields))
+        model = cls(I3Config(**fields | chosen_layer_init(encoder, fields)))
         model.query_encoder.load_state_dict(encoder.state_dict())
         model.passage_encoder.load_state_dict(encoder.state_dict())
         if model.has_reconstructor:

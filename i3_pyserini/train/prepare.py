@@ -22,6 +22,7 @@ from i3_pyserini.formats.textstore import TextStore, open_query_store, open_stor
 from i3_pyserini.model.config import NO_SETTINGS, I3Config, is_i3_model
 from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.model.layer_start import AUTO
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.mixture import MixedSampler, Mixture, read_sources
@@ -76,7 +77,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
     if is_i3_model(init):
         model, tokenizer = load_model_directory(init)
         for name, value in settings.items():
-            if getattr(model.config, name) != value:
+            if (name, value) != ("layer_init", AUTO) and getattr(model.config, name) != value:
                 raise I3Error(
                     f"model.init {init} has {name} {getattr(model.config, name)!r}, but the recipe "
                     f"says {value!r}; leave the key out, or start from another checkpoint"

@@ -145,10 +145,27 @@ def test_layers_start_as_the_last_of_the_backbone(make_backbone: MakeBackbone, f
     )
 
 
-def test_layers_of_other_kinds_are_not_copied(make_backbone: MakeBackbone) -> None:
+def test_layers_of_other_kinds_are_not_copied(
+    make_backbone: MakeBackbone, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = make_backbone(FAMILIES["modernbert"])
     with pytest.raises(I3Error, match=r"layers of type 'modernbert' cannot be copied"):
         I3Retriever.from_backbone(folder, layer_init="backbone")
+    for interaction, notes in (("none", 0), ("released", 1)):
+        model = I3Retriever.from_backbone(folder, interaction=interaction, layer_init="auto")
+        assert model.config.layer_init == "original"
+        said = capsys.readouterr().err
+        assert said.count("layers of type 'modernbert' cannot be copied") == notes
+
+
+def test_layers_that_can_be_copied_are(tiny_bert: str) -> None:
+    models = []
+    for start in ("auto", "backbone"):
+        torch.manual_seed(3)
+        models.append(I3Retriever.from_backbone(tiny_bert, layer_init=start))
+    assert models[0].config.layer_init == "backbone"
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_the_two_architectures_differ(tiny_bert: str) -> None:

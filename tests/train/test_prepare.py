@@ -49,7 +49,7 @@ def test_a_new_model_has_the_recipes_settings(make_recipe: MakeRecipe) -> None:
 
 
 def test_going_on_from_a_model_directory(make_recipe: MakeRecipe, model_directory: Path) -> None:
-    settings = "{interaction: paper, passage_length: 20}"
+    settings = "{interaction: paper, passage_length: 20, layer_init: auto}"
     for extra in ("{}", settings):
         model_flag = f"--model={{init: {model_directory}, {extra.strip('{}')}}}"
         model, tokenizer = load_model(make_recipe(model_flag))
@@ -65,6 +65,7 @@ def test_going_on_from_a_model_directory(make_recipe: MakeRecipe, model_director
         ("interaction: none", "has interaction 'paper', but the recipe says 'none'"),
         ("passage_length: 12", "has passage_length 20, but the recipe says 12"),
         ("pooling: mean", "has pooling 'cls', but the recipe says 'mean'"),
+        ("pooling: auto", "has pooling 'cls', but the recipe says 'auto'"),
     ],
 )
 def test_a_model_directory_of_another_architecture(
