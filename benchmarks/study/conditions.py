@@ -66,6 +66,18 @@ CONTRASTIVE_WARM_UP: Keys = {
     "loss.contrastive": 1.0,
     "loss.temperature": 0.05,
 }
+GENTLE: Keys = {  # of heads, when nothing else is trained
+    **CONTRASTIVE_WARM_UP,
+    "training.max_steps": 300,
+    "optimizer.head_learning_rate": 5e-5,
+}
+# Which files of the data's folder to read, see `worker.recipe`.
+GENERATED: Keys = {
+    "reconstruction.targets": "generated",
+    "reconstruction.passages": "all",
+    "data.generated_queries": "generated/generated.tsv",
+}
+MODEL_NEGATIVES: Keys = {"data.negatives": "negatives.model.tsv"}
 
 
 @dataclass(frozen=True)
@@ -85,26 +97,36 @@ class Condition:
 
 
 FROZEN: Keys = {"training.freeze": "query_encoder"}
+WARM: Keys = {**COPIED, **SLOW}  # after `WARM_UP`
+ORIGINAL: Keys = {"model.interactor_init": "original", "model.reconstruction_head_init": "original"}
 EXPLORED = (
     Condition("plain", PLAIN),
     Condition("I³ released", RELEASED),
     Condition("I³ without reconstruction", NO_RECONSTRUCTION),
     Condition("I³ scaled, layers copied", COPIED),
-    Condition("I³ warmed up, heads 5e-5", {**COPIED, **SLOW}, CONTRASTIVE_WARM_UP),
+    Condition("I³ warmed up, heads 5e-5", WARM, CONTRASTIVE_WARM_UP),
     Condition("plain, rate 1.5e-4", {**PLAIN, "optimizer.learning_rate": 1.5e-4}),
-    Condition("I³ reconstructor warmed up, heads 5e-5", {**COPIED, **SLOW}, WARM_UP),
-    Condition("I³ scaled, layers copied, heads 5e-5", {**COPIED, **SLOW}),
+    Condition("I³ reconstructor warmed up, heads 5e-5", WARM, WARM_UP),
+    Condition("I³ scaled, layers copied, heads 5e-5", WARM),
     Condition("plain, query encoder frozen", {**PLAIN, **FROZEN}),
-    Condition("I³ warmed up, query encoder frozen", {**COPIED, **SLOW, **FROZEN}, WARM_UP),
+    Condition("I³ warmed up, query encoder frozen", {**WARM, **FROZEN}, WARM_UP),
     Condition("I³ heads only", {**COPIED, **CONTRASTIVE_WARM_UP}),
     Condition("I³ paper, layers copied", {**COPIED, "model.interaction": "paper"}),
     Condition("plain, no negatives", {**PLAIN, "training.passages_per_query": 1}),
-    Condition(
-        "I³ warmed up, no negatives", {**COPIED, **SLOW, "training.passages_per_query": 1}, WARM_UP
-    ),
+    Condition("I³ warmed up, no negatives", {**WARM, "training.passages_per_query": 1}, WARM_UP),
     Condition("I³ released, heads 5e-5", {**RELEASED, **SLOW}),
     Condition("I³ gradient stopped", {**COPIED, "reconstruction.gradient": "heads"}),
     Condition("I³ released, query encoder frozen", {**RELEASED, **FROZEN}),
+    Condition("I³ heads only, 5e-5", {**COPIED, **GENTLE}),
+    Condition("I³ heads only, reconstructor warmed up, 5e-5", {**COPIED, **GENTLE}, WARM_UP),
+    Condition("I³ warmed up, three layers", {**WARM, "model.num_head_layers": 3}, WARM_UP),
+    Condition("I³ warmed up, random layers", {**SCALED, **SLOW}, WARM_UP),
+    Condition("I³ original start", {**RELEASED, **SLOW, **ORIGINAL}),
+    Condition("I³ warmed up, reconstruction 1", {**WARM, "loss.reconstruction": 1.0}, WARM_UP),
+    Condition("I³ warmed up, reconstruction 0.01", {**WARM, "loss.reconstruction": 0.01}, WARM_UP),
+    Condition("I³ warmed up on generated queries", {**WARM, **GENERATED}, WARM_UP),
+    Condition("plain, the model's negatives", {**PLAIN, **MODEL_NEGATIVES}),
+    Condition("I³ warmed up, the model's negatives", {**WARM, **MODEL_NEGATIVES}, WARM_UP),
 )
 
 DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}

@@ -23,6 +23,7 @@ from i3_pyserini.formats.topics import read_topics, write_topics
 SPLITS = ("train", "dev", "explore", "test")
 TRAIN, DEV, EXPLORE = 7500, 500, 2000  # queries; all test queries are kept
 NEGATIVES = 8  # of each training query
+DEPTH = 100  # of the hits that they are taken from
 # Their docstrings are trained on.
 OLD_PACKAGES = (
     *("stdlib", "numpy", "pandas", "scipy", "sklearn", "torch", "networkx", "matplotlib"),
@@ -143,7 +144,7 @@ def _mine(made: Path) -> None:
         made / name for name in ("topics.train.tsv", "qrels.train.txt", "corpus")
     )
     run = made / "bm25.train.txt"
-    i3.search_bm25(corpus, topics, output=run, index=made / "bm25", hits=100)
+    i3.search_bm25(corpus, topics, output=run, index=made / "bm25", hits=DEPTH)
     mine_negatives(
         topics,
         qrels,

@@ -24,6 +24,7 @@ from i3_pyserini.formats.atomic import locked, new_file
 from i3_pyserini.formats.environment import implementation_section
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.model.export import load_model_directory
+from i3_pyserini.train.checkpoint import STATE
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.stepping import make_accelerator
 from i3_pyserini.train.validation import Validator
@@ -77,6 +78,7 @@ def finish(run: Run, place: Place) -> None:
                 content = _trained_and_measured(run, folder, place)
                 with new_file(record) as file:
                     json.dump(content, file)
+                (folder / "model" / STATE).unlink(missing_ok=True)  # 700 MB, only for resuming
     except I3Error as error:
         if "another process" not in str(error):
             raise
@@ -162,8 +164,11 @@ def recipe(keys: Keys, init: str, output: Path, seed: int, data: Path) -> dict[s
         return own
     own["data"]["queries"] = str(data / "topics.train.tsv")
     own["data"]["qrels"] = str(data / "qrels.train.txt")
+    negatives = own["data"].pop("negatives", "negatives.tsv")
     if own["training"]["passages_per_query"] > 1:
-        own["data"]["negatives"] = str(data / "negatives.tsv")
+        own["data"]["negatives"] = str(data / negatives)
+    if generated := own["data"].get("generated_queries"):
+        own["data"]["generated_queries"] = str(data / generated)
     return own
 
 
