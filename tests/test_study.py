@@ -48,6 +48,8 @@ def write(
         "seed": run.seed,
         "values": dict.fromkeys(plan.MEASURES, own),
         "minutes": minutes,
+        "processor": "a",
+        "versions": {"python": "3"},
         "curves": {"contrastive": [2.0, 1.0]},
     }
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -184,23 +186,24 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     assert minutes == pytest.approx([own] * 3 + [own + before] * 6)
 
 
-def test_tables_and_figure(
-    records: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_and_figure(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for condition in TESTED:
         for rate in RATES:
             write(rate_run("acl-titles", condition, rate), 0.5)
-    report.main()
-    assert "H1" not in capsys.readouterr().out  # nothing to test yet
+    assert "H1" not in "\n".join(report.lines())  # nothing to test yet
     for number, condition in enumerate((*TESTED, LONGER)):
         for seed in seeds():
             noise = 0.01 * (seed % 3)
             values = [0.5 + noise + 0.1 * number, 0.52 + noise / 2 + 0.1 * number]
             write(Run("test", "acl-titles", condition, seed), values=values)
-    report.main()
-    printed = capsys.readouterr().out
-    assert "| plain | 0.5160 | 0.5160 | 0.5160 | 5 | 2e-05 | 1.0 |" in printed
+    printed = "\n".join(report.lines())
+    assert "| plain | 0.5160 | 0.5160 | 0.5160 | 5 | 2e-05 | 150 | 1.0 |" in printed
     assert "| H1, equal steps | acl-titles | +0.1000 | +0.1000 to +0.1000 |" in printed
+    figures = {one.name: one for one in report.record().figures}
+    assert figures["acl-titles: plain, RR@10"].value == 0.516
+    difference = figures["acl-titles: H1, equal steps, difference in RR@10"]
+    assert difference.values == [0.1, 0.1, 0.1]
+    assert figures["acl-titles: H1, equal steps, p (Holm)"].value == 0.0
     monkeypatch.setattr("sys.argv", ["figure", str(records / "study.svg")])
     figure.main()
     drawn = (records / "study.svg").read_text(encoding="utf-8")

@@ -1,18 +1,25 @@
 """Prints the study's tables from its records.
 
-python -m benchmarks.study.report
+    python -m benchmarks.study.report [--record]
+
+`docs/results.md` has its output; `tests/test_study.py` compares both.
 """
 
+import argparse
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from benchmarks.study.conditions import HYPOTHESES, LONGER, TESTED
+from benchmarks.record import Figure, Machine, Record, add_record_option, save, single
+from benchmarks.study.conditions import HYPOTHESES, LONGER, SHARED, TESTED
 from benchmarks.study.effects import Effect, effect, holm
-from benchmarks.study.plan import MEASURE, MEASURES, Run, chosen, seeds
+from benchmarks.study.plan import MEASURE, MEASURES, SEEDS, Run, chosen, seeds
 
 COLLECTIONS = ("acl-titles", "docstrings")
 CONDITIONS = {one.name: one for one in (*TESTED, LONGER)}
+Row = list[str]
 
 
 def records_of(collection: str, condition: str) -> list[dict[str, Any]]:
@@ -39,40 +46,85 @@ def effects() -> dict[tuple[str, str], Effect]:
     return found
 
 
-def print_means(collection: str) -> None:
+def lines() -> Iterator[str]:
+    """The lines of all tables."""
+    for collection in COLLECTIONS:
+        yield from ("", f"### {collection}", "")
+        names = ["condition", *MEASURES, "seeds", "learning rate", "steps", "minutes"]
+        yield from _table(names, _means(collection))
+    if found := effects():
+        names = ["", "collection", f"Δ {MEASURE}", "95% interval", "p over queries", "p over seeds"]
+        yield from ("", *_table([*names, "p (Holm)"], _differences(found)))
+
+
+def _means(collection: str) -> Iterator[Row]:
     """A row for each condition: means over seeds, learning rate, steps, minutes of training."""
-    print(f"\n### {collection}\n")
-    names = ["condition", *MEASURES, "seeds", "learning rate", "minutes"]
-    print(f"| {' | '.join(names)} |\n|{' --- |' * len(names)}")
     for name, condition in CONDITIONS.items():
         records = records_of(collection, name)
         if not records:
             continue
         means = [f"{fmean(fmean(one['values'][m]) for one in records):.4f}" for m in MEASURES]
-        rate = chosen(collection, condition)["optimizer.learning_rate"]
+        keys = {**SHARED, **chosen(collection, condition)}
+        rate, steps = keys["optimizer.learning_rate"], keys["training.max_steps"]
         minutes = fmean(one["minutes"] for one in records)
-        print(f"| {' | '.join([name, *means, f'{len(records)}', f'{rate:g}', f'{minutes:.1f}'])} |")
+        yield [name, *means, f"{len(records)}", f"{rate:g}", f"{steps}", f"{minutes:.1f}"]
 
 
-def print_effects(found: dict[tuple[str, str], Effect]) -> None:
+def _differences(found: dict[tuple[str, str], Effect]) -> Iterator[Row]:
     """A row for each hypothesis and collection."""
-    names = ["", "collection", f"Δ {MEASURE}", "95% interval", "p over queries", "p over seeds"]
-    names.append("p (Holm)")
-    print(f"\n| {' | '.join(names)} |\n|{' --- |' * len(names)}")
-    for ((name, collection), one), corrected in zip(
-        found.items(), holm(list(found.values())), strict=True
-    ):
-        cells = [name, collection, f"{one.delta:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}"]
-        cells += [f"{one.p_queries:.3f}", f"{one.p_seeds:.3f}", f"{corrected:.3f}"]
-        print(f"| {' | '.join(cells)} |")
+    corrected = holm(list(found.values()))
+    for ((name, collection), one), p in zip(found.items(), corrected, strict=True):
+        interval = f"{one.low:+.4f} to {one.high:+.4f}"
+        ps = [f"{value:.3f}" for value in (one.p_queries, one.p_seeds, p)]
+        yield [name, collection, f"{one.delta:+.4f}", interval, *ps]
+
+
+def _table(names: Row, rows: Iterator[Row]) -> Iterator[str]:
+    yield f"| {' | '.join(names)} |"
+    yield f"|{' --- |' * len(names)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def record() -> Record:
+    """What README.md quotes."""
+    figures = []
+    for collection in COLLECTIONS:
+        for name in CONDITIONS:
+            if records := records_of(collection, name):
+                mean = fmean(fmean(one["values"][MEASURE]) for one in records)
+                minutes = fmean(one["minutes"] for one in records)
+                figures.append(single(f"{collection}: {name}, {MEASURE}", mean, "", 4))
+                figures.append(single(f"{collection}: {name}, training", minutes, "min", 1))
+    found = effects()
+    corrected = holm(list(found.values()))
+    for ((name, collection), one), p in zip(found.items(), corrected, strict=True):
+        delta, low, high = (round(value, 4) for value in (one.delta, one.low, one.high))
+        named = f"{collection}: {name}, difference in {MEASURE}"
+        figures.append(Figure(name=named, value=delta, digits=4, low=low, high=high))
+        figures.append(single(f"{collection}: {name}, p (Holm)", p, "", 3))
+    records = [one for name in CONDITIONS for c in COLLECTIONS for one in records_of(c, name)]
+    processors = sorted({one["processor"] for one in records})
+    return Record(
+        about="I³ and a plain dual encoder, trained alike, with a protocol that is older",
+        command="python -m benchmarks.study.run test --collections acl-titles docstrings",
+        date=datetime.now(UTC).date().isoformat(),
+        versions=records[0]["versions"],
+        machine=Machine(processor=", ".join(processors), cores=1),
+        data="titles and abstracts of the ACL Anthology; docstrings of packages",
+        repetitions="means over five seeds; differences with 95% interval, p by Holm's method",
+        setup={"seeds": SEEDS, "steps": SHARED["training.max_steps"]},
+        figures=figures,
+    )
 
 
 def main() -> None:
     """Prints all tables."""
-    for collection in COLLECTIONS:
-        print_means(collection)
-    if found := effects():
-        print_effects(found)
+    parser = argparse.ArgumentParser(description="Print the study's tables.")
+    add_record_option(parser, "study")
+    args = parser.parse_args()
+    print("\n".join(lines()))
+    if args.record:
+        save(args.record, record())
 
 
 if __name__ == "__main__":
