@@ -165,9 +165,9 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     def train(path: Path) -> None:
         trained.append(output := path.with_suffix(""))
         output.mkdir(exist_ok=True)
-        (output / "log.jsonl").write_text(
-            '{"seconds": 2.0, "contrastive": 1.5}\n', encoding="utf-8"
-        )
+        steps = json.loads(path.read_text(encoding="utf-8"))["training"]["max_steps"]
+        line = {"step": steps, "epoch": 1, "seconds": 2.0, "contrastive": 1.5}
+        (output / "log.jsonl").write_text(json.dumps(line), encoding="utf-8")
 
     monkeypatch.setattr("i3_pyserini.train_model", train)
     monkeypatch.setattr(worker, "measured", lambda *_: {})
@@ -184,6 +184,17 @@ def test_runs_of_a_seed_share_a_warm_up(tmp_path: Path, monkeypatch: pytest.Monk
     assert len({path for path in trained if "warm-up" not in path.parts}) == 9
     own, before = SHARED["training.max_steps"] / 30, WARM_UP["training.max_steps"] / 30
     assert minutes == pytest.approx([own] * 3 + [own + before] * 6)
+
+
+def test_minutes_are_summed_by_epoch() -> None:
+    log = [
+        {"step": 10, "epoch": 1, "seconds": 6.0},
+        {"step": 20, "epoch": 2, "seconds": 3.0},
+        {"step": 30, "epoch": 2, "seconds": 200.0},  # other work on the machine
+        {"step": 40, "epoch": 2, "seconds": 3.0},
+        {"step": 45, "epoch": 2, "seconds": 3.0},
+    ]
+    assert worker.minutes_of(log) == pytest.approx((10 * 6.0 + 35 * 3.0) / 60)
 
 
 def test_tables_and_figure(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:

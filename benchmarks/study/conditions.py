@@ -11,7 +11,7 @@ def _without(keys: Keys, start: str) -> Keys:
     return {key: value for key, value in keys.items() if not key.startswith(start)}
 
 
-# What all conditions share. 64 ids hold all but the ends of passages, and make a run ten minutes.
+# What all conditions share. 64 ids are the beginning of a passage, and make a run five minutes.
 SHARED: Keys = {
     "model.passage_template": "{title} {text}",
     "model.query_length": 32,

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -131,7 +133,23 @@ def _trained(
     i3.train_model(path)
     lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
     log = [json.loads(line) for line in lines]
-    return log, keys["training.max_steps"] * median(seconds_of(log)) / 60
+    return log, minutes_of(log)
+
+
+def minutes_of(log: Sequence[Mapping[str, Any]]) -> float:
+    """The minutes of a training's steps, each counted as the median of its epoch.
+
+    Medians, because of other work on the machine; of epochs, because the first one of a warm-up
+    encodes the texts whose vectors the others read.
+    """
+    by_epoch = defaultdict(list)
+    for line in log:
+        by_epoch[line["epoch"]].append(line["seconds"])
+    steps = pairwise([0, *(line["step"] for line in log)])
+    return sum(
+        (after - before) * median(by_epoch[line["epoch"]]) / 60
+        for line, (before, after) in zip(log, steps, strict=True)
+    )
 
 
 def seconds_of(log: Sequence[Mapping[str, Any]]) -> list[float]:
