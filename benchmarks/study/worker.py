@@ -146,10 +146,11 @@ def minutes_of(log: Sequence[Mapping[str, Any]]) -> float:
     for line in log:
         by_epoch[line["epoch"]].append(line["seconds"])
     steps = pairwise([0, *(line["step"] for line in log)])
-    return sum(
-        (after - before) * median(by_epoch[line["epoch"]]) / 60
+    seconds: float = sum(
+        (after - before) * median(by_epoch[line["epoch"]])
         for line, (before, after) in zip(log, steps, strict=True)
     )
+    return seconds / 60
 
 
 def seconds_of(log: Sequence[Mapping[str, Any]]) -> list[float]:
