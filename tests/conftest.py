@@ -41,6 +41,13 @@ IN_PROCESS = frozenset(
 )
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
+# Special tokens of tokenizers of decoders, and where they stand; all others are like BERT's.
+DECODERS = {
+    "eurobert": ("[CLS] $A [SEP]", {"bos": "[CLS]", "eos": "[SEP]", "mask": "[MASK]"}),
+    "gemma3_text": ("[CLS] $A [SEP]", {"bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]"}),
+    "llama": ("[CLS] $A", {"bos": "[CLS]", "eos": "[SEP]"}),
+    "qwen3": ("$A [SEP]", {"eos": "[SEP]", "pad": "[PAD]"}),
+}
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *PIECES]
 
 
@@ -102,30 +109,40 @@ def _same_random_numbers() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    names = ("pad", "unk", "cls", "sep", "mask")
+    return make_tokenizer("[CLS] $A [SEP]", {name: f"[{name.upper()}]" for name in names})
+
+
+def make_tokenizer(single: str, special: dict[str, str]) -> PreTrainedTokenizerFast:
+    """A tokenizer of a few words.
+
+    Args:
+        single: the template of a text.
+        special: the special tokens that it declares, by their names.
+    """
     ids = {token: number for number, token in enumerate(VOCABULARY)}
     core = Tokenizer(WordPiece(ids, unk_token="[UNK]"))
     core.normalizer = BertNormalizer()
     core.pre_tokenizer = BertPreTokenizer()
     core.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single=single, special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    special = {
-        f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")
-    }
-    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **special)
+    named = {f"{name}_token": token for name, token in special.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **named)
 
 
 @pytest.fixture(scope="session")
 def make_backbone(
     tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
 ) -> Callable[[PreTrainedConfig], str]:
-    """Writes a random backbone with the tiny tokenizer, and names its folder."""
+    """Writes a random backbone with a tiny tokenizer of its kind, and names its folder."""
 
     def make(config: PreTrainedConfig) -> str:
         torch.manual_seed(1)
         directory = tmp_path_factory.mktemp(config.model_type)
         AutoModel.from_config(config).save_pretrained(directory)
-        tiny_tokenizer.save_pretrained(directory)
+        decoder = DECODERS.get(config.model_type)
+        (make_tokenizer(*decoder) if decoder else tiny_tokenizer).save_pretrained(directory)
         return str(directory)
 
     return make

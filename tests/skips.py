@@ -44,6 +44,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no mps": lambda: not torch.backends.mps.is_available(),
     "no fastembed": lambda: not os.environ.get("FASTEMBED_PYTHON"),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
+    "no peft": lambda: importlib.util.find_spec("peft") is None,
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
     "no LangChain": lambda: "LANGCHAIN_PYTHON" not in os.environ,
     "no LlamaIndex": lambda: "LLAMAINDEX_PYTHON" not in os.environ,

@@ -13,7 +13,8 @@ from i3_pyserini.model.config import IGNORED_LABEL
 
 try:
     from i3_pyserini.train.losses import weighted_losses
-    from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+    from i3_pyserini.train.recipe import LossRecipe
+    from i3_pyserini.train.recipe_inputs import NegativesRecipe
     from i3_pyserini.train.samples import Batch, Inputs, Keys, key_of
 except ImportError as error:
     raise I3Error("training is not installed: pip install 'i3-pyserini[train]'") from error

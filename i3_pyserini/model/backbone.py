@@ -1,5 +1,6 @@
 """Loads and checks backbones: Hugging Face encoders and their tokenizers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,18 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import at_revision
+from i3_pyserini.model.config import TOKENS, I3Config
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.loading import load_config, quiet_transformers, unreadable
 from i3_pyserini.model.settings import LENGTHS, prefix_of
+from i3_pyserini.model.texts import JOINED
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
 
 
 def load_encoder(name_or_dir: str, what: str = "backbone") -> PreTrainedModel:
     """Loads any encoder that returns a vector for each token from ids and a mask.
 
-    Every weight must be in the file, except those of a pooler, which is not used. `prepare_encoder`
-    checks the additional requirements of an I³ model.
+    Every weight must be in the file, except those of a pooler, which is not used.
 
     Args:
         name_or_dir: a directory or hub name.
@@ -94,15 +96,15 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     config = load_config(name_or_dir)
     tokenizer = load_tokenizer(name_or_dir, config)
     check_fits(name_or_dir, tokenizer, config)
-    encoder = prepare_encoder(load_encoder(name_or_dir))
+    encoder = without_pooler(load_encoder(name_or_dir))
+    tokens = {name: getattr(tokenizer, name) for name in TOKENS}
     settings = {
         "encoder_config": config,
+        **(JOINED if tokenizer.sep_token is None else {}),
         **_declared_settings(name_or_dir, position_limit(encoder)),
+        "pseudo_query_positions": _pseudo_query_positions(encoder, tokens),
+        **tokens,
     }
-    if not has_absolute_positions(encoder):
-        settings["pseudo_query_positions"] = "learned"
-    for name in ("cls_token_id", "sep_token_id", "mask_token_id"):
-        settings[name] = getattr(tokenizer, name)
     return encoder, settings
 
 
@@ -111,30 +113,13 @@ def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:
 
     Its dtype is PyTorch's default, not that of the stored backbone.
     """
-    return prepare_encoder(
+    return without_pooler(
         AutoModel.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
     )
 
 
-def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
-    """Removes the pooler, and checks that the backbone has an embedding module.
-
-    Raises:
-        I3Error: the encoder cannot be the backbone of an I³ model.
-    """
-    if not isinstance(getattr(encoder, "embeddings", None), nn.Module):
-        raise I3Error(
-            f"backbone type {encoder.config.model_type!r} has no module named 'embeddings', "
-            "which the reconstructor needs; use an encoder such as BERT, MiniLM, DistilBERT, "
-            "RoBERTa or ModernBERT"
-        )
-    words: Any = encoder.get_input_embeddings()
-    width = words.weight.size(1)
-    if width != encoder.config.hidden_size:
-        raise I3Error(
-            f"backbone type {encoder.config.model_type!r}: embeds words in {width} dimensions but "
-            f"its layers have {encoder.config.hidden_size}; the reconstructor needs them equal"
-        )
+def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
+    """Removes the pooler, which is not used."""
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # type: ignore[assignment]
     return encoder
@@ -142,9 +127,33 @@ def prepare_encoder(encoder: PreTrainedModel) -> PreTrainedModel:
 
 def last_states(encoder: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
     """The encoder's last layer, float [B, T, H], for int64 ids and mask [B, T]."""
-    output = encoder(input_ids=input_ids, attention_mask=attention_mask)
+    # Decoders keep keys and values of all layers otherwise, for texts that are never continued.
+    cache = {"use_cache": False} if hasattr(encoder.config, "use_cache") else {}
+    output = encoder(input_ids=input_ids, attention_mask=attention_mask, **cache)
     states: Tensor = output.last_hidden_state
     return states
+
+
+def embedded_masks(encoder: PreTrainedModel, config: I3Config, length: int, copies: int) -> Tensor:
+    """The reconstructor's input, without the positions that it learns itself.
+
+    Args:
+        encoder: the passage encoder.
+        config: the model's configuration.
+        length: ids L of the input.
+        copies: B, the number of equal rows, each with its own dropout.
+
+    Returns:
+        float [B, L, H]: embedded `[CLS] [MASK] … [SEP]`, or zeros where positions are all there is.
+    """
+    words: Any = encoder.get_input_embeddings()
+    if config.pseudo_query_positions == "vectors":
+        zeros: Tensor = words.weight.new_zeros(copies, length, config.hidden_size)
+        return zeros
+    ids = torch.tensor(config.pseudo_query_ids(length), device=words.weight.device)
+    embed: Any = encoder.embeddings
+    embeddings: Tensor = embed(input_ids=ids.expand(copies, -1))
+    return embeddings
 
 
 def position_limit(encoder: PreTrainedModel) -> int | None:
@@ -159,9 +168,14 @@ def position_limit(encoder: PreTrainedModel) -> int | None:
     return limit if padding is None else limit - padding - 1
 
 
-def has_absolute_positions(encoder: PreTrainedModel) -> bool:
-    """Whether two [MASK]s at different positions are embedded differently."""
-    return _position_table(encoder) is not None
+def _pseudo_query_positions(encoder: PreTrainedModel, tokens: Mapping[str, int | None]) -> str:
+    """What the reconstructor's input can be: see `I3Config.pseudo_query_positions`."""
+    words: Any = encoder.get_input_embeddings()
+    has_module = isinstance(getattr(encoder, "embeddings", None), nn.Module)
+    narrow = words.weight.size(1) != encoder.config.hidden_size
+    if not has_module or narrow or None in tokens.values():
+        return "vectors"
+    return "learned" if _position_table(encoder) is None else "backbone"
 
 
 def _position_table(encoder: PreTrainedModel) -> Any:
@@ -202,5 +216,4 @@ def _declared_settings(name_or_dir: str, positions: int | None) -> dict[str, Any
     if prefix is not None:  # stock search supports this prefix for queries too
         found["query_prefix"] = prefix
         del found["query_prompt"]
-    templates = {"passage_template": "{title} {text}", "untitled_template": "{text}"}
-    return {**found, **templates, "missing_value": ""}
+    return {**found, **JOINED}

@@ -22,7 +22,7 @@ CHOICES = {
     "layer_init": ("original", "backbone"),
     "reconstruction_head_init": ("original", "embeddings"),
     "pooling": POOLINGS,
-    "pseudo_query_positions": ("backbone", "learned"),
+    "pseudo_query_positions": ("backbone", "learned", "vectors"),
 }
 LENGTHS = ("query_length", "passage_length", "pseudo_query_length", "training_pseudo_query_length")
 POSITIVE = ("num_head_layers", *LENGTHS)
@@ -35,7 +35,7 @@ TEXTS = (
     "untitled_template",
     "missing_value",
 )
-SWITCHES = ("normalize", "lowercase")
+SWITCHES = ("normalize", "lowercase", "tie_encoders")
 NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # not chosen by users
 # How `AutoModel.from_pretrained(…, trust_remote_code=True)` finds the classes of this package.
 CODE = "modeling_i3.py"
@@ -73,6 +73,7 @@ class I3Config(PreTrainedConfig):
             word scores are initialized from the backbone's word embeddings, which masked language
             models share, so that the reconstructor predicts meaningful words after hundreds of
             steps.
+        tie_encoders: whether queries and passages have one encoder, not one each that start alike.
         num_head_layers: layers of the reconstructor, and of the interactor (original
             `--n_head_layers`).
         pooling: one of `i3_pyserini.model.settings.POOLINGS`, such as "cls" (first token) or
@@ -98,8 +99,9 @@ class I3Config(PreTrainedConfig):
         pseudo_query_positions: "backbone": the positions of the reconstructor's input come
             from the passage encoder's embeddings. "learned": a table of the reconstructor's
             own, for backbones without absolute positions (ModernBERT), whose masks would
-            otherwise all be the same vector.
-        cls_token_id: first id of the reconstructor's input.
+            otherwise all be the same vector. "vectors": that table alone, for backbones without
+            mask token (Qwen3, Llama) or with embeddings narrower than their layers (ALBERT).
+        cls_token_id: first id of the reconstructor's input; None with "vectors", as are the next.
         sep_token_id: its last id.
         mask_token_id: all ids between.
         reconstructor_steps: number of optimizer steps that trained the reconstructor; 0 if
@@ -114,6 +116,7 @@ class I3Config(PreTrainedConfig):
     interactor_init: str = "original"
     layer_init: str = "original"
     reconstruction_head_init: str = "original"
+    tie_encoders: bool = False
     num_head_layers: int = 1
     pooling: str = "cls"
     normalize: bool = False
@@ -129,9 +132,9 @@ class I3Config(PreTrainedConfig):
     pseudo_query_length: int = 34
     training_pseudo_query_length: int = 32
     pseudo_query_positions: str = "backbone"
-    cls_token_id: int = 101
-    sep_token_id: int = 102
-    mask_token_id: int = 103
+    cls_token_id: int | None = 101
+    sep_token_id: int | None = 102
+    mask_token_id: int | None = 103
     reconstructor_steps: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -195,6 +198,12 @@ class I3Config(PreTrainedConfig):
         """Dimension of a vector."""
         return LayerSizes.of(self.encoder).hidden_size
 
+    @property
+    def num_learned_positions(self) -> int:
+        """Rows of the reconstructor's table of positions; 0 if it has none."""
+        longest = max(self.pseudo_query_length, self.training_pseudo_query_length)
+        return 0 if self.pseudo_query_positions == "backbone" else longest
+
     def settings(self) -> EncoderSettings:
         """The encoder settings, without those specific to I³."""
         return EncoderSettings.of_i3(
@@ -215,7 +224,7 @@ class I3Config(PreTrainedConfig):
             if limit is not None and length > limit:
                 raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")
 
-    def pseudo_query_ids(self, length: int) -> list[int]:
+    def pseudo_query_ids(self, length: int) -> list[int | None]:
         """The reconstructor's input: `[CLS] [MASK] … [MASK] [SEP]`, `length` ids in all.
 
         Source: original `dataset_factory.py`, the collate functions' `decoder_inputs`.
@@ -296,6 +305,8 @@ def _check_values(config: I3Config) -> None:
             raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be true or false")
     for name in TOKENS:
         value, size = getattr(config, name), getattr(config.encoder, "vocab_size", None)
+        if value is None and config.pseudo_query_positions == "vectors":
+            continue
         if not isinstance(value, int) or value < 0 or (size is not None and value >= size):
             raise I3Error(f"config: {name} is {value!r}, must be an id below {size}")
 

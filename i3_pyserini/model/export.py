@@ -143,7 +143,8 @@ def write_files(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> 
     with quiet_transformers():
         # A copy, because save_pretrained empties the dictionary it is given.
         model.save_pretrained(directory, state_dict=dict(rest), max_shard_size="1000GB")
-        (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
+        if rest:  # there is nothing else where a plain dual encoder has one encoder
+            (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
         tokenizer.save_pretrained(directory)
         query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
         tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)

@@ -7,6 +7,12 @@ from transformers.activations import ACT2FN
 
 from i3_pyserini.errors import I3Error
 
+ACTIVATIONS = (
+    *("hidden_act", "activation", "hidden_activation"),
+    *("activation_function", "ff_activation"),
+)
+EPSILONS = ("layer_norm_eps", "norm_eps", "rms_norm_eps", "layer_norm_epsilon")
+
 
 @dataclass(frozen=True)
 class LayerSizes:
@@ -42,13 +48,16 @@ class LayerSizes:
                 )
             return default
 
+        hidden_size = first("hidden_size")
         sizes = cls(
-            hidden_size=first("hidden_size"),
+            hidden_size=hidden_size,
             num_attention_heads=first("num_attention_heads"),
-            intermediate_size=first("intermediate_size", "hidden_dim"),
+            intermediate_size=first(
+                *("intermediate_size", "hidden_dim", "n_inner", "d_inner"), default=4 * hidden_size
+            ),
             vocab_size=first("vocab_size"),
-            hidden_act=first("hidden_act", "activation", "hidden_activation"),
-            layer_norm_eps=first("layer_norm_eps", "norm_eps", default=1e-12),
+            hidden_act=first(*ACTIVATIONS),
+            layer_norm_eps=first(*EPSILONS, default=1e-12),
             hidden_dropout=first("hidden_dropout_prob", "dropout", "mlp_dropout", default=0.0),
             attention_dropout=first(
                 "attention_probs_dropout_prob", "attention_dropout", default=0.0

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from i3_pyserini.errors import I3Error, note
@@ -99,8 +99,25 @@ def start_from(
     if config.layer_init == "backbone":
         copy_last_layer(encoder, reconstructor, interactor)
     if config.reconstruction_head_init == "embeddings":
-        words: Any = encoder.get_input_embeddings()
-        head.decoder.weight.data.copy_(words.weight)
+        head.decoder.weight.data.copy_(_words(encoder))
+
+
+@torch.no_grad()
+def _words(encoder: PreTrainedModel) -> Tensor:
+    """The word embeddings [V, H], projected as the encoder projects narrower ones (ALBERT)."""
+    embeddings: Any = encoder.get_input_embeddings()
+    words: Tensor = embeddings.weight
+    narrow, wide = words.size(1), encoder.config.hidden_size
+    if narrow == wide:
+        return words
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear) and module.weight.shape == (wide, narrow):
+            projected: Tensor = module(words)
+            return projected
+    raise I3Error(
+        f"reconstruction_head_init is embeddings, but {encoder.config.model_type!r} embeds words "
+        f"in {narrow} dimensions, not {wide}; use reconstruction_head_init original"
+    )
 
 
 def copy_last_layer(

@@ -166,7 +166,8 @@ class QueryReconstructor(nn.Module):
         the passage, runs once for the whole batch.
 
         Args:
-            embeddings: float [B or 1, L, H], embedded `[CLS] [MASK] … [SEP]`.
+            embeddings: float [B or 1, L, H], embedded `[CLS] [MASK] … [SEP]`, or zeros where
+                there are positions only.
             memory: float [B, M, H], the passage vectors to attend to.
             memory_mask: bool [B, M], True at tokens, False at padding; None for all.
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import AutoModel, PreTrainedModel
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import last_states, new_encoder, position_limit, read_backbone
+from i3_pyserini.model import backbone
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
@@ -46,18 +46,19 @@ class I3Retriever(PreTrainedModel):
     def __init__(self, config: I3Config) -> None:
         super().__init__(config)
         sizes = LayerSizes.of(config.encoder)
-        query_encoder = new_encoder(config.encoder)
+        query_encoder = backbone.new_encoder(config.encoder)
         self._query_encoder_name = query_encoder.base_model_prefix
         self.add_module(self._query_encoder_name, query_encoder)
-        self.passage_encoder = new_encoder(config.encoder)
+        if config.tie_encoders:  # not registered a second time: its weights have one name
+            self.__dict__["passage_encoder"] = query_encoder
+        else:
+            self.passage_encoder = backbone.new_encoder(config.encoder)
         if config.interaction != "none":
-            learned = config.pseudo_query_positions == "learned"
-            lengths = (config.pseudo_query_length, config.training_pseudo_query_length)
-            layers, positions = config.num_head_layers, max(lengths) if learned else 0
+            layers, positions = config.num_head_layers, config.num_learned_positions
             self.reconstructor = QueryReconstructor(sizes, layers, positions)
             self.interactor = QueryPassageInteractor(sizes, layers, config.interactor_init)
             self.reconstruction_head = ReconstructionHead(sizes)
-        config.check_positions(position_limit(self.passage_encoder))
+        config.check_positions(backbone.position_limit(self.passage_encoder))
         self.post_init()
 
     @property
@@ -92,7 +93,7 @@ class I3Retriever(PreTrainedModel):
         """
         attention = settings.pop("attn_implementation", None)
         I3Config.check_names(settings)
-        encoder, suggested = read_backbone(name_or_dir)
+        encoder, suggested = backbone.read_backbone(name_or_dir)
         fields = {"interactor_init": "residual", **I3Config.merged(suggested, settings)}
         fields |= {"attn_implementation": attention, "reconstructor_steps": 0}
         model = cls(I3Config(**fields | chosen_layer_init(encoder, fields)))
@@ -135,7 +136,7 @@ class I3Retriever(PreTrainedModel):
 
         Source: original `modeling.py`, `encode_query`.
         """
-        states = last_states(self.query_encoder, input_ids, attention_mask)
+        states = backbone.last_states(self.query_encoder, input_ids, attention_mask)
         return self._finish(self.pool(states, attention_mask))
 
     def encode_passages(
@@ -151,7 +152,7 @@ class I3Retriever(PreTrainedModel):
 
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
-        states = last_states(self.passage_encoder, input_ids, attention_mask)
+        states = backbone.last_states(self.passage_encoder, input_ids, attention_mask)
         pooled = self.pool(states, attention_mask)
         if not self.has_reconstructor:
             return PassageEncoding(self._finish(pooled), pooled, states)
@@ -208,7 +209,7 @@ class I3Retriever(PreTrainedModel):
         """
         if not self.has_reconstructor:
             raise I3Error("this model is a plain dual encoder: it has no query reconstructor")
-        states = last_states(self.passage_encoder, input_ids, attention_mask)
+        states = backbone.last_states(self.passage_encoder, input_ids, attention_mask)
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
@@ -318,9 +319,7 @@ class I3Retriever(PreTrainedModel):
             training = config.training_pseudo_query_length
             length = training if self.training else config.pseudo_query_length
         copies = memory.size(0) if self.training else 1  # each passage has its own dropout
-        ids = torch.tensor(config.pseudo_query_ids(length), device=memory.device)
-        embed: nn.Module = self.passage_encoder.embeddings  # type: ignore[assignment]
-        embeddings = embed(input_ids=ids.expand(copies, -1))
+        embeddings = backbone.embedded_masks(self.passage_encoder, config, length, copies)
         embeddings = embeddings.detach() if detached else embeddings
         pseudo_query: Tensor = self.reconstructor(embeddings, memory, memory_mask)
         return pseudo_query

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
+# How title and text are joined where the backbone's authors say nothing else.
+JOINED = {
+    "passage_template": "{title} {text}",
+    "untitled_template": "{text}",
+    "missing_value": "",
+}
 
 # Values that pandas reads as missing, as in the original. A title
 # with one of these was the word "NA" in the training of the released checkpoints.

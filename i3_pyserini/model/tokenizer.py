@@ -13,9 +13,11 @@ from torch import Tensor
 from transformers import BatchEncoding
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
 from i3_pyserini.model.settings import prompt_of
 from i3_pyserini.model.texts import (
+    JOINED,
     PassageTemplate,
     TokenIds,
     lowercase_first,
@@ -44,6 +46,13 @@ class I3Tokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: I3Config) -> None:
         tokenizer.padding_side = "right"
+        if tokenizer.sep_token is None and "{sep}" in config.passage_template:
+            raise I3Error(
+                "passage_template uses {sep}, but the backbone's tokenizer has no sep_token; use "
+                f"another one, such as {JOINED['passage_template']!r}"
+            )
+        if tokenizer.pad_token is None:  # as in Llama; padding is masked, whatever its id
+            tokenizer.pad_token = tokenizer.eos_token
         if config.lowercase:
             lowercase_first(tokenizer.backend_tokenizer)
         self.tokenizer = tokenizer
@@ -124,7 +133,7 @@ class I3Tokenizer:
             prompt=config.passage_prompt,
             titled=config.passage_template,
             untitled=config.untitled_template or config.passage_template,
-            sep=self.tokenizer.sep_token,
+            sep=self.tokenizer.sep_token or "",
             missing=config.missing_value,
         )
 

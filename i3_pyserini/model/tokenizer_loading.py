@@ -28,7 +28,6 @@ VOCABULARY_FILES = (
     "spiece.model",
     "tokenizer.model",
 )
-NEEDED_TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id", "pad_token_id")  # by I³
 # Parts that affect ids; the other parts are for decoding, truncation and padding.
 PARTS = ("normalizer", "pre_tokenizer", "model", "post_processor", "added_tokens")
 
@@ -81,12 +80,14 @@ def check_fits(
     """Checks that a tokenizer can be used for an I³ model.
 
     Raises:
-        I3Error: it lacks a special token, or its vocabulary is larger than the backbone's
+        I3Error: it has no token to pad with, or its vocabulary is larger than the backbone's
             embedding table.
     """
-    for name in NEEDED_TOKENS:
-        if getattr(tokenizer, name) is None:
-            raise I3Error(f"{name_or_dir}: the tokenizer has no {name.removesuffix('_id')}")
+    if tokenizer.pad_token is None and tokenizer.eos_token is None:
+        raise I3Error(
+            f"{name_or_dir}: the tokenizer has no pad_token and no eos_token; declare a pad_token "
+            "in tokenizer_config.json"
+        )
     if len(tokenizer) > config.vocab_size:
         raise I3Error(
             f"{name_or_dir}: the tokenizer has {len(tokenizer)} tokens but the backbone has only "

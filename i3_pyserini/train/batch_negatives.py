@@ -12,7 +12,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from i3_pyserini.train.gather import gather, world
-from i3_pyserini.train.recipe import NegativesRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Keys
 
 

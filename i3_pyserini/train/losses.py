@@ -9,7 +9,8 @@ from torch.nn import functional as F  # noqa: N812  (its usual name)
 
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.gather import gather
-from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.recipe import LossRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch
 
 

@@ -25,8 +25,10 @@ from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.layer_start import AUTO
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.train.lora import add_adapters
 from i3_pyserini.train.mixture import MixedSampler, Mixture, read_sources
-from i3_pyserini.train.recipe import DataRecipe, Recipe
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_inputs import DataRecipe
 from i3_pyserini.train.samples import EpochSampler, TrainingSet
 from i3_pyserini.train.sampling import GroupSampler
 
@@ -86,6 +88,8 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
         model = I3Retriever.from_backbone(init, **settings)
         tokenizer = I3Tokenizer.from_pretrained(init, model.config)
     _freeze(model, recipe)
+    if recipe.lora is not None:
+        add_adapters(model, recipe.lora)
     if recipe.training.gradient_checkpointing:
         # the second is the name before transformers 5.23, the first the only one from 6 on
         enable = getattr(model, "activation_checkpointing_enable", None)
@@ -206,6 +210,11 @@ def _check_settings(settings: dict[str, object]) -> None:
 
 def _freeze(model: I3Retriever, recipe: Recipe) -> None:
     frozen: list[nn.Module] = []
+    if recipe.training.freeze == "query_encoder" and model.config.tie_encoders:
+        raise I3Error(
+            "training.freeze: query_encoder with one encoder for both sides (tie_encoders) would "
+            "freeze the passage encoder too; use encoders, or tie_encoders: false"
+        )
     if recipe.training.freeze != "none":
         frozen.append(model.query_encoder)
     if recipe.training.freeze == "encoders":

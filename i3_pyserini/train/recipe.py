@@ -4,125 +4,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
+
+from i3_pyserini.train.recipe_inputs import (
+    DataRecipe,
+    ModelRecipe,
+    NegativesRecipe,
+    Section,
+    Weight,
+)
 
 DECAY = "10^-epoch"
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelRecipe(BaseModel):
-    """The model to start from.
-
-    Attributes:
-        init: a backbone, or an I³ model directory to continue from.
-
-    All other keys are settings of `I3Config`: for a backbone they shape the new model
-    (`interaction: none` for a plain dual encoder); a model directory must already have them.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    init: str
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The `I3Config` settings in the recipe."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-class DataRecipe(_Section):
-    """The training data, in the original's files or the field's usual ones.
-
-    Attributes:
-        collection: `pid title text` or `pid text` TSV, or JSONL as `encode` takes it.
-        name: the collection's name in model cards, if its folder has no manifest that names it.
-        queries: training queries, `qid query` TSV; not needed with `teacher`.
-        qrels: their positives, two columns or TREC; not needed with `teacher`.
-        min_relevance: minimum relevance level in TREC qrels.
-        negatives: the original's `train_negs.tsv`; null for random passages only.
-        teacher: the original's `kd_train.jsonl`, queries and candidates with scores.
-        generated_queries: the original's `generated.tsv`, `pid query`.
-        sources: the source of each training query, `qid source` TSV, as `data pairs` writes it;
-            null for no counts by source.
-        weights: relative numbers of samples by source, such as {web: 2, clicks: 1}; null for the
-            numbers of queries. Needs `sources`.
-        cache: folder for the text stores; null for the folders of their sources.
-        quoted_queries: read quotes in `queries` as the original did.
-    """
-
-    collection: Path
-    name: str | None = None
-    queries: Path | None = None
-    qrels: Path | None = None
-    min_relevance: int = 1
-    negatives: Path | None = None
-    teacher: Path | None = None
-    generated_queries: Path | None = None
-    sources: Path | None = None
-    weights: dict[str, Weight] | None = None
-    cache: Path | None = None
-    quoted_queries: bool = False
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _names(cls, weights: Any) -> Any:
-        """Names of digits, such as that of 2024.jsonl, are numbers in YAML."""
-        if not isinstance(weights, dict):
-            return weights
-        return {str(key) if type(key) is int else key: one for key, one in weights.items()}
-
-    @model_validator(mode="after")
-    def _enough(self) -> "DataRecipe":
-        if self.teacher is not None and self.negatives is not None:
-            raise ValueError("data.negatives and data.teacher cannot be combined")
-        if self.teacher is None and (self.queries is None or self.qrels is None):
-            raise ValueError("data.queries and data.qrels are required without data.teacher")
-        if self.weights is not None:
-            if self.sources is None:
-                raise ValueError("data.weights needs data.sources")
-            if not any(self.weights.values()):
-                raise ValueError("data.weights are all zero; nothing would be trained")
-        return self
-
-
-class NegativesRecipe(_Section):
-    """Selection of negatives.
-
-    Attributes:
-        exclude_positives: never use a query's positive as its negative, neither from the file
-            nor from the batch. The original does.
-        exclude_duplicates: in the contrastive loss, exclude passages with the text of one of the
-            query's positives, and count repeated texts in a batch once. Titles and texts are
-            compared ignoring case and white space. The original does neither.
-        padding: if a query has too few negatives: "random" passages of the collection, "refuse", or
-            "original" (any number up to MS MARCO's last id, even a positive's).
-        padding_score: teacher score of random padding.
-        false_negative_margin: exclude negatives that the teacher scores above the positive minus
-            this; null for no margin. Needs `data.teacher`.
-        shared: which passages a query is scored against: those of the batches of all
-            "devices", of its own "batch", or of its own "group".
-        gradient: "all": through every device's passages. "own_slice": only through this device's
-            passages, as in the original, which divides the contrastive gradient by the number of
-            devices.
-    """
-
-    exclude_positives: bool = True
-    exclude_duplicates: bool = True
-    padding: Literal["random", "refuse", "original"] = "random"
-    padding_score: float = -15.0
-    false_negative_margin: Weight | None = None
-    shared: Literal["devices", "batch", "group"] = "devices"
-    gradient: Literal["all", "own_slice"] = "all"
-
-
-class LossRecipe(_Section):
+class LossRecipe(Section):
     """The loss: a weighted sum.
 
     Attributes:
@@ -151,7 +49,7 @@ class LossRecipe(_Section):
         return 10.0**-epoch if weight == DECAY else float(weight)
 
 
-class ReconstructionRecipe(_Section):
+class ReconstructionRecipe(Section):
     """Targets and gradient of the reconstructor.
 
     Attributes:
@@ -169,7 +67,7 @@ class ReconstructionRecipe(_Section):
     gradient: Literal["all", "heads"] = "all"
 
 
-class OptimizerRecipe(_Section):
+class OptimizerRecipe(Section):
     """Optimizer and learning rates.
 
     Attributes:
@@ -193,7 +91,7 @@ class OptimizerRecipe(_Section):
     max_grad_norm: Rate | None = 1.0
 
 
-class TrainingRecipe(_Section):
+class TrainingRecipe(Section):
     """Sizes and pace.
 
     Attributes:
@@ -239,7 +137,25 @@ class TrainingRecipe(_Section):
     workers: Annotated[int, Field(ge=0)] = 1
 
 
-class ValidationRecipe(_Section):
+class LoraRecipe(Section):
+    """Low-rank adapters: the encoders' own weights are frozen, small matrices beside them learn.
+
+    Saved models have them added to the weights, so that nothing else needs to know.
+
+    Attributes:
+        rank: inner dimension of the adapters.
+        alpha: adapters are scaled by alpha / rank.
+        dropout: of the adapters' input.
+        encoders: which encoders have adapters; the other one stays as it is.
+    """
+
+    rank: Positive = 16
+    alpha: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    encoders: Literal["both", "query", "passage"] = "both"
+
+
+class ValidationRecipe(Section):
     """Validation by retrieval with dev queries.
 
     Attributes:
@@ -267,7 +183,7 @@ class ValidationRecipe(_Section):
     batch_size: Positive = 64
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """One training run.
 
     Attributes:
@@ -282,6 +198,7 @@ class Recipe(_Section):
     reconstruction: ReconstructionRecipe = ReconstructionRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     training: TrainingRecipe = TrainingRecipe()
+    lora: LoraRecipe | None = None
     validation: ValidationRecipe | None = None
 
     @model_validator(mode="after")
@@ -301,6 +218,12 @@ class Recipe(_Section):
                 "data.qrels and data.negatives"
             )
         training = self.training
+        if self.lora is not None and training.freeze != "none":
+            raise ValueError(
+                f"training.freeze: {training.freeze} contradicts lora, which freezes the encoders' "
+                "own weights; omit one of them (lora.encoders: passage leaves the query encoder "
+                "as it is)"
+            )
         if training.passages_per_query == 1:
             if self.loss.distillation:
                 raise ValueError(

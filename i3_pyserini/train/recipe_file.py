@@ -13,7 +13,8 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import records
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.shipped import find_shipped
-from i3_pyserini.train.recipe import ModelRecipe, Recipe
+from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.recipe_inputs import ModelRecipe
 from i3_pyserini.train.unused import settled
 
 # Settings of speed, memory and reporting: a run may be resumed with other values.

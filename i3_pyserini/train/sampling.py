@@ -8,7 +8,7 @@ from typing import TypeVar
 from i3_pyserini.data.candidates import Candidates
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import TextStore
-from i3_pyserini.train.recipe import NegativesRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 
 Item = TypeVar("Item")
 ORIGINAL_LAST_PID = 8841822  # of MS MARCO, where the original's random padding ends

@@ -20,7 +20,8 @@ from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.gradcache import Losses, Pass
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.prepare import training_mode
-from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.recipe import LossRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}

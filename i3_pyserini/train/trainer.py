@@ -19,6 +19,7 @@ from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_reci
 from i3_pyserini.train.gradcache import Losses
 from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
+from i3_pyserini.train.lora import merged
 from i3_pyserini.train.mixture import MixedSampler
 from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, with_precision
@@ -286,9 +287,10 @@ class Trainer:
                 steps = (self.earlier_steps or 0) + self.progress.step
                 self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
-            card = model_card(self.model, self.recipe, self.progress, devices)
+            model = merged(self.model)
+            card = model_card(model, self.recipe, self.progress, devices)
             save_model_directory(
-                self.model, self.tokenizer, self.output / name, overwrite=True, card=card
+                model, self.tokenizer, self.output / name, overwrite=True, card=card
             )
         self.accelerator.wait_for_everyone()
 

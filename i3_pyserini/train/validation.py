@@ -24,7 +24,8 @@ from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.train.recipe import DataRecipe, ValidationRecipe
+from i3_pyserini.train.recipe import ValidationRecipe
+from i3_pyserini.train.recipe_inputs import DataRecipe
 
 WINDOW = 4096
 DTYPES = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}  # by the name of accelerate

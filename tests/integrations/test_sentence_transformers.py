@@ -17,7 +17,6 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.model.settings import QUERY_ENCODER
 from tests.integrations.conftest import Trained
 from tests.integrations.odd_texts import passages, queries
-from tests.model.backbones import FAMILIES, MakeBackbone
 from tests.model.odd_tokenizers import KINDS as ODD
 from tests.model.odd_tokenizers import TEXTS, make_odd_model
 from tests.model.st_models import st_model
@@ -78,15 +77,6 @@ def test_every_declaration(tiny_bert: str, tmp_path: Path, kind: str) -> None:
     alone = folder.rename(tmp_path / "alone")
     same(load_query_encoder(str(alone)).encode(QUERIES), ours)
     same(AutoQueryEncoder(str(alone)).encode(QUERIES), ours)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_backbone(make_backbone: MakeBackbone, tmp_path: Path, family: str) -> None:
-    backbone = make_backbone(FAMILIES[family])
-    i3.create(backbone, output=tmp_path / "MODEL", query_length=9)
-    ours = i3.load(tmp_path / "MODEL").encode_queries(QUERIES)
-    folder = tmp_path / "MODEL" / QUERY_ENCODER
-    same(theirs(folder).encode_query(QUERIES), ours)
 
 
 @pytest.mark.parametrize("kind", ["left truncation", "template", "Unigram of XLM-R"])

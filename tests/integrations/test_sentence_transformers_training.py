@@ -14,7 +14,8 @@ from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.config import IGNORED_LABEL, load_i3_config
 from i3_pyserini.train.gradcache import TrainingModule
 from i3_pyserini.train.losses import weighted_losses
-from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.recipe import LossRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Collator, Sample
 from i3_pyserini.train.sampling import Group
 

@@ -11,14 +11,13 @@ import torch
 from transformers import (
     AutoModel,
     BertForMaskedLM,
-    ElectraConfig,
     PreTrainedTokenizerFast,
     T5Config,
 )
 
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer
 from tests.conftest import VOCABULARY, tiny_bert_config
-from tests.model.backbones import FAMILIES, SIZES, MakeBackbone, vectors
+from tests.model.backbones import FAMILIES, MakeBackbone, vectors
 
 
 def test_backbone_saved_as_a_masked_language_model(
@@ -44,11 +43,6 @@ def test_too_long_for_the_backbone(tiny_bert: str, make_backbone: MakeBackbone) 
 def test_backbones_that_cannot_serve(
     make_backbone: MakeBackbone, tiny_bert: str, tmp_path: Path
 ) -> None:
-    narrow = make_backbone(
-        ElectraConfig(**SIZES, embedding_size=16, num_hidden_layers=1, intermediate_size=64)
-    )
-    with pytest.raises(I3Error, match="embeds words in 16 dimensions but its layers have 32"):
-        I3Retriever.from_backbone(narrow)
     t5 = make_backbone(T5Config(d_model=32, num_heads=4, num_layers=1, vocab_size=len(VOCABULARY)))
     with pytest.raises(I3Error, match="type 't5' has an encoder and a decoder"):
         I3Retriever.from_backbone(t5)
@@ -160,3 +154,36 @@ def test_code_of_a_model_is_never_run(
     with suppress(I3Error):
         I3Retriever.from_backbone(str(folder))
     assert not asked and not ran.exists()
+
+
+def test_a_separator_that_the_tokenizer_does_not_have(make_backbone: MakeBackbone) -> None:
+    folder = make_backbone(FAMILIES["qwen3"])
+    model = I3Retriever.from_backbone(folder)
+    tokenizer = I3Tokenizer.from_pretrained(folder, model.config)
+    assert tokenizer.passage_texts(["eggs"], ["boil"]) == ["boil eggs"]
+    model = I3Retriever.from_backbone(folder, passage_template="{title} {sep} {text}")
+    with pytest.raises(I3Error, match=r"uses \{sep\}, but the backbone's tokenizer has no sep_tok"):
+        I3Tokenizer.from_pretrained(folder, model.config)
+
+
+def test_a_tokenizer_without_padding_token(make_backbone: MakeBackbone, tmp_path: Path) -> None:
+    folder = Path(make_backbone(FAMILIES["llama"]))
+    model = I3Retriever.from_backbone(str(folder))
+    tokenizer = I3Tokenizer.from_pretrained(folder, model.config).tokenizer
+    assert tokenizer.pad_token == tokenizer.eos_token
+    shutil.copytree(folder, tmp_path / "none")
+    path = tmp_path / "none" / "tokenizer_config.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**fields, "eos_token": None}), encoding="utf-8")
+    with pytest.raises(I3Error, match="has no pad_token and no eos_token"):
+        I3Retriever.from_backbone(str(tmp_path / "none"))
+
+
+def test_word_scores_start_as_projected_embeddings(make_backbone: MakeBackbone) -> None:
+    model = I3Retriever.from_backbone(
+        make_backbone(FAMILIES["albert"]), reconstruction_head_init="embeddings"
+    )
+    encoder: Any = model.passage_encoder
+    words = encoder.embeddings.word_embeddings.weight
+    expected = encoder.encoder.embedding_hidden_mapping_in(words)
+    torch.testing.assert_close(model.reconstruction_head.decoder.weight, expected)

@@ -13,7 +13,7 @@ from torch.multiprocessing.spawn import start_processes
 from i3_pyserini.train.batch_negatives import gather_keys
 from i3_pyserini.train.gather import gather, world
 from i3_pyserini.train.losses import contrastive_loss
-from i3_pyserini.train.recipe import NegativesRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Inputs, Keys
 
 WORLD, QUERIES, GROUP, SIZE = 2, 6, 2, 4

@@ -13,7 +13,8 @@ from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.train.gradcache import Pass, TrainingModule, by_length, chunk_rows
 from i3_pyserini.train.losses import vector_losses
-from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.recipe import LossRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Collator, Sample
 from i3_pyserini.train.sampling import Group
 from tests.conftest import WORDS

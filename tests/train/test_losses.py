@@ -14,7 +14,8 @@ from i3_pyserini.train.losses import (
     own_scores,
     vector_losses,
 )
-from i3_pyserini.train.recipe import LossRecipe, NegativesRecipe
+from i3_pyserini.train.recipe import LossRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Inputs, Keys
 
 # Two queries with three passages each; their scores are these dot products.

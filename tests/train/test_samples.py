@@ -15,7 +15,8 @@ from i3_pyserini.data.candidates import Candidates, TeacherFile
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.textstore import open_query_store, open_store
-from i3_pyserini.train.recipe import NegativesRecipe, ReconstructionRecipe
+from i3_pyserini.train.recipe import ReconstructionRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Collator, EpochSampler, Inputs, Sample, TrainingSet
 from i3_pyserini.train.sampling import Group, GroupSampler
 from tests.train.task import LETTERS, SIZE, query

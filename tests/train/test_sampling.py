@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from i3_pyserini.data.candidates import Candidates
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.textstore import TextStore, open_store
-from i3_pyserini.train.recipe import NegativesRecipe
+from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.sampling import ORIGINAL_LAST_PID, GroupSampler, strided
 
 SIZE = 12

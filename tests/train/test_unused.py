@@ -72,7 +72,7 @@ optimizer.warmup_ratio optimizer.max_grad_norm training.epochs training.max_step
 training.batch_size training.passages_per_query training.gradient_accumulation
 training.chunk_passages training.length_buckets training.precision training.freeze
 training.seed training.data_seed training.checkpoint_steps training.logging_steps training.workers
-validation
+lora validation
 """.split()
 
 
@@ -160,10 +160,10 @@ def _fired(common: Fields, switch: Fields, asked: Fields) -> list[tuple[int, str
 def test_no_key_is_forgotten() -> None:
     """A new key of the recipe goes into a rule or is one of those that always count."""
     sections = {name: field.default for name, field in Recipe.model_fields.items()}
-    keys = {"output", "validation", "model.init"}
+    keys = {"output", "lora", "validation", "model.init"}
     for section, default in sections.items():
         kind = Recipe.model_fields[section].annotation if section == "data" else type(default)
-        if section not in {"output", "validation", "model"}:
+        if section not in {"output", "lora", "validation", "model"}:
             assert kind is not None
             keys |= {f"{section}.{name}" for name in kind.model_fields}
     ruled = {key for rule in RULES for key in rule.keys}

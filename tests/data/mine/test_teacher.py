@@ -36,7 +36,7 @@ def test_what_the_teacher_scores_like_a_positive_is_left_out(sources: Sources, n
 def test_the_teacher_leaves_what_training_would_leave(sources: Sources) -> None:
     """The recipe's filter, on the same scores, is the reference; the margins cut at each score."""
     from i3_pyserini.data.candidates import TeacherFile
-    from i3_pyserini.train.recipe import NegativesRecipe
+    from i3_pyserini.train.recipe_inputs import NegativesRecipe
     from i3_pyserini.train.sampling import GroupSampler
 
     scores = {"p9": 0.3, "p3": 0.1, "p5": 0.2, "p7": 0.7, "p8": 0.0, "p4": -0.6}

@@ -1,0 +1,66 @@
+"""Low-rank adapters (LoRA) in place of training all weights of the encoders.
+
+Source: Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models"; the library peft.
+"""
+
+import copy
+from importlib.util import find_spec
+
+from i3_pyserini.errors import I3Error
+from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.train.recipe import LoraRecipe
+
+
+def add_adapters(model: I3Retriever, recipe: LoraRecipe) -> None:
+    """Freezes the encoders, and puts adapters beside all linear maps of those that learn.
+
+    The other modules of I³ learn as before. Adapters start at zero: the model stays the same.
+
+    Args:
+        model: changed in place.
+        recipe: which encoders, and how large the adapters are.
+
+    Raises:
+        I3Error: peft is not installed, or the recipe asks for one of two encoders that are one.
+    """
+    if find_spec("peft") is None:
+        raise I3Error("lora needs peft: pip install 'i3-pyserini[lora]'")
+    from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415  (an extra)
+
+    if model.config.tie_encoders and recipe.encoders != "both":
+        raise I3Error(
+            f"lora.encoders is {recipe.encoders}, but the model has one encoder for both "
+            "(tie_encoders); use both"
+        )
+    sides = {"query": model.query_encoder, "passage": model.passage_encoder}
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules="all-linear",
+    )
+    for encoder in dict.fromkeys(sides.values()):  # one, if they are the same
+        encoder.requires_grad_(False)
+        if recipe.encoders == "both" or encoder is sides[recipe.encoders]:
+            inject_adapter_in_model(config, encoder)
+
+
+def merged(model: I3Retriever) -> I3Retriever:
+    """A copy whose encoders have their adapters added to the weights.
+
+    Returns:
+        The model itself, if it has no adapters.
+    """
+    if find_spec("peft") is None:
+        return model
+    from peft.tuners.lora import LoraLayer  # noqa: PLC0415  (an extra)
+
+    if not any(isinstance(module, LoraLayer) for module in model.modules()):
+        return model
+    plain = copy.deepcopy(model)
+    for name, module in list(plain.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(plain.get_submodule(parent), child, module.get_base_layer())
+    return plain
