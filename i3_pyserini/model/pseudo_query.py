@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 
 import torch
@@ -115,6 +116,32 @@ def pseudo_query_words(
     return [PseudoQueryWord(word, weights[word], sorted(positions[word])) for word in order]
 
 
+def words_of(
+    text: str, tokenizer: PreTrainedTokenizerBase, stop_words: Set[str] = frozenset()
+) -> list[str]:
+    """The words of a text in the form in which they are predicted, in lower case.
+
+    Args:
+        text: the text.
+        tokenizer: the model's tokenizer.
+        stop_words: lower-case words to remove.
+    """
+    reader = _TokenReader(tokenizer)
+    pieces: list[list[int]] = []
+    for token_id in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]:
+        if reader.read(token_id)[1] or not pieces:
+            pieces.append([])
+        pieces[-1].append(token_id)
+    words = (reader.join(one).lower() for one in pieces)
+    return [
+        word
+        for word in words
+        if any(letter.isalnum() for letter in word)
+        and BROKEN not in word
+        and word not in stop_words
+    ]
+
+
 def english_stop_words() -> frozenset[str]:
     """NLTK's English stop words, which the original filters with."""
     text = resources.files("i3_pyserini.model").joinpath("stop_words.txt").read_text("utf-8")
@@ -127,11 +154,7 @@ class _TokenReader:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self.special = set(tokenizer.all_special_ids)
-        vocabulary = tokenizer.get_vocab()
-        starts = [
-            mark for mark in WORD_STARTS if any(token.startswith(mark) for token in vocabulary)
-        ]
-        self.start = starts[0] if starts else None
+        self.start = _word_start(tokenizer)
 
     def read(self, token_id: int) -> tuple[str, bool]:
         """The token's text, and whether it begins a word; empty for special tokens."""
@@ -150,6 +173,14 @@ class _TokenReader:
         tokens = [str(self.tokenizer.convert_ids_to_tokens(one)) for one in token_ids]
         text: str = self.tokenizer.convert_tokens_to_string(tokens)
         return text.strip()
+
+
+@lru_cache(maxsize=2)  # the vocabulary is read once, not for each passage
+def _word_start(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """What marks beginnings of words in a vocabulary; None if continuations are marked."""
+    vocabulary = tokenizer.get_vocab()
+    found = (mark for mark in WORD_STARTS if any(one.startswith(mark) for one in vocabulary))
+    return next(found, None)
 
 
 def _join_pieces(token_ids: list[int], reader: _TokenReader) -> list[tuple[int, int, str]]:

@@ -76,7 +76,9 @@ def reconstructor_sentence(model: I3Retriever, recipe: Recipe, progress: Progres
     words = {"query": "the training queries", "generated": "generated queries"}
     here = f"{progress.step:,} steps on {words[recipe.reconstruction.targets]}"
     earlier = (steps or 0) - progress.step
-    return f"trained for {here}" + (f", after {earlier:,} steps of earlier runs" if earlier else "")
+    here += f", after {earlier:,} steps of earlier runs" if earlier else ""
+    here += f"; at the last validation, {progress.words}" if progress.words else ""
+    return f"trained for {here}"
 
 
 def metadata(model: I3Retriever, recipe: Recipe, progress: Progress) -> ModelCardData:

@@ -33,6 +33,7 @@ class Progress:
         finished: whether the run is complete.
         window: sums of the losses since the last line of the log.
         window_steps: steps in them.
+        words: what the last validation found of the reconstructor's words.
         duplicates: number of pairs of query and passage excluded by `negatives.exclude_duplicates`.
     """
 
@@ -46,6 +47,7 @@ class Progress:
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
     duplicates: int = 0
+    words: str = ""
 
 
 @dataclass(frozen=True)

@@ -268,8 +268,12 @@ class Trainer:
         if self.validator is None or validation is None:
             return
         value = self.validator.measure(self.model, self.accelerator)
+        found = {validation.measure: value}
+        words = self.validator.words(self.model) if self.reconstructs and self._first else None
+        if words is not None:
+            progress.words, found["words"] = str(words), words.predicted
         if log is not None:
-            log.write(progress.step, **{validation.measure: value})
+            log.write(progress.step, **found)
         if progress.best is None or value > progress.best:
             progress.best, progress.best_step, progress.stale = value, progress.step, 0
             self._save_model("best")

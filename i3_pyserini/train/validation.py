@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,12 @@ from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.model.word_recall import WordRecall, word_recall
 from i3_pyserini.train.recipe import ValidationRecipe
 from i3_pyserini.train.recipe_inputs import DataRecipe
 
 WINDOW = 4096
+WORDS = 256  # queries whose words are compared with predicted ones
 DTYPES = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}  # by the name of accelerate
 Hit = tuple[str, str, float]  # query id, passage id, score
 
@@ -95,6 +98,27 @@ class Validator:
             values = [evaluate_run(self.qrels, run, measures).means[str(measures[0])]]
         value = accelerator.reduce(torch.tensor(values, dtype=torch.float64).to(accelerator.device))
         return float(value[0])
+
+    def words(self, model: I3Retriever) -> WordRecall | None:
+        """How many words of the dev queries the reconstructor predicts for relevant passages."""
+        judged = self.qrels.filter(pl.col("relevance") > 0).sort(
+            "relevance", descending=True, maintain_order=True
+        )
+        best = judged.unique("query_id", keep="first", maintain_order=True)
+        relevant = dict(best.select("query_id", "doc_id").iter_rows())
+        pairs = [
+            (query, passage)
+            for qid, query in islice(self.queries.items(), WORDS)
+            if qid in relevant and (passage := self.store.get(relevant[qid])) is not None
+        ]
+        passages = [passage for _, passage in pairs]
+        return word_recall(
+            model.eval(),
+            self.tokenizer,
+            [query for query, _ in pairs],
+            [passage.text for passage in passages],
+            [passage.title for passage in passages],
+        )
 
     def search(self, model: I3Retriever, accelerator: Accelerator) -> Run | None:
         """Ranks passages for all queries; each device encodes its share of them.

@@ -79,7 +79,7 @@ def test_what_a_run_leaves(make_recipe: MakeRecipe) -> None:
     }
     for line in (line for line in lines if "loss" in line):
         assert line["loss"] == pytest.approx(line["contrastive"] + 0.1 * line["reconstruction"])
-    assert lines[0].keys() == {"step", "RR@10"}
+    assert lines[0].keys() == {"step", "RR@10", "words"}
     assert values(output, "learning_rate")[-1] == 0
 
 
@@ -114,7 +114,10 @@ def test_models_and_cards(make_recipe: MakeRecipe) -> None:
             "| effective negatives | 23 negatives per query: 2 of its own and 21 of the other "
             "queries of the batch of 1 device(s) |" in body
         )
-        assert "| reconstructor | trained for 4 steps on generated queries |" in body
+        assert (
+            "| reconstructor | trained for 4 steps on generated queries; at the last validation, "
+            "of a query's words, "
+        ) in body
         assert "| devices | 1 |" in body
         assert f"torch {version('torch')}" in body
         shown = body.split("```yaml\n")[1].split("```")[0]
