@@ -39,7 +39,9 @@ class I3Loss(nn.Module):
         distillation: weight of the distillation from the teacher's scores.
         reconstruction: weight of the reconstructor's cross entropy.
         temperature: divisor of the model's scores.
-        distillation_kind: "kl" divergence, or "margin_mse" of score differences.
+        symmetric: the contrastive loss is also of each positive's query among the queries.
+        distillation_kind: "kl" divergence, "margin_mse" of score differences, or "infonce": the
+            contrastive loss with the teacher's softmax in place of the positive.
 
     Raises:
         I3Error: it is not an I³ model, or a weight is invalid.
@@ -53,7 +55,8 @@ class I3Loss(nn.Module):
         distillation: float = 0.0,
         reconstruction: float = 0.1,
         temperature: float = 1.0,
-        distillation_kind: Literal["kl", "margin_mse"] = "kl",
+        symmetric: bool = False,
+        distillation_kind: Literal["kl", "margin_mse", "infonce"] = "kl",
     ) -> None:
         super().__init__()
         module = model[0]
@@ -65,6 +68,7 @@ class I3Loss(nn.Module):
                 distillation=distillation,
                 reconstruction=reconstruction,
                 temperature=temperature,
+                symmetric=symmetric,
                 distillation_kind=distillation_kind,
             )
         except ValueError as error:

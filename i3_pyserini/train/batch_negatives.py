@@ -70,6 +70,33 @@ def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
     return Contrast(targets, judged, duplicates)
 
 
+def other_queries_of_positives(batch: Batch, recipe: NegativesRecipe) -> tuple[Tensor, Tensor]:
+    """Queries that are no negatives of a positive because it answers them too.
+
+    Args:
+        batch: the batch; Q queries.
+        recipe: `shared` ("batch" or "devices") and the exclusions.
+
+    Returns:
+        bool [Q, queries], and int64 [Q], the position of each positive's own query.
+    """
+    everyone = recipe.shared == "devices"
+    count = len(batch.positive_keys)
+    targets = torch.arange(count, device=batch.passage_keys.device)
+    targets = targets + (world()[0] * count if everyone else 0)
+    found = torch.zeros(
+        count, count * (world()[1] if everyone else 1), dtype=torch.bool, device=targets.device
+    )
+    kinds = [batch.ids] if recipe.exclude_positives else []
+    kinds += [batch.texts] if recipe.exclude_duplicates and batch.texts else []
+    for keys in kinds:
+        own = keys.passages[:: len(keys.passages) // count].unsqueeze(1)
+        others = gather_keys(keys.positives) if everyone else keys.positives
+        for positive in others.unbind(dim=1):
+            found |= own == positive
+    return found.scatter_(1, targets.unsqueeze(1), False), targets
+
+
 def gather_keys(keys: Tensor) -> Tensor:
     """All devices' keys; two-dimensional ones are first made as wide as the widest."""
     if world()[1] == 1:

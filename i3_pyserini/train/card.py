@@ -54,7 +54,7 @@ def negatives_sentence(recipe: Recipe, devices: int) -> str:
     shared = recipe.negatives.shared
     groups = {"group": 1, "batch": training.batch_size, "devices": training.batch_size * devices}
     others = (groups[shared] - 1) * training.passages_per_query
-    if not recipe.loss.contrastive:
+    if not recipe.loss.compares_batch:
         return f"{hard} candidates per query beside its positive (no contrastive loss)"
     where = {"group": "", "batch": " of this device", "devices": f" of {devices} device(s)"}
     return (

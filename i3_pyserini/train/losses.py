@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
-from i3_pyserini.train.batch_negatives import contrast
+from i3_pyserini.train.batch_negatives import contrast, other_queries_of_positives
 from i3_pyserini.train.gather import gather
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
@@ -41,14 +41,21 @@ def vector_losses(
     queries, passages = _at_least_float32(queries), _at_least_float32(passages)
     losses = {}
     if loss.contrastive:
-        losses["contrastive"] = contrastive_loss(
-            queries, passages, batch, negatives, loss.temperature
-        )
+        value = contrastive_loss(queries, passages, batch, negatives, loss.temperature)
+        if loss.symmetric:
+            backward = reverse_loss(queries, passages, batch, negatives, loss.temperature)
+            value = (value + backward) / 2
+        losses["contrastive"] = value
     if loss.distillation:
         assert batch.teacher_scores is not None  # noqa: S101  (the recipe was checked)
-        student = own_scores(queries, passages)
-        distil = kl_divergence if loss.distillation_kind == "kl" else margin_mse
-        losses["distillation"] = distil(student, batch.teacher_scores, loss.temperature)
+        if loss.distillation_kind == "infonce":
+            losses["distillation"] = distilled_infonce(
+                queries, passages, batch, negatives, loss.temperature
+            )
+        else:
+            student = own_scores(queries, passages)
+            distil = kl_divergence if loss.distillation_kind == "kl" else margin_mse
+            losses["distillation"] = distil(student, batch.teacher_scores, loss.temperature)
     return losses
 
 
@@ -77,16 +84,81 @@ def contrastive_loss(
     Source: original `modeling.py`, `DualEncoder.forward`.
     """
     negatives = contrast(batch, recipe)
-    if recipe.shared == "group":
-        scores = own_scores(queries, passages)
-    else:
-        if recipe.shared == "devices":
-            own_slice = recipe.gradient == "own_slice"
-            passages = gather(passages, own_slice=own_slice)
-            queries = gather(queries, own_slice=True) if own_slice else queries
-        scores = queries @ passages.T
-    scores = (scores / temperature).masked_fill(negatives.left_out, -torch.inf)
+    scores = _all_scores(queries, passages, recipe) / temperature
+    scores = scores.masked_fill(negatives.left_out, -torch.inf)
     return F.cross_entropy(scores, negatives.targets)
+
+
+def reverse_loss(
+    queries: Tensor, passages: Tensor, batch: Batch, recipe: NegativesRecipe, temperature: float
+) -> Tensor:
+    """Cross entropy of each positive's query among all queries.
+
+    Queries of which the passage is a positive too, by its id or text, are no negatives of it.
+
+    Args:
+        queries: float [Q, H].
+        passages: float [P, H]; only the positives are used.
+        batch: for the keys by which queries are left out.
+        recipe: `shared` ("batch" or "devices") and the exclusions.
+        temperature: scores are divided by it.
+
+    Returns:
+        float scalar: the mean over this device's positives.
+
+    Source: Radford et al., 2021, "Learning Transferable Visual Models From Natural Language
+    Supervision", figure 3; `MultipleNegativesSymmetricRankingLoss` of sentence-transformers 6.2.
+    """
+    everyone = recipe.shared == "devices"
+    left_out, targets = other_queries_of_positives(batch, recipe)
+    positives = passages[:: len(passages) // len(queries)]
+    scores = positives @ (gather(queries) if everyone else queries).T
+    return F.cross_entropy((scores / temperature).masked_fill(left_out, -torch.inf), targets)
+
+
+def distilled_infonce(
+    queries: Tensor, passages: Tensor, batch: Batch, recipe: NegativesRecipe, temperature: float
+) -> Tensor:
+    """Cross entropy of the teacher's distribution among all the passages of a query.
+
+    The teacher's softmax is over the query's own passages; those of other queries, by which the
+    contrastive loss is more than a loss on a group, have probability 0.
+
+    Args:
+        queries: float [Q, H].
+        passages: float [P, H].
+        batch: with the teacher's scores, float64 [Q, n].
+        recipe: see `contrastive_loss`.
+        temperature: the student's.
+
+    Returns:
+        float scalar, in nats: the mean over queries. For one positive that the teacher is certain
+        of, `contrastive_loss`.
+
+    Source: soft targets of Hinton et al., 2015, "Distilling the Knowledge in a Neural Network",
+    in the loss of van den Oord et al., 2018, "Representation Learning with Contrastive Predictive
+    Coding", equation 4.
+    """
+    assert batch.teacher_scores is not None  # noqa: S101  (the recipe was checked)
+    negatives, teacher = contrast(batch, recipe), batch.teacher_scores
+    if recipe.shared == "devices" and recipe.gradient == "own_slice":
+        teacher = gather(teacher, own_slice=True)
+    own = negatives.targets.unsqueeze(1) + torch.arange(teacher.size(1), device=teacher.device)
+    scores = _all_scores(queries, passages, recipe) / temperature
+    left_out = negatives.left_out.scatter(1, own, False)  # the teacher has scored these
+    logs = scores.masked_fill(left_out, -torch.inf).log_softmax(dim=-1).gather(1, own)
+    return -(teacher.softmax(dim=-1) * logs).sum(dim=-1).mean()
+
+
+def _all_scores(queries: Tensor, passages: Tensor, recipe: NegativesRecipe) -> Tensor:
+    """Scores of queries with the passages that `contrast` finds positives and negatives among."""
+    if recipe.shared == "group":
+        return own_scores(queries, passages)
+    if recipe.shared == "devices":
+        own_slice = recipe.gradient == "own_slice"
+        passages = gather(passages, own_slice=own_slice)
+        queries = gather(queries, own_slice=True) if own_slice else queries
+    return queries @ passages.T
 
 
 def kl_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -28,20 +28,32 @@ class LossRecipe(Section):
         distillation: weight of the distillation from `data.teacher`'s scores.
         reconstruction: weight of the reconstructor's cross entropy, or "10^-epoch".
         temperature: divisor of the model's scores (not of the teacher's).
-        distillation_kind: "kl" divergence, or "margin_mse" of score differences.
+        symmetric: the contrastive loss is the mean of two: a query's positive among passages, and a
+            positive's query among the queries of the batch.
+        distillation_kind: "kl" divergence over a query's own passages, "margin_mse" of their score
+            differences, or "infonce": the contrastive loss with the teacher's softmax over a
+            query's own passages in place of its positive.
     """
 
     contrastive: Weight = 1.0
     distillation: Weight = 0.0
     reconstruction: Weight | Literal["10^-epoch"] = 0.1
     temperature: Rate = 1.0
-    distillation_kind: Literal["kl", "margin_mse"] = "kl"
+    symmetric: bool = False
+    distillation_kind: Literal["kl", "margin_mse", "infonce"] = "kl"
 
     @model_validator(mode="after")
     def _something(self) -> "LossRecipe":
         if not (self.contrastive or self.distillation or self.reconstruction):
             raise ValueError("all weights are zero; nothing would be trained")
         return self
+
+    @property
+    def compares_batch(self) -> bool:
+        """Whether a loss scores queries against passages of other queries."""
+        return bool(self.contrastive) or (
+            bool(self.distillation) and self.distillation_kind == "infonce"
+        )
 
     def reconstruction_weight(self, epoch: int) -> float:
         """The weight of reconstruction in an epoch; epochs start at 1."""
@@ -203,19 +215,28 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
-        margin = self.negatives.false_negative_margin
+        negatives = self.negatives
+        margin, ratio = negatives.false_negative_margin, negatives.false_negative_ratio
         if self.data.teacher is None:
             for key, asked in (
                 ("loss.distillation", self.loss.distillation > 0),
                 ("negatives.false_negative_margin", margin is not None),
+                ("negatives.false_negative_ratio", ratio is not None),
             ):
                 if asked:
                     raise ValueError(f"{key} needs the scores of data.teacher")
-        elif not self.loss.distillation and margin is None:
+        elif not self.loss.distillation and margin is None and ratio is None:
             raise ValueError(
                 "the scores of data.teacher have no effect with loss.distillation: 0 and without "
-                "negatives.false_negative_margin; set one of these, or train from data.queries, "
-                "data.qrels and data.negatives"
+                "negatives.false_negative_margin or false_negative_ratio; set one of these, or "
+                "train from data.queries, data.qrels and data.negatives"
+            )
+        if self.loss.symmetric and (
+            negatives.shared == "group" or negatives.gradient == "own_slice"
+        ):
+            raise ValueError(
+                "loss.symmetric scores positives against the queries of the batch: it needs "
+                "negatives.shared: batch or devices, and negatives.gradient: all"
             )
         training = self.training
         if self.lora is not None and training.freeze != "none":

@@ -103,6 +103,9 @@ class NegativesRecipe(Section):
         padding_score: teacher score of random padding.
         false_negative_margin: exclude negatives that the teacher scores above the positive minus
             this; null for no margin. Needs `data.teacher`.
+        false_negative_ratio: exclude negatives that the teacher scores above the positive's score
+            times this, such as 0.95; null for no ratio. For teachers whose scores are above 0, such
+            as cosines. Needs `data.teacher`.
         shared: which passages a query is scored against: those of the batches of all
             "devices", of its own "batch", or of its own "group".
         gradient: "all": through every device's passages. "own_slice": only through this device's
@@ -115,5 +118,6 @@ class NegativesRecipe(Section):
     padding: Literal["random", "refuse", "original"] = "random"
     padding_score: float = -15.0
     false_negative_margin: Weight | None = None
+    false_negative_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
     shared: Literal["devices", "batch", "group"] = "devices"
     gradient: Literal["all", "own_slice"] = "all"

@@ -89,12 +89,28 @@ class GroupSampler:
         return Group(candidates.query, pids, scores, candidates.positives, candidates.place)
 
     def eligible(self, candidates: Candidates, positive_score: float | None) -> Candidates:
-        """The query without negatives that the recipe excludes."""
+        """The query without negatives that the recipe excludes.
+
+        Source: for the ratio, "TopK-PercPos" of Moreira et al., 2024, "NV-Retriever: Improving text
+        embedding models with effective hard-negative mining".
+
+        Raises:
+            I3Error: the recipe has a ratio, but the positive's score is not above 0.
+        """
         if self.recipe.exclude_positives:
             candidates = candidates.without(set(candidates.positives))
-        margin = self.recipe.false_negative_margin
-        if margin is not None and positive_score is not None:
+        margin, ratio = self.recipe.false_negative_margin, self.recipe.false_negative_ratio
+        if positive_score is None:
+            return candidates
+        if margin is not None:
             candidates = candidates.below(positive_score - margin)
+        if ratio is not None:
+            if positive_score <= 0:
+                raise I3Error(
+                    f"{candidates.place}: the teacher scores the positive {positive_score:g}, but "
+                    "negatives.false_negative_ratio needs scores above 0; use false_negative_margin"
+                )
+            candidates = candidates.below(positive_score * ratio)
         return candidates
 
     def refuse_short(self, candidates: Candidates, listed: list[str]) -> None:

@@ -60,6 +60,7 @@ RULES = (
             "negatives.padding",
             "negatives.padding_score",
             "negatives.false_negative_margin",
+            "negatives.false_negative_ratio",
         ),
         "a group of one is the positive alone: increase training.passages_per_query",
     ),
@@ -83,9 +84,16 @@ RULES = (
     ),
     Rule(
         ("loss.contrastive",),
-        lambda recipe: not recipe.loss.contrastive,
+        lambda recipe: not recipe.loss.compares_batch,
         ("negatives.shared", "negatives.gradient", "negatives.exclude_duplicates"),
-        "only the contrastive loss has negatives of the batch: increase loss.contrastive",
+        "only the contrastive loss, and loss.distillation_kind: infonce, have negatives of the "
+        "batch: increase loss.contrastive",
+    ),
+    Rule(
+        ("loss.contrastive",),
+        lambda recipe: not recipe.loss.contrastive,
+        ("loss.symmetric",),
+        "it is a part of the contrastive loss: increase loss.contrastive",
     ),
     Rule(
         ("loss.contrastive", "loss.distillation"),

@@ -1,5 +1,6 @@
 """Two devices against one with a batch twice as large."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch.multiprocessing.spawn import start_processes
 
 from i3_pyserini.train.batch_negatives import gather_keys
 from i3_pyserini.train.gather import gather, world
-from i3_pyserini.train.losses import contrastive_loss
+from i3_pyserini.train.losses import contrastive_loss, distilled_infonce, reverse_loss
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Inputs, Keys
 
@@ -28,7 +29,17 @@ def data() -> tuple[Tensor, Tensor, Tensor]:
     return weights.requires_grad_(), queries, passages
 
 
-def loss_and_gradient(gradient: Any, rank: int, devices: int) -> tuple[float, Tensor]:
+LOSSES: dict[str, Callable[[Tensor, Tensor, Batch], Tensor]] = {
+    "all": lambda q, p, batch: contrastive_loss(q, p, batch, NegativesRecipe(), 0.7),
+    "own_slice": lambda q, p, batch: contrastive_loss(
+        q, p, batch, NegativesRecipe(gradient="own_slice"), 0.7
+    ),
+    "reverse": lambda q, p, batch: reverse_loss(q, p, batch, NegativesRecipe(), 0.7),
+    "infonce": lambda q, p, batch: distilled_infonce(q, p, batch, NegativesRecipe(), 0.7),
+}
+
+
+def loss_and_gradient(name: str, rank: int, devices: int) -> tuple[float, Tensor]:
     """One device's loss, and its gradient for weights behind all vectors."""
     weights, queries, passages = data()
     own = slice(rank * QUERIES // devices, (rank + 1) * QUERIES // devices)
@@ -39,18 +50,12 @@ def loss_and_gradient(gradient: Any, rank: int, devices: int) -> tuple[float, Te
         positive_keys = torch.cat([positive_keys, positive_keys[:, :1]], dim=1)
     batch = Batch(
         Inputs(ids, ids, ids, ids, None),
-        None,
+        torch.arange(QUERIES * GROUP, dtype=torch.float64).sin().view(QUERIES, GROUP)[own],
         PASSAGE_KEYS[rows],
         positive_keys,
         Keys(PASSAGE_KEYS[rows] % 7, positive_keys % 7),  # 7 and 8 are twins of 0 and 1
     )
-    loss = contrastive_loss(
-        queries[own] @ weights,
-        passages[rows] @ weights,
-        batch,
-        NegativesRecipe(gradient=gradient),
-        0.7,
-    )
+    loss = LOSSES[name](queries[own] @ weights, passages[rows] @ weights, batch)
     loss.backward()
     assert weights.grad is not None
     return loss.item(), weights.grad
@@ -66,8 +71,8 @@ def device(rank: int, folder: str) -> None:
         timeout=timedelta(seconds=30),
     )
     found: dict[str, Any] = {"world": world()}
-    for gradient in ("all", "own_slice"):
-        found[gradient] = loss_and_gradient(gradient, rank, WORLD)
+    for name in LOSSES:
+        found[name] = loss_and_gradient(name, rank, WORLD)
     own = torch.full((2, 3), float(rank), requires_grad=True)
     found["gathered"] = gather(own).detach()
     found["keys"] = gather_keys(torch.tensor([[rank, 7]] if rank else [[rank]]))
@@ -83,11 +88,12 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(WORLD)]
 
 
+@pytest.mark.parametrize("name", ["all", "reverse", "infonce"])
 def test_gradients_through_all_devices_are_those_of_one_large_batch(
-    devices: list[dict[str, Any]],
+    devices: list[dict[str, Any]], name: str
 ) -> None:
-    loss, gradient = loss_and_gradient("all", 0, 1)
-    losses, gradients = zip(*(found["all"] for found in devices), strict=True)
+    loss, gradient = loss_and_gradient(name, 0, 1)
+    losses, gradients = zip(*(found[name] for found in devices), strict=True)
     assert sum(losses) / WORLD == pytest.approx(loss, rel=1e-6)
     assert losses[0] != losses[1]
     mean = torch.stack(gradients).mean(dim=0)  # as DDP averages them

@@ -2,6 +2,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -12,7 +13,7 @@ from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.train.gradcache import Pass, TrainingModule, by_length, chunk_rows
-from i3_pyserini.train.losses import vector_losses
+from i3_pyserini.train.losses import vector_losses, weighted_losses
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Collator, Sample
@@ -107,6 +108,30 @@ def test_chunks_have_the_gradient_of_the_whole(
             own, losses_of_chunks = gradients(module, batch, chunk)
             assert_same(own, whole)
             assert losses_of_chunks == pytest.approx(losses_of_whole, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        LossRecipe(symmetric=True),
+        LossRecipe(distillation=0.5, distillation_kind="margin_mse"),
+        LossRecipe(contrastive=0, distillation=1, distillation_kind="infonce"),
+    ],
+    ids=["symmetric", "margin_mse", "infonce"],
+)
+def test_chunks_with_every_loss(
+    parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, recipe: LossRecipe
+) -> None:
+    without_dropout(parts[0])
+    batch, module = make_batch("positives"), TrainingModule(parts[0])
+    found = []
+    for chunk in (None, 5):
+        module.zero_grad()
+        own = partial(weighted_losses, loss=recipe, negatives=NegativesRecipe())
+        Pass(own, lambda loss: loss.backward(), chunk_passages=chunk).run(module, batch, 0.1)
+        found.append({name: p.grad for name, p in module.named_parameters() if p.grad is not None})
+    assert_same(found[1], found[0])
 
 
 def test_losses_are_reported_without_their_weights(

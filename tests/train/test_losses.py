@@ -9,9 +9,11 @@ from torch import Tensor
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.losses import (
     contrastive_loss,
+    distilled_infonce,
     kl_divergence,
     margin_mse,
     own_scores,
+    reverse_loss,
     vector_losses,
 )
 from i3_pyserini.train.recipe import LossRecipe
@@ -136,6 +138,63 @@ def test_what_is_left_out_is_counted_by_its_reason() -> None:
     kept = contrast(own, NegativesRecipe(exclude_positives=False))
     assert not kept.judged.any()
     assert torch.equal(kept.duplicates, found.duplicates)
+
+
+def test_a_positive_s_query_by_hand() -> None:
+    # The positives are passages 0 and 3, with scores 3, 1 and 2, 5 for the queries.
+    expected = (cross_entropy([3.0, 1.0], 0) + cross_entropy([2.0, 5.0], 1)) / 2
+    for shared in ("batch", "devices"):
+        recipe = NegativesRecipe(shared=shared)
+        loss = reverse_loss(QUERIES, PASSAGES, batch(), recipe, 1.0).item()
+        assert loss == pytest.approx(expected, rel=1e-6)
+    forward = contrastive(batch(), temperature=2.0)
+    halved = reverse_loss(QUERIES, PASSAGES, batch(), NegativesRecipe(), 2.0).item()
+    both = vector_losses(
+        QUERIES, PASSAGES, batch(), LossRecipe(symmetric=True, temperature=2.0), NegativesRecipe()
+    )
+    assert both["contrastive"].item() == pytest.approx((forward + halved) / 2, rel=1e-6)
+
+
+def test_a_query_that_the_positive_answers_too_is_no_negative() -> None:
+    shared = batch(positives=((0, 0), (3, 0)))  # passage 0 is a positive of both queries
+    expected = (0.0 + cross_entropy([2.0, 5.0], 1)) / 2
+    loss = reverse_loss(QUERIES, PASSAGES, shared, NegativesRecipe(), 1.0).item()
+    assert loss == pytest.approx(expected, rel=1e-6)
+    twins = with_texts(batch(), [7, 1, 2, 7, 4, 5], ((7,), (7,)))  # the same text
+    loss = reverse_loss(QUERIES, PASSAGES, twins, NegativesRecipe(), 1.0).item()
+    assert loss == pytest.approx(0.0, abs=1e-7)
+    kept = NegativesRecipe(exclude_duplicates=False)
+    loss = reverse_loss(QUERIES, PASSAGES, twins, kept, 1.0).item()
+    assert loss == pytest.approx(
+        (cross_entropy([3.0, 1.0], 0) + cross_entropy([2.0, 5.0], 1)) / 2, rel=1e-6
+    )
+
+
+def test_distilled_infonce_by_hand() -> None:
+    p = [[3 / 6, 2 / 6, 1 / 6], [1 / 3, 1 / 3, 1 / 3]]
+    teacher = [[math.log(3), math.log(2), 0.0], [1.0, 1.0, 1.0]]
+    own = batch(teacher=teacher)
+    expected = 0.0
+    for row, (start, shares) in enumerate(zip((0, 3), p, strict=True)):
+        for offset, share in enumerate(shares):
+            expected += share * cross_entropy(SCORES[row], start + offset) / 2
+    for gradient in ("all", "own_slice"):
+        recipe = NegativesRecipe(gradient=gradient)
+        loss = distilled_infonce(QUERIES, PASSAGES, own, recipe, 1.0).item()
+        assert loss == pytest.approx(expected, rel=1e-6)
+    certain = batch(teacher=[[99.0, 0.0, 0.0], [99.0, 0.0, 0.0]])
+    loss = distilled_infonce(QUERIES, PASSAGES, certain, NegativesRecipe(), 0.5).item()
+    assert loss == pytest.approx(contrastive(certain, temperature=0.5), rel=1e-6)
+
+
+def test_own_passages_are_distilled_though_they_are_positives() -> None:
+    """The teacher has scored them; only passages of other queries are left out."""
+    own = batch(torch.tensor([0, 1, 2, 3, 0, 5]), ((0, 1), (3, 3)), [[0.0] * 3] * 2)
+    scores = [value for column, value in enumerate(SCORES[0]) if column != 4]
+    expected = sum(cross_entropy(scores, column) for column in range(3)) / 3
+    expected += sum(cross_entropy(SCORES[1], column) for column in range(3, 6)) / 3
+    loss = distilled_infonce(QUERIES, PASSAGES, own, NegativesRecipe(), 1.0).item()
+    assert loss == pytest.approx(expected / 2, rel=1e-6)
 
 
 def test_margin_mse_by_hand() -> None:

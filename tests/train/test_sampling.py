@@ -178,6 +178,18 @@ def test_false_negative_margin(make_sampler: MakeSampler) -> None:
     assert harmless.eligible(candidates, 7.0).negatives == ["p3", "p4", "p5"]
 
 
+def test_false_negative_ratio(make_sampler: MakeSampler) -> None:
+    candidates = scored({"p0": 0.8}, {"p1": 0.79, "p2": 0.77, "p3": 0.75, "p4": -0.1})
+    sampler = make_sampler(1, false_negative_ratio=0.95)  # below 0.76
+    assert sampler.eligible(candidates, 0.8).negatives == ["p3", "p4"]
+    both = make_sampler(1, false_negative_ratio=0.95, false_negative_margin=0.1)
+    assert both.eligible(candidates, 0.8).negatives == ["p4"]
+    with pytest.raises(
+        I3Error, match=r"scores the positive -1, but negatives.false_negative_ratio"
+    ):
+        sampler.eligible(candidates, -1.0)
+
+
 def test_what_the_margin_left_out_may_not_come_back(make_sampler: MakeSampler) -> None:
     """Random padding must not bring back the passages that were ruled out."""
     candidates = scored({"p0": 7.0}, dict.fromkeys(PIDS[1:10], 8.0))

@@ -38,6 +38,7 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.shared": "batch"}),
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.gradient": "own_slice"}),
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.exclude_duplicates": False}),
+    (TEACHER, {"loss.contrastive": 0.0}, {"loss.symmetric": True}),
     (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.temperature": 0.1}),
     (JUDGED, {"negatives.shared": "batch"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"negatives.shared": "group"}, {"negatives.gradient": "own_slice"}),
@@ -141,10 +142,11 @@ def test_every_rule_has_a_case() -> None:
         for rule, key in _fired(common, switch, asked)
     }
     wanted = {(number, key) for number, rule in enumerate(RULES) for key in rule.keys}
-    margin = (0, "negatives.false_negative_margin")  # which needs a teacher
+    teacher = {(0, f"negatives.false_negative_{name}") for name in ("margin", "ratio")}
     generated = "data.generated_queries"
     interaction = next(n for n, rule in enumerate(RULES) if "model.interaction" in rule.switches)
-    assert wanted - tried == {margin, (0, "negatives.padding_score"), (interaction, generated)}
+    others = {(0, "negatives.padding_score"), (interaction, generated)}
+    assert wanted - tried == teacher | others  # the first two need a teacher
 
 
 def _fired(common: Fields, switch: Fields, asked: Fields) -> list[tuple[int, str]]:
