@@ -13,7 +13,7 @@ from torch import distributed as dist
 
 from i3_pyserini.train.gather import gather, world
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
-from i3_pyserini.train.samples import Batch, Keys
+from i3_pyserini.train.samples import Batch, Guidance, Keys
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,18 @@ class Contrast:
         judged: bool [queries, P], passages excluded as positives by their ids.
         duplicates: bool [queries, P], passages excluded by their texts: equal to that of a positive
             or of an earlier passage.
+        guided: bool [queries, P], other passages excluded by the guide.
     """
 
     targets: Tensor
     judged: Tensor
     duplicates: Tensor
+    guided: Tensor
 
     @property
     def left_out(self) -> Tensor:
         """All excluded passages, bool [queries, P]."""
-        return self.judged | self.duplicates
+        return self.judged | self.duplicates | self.guided
 
 
 def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
@@ -43,7 +45,7 @@ def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
     Args:
         batch: the batch.
         recipe: `shared`, `gradient`, and exclusions: `exclude_positives` by ids,
-            `exclude_duplicates` by texts.
+            `exclude_duplicates` by texts, `guide_margin` by the guide's scores.
     """
     queries, rank = len(batch.positive_keys), 0
     per_query = len(batch.passage_keys) // queries
@@ -67,7 +69,24 @@ def contrast(batch: Batch, recipe: NegativesRecipe) -> Contrast:
     # A group of its own has positives only if the sampler was asked for them.
     if not recipe.exclude_positives or recipe.shared == "group":
         judged = torch.zeros_like(judged)
-    return Contrast(targets, judged, duplicates)
+    guided = torch.zeros_like(judged)
+    if batch.guidance is not None:
+        guided = _likely_positive(batch.guidance, targets, recipe) & ~(judged | duplicates)
+    return Contrast(targets, judged, duplicates, guided)
+
+
+def _likely_positive(guidance: Guidance, targets: Tensor, recipe: NegativesRecipe) -> Tensor:
+    """Whether the guide scores a passage above the positive minus the margin; False for targets."""
+    queries, passages = guidance.queries, guidance.passages
+    if recipe.shared == "group":
+        scores = torch.einsum("qh,qnh->qn", queries, passages.unflatten(0, (len(queries), -1)))
+    else:
+        if recipe.shared == "devices":
+            passages = gather(passages, own_slice=True)
+            queries = gather(queries, own_slice=True) if recipe.gradient == "own_slice" else queries
+        scores = queries @ passages.T
+    own = scores.gather(1, targets.unsqueeze(1))
+    return (scores > own - recipe.guide_margin).scatter(1, targets.unsqueeze(1), False)
 
 
 def other_queries_of_positives(batch: Batch, recipe: NegativesRecipe) -> tuple[Tensor, Tensor]:

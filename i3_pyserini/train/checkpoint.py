@@ -35,6 +35,7 @@ class Progress:
         window_steps: steps in them.
         words: what the last validation found of the reconstructor's words.
         duplicates: number of pairs of query and passage excluded by `negatives.exclude_duplicates`.
+        guided: the same by `negatives.guide`.
     """
 
     step: int = 0
@@ -47,6 +48,7 @@ class Progress:
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
     duplicates: int = 0
+    guided: int = 0
     words: str = ""
 
 

@@ -106,6 +106,10 @@ class NegativesRecipe(Section):
         false_negative_ratio: exclude negatives that the teacher scores above the positive's score
             times this, such as 0.95; null for no ratio. For teachers whose scores are above 0, such
             as cosines. Needs `data.teacher`.
+        guide: any other encoder, a directory or hub name: passages that it scores above a query's
+            positive are no negatives of the query in the contrastive loss (GISTEmbed). It encodes
+            every batch.
+        guide_margin: how much below the positive's cosine a passage may be and still be excluded.
         shared: which passages a query is scored against: those of the batches of all
             "devices", of its own "batch", or of its own "group".
         gradient: "all": through every device's passages. "own_slice": only through this device's
@@ -119,5 +123,7 @@ class NegativesRecipe(Section):
     padding_score: float = -15.0
     false_negative_margin: Weight | None = None
     false_negative_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    guide: str | None = None
+    guide_margin: Annotated[float, Field(ge=-2, le=2)] = 0.0
     shared: Literal["devices", "batch", "group"] = "devices"
     gradient: Literal["all", "own_slice"] = "all"

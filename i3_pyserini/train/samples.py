@@ -89,6 +89,32 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class RawTexts:
+    """The texts of a batch, for a guide, which has a tokenizer of its own.
+
+    Attributes:
+        queries: Q texts.
+        passages: P passages.
+    """
+
+    queries: list[str]
+    passages: list[Passage]
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A guide's vectors of the texts of a batch, of unit length.
+
+    Attributes:
+        queries: float [Q, D].
+        passages: float [P, D].
+    """
+
+    queries: Tensor
+    passages: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """Q queries with n passages each; P = Q·n.
 
@@ -98,6 +124,8 @@ class Batch:
         passage_keys: int64 [P], equal for passages of equal ids.
         positive_keys: int64 [Q, K], keys of each query's positives, filled up with its first.
         texts: keys of the texts in place of the ids; None if they are not compared.
+        raw: the texts themselves; None without a guide.
+        guidance: what the guide made of them; None without a guide.
     """
 
     inputs: Inputs
@@ -105,6 +133,8 @@ class Batch:
     passage_keys: Tensor
     positive_keys: Tensor
     texts: Keys | None = None
+    raw: RawTexts | None = None
+    guidance: Guidance | None = None
 
     @property
     def ids(self) -> Keys:
@@ -126,6 +156,7 @@ class Batch:
             self.passage_keys.to(device),
             self.positive_keys.to(device),
             None if self.texts is None else self.texts.to(device),
+            self.raw,
         )
 
 
@@ -238,17 +269,19 @@ class Collator:
     Args:
         tokenizer: the model's.
         labels: whether the model has a reconstructor to train.
+        raw: whether a guide needs the texts.
     """
 
-    def __init__(self, tokenizer: I3Tokenizer, labels: bool) -> None:
-        self.tokenizer, self.labels = tokenizer, labels
+    def __init__(self, tokenizer: I3Tokenizer, labels: bool, raw: bool = False) -> None:
+        self.tokenizer, self.labels, self.raw = tokenizer, labels, raw
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         """Tokenizes samples; all groups have the same size."""
         groups = [sample.group for sample in samples]
         passages = [passage for sample in samples for passage in sample.passages]
         targets = [target for sample in samples for target in sample.targets]
-        queries = self.tokenizer.queries([group.query for group in groups])
+        asked = [group.query for group in groups]
+        queries = self.tokenizer.queries(asked)
         texts = self.tokenizer.passages(
             [passage.text for passage in passages], [passage.title for passage in passages]
         )
@@ -266,6 +299,7 @@ class Collator:
             torch.tensor([key_of(pid) for group in groups for pid in group.pids]),
             _filled([[key_of(pid) for pid in group.known] for group in groups]),
             _text_keys(samples) if all(sample.positives for sample in samples) else None,
+            RawTexts(asked, passages) if self.raw else None,
         )
 
     def _labels(self, targets: list[str | None]) -> Tensor:

@@ -11,13 +11,14 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.batch_negatives import contrast
 from i3_pyserini.train.gradcache import Losses, Pass
+from i3_pyserini.train.guide import Guide
 from i3_pyserini.train.losses import weighted_losses
 from i3_pyserini.train.prepare import training_mode
 from i3_pyserini.train.recipe import LossRecipe
@@ -26,6 +27,22 @@ from i3_pyserini.train.samples import Batch
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 WORDS = ("out of memory", "allocate memory", "alloc_failed")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Numbers of pairs of query and passage that the contrastive loss left out.
+
+    Attributes:
+        duplicates: by `negatives.exclude_duplicates`.
+        guided: by `negatives.guide`.
+    """
+
+    duplicates: int = 0
+    guided: int = 0
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        return LeftOut(self.duplicates + other.duplicates, self.guided + other.guided)
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,7 @@ class Stepper:
         negatives: selection of negatives.
         chunk_passages: see `Pass`.
         max_grad_norm: gradients are clipped to it; None for no clipping.
+        guide: the recipe's guide, if it has one.
     """
 
     accelerator: Accelerator
@@ -53,8 +71,9 @@ class Stepper:
     negatives: NegativesRecipe
     chunk_passages: int | None
     max_grad_norm: float | None
+    guide: Guide | None = None
 
-    def step(self, batches: Sequence[Batch], epoch: int) -> tuple[Losses, int]:
+    def step(self, batches: Sequence[Batch], epoch: int) -> tuple[Losses, LeftOut]:
         """One step.
 
         Args:
@@ -63,7 +82,7 @@ class Stepper:
 
         Returns:
             The losses' means over passes and devices, and how many pairs of query and passage the
-            contrastive loss left out as duplicates.
+            contrastive loss left out.
         """
         training_mode(self.model)
         weight = self.loss.reconstruction_weight(epoch)
@@ -74,12 +93,13 @@ class Stepper:
             self.chunk_passages,
         )
         total: Losses = {}
-        duplicates, device = 0, self.accelerator.device
-        for number, batch in enumerate((batch.to(device) for batch in batches), start=1):
+        left_out, device = LeftOut(), self.accelerator.device
+        for number, own in enumerate(batches, start=1):
+            batch = own.to(device) if self.guide is None else self.guide.guided(own.to(device))
             context = nullcontext() if number == len(batches) else self._no_sync()
             with context:
                 losses = run.run(self.module, batch, weight, scale=1 / len(batches))
-            duplicates += self._duplicates(batch)
+            left_out += self._left_out(batch)
             for name, value in losses.items():
                 total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
         if self.max_grad_norm is not None:
@@ -88,17 +108,19 @@ class Stepper:
         if not self.accelerator.optimizer_step_was_skipped:
             self.schedule.step()
         self.optimizer.zero_grad()
-        return total, duplicates
+        return total, left_out
 
-    def _duplicates(self, batch: Batch) -> int:
+    def _left_out(self, batch: Batch) -> LeftOut:
         """The pairs excluded from the contrastive loss; the same on all devices."""
         recipe = self.negatives
-        if not self.loss.contrastive or not recipe.exclude_duplicates:
-            return 0
-        found = contrast(batch, recipe).duplicates.sum()
+        if not self.loss.contrastive or not (recipe.exclude_duplicates or self.guide):
+            return LeftOut()
+        found = contrast(batch, recipe)
+        counts = torch.stack([found.duplicates.sum(), found.guided.sum()])
         devices = self.accelerator.num_processes
         own = devices if recipe.shared == "devices" and recipe.gradient == "own_slice" else 1
-        return int(self.accelerator.reduce(found, "sum")) // own
+        summed: Tensor = self.accelerator.reduce(counts, "sum")
+        return LeftOut(*(summed // own).tolist())
 
     def _no_sync(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.accelerator.no_sync(self.module)

@@ -17,6 +17,7 @@ from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses
+from i3_pyserini.train.guide import Guide
 from i3_pyserini.train.lengths import lengths_sentence
 from i3_pyserini.train.log import TrainingLog
 from i3_pyserini.train.lora import merged
@@ -65,7 +66,8 @@ class Trainer:
             self.data = load_data(recipe, reconstructs, check=self._first)
         devices = self.accelerator
         self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
-        self.collator = Collator(self.tokenizer, reconstructs)
+        guided = recipe.negatives.guide is not None
+        self.collator = Collator(self.tokenizer, reconstructs, guided)
         module = training_module(self.model, recipe)
         self.module, self.optimizer = self.accelerator.prepare(
             module, make_optimizer(self.model, recipe.optimizer)
@@ -82,6 +84,7 @@ class Trainer:
             recipe.negatives,
             recipe.training.chunk_passages,
             recipe.optimizer.max_grad_norm,
+            Guide.of(recipe.negatives.guide, self.accelerator.device),
         )
         self.checkpoint = Checkpoint(
             self.output / STATE,
@@ -135,6 +138,11 @@ class Trainer:
                 "because of their text: that of a positive, or of another passage of the batch "
                 "(negatives.exclude_duplicates)"
             )
+        if self.recipe.negatives.guide is not None:
+            self._say(
+                f"{self.progress.guided:,} passages of batches were not used as negatives because "
+                "negatives.guide scores them above the positive minus negatives.guide_margin"
+            )
 
     @property
     def _first(self) -> bool:
@@ -187,8 +195,9 @@ class Trainer:
         """Makes one step, and saves, logs and validates if due."""
         progress, recipe = self.progress, self.recipe
         started = time.perf_counter()
-        losses, duplicates = self.stepper.step(batches, progress.epoch)
-        progress.duplicates += duplicates
+        losses, left_out = self.stepper.step(batches, progress.epoch)
+        progress.duplicates += left_out.duplicates
+        progress.guided += left_out.guided
         progress.step += 1
         progress.passes += len(batches)
         self._log(losses, time.perf_counter() - started, log)

@@ -85,7 +85,12 @@ RULES = (
     Rule(
         ("loss.contrastive",),
         lambda recipe: not recipe.loss.compares_batch,
-        ("negatives.shared", "negatives.gradient", "negatives.exclude_duplicates"),
+        (
+            "negatives.shared",
+            "negatives.gradient",
+            "negatives.exclude_duplicates",
+            "negatives.guide",
+        ),
         "only the contrastive loss, and loss.distillation_kind: infonce, have negatives of the "
         "batch: increase loss.contrastive",
     ),
@@ -100,6 +105,12 @@ RULES = (
         lambda recipe: not (recipe.loss.contrastive or recipe.loss.distillation),
         ("loss.temperature",),
         "the scores are not used: increase one of these weights",
+    ),
+    Rule(
+        ("negatives.guide",),
+        lambda recipe: recipe.negatives.guide is None,
+        ("negatives.guide_margin",),
+        "name a negatives.guide",
     ),
     Rule(
         ("negatives.shared",),

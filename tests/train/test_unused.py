@@ -39,6 +39,8 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.gradient": "own_slice"}),
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.exclude_duplicates": False}),
     (TEACHER, {"loss.contrastive": 0.0}, {"loss.symmetric": True}),
+    (TEACHER, {"loss.contrastive": 0.0}, {"negatives.guide": "m"}),
+    (JUDGED, {"negatives.guide": None}, {"negatives.guide_margin": 0.1}),
     (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.temperature": 0.1}),
     (JUDGED, {"negatives.shared": "batch"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"negatives.shared": "group"}, {"negatives.gradient": "own_slice"}),
