@@ -101,7 +101,9 @@ class I3Loss(nn.Module):
         inputs = Inputs(queries["input_ids"], queries["attention_mask"], ids, mask, None)
         batch = _batch(inputs, self._teacher(labels, len(columns)))
         vectors = encoded["sentence_embedding"]
-        _, parts = weighted_losses(query_vectors, vectors, batch, self.recipe, self.negatives)
+        _, parts = weighted_losses(
+            query_vectors, vectors, batch, self.recipe, self.negatives, self._config.normalize
+        )
         losses = {name: getattr(self.recipe, name) * value for name, value in parts.items()}
         if self._reconstructs:
             losses["reconstruction"] = (

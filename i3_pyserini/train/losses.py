@@ -15,10 +15,36 @@ from i3_pyserini.train.samples import Batch
 
 
 def weighted_losses(
-    queries: Tensor, passages: Tensor, batch: Batch, loss: LossRecipe, negatives: NegativesRecipe
+    queries: Tensor,
+    passages: Tensor,
+    batch: Batch,
+    loss: LossRecipe,
+    negatives: NegativesRecipe,
+    normalize: bool,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of `vector_losses`, and its parts without their weights."""
-    parts = vector_losses(queries, passages, batch, loss, negatives)
+    """The weighted sum of `vector_losses`, and its parts without their weights.
+
+    With `loss.matryoshka` each part is the mean of that of the whole vectors and those of their
+    first dimensions.
+
+    Args:
+        queries: float [Q, H].
+        passages: float [P, H].
+        batch: the batch that they are of.
+        loss: the losses and their weights.
+        negatives: see `vector_losses`.
+        normalize: whether the model's vectors have unit length, so that shortened ones do too.
+
+    Source: Kusupati et al., 2022, "Matryoshka Representation Learning", equation 1, with equal
+    weights that add up to 1.
+    """
+    nested = [vector_losses(queries, passages, batch, loss, negatives)]
+    for size in loss.matryoshka:
+        short = [vectors[:, :size] for vectors in (queries, passages)]
+        if normalize:
+            short = [F.normalize(vectors, dim=-1) for vectors in short]
+        nested.append(vector_losses(short[0], short[1], batch, loss, negatives))
+    parts = {name: torch.stack([one[name] for one in nested]).mean() for name in nested[0]}
     zero = (queries.sum() + passages.sum()) * 0.0  # a graph, for reconstruction alone
     return sum((getattr(loss, name) * value for name, value in parts.items()), zero), parts
 

@@ -87,6 +87,11 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
     else:
         model = I3Retriever.from_backbone(init, **settings)
         tokenizer = I3Tokenizer.from_pretrained(init, model.config)
+    if too_long := [size for size in recipe.loss.matryoshka if size >= model.config.hidden_size]:
+        raise I3Error(
+            f"loss.matryoshka has {too_long[0]}, but the model's vectors have only "
+            f"{model.config.hidden_size} dimensions; name fewer"
+        )
     _freeze(model, recipe)
     if recipe.lora is not None:
         add_adapters(model, recipe.lora)

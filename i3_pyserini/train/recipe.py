@@ -28,6 +28,8 @@ class LossRecipe(Section):
         distillation: weight of the distillation from `data.teacher`'s scores.
         reconstruction: weight of the reconstructor's cross entropy, or "10^-epoch".
         temperature: divisor of the model's scores (not of the teacher's).
+        matryoshka: numbers of dimensions, such as [256, 128]: losses are means over the whole
+            vectors and their first dimensions, so that vectors can be shortened later.
         symmetric: the contrastive loss is the mean of two: a query's positive among passages, and a
             positive's query among the queries of the batch.
         distillation_kind: "kl" divergence over a query's own passages, "margin_mse" of their score
@@ -39,6 +41,7 @@ class LossRecipe(Section):
     distillation: Weight = 0.0
     reconstruction: Weight | Literal["10^-epoch"] = 0.1
     temperature: Rate = 1.0
+    matryoshka: tuple[Positive, ...] = ()
     symmetric: bool = False
     distillation_kind: Literal["kl", "margin_mse", "infonce"] = "kl"
 

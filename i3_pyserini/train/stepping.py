@@ -87,7 +87,12 @@ class Stepper:
         training_mode(self.model)
         weight = self.loss.reconstruction_weight(epoch)
         run = Pass(
-            partial(weighted_losses, loss=self.loss, negatives=self.negatives),
+            partial(
+                weighted_losses,
+                loss=self.loss,
+                negatives=self.negatives,
+                normalize=self.model.config.normalize,
+            ),
             self.accelerator.backward,
             self._no_sync,
             self.chunk_passages,

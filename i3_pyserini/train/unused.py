@@ -103,7 +103,7 @@ RULES = (
     Rule(
         ("loss.contrastive", "loss.distillation"),
         lambda recipe: not (recipe.loss.contrastive or recipe.loss.distillation),
-        ("loss.temperature",),
+        ("loss.temperature", "loss.matryoshka"),
         "the scores are not used: increase one of these weights",
     ),
     Rule(

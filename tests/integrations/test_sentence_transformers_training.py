@@ -113,7 +113,9 @@ def test_the_loss_is_ours(model: Any, weights: dict[str, Any], training: bool) -
     labels = batch.inputs.labels
     count = int((labels != IGNORED_LABEL).sum()) if recipe.reconstruction else None
     queries, passages, reconstruction = TrainingModule(retriever)(batch.inputs, count)
-    expected, _ = weighted_losses(queries, passages, batch, recipe, NegativesRecipe())
+    expected, _ = weighted_losses(
+        queries, passages, batch, recipe, NegativesRecipe(), retriever.config.normalize
+    )
     expected = expected + recipe.reconstruction_weight(1) * reconstruction
     torch.testing.assert_close(found, expected.float(), atol=1e-5, rtol=1e-5)
     expected.backward()

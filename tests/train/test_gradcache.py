@@ -115,10 +115,11 @@ def test_chunks_have_the_gradient_of_the_whole(
     "recipe",
     [
         LossRecipe(symmetric=True),
+        LossRecipe(matryoshka=(8, 2)),
         LossRecipe(distillation=0.5, distillation_kind="margin_mse"),
         LossRecipe(contrastive=0, distillation=1, distillation_kind="infonce"),
     ],
-    ids=["symmetric", "margin_mse", "infonce"],
+    ids=["symmetric", "matryoshka", "margin_mse", "infonce"],
 )
 def test_chunks_with_every_loss(
     parts: tuple[I3Retriever, I3Tokenizer], make_batch: MakeBatch, recipe: LossRecipe
@@ -128,7 +129,7 @@ def test_chunks_with_every_loss(
     found = []
     for chunk in (None, 5):
         module.zero_grad()
-        own = partial(weighted_losses, loss=recipe, negatives=NegativesRecipe())
+        own = partial(weighted_losses, loss=recipe, negatives=NegativesRecipe(), normalize=True)
         Pass(own, lambda loss: loss.backward(), chunk_passages=chunk).run(module, batch, 0.1)
         found.append({name: p.grad for name, p in module.named_parameters() if p.grad is not None})
     assert_same(found[1], found[0])

@@ -15,6 +15,7 @@ from i3_pyserini.train.losses import (
     own_scores,
     reverse_loss,
     vector_losses,
+    weighted_losses,
 )
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
@@ -195,6 +196,20 @@ def test_own_passages_are_distilled_though_they_are_positives() -> None:
     expected += sum(cross_entropy(SCORES[1], column) for column in range(3, 6)) / 3
     loss = distilled_infonce(QUERIES, PASSAGES, own, NegativesRecipe(), 1.0).item()
     assert loss == pytest.approx(expected / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_first_dimensions_by_hand(normalize: bool) -> None:
+    loss, batch_of_two = LossRecipe(contrastive=2.0, matryoshka=(1,)), batch()
+    total, parts = weighted_losses(
+        QUERIES, PASSAGES, batch_of_two, loss, NegativesRecipe(), normalize
+    )
+    # The first dimensions: queries 1 and 0, passages 3, 1, 0, 2, 1, 4, or of unit length.
+    first = [1.0, 1.0, 0.0, 1.0, 1.0, 1.0] if normalize else [3.0, 1.0, 0.0, 2.0, 1.0, 4.0]
+    short = (cross_entropy(first, 0) + cross_entropy([0.0] * 6, 3)) / 2
+    expected = (contrastive(batch_of_two) + short) / 2
+    assert parts["contrastive"].item() == pytest.approx(expected, rel=1e-6)
+    assert total.item() == pytest.approx(2 * expected, rel=1e-6)
 
 
 def test_margin_mse_by_hand() -> None:

@@ -89,6 +89,7 @@ def test_a_model_directory_of_another_architecture(
         ("model.passage_length=161", "passage_length is 161, but the backbone has only 160"),
         ("model.query_length=long", "query_length is 'long', must be a positive whole number"),
         ("model.init=./nowhere", "no such directory"),
+        ("loss.matryoshka=[8,32]", "loss.matryoshka has 32, but the model's vectors have only 32"),
         ("--training.freeze=encoders --model.interaction=none", "leaves nothing to learn"),
     ],
 )

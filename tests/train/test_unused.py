@@ -1,5 +1,6 @@
 """Settings without effect: refused in a recipe, named where an override turns them off."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     (TEACHER, {"loss.contrastive": 0.0}, {"negatives.guide": "m"}),
     (JUDGED, {"negatives.guide": None}, {"negatives.guide_margin": 0.1}),
     (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.temperature": 0.1}),
+    (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.matryoshka": [8]}),
     (JUDGED, {"negatives.shared": "batch"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"negatives.shared": "group"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"model.interaction": "none"}, {**RECONSTRUCTION, **HEADS}),
@@ -91,7 +93,7 @@ def write(path: Path, *parts: Fields) -> Path:
 
 def flags(*parts: Fields) -> list[str]:
     return [
-        f"--{key}={value if isinstance(value, str) else yaml.safe_dump(value).split()[0]}"
+        f"--{key}={value if isinstance(value, str) else json.dumps(value)}"  # JSON is YAML
         for part in parts
         for key, value in part.items()
     ]
