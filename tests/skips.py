@@ -45,6 +45,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no fastembed": lambda: not os.environ.get("FASTEMBED_PYTHON"),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,
     "no peft": lambda: importlib.util.find_spec("peft") is None,
+    "no mpnet": lambda: not os.environ.get("I3_PYSERINI_MPNET"),
     "no sdist": lambda: not os.environ.get("I3_PYSERINI_SDIST"),
     "no LangChain": lambda: "LANGCHAIN_PYTHON" not in os.environ,
     "no LlamaIndex": lambda: "LLAMAINDEX_PYTHON" not in os.environ,
