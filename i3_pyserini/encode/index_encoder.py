@@ -191,12 +191,14 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
     Raises:
         I3Error: the index does not exist, or it has another dimension or another model.
     """
-    made_by = IndexDirectory.open(index, "faiss").manifest.encoder
+    manifest = IndexDirectory.open(index, "faiss").manifest
+    made_by = manifest.encoder
     try:
         dimension = faiss.read_index(str(index / "index"), faiss.IO_FLAG_MMAP).d
     except RuntimeError as error:
         raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
-    refuse_other_dimension(encoder, dimension, str(index))
+    whole = made_by.dimension if manifest.built.dimensions else dimension
+    refuse_other_dimension(encoder, whole or dimension, str(index))
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, str(index))
 
 

@@ -16,11 +16,15 @@ from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import IdFile, count_ids
+from i3_pyserini.formats.first_dimensions import for_index
+from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import Shape
+
+UNKNOWN = IndexManifest()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def verify(index: Path, reference: Reference) -> Iterator[str]:
     passages = compare_ids(ids, reference, shape, rows)
     yield _line("collection", f"the same {shape.passages:,} ids in the same order")
     if passages and reference.source:
-        cosines = compare_vectors(index, stored, passages, reference)
+        cosines = compare_vectors(index, stored, passages, reference, directory.manifest)
         yield _line(
             "sample",
             f"{len(passages):,} passages encoded again, cosine {cosines.min():.6f} at least, "
@@ -167,7 +171,11 @@ def compare_ids(
 
 
 def compare_vectors(
-    index: Path, stored: Array, passages: Sequence[Passage], reference: Reference
+    index: Path,
+    stored: Array,
+    passages: Sequence[Passage],
+    reference: Reference,
+    manifest: IndexManifest = UNKNOWN,
 ) -> Array:
     """Encodes passages again.
 
@@ -176,6 +184,7 @@ def compare_vectors(
         stored: their vectors [N, H].
         passages: N passages.
         reference: has the encoder.
+        manifest: of the index, which says how its vectors were shortened.
 
     Returns:
         The cosines, float64 [N].
@@ -185,7 +194,8 @@ def compare_vectors(
     """
     if reference.source is None:
         return np.empty(0)
-    again = _encode(reference.source, passages, reference.with_titles)
+    whole = _encode(reference.source, passages, reference.with_titles)
+    again = for_index(whole, manifest).astype(np.float64)
     before = stored.astype(np.float64)
     lengths = [np.linalg.norm(vectors, axis=1) for vectors in (before, again)]
     cosines = _cosines(before, again, *lengths)
@@ -235,10 +245,10 @@ def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) ->
     if reference.source is None:
         return f"{name}, not compared (give the model with --model)"
     found = reference.source.describe()
-    if found.dimension != shape.dimension:
+    whole = known.dimension if index.manifest.built.dimensions else shape.dimension
+    if found.dimension != whole:
         raise I3Error(
-            f"{index.path}: vectors of {shape.dimension} dimensions, but the model's have "
-            f"{found.dimension}"
+            f"{index.path}: vectors of {whole} dimensions, but the model's have {found.dimension}"
         )
     if not known.fingerprint or not found.fingerprint:
         return f"{found.name}, of the same dimension; no fingerprint to compare"
@@ -291,7 +301,7 @@ def _encode(source: EncoderSource, passages: Sequence[Passage], with_titles: boo
     titles = [passage.title for passage in passages] if with_titles else None
     ids = encoder.ids([passage.text for passage in passages], titles)
     with tqdm(total=len(ids), desc="encode", unit="passage", delay=2) as bar:
-        return encode_ids(encoder, ids, Batching(), bar.update).astype(np.float64)
+        return encode_ids(encoder, ids, Batching(), bar.update)
 
 
 def _cosines(before: Array, again: Array, length: Array, length_again: Array) -> Array:

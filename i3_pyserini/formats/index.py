@@ -176,6 +176,7 @@ class BuiltRecord(Record):
         faiss: version of the library.
         bytes: size of the file `index`.
         language: of the analyzer of a BM25 index, such as "de"; None for English.
+        dimensions: number of first dimensions that were kept of each vector; None for all.
     """
 
     type: str | None = None
@@ -187,6 +188,7 @@ class BuiltRecord(Record):
     faiss: str | None = None
     bytes: int | None = None
     language: str | None = None
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.collection_copy import CopyRecord
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import NO_HIT, Hits, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 
@@ -153,6 +154,7 @@ class Collection:
     ) -> tuple[Hits, Docids]:
         """Searches for vectors; see `search_engine`."""
         self.check(k)
+        vectors = for_index(vectors, self.record.manifest)
         if vectors.shape[1] != self._dimension:
             raise I3Error(
                 f"{self.place} has vectors of {self._dimension} dimensions, but the queries' have "

@@ -18,6 +18,7 @@ from i3_pyserini.encode.index_encoder import (
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
+from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory
@@ -128,7 +129,8 @@ class Searcher:
         Raises:
             I3Error: its dimension, model, pooling or normalization differs from that of the index.
         """
-        refuse_other_dimension(encoder, self.dimension, str(self.path))
+        whole = self.made_by.dimension if self.manifest.built.dimensions else self.dimension
+        refuse_other_dimension(encoder, whole or self.dimension, str(self.path))
         refuse_other_encoder(record_of(encoder), encoder.name, self.made_by, str(self.path))
         self._encoder = encoder
 
@@ -203,6 +205,7 @@ class Searcher:
             vectors = np.ascontiguousarray(queries, dtype=np.float32)
         else:
             vectors = self.encoder.encode(queries)
+        vectors = for_index(vectors, self.manifest)
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:  # noqa: PLR2004
             raise I3Error(
                 f"queries are vectors {list(vectors.shape)}, but {self.path} has vectors of "

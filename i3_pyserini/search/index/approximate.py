@@ -19,9 +19,10 @@ def build_index(
     type: str,  # noqa: A002  (the option's name)
     training: int | None = None,
     seed: int = 0,
+    dimensions: int | None = None,
     overwrite: bool = False,
 ) -> Written:
-    """Builds an approximate index from encoded vectors.
+    """Builds a smaller or faster index from encoded vectors.
 
     Args:
         vectors: a directory of encoded vectors, such as a flat index.
@@ -29,6 +30,8 @@ def build_index(
         type: flat, fp16, sq8, hnsw, ivf-flat, ivf-sq8, ivf-pq or rabitq, or a FAISS factory string.
         training: number of training vectors. Default: suitable for the type.
         seed: random seed for their choice.
+        dimensions: keep only so many first dimensions of each vector, for models trained for that
+            (`loss.matryoshka`); queries are shortened alike. Default: all.
         overwrite: replace an existing index.
 
     Returns:
@@ -38,12 +41,13 @@ def build_index(
         I3Error: the vectors are damaged or contain NaN or infinite values, the type is unknown or
             needs more vectors for training, or the output cannot be written.
     """
-    at_least_1(training=training)
+    at_least_1(training=training, dimensions=dimensions)
     from i3_pyserini.formats.index_output import IndexOutput
     from i3_pyserini.search.index.build import build
 
     folder = Path(output)
-    built = build(Path(vectors), IndexOutput(folder, "faiss", overwrite), type, training, seed)
+    target = IndexOutput(folder, "faiss", overwrite)
+    built = build(Path(vectors), target, type, training, seed, dimensions)
     size, parameters = (folder / "index").stat().st_size, in_words(built.plan.parameters)
     summary = f"{built.plan.factory} of {built.shape.passages:,} passages, {size / 1e6:,.1f} MB"
     return Written(folder, f"{summary}; {parameters}" if parameters else summary)

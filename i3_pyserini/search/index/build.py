@@ -12,6 +12,7 @@ from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import refuse_inputs
 from i3_pyserini.formats.docids import write_docids
+from i3_pyserini.formats.first_dimensions import check_size, shortened
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import BuiltRecord, IndexManifest, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
@@ -36,7 +37,12 @@ class Built:
 
 
 def build(
-    source: Path, output: IndexOutput, kind: str, training: int | None = None, seed: int = 0
+    source: Path,
+    output: IndexOutput,
+    kind: str,
+    training: int | None = None,
+    seed: int = 0,
+    dimensions: int | None = None,
 ) -> Built:
     """Builds an index directory for this package and stock Pyserini.
 
@@ -49,12 +55,17 @@ def build(
         kind: see `plan`.
         training: number of training vectors; None for the default of the type.
         seed: random seed for their choice.
+        dimensions: keep only so many first dimensions of each vector; None for all.
 
     Raises:
-        I3Error: the source is damaged, a vector has NaN or infinite values, the type is unknown or
-            needs more vectors for training, or the output cannot be written.
+        I3Error: the source has no more dimensions than that, is damaged, or its vectors have NaN or
+            infinite values; the type is unknown or needs more vectors for training; or the output
+            cannot be written.
     """
-    shape, _ = read_files(source)
+    shape, known = read_files(source)[0], read_manifest(source)
+    if dimensions is not None:
+        check_size(dimensions, shape.dimension, known, str(source))
+        shape = Shape(shape.passages, dimensions)
     wanted = plan(kind, shape.passages, shape.dimension)
     size = min(training or wanted.training, shape.passages)
     index = wanted.empty(shape.dimension)
@@ -65,7 +76,8 @@ def build(
         if not index.is_trained:
             train(index, _sample(source, shape, size, seed), wanted.factory)
 
-        manifest = _manifest(source, wanted, size, seed)
+        kept = dimensions or known.built.dimensions
+        manifest = _manifest(known, source, wanted, size, seed, kept)
 
         norms = Norms()
 
@@ -106,8 +118,12 @@ def _sample(source: Path, shape: Shape, size: int, seed: int) -> Scores:
 
 def _blocks(source: Path, shape: Shape, what: str = "add") -> Iterator[Block]:
     with tqdm(total=shape.passages, desc=what, unit=" vectors", unit_scale=True, delay=2) as bar:
+        normalize = bool(read_manifest(source).encoder.normalize)
         for block in _finite(read_files(source)[1], source):
-            yield block
+            if block.vectors.shape[1] == shape.dimension:
+                yield block
+            else:
+                yield Block(block.ids, shortened(block.vectors, shape.dimension, normalize))
             bar.update(len(block.ids))
 
 
@@ -129,8 +145,9 @@ def _bytes(index: faiss.Index, shape: Shape) -> int:
     return shape.passages * (code + 24)
 
 
-def _manifest(source: Path, wanted: Plan, size: int, seed: int) -> IndexManifest:
-    known = read_manifest(source)
+def _manifest(
+    known: IndexManifest, source: Path, wanted: Plan, size: int, seed: int, dimensions: int | None
+) -> IndexManifest:
     return replace(
         known,
         version=known.version or __version__,
@@ -141,5 +158,6 @@ def _manifest(source: Path, wanted: Plan, size: int, seed: int) -> IndexManifest
             training=TrainingRecord(vectors=size, seed=seed),
             of=str(source.resolve()),
             faiss=faiss.__version__,
+            dimensions=dimensions,
         ),
     )

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
@@ -46,6 +47,7 @@ def tune(
     if not parameters_of(searched):
         raise I3Error(f"{index}: an index of this type has no parameters to tune")
     exact = _exact_hits(index, manifest, queries, k, against)
+    queries = for_index(queries, manifest)
     trials: list[Trial] = []
     for parameters in _grid(searched, k, target, trials):
         apply_parameters(searched, parameters, str(index))
