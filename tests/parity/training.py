@@ -75,7 +75,7 @@ def run_pass(
     """
     if isinstance(module, I3Retriever):
         module = TrainingModule(module, recipe.training.length_buckets)
-    losses = partial(weighted_losses, loss=recipe.loss, negatives=recipe.negatives)
+    losses = partial(weighted_losses, loss=recipe.loss, negatives=recipe.negatives, normalize=False)
     chunk = recipe.training.chunk_passages
     one = Pass(losses, lambda loss: loss.backward(), chunk_passages=chunk, **how)
     return one.run(module, batch, recipe.loss.reconstruction_weight(1), scale)
