@@ -147,11 +147,11 @@ def _written(path: Path, fields: dict[str, Any]) -> Path:
 
 
 def _without_places(fields: dict[str, Any]) -> dict[str, Any]:
-    """A recipe without its paths, and what differs by machine, or not in what is trained."""
+    """A recipe without its paths, and what differs by machine, or for passages without a title."""
     if fields["model"].get("layer_init") == "auto":  # the study's backbone is BERT
         fields["model"]["layer_init"] = "backbone"
     for section, names in {
-        "model": ("init",),
+        "model": ("init", "untitled_template", "missing_value"),
         "data": ("collection", "queries", "qrels", "cache", "negatives"),
         "training": ("precision", "workers"),
     }.items():
