@@ -183,7 +183,8 @@ class _I3Passages(nn.Module):
 
     def __init__(self, model: I3Retriever) -> None:
         super().__init__()
-        setattr(model, model.query_encoder.base_model_prefix, nn.Identity())
+        if not model.config.tie_encoders:
+            setattr(model, model.query_encoder.base_model_prefix, nn.Identity())
         if model.has_reconstructor:
             setattr(model, "reconstruction_head", nn.Identity())  # noqa: B010  (of another type)
         self.model = model

@@ -279,14 +279,15 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
         or config.pooling != "cls"
         or config.interactor_init != "original"
         or config.pseudo_query_positions != "backbone"
+        or config.tie_encoders
         or config.pseudo_query_length != config.training_pseudo_query_length + 2
         or (config.query_prefix, config.passage_template, config.missing_value) != ORIGINAL_TEXTS
     ):
         raise I3Error(
-            "the original does not support this model: it supports only BERT, the released "
-            "interaction, "
-            "the first token's vector, interactor_init original, the backbone's positions, two "
-            "pseudo-query ids more than in training, and the released template without prefix"
+            "the original does not support this model: it supports only two encoders, BERT, the "
+            "released interaction, the first token's vector, interactor_init original, the "
+            "backbone's positions, two pseudo-query ids more than in training, and the released "
+            "template without prefix"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

@@ -139,6 +139,7 @@ def test_code_is_refused_and_not_run(
         {"pooling": "mean"},
         {"interactor_init": "residual"},
         {"pseudo_query_positions": "learned"},
+        {"tie_encoders": True},
     ],
 )
 def test_models_that_the_original_cannot_load(

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import i3_pyserini as i3
 from i3_pyserini import I3Error, I3Retriever
 from i3_pyserini.model.export import load_model_directory, save_model_directory
 from i3_pyserini.train.prepare import load_model
@@ -96,6 +98,9 @@ def test_one_encoder_for_both(
     assert model.passage_encoder is model.query_encoder
     query, passage = (changes(tiny_bert, recipe.output / "last", s) for s in ("query", "passage"))
     assert query and query.keys() == passage.keys()
+    exact, half = (i3.load(recipe.output / "last", dtype=dtype) for dtype in ("fp32", "bf16"))
+    texts = ["a b", "hot egg"]
+    assert 0 < np.abs(half.encode_passages(texts) - exact.encode_passages(texts)).max() < 0.05
     save_model_directory(model, tokenizer, recipe.output / "again")
     for file in (recipe.output / "last").rglob("*.safetensors"):
         again = recipe.output / "again" / file.relative_to(recipe.output / "last")
