@@ -1,6 +1,7 @@
 """One process of the study: trains and measures run after run."""
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -231,6 +232,7 @@ def main() -> None:
     stage, collections = args.pop("stage"), args.pop("collections")
     for run in runs_of(stage, collections):
         finish(run, Place(**args))
+        gc.collect()  # models and optimizers of runs are in cycles, a gigabyte each
 
 
 if __name__ == "__main__":
