@@ -78,12 +78,15 @@ def check_search(arguments: Sequence[str]) -> None:
     from i3_pyserini.encode.index_encoder import check_index, refuse_other_encoder
     from i3_pyserini.encode.query_encoders import load_query_encoder
     from i3_pyserini.formats.encoded_queries import QUERIES, read_encoded_queries
+    from i3_pyserini.formats.first_dimensions import refuse_shortened
     from i3_pyserini.formats.index import read_manifest
 
+    manifest = read_manifest(Path(given.index))
+    refuse_shortened(manifest, given.index)
     if given.encoder and given.encoder_class == NAME:
         check_index(Path(given.index), load_query_encoder(given.encoder, "i3"))
         return
-    made_by = read_manifest(Path(given.index)).encoder
+    made_by = manifest.encoder
     if given.encoded_queries and (Path(given.encoded_queries) / QUERIES).is_file():
         queries = read_encoded_queries(Path(given.encoded_queries))
         refuse_other_encoder(queries.made_by, given.encoded_queries, made_by, given.index)

@@ -75,13 +75,16 @@ def stock_commands(
     Returns:
         One command; or two, the first to encode the queries, if stock Pyserini cannot encode them
         with the settings of the passages, reads the model's tokenizer differently, or truncates
-        queries at another length. None at all if it is not a FAISS index, or its model is unknown.
+        queries at another length. None at all if it is not a FAISS index, its model is unknown, or
+        its vectors are shortened, since stock Pyserini cannot shorten queries.
 
     Raises:
         I3Error: the manifest contains an unknown value.
     """
     settings, name = EncoderSettings.of_manifest(manifest.encoder), manifest.encoder.name
     if settings is None or name is None or not (index / "index").is_file():
+        return []
+    if manifest.built.dimensions:
         return []
     search = ["python", "-m", "pyserini.search.faiss", "--index", str(index), "--topics", topics]
     last = ["--hits", str(hits), "--output", output]

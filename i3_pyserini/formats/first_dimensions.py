@@ -41,6 +41,19 @@ def for_index(vectors: Scores, manifest: IndexManifest) -> Scores:
     return shortened(vectors, size, bool(manifest.encoder.normalize))
 
 
+def refuse_shortened(manifest: IndexManifest, place: str) -> None:
+    """Raises if vectors are shortened, for stock Pyserini, which does not shorten queries.
+
+    Raises:
+        I3Error: names the dimensions, and the command that searches them.
+    """
+    if size := manifest.built.dimensions:
+        raise I3Error(
+            f"{place}: has the first {size} of {manifest.encoder.dimension} dimensions, and stock "
+            "Pyserini does not shorten queries; use i3-pyserini search, or the whole vectors"
+        )
+
+
 def check_size(size: int, known: int, manifest: IndexManifest, place: str) -> None:
     """Raises if vectors cannot be shortened to a size.
 

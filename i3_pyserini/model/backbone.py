@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from i3_pyserini.errors import I3Error
+from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.config import TOKENS, I3Config
 from i3_pyserini.model.declared import declared
@@ -85,11 +85,17 @@ def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None
     )
 
 
-def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+def read_backbone(
+    name_or_dir: str, pooling: str | None = None
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The backbone with its weights, and the `I3Config` settings for what it declares.
 
+    Args:
+        name_or_dir: a directory or hub name.
+        pooling: the user's; None for what it declares.
+
     Raises:
-        I3Error: it cannot be used.
+        I3Error: it cannot be used, or not with this pooling.
     """
     if Path(name_or_dir).is_dir() and not (Path(name_or_dir) / "config.json").is_file():
         declared(name_or_dir)  # of a router, for example, this says more
@@ -105,7 +111,27 @@ def read_backbone(name_or_dir: str) -> tuple[PreTrainedModel, dict[str, Any]]:
         "pseudo_query_positions": _pseudo_query_positions(encoder, tokens),
         **tokens,
     }
+    if (pooling or settings.get("pooling", "cls")) == "cls" and _reads_forwards(encoder):
+        kind = encoder.config.model_type
+        if pooling or "pooling" in settings:
+            raise I3Error(
+                f"backbone {name_or_dir}: pooling is cls, but type {kind!r} reads from left to "
+                "right, so that the first token knows nothing of the text; use pooling last"
+            )
+        note(f"{name_or_dir}: type {kind!r} reads from left to right; pooling is last")
+        settings["pooling"] = "last"
     return encoder, settings
+
+
+@torch.no_grad()
+def _reads_forwards(encoder: PreTrainedModel) -> bool:
+    """Whether the vector of a first token is the same whatever follows."""
+    mask = torch.ones(1, 2, dtype=torch.int64, device=encoder.device)
+    first, other = (
+        last_states(encoder, torch.tensor([[0, token]], device=encoder.device), mask)[0, 0]
+        for token in (0, 1)
+    )
+    return torch.equal(first, other)
 
 
 def new_encoder(config: PreTrainedConfig) -> PreTrainedModel:

@@ -101,7 +101,7 @@ class I3Config(PreTrainedConfig):
             own, for backbones without absolute positions (ModernBERT), whose masks would
             otherwise all be the same vector. "vectors": that table alone, for backbones without
             mask token (Qwen3, Llama) or with embeddings narrower than their layers (ALBERT).
-        cls_token_id: first id of the reconstructor's input; None with "vectors", as are the next.
+        cls_token_id: first id of the reconstructor's input; the three may be None with "vectors".
         sep_token_id: its last id.
         mask_token_id: all ids between.
         reconstructor_steps: number of optimizer steps that trained the reconstructor; 0 if

@@ -1,5 +1,6 @@
 """The words of a pseudo-query, from the reconstructor's logits."""
 
+import re
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
@@ -127,12 +128,15 @@ def words_of(
         stop_words: lower-case words to remove.
     """
     reader = _TokenReader(tokenizer)
-    pieces: list[list[int]] = []
+    pieces: list[list[int]] = [[]]
     for token_id in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]:
-        if reader.read(token_id)[1] or not pieces:
+        token, begins_word = reader.read(token_id)
+        is_mark = not any(letter.isalnum() for letter in token) and BROKEN not in token
+        if begins_word or is_mark:
             pieces.append([])
-        pieces[-1].append(token_id)
-    words = (reader.join(one).lower() for one in pieces)
+        if not is_mark:
+            pieces[-1].append(token_id)
+    words = (bare(reader.join(one)).lower() for one in pieces)
     return [
         word
         for word in words
@@ -140,6 +144,12 @@ def words_of(
         and BROKEN not in word
         and word not in stop_words
     ]
+
+
+def bare(word: str) -> str:
+    """A word without what precedes its first letter or digit and follows its last."""
+    found = re.search(r"\w(?:.*\w)?", word, re.DOTALL)
+    return found[0] if found else ""
 
 
 def english_stop_words() -> frozenset[str]:

@@ -93,7 +93,7 @@ class I3Retriever(PreTrainedModel):
         """
         attention = settings.pop("attn_implementation", None)
         I3Config.check_names(settings)
-        encoder, suggested = backbone.read_backbone(name_or_dir)
+        encoder, suggested = backbone.read_backbone(name_or_dir, settings.get("pooling"))
         fields = {"interactor_init": "residual", **I3Config.merged(suggested, settings)}
         fields |= {"attn_implementation": attention, "reconstructor_steps": 0}
         model = cls(I3Config(**fields | chosen_layer_init(encoder, fields)))

@@ -13,6 +13,7 @@ from statistics import fmean
 import torch
 
 from i3_pyserini.model.pseudo_query import (
+    bare,
     english_stop_words,
     pseudo_query_words,
     words_of,
@@ -32,22 +33,26 @@ class WordRecall:
         predicted: the words that the reconstructor predicts for the query's passage.
         frequent: the most frequent words of these queries, the same for all.
         passage: the passage's own, by tf-idf among these passages.
-        repeated: share of the predicted words that are predicted for the next passage too.
+        repeated: share of the predicted words that are predicted for the next other passage too;
+            None if there is only one passage.
         queries: number of queries.
     """
 
     predicted: float
     frequent: float
     passage: float
-    repeated: float
+    repeated: float | None
     queries: int
 
     def __str__(self) -> str:
         return (
             f"of a query's words, {self.predicted:.1%} are among the {TOP} predicted for its "
             f"passage ({self.frequent:.1%} among the most frequent, {self.passage:.1%} among the "
-            f"passage's own; {self.queries:,} queries); {self.repeated:.0%} of the predicted words "
-            "are those of another passage too"
+            f"passage's own; {self.queries:,} queries)"
+        ) + (
+            ""
+            if self.repeated is None
+            else f"; {self.repeated:.0%} of the predicted words are those of another passage too"
         )
 
 
@@ -82,12 +87,14 @@ def word_recall(
     frequent = {word for word, _ in counts.most_common(TOP)}
     shown = tokenizer.passage_texts(texts, titles)
     own = _by_tf_idf([words_of(text, tokenizer.tokenizer, stop_words) for text in shown])
-    following = [*predicted[1:], predicted[0]]
+    following = _of_others(predicted, shown)
     return WordRecall(
         predicted=_share(asked, predicted),
         frequent=_share(asked, [frequent] * len(asked)),
         passage=_share(asked, own),
-        repeated=_share([words or {""} for words in predicted], following),
+        repeated=None
+        if following is None
+        else _share([words or {""} for words in predicted], following),
         queries=len(asked),
     )
 
@@ -106,7 +113,22 @@ def _predicted(
         batch = tokenizer.passages(texts[part], titles[part]).to(model.device)
         for logits in model.decode_passages(**batch, memory=memory):
             found = pseudo_query_words(logits, tokenizer.tokenizer, TOP, stop_words=stop_words)
-            yield {one.word.lower() for one in found}
+            yield {bare(one.word).lower() for one in found}
+
+
+def _of_others(predicted: Sequence[set[str]], texts: Sequence[str]) -> list[set[str]] | None:
+    """For each passage, what is predicted for the next one with another text."""
+    if len({*texts}) == 1:
+        return None
+    size = len(texts)
+    return [
+        next(
+            predicted[(row + step) % size]
+            for step in range(1, size)
+            if texts[(row + step) % size] != texts[row]
+        )
+        for row in range(size)
+    ]
 
 
 def _by_tf_idf(passages: Sequence[Sequence[str]]) -> list[set[str]]:

@@ -68,6 +68,7 @@ def index_record(path: Path, manifest: IndexManifest, given: Mapping[str, int]) 
         "path": str(path),
         f"{file.name} sha256": file_hash(file),
         "type": built.type or "flat",
+        **({"dimensions": built.dimensions} if built.dimensions else {}),
         **({"factory": built.factory} if built.factory else {}),
         **({"parameters": parameters} if parameters else {}),
     }

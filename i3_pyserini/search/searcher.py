@@ -96,6 +96,12 @@ class Searcher:
         return self.manifest.encoder
 
     @property
+    def whole_dimension(self) -> int:
+        """Dimension of the vectors of queries, before they are shortened as the index is."""
+        whole = self.made_by.dimension if self.manifest.built.dimensions else None
+        return whole or self.dimension
+
+    @property
     def exact(self) -> bool:
         """Whether all vectors are compared, so that k hits are the first k of more."""
         return self._vectors is not None
@@ -129,8 +135,7 @@ class Searcher:
         Raises:
             I3Error: its dimension, model, pooling or normalization differs from that of the index.
         """
-        whole = self.made_by.dimension if self.manifest.built.dimensions else self.dimension
-        refuse_other_dimension(encoder, whole or self.dimension, str(self.path))
+        refuse_other_dimension(encoder, self.whole_dimension, str(self.path))
         refuse_other_encoder(record_of(encoder), encoder.name, self.made_by, str(self.path))
         self._encoder = encoder
 
@@ -193,8 +198,12 @@ class Searcher:
             scores, rows = self._index.search(vectors, k)
         return in_order(scores, rows, self.docids, k)
 
-    def vectors_of(self, queries: Sequence[str] | Scores) -> Scores:
+    def vectors_of(self, queries: Sequence[str] | Scores, whole: bool = False) -> Scores:
         """The checked vectors of queries; texts are encoded.
+
+        Args:
+            queries: see `search`.
+            whole: do not shorten them as the index is.
 
         Raises:
             I3Error: see `search_arrays`.
@@ -205,11 +214,12 @@ class Searcher:
             vectors = np.ascontiguousarray(queries, dtype=np.float32)
         else:
             vectors = self.encoder.encode(queries)
-        vectors = for_index(vectors, self.manifest)
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:  # noqa: PLR2004
+        wanted = self.whole_dimension if whole else self.dimension
+        vectors = vectors if whole else for_index(vectors, self.manifest)
+        if vectors.ndim != 2 or vectors.shape[1] != wanted:  # noqa: PLR2004
             raise I3Error(
                 f"queries are vectors {list(vectors.shape)}, but {self.path} has vectors of "
-                f"{self.dimension} dimensions"
+                f"{wanted} dimensions"
             )
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():

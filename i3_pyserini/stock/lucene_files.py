@@ -16,6 +16,7 @@ import numpy as np
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.encoded_queries import EncodedQueries
+from i3_pyserini.formats.first_dimensions import refuse_shortened
 from i3_pyserini.formats.index import BuiltRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import read_files
@@ -53,6 +54,7 @@ def index_vectors(
         raise I3Error(f"{index}: exists; remove it, or choose another name")
     shape, blocks = read_files(vectors)
     made_by = read_manifest(vectors)
+    refuse_shortened(made_by, str(vectors))
     known = IndexManifest(
         built=BuiltRecord(type=f"lucene-{kind}", parameters=parameters),
         encoder=made_by.encoder,

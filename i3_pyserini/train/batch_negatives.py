@@ -89,12 +89,33 @@ def _likely_positive(guidance: Guidance, targets: Tensor, recipe: NegativesRecip
     return (scores > own - recipe.guide_margin).scatter(1, targets.unsqueeze(1), False)
 
 
+def copies_of(own: Tensor, batch: Batch, recipe: NegativesRecipe) -> Tensor:
+    """Passages with the id, or the text, of one of a query's own passages; those too.
+
+    Args:
+        own: int64 [queries, n], positions of the own passages.
+        batch: the batch.
+        recipe: see `contrast`.
+
+    Returns:
+        bool [queries, P].
+    """
+    found = torch.zeros(1, 1, dtype=torch.bool, device=own.device)
+    if recipe.shared == "group":  # there are no other groups
+        return found
+    for keys in [batch.ids, *([batch.texts] if recipe.exclude_duplicates and batch.texts else [])]:
+        passages = gather_keys(keys.passages) if recipe.shared == "devices" else keys.passages
+        for place in own.unbind(dim=1):
+            found = found | (passages[place].unsqueeze(1) == passages)
+    return found
+
+
 def other_queries_of_positives(batch: Batch, recipe: NegativesRecipe) -> tuple[Tensor, Tensor]:
     """Queries that are no negatives of a positive because it answers them too.
 
     Args:
         batch: the batch; Q queries.
-        recipe: `shared` ("batch" or "devices") and the exclusions.
+        recipe: `shared` ("batch" or "devices") and the exclusions, the guide's too.
 
     Returns:
         bool [Q, queries], and int64 [Q], the position of each positive's own query.
@@ -113,6 +134,12 @@ def other_queries_of_positives(batch: Batch, recipe: NegativesRecipe) -> tuple[T
         others = gather_keys(keys.positives) if everyone else keys.positives
         for positive in others.unbind(dim=1):
             found |= own == positive
+    if batch.guidance is not None:
+        asked = batch.guidance.queries
+        asked = gather(asked, own_slice=True) if everyone else asked
+        positives = batch.guidance.passages[:: len(batch.guidance.passages) // count]
+        scores = positives @ asked.T
+        found |= scores > scores.gather(1, targets.unsqueeze(1)) - recipe.guide_margin
     return found.scatter_(1, targets.unsqueeze(1), False), targets
 
 

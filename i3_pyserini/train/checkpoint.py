@@ -1,5 +1,6 @@
 """The state for resuming an interrupted run, in one file that is written atomically."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 import yaml
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from pydantic import ValidationError
 from torch.optim.lr_scheduler import LRScheduler
 
 from i3_pyserini.errors import I3Error
@@ -163,6 +165,8 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
         before = None
     if not isinstance(before, dict):
         raise I3Error(f"{path}: not the recipe of a run; choose another folder with --output")
+    with suppress(ValidationError):  # keys that are newer than the run have their defaults
+        before = Recipe.model_validate(before).as_dict()
     changed = differences(before, recipe.as_dict())
     if changed:
         raise I3Error(

@@ -159,7 +159,8 @@ class Pass:
                 ):
                     assert whole.grad is not None  # noqa: S101  (total.backward)
                     surrogate = surrogate + (own * whole.grad[rows[number - 1]]).sum()
-                self.backward(surrogate * scale)
+                if surrogate.requires_grad:  # not for passages alone, of a frozen encoder
+                    self.backward(surrogate * scale)
             reconstructed = reconstructed + share.detach()
         return total, losses, reconstructed
 

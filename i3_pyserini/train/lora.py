@@ -46,17 +46,9 @@ def add_adapters(model: I3Retriever, recipe: LoraRecipe) -> None:
 
 
 def merged(model: I3Retriever) -> I3Retriever:
-    """A copy whose encoders have their adapters added to the weights.
-
-    Returns:
-        The model itself, if it has no adapters.
-    """
-    if find_spec("peft") is None:
-        return model
+    """A copy whose encoders have their adapters added to the weights."""
     from peft.tuners.lora import LoraLayer  # noqa: PLC0415  (an extra)
 
-    if not any(isinstance(module, LoraLayer) for module in model.modules()):
-        return model
     plain = copy.deepcopy(model)
     for name, module in list(plain.named_modules()):
         if isinstance(module, LoraLayer):

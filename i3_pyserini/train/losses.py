@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
-from i3_pyserini.train.batch_negatives import contrast, other_queries_of_positives
+from i3_pyserini.train.batch_negatives import (
+    contrast,
+    copies_of,
+    other_queries_of_positives,
+)
 from i3_pyserini.train.gather import gather
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
@@ -171,7 +175,8 @@ def distilled_infonce(
         teacher = gather(teacher, own_slice=True)
     own = negatives.targets.unsqueeze(1) + torch.arange(teacher.size(1), device=teacher.device)
     scores = _all_scores(queries, passages, recipe) / temperature
-    left_out = negatives.left_out.scatter(1, own, False)  # the teacher has scored these
+    # The teacher has scored the own passages; copies of them in other groups are no negatives.
+    left_out = (negatives.left_out | copies_of(own, batch, recipe)).scatter(1, own, False)
     logs = scores.masked_fill(left_out, -torch.inf).log_softmax(dim=-1).gather(1, own)
     return -(teacher.softmax(dim=-1) * logs).sum(dim=-1).mean()
 

@@ -118,7 +118,7 @@ class Stepper:
     def _left_out(self, batch: Batch) -> LeftOut:
         """The pairs excluded from the contrastive loss; the same on all devices."""
         recipe = self.negatives
-        if not self.loss.contrastive or not (recipe.exclude_duplicates or self.guide):
+        if not self.loss.compares_batch or not (recipe.exclude_duplicates or self.guide):
             return LeftOut()
         found = contrast(batch, recipe)
         counts = torch.stack([found.duplicates.sum(), found.guided.sum()])

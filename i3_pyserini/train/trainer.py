@@ -300,7 +300,7 @@ class Trainer:
                 steps = (self.earlier_steps or 0) + self.progress.step
                 self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
-            model = merged(self.model)
+            model = self.model if self.recipe.lora is None else merged(self.model)
             card = model_card(model, self.recipe, self.progress, devices)
             save_model_directory(
                 model, self.tokenizer, self.output / name, overwrite=True, card=card

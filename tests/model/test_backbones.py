@@ -156,6 +156,22 @@ def test_code_of_a_model_is_never_run(
     assert not asked and not ran.exists()
 
 
+def test_a_decoder_s_first_token_is_not_its_text(
+    make_backbone: MakeBackbone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for family, reads_forwards in (("llama", True), ("qwen3", True), ("gemma3_text", False)):
+        folder = make_backbone(FAMILIES[family])
+        capsys.readouterr()
+        model = I3Retriever.from_backbone(folder).eval()
+        assert model.config.pooling == ("last" if reads_forwards else "cls")
+        assert ("reads from left to right" in capsys.readouterr().err) == reads_forwards
+        queries, _ = vectors(model, I3Tokenizer.from_pretrained(folder, model.config))
+        assert (queries[0] - queries[1]).abs().max() > 1e-3
+        if reads_forwards:
+            with pytest.raises(I3Error, match="the first token knows nothing of the text"):
+                I3Retriever.from_backbone(folder, pooling="cls")
+
+
 def test_a_separator_that_the_tokenizer_does_not_have(make_backbone: MakeBackbone) -> None:
     folder = make_backbone(FAMILIES["qwen3"])
     model = I3Retriever.from_backbone(folder)

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
 
 from i3_pyserini import I3Retriever, I3Tokenizer
@@ -18,6 +21,17 @@ TEXTS = ["egg egg water", "plant light", "cold", "hot water photosynthesis"]
 def test_words_of_a_text(tiny_tokenizer: PreTrainedTokenizerFast) -> None:
     found = words_of("What is the photosynthesis : eggs", tiny_tokenizer, {"is", "the"})
     assert found == ["what", "photosynthesis", "eggs"]
+
+
+def test_words_of_byte_level_vocabularies() -> None:
+    core = Tokenizer(BPE())
+    core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = BpeTrainer(vocab_size=290, initial_alphabet=alphabet, show_progress=False)
+    core.train_from_iterator(["(egg hot? photosyn). water, egg?"] * 9, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
+    found = words_of("(egg hot? Photosyn). water, egg?", tokenizer, {"hot"})
+    assert found == ["egg", "photosyn", "water", "egg"]
 
 
 def test_shares_of_words(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.train.batch_negatives import contrast
+from i3_pyserini.train.batch_negatives import contrast, other_queries_of_positives
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch, Guidance
 from i3_pyserini.train.trainer import train
@@ -39,6 +39,13 @@ def test_passages_above_the_positive_by_hand() -> None:
         assert excluded(gradient=gradient) == excluded()
     assert excluded(shared="batch") == excluded()
     assert excluded(shared="group") == [[0, 1], [1, 1]]  # columns of the own group
+
+
+def test_queries_that_the_guide_finds_answered() -> None:
+    # Passage 0 has cosines 0.5 and 0.0, passage 3 has 0.5 and 0.3: query 0 is nearer to it.
+    found, targets = other_queries_of_positives(guided(batch()), NegativesRecipe())
+    assert targets.tolist() == [0, 1]
+    assert found.tolist() == [[False, False], [True, False]]
 
 
 def test_each_exclusion_is_counted_once() -> None:

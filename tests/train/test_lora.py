@@ -62,6 +62,12 @@ def test_the_saved_model_is_the_trained_one(make_recipe: MakeRecipe) -> None:
     assert "lora" in (trainer.output / "last" / "README.md").read_text(encoding="utf-8")
 
 
+def test_chunks_without_a_query(make_recipe: MakeRecipe) -> None:
+    """More chunks than queries, of a frozen passage encoder."""
+    keys = ("lora.encoders=query", "model.interaction=none", "training.chunk_passages=1")
+    train(make_recipe(*LORA, *keys, "training.batch_size=2", "training.max_steps=1"))
+
+
 def test_adapters_are_few(make_recipe: MakeRecipe) -> None:
     model, _ = load_model(make_recipe(*LORA, "model.interaction=none"))
     learn = {name: p for name, p in model.named_parameters() if p.requires_grad}

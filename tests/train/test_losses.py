@@ -188,12 +188,24 @@ def test_distilled_infonce_by_hand() -> None:
     assert loss == pytest.approx(contrastive(certain, temperature=0.5), rel=1e-6)
 
 
+def test_copies_of_taught_passages_are_no_negatives() -> None:
+    """Passage 1 is candidate of both queries: at 1 of the first one's, at 4 of the second's."""
+    own = batch(torch.tensor([0, 1, 2, 3, 1, 5]), teacher=[[0.0] * 3] * 2)
+    first = [value for column, value in enumerate(SCORES[0]) if column != 4]
+    second = [value for column, value in enumerate(SCORES[1]) if column != 1]
+    expected = sum(cross_entropy(first, column) for column in range(3)) / 3
+    expected += sum(cross_entropy(second, column) for column in (2, 3, 4)) / 3
+    for recipe in (NegativesRecipe(), NegativesRecipe(exclude_positives=False)):
+        loss = distilled_infonce(QUERIES, PASSAGES, own, recipe, 1.0).item()
+        assert loss == pytest.approx(expected / 2, rel=1e-6)
+
+
 def test_own_passages_are_distilled_though_they_are_positives() -> None:
     """The teacher has scored them; only passages of other queries are left out."""
-    own = batch(torch.tensor([0, 1, 2, 3, 0, 5]), ((0, 1), (3, 3)), [[0.0] * 3] * 2)
-    scores = [value for column, value in enumerate(SCORES[0]) if column != 4]
-    expected = sum(cross_entropy(scores, column) for column in range(3)) / 3
-    expected += sum(cross_entropy(SCORES[1], column) for column in range(3, 6)) / 3
+    own = batch(torch.tensor([0, 1, 2, 3, 4, 5]), ((0, 1), (3, 2)), [[0.0] * 3] * 2)
+    expected = sum(cross_entropy(SCORES[0], column) for column in range(3)) / 3
+    scores = [value for column, value in enumerate(SCORES[1]) if column != 2]
+    expected += sum(cross_entropy(scores, column) for column in range(2, 5)) / 3
     loss = distilled_infonce(QUERIES, PASSAGES, own, NegativesRecipe(), 1.0).item()
     assert loss == pytest.approx(expected / 2, rel=1e-6)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import locked
@@ -150,6 +151,20 @@ def test_a_changed_recipe_is_refused(make_recipe: MakeRecipe) -> None:
             I3Error, match=f"{output} contains a run with another recipe .{said}.*--out"
         ):
             train(make_recipe("validation=null", flag))
+
+
+def test_a_recipe_that_is_older_than_some_keys(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe(*COMMON)
+    output = train(recipe).output
+    path = output / "recipe.yaml"
+    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for section, key in (("loss", "matryoshka"), ("negatives", "guide_margin")):
+        del fields[section][key]
+    del fields["lora"]
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
+    Trainer(recipe).run()  # finished, and not another recipe
+    with pytest.raises(I3Error, match=r"loss.matryoshka: \[\] -> \[8\]"):
+        Trainer(make_recipe(*COMMON, "loss.matryoshka=[8]"))
 
 
 def test_speed_may_change(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,8 +102,8 @@ def _vectors(index: Path, topics: NameOrPath | None, queries: Path | None) -> "S
 
     searcher = Searcher(index)
     if topics is not None:
-        return searcher.vectors_of(list(read_topics(fspath(topics)).values()))
+        return searcher.vectors_of(list(read_topics(fspath(topics)).values()), whole=True)
     assert queries is not None  # noqa: S101  (the one or the other)
     encoded = read_encoded_queries(queries)
     refuse_other_encoder(encoded.made_by, str(encoded.path), searcher.made_by, str(index))
-    return searcher.vectors_of(encoded.vectors)
+    return searcher.vectors_of(encoded.vectors, whole=True)

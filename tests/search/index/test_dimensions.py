@@ -9,12 +9,15 @@ import pytest
 import i3_pyserini as i3
 from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.indexes import verify_index
+from i3_pyserini.encode.summary import stock_commands
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
-from i3_pyserini.search.index.approximate import build_index
+from i3_pyserini.plugin import check_search
+from i3_pyserini.search.index.approximate import build_index, tune_index
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import tune
 from i3_pyserini.search.searcher import Searcher
+from i3_pyserini.stock.lucene_files import index_vectors
 from tests.conftest import WORDS, Run
 
 TEXTS = [" ".join(WORDS[row : row + 5]) for row in range(len(WORDS) - 5)]
@@ -80,6 +83,28 @@ def test_a_graph_is_tuned_against_whole_vectors(whole: Path, tmp_path: Path) -> 
     build(whole, IndexOutput(tmp_path / "HNSW"), "hnsw", dimensions=KEPT)
     best, _ = tune(tmp_path / "HNSW", queries, target=0.01, k=3)
     assert best.recall > 0.01
+
+
+def test_tuning_with_topics(whole: Path, tmp_path: Path) -> None:
+    build_index(whole, output=tmp_path / "HNSW", type="hnsw", dimensions=KEPT)
+    topics = "".join(f"q{row}\t{query}\n" for row, query in enumerate(QUERIES))
+    (tmp_path / "topics.tsv").write_text(topics, encoding="utf-8")
+    found = tune_index(tmp_path / "HNSW", tmp_path / "topics.tsv", target_recall=0.01, k=3)
+    assert found.best.recall > 0.01
+
+
+def test_stock_pyserini_is_refused(whole: Path, tmp_path: Path) -> None:
+    build_index(whole, output=tmp_path / "SHORT", type="flat", dimensions=KEPT)
+    assert stock_commands(tmp_path / "SHORT", read_manifest(tmp_path / "SHORT")) == []
+    assert stock_commands(whole, read_manifest(whole)) != []
+    said = "has the first 12 of 32 dimensions, and stock Pyserini does not shorten queries"
+    query_encoder = str(whole.parent / "MODEL" / "query_encoder")
+    for kind in ("i3", "auto"):
+        encoder = ["--encoder", query_encoder, "--encoder-class", kind]
+        with pytest.raises(I3Error, match=said):
+            check_search(["--index", str(tmp_path / "SHORT"), *encoder])
+    with pytest.raises(I3Error, match=said):
+        index_vectors(tmp_path / "SHORT", tmp_path / "LUCENE", "flat", {}, 1)
 
 
 def test_the_shell_needs_no_flag(whole: Path, tmp_path: Path, run_module: Run) -> None:
