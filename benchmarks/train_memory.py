@@ -74,7 +74,8 @@ def main() -> None:
             figures.append(single(f"{name}: step", one.seconds, "s", 2))
         record = measured_now(
             "peak memory and time of a training step",
-            f"random words, {LENGTH} ids a passage, in-batch negatives",
+            f"random words, {LENGTH} ids a passage, in-batch negatives; precision auto: bf16 where "
+            "the processor has it",
             "one process each; the median of its steps",
             {"batch": BATCH, "ids of a passage": LENGTH, "steps": STEPS},
             figures,

@@ -14,6 +14,7 @@ from i3_pyserini.encode.query_encoders import (
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.formats.first_dimensions import whole_dimension
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.model.declared import declared
@@ -197,8 +198,7 @@ def check_index(index: Path, encoder: QueryEncoder) -> None:
         dimension = faiss.read_index(str(index / "index"), faiss.IO_FLAG_MMAP).d
     except RuntimeError as error:
         raise I3Error(f"{index}/index: FAISS cannot read it; encode the corpus again") from error
-    whole = made_by.dimension if manifest.built.dimensions else dimension
-    refuse_other_dimension(encoder, whole or dimension, str(index))
+    refuse_other_dimension(encoder, whole_dimension(manifest, dimension), str(index))
     refuse_other_encoder(record_of(encoder), encoder.name, made_by, str(index))
 
 

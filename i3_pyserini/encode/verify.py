@@ -16,15 +16,13 @@ from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import IdFile, count_ids
-from i3_pyserini.formats.first_dimensions import for_index
+from i3_pyserini.formats.first_dimensions import for_index, whole_dimension
 from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.parts import Array, Block
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import Shape
-
-UNKNOWN = IndexManifest()
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def compare_vectors(
     stored: Array,
     passages: Sequence[Passage],
     reference: Reference,
-    manifest: IndexManifest = UNKNOWN,
+    manifest: IndexManifest,
 ) -> Array:
     """Encodes passages again.
 
@@ -245,7 +243,7 @@ def _compare_model(index: IndexDirectory, reference: Reference, shape: Shape) ->
     if reference.source is None:
         return f"{name}, not compared (give the model with --model)"
     found = reference.source.describe()
-    whole = known.dimension if index.manifest.built.dimensions else shape.dimension
+    whole = whole_dimension(index.manifest, shape.dimension)
     if found.dimension != whole:
         raise I3Error(
             f"{index.path}: vectors of {whole} dimensions, but the model's have {found.dimension}"

@@ -28,6 +28,16 @@ def shortened(vectors: Scores, size: int, normalize: bool) -> Scores:
     return result
 
 
+def whole_dimension(manifest: IndexManifest, own: int) -> int:
+    """Dimension of the vectors of queries, before they are shortened as the index is.
+
+    Args:
+        manifest: the manifest of the index.
+        own: dimension of the index.
+    """
+    return (manifest.encoder.dimension if manifest.built.dimensions else None) or own
+
+
 def for_index(vectors: Scores, manifest: IndexManifest) -> Scores:
     """The vectors of queries as an index needs them: shortened as its vectors are.
 

@@ -18,7 +18,7 @@ from i3_pyserini.encode.index_encoder import (
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
-from i3_pyserini.formats.first_dimensions import for_index
+from i3_pyserini.formats.first_dimensions import for_index, whole_dimension
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory
@@ -98,8 +98,7 @@ class Searcher:
     @property
     def whole_dimension(self) -> int:
         """Dimension of the vectors of queries, before they are shortened as the index is."""
-        whole = self.made_by.dimension if self.manifest.built.dimensions else None
-        return whole or self.dimension
+        return whole_dimension(self.manifest, self.dimension)
 
     @property
     def exact(self) -> bool:

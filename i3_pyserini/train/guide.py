@@ -50,7 +50,7 @@ class Guide:
         """The batch with the guide's vectors of its texts, of unit length."""
         assert batch.raw is not None  # noqa: S101  (the collator knows of the guide)
         passages = [
-            {"title": one.title or "", "text": one.text} if one.title else one.text
+            {"title": one.title, "text": one.text} if one.title else one.text
             for one in batch.raw.passages
         ]
         vectors: list[Any] = [

@@ -121,6 +121,21 @@ def test_the_shell_needs_no_flag(whole: Path, tmp_path: Path, run_module: Run) -
     assert "dimensions is 32, but the vectors of" in said.stderr
 
 
+def test_queries_that_are_encoded_before(whole: Path, tmp_path: Path, run_module: Run) -> None:
+    build_index(whole, output=tmp_path / "SHORT", type="flat", dimensions=KEPT)
+    topics = "".join(f"q{row}\t{query}\n" for row, query in enumerate(QUERIES))
+    (tmp_path / "topics.tsv").write_text(topics, encoding="utf-8")
+    encode = ("encode-topics", tmp_path / "topics.tsv", "--index", tmp_path / "SHORT")
+    run_module("i3_pyserini", *encode, "--output", tmp_path / "queries", check=True)
+    files = []
+    for name, given in (("texts", ()), ("vectors", ("--encoded-queries", tmp_path / "queries"))):
+        search = ("search", tmp_path / "SHORT", tmp_path / "topics.tsv", *given)
+        search = (*search, "--output", tmp_path / name)
+        run_module("i3_pyserini", *search, check=True)
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
 def test_it_is_verified(whole: Path, tmp_path: Path) -> None:
     build_index(whole, output=tmp_path / "SHORT", type="flat", dimensions=KEPT)
     said = str(verify_index(tmp_path / "SHORT", corpus=whole.parent / "corpus.jsonl"))
