@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.study.conditions import (
     WARM_UP,
     Condition,
 )
-from benchmarks.study.effects import effect, holm
+from benchmarks.study.effects import Effect, effect, holm
 from benchmarks.study.plan import RATES, Run, rate_run, runs_of, seeds
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import load_recipe
@@ -97,7 +98,31 @@ def test_a_difference_must_hold_over_queries_and_over_seeds() -> None:
     assert by_seed.p_queries < 0.001
     assert by_seed.p == by_seed.p_seeds == pytest.approx(0.5799, abs=1e-3)
     assert by_seed.low < 0 < by_seed.high
-    assert holm([steady, by_seed]) == pytest.approx([2 * steady.p, by_seed.p])
+    assert holm([steady, by_seed], 2) == pytest.approx([2 * steady.p, by_seed.p])
+    assert holm([steady, by_seed], 4) == pytest.approx([4 * steady.p, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("deltas", "said"),
+    [
+        ({}, "0 of 8 tests are known"),
+        ({"H1, equal steps": (0.1, 0.1)}, "2 of 8 tests are known"),
+        ({"H1, equal steps": (0.1, 0.0)}, "no win"),
+        ({"H1, equal steps": (0.1, -0.1)}, "no win"),
+        ({"H1, equal steps": (0.1, 0.1), "H1, equal time": (0.1, 0.1)}, "a win"),
+        ({"H1, equal steps": (0.1, 0.1), "H1, equal time": (0.1, -0.1)}, "no win"),
+        ({"H2": (0.1, 0.1), "H3": (-0.1, -0.1)}, "4 of 8 tests are known"),
+    ],
+)
+def test_the_verdict_is_the_protocols(deltas: dict[str, tuple[float, ...]], said: str) -> None:
+    found = {
+        (name, collection): Effect(delta, delta, delta, *(0.001 if delta else 1.0,) * 2)
+        for name, both in deltas.items()
+        for collection, delta in zip(report.COLLECTIONS, both, strict=True)
+    }
+    assert said in report.verdict(found)
+    weak = {test: replace(one, p_seeds=0.04) for test, one in found.items()}
+    assert "a win" not in report.verdict(weak)  # not after the correction
 
 
 @pytest.mark.parametrize("condition", [*EXPLORED, *TESTED], ids=lambda one: one.name)
@@ -220,6 +245,25 @@ def test_tables_and_figure(records: Path, monkeypatch: pytest.MonkeyPatch) -> No
     drawn = (records / "study.svg").read_text(encoding="utf-8")
     labels = {"H1, equal steps: acl-titles", "H2: acl-titles", "plain, as long as I³"}
     assert all(f"<!-- {label} -->" in drawn for label in labels)
+
+
+def test_the_page_has_the_tables_of_the_records() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    made = page.partition(report.MARKS[0])[2].partition(report.MARKS[1])[0]
+    assert made.splitlines() == [*report.lines(), ""], (
+        "python -m benchmarks.study.report --page docs/results.md"
+    )
+
+
+def test_tables_replace_those_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Before\n\n{report.MARKS[0]}old\n{report.MARKS[1]}\nafter\n")
+    report.put_into(page)
+    first = page.read_text(encoding="utf-8")
+    assert first.startswith("# Before\n") and first.endswith("\nafter\n") and "old" not in first
+    assert "### acl-titles" in first
+    report.put_into(page)
+    assert page.read_text(encoding="utf-8") == first
 
 
 def test_a_packed_backbone_is_half_as_large(tiny_bert: str, tmp_path: Path) -> None:

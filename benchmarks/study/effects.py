@@ -57,9 +57,17 @@ def effect(base: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) ->
     return Effect(float(difference.mean()), low, high, _p(queries), p_seeds)
 
 
-def holm(effects: Sequence[Effect]) -> list[float]:
-    """The effects' p-values, corrected for all of them by Holm's method."""
-    return [float(p) for p in multipletests([one.p for one in effects], LEVEL, method="holm")[1]]
+def holm(effects: Sequence[Effect], tests: int) -> list[float]:
+    """The effects' p-values, corrected by Holm's method.
+
+    Args:
+        effects: those that are known.
+        tests: of how many tests they are; those that are not known yet count as if their p were 1.
+    """
+    ps = [one.p for one in effects]
+    ps += [1.0] * (tests - len(ps))
+    corrected = multipletests(ps, LEVEL, method="holm")[1]
+    return [float(p) for p in corrected[: len(effects)]]
 
 
 def _p(values: NDArray[np.float64]) -> float:
