@@ -12,6 +12,7 @@ from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
 
 Kind = Literal["faiss", "npy", "jsonl"]
+Quantized = Literal["int8", "uint8", "binary", "ubinary"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def import_vectors(
     ids: AnyPath | None = None,
     kind: Kind = "faiss",
     name: str | None = None,
+    quantized: Quantized | None = None,
+    ranges: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Written:
     """Makes an index from vectors that were computed elsewhere.
@@ -70,6 +73,10 @@ def import_vectors(
         kind: output format: "faiss" ({index, docid}), "npy" (embeddings.npy and docid) or "jsonl"
             (for Anserini).
         name: name of the model that computed the vectors, for the manifest.
+        quantized: a .npy file that sentence-transformers quantized: "int8", "uint8", "binary" or
+            "ubinary". The index has floats again; `index build` makes it smaller.
+        ranges: a .npy file [2, dimensions] with the smallest and largest values that "int8" and
+            "uint8" were made with.
         overwrite: replace an existing index.
 
     Returns:
@@ -81,8 +88,14 @@ def import_vectors(
     """
     from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
     from i3_pyserini.formats.index_output import IndexOutput
+    from i3_pyserini.formats.quantized import Quantization
 
-    found = find_vectors(Path(vectors), None if ids is None else Path(ids))
+    if quantized is None and ranges is not None:
+        raise I3Error(f"--ranges {ranges}: only with --quantized")
+    codes = None
+    if quantized is not None:
+        codes = Quantization.of(quantized, None if ranges is None else Path(ranges))
+    found = find_vectors(Path(vectors), None if ids is None else Path(ids), codes)
     shape = write_own_vectors(found, IndexOutput(Path(output), kind, overwrite), name)
     return Written(Path(output), f"{shape.passages:,} vectors of {shape.dimension} dimensions")
 

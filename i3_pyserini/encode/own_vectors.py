@@ -21,6 +21,7 @@ from i3_pyserini.formats.parquet_vectors import (
     read_parquet_vectors,
 )
 from i3_pyserini.formats.parts import Array, Block
+from i3_pyserini.formats.quantized import Quantization
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Shape, open_index, open_npy, read_array
 
@@ -36,17 +37,21 @@ class OwnVectors:
         files: all files with vectors.
         ids: all files with ids.
         array: float [N, H], memory-mapped; None for JSON lines and Parquet.
+        quantization: what makes vectors of the array if it has codes.
     """
 
     path: Path
     files: tuple[Path, ...]
     ids: tuple[IdFile, ...]
     array: Array | None = None
+    quantization: Quantization | None = None
 
     @property
     def dimension(self) -> int:
         """The dimension; 0 if there are no vectors."""
         if self.array is not None:
+            if self.quantization is not None:
+                return self.quantization.dimension(self.array)
             return int(self.array.shape[1])
         first = self.files[0]
         return parquet_dimension(first) if is_parquet(first) else first_dimension(first)
@@ -61,7 +66,10 @@ class OwnVectors:
             yield from read_flex(self.path)
             return
         if self.array is not None:
-            yield from read_array(self.array, self.ids[0].path)
+            for block in read_array(self.array, self.ids[0].path):
+                codes = self.quantization
+                vectors = block.vectors if codes is None else codes.floats(block.vectors)
+                yield Block(block.ids, vectors)
             return
         dimension = self.dimension
         for file in self.files:
@@ -76,13 +84,16 @@ class OwnVectors:
                 yield block
 
 
-def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
+def find_vectors(
+    path: Path, ids: Path | None = None, quantization: Quantization | None = None
+) -> OwnVectors:
     """Detects the format of a file or folder of vectors.
 
     Args:
         path: a `.npy` or `.parquet` file, a file or folder of JSON lines, a folder
             `{index, docid}`, or a FlexIndex.
         ids: the ids for a `.npy` file, one per line.
+        quantization: how a `.npy` file of bytes was made.
 
     Raises:
         I3Error: the format is unknown, or no import is needed.
@@ -90,10 +101,9 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
     if path.suffix == ".npy" and path.is_file():
         if ids is None:
             raise I3Error(f"{path}: contains no ids; give a file of ids with --ids")
-        array = open_npy(path)
-        if array.dtype.name not in FLOATS:
-            raise I3Error(f"{path}: {array.dtype}; expected one of {', '.join(FLOATS)}")
-        return OwnVectors(path, (path, ids), (IdFile(ids),), array)
+        return _of_array(path, ids, quantization)
+    if quantization is not None:
+        raise I3Error(f"--quantized {quantization.precision}: only for .npy files, not for {path}")
     if ids is not None:
         raise I3Error(f"--ids {ids}: only for .npy files; {path} must contain ids itself")
     if path.suffix in SUFFIXES and path.is_file():
@@ -105,6 +115,19 @@ def find_vectors(path: Path, ids: Path | None = None) -> OwnVectors:
         state = known if path.exists() else "no such file"
         raise I3Error(f"{path}: {state}")
     return _find_in_folder(path)
+
+
+def _of_array(path: Path, ids: Path, quantization: Quantization | None) -> OwnVectors:
+    array = open_npy(path, "f" if quantization is None else "iu")
+    if quantization is None:
+        if array.dtype.name not in FLOATS:
+            raise I3Error(f"{path}: {array.dtype}; expected one of {', '.join(FLOATS)}")
+    else:
+        try:
+            quantization.dimension(array)
+        except I3Error as error:
+            raise I3Error(f"{path}: {error}") from error
+    return OwnVectors(path, (path, ids), (IdFile(ids),), array, quantization)
 
 
 def is_parquet(path: Path) -> bool:

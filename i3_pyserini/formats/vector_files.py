@@ -131,23 +131,28 @@ def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.memmap(path, np.float32, "r", offset=len(header), shape=(passages, dimension))
 
 
-def open_npy(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+def open_npy(path: Path, kinds: str = "f") -> np.ndarray[Any, np.dtype[Any]]:
     """The vectors of a `.npy` file, memory-mapped.
 
+    Args:
+        path: the file.
+        kinds: NumPy's letters of the kinds of numbers that it may have: "f" floats, "iu" integers.
+
     Returns:
-        float [N, H].
+        [N, H].
 
     Raises:
-        I3Error: it is none, or not of two dimensions, or not of floats.
+        I3Error: it is none, or not of two dimensions, or of other numbers.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # neither archives nor pickles
     except Exception as error:  # NumPy parses the header as Python source: SyntaxError and more
         reason = " ".join(str(error).split())
         raise I3Error(f"{path}: not a .npy file that can be memory-mapped ({reason})") from error
-    if array.ndim != 2 or array.dtype.kind != "f":  # noqa: PLR2004
+    if array.ndim != 2 or array.dtype.kind not in kinds:  # noqa: PLR2004
+        expected = "floats" if kinds == "f" else "integers"
         raise I3Error(
-            f"{path}: {array.dtype} {list(array.shape)}; expected floats [passages, dimensions]"
+            f"{path}: {array.dtype} {list(array.shape)}; expected {expected} [passages, dimensions]"
         )
     mapped: np.ndarray[Any, np.dtype[Any]] = array
     return mapped
