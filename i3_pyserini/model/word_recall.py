@@ -22,7 +22,7 @@ from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
 TOP = 10
-BATCH = 32  # passages whose scores of all words are in memory at once
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def word_recall(
     queries: Sequence[str],
     texts: Sequence[str],
     titles: Sequence[str | None],
+    batch_size: int = BATCH,
 ) -> WordRecall | None:
     """Measures the reconstructor as it is used in the vectors.
 
@@ -71,6 +72,7 @@ def word_recall(
         queries: N queries, not those of the training.
         texts: N texts; each answers the query of its row.
         titles: their titles.
+        batch_size: passages whose scores of all words are in memory at once.
 
     Returns:
         None if no query has a word that is no stop word.
@@ -82,7 +84,7 @@ def word_recall(
         return None
     asked = [asked[row] for row in rows]
     texts, titles = [texts[row] for row in rows], [titles[row] for row in rows]
-    predicted = [*_predicted(model, tokenizer, texts, titles, stop_words)]
+    predicted = [*_predicted(model, tokenizer, texts, titles, stop_words, batch_size)]
     counts = Counter(word for words in asked for word in words)
     frequent = {word for word, _ in counts.most_common(TOP)}
     shown = tokenizer.passage_texts(texts, titles)
@@ -106,10 +108,11 @@ def _predicted(
     texts: Sequence[str],
     titles: Sequence[str | None],
     stop_words: Set[str],
+    batch_size: int,
 ) -> Iterator[set[str]]:
     memory = "vector" if model.config.interaction == "released" else "tokens"
-    for start in range(0, len(texts), BATCH):
-        part = slice(start, start + BATCH)
+    for start in range(0, len(texts), batch_size):
+        part = slice(start, start + batch_size)
         batch = tokenizer.passages(texts[part], titles[part]).to(model.device)
         for logits in model.decode_passages(**batch, memory=memory):
             found = pseudo_query_words(logits, tokenizer.tokenizer, TOP, stop_words=stop_words)

@@ -55,6 +55,7 @@ class Trainer:
         self.accelerator = make_accelerator(recipe.training.precision)
         set_seed(recipe.training.seed)
         self.model, self.tokenizer = load_model(recipe)
+        guide = Guide.of(recipe.negatives.guide, self.accelerator.device)
         set_seed(recipe.training.seed, device_specific=True)  # for dropout
         if not self.model.has_reconstructor:  # a plain model directory says so, not the recipe
             settled_for_plain_model(recipe)
@@ -66,8 +67,7 @@ class Trainer:
             self.data = load_data(recipe, reconstructs, check=self._first)
         devices = self.accelerator
         self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
-        guided = recipe.negatives.guide is not None
-        self.collator = Collator(self.tokenizer, reconstructs, guided)
+        self.collator = Collator(self.tokenizer, reconstructs, guide is not None)
         module = training_module(self.model, recipe)
         self.module, self.optimizer = self.accelerator.prepare(
             module, make_optimizer(self.model, recipe.optimizer)
@@ -84,7 +84,7 @@ class Trainer:
             recipe.negatives,
             recipe.training.chunk_passages,
             recipe.optimizer.max_grad_norm,
-            Guide.of(recipe.negatives.guide, self.accelerator.device),
+            guide,
         )
         self.checkpoint = Checkpoint(
             self.output / STATE,

@@ -25,7 +25,7 @@ from i3_pyserini.formats.runs import SCHEMA, Run, read_run
 from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
-from i3_pyserini.model.word_recall import WordRecall, word_recall
+from i3_pyserini.model.word_recall import BATCH, WordRecall, word_recall
 from i3_pyserini.train.recipe import ValidationRecipe
 from i3_pyserini.train.recipe_inputs import DataRecipe
 
@@ -118,6 +118,7 @@ class Validator:
             [query for query, _ in pairs],
             [passage.text for passage in passages],
             [passage.title for passage in passages],
+            min(self.recipe.batch_size, BATCH),
         )
 
     def search(self, model: I3Retriever, accelerator: Accelerator) -> Run | None:

@@ -11,6 +11,7 @@ import pytest
 from transformers import BertConfig
 
 import i3_pyserini as i3
+from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.corpus import ComputeOptions
 from i3_pyserini.encode.exported_encoders import ExportedQueryEncoder
 from i3_pyserini.encode.flags import ChunkOptions, EncoderOptions, QueryOptions
@@ -134,6 +135,14 @@ def test_every_interaction_and_family(
     i3.create(make_backbone(FAMILIES[family]), output=model, interaction=interaction)
     export_model(model, output=tmp_path / "ONNX")
     check_same(str(tmp_path / "ONNX"), str(model))
+
+
+def test_one_encoder_for_both(tiny_bert: str, tmp_path: Path) -> None:
+    model = I3Retriever.from_backbone(tiny_bert, tie_encoders=True)
+    tokenizer = I3Tokenizer.from_pretrained(tiny_bert, model.config)
+    save_model_directory(model, tokenizer, tmp_path / "MODEL")
+    export_model(tmp_path / "MODEL", output=tmp_path / "ONNX")
+    check_same(str(tmp_path / "ONNX"), str(tmp_path / "MODEL"))
 
 
 @pytest.fixture(scope="module")

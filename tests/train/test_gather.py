@@ -15,7 +15,7 @@ from i3_pyserini.train.batch_negatives import gather_keys
 from i3_pyserini.train.gather import gather, world
 from i3_pyserini.train.losses import contrastive_loss, distilled_infonce, reverse_loss
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
-from i3_pyserini.train.samples import Batch, Inputs, Keys
+from i3_pyserini.train.samples import Batch, Guidance, Inputs, Keys
 
 WORLD, QUERIES, GROUP, SIZE = 2, 6, 2, 4
 PASSAGE_KEYS = torch.tensor([0, 1, 2, 3, 0, 4, 5, 2, 6, 7, 8, 1])  # some occur on both devices
@@ -37,6 +37,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Batch], Tensor]] = {
     "reverse": lambda q, p, batch: reverse_loss(q, p, batch, NegativesRecipe(), 0.7),
     "infonce": lambda q, p, batch: distilled_infonce(q, p, batch, NegativesRecipe(), 0.7),
 }
+LOSSES |= {f"guided {name}": LOSSES[name] for name in ("all", "reverse", "infonce")}
 
 
 def loss_and_gradient(name: str, rank: int, devices: int) -> tuple[float, Tensor]:
@@ -54,6 +55,7 @@ def loss_and_gradient(name: str, rank: int, devices: int) -> tuple[float, Tensor
         PASSAGE_KEYS[rows],
         positive_keys,
         Keys(PASSAGE_KEYS[rows] % 7, positive_keys % 7),  # 7 and 8 are twins of 0 and 1
+        guidance=Guidance(queries[own], passages[rows]) if "guided" in name else None,
     )
     loss = LOSSES[name](queries[own] @ weights, passages[rows] @ weights, batch)
     loss.backward()
@@ -88,7 +90,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(WORLD)]
 
 
-@pytest.mark.parametrize("name", ["all", "reverse", "infonce"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "own_slice"])
 def test_gradients_through_all_devices_are_those_of_one_large_batch(
     devices: list[dict[str, Any]], name: str
 ) -> None:
@@ -98,6 +100,8 @@ def test_gradients_through_all_devices_are_those_of_one_large_batch(
     assert losses[0] != losses[1]
     mean = torch.stack(gradients).mean(dim=0)  # as DDP averages them
     torch.testing.assert_close(mean, gradient, rtol=1e-5, atol=1e-6)
+    if "guided" in name:  # the guide finds something
+        assert loss != loss_and_gradient(name.removeprefix("guided "), 0, 1)[0]
 
 
 def test_own_slice_divides_the_gradient_by_the_devices(devices: list[dict[str, Any]]) -> None:

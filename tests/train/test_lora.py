@@ -62,6 +62,13 @@ def test_the_saved_model_is_the_trained_one(make_recipe: MakeRecipe) -> None:
     assert "lora" in (trainer.output / "last" / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_best_model_is_merged_too(make_recipe: MakeRecipe, tiny_bert: str) -> None:
+    output = train(make_recipe("lora.rank=3", "validation.every_steps=2")).output
+    model, _ = load_model_directory(output / "best")
+    assert model.state_dict().keys() == I3Retriever.from_backbone(tiny_bert).state_dict().keys()
+    assert changes(tiny_bert, output / "best", "passage")
+
+
 def test_chunks_without_a_query(make_recipe: MakeRecipe) -> None:
     """More chunks than queries, of a frozen passage encoder."""
     keys = ("lora.encoders=query", "model.interaction=none", "training.chunk_passages=1")

@@ -66,6 +66,20 @@ def test_settings_of_speed_change_no_gradient(
     assert_same_direction_and_size(other, plain)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # renamed in transformers 6
+@pytest.mark.parametrize("way", ["both", "checkpointing"])
+@pytest.mark.parametrize("model", ["model.tie_encoders=true", "lora.rank=3"])
+def test_nor_those_of_few_weights(
+    make_recipe: MakeRecipe, tmp_path: Path, way: str, model: str
+) -> None:
+    if "lora" in model:
+        pytest.importorskip("peft", reason="needs the extra lora")
+    plain = first_gradient(make_recipe(*ONE_STEP, model))
+    other = first_gradient(make_recipe(*ONE_STEP, model, *SAME[way], f"output={tmp_path}/other"))
+    assert_same_direction_and_size(other, plain)
+    assert not any(name.startswith("passage_encoder") for name in plain) or "lora" in model
+
+
 @pytest.mark.parametrize("chunks", ["null", "5"])
 def test_accumulated_batches_are_a_large_one(
     make_recipe: MakeRecipe, tmp_path: Path, chunks: str
