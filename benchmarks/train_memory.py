@@ -32,6 +32,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "I³, frozen query encoder": ("training.freeze=query_encoder",),
     "I³, one encoder": TIED,
     "I³, LoRA": LORA,
+    "I³, LoRA, matrices in bf16": (*LORA, "lora.weights=bf16", "training.precision=bf16"),
     "I³, one encoder, LoRA": (*TIED, *LORA),
     "I³, gradient checkpointing": ("training.gradient_checkpointing=true",),
     "I³, LoRA and gradient checkpointing": (*LORA, "training.gradient_checkpointing=true"),

@@ -94,7 +94,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
         )
     _freeze(model, recipe)
     if recipe.lora is not None:
-        add_adapters(model, recipe.lora)
+        add_adapters(model, recipe.lora, recipe.training.precision)
     if recipe.training.gradient_checkpointing:
         # the second is the name before transformers 5.23, the first the only one from 6 on
         enable = getattr(model, "activation_checkpointing_enable", None)

@@ -162,12 +162,15 @@ class LoraRecipe(Section):
         alpha: adapters are scaled by alpha / rank.
         dropout: of the adapters' input.
         encoders: which encoders have adapters; the other one stays as it is.
+        weights: precision of the own matrices of encoders with adapters; "bf16" halves their
+            memory, and saved models have them as rounded.
     """
 
     rank: Positive = 16
     alpha: Positive = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     encoders: Literal["both", "query", "passage"] = "both"
+    weights: Literal["fp32", "bf16"] = "fp32"
 
 
 class ValidationRecipe(Section):

@@ -14,6 +14,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import locked
 from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
+from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.gradcache import Losses
@@ -276,9 +277,10 @@ class Trainer:
         progress, validation = self.progress, self.recipe.validation
         if self.validator is None or validation is None:
             return
-        value = self.validator.measure(self.model, self.accelerator)
+        model = self._whole_model()
+        value = self.validator.measure(model, self.accelerator)
         found = {validation.measure: value}
-        words = self.validator.words(self.model) if self.reconstructs and self._first else None
+        words = self.validator.words(model) if self.reconstructs and self._first else None
         if words is not None:
             progress.words, found["words"] = str(words), words.predicted
         if log is not None:
@@ -288,6 +290,10 @@ class Trainer:
             self._save_model("best")
         else:
             progress.stale += 1
+
+    def _whole_model(self) -> I3Retriever:
+        """The model as it is saved and measured: with its adapters added to the weights."""
+        return self.model if self.recipe.lora is None else merged(self.model)
 
     def _stale(self) -> bool:
         validation = self.recipe.validation
@@ -300,7 +306,7 @@ class Trainer:
                 steps = (self.earlier_steps or 0) + self.progress.step
                 self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
-            model = self.model if self.recipe.lora is None else merged(self.model)
+            model = self._whole_model()
             card = model_card(model, self.recipe, self.progress, devices)
             save_model_directory(
                 model, self.tokenizer, self.output / name, overwrite=True, card=card

@@ -69,6 +69,35 @@ def test_the_best_model_is_merged_too(make_recipe: MakeRecipe, tiny_bert: str) -
     assert changes(tiny_bert, output / "best", "passage")
 
 
+@pytest.mark.parametrize("interaction", ["released", "none"])
+def test_matrices_in_half_precision(
+    make_recipe: MakeRecipe, tiny_bert: str, interaction: str
+) -> None:
+    keys = (f"model.interaction={interaction}", "lora.weights=bf16", "training.precision=bf16")
+    trainer = Trainer(make_recipe("lora.rank=3", "lora.encoders=passage", *keys))
+    trainer.run()
+    kinds = {
+        (side, "lora_" in name, parameter.dim() > 1, parameter.dtype)
+        for side in ("query", "passage")
+        for name, parameter in getattr(trainer.model, f"{side}_encoder").named_parameters()
+    }
+    own, adapter = (False, True, torch.bfloat16), (True, True, torch.float32)
+    small = (False, False, torch.float32)
+    passage = {("passage", *kind) for kind in (own, adapter, small)}
+    assert kinds == passage | {("query", False, many, torch.float32) for many in (True, False)}
+    rounded = I3Retriever.from_backbone(tiny_bert).query_encoder.bfloat16().float().state_dict()
+    saved, _ = load_model_directory(trainer.output / "last")
+    learned = {
+        name
+        for name, value in saved.passage_encoder.state_dict().items()
+        if value.dim() > 1 and not torch.equal(value, rounded[name])
+    }
+    assert len(learned) == 2 * 6  # linear maps of two layers; embeddings are only rounded
+    assert not changes(tiny_bert, trainer.output / "last", "query")
+    said = next(iter(trainer.output.glob("log.jsonl"))).read_text(encoding="utf-8")
+    assert "RR@10" in said  # it was validated
+
+
 def test_chunks_without_a_query(make_recipe: MakeRecipe) -> None:
     """More chunks than queries, of a frozen passage encoder."""
     keys = ("lora.encoders=query", "model.interaction=none", "training.chunk_passages=1")
@@ -89,6 +118,7 @@ def test_adapters_are_few(make_recipe: MakeRecipe) -> None:
     [
         (("training.freeze=encoders",), "training.freeze: encoders contradicts lora"),
         (("lora.rank=0",), "lora.rank"),
+        (("lora.weights=bf16",), "lora.weights: bf16 needs .* set training.precision: bf16"),
         (("lora.encoders=passage", "model.tie_encoders=true"), "one encoder for both"),
     ],
 )
