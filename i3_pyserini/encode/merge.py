@@ -77,8 +77,28 @@ def merge(paths: Sequence[Path], target: Path, overwrite: bool = False) -> Shape
         cut = chunks if chunks.is_dir() else None
         hashes = _hashes(shards)
         beside = Beside(cut, lambda: hashes)
-        output.finish(blocks, shape, _manifest(shards), dtype, beside)
+        output.finish(blocks, shape, merged_manifest(shards), dtype, beside)
     return shape
+
+
+def shards_of(pattern: Path) -> list[FinishedShard] | None:
+    """All shards of an encoding, by a pattern such as "SHARD-*".
+
+    Args:
+        pattern: a pattern, or the path of an index.
+
+    Returns:
+        The shards in order; None if it is no pattern.
+
+    Raises:
+        I3Error: see `load_shard` and `all_shards`; or nothing has such a name.
+    """
+    if pattern.exists() or not set(pattern.name) & set("*?["):
+        return None
+    paths = sorted(pattern.parent.glob(pattern.name))
+    if not paths:
+        raise I3Error(f"{pattern}: no directory has such a name")
+    return all_shards([load_shard(path) for path in paths])
 
 
 def load_shard(path: Path) -> FinishedShard:
@@ -227,7 +247,7 @@ def _bytes(shard: FinishedShard) -> int:
     return sum((shard.path / name).stat().st_size for name in FILES[shard.kind])
 
 
-def _manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
+def merged_manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
     """The manifest of the merged index; the corpus hash is known only for each shard."""
     known = shards[0].manifest
     passages = sum(one.shape.passages for one in shards)

@@ -36,14 +36,18 @@ class Docids(Sequence[str]):
         self._ids = ids
 
     @classmethod
-    def read(cls, path: Path) -> "Docids":
-        """Reads a `docid` file.
+    def read(cls, *paths: Path) -> "Docids":
+        """Reads a `docid` file, or several in a row.
 
         Raises:
-            I3Error: see `read_docids`.
+            I3Error: see `read_docids`; or an id occurs in two files.
         """
-        blocks = list(_blocks(path))
-        return cls(pl.concat(blocks) if blocks else pl.Series([], dtype=pl.String))
+        blocks = [block for path in paths for block in _blocks(path)]
+        ids = pl.concat(blocks) if blocks else pl.Series([], dtype=pl.String)
+        if len(paths) > 1 and ids.n_unique() < len(ids):
+            twice = ids.filter(ids.is_duplicated())[0]
+            raise I3Error(f"{paths[0]} and others: id {twice!r} occurs a second time")
+        return cls(ids)
 
     def take(self, rows: Rows) -> pl.Series:
         """The ids of some rows."""

@@ -49,7 +49,7 @@ def open_index(
         [PassageHit(docid='d7', score=0.83, rank=1, title='Eggs', text='Boil them for nine …')]
 
     Args:
-        index: an index directory.
+        index: an index directory, or "SHARD-*" for all shards of an encoding.
         model: directory or hub name of the query model. Default: the model named in the index
             manifest.
         queries: query encoder settings.

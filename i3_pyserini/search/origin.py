@@ -1,7 +1,7 @@
 """What is recorded of a run that was searched: the stage of retrieval, and what was searched."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -53,21 +53,30 @@ def of_corpus(corpus: Corpus) -> CollectionRecord:
     )
 
 
-def index_record(path: Path, manifest: IndexManifest, given: Mapping[str, int]) -> Stage:
+def index_record(
+    path: Path, manifest: IndexManifest, given: Mapping[str, int], parts: Sequence[Path] = ()
+) -> Stage:
     """An index: where it is, what tells it from others, its type and parameters.
 
     Args:
-        path: its directory.
+        path: its directory, or the pattern of its shards.
         manifest: an empty one if it has none.
         given: parameters of this search.
+        parts: the directories of its shards; empty for one of its own.
     """
-    file = path / MANIFEST if (path / MANIFEST).is_file() else path / "docid"
+    files = [
+        part / MANIFEST if (part / MANIFEST).is_file() else part / "docid"
+        for part in parts or [path]
+    ]
+    hashes = [file_hash(file) for file in files]
+    whole = hashlib.sha256("".join(hashes).encode()).hexdigest()
     built = manifest.built
     parameters = {**(built.parameters or {}), **given}
     return {
         "path": str(path),
-        f"{file.name} sha256": file_hash(file),
+        f"{files[0].name} sha256": hashes[0] if len(files) == 1 else whole,
         "type": built.type or "flat",
+        **({"shards": len(files)} if len(files) > 1 else {}),
         **({"dimensions": built.dimensions} if built.dimensions else {}),
         **({"factory": built.factory} if built.factory else {}),
         **({"parameters": parameters} if parameters else {}),

@@ -121,7 +121,7 @@ class SearchedIndex:
         """See `Searchable`."""
         searched, manifest = self._searcher, self._searcher.manifest
         return index_collection(manifest, searched.count), index_record(
-            searched.path, manifest, given
+            searched.path, manifest, given, searched.parts
         )
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from i3_pyserini.encode.index_encoder import (
     refuse_other_dimension,
     refuse_other_encoder,
 )
+from i3_pyserini.encode.merge import merged_manifest, shards_of
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
@@ -26,8 +27,8 @@ from i3_pyserini.formats.index_state import stale, state_of
 from i3_pyserini.formats.index_texts import place_of_corpus, with_offsets
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
-from i3_pyserini.formats.vector_files import open_index
-from i3_pyserini.search.faiss_index import apply_parameters, read_index, search_exactly
+from i3_pyserini.search.faiss_index import apply_parameters, read_index
+from i3_pyserini.search.flat import FlatVectors
 from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
@@ -37,7 +38,8 @@ SPARE = 16  # extra hits, to sort ties at rank k
 class Searcher:
     """Searches an index of `i3_pyserini.encode`, stock Pyserini or `index build`.
 
-    A flat index is memory-mapped and searched exactly. Hits are in trec_eval's order.
+    A flat index is memory-mapped and searched exactly. Hits are in trec_eval's order. The shards of
+    an encoding are searched one after the other, with the hits of their merged index.
 
     Example:
         >>> searcher = Searcher("INDEX")
@@ -45,7 +47,8 @@ class Searcher:
         [[Hit(docid='d7', score=0.83), Hit(docid='d2', score=0.61)]]
 
     Args:
-        index: a directory with `index`, `docid` and optionally `manifest.json`.
+        index: a directory with `index`, `docid` and optionally `manifest.json`; or a pattern such
+            as "SHARD-*" for all shards of an encoding.
         encoder: encoder for texts, or the directory or hub name of its model, which must be the
             model named in the manifest. None for that model, loaded on first use.
         parameters: parameters of an approximate index, such as {"nprobe": 64}; None for the stored
@@ -55,6 +58,14 @@ class Searcher:
         I3Error: the index does not exist, is damaged, has different numbers of ids and vectors,
             does not use inner products, belongs to another model or dimension, or lacks these
             parameters.
+
+    Attributes:
+        path: the directory, or the pattern.
+        parts: the directory, or those of the shards in their order.
+        manifest: of the index, or that of the merged shards.
+        docids: the ids of all passages.
+        count: their number.
+        dimension: of their vectors.
     """
 
     def __init__(
@@ -65,7 +76,10 @@ class Searcher:
     ) -> None:
         limit_loaded()
         self.path = Path(index)
-        self.manifest = IndexDirectory.open(self.path, "faiss").manifest
+        shards = shards_of(self.path)
+        self.parts = [self.path] if shards is None else [one.path for one in shards]
+        known = [IndexDirectory.open(path, "faiss").manifest for path in self.parts]
+        self.manifest = known[0] if shards is None else merged_manifest(shards)
         if line := stale(
             str(self.path),
             self.manifest.built.of,
@@ -73,9 +87,9 @@ class Searcher:
             "build it again with i3-pyserini index build",
         ):
             note(line)
-        self.docids = Docids.read(self.path / "docid")
-        file = self.path / "index"
-        self._vectors = open_index(file) if _is_flat(file) else None
+        self.docids = Docids.read(*(path / "docid" for path in self.parts))
+        files = [path / "index" for path in self.parts]
+        self._vectors = FlatVectors(files) if shards or _is_flat(files[0]) else None
         self._index: Any = None if self._vectors is not None else read_index(self.path)
         found: Any = self._vectors if self._index is None else self._index
         shape = found.shape if self._index is None else (found.ntotal, found.d)
@@ -192,7 +206,7 @@ class Searcher:
             raise I3Error(f"k is {k}, must be at least 1")
         vectors, k = self.vectors_of(queries), min(k, self.count)
         if self._vectors is not None:
-            scores, rows = search_exactly(vectors, self._vectors, min(k + SPARE, self.count))
+            scores, rows = self._vectors.search(vectors, min(k + SPARE, self.count))
         else:  # the hits of an approximate index depend on k
             scores, rows = self._index.search(vectors, k)
         return in_order(scores, rows, self.docids, k)

@@ -57,8 +57,9 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     given. A flat index is searched exactly. Hits are in trec_eval's order.
 
     Args:
-        index: an index directory, or the address of a vector engine: milvus:FILE.db,
-            milvus:http://HOST:19530, qdrant:FOLDER or qdrant:http://HOST:6333.
+        index: an index directory, "SHARD-*" (in quotes) for all shards of an encoding, or the
+            address of a vector engine: milvus:FILE.db, milvus:http://HOST:19530, qdrant:FOLDER or
+            qdrant:http://HOST:6333.
         topics: a TSV, CSV or JSONL file, or the name of a data set.
         output: the run file to write.
         query: a query to show hits for, instead of topics and output.

@@ -1,0 +1,83 @@
+"""Flat index files, searched exactly: one, or those of the shards of an encoding."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from i3_pyserini.formats.hits import Rows, Scores
+from i3_pyserini.formats.vector_files import open_index
+from i3_pyserini.search.faiss_index import search_exactly
+
+
+class FlatVectors:
+    """The vectors of flat index files, memory-mapped.
+
+    Of several files, one is mapped at a time, so that memory holds no more than one of them.
+
+    Args:
+        files: the files, in the order of their rows.
+
+    Raises:
+        I3Error: one is not a flat index, or is truncated.
+
+    Attributes:
+        shape: number and dimension of all vectors.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        first = open_index(files[0])
+        self._mapped = [first] if len(files) == 1 else None
+        sizes = [len(first), *(len(open_index(file)) for file in files[1:])]
+        self._bounds = [*accumulate(sizes, initial=0)]
+        self.shape = (self._bounds[-1], int(first.shape[1]))
+
+    def search(self, queries: Scores, k: int) -> tuple[Scores, Rows]:
+        """The k vectors with the highest inner products.
+
+        Args:
+            queries: float32 [Q, H].
+            k: hits per query; at most the number of vectors.
+
+        Returns:
+            Scores, float32 [Q, k], descending; and rows, int64 [Q, k].
+        """
+        best: tuple[Scores, Rows] | None = None
+        for vectors, (start, _) in self._parts():
+            scores, rows = search_exactly(queries, vectors, min(k, len(vectors)))
+            rows += start
+            best = (scores, rows) if best is None else _merged(*best, scores, rows, k)
+        assert best is not None  # noqa: S101  (there is a file)
+        return best
+
+    def __getitem__(self, rows: Rows) -> Scores:
+        """The vectors of rows, float32 [N, H].
+
+        Args:
+            rows: int64 [N].
+        """
+        found: Scores = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        for vectors, (start, end) in self._parts():
+            own = (rows >= start) & (rows < end)
+            found[own] = vectors[rows[own] - start]
+        return found
+
+    def _parts(self) -> Iterator[tuple[Scores, tuple[int, int]]]:
+        bounds = pairwise(self._bounds)
+        if self._mapped is not None:
+            yield from zip(self._mapped, bounds, strict=True)
+            return
+        for file, own in zip(self._files, bounds, strict=True):
+            yield open_index(file), own
+
+
+def _merged(
+    scores: Scores, rows: Rows, more: Scores, their_rows: Rows, k: int
+) -> tuple[Scores, Rows]:
+    """The first k of two lists of hits; of equal scores, those of the first list."""
+    scores = np.concatenate([scores, more], axis=1)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    rows = np.concatenate([rows, their_rows], axis=1)
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -1,0 +1,163 @@
+"""Shards of an encoding, searched without merging them: the hits of the merged index."""
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import i3_pyserini as i3
+from i3_pyserini.encode.merge import merge
+from i3_pyserini.encode.runner import Encoding, run_encoding
+from i3_pyserini.encode.scan import Shard
+from i3_pyserini.encode.spec import EncoderSpec
+from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.formats.passages import Corpus
+from i3_pyserini.formats.vector_files import open_index
+from i3_pyserini.search.flat import FlatVectors
+from i3_pyserini.search.options import Feedback
+from i3_pyserini.search.searcher import Searcher
+from tests.conftest import Run
+from tests.search.conftest import PASSAGES, QUERIES
+from tests.search.test_searcher import random_vectors, write_index
+
+NUMBER = 3
+
+
+@pytest.fixture(scope="module")
+def shards(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`SHARD-0` to `SHARD-2`, and `merged`."""
+    folder = tmp_path_factory.mktemp("shards")
+    paths = [folder / f"SHARD-{number}" for number in range(NUMBER)]
+    for number, path in enumerate(paths):
+        run_encoding(
+            Corpus(place / "corpus.jsonl"),
+            EncoderSpec(str(place / "model"), "i3"),
+            IndexOutput(path),
+            Encoding(shard=Shard(number, NUMBER)),
+        )
+    merge(paths, folder / "merged")
+    return folder
+
+
+def lines(run: Path) -> list[str]:
+    return run.read_text(encoding="utf-8").splitlines()
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """The same hits, but for the order of scores that differ by rounding."""
+    own, theirs = (
+        [(line.split()[0], line.split()[2], float(line.split()[4])) for line in lines(one)]
+        for one in (run, other)
+    )
+    assert [qid for qid, _, _ in own] == [qid for qid, _, _ in theirs]
+    np.testing.assert_allclose([one[2] for one in own], [one[2] for one in theirs], rtol=1e-6)
+    lowest = {qid: score for qid, _, score in theirs}  # others may be as good as the last
+    known = {(qid, docid): score for qid, docid, score in theirs}
+    for qid, docid, score in own:
+        expected = known.get((qid, docid), lowest[qid])
+        assert score == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"hits": 5},
+        {"batch_size": 2, "remove_query": True},
+        {"feedback": Feedback(prf_depth=3)},
+    ],
+)
+def test_runs_are_those_of_the_merged_index(
+    place: Path, shards: Path, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    runs = [tmp_path / name for name in ("shards.txt", "merged.txt")]
+    for index, run in zip(("SHARD-*", "merged"), runs, strict=True):
+        i3.search_topics(shards / index, place / "topics.tsv", output=run, **how)
+    assert_same(*runs)
+    assert len(lines(runs[0])) == QUERIES * how.get("hits", PASSAGES)
+
+
+def test_titles_and_texts(shards: Path) -> None:
+    by_shards, merged = (i3.open_index(shards / name) for name in ("SHARD-*", "merged"))
+    found, expected = (one.search("hot eggs", k=9) for one in (by_shards, merged))
+    texts = [{hit.docid: (hit.title, hit.text) for hit in hits} for hits in (found, expected)]
+    assert texts[0] == texts[1] and all(all(one) for one in texts[0].values())
+
+
+def test_the_run_says_what_was_searched(place: Path, shards: Path, run_module: Run) -> None:
+    output = shards / "run.txt"
+    done = run_module(
+        "i3_pyserini", "search", shards / "SHARD-*", place / "topics.tsv", "--output", output,
+        check=True,
+    )  # fmt: skip
+    assert f"{QUERIES} queries" in done.stdout
+    facts = output.with_name("run.txt.ir_metadata.yaml").read_text(encoding="utf-8")
+    assert "shards: 3" in facts and "SHARD-*" in facts
+
+
+def test_one_file_at_a_time_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = []
+    for number in range(4):
+        folder = write_index(tmp_path / str(number), random_vectors(50 + number, seed=number))
+        files.append(folder / "index")
+    mapped: list[weakref.ref[Any]] = []
+    most = 0
+
+    def watched(path: Path) -> Any:
+        nonlocal most
+        vectors = open_index(path)
+        mapped.append(weakref.ref(vectors))
+        most = max(most, sum(one() is not None for one in mapped))
+        return vectors
+
+    monkeypatch.setattr("i3_pyserini.search.flat.open_index", watched)
+    vectors = FlatVectors(files)
+    everything = np.concatenate([random_vectors(50 + number, seed=number) for number in range(4)])
+    assert vectors.shape == everything.shape
+    queries = random_vectors(5, seed=9)
+    scores, rows = vectors.search(queries, 60)
+    exact = queries @ everything.T
+    np.testing.assert_allclose(scores, -np.sort(-exact, axis=1)[:, :60], rtol=1e-5)
+    np.testing.assert_array_equal(rows, np.argsort(-exact, axis=1, kind="stable")[:, :60])
+    some = np.array([205, 0, 50, 49, 101, 0])
+    np.testing.assert_array_equal(vectors[some], everything[some])
+    assert most <= 2  # one is being replaced by the next
+
+
+def test_equal_scores(tmp_path: Path) -> None:
+    same = np.ones((4, 8), dtype=np.float32)
+    files = [write_index(tmp_path / name, same) / "index" for name in "ab"]
+    scores, rows = FlatVectors(files).search(same[:1], 6)
+    assert scores.tolist() == [[8.0] * 6]
+    assert len({*rows[0].tolist()}) == 6 and {0, 1, 2, 3} < {*rows[0].tolist()}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("SHARD-[01]", "shards missing (of 3, from 0): 2"),
+        ("PART-*", "PART-*: no directory has such a name"),
+        ("*", "merged: is a whole index, not a shard"),
+    ],
+)
+def test_what_is_no_set_of_shards(shards: Path, pattern: str, said: str) -> None:
+    with pytest.raises(I3Error) as refused:
+        Searcher(shards / pattern)
+    assert said in str(refused.value)
+
+
+def test_an_id_of_two_shards(place: Path, shards: Path, tmp_path: Path) -> None:
+    for number in range(NUMBER):
+        (tmp_path / f"S{number}").mkdir()
+        for file in (shards / f"SHARD-{number}").iterdir():
+            if file.is_file():
+                (tmp_path / f"S{number}" / file.name).write_bytes(file.read_bytes())
+    ids = lines(tmp_path / "S0" / "docid")
+    other = lines(tmp_path / "S1" / "docid")
+    other[0] = ids[0]
+    (tmp_path / "S1" / "docid").write_text("\n".join(other) + "\n", encoding="utf-8")
+    with pytest.raises(I3Error, match=rf"id '{ids[0]}' occurs a second time"):
+        Searcher(tmp_path / "S*")
