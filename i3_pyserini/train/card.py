@@ -13,6 +13,7 @@ from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.checkpoint import Progress
 from i3_pyserini.train.recipe import Recipe
+from i3_pyserini.train.temperature import LearnedTemperature
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pytorch-optimizer", "numpy")
 
@@ -127,7 +128,13 @@ def _collection(recipe: Recipe) -> str:
     return collection_name(data.collection) or data.name or data.collection.name
 
 
-def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: int) -> str:
+def model_card(
+    model: I3Retriever,
+    recipe: Recipe,
+    progress: Progress,
+    devices: int,
+    temperature: LearnedTemperature | None = None,
+) -> str:
     """The card's text, Markdown under Hugging Face's YAML header.
 
     Args:
@@ -135,11 +142,13 @@ def model_card(model: I3Retriever, recipe: Recipe, progress: Progress, devices: 
         recipe: the recipe.
         progress: the progress of the run.
         devices: number of devices.
+        temperature: the learned temperature; None if it is not learned.
     """
     training = recipe.training
     data_seed = training.seed if training.data_seed is None else training.data_seed
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     libraries = f"i3_pyserini {__version__}, {libraries}"
+    learned = "" if temperature is None else f"\n| learned temperature | {temperature.value:.4g} |"
     return f"""---
 {metadata(model, recipe, progress).to_yaml()}
 ---
@@ -168,7 +177,7 @@ With Pyserini: encode with
 | training queries | {queries_sentence(recipe)} |
 | steps | {progress.step:,} |
 | reconstructor | {reconstructor_sentence(model, recipe, progress)} |
-| effective negatives | {negatives_sentence(recipe, devices)} |
+| effective negatives | {negatives_sentence(recipe, devices)} |{learned}
 | seeds | {recipe.training.seed}, data {data_seed} |
 | devices | {devices} |
 | versions | Python {platform.python_version()}, {libraries} |

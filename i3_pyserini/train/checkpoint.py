@@ -17,6 +17,7 @@ from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import differences
+from i3_pyserini.train.temperature import LearnedTemperature
 
 STATE = "state.pt"
 
@@ -65,6 +66,7 @@ class Checkpoint:
         model: the model.
         optimizer: its optimizer, as `accelerator` wrapped it.
         schedule: its learning rates.
+        temperature: a learned temperature; None if it is not learned.
     """
 
     path: Path
@@ -73,6 +75,7 @@ class Checkpoint:
     model: I3Retriever
     optimizer: Any
     schedule: LRScheduler
+    temperature: LearnedTemperature | None = None
 
     def save(self, progress: Progress) -> None:
         """Writes the state; called by all devices, written by the first.
@@ -92,6 +95,8 @@ class Checkpoint:
                 "schedule": self.schedule.state_dict(),
                 "random": random,
             }
+            if self.temperature is not None:
+                state["temperature"] = self.temperature.state_dict()
             if self.accelerator.scaler is not None:
                 state["scaler"] = self.accelerator.scaler.state_dict()
             self._write(state)
@@ -129,6 +134,8 @@ class Checkpoint:
                 "output folder"
             )
         self.model.load_state_dict(state["model"])
+        if self.temperature is not None:
+            self.temperature.load_state_dict(state["temperature"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.accelerator.scaler is not None:

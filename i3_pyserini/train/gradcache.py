@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from i3_pyserini.model.config import IGNORED_LABEL
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.samples import Batch, Inputs
+from i3_pyserini.train.temperature import LearnedTemperature
 
 Losses = dict[str, Tensor]
 Encoded = tuple[Tensor, Tensor, Tensor]
@@ -32,14 +33,20 @@ class TrainingModule(nn.Module):
             less work on padding.
         reconstruction_gradient: "all", or "heads" to keep the reconstruction loss's gradient out
             of the passage encoder.
+        temperature: divides query vectors; None if it is not learned.
     """
 
     def __init__(
-        self, model: I3Retriever, buckets: int = 1, reconstruction_gradient: str = "all"
+        self,
+        model: I3Retriever,
+        buckets: int = 1,
+        reconstruction_gradient: str = "all",
+        temperature: LearnedTemperature | None = None,
     ) -> None:
         super().__init__()
         self.model, self.buckets = model, buckets
         self.reconstruction_gradient = reconstruction_gradient
+        self.temperature = temperature
 
     def forward(self, inputs: Inputs, num_labels: int | None = None) -> Encoded:
         """Encodes queries and passages.
@@ -49,7 +56,8 @@ class TrainingModule(nn.Module):
             num_labels: labelled positions of the whole batch; None for no reconstruction.
 
         Returns:
-            float [Q, H], float [P, H], and the reconstruction loss's share of these passages.
+            float [Q, H], divided by a learned temperature, float [P, H], and the reconstruction
+            loss's share of these passages.
         """
         rows = by_length(inputs.passage_mask, self.buckets)
         vectors, reconstruction = [], inputs.passage_ids.new_zeros((), dtype=torch.float)
@@ -71,7 +79,11 @@ class TrainingModule(nn.Module):
         output = self.model(
             query_input_ids=inputs.query_ids, query_attention_mask=inputs.query_mask
         )
-        return output.query_vectors, passage_vectors, reconstruction
+        return self.scaled(output.query_vectors), passage_vectors, reconstruction
+
+    def scaled(self, queries: Tensor) -> Tensor:
+        """Query vectors as the losses take them, float [Q, H]."""
+        return queries if self.temperature is None else self.temperature(queries)
 
 
 @dataclass(frozen=True)

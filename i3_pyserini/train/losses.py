@@ -32,7 +32,7 @@ def weighted_losses(
     first dimensions.
 
     Args:
-        queries: float [Q, H].
+        queries: float [Q, H]; see `vector_losses`.
         passages: float [P, H].
         batch: the batch that they are of.
         loss: the losses and their weights.
@@ -47,6 +47,8 @@ def weighted_losses(
         short = [vectors[:, :size] for vectors in (queries, passages)]
         if normalize:
             short = [F.normalize(vectors, dim=-1) for vectors in short]
+            if loss.learned_temperature:  # the length of the whole ones is its inverse
+                short[0] = short[0] * queries.norm(dim=-1, keepdim=True)
         nested.append(vector_losses(short[0], short[1], batch, loss, negatives))
     parts = {name: torch.stack([one[name] for one in nested]).mean() for name in nested[0]}
     zero = (queries.sum() + passages.sum()) * 0.0  # a graph, for reconstruction alone
@@ -59,7 +61,7 @@ def vector_losses(
     """The losses that the recipe weighs, without their weights.
 
     Args:
-        queries: float [Q, H].
+        queries: float [Q, H]; divided by the temperature already if it is learned.
         passages: float [P, H].
         batch: the batch that they are of.
         loss: which losses, and their temperature.
@@ -69,23 +71,24 @@ def vector_losses(
         Scalars by name.
     """
     queries, passages = _at_least_float32(queries), _at_least_float32(passages)
+    temperature = 1.0 if loss.learned_temperature else loss.temperature
     losses = {}
     if loss.contrastive:
-        value = contrastive_loss(queries, passages, batch, negatives, loss.temperature)
+        value = contrastive_loss(queries, passages, batch, negatives, temperature)
         if loss.symmetric:
-            backward = reverse_loss(queries, passages, batch, negatives, loss.temperature)
+            backward = reverse_loss(queries, passages, batch, negatives, temperature)
             value = (value + backward) / 2
         losses["contrastive"] = value
     if loss.distillation:
         assert batch.teacher_scores is not None  # noqa: S101  (the recipe was checked)
         if loss.distillation_kind == "infonce":
             losses["distillation"] = distilled_infonce(
-                queries, passages, batch, negatives, loss.temperature
+                queries, passages, batch, negatives, temperature
             )
         else:
             student = own_scores(queries, passages)
             distil = kl_divergence if loss.distillation_kind == "kl" else margin_mse
-            losses["distillation"] = distil(student, batch.teacher_scores, loss.temperature)
+            losses["distillation"] = distil(student, batch.teacher_scores, temperature)
     return losses
 
 

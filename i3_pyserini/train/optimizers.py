@@ -1,5 +1,7 @@
 """Optimizers and learning-rate schedules, with a rate for each part of the model."""
 
+from typing import Any
+
 from pytorch_optimizer import Lamb
 from torch import nn
 from torch.optim import AdamW, Optimizer
@@ -8,13 +10,16 @@ from transformers import get_scheduler
 
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.recipe import OptimizerRecipe
+from i3_pyserini.train.temperature import LearnedTemperature
 
 HEADS = ("reconstructor.", "interactor.")
 RECONSTRUCTION_HEAD = "reconstruction_head."
 
 
-def make_optimizer(model: I3Retriever, recipe: OptimizerRecipe) -> Optimizer:
-    """The optimizer of a model's trainable parameters.
+def make_optimizer(
+    model: I3Retriever, recipe: OptimizerRecipe, temperature: LearnedTemperature | None = None
+) -> Optimizer:
+    """The optimizer of a model's trainable parameters, and of a learned temperature.
 
     LAMB is that of `pytorch_optimizer`, set to the original's (torch_optimizer 0.3.0): no bias
     correction, decay added to the update before the trust ratio. It adds its epsilon to the
@@ -23,11 +28,20 @@ def make_optimizer(model: I3Retriever, recipe: OptimizerRecipe) -> Optimizer:
     Args:
         model: the model; parameters that need no gradient are left out.
         recipe: name, rates and decay.
+        temperature: is not decayed; None if it is not learned.
     """
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": parameters, "lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in _groups(model, recipe).items()
     ]
+    if temperature is not None:
+        rate = recipe.temperature_learning_rate or recipe.learning_rate
+        group = {"params": list(temperature.parameters()), "lr": rate, "weight_decay": 0.0}
+        if recipe.name == "lamb":
+            # A step of LAMB is a share of the parameter's norm: near T = 1, whose logarithm is 0,
+            # it would stay. With this key of a group there is no trust ratio, and LAMB is Adam.
+            group["adam"] = True
+        groups.append(group)
     if recipe.name == "adamw":
         return AdamW(groups, lr=recipe.learning_rate, fused=True)  # a third of the time on a CPU
     lamb: Optimizer = Lamb(

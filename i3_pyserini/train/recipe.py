@@ -15,6 +15,7 @@ from i3_pyserini.train.recipe_inputs import (
 )
 
 DECAY = "10^-epoch"
+LOWEST_TEMPERATURE = 0.01  # of learned ones
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -28,6 +29,8 @@ class LossRecipe(Section):
         distillation: weight of the distillation from `data.teacher`'s scores.
         reconstruction: weight of the reconstructor's cross entropy, or "10^-epoch".
         temperature: divisor of the model's scores (not of the teacher's).
+        learned_temperature: learn the temperature, of all losses on scores; `temperature` is its
+            start. It stays at 0.01 or above (CLIP).
         matryoshka: numbers of dimensions, such as [256, 128]: losses are means over the whole
             vectors and their first dimensions, so that vectors can be shortened later.
         symmetric: the contrastive loss is the mean of two: a query's positive among passages, and a
@@ -41,14 +44,20 @@ class LossRecipe(Section):
     distillation: Weight = 0.0
     reconstruction: Weight | Literal["10^-epoch"] = 0.1
     temperature: Rate = 1.0
+    learned_temperature: bool = False
     matryoshka: tuple[Positive, ...] = ()
     symmetric: bool = False
     distillation_kind: Literal["kl", "margin_mse", "infonce"] = "kl"
 
     @model_validator(mode="after")
-    def _something(self) -> "LossRecipe":
+    def _possible(self) -> "LossRecipe":
         if not (self.contrastive or self.distillation or self.reconstruction):
             raise ValueError("all weights are zero; nothing would be trained")
+        if self.learned_temperature and self.temperature < LOWEST_TEMPERATURE:
+            raise ValueError(
+                f"loss.temperature is {self.temperature:g}, but a learned temperature is at least "
+                f"{LOWEST_TEMPERATURE}; start higher, or omit loss.learned_temperature"
+            )
         return self
 
     @property
@@ -90,7 +99,10 @@ class OptimizerRecipe(Section):
         learning_rate: rate of the two encoders.
         head_learning_rate: rate of reconstructor and interactor; null for `learning_rate`.
         reconstruction_head_learning_rate: rate of the word scores; null for `head_learning_rate`.
-        weight_decay: applies to matrices with AdamW, to all parameters with LAMB.
+        temperature_learning_rate: rate of the logarithm of a learned temperature, such as 1e-3;
+            null for `learning_rate`.
+        weight_decay: applies to matrices with AdamW, to all parameters with LAMB; never to a
+            learned temperature.
         schedule: schedule of the learning rates after warm-up.
         warmup_ratio: share of all steps with linear warm-up from zero.
         max_grad_norm: maximum gradient norm; null for no clipping.
@@ -100,6 +112,7 @@ class OptimizerRecipe(Section):
     learning_rate: Rate = 2e-5
     head_learning_rate: Rate | None = None
     reconstruction_head_learning_rate: Rate | None = None
+    temperature_learning_rate: Rate | None = None
     weight_decay: Weight = 0.01
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -24,6 +24,7 @@ from i3_pyserini.train.prepare import training_mode
 from i3_pyserini.train.recipe import LossRecipe
 from i3_pyserini.train.recipe_inputs import NegativesRecipe
 from i3_pyserini.train.samples import Batch
+from i3_pyserini.train.temperature import LearnedTemperature
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 WORDS = ("out of memory", "allocate memory", "alloc_failed")
@@ -60,6 +61,7 @@ class Stepper:
         chunk_passages: see `Pass`.
         max_grad_norm: gradients are clipped to it; None for no clipping.
         guide: the recipe's guide, if it has one.
+        temperature: that of `module`; None if it is not learned.
     """
 
     accelerator: Accelerator
@@ -72,6 +74,7 @@ class Stepper:
     chunk_passages: int | None
     max_grad_norm: float | None
     guide: Guide | None = None
+    temperature: LearnedTemperature | None = None
 
     def step(self, batches: Sequence[Batch], epoch: int) -> tuple[Losses, LeftOut]:
         """One step.
@@ -108,8 +111,10 @@ class Stepper:
             for name, value in losses.items():
                 total[name] = total.get(name, torch.zeros_like(value)) + value / len(batches)
         if self.max_grad_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+            self.accelerator.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
         self.optimizer.step()
+        if self.temperature is not None:
+            self.temperature.clip()
         if not self.accelerator.optimizer_step_was_skipped:
             self.schedule.step()
         self.optimizer.zero_grad()

@@ -2,12 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 
-import torch
 from accelerate.utils import set_seed
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error, note
@@ -17,6 +14,7 @@ from i3_pyserini.model.export import check_target, save_model_directory
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
+from i3_pyserini.train.epoch import Epochs
 from i3_pyserini.train.gradcache import Losses
 from i3_pyserini.train.guide import Guide
 from i3_pyserini.train.lengths import lengths_sentence
@@ -27,7 +25,7 @@ from i3_pyserini.train.optimizers import make_optimizer, make_schedule
 from i3_pyserini.train.prepare import load_data, load_model, with_precision
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import save_recipe
-from i3_pyserini.train.samples import Batch, Collator, Sample
+from i3_pyserini.train.samples import Batch, Collator
 from i3_pyserini.train.stepping import Stepper, make_accelerator, out_of_memory_is_explained
 from i3_pyserini.train.unused import settled, settled_for_plain_model
 from i3_pyserini.train.validation import Validator
@@ -66,14 +64,18 @@ class Trainer:
         with self.accelerator.main_process_first(), self.accelerator.local_main_process_first():
             self.validator = Validator.of(recipe.validation, recipe.data, self.tokenizer)
             self.data = load_data(recipe, reconstructs, check=self._first)
-        devices = self.accelerator
-        self.sampler = self.data.sampler(devices.process_index, devices.num_processes)
-        self.collator = Collator(self.tokenizer, reconstructs, guide is not None)
-        module = training_module(self.model, recipe)
-        self.module, self.optimizer = self.accelerator.prepare(
-            module, make_optimizer(self.model, recipe.optimizer)
+        self.epochs = Epochs(
+            self.data.samples,
+            self.data.sampler(self.accelerator.process_index, self.accelerator.num_processes),
+            Collator(self.tokenizer, reconstructs, guide is not None),
+            recipe.training,
         )
-        self.total_steps = recipe.training.max_steps or self.epoch_steps * recipe.training.epochs
+        module = training_module(self.model, recipe)
+        self.temperature = module.temperature
+        self.module, self.optimizer = self.accelerator.prepare(
+            module, make_optimizer(self.model, recipe.optimizer, self.temperature)
+        )
+        self.total_steps = recipe.training.max_steps or self.epochs.steps * recipe.training.epochs
         self.schedule = make_schedule(self.optimizer, recipe.optimizer, self.total_steps)
         self.stepper = Stepper(
             self.accelerator,
@@ -86,6 +88,7 @@ class Trainer:
             recipe.training.chunk_passages,
             recipe.optimizer.max_grad_norm,
             guide,
+            self.temperature,
         )
         self.checkpoint = Checkpoint(
             self.output / STATE,
@@ -94,18 +97,9 @@ class Trainer:
             self.model,
             self.optimizer,
             self.schedule,
+            self.temperature,
         )
         self.progress = Progress()
-
-    @property
-    def epoch_passes(self) -> int:
-        """Batches per epoch and device."""
-        return math.ceil(len(self.sampler) / self.recipe.training.batch_size)
-
-    @property
-    def epoch_steps(self) -> int:
-        """Steps of the optimizer per epoch."""
-        return math.ceil(self.epoch_passes / self.recipe.training.gradient_accumulation)
 
     def run(self) -> None:
         """Trains to the end.
@@ -164,7 +158,7 @@ class Trainer:
         self._say(negatives_sentence(self.recipe, self.accelerator.num_processes))
         if self._first:
             self._say(lengths_sentence(self.tokenizer, self.data.samples, self.recipe.model.init))
-        batch, queries = self.recipe.training.batch_size, len(self.sampler)
+        batch, queries = self.recipe.training.batch_size, len(self.epochs.sampler)
         if queries < batch:
             note(
                 f"training.batch_size is {batch}, but a device has only {queries} training queries"
@@ -186,7 +180,7 @@ class Trainer:
             total=steps, initial=progress.step, unit=" steps", disable=not self._first
         ) as bar:
             while progress.step < steps and not self._stale():
-                for batches in self._steps():
+                for batches in self.epochs.rest(progress.epoch, progress.passes):
                     self._advance(batches, log)
                     bar.update()
                     if progress.step == steps or self._stale():
@@ -202,7 +196,7 @@ class Trainer:
         progress.step += 1
         progress.passes += len(batches)
         self._log(losses, time.perf_counter() - started, log)
-        end_of_epoch = progress.passes >= self.epoch_passes
+        end_of_epoch = progress.passes >= self.epochs.passes
         last = progress.step == self.total_steps
         if log is not None and (end_of_epoch or last):
             self._log_sources(log)
@@ -212,29 +206,6 @@ class Trainer:
             self._validate(log)
         if self._due(recipe.training.checkpoint_steps, end_of_epoch, last=False):
             self.checkpoint.save(progress)
-
-    def _steps(self) -> Iterator[list[Batch]]:
-        """The rest of the current epoch: the batches of each step."""
-        training, progress = self.recipe.training, self.progress
-        self.sampler.start(progress.epoch, progress.passes * training.batch_size)
-        loader = DataLoader(
-            self.data.samples,
-            batch_size=training.batch_size,
-            sampler=self.sampler,
-            collate_fn=self.collator,
-            num_workers=training.workers,
-            pin_memory=False,
-            # Of its own, so that a resumed epoch draws no more from dropout's than a whole one.
-            generator=torch.Generator(),
-        )
-        batches = []
-        remaining = self.epoch_passes - progress.passes
-        for batch in _plainly(loader):
-            batches.append(batch)
-            remaining -= 1
-            if len(batches) == training.gradient_accumulation or remaining == 0:
-                yield batches
-                batches = []
 
     def _log(self, losses: Losses, seconds: float, log: TrainingLog | None) -> None:
         progress = self.progress
@@ -252,22 +223,23 @@ class Trainer:
         ):
             means = {name: sum_ / progress.window_steps for name, sum_ in progress.window.items()}
             progress.window, progress.window_steps = {}, 0
+            if self.temperature is not None:
+                means["temperature"] = self.temperature.value
             if log is not None:
-                rate = float(self.schedule.get_last_lr()[0])
                 log.write(
                     progress.step,
                     epoch=progress.epoch,
                     **means,
-                    learning_rate=rate,
+                    learning_rate=float(self.schedule.get_last_lr()[0]),
                     seconds=round(seconds, 3),
                 )
 
     def _log_sources(self, log: TrainingLog) -> None:
         """Logs the samples of each source so far in this epoch."""
-        progress = self.progress
-        if isinstance(self.sampler, MixedSampler):
-            done = min(progress.passes * self.recipe.training.batch_size, len(self.sampler))
-            counts = self.sampler.counts(progress.epoch, done)
+        progress, sampler = self.progress, self.epochs.sampler
+        if isinstance(sampler, MixedSampler):
+            done = min(progress.passes * self.recipe.training.batch_size, len(sampler))
+            counts = sampler.counts(progress.epoch, done)
             log.write(progress.step, epoch=progress.epoch, **counts)
 
     def _due(self, every: int | None, end_of_epoch: bool, last: bool) -> bool:
@@ -307,7 +279,7 @@ class Trainer:
                 self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
             model = self._whole_model()
-            card = model_card(model, self.recipe, self.progress, devices)
+            card = model_card(model, self.recipe, self.progress, devices, self.temperature)
             save_model_directory(
                 model, self.tokenizer, self.output / name, overwrite=True, card=card
             )
@@ -327,14 +299,6 @@ class Trainer:
     def _say(self, text: str) -> None:
         if self._first:
             tqdm.write(text)
-
-
-def _plainly(loader: DataLoader[Sample]) -> Iterator[Batch]:
-    """The loader's batches; errors in the data are raised without the worker's traceback."""
-    try:
-        yield from loader
-    except I3Error as error:
-        raise I3Error(str(error).rpartition("I3Error: ")[2]) from None
 
 
 def train(recipe: Recipe) -> TrainedModel:

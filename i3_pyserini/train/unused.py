@@ -37,6 +37,11 @@ class Rule:
         return " and ".join(f"{key}: {_shown(_value(recipe, key))}" for key in self.switches)
 
 
+def _is_rate_of_temperature(recipe: Recipe) -> bool:
+    """Whether a temperature is learned at `optimizer.learning_rate`."""
+    return recipe.loss.learned_temperature and recipe.optimizer.temperature_learning_rate is None
+
+
 RECONSTRUCTION = (
     "loss.reconstruction",
     "reconstruction.targets",
@@ -103,8 +108,19 @@ RULES = (
     Rule(
         ("loss.contrastive", "loss.distillation"),
         lambda recipe: not (recipe.loss.contrastive or recipe.loss.distillation),
-        ("loss.temperature", "loss.matryoshka"),
+        (
+            "loss.temperature",
+            "loss.learned_temperature",
+            "loss.matryoshka",
+            "optimizer.temperature_learning_rate",
+        ),
         "the scores are not used: increase one of these weights",
+    ),
+    Rule(
+        ("loss.learned_temperature",),
+        lambda recipe: not recipe.loss.learned_temperature,
+        ("optimizer.temperature_learning_rate",),
+        "the temperature stays as it is: set loss.learned_temperature: true",
     ),
     Rule(
         ("negatives.guide",),
@@ -157,7 +173,9 @@ RULES = (
     Rule(
         ("training.freeze", "optimizer.head_learning_rate"),
         lambda recipe: (
-            recipe.training.freeze == "encoders" and recipe.optimizer.head_learning_rate is not None
+            recipe.training.freeze == "encoders"
+            and recipe.optimizer.head_learning_rate is not None
+            and not _is_rate_of_temperature(recipe)
         ),
         ("optimizer.learning_rate",),
         "the encoders do not learn: omit the key",

@@ -11,6 +11,7 @@ from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.gradcache import Encoded, TrainingModule, by_length
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.samples import Inputs
+from i3_pyserini.train.temperature import LearnedTemperature
 
 Encode = Callable[[Tensor, Tensor], Tensor]
 
@@ -54,13 +55,19 @@ class CachedTrainingModule(TrainingModule):
     Args:
         model: a "released" model with frozen encoders.
         buckets: see `TrainingModule`.
+        temperature: see `TrainingModule`.
 
     Raises:
         I3Error: the heads of the model need more than pooled vectors.
     """
 
-    def __init__(self, model: I3Retriever, buckets: int = 1) -> None:
-        super().__init__(model, buckets)
+    def __init__(
+        self,
+        model: I3Retriever,
+        buckets: int = 1,
+        temperature: LearnedTemperature | None = None,
+    ) -> None:
+        super().__init__(model, buckets, temperature=temperature)
         if model.config.interaction != "released":
             raise I3Error(
                 "training.cache_vectors needs interaction: released; in a "
@@ -82,7 +89,7 @@ class CachedTrainingModule(TrainingModule):
         if not len(inputs.query_ids):
             return passages.vectors[:0], passages.vectors, reconstruction
         queries = self.queries(inputs.query_ids, inputs.query_mask)
-        return queries, passages.vectors, reconstruction
+        return self.scaled(queries), passages.vectors, reconstruction
 
     def _pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states = last_states(self.model.passage_encoder, input_ids, attention_mask)
@@ -91,7 +98,8 @@ class CachedTrainingModule(TrainingModule):
 
 def training_module(model: I3Retriever, recipe: Recipe) -> TrainingModule:
     """The module that a recipe trains its model by."""
-    buckets = recipe.training.length_buckets
+    buckets, loss = recipe.training.length_buckets, recipe.loss
+    temperature = LearnedTemperature(loss.temperature) if loss.learned_temperature else None
     if recipe.training.cache_vectors:
-        return CachedTrainingModule(model, buckets)
-    return TrainingModule(model, buckets, recipe.reconstruction.gradient)
+        return CachedTrainingModule(model, buckets, temperature)
+    return TrainingModule(model, buckets, recipe.reconstruction.gradient, temperature)

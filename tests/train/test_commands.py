@@ -200,8 +200,9 @@ def steady_bert(make_backbone: MakeBackbone) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("temperature", ["given", "learned"])
 def test_two_devices_are_one_with_a_batch_twice_as_large(
-    task: Path, make_recipe: MakeRecipe, steady_bert: str
+    task: Path, make_recipe: MakeRecipe, steady_bert: str, temperature: str
 ) -> None:
     common = [
         f"--model.init={steady_bert}",
@@ -209,6 +210,8 @@ def test_two_devices_are_one_with_a_batch_twice_as_large(
         "--training.max_steps=2",
         "--training.workers=1",
     ]
+    if temperature == "learned":
+        common += ["--loss.learned_temperature=true", "--optimizer.temperature_learning_rate=0.1"]
     one = train(make_recipe(*common, f"output={task}/one")).output
     own = ["--training.batch_size=4", "--training.chunk_passages=5"]
     done = process(task / "recipe.yaml", *common, *own, devices=2)

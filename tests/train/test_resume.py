@@ -30,6 +30,11 @@ WAYS: dict[str, tuple[str, ...]] = {
     "lamb": ("training.checkpoint_steps=4", "optimizer.name=lamb"),
     "half precision": ("training.checkpoint_steps=4", "training.precision=bf16"),
     "lora": ("training.checkpoint_steps=4", "lora.rank=2", "lora.dropout=0.1"),
+    "learned temperature": (
+        "training.checkpoint_steps=4",
+        "loss.learned_temperature=true",
+        "optimizer.temperature_learning_rate=0.1",
+    ),
     "workers": ("training.checkpoint_steps=4", "training.workers=1"),
     "before the first state": ("training.checkpoint_steps=99",),
 }

@@ -148,8 +148,10 @@ def test_steps_of_accumulated_batches(make_recipe: MakeRecipe) -> None:
             "validation=null",
         )
     )
-    assert (trainer.epoch_passes, trainer.epoch_steps, trainer.total_steps) == (6, 2, 4)
-    sizes = [[len(batch.inputs.query_ids) for batch in batches] for batches in trainer._steps()]
+    assert (trainer.epochs.passes, trainer.epochs.steps, trainer.total_steps) == (6, 2, 4)
+    sizes = [
+        [len(batch.inputs.query_ids) for batch in batches] for batches in trainer.epochs.rest(1, 0)
+    ]
     assert sizes == [[4, 4, 4, 4], [4, 1]]
     trainer.run()
     assert [line["epoch"] for line in log_lines(trainer.output)] == [1, 1, 2, 2]

@@ -44,6 +44,12 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     (JUDGED, {"negatives.guide": None}, {"negatives.guide_margin": 0.1}),
     (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.temperature": 0.1}),
     (JUDGED, {"loss.contrastive": 0.0, "loss.distillation": 0.0}, {"loss.matryoshka": [8]}),
+    (
+        JUDGED,
+        {"loss.contrastive": 0.0, "loss.distillation": 0.0},
+        {"loss.learned_temperature": True, "optimizer.temperature_learning_rate": 1e-3},
+    ),
+    (JUDGED, {"loss.learned_temperature": False}, {"optimizer.temperature_learning_rate": 1e-3}),
     (JUDGED, {"negatives.shared": "batch"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"negatives.shared": "group"}, {"negatives.gradient": "own_slice"}),
     (JUDGED, {"model.interaction": "none"}, {**RECONSTRUCTION, **HEADS}),
@@ -64,6 +70,11 @@ CASES: list[tuple[Fields, Fields, Fields]] = [
     (JUDGED, {"training.freeze": "query_encoder"}, {"training.cache_vectors": True}),
     (
         JUDGED,
+        {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3},
+        {"optimizer.learning_rate": 1e-5},
+    ),
+    (
+        {**JUDGED, "loss.learned_temperature": True, "optimizer.temperature_learning_rate": 1e-3},
         {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3},
         {"optimizer.learning_rate": 1e-5},
     ),
@@ -137,6 +148,14 @@ def test_what_an_override_turns_off_is_named_and_left_out(
     save_recipe(recipe, tmp_path / "saved.yaml")
     assert load_recipe(tmp_path / "saved.yaml") == recipe  # without a note
     assert capsys.readouterr().err == ""
+
+
+def test_a_rate_of_the_temperature_alone(tmp_path: Path) -> None:
+    """Frozen encoders do not learn at `optimizer.learning_rate`, but the temperature does."""
+    frozen = {"training.freeze": "encoders", "optimizer.head_learning_rate": 1e-3}
+    learned = {"loss.learned_temperature": True, "optimizer.learning_rate": 1e-2}
+    path = write(tmp_path / "r.yaml", JUDGED, frozen, learned)
+    assert load_recipe(path).optimizer.learning_rate == 1e-2
 
 
 def test_every_rule_has_a_case() -> None:
