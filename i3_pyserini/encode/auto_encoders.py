@@ -25,6 +25,7 @@ from i3_pyserini.model.texts import (
     check_texts,
     lowercase_first,
     passage_segments,
+    prompt_ids,
     token_ids,
 )
 from i3_pyserini.model.tokenizer_loading import load_tokenizer
@@ -73,7 +74,8 @@ class AutoDocumentEncoder(PassageEncoder):
         self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
         length = settings.query_length if self.of_queries else settings.passage_length
         self.max_length = self._longest(length, position_limit(encoder))
-        skip = 0 if settings.include_prompt else self._ids_of_prompt()
+        prompt = "" if settings.include_prompt else self._prompt
+        skip = prompt_ids(self.tokenizer, prompt, self.max_length)
         self.dimension: int = settings.dimension(encoder.config.hidden_size)
         module = _Pooled(encoder, VectorHead(settings, model_name, skip))
         super().__init__(module, self.tokenizer, self.device, dtype, backend)
@@ -114,13 +116,6 @@ class AutoDocumentEncoder(PassageEncoder):
         pair = self.settings.add_sep and not self.of_queries
         special = self.tokenizer.num_special_tokens_to_add(pair=pair)
         return check_length(longest if longest < NO_LIMIT else UNKNOWN_LENGTH, special, self.name)
-
-    def _ids_of_prompt(self) -> int:
-        """The number of ids of a prompt before a text, without its last special token."""
-        if not self._prompt:
-            return 0
-        ids = self._tokenise([self._prompt])[0]
-        return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
 
 
 class AutoQueryEncoder(AutoDocumentEncoder):

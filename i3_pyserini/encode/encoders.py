@@ -170,7 +170,7 @@ class I3DocumentEncoder(PassageEncoder):
         backend: Backend,
     ) -> None:
         self.device, self.tokenizer = device, tokenizer
-        self.dimension: int = model.config.hidden_size
+        self.dimension: int = model.config.dimension
         super().__init__(_I3Passages(model), tokenizer.tokenizer, device, dtype, backend)
 
     def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
@@ -185,6 +185,7 @@ class _I3Passages(nn.Module):
         super().__init__()
         if not model.config.tie_encoders:
             setattr(model, model.query_encoder.base_model_prefix, nn.Identity())
+            model.query_dense = nn.Sequential()
         if model.has_reconstructor:
             setattr(model, "reconstruction_head", nn.Identity())  # noqa: B010  (of another type)
         self.model = model
@@ -213,7 +214,7 @@ class I3QueryEncoder:
         self.model, self.tokenizer = load_model_directory(self.name)
         self.half = fp16 and self.device.type != "cpu"
         self.model.to(self.device, torch.float16 if self.half else torch.float32)  # type: ignore[arg-type]
-        self.dimension, self.settings = self.model.config.hidden_size, self.model.config.settings()
+        self.dimension, self.settings = self.model.config.dimension, self.model.config.settings()
 
     def encode(self, query: str, **_: Any) -> Vectors:
         """Encodes one query to float32 [H]."""

@@ -108,7 +108,7 @@ class I3Module(InputModule):
 
     def get_embedding_dimension(self) -> int:
         """Dimension of a vector."""
-        return self.model.config.hidden_size
+        return self.model.config.dimension
 
     def preprocess(
         self,
@@ -149,7 +149,7 @@ class I3Module(InputModule):
     def forward(
         self, features: dict[str, Any], task: str | None = None, **_: Any
     ) -> dict[str, Any]:
-        """Adds `sentence_embedding`, float [B, H].
+        """Adds `sentence_embedding`, float [B, D].
 
         Documents with `reconstruction_labels` also get a `reconstruction_loss`, averaged over
         `num_labels`; see `I3Retriever.forward`.

@@ -1,6 +1,7 @@
 """Loads and checks backbones: Hugging Face encoders and their tokenizers."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.paths import at_revision
-from i3_pyserini.model.config import TOKENS, I3Config
+from i3_pyserini.model.config import I3Config
+from i3_pyserini.model.config_checks import TOKENS
 from i3_pyserini.model.declared import declared
 from i3_pyserini.model.loading import load_config, quiet_transformers, unreadable
+from i3_pyserini.model.pooling import read_dense
 from i3_pyserini.model.settings import LENGTHS, prefix_of
 from i3_pyserini.model.texts import JOINED
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
@@ -85,10 +88,25 @@ def _check_output(name_or_dir: str, what: str, encoder: PreTrainedModel) -> None
     )
 
 
-def read_backbone(
-    name_or_dir: str, pooling: str | None = None
-) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """The backbone with its weights, and the `I3Config` settings for what it declares.
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone with its weights.
+
+    Attributes:
+        encoder: the encoder.
+        dense: the layers behind its pooling.
+        settings: the fields of `I3Config` for what it declares.
+        pools_prompts: whether it pools the ids of prompts.
+    """
+
+    encoder: PreTrainedModel
+    dense: nn.Sequential
+    settings: dict[str, Any]
+    pools_prompts: bool
+
+
+def read_backbone(name_or_dir: str, pooling: str | None = None) -> Backbone:
+    """Reads a backbone, and what it declares.
 
     Args:
         name_or_dir: a directory or hub name.
@@ -104,10 +122,11 @@ def read_backbone(
     check_fits(name_or_dir, tokenizer, config)
     encoder = without_pooler(load_encoder(name_or_dir))
     tokens = {name: getattr(tokenizer, name) for name in TOKENS}
+    found = declared(name_or_dir)
     settings = {
         "encoder_config": config,
         **(JOINED if tokenizer.sep_token is None else {}),
-        **_declared_settings(name_or_dir, position_limit(encoder)),
+        **_declared_settings(found, position_limit(encoder)),
         "pseudo_query_positions": _pseudo_query_positions(encoder, tokens),
         **tokens,
     }
@@ -120,7 +139,8 @@ def read_backbone(
             )
         note(f"{name_or_dir}: type {kind!r} reads from left to right; pooling is last")
         settings["pooling"] = "last"
-    return encoder, settings
+    dense = read_dense(found.get("dense", ()), name_or_dir)
+    return Backbone(encoder, dense, settings, found.get("include_prompt", True))
 
 
 @torch.no_grad()
@@ -194,12 +214,31 @@ def position_limit(encoder: PreTrainedModel) -> int | None:
     return limit if padding is None else limit - padding - 1
 
 
-def _pseudo_query_positions(encoder: PreTrainedModel, tokens: Mapping[str, int | None]) -> str:
-    """What the reconstructor's input can be: see `I3Config.pseudo_query_positions`."""
+def check_pseudo_query(encoder: PreTrainedModel, config: I3Config) -> None:
+    """Checks that a backbone can embed the reconstructor's input as its configuration says.
+
+    Raises:
+        I3Error: it cannot.
+    """
+    asked = config.pseudo_query_positions
+    if config.interaction == "none" or asked == "vectors" or _embeds_masks(encoder):
+        return
+    raise I3Error(
+        f"pseudo_query_positions is {asked!r}, but type {encoder.config.model_type!r} does not "
+        f"embed masks in the {config.hidden_size} dimensions of its layers; use 'vectors'"
+    )
+
+
+def _embeds_masks(encoder: PreTrainedModel) -> bool:
+    """Whether its embeddings are a module, whose vectors have the dimension of its layers."""
     words: Any = encoder.get_input_embeddings()
     has_module = isinstance(getattr(encoder, "embeddings", None), nn.Module)
-    narrow = words.weight.size(1) != encoder.config.hidden_size
-    if not has_module or narrow or None in tokens.values():
+    return has_module and words.weight.size(1) == encoder.config.hidden_size
+
+
+def _pseudo_query_positions(encoder: PreTrainedModel, tokens: Mapping[str, int | None]) -> str:
+    """What the reconstructor's input can be: see `I3Config.pseudo_query_positions`."""
+    if not _embeds_masks(encoder) or None in tokens.values():
         return "vectors"
     return "learned" if _position_table(encoder) is None else "backbone"
 
@@ -209,37 +248,22 @@ def _position_table(encoder: PreTrainedModel) -> Any:
     return getattr(embeddings, "position_embeddings", None)
 
 
-def _declared_settings(name_or_dir: str, positions: int | None) -> dict[str, Any]:
+def _declared_settings(found: Mapping[str, Any], positions: int | None) -> dict[str, Any]:
     """The `I3Config` fields for the declarations of a sentence-transformers model.
 
     With them, an untrained I³ model with residual initialization has the model's own vectors; title
     and text are joined by a space.
-
-    Raises:
-        I3Error: it declares something that `I3Retriever` does not support.
     """
-    found = declared(name_or_dir)
     if not found:
         return {}
-    found.pop("similarity", None)
-    what = ""
-    if found.pop("dense"):
-        what = "a Dense module"
-    elif not found.pop("include_prompt", True) and found.keys() & {
-        "query_prompt",
-        "passage_prompt",
-    }:
-        what = "prompts that are not pooled"
-    if what:
-        raise I3Error(
-            f"backbone {name_or_dir}: declares {what}, which I³ does not support; "
-            "i3_pyserini.encode can encode with the model itself"
-        )
+    settings = {name: found[name] for name in found.keys() - {"similarity", "include_prompt"}}
+    layers = map(asdict, found["dense"])
+    settings["dense"] = [{n: layer[n] for n in layer.keys() - {"folder"}} for layer in layers]
     for name in LENGTHS:
         if name in found and positions is not None:
-            found[name] = min(found[name], positions)
+            settings[name] = min(found[name], positions)
     prefix = prefix_of(found.get("query_prompt", ""))
     if prefix is not None:  # stock search supports this prefix for queries too
-        found["query_prefix"] = prefix
-        del found["query_prompt"]
-    return {**found, **JOINED}
+        settings["query_prefix"] = prefix
+        del settings["query_prompt"]
+    return {**settings, **JOINED}

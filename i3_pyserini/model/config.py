@@ -2,8 +2,7 @@
 
 import copy
 import os
-import string
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +10,14 @@ from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.paths import at_revision
+from i3_pyserini.model.config_checks import check_values
 from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.loading import check_name, quiet_transformers, unreadable
-from i3_pyserini.model.settings import POOLINGS, EncoderSettings
+from i3_pyserini.model.settings import UNPOOLED, EncoderSettings
 
 IGNORED_LABEL = -100  # a position that the loss ignores, as in PyTorch
-CHOICES = {
-    "interaction": ("released", "paper", "none"),
-    "interactor_init": ("original", "residual", "scaled"),
-    "layer_init": ("original", "backbone"),
-    "reconstruction_head_init": ("original", "embeddings"),
-    "pooling": POOLINGS,
-    "pseudo_query_positions": ("backbone", "learned", "vectors"),
-}
-LENGTHS = ("query_length", "passage_length", "pseudo_query_length", "training_pseudo_query_length")
-POSITIVE = ("num_head_layers", *LENGTHS)
-TOKENS = ("cls_token_id", "sep_token_id", "mask_token_id")
-TEXTS = (
-    "query_prefix",
-    "query_prompt",
-    "passage_prompt",
-    "passage_template",
-    "untitled_template",
-    "missing_value",
-)
-SWITCHES = ("normalize", "lowercase", "tie_encoders")
-NO_SETTINGS = frozenset({"encoder_config", "reconstructor_steps"})  # not chosen by users
+# Not chosen by users.
+NO_SETTINGS = frozenset({"encoder_config", "dense", *UNPOOLED, "reconstructor_steps"})
 # How `AutoModel.from_pretrained(…, trust_remote_code=True)` finds the classes of this package.
 CODE = "modeling_i3.py"
 CODE_TEXT = '''"""The classes of an I³ model, for transformers: pip install i3-pyserini."""
@@ -78,6 +59,9 @@ class I3Config(PreTrainedConfig):
             `--n_head_layers`).
         pooling: one of `i3_pyserini.model.settings.POOLINGS`, such as "cls" (first token) or
             "mean" (over all tokens, padding excluded).
+        dense: linear layers of both sides after pooling and interaction, before normalization: the
+            fields of `DenseLayer` but `folder`. Queries and passages have weights of their own
+            that start alike, unless `tie_encoders`.
         normalize: whether query and passage vectors are scaled to unit length at the end.
         query_length: longest query in ids, special tokens included.
         passage_length: longest passage in ids, special tokens included.
@@ -85,6 +69,9 @@ class I3Config(PreTrainedConfig):
         query_prompt: text directly before every query, like prompts of sentence-transformers;
             cannot be combined with `query_prefix`.
         passage_prompt: text directly before every passage, before its template.
+        unpooled_query_ids: ids at the beginning of every query that are not pooled: those of its
+            prompt, if the backbone declares that prompts are not pooled; otherwise 0.
+        unpooled_passage_ids: the same for passages.
         lowercase: whether texts are lower-cased before the tokenizer's own normalization.
         passage_template: template for passages; may use `{title}`, `{sep}` (the tokenizer's
             separator token) and must use `{text}`.
@@ -119,12 +106,15 @@ class I3Config(PreTrainedConfig):
     tie_encoders: bool = False
     num_head_layers: int = 1
     pooling: str = "cls"
+    dense: Sequence[Mapping[str, Any]] = ()
     normalize: bool = False
     query_length: int = 32
     passage_length: int = 140
     query_prefix: str = ""
     query_prompt: str = ""
     passage_prompt: str = ""
+    unpooled_query_ids: int = 0
+    unpooled_passage_ids: int = 0
     lowercase: bool = False
     passage_template: str = "{title} {sep} {text}"
     untitled_template: str = ""
@@ -144,7 +134,9 @@ class I3Config(PreTrainedConfig):
             I3Error: a value is invalid.
         """
         self.encoder_config = _as_config(self.encoder_config)
-        _check_values(self)
+        if isinstance(self.dense, list):  # as a file has it
+            self.dense = tuple(self.dense)
+        check_values(self)
         super().__post_init__(**kwargs)
 
     def save_pretrained(
@@ -195,8 +187,13 @@ class I3Config(PreTrainedConfig):
 
     @property
     def hidden_size(self) -> int:
-        """Dimension of a vector."""
+        """Dimension of the backbone's token vectors, H."""
         return LayerSizes.of(self.encoder).hidden_size
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the vector of a text, D: H, or that of the last dense layer."""
+        return self.settings().dimension(self.hidden_size)
 
     @property
     def num_learned_positions(self) -> int:
@@ -205,24 +202,14 @@ class I3Config(PreTrainedConfig):
         return 0 if self.pseudo_query_positions == "backbone" else longest
 
     def settings(self) -> EncoderSettings:
-        """The encoder settings, without those specific to I³."""
+        """The encoder settings, without those specific to I³.
+
+        Raises:
+            I3Error: a value is invalid.
+        """
         return EncoderSettings.of_i3(
             {name: getattr(self, name) for name in I3Config.__annotations__}
         )
-
-    def check_positions(self, limit: int | None) -> None:
-        """Raises if a text may be longer than a backbone reads.
-
-        Args:
-            limit: its positions; None for no limit.
-
-        Raises:
-            I3Error: names the length.
-        """
-        for name in LENGTHS:
-            length = getattr(self, name)
-            if limit is not None and length > limit:
-                raise I3Error(f"{name} is {length}, but the backbone has only {limit} positions")
 
     def pseudo_query_ids(self, length: int) -> list[int | None]:
         """The reconstructor's input: `[CLS] [MASK] … [MASK] [SEP]`, `length` ids in all.
@@ -292,59 +279,3 @@ def _as_config(value: object) -> PreTrainedConfig:
     if model_type not in CONFIG_MAPPING:
         raise I3Error(f"encoder_config: this transformers does not know model_type {model_type!r}")
     return CONFIG_MAPPING[model_type](**fields)
-
-
-def _check_values(config: I3Config) -> None:
-    _check_choices_and_lengths(config)
-    _check_texts(config)
-    steps = config.reconstructor_steps
-    if steps is not None and (not isinstance(steps, int) or steps < 0):
-        raise I3Error(f"config: reconstructor_steps is {steps!r}, must be a whole number or null")
-    for name in SWITCHES:
-        if not isinstance(getattr(config, name), bool):
-            raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be true or false")
-    for name in TOKENS:
-        value, size = getattr(config, name), getattr(config.encoder, "vocab_size", None)
-        if value is None and config.pseudo_query_positions == "vectors":
-            continue
-        if not isinstance(value, int) or value < 0 or (size is not None and value >= size):
-            raise I3Error(f"config: {name} is {value!r}, must be an id below {size}")
-
-
-def _check_choices_and_lengths(config: I3Config) -> None:
-    for name, allowed in CHOICES.items():
-        value = getattr(config, name)
-        if value not in allowed:
-            raise I3Error(f"config: {name} is {value!r}, must be one of {', '.join(allowed)}")
-    for name in POSITIVE:
-        value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise I3Error(f"config: {name} is {value!r}, must be a positive whole number")
-    for name in LENGTHS[2:]:
-        if getattr(config, name) < 3:  # noqa: PLR2004  (two special tokens and one mask)
-            raise I3Error(f"config: {name} must be at least 3: two special tokens and one mask")
-
-
-def _check_texts(config: I3Config) -> None:
-    for name in TEXTS:
-        if not isinstance(getattr(config, name), str):
-            raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be text")
-    if config.query_prefix and config.query_prompt:
-        raise I3Error("config: query_prefix and query_prompt cannot be combined")
-    _check_template("passage_template", config.passage_template, {"title", "sep", "text"})
-    if config.untitled_template:
-        _check_template("untitled_template", config.untitled_template, {"sep", "text"})
-
-
-def _check_template(setting: str, template: str, known: set[str]) -> None:
-    try:
-        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise I3Error(f"config: {setting} {template!r} is malformed ({error})") from error
-    fields = [name for _, name, _, _ in parts]
-    plain = not any(spec or conversion for _, _, spec, conversion in parts)
-    if not plain or "text" not in fields or not set(fields) <= known:
-        optional = " and ".join(f"{{{name}}}" for name in sorted(known - {"text"}, reverse=True))
-        raise I3Error(
-            f"config: {setting} {template!r} must use {{text}} and may use {optional}, nothing else"
-        )

@@ -2,17 +2,20 @@
 
     MODEL/config.json, tokenizer files        truncates passages at `passage_length`
     MODEL/model.safetensors.index.json        which tensor is in which of the next two files
-    MODEL/model-passages.safetensors          passage encoder, reconstructor, interactor, head
+    MODEL/model-passages.safetensors          passage encoder, reconstructor, interactor, head, and
+                                              the dense layers of both sides if there are any
     MODEL/modeling_i3.py                      for `AutoModel`: imports this package
     MODEL/modules.json, config_sentence_…     for sentence-transformers: names this package's module
     MODEL/query_encoder/                      a plain Hugging Face encoder and tokenizer, with the
                                               files of sentence-transformers (see `st_files`)
         model-00001-of-00002.safetensors      the query encoder, part of the model above
         model-00002-of-00002.safetensors      an unused pooler, if the type has one
+        2_Dense/model.safetensors             a dense layer of queries once more, if there is one
 
 The query encoder's weights are on disk once. Their names carry the backbone's own prefix
 (`bert.…`), under which `I3Retriever` and `BertModel` both look for them, and transformers' index
-of a sharded checkpoint may point into a folder. The pooler is there because stock `AutoModel`
+of a sharded checkpoint may point into a folder. Dense layers are small, and there twice, because
+tensors in their files have the same names in each. The pooler is there because stock `AutoModel`
 builds one and would otherwise report it as missing.
 """
 
@@ -149,6 +152,9 @@ def write_files(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> 
         query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
         tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
     write_query_files(model.config, directory / QUERY_ENCODER, model.query_encoder.dtype)
+    for layer, module in zip(model.config.settings().dense, model.query_dense, strict=True):
+        folder = directory / QUERY_ENCODER / layer.folder
+        _save_tensors(module.state_dict(), folder / "model.safetensors")
     files = dict.fromkeys(rest, PASSAGE_WEIGHTS)
     files |= dict.fromkeys(query_weights, f"{QUERY_ENCODER}/{query_file}")
     _write_index(directory, weights, files)

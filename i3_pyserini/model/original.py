@@ -51,7 +51,14 @@ HEAD_BIAS = "cls.predictions.decoder.bias"
 HEAD_BIAS_AGAIN = "cls.predictions.bias"
 # In the files, but nowhere in the model: a buffer of row numbers, and a pooler that the original
 # drops when it loads.
-ORIGINAL_TEXTS = ("", "{title} {sep} {text}", "NA")  # prefix, template, missing value
+ORIGINAL_TEXTS = {
+    "query_prefix": "",
+    "query_prompt": "",
+    "passage_prompt": "",
+    "passage_template": "{title} {sep} {text}",
+    "untitled_template": "",
+    "missing_value": "NA",
+}
 IGNORED = re.compile(r"lm_[qp]\.(embeddings\.position_ids$|pooler\.)")
 
 
@@ -280,14 +287,16 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
         or config.interactor_init != "original"
         or config.pseudo_query_positions != "backbone"
         or config.tie_encoders
+        or config.dense
+        or config.lowercase
         or config.pseudo_query_length != config.training_pseudo_query_length + 2
-        or (config.query_prefix, config.passage_template, config.missing_value) != ORIGINAL_TEXTS
+        or any(getattr(config, name) != text for name, text in ORIGINAL_TEXTS.items())
     ):
         raise I3Error(
             "the original does not support this model: it supports only two encoders, BERT, the "
             "released interaction, the first token's vector, interactor_init original, the "
-            "backbone's positions, two pseudo-query ids more than in training, and the released "
-            "template without prefix"
+            "backbone's positions, two pseudo-query ids more than in training, the released "
+            "template without prompts, and no dense layers"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

@@ -1,6 +1,7 @@
 """From token vectors to the vector of a text: pooling, dense layers, normalization."""
 
 import importlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.declared import path_of
+from i3_pyserini.model.declared import ACTIVATIONS, path_of
 from i3_pyserini.model.settings import DenseLayer, EncoderSettings
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -67,20 +68,25 @@ class VectorHead(nn.Module):
     def __init__(self, settings: EncoderSettings, folder: str, skip: int = 0) -> None:
         super().__init__()
         self.pooling, self.normalize, self.skip = settings.pooling, settings.normalize, skip
-        self.dense = nn.ModuleList(_Dense(layer, folder) for layer in settings.dense)
+        self.dense = read_dense(settings.dense, folder).requires_grad_(False)
 
     def forward(self, states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Token vectors [B, T, H] to float [B, dimension]."""
-        vectors = pool(states, attention_mask, self.pooling, self.skip)
-        for layer in self.dense:
-            vectors = layer(vectors)
+        """Token vectors [B, T, H] to float [B, D]."""
+        vectors = self.dense(pool(states, attention_mask, self.pooling, self.skip))
         return F.normalize(vectors, dim=-1) if self.normalize else vectors
 
 
-class _Dense(nn.Module):
-    """One dense layer, always in float32, since its input is small."""
+class Dense(nn.Module):
+    """One dense layer, `Dense` of sentence-transformers, with names of weights as in its files.
 
-    def __init__(self, layer: DenseLayer, folder: str) -> None:
+    Args:
+        layer: its sizes and activation.
+
+    Raises:
+        I3Error: its activation is not a class of `torch.nn`.
+    """
+
+    def __init__(self, layer: DenseLayer) -> None:
         super().__init__()
         self.linear = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias)
         self.activation = _activation(layer.activation)
@@ -88,23 +94,47 @@ class _Dense(nn.Module):
         self.residual: nn.Module = nn.Identity()
         if layer.residual and layer.in_features != layer.out_features:
             self.residual = nn.Linear(layer.in_features, layer.out_features, bias=False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Vectors [B, in_features] to float32 [B, out_features]."""
+        weight = self.linear.weight
+        vectors = vectors.to(weight.dtype)
+        out: Tensor = self.activation(self.linear(vectors))
+        return (out + self.residual(vectors) if self.is_residual else out).float()
+
+
+def dense_layers(layers: Iterable[DenseLayer]) -> nn.Sequential:
+    """Dense layers with random weights; none of them is the identity.
+
+    Raises:
+        I3Error: see `Dense`.
+    """
+    return nn.Sequential(*map(Dense, layers))
+
+
+def read_dense(layers: Sequence[DenseLayer], folder: str) -> nn.Sequential:
+    """Dense layers with their weights.
+
+    Args:
+        layers: what the model declares.
+        folder: the model directory or hub name.
+
+    Raises:
+        I3Error: weights are missing or damaged, or see `Dense`.
+    """
+    modules = dense_layers(layers)
+    for layer, module in zip(layers, modules, strict=True):
         path = next(
             (p for name in WEIGHTS if (p := path_of(folder, f"{layer.folder}/{name}"))), None
         )
         if path is None:
             raise I3Error(f"{folder}/{layer.folder}: no weights here ({' or '.join(WEIGHTS)})")
         try:
-            self.load_state_dict(_tensors(path))
+            module.load_state_dict(_tensors(path))
         except (OSError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise I3Error(f"{path}: not the weights of this Dense module ({reason})") from error
-        self.requires_grad_(False)
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        weight = self.linear.weight
-        vectors = vectors.to(weight.dtype)
-        out: Tensor = self.activation(self.linear(vectors))
-        return (out + self.residual(vectors) if self.is_residual else out).float()
+    return modules
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -118,13 +148,15 @@ def _activation(name: str) -> nn.Module:
     """A class of `torch.nn` by its full name.
 
     Raises:
-        I3Error: it does not exist.
+        I3Error: it does not exist, or the name is of other code, which is not imported.
     """
     module, _, kind = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), kind)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise I3Error(f"Dense module: no activation {name} in this torch") from error
+    found = None
+    if name.startswith(ACTIVATIONS):
+        try:
+            found = getattr(importlib.import_module(module), kind)
+        except (ImportError, AttributeError) as error:
+            raise I3Error(f"Dense module: no activation {name} in this torch") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise I3Error(f"Dense module: the activation {name} is not a class of torch.nn")
     return found()

@@ -1,17 +1,16 @@
 """`I3Retriever`: the dual encoder with its reconstructor and interactor, as one HF model."""
 
-import os
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model import backbone
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config
+from i3_pyserini.model.dual_encoder import DualEncoder
 from i3_pyserini.model.initial import initialize
 from i3_pyserini.model.layer_sizes import LayerSizes
 from i3_pyserini.model.layer_start import chosen_layer_init, start_from
@@ -22,50 +21,24 @@ from i3_pyserini.model.modules import (
     QueryReconstructor,
     ReconstructionHead,
 )
-from i3_pyserini.model.pooling import pool
+from i3_pyserini.model.tokenizer import I3Tokenizer
 
 
-class I3Retriever(PreTrainedModel):
+class I3Retriever(DualEncoder):
     """A dual encoder whose passage vectors are combined with a pseudo-query.
-
-    The query encoder's weights are stored under the backbone's own prefix (`bert.…`), so that
-    one file serves both as a part of this model's checkpoint and as the plain checkpoint that
-    stock tools load (see `export.py`).
 
     Source: original `modeling.py`, `DualEncoder`; paper, figure 2.
     """
 
-    config_class = I3Config
-    config: I3Config
-    supports_gradient_checkpointing = True
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
-
     def __init__(self, config: I3Config) -> None:
         super().__init__(config)
-        sizes = LayerSizes.of(config.encoder)
-        query_encoder = backbone.new_encoder(config.encoder)
-        self._query_encoder_name = query_encoder.base_model_prefix
-        self.add_module(self._query_encoder_name, query_encoder)
-        if config.tie_encoders:  # not registered a second time: its weights have one name
-            self.__dict__["passage_encoder"] = query_encoder
-        else:
-            self.passage_encoder = backbone.new_encoder(config.encoder)
         if config.interaction != "none":
+            sizes = LayerSizes.of(config.encoder)
             layers, positions = config.num_head_layers, config.num_learned_positions
             self.reconstructor = QueryReconstructor(sizes, layers, positions)
             self.interactor = QueryPassageInteractor(sizes, layers, config.interactor_init)
             self.reconstruction_head = ReconstructionHead(sizes)
-        config.check_positions(backbone.position_limit(self.passage_encoder))
         self.post_init()
-
-    @property
-    def query_encoder(self) -> PreTrainedModel:
-        """The backbone that encodes queries: a plain Hugging Face encoder."""
-        encoder: PreTrainedModel = getattr(self, self._query_encoder_name)
-        return encoder
 
     @property
     def has_reconstructor(self) -> bool:
@@ -79,8 +52,9 @@ class I3Retriever(PreTrainedModel):
         The reconstructor and head start at random; the interactor's output is added to the
         backbone's vector through a projection that starts at zero (`interactor_init="residual"`),
         so that the new model has its backbone's own vectors until it is trained. Token ids come
-        from the backbone's tokenizer; pooling, normalization, prompts, lengths and casing from its
-        sentence-transformers files if it has them; then a space joins title and text of a passage.
+        from the backbone's tokenizer; pooling, dense layers, normalization, prompts, lengths and
+        casing from its sentence-transformers files if it has them; then a space joins title and
+        text of a passage.
 
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
@@ -93,51 +67,21 @@ class I3Retriever(PreTrainedModel):
         """
         attention = settings.pop("attn_implementation", None)
         I3Config.check_names(settings)
-        encoder, suggested = backbone.read_backbone(name_or_dir, settings.get("pooling"))
-        fields = {"interactor_init": "residual", **I3Config.merged(suggested, settings)}
+        own = backbone.read_backbone(name_or_dir, settings.get("pooling"))
+        fields = {"interactor_init": "residual", **I3Config.merged(own.settings, settings)}
         fields |= {"attn_implementation": attention, "reconstructor_steps": 0}
-        model = cls(I3Config(**fields | chosen_layer_init(encoder, fields)))
-        model.query_encoder.load_state_dict(encoder.state_dict())
-        model.passage_encoder.load_state_dict(encoder.state_dict())
+        config = I3Config(**fields | chosen_layer_init(own.encoder, fields))
+        if not own.pools_prompts:
+            counts = I3Tokenizer.from_pretrained(name_or_dir, config).prompt_ids()
+            config.unpooled_query_ids, config.unpooled_passage_ids = counts
+        model = cls(config)
+        for side in ("query", "passage"):
+            for part, weights in (("encoder", own.encoder), ("dense", own.dense)):
+                getattr(model, f"{side}_{part}").load_state_dict(weights.state_dict())
         if model.has_reconstructor:
             parts = (model.reconstructor, model.interactor, model.reconstruction_head)
-            start_from(encoder, model.config, *parts)
+            start_from(own.encoder, model.config, *parts)
         return model
-
-    def save_pretrained(
-        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Saves the model, except over a model directory with its own `query_encoder`.
-
-        Raises:
-            I3Error: the query encoder of the folder would become outdated.
-        """
-        if (Path(save_directory) / "query_encoder").exists():
-            raise I3Error(
-                f"{save_directory} is a model directory: write it with "
-                "save_model_directory(…, overwrite=True), which also updates its query_encoder"
-            )
-        self.config.encoder.dtype = self.dtype
-        super().save_pretrained(save_directory, *args, **kwargs)
-
-    @classmethod
-    def register_for_auto_class(cls, auto_class: str = "AutoModel") -> None:
-        """Does nothing: see `I3Config`."""
-
-    def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encodes Q queries of T ids.
-
-        Args:
-            input_ids: int64 [Q, T], as `I3Tokenizer.queries` gives them.
-            attention_mask: int64 [Q, T], 1 at tokens, 0 at padding.
-
-        Returns:
-            float [Q, H].
-
-        Source: original `modeling.py`, `encode_query`.
-        """
-        states = backbone.last_states(self.query_encoder, input_ids, attention_mask)
-        return self._finish(self.pool(states, attention_mask))
 
     def encode_passages(
         self, input_ids: Tensor, attention_mask: Tensor, pseudo_query_length: int | None = None
@@ -152,10 +96,9 @@ class I3Retriever(PreTrainedModel):
 
         Source: original `modeling.py`, `encode_passage` ("released"); paper, figure 2 ("paper").
         """
-        states = backbone.last_states(self.passage_encoder, input_ids, attention_mask)
-        pooled = self.pool(states, attention_mask)
+        pooled, states = self.read_passages(input_ids, attention_mask)
         if not self.has_reconstructor:
-            return PassageEncoding(self._finish(pooled), pooled, states)
+            return PassageEncoding(self.finish_passages(pooled), pooled, states)
         return self.interact(pooled, states, attention_mask, pseudo_query_length)
 
     def interact(
@@ -181,9 +124,10 @@ class I3Retriever(PreTrainedModel):
         else:
             vectors = torch.cat([states, pseudo_query], dim=1)
             mask = torch.cat([tokens, tokens.new_ones(pseudo_query.shape[:2])], dim=1)
-            mixed = self.interactor(vectors, mask, self.config.pooling == "cls")
-            interacted = self.pool(mixed[:, : states.size(1)], tokens.long())
-        passage_vectors = self._finish(self.interactor.combine(pooled, interacted))
+            first_only = self.config.pooling == "cls" and not self.config.unpooled_passage_ids
+            mixed = self.interactor(vectors, mask, first_only)
+            interacted = self.pool_passages(mixed[:, : states.size(1)], tokens.long())
+        passage_vectors = self.finish_passages(self.interactor.combine(pooled, interacted))
         return PassageEncoding(passage_vectors, pooled, states, pseudo_query, vectors)
 
     def decode_passages(
@@ -209,13 +153,11 @@ class I3Retriever(PreTrainedModel):
         """
         if not self.has_reconstructor:
             raise I3Error("this model is a plain dual encoder: it has no query reconstructor")
-        states = backbone.last_states(self.passage_encoder, input_ids, attention_mask)
+        pooled, states = self.read_passages(input_ids, attention_mask)
         if memory == "tokens":
             pseudo_query = self._reconstruct(states, attention_mask.bool())
         elif memory == "vector":
-            pseudo_query = self._reconstruct(
-                self.interactor.read(self.pool(states, attention_mask))
-            )
+            pseudo_query = self._reconstruct(self.interactor.read(pooled))
         else:
             raise I3Error(f"memory is {memory!r}, must be tokens or vector")
         logits: Tensor = self.reconstruction_head(pseudo_query)
@@ -324,21 +266,13 @@ class I3Retriever(PreTrainedModel):
         pseudo_query: Tensor = self.reconstructor(embeddings, memory, memory_mask)
         return pseudo_query
 
-    def pool(self, states: Tensor, attention_mask: Tensor) -> Tensor:
-        """The backbone's embeddings [B, H] of token vectors [B, T, H] with their mask [B, T]."""
-        if self.config.pooling == "cls":  # the first, since `I3Tokenizer` pads on the right
-            return states[:, 0]
-        return pool(states, attention_mask, self.config.pooling).to(states.dtype)
-
-    def _finish(self, vectors: Tensor) -> Tensor:
-        """Normalizes vectors, in float32 whatever the model's precision."""
-        return F.normalize(vectors.float(), dim=-1) if self.config.normalize else vectors
-
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Initializes weights that are missing in a checkpoint; the encoders do so themselves."""
         std = LayerSizes.of(self.config.encoder).initializer_range
-        initialize(module, self.reconstruction_head, self.interactor, std)
+        head: Any = getattr(self, "reconstruction_head", None)
+        interactor: Any = getattr(self, "interactor", None)
+        initialize(module, head, interactor, std)
 
 
 AutoModel.register(I3Config, I3Retriever, exist_ok=True)

@@ -24,6 +24,7 @@ POOLING_WORDS = {
 }
 STOCK_POOLINGS = ("cls", "mean")  # supported by pyserini.search.faiss
 LENGTHS = ("query_length", "passage_length")
+UNPOOLED = ("unpooled_query_ids", "unpooled_passage_ids")  # fields of `I3Config`
 NO_LIMIT = 1 << 20  # ids: tokenizers without a limit declare about 1e30
 QUERY_ENCODER = "query_encoder"  # folder of an I³ model's directory; see i3_pyserini.model.export
 
@@ -152,13 +153,18 @@ class EncoderSettings:
 
         `I3Config` leaves fields with their default value out of the file, so that the defaults
         here are those of `I3Config`.
+
+        Raises:
+            I3Error: a value is invalid.
         """
         prompt = config.get("query_prompt") or prompt_of(config.get("query_prefix"))
         return cls(
             pooling=config.get("pooling", "cls"),
             normalize=config.get("normalize", False),
+            dense=_dense_layers(config.get("dense", ())),
             query_prompt=prompt,
             passage_prompt=config.get("passage_prompt", ""),
+            include_prompt=not any(config.get(name) for name in UNPOOLED),
             query_length=config.get("query_length", I3_QUERY_LENGTH),
             passage_length=config.get("passage_length", I3_PASSAGE_LENGTH),
             lowercase=config.get("lowercase", False),
@@ -173,14 +179,21 @@ class EncoderSettings:
         """
         names = {field.name for field in fields(cls)}
         known = {name: value for name, value in values.items() if name in names}
-        try:
-            layers = tuple(DenseLayer(**layer) for layer in known.pop("dense", None) or ())
-        except TypeError as error:
-            raise I3Error(f"dense layers cannot be read ({error})") from error
-        return cls(**known, dense=layers)
+        return cls(**{**known, "dense": _dense_layers(known.get("dense") or ())})
 
 
 I3_QUERY_LENGTH, I3_PASSAGE_LENGTH = 32, 140  # the defaults of `I3Config`
+
+
+def _dense_layers(values: Any) -> tuple[DenseLayer, ...]:
+    """Dense layers from JSON values; those of an I³ model have no folder."""
+    try:
+        return tuple(
+            DenseLayer(**{"folder": f"{row}_Dense", **layer})
+            for row, layer in enumerate(values, start=2)  # behind 0 Transformer and 1 Pooling
+        )
+    except TypeError as error:
+        raise I3Error(f"dense layers cannot be read ({error})") from error
 
 
 class Contradiction(NamedTuple):

@@ -12,6 +12,7 @@ import torch
 
 from i3_pyserini.model.config import I3Config
 from i3_pyserini.model.declared import MODES, PROMPTS
+from i3_pyserini.model.settings import DenseLayer
 
 TYPES = "sentence_transformers.models."
 MODULE = "i3_pyserini.integrations.sentence_transformers.I3Module"
@@ -19,7 +20,7 @@ TRANSFORMER, MODULES = "sentence_bert_config.json", "modules.json"
 
 
 def write_query_files(config: I3Config, folder: Path, dtype: torch.dtype) -> None:
-    """Declares pooling, normalization, prompt, length and lower-casing of a query encoder.
+    """Declares what follows an encoder of queries, and their prompt, length and lower-casing.
 
     The prompt is also the default prompt, because the folder encodes nothing but queries: `encode`
     then gives the same vectors as `encode_query`.
@@ -31,7 +32,8 @@ def write_query_files(config: I3Config, folder: Path, dtype: torch.dtype) -> Non
     """
     settings = config.settings()
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    modules += [("2_Normalize", "Normalize")] if settings.normalize else []
+    modules += [(layer.folder, "Dense") for layer in settings.dense]
+    modules += [(f"{len(modules)}_Normalize", "Normalize")] if settings.normalize else []
     pooling = {old: settings.pooling == name for name, (old, _) in MODES.items()}
     transformer: dict[str, Any] = {
         "max_seq_length": settings.query_length,
@@ -40,11 +42,16 @@ def write_query_files(config: I3Config, folder: Path, dtype: torch.dtype) -> Non
     if dtype != torch.float32:
         transformer["model_args"] = {"torch_dtype": "float32"}
     prompts = {"query": settings.query_prompt} if settings.query_prompt else {}
-    (folder / "1_Pooling").mkdir()
     _write(
         folder / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": config.hidden_size, **pooling, "include_prompt": True},
+        {
+            "word_embedding_dimension": config.hidden_size,
+            **pooling,
+            "include_prompt": settings.include_prompt,
+        },
     )
+    for layer in settings.dense:
+        _write(folder / layer.folder / "config.json", _dense(layer))
     _write(folder / TRANSFORMER, transformer)
     _write(
         folder / MODULES,
@@ -54,6 +61,16 @@ def write_query_files(config: I3Config, folder: Path, dtype: torch.dtype) -> Non
         ],
     )
     _write(folder / PROMPTS, _prompts(prompts, next(iter(prompts), None)))
+
+
+def _dense(layer: DenseLayer) -> dict[str, Any]:
+    config = {
+        "in_features": layer.in_features,
+        "out_features": layer.out_features,
+        "bias": layer.bias,
+        "activation_function": layer.activation,
+    }
+    return {**config, "use_residual": True} if layer.residual else config  # unknown before 5.7
 
 
 def write_model_files(config: I3Config, folder: Path) -> None:
@@ -85,4 +102,5 @@ def _prompts(prompts: dict[str, str], default: str | None) -> dict[str, Any]:
 
 def _write(path: Path, content: object) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="\n")

@@ -220,6 +220,20 @@ def token_ids(
     return TokenIds(ids, sum(length > max_length for length in lengths))
 
 
+def prompt_ids(tokenizer: "PreTrainedTokenizerBase", prompt: str, max_length: int) -> int:
+    """The number of ids of a prompt before a text, without its last special token.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        prompt: the prompt; it may be empty.
+        max_length: maximum ids of a text.
+
+    Source: sentence-transformers 6.2, `modules/transformer.py`, `_get_prompt_length`.
+    """
+    ids = token_ids(tokenizer, [prompt], max_length)[0] if prompt else []
+    return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
+
+
 def padded_batch(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
     """Ids [B, T], padded on the right, and their mask."""
     padded = np.full((len(ids), max(map(len, ids))), pad_id, dtype=np.int64)

@@ -15,12 +15,12 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
-from i3_pyserini.model.settings import prompt_of
 from i3_pyserini.model.texts import (
     JOINED,
     PassageTemplate,
     TokenIds,
     lowercase_first,
+    prompt_ids,
     query_texts,
     token_ids,
 )
@@ -57,6 +57,12 @@ class I3Tokenizer:
             lowercase_first(tokenizer.backend_tokenizer)
         self.tokenizer = tokenizer
         self.config = config
+        unpooled = config.unpooled_query_ids, config.unpooled_passage_ids
+        if any(unpooled) and unpooled != (found := self.prompt_ids()):
+            raise I3Error(
+                f"the prompts of queries and passages have {found} ids, but the first {unpooled} "
+                "are not pooled; prompts of a model that does not pool them cannot be changed"
+            )
 
     @classmethod
     def from_pretrained(
@@ -137,6 +143,14 @@ class I3Tokenizer:
             missing=config.missing_value,
         )
 
+    def prompt_ids(self) -> tuple[int, int]:
+        """Numbers of ids before a query and before a passage that are not of their text."""
+        config = self.config
+        return (
+            prompt_ids(self.tokenizer, config.settings().query_prompt, config.query_length),
+            prompt_ids(self.tokenizer, config.passage_prompt, config.passage_length),
+        )
+
     def reconstruction_labels(self, queries: Sequence[str | None]) -> Tensor:
         """Labels for the reconstructor: the queries' ids, one for each pseudo-query position.
 
@@ -177,8 +191,7 @@ class I3Tokenizer:
         read_as_written(directory, self.config.encoder)
 
     def _query_texts(self, queries: Sequence[str]) -> list[str]:
-        prompt = self.config.query_prompt or prompt_of(self.config.query_prefix)
-        return query_texts(queries, prompt)
+        return query_texts(queries, self.config.settings().query_prompt)
 
     def _encode(self, texts: list[str], length: int) -> BatchEncoding:
         batch: BatchEncoding = self.tokenizer(

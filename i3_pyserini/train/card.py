@@ -123,6 +123,13 @@ def _kind(model: I3Retriever) -> str:
     return f"I³ retriever ({config.interaction} architecture, {config.interactor_init} interactor)"
 
 
+def _stock_queries(model: I3Retriever) -> str:
+    settings = model.config.settings()
+    if settings.stock_can_encode:
+        return f"`--encoder THIS_DIRECTORY/query_encoder {settings.stock_flags()}`"
+    return "`--encoded-queries`, for queries that `i3-pyserini encode-topics` encoded"
+
+
 def _collection(recipe: Recipe) -> str:
     data = recipe.data
     return collection_name(data.collection) or data.name or data.collection.name
@@ -168,7 +175,7 @@ scores = model.similarity(queries, passages)
 
 With Pyserini: encode with
 `python -m i3_pyserini.encode … encoder --encoder THIS_DIRECTORY`; search with stock Pyserini and
-`--encoder THIS_DIRECTORY/query_encoder {model.config.settings().stock_flags()}`.
+{_stock_queries(model)}.
 
 | | |
 | --- | --- |

@@ -17,7 +17,9 @@ from i3_pyserini.train.recipe import LoraRecipe
 def add_adapters(model: I3Retriever, recipe: LoraRecipe, precision: str) -> None:
     """Freezes the encoders, and puts adapters beside all linear maps of those that learn.
 
-    The other modules of I³ learn as before. Adapters start at zero: the model stays the same.
+    Their dense layers, which are small, learn without adapters; those of a frozen encoder are
+    frozen too. The other modules of I³ learn as before. Adapters start at zero: the model stays the
+    same.
 
     Args:
         model: changed in place.
@@ -42,19 +44,24 @@ def add_adapters(model: I3Retriever, recipe: LoraRecipe, precision: str) -> None
             f"lora.encoders is {recipe.encoders}, but the model has one encoder for both "
             "(tie_encoders); use both"
         )
-    sides = {"query": model.query_encoder, "passage": model.passage_encoder}
+    sides = {
+        "query": (model.query_encoder, model.query_dense),
+        "passage": (model.passage_encoder, model.passage_dense),
+    }
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
     )
-    for encoder in dict.fromkeys(sides.values()):  # one, if they are the same
+    for encoder, dense in dict.fromkeys(sides.values()):  # one, if they are the same
         encoder.requires_grad_(False)
-        if recipe.encoders == "both" or encoder is sides[recipe.encoders]:
+        if recipe.encoders == "both" or encoder is sides[recipe.encoders][0]:
             inject_adapter_in_model(config, encoder)
             if recipe.weights == "bf16":
                 _round_matrices(encoder)
+        else:
+            dense.requires_grad_(False)
 
 
 def _round_matrices(encoder: nn.Module) -> None:

@@ -87,10 +87,10 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
     else:
         model = I3Retriever.from_backbone(init, **settings)
         tokenizer = I3Tokenizer.from_pretrained(init, model.config)
-    if too_long := [size for size in recipe.loss.matryoshka if size >= model.config.hidden_size]:
+    if too_long := [size for size in recipe.loss.matryoshka if size >= model.config.dimension]:
         raise I3Error(
             f"loss.matryoshka has {too_long[0]}, but the model's vectors have only "
-            f"{model.config.hidden_size} dimensions; name fewer"
+            f"{model.config.dimension} dimensions; name fewer"
         )
     _freeze(model, recipe)
     if recipe.lora is not None:
@@ -221,14 +221,14 @@ def _freeze(model: I3Retriever, recipe: Recipe) -> None:
             "freeze the passage encoder too; use encoders, or tie_encoders: false"
         )
     if recipe.training.freeze != "none":
-        frozen.append(model.query_encoder)
+        frozen += [model.query_encoder, model.query_dense]
     if recipe.training.freeze == "encoders":
         if not model.has_reconstructor:
             raise I3Error(
                 "training.freeze: encoders with a plain dual encoder (interaction: none) leaves "
                 "nothing to learn"
             )
-        frozen.append(model.passage_encoder)
+        frozen += [model.passage_encoder, model.passage_dense]
     if model.has_reconstructor and not recipe.loss.reconstruction:
         frozen.append(model.reconstruction_head)
     for module in frozen:

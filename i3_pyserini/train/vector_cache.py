@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.model.backbone import last_states
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.gradcache import Encoded, TrainingModule, by_length
 from i3_pyserini.train.recipe import Recipe
@@ -92,8 +91,7 @@ class CachedTrainingModule(TrainingModule):
         return self.scaled(queries), passages.vectors, reconstruction
 
     def _pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        states = last_states(self.model.passage_encoder, input_ids, attention_mask)
-        return self.model.pool(states, attention_mask)
+        return self.model.read_passages(input_ids, attention_mask)[0]
 
 
 def training_module(model: I3Retriever, recipe: Recipe) -> TrainingModule:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from i3_pyserini import I3Error, I3Retriever, I3Tokenizer
+from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder, AutoQueryEncoder
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.model.settings import POOLINGS
@@ -43,8 +43,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "prompts": PROMPTS,
         "transformer": {"max_seq_length": 13, "do_lower_case": True},
     },
-}
-ENCODED_ONLY: dict[str, dict[str, Any]] = {
     "dense": {"modules": ("Dense:16",)},
     "two dense": {"pooling": "cls", "modules": ("Dense:48", "Dense:8", "Normalize")},
     **{
@@ -69,12 +67,9 @@ def theirs(folder: str, queries: Sequence[str], passages: Sequence[str]) -> list
         return [model.encode_query(list(queries)), model.encode_document(list(passages))]
 
 
-ALL: dict[str, dict[str, Any]] = {**KINDS, **ENCODED_ONLY}
-
-
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", KINDS)
 def test_encode_takes_all_over(tiny_bert: str, tmp_path: Path, kind: str) -> None:
-    folder = st_model(tiny_bert, tmp_path / "m", **ALL[kind])
+    folder = st_model(tiny_bert, tmp_path / "m", **KINDS[kind])
     queries, passages = theirs(folder, QUERIES, PASSAGES)
     encoder = AutoDocumentEncoder(folder, "cpu")
     np.testing.assert_allclose(encoder.encode(PASSAGES), passages, atol=1e-5)
@@ -96,13 +91,6 @@ def test_untrained_i3_is_the_model(tiny_bert: str, tmp_path: Path, kind: str) ->
     np.testing.assert_allclose(found, queries, atol=1e-5)
     batch = tokenizer.passages([*PASSAGES, *PASSAGES], [*[None] * 4, *TITLES])
     np.testing.assert_allclose(model.encode_passages(**batch).vectors, passages, atol=1e-5)
-
-
-@pytest.mark.parametrize("kind", ENCODED_ONLY)
-def test_what_i3_does_not_take_over_is_named(tiny_bert: str, tmp_path: Path, kind: str) -> None:
-    folder = st_model(tiny_bert, tmp_path / "m", **ENCODED_ONLY[kind])
-    with pytest.raises(I3Error, match="Dense" if "dense" in kind else "prompts"):
-        I3Retriever.from_backbone(folder)
 
 
 def test_explicit_settings_win(tiny_bert: str, tmp_path: Path) -> None:
