@@ -40,7 +40,8 @@ def st_model(
         target: the directory to write.
         pooling: its name here, in the files' older form; or the content of the pooling's file.
         modules: what comes behind the pooling: "Normalize", "Dense:16" for one to 16 dimensions,
-            or the full type of another.
+            "Dense:16:linear" for one without bias and activation, as in EmbeddingGemma, or the full
+            type of another.
         prompts: of `config_sentence_transformers.json`.
         transformer: content of `sentence_bert_config.json`.
     """
@@ -51,11 +52,11 @@ def st_model(
     _write(target / "1_Pooling" / "config.json", pooling)
     listed, size = [("", "Transformer"), ("1_Pooling", "Pooling")], 32
     for kind in modules:
-        name, _, out = kind.partition(":")
+        name, *how = kind.split(":")
         folder = f"{len(listed)}_{name}"
-        if out:
-            _write_dense(target / folder, size, int(out))
-            size = int(out)
+        if how:
+            _write_dense(target / folder, size, int(how[0]), how[1:] == ["linear"])
+            size = int(how[0])
         listed.append((folder, name))
     types = [name if "." in name else TYPES + name for _, name in listed]
     content = [
@@ -74,16 +75,18 @@ def st_model(
     return str(target)
 
 
-def _write_dense(folder: Path, size: int, out: int) -> None:
+def _write_dense(folder: Path, size: int, out: int, linear: bool) -> None:
+    activation = "linear.Identity" if linear else "activation.Tanh"
     config = {
         "in_features": size,
         "out_features": out,
-        "bias": True,
-        "activation_function": "torch.nn.modules.activation.Tanh",
+        "bias": not linear,
+        "activation_function": f"torch.nn.modules.{activation}",
     }
     _write(folder / "config.json", config)
     torch.manual_seed(out)
-    weights = {"linear.weight": torch.randn(out, size), "linear.bias": torch.randn(out)}
+    weights = {"linear.weight": torch.randn(out, size)}
+    weights |= {} if linear else {"linear.bias": torch.randn(out)}
     save_file(weights, folder / "model.safetensors")
 
 

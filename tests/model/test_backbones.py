@@ -15,7 +15,8 @@ from transformers import (
     T5Config,
 )
 
-from i3_pyserini import I3Error, I3Retriever, I3Tokenizer
+from i3_pyserini import I3Error, I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.model.export import load_model_directory
 from tests.conftest import VOCABULARY, tiny_bert_config
 from tests.model.backbones import FAMILIES, MakeBackbone, vectors
 
@@ -203,3 +204,27 @@ def test_word_scores_start_as_projected_embeddings(make_backbone: MakeBackbone) 
     words = encoder.embeddings.word_embeddings.weight
     expected = encoder.encoder.embedding_hidden_mapping_in(words)
     torch.testing.assert_close(model.reconstruction_head.decoder.weight, expected)
+
+
+@pytest.mark.parametrize("positions", ["backbone", "learned"])
+@pytest.mark.parametrize("family", ["albert", "electra", "eurobert"])
+def test_positions_that_a_backbone_cannot_have(
+    make_backbone: MakeBackbone, tmp_path: Path, family: str, positions: str
+) -> None:
+    """Embeddings narrower than the layers, and decoders: only vectors can be learned."""
+    folder = make_backbone(FAMILIES[family])
+    asked: dict[str, Any] = {"pseudo_query_positions": positions}
+    asked |= {"cls_token_id": 2, "sep_token_id": 3, "mask_token_id": 4}
+    said = f"pseudo_query_positions is '{positions}', but type '{family}' .* 32 dimensions"
+    with pytest.raises(I3Error, match=said):
+        I3Retriever.from_backbone(folder, **asked)
+    assert not I3Retriever.from_backbone(folder, **asked, interaction="none").has_reconstructor
+    model = I3Retriever.from_backbone(folder)
+    tokenizer = I3Tokenizer.from_pretrained(folder, model.config)
+    save_model_directory(model, tokenizer, tmp_path / "MODEL")
+    path = tmp_path / "MODEL" / "config.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(fields | asked), encoding="utf-8")
+    with pytest.raises(I3Error, match=said) as caught:
+        load_model_directory(tmp_path / "MODEL")
+    assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
