@@ -4,6 +4,7 @@ Source: Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models"; t
 """
 
 import copy
+from dataclasses import replace
 from importlib.util import find_spec
 
 import torch
@@ -17,9 +18,8 @@ from i3_pyserini.train.recipe import LoraRecipe
 def add_adapters(model: I3Retriever, recipe: LoraRecipe, precision: str) -> None:
     """Freezes the encoders, and puts adapters beside all linear maps of those that learn.
 
-    Their dense layers, which are small, learn without adapters; those of a frozen encoder are
-    frozen too. The other modules of I³ learn as before. Adapters start at zero: the model stays the
-    same.
+    An encoder's dense layers are a part of it. The other modules of I³ learn as before. Adapters
+    start at zero: the model stays the same.
 
     Args:
         model: changed in place.
@@ -56,12 +56,15 @@ def add_adapters(model: I3Retriever, recipe: LoraRecipe, precision: str) -> None
     )
     for encoder, dense in dict.fromkeys(sides.values()):  # one, if they are the same
         encoder.requires_grad_(False)
+        dense.requires_grad_(False)
         if recipe.encoders == "both" or encoder is sides[recipe.encoders][0]:
             inject_adapter_in_model(config, encoder)
             if recipe.weights == "bf16":
                 _round_matrices(encoder)
-        else:
-            dense.requires_grad_(False)
+            # peft finds all linear maps of models of transformers only.
+            names = [name for name, one in dense.named_modules() if isinstance(one, nn.Linear)]
+            if names:
+                inject_adapter_in_model(replace(config, target_modules=names), dense)
 
 
 def _round_matrices(encoder: nn.Module) -> None:
