@@ -187,7 +187,8 @@ def test_prompts_that_are_not_pooled(
     folder = unpooled(tiny_bert, tmp_path, mode, modules=("Dense:8", "Normalize"))
     queries, passages = theirs(folder, QUERIES, [*PASSAGES, *JOINED])
     ours = i3.create(folder, output=tmp_path / "MODEL", interaction=interaction)
-    both = [*PASSAGES, *({"title": t, "text": p} for t, p in zip(TITLES, PASSAGES, strict=True))]
+    both: list[Any] = [*PASSAGES]
+    both += [{"title": t, "text": p} for t, p in zip(TITLES, PASSAGES, strict=True)]
     np.testing.assert_allclose(ours.encode_queries(QUERIES), queries, atol=1e-5)
     np.testing.assert_allclose(ours.encode_passages(both), passages, atol=1e-5)
 

@@ -67,8 +67,8 @@ def test_they_learn_with_their_encoder(
 def test_cached_vectors_of_frozen_encoders(
     make_recipe: MakeRecipe, start: str, tmp_path: Path
 ) -> None:
-    common = (start, *SHORT, "training.freeze=encoders", "optimizer.learning_rate=2e-5")
-    common += ("optimizer.head_learning_rate=1e-2",)
+    rates = ("optimizer.learning_rate=2e-5", "optimizer.head_learning_rate=1e-2")
+    common = (start, *SHORT, "training.freeze=encoders", *rates)
     plain = Trainer(make_recipe(*common))
     plain.run()
     cached = Trainer(
