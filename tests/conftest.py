@@ -49,6 +49,8 @@ DECODERS = {
     "qwen3": ("$A [SEP]", {"eos": "[SEP]", "pad": "[PAD]"}),
 }
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *PIECES]
+# Of a tokenizer of the reconstructor's own: other ids, and whole words that are pieces above.
+OWN_WORDS = ["[UNK]", "[PAD]", "water", "photosynthesis", "boil", "egg", "##s", "how", "hot"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -129,6 +131,19 @@ def make_tokenizer(single: str, special: dict[str, str]) -> PreTrainedTokenizerF
     )
     named = {f"{name}_token": token for name, token in special.items()}
     return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **named)
+
+
+@pytest.fixture(scope="session")
+def own_words(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tokenizer of `OWN_WORDS` and a configuration."""
+    folder = tmp_path_factory.mktemp("words")
+    ids = {token: number for number, token in enumerate(OWN_WORDS)}
+    core = Tokenizer(WordPiece(ids, unk_token="[UNK]"))
+    core.normalizer, core.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
+    special = {"unk_token": "[UNK]", "pad_token": "[PAD]"}
+    PreTrainedTokenizerFast(tokenizer_object=core, **special).save_pretrained(folder)
+    tiny_bert_config().save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -250,7 +250,7 @@ class I3Module(InputModule):
             config.query_prefix, config.query_prompt = "", prompt
         else:
             config.passage_prompt = prompt
-        return I3Tokenizer(self.tokenizer, config)
+        return I3Tokenizer(self.tokenizer, config, self._texts.reconstruction)
 
 
 def _check_task(task: str | None) -> None:

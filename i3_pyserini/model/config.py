@@ -17,7 +17,15 @@ from i3_pyserini.model.settings import UNPOOLED, EncoderSettings
 
 IGNORED_LABEL = -100  # a position that the loss ignores, as in PyTorch
 # Not chosen by users.
-NO_SETTINGS = frozenset({"encoder_config", "dense", *UNPOOLED, "reconstructor_steps"})
+NO_SETTINGS = frozenset(
+    {
+        "encoder_config",
+        "dense",
+        *UNPOOLED,
+        "reconstruction_vocabulary",
+        "reconstructor_steps",
+    }
+)
 # How `AutoModel.from_pretrained(…, trust_remote_code=True)` finds the classes of this package.
 CODE = "modeling_i3.py"
 CODE_TEXT = '''"""The classes of an I³ model, for transformers: pip install i3-pyserini."""
@@ -91,6 +99,8 @@ class I3Config(PreTrainedConfig):
         cls_token_id: first id of the reconstructor's input; the three may be None with "vectors".
         sep_token_id: its last id.
         mask_token_id: all ids between.
+        reconstruction_vocabulary: tokens that the reconstructor predicts, if they are those of a
+            tokenizer of its own; None for the backbone's. It does not affect vectors.
         reconstructor_steps: number of optimizer steps that trained the reconstructor; 0 if
             untrained, None if unknown, as for a converted checkpoint. It does not affect vectors.
     """
@@ -125,6 +135,7 @@ class I3Config(PreTrainedConfig):
     cls_token_id: int | None = 101
     sep_token_id: int | None = 102
     mask_token_id: int | None = 103
+    reconstruction_vocabulary: int | None = None
     reconstructor_steps: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -43,6 +43,9 @@ def check_values(config: "I3Config") -> None:
     steps = config.reconstructor_steps
     if steps is not None and (not isinstance(steps, int) or steps < 0):
         raise I3Error(f"config: reconstructor_steps is {steps!r}, must be a whole number or null")
+    size = config.reconstruction_vocabulary
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+        raise I3Error(f"config: reconstruction_vocabulary is {size!r}, must be a number of tokens")
     for name in SWITCHES:
         if not isinstance(getattr(config, name), bool):
             raise I3Error(f"config: {name} is {getattr(config, name)!r}, must be true or false")

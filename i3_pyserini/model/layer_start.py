@@ -1,5 +1,6 @@
 """Starts the modules that I³ adds from weights of the backbone."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -83,6 +84,7 @@ def start_from(
     reconstructor: QueryReconstructor,
     interactor: QueryPassageInteractor,
     head: ReconstructionHead,
+    pieces: Sequence[Sequence[int]] | None = None,
 ) -> None:
     """Copies what `layer_init` and `reconstruction_head_init` ask for.
 
@@ -92,6 +94,7 @@ def start_from(
         reconstructor: changed in place.
         interactor: likewise.
         head: likewise.
+        pieces: the encoder's ids of each word that is scored; None if the vocabulary is its own.
 
     Raises:
         I3Error: see `copy_last_layer`.
@@ -99,7 +102,11 @@ def start_from(
     if config.layer_init == "backbone":
         copy_last_layer(encoder, reconstructor, interactor)
     if config.reconstruction_head_init == "embeddings":
-        head.decoder.weight.data.copy_(_words(encoder))
+        words = _words(encoder)
+        if pieces is not None:
+            nothing = words.new_zeros(1, words.size(1))
+            words = torch.cat([words[ids].mean(0, True) if ids else nothing for ids in pieces])
+        head.decoder.weight.data.copy_(words)
 
 
 @torch.no_grad()

@@ -27,7 +27,8 @@ def check_name(name_or_dir: str, what: str) -> None:
         raise I3Error(f"{what} {name_or_dir}: is a file; expected the model directory{hint}")
     looks_like_path = path.is_absolute() or name_or_dir.startswith((".", "~"))
     inside_a_folder = len(path.parts) > 1 and path.parent.exists()
-    hub_parts = (1, 2) if what in ("backbone", "encoder") else (2,)  # only old names have no owner
+    old = what in ("backbone", "encoder", "reconstruction_tokenizer")  # some names have no owner
+    hub_parts = (1, 2) if old else (2,)
     if looks_like_path or inside_a_folder or len(path.parts) not in hub_parts:
         raise I3Error(f"{what} {name_or_dir}: no such directory")
 

@@ -26,7 +26,7 @@ class PassageEncoding(ModelOutput):
     """What `I3Retriever.encode_passages` computes for B passages of T ids.
 
     Attributes:
-        vectors: float [B, H], the vectors for an index.
+        vectors: float [B, D], the vectors for an index; D is `I3Config.dimension`.
         pooled: float [B, H], the backbone's own embedding, not normalized.
         token_states: float [B, T, H], the backbone's last layer.
         pseudo_query: float [B, L, H], the reconstructor's vectors; None in a plain dual encoder.
@@ -46,8 +46,8 @@ class I3Output(ModelOutput):
     """The output of `I3Retriever.forward` for training.
 
     Attributes:
-        query_vectors: float [Q, H]; None without queries.
-        passage_vectors: float [P, H]; None without passages.
+        query_vectors: float [Q, D]; None without queries.
+        passage_vectors: float [P, D]; None without passages.
         reconstruction_loss: float scalar, mean cross entropy in nats over all labelled
             positions; None without labels.
     """
@@ -260,14 +260,18 @@ class ReconstructionHead(nn.Module):
     """Scores every vocabulary entry at every pseudo-query position: BERT's MLM head.
 
     Source: original `modeling.py`, `cls`. Its decoder is not tied to the word embeddings.
+
+    Args:
+        sizes: sizes of its layers.
+        vocabulary: number of entries; None for those of the backbone.
     """
 
-    def __init__(self, sizes: LayerSizes) -> None:
+    def __init__(self, sizes: LayerSizes, vocabulary: int | None = None) -> None:
         super().__init__()
         self.dense = nn.Linear(sizes.hidden_size, sizes.hidden_size)
         self.activation = ACT2FN[sizes.hidden_act]
         self.layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
-        self.decoder = nn.Linear(sizes.hidden_size, sizes.vocab_size)
+        self.decoder = nn.Linear(sizes.hidden_size, vocabulary or sizes.vocab_size)
 
     def forward(self, pseudo_query: Tensor) -> Tensor:
         """Maps pseudo-query vectors, float [B, L, H], to logits, float [B, L, vocabulary]."""

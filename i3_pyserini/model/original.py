@@ -289,6 +289,7 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
         or config.tie_encoders
         or config.dense
         or config.lowercase
+        or config.reconstruction_vocabulary is not None
         or config.pseudo_query_length != config.training_pseudo_query_length + 2
         or any(getattr(config, name) != text for name, text in ORIGINAL_TEXTS.items())
     ):
@@ -296,7 +297,7 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
             "the original does not support this model: it supports only two encoders, BERT, the "
             "released interaction, the first token's vector, interactor_init original, the "
             "backbone's positions, two pseudo-query ids more than in training, the released "
-            "template without prompts, and no dense layers"
+            "template without prompts, no dense layers, and pseudo-queries in the backbone's tokens"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

@@ -4,20 +4,17 @@ import re
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import resources
 
 import torch
 from torch import Tensor
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from i3_pyserini.formats.scripts import is_unspaced
 from i3_pyserini.model.retriever import I3Retriever
+from i3_pyserini.model.token_reader import TokenReader
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
-WORD_PIECE = "##"  # WordPiece marks continuations of words
 BROKEN = "\ufffd"  # what a decoder makes of bytes that are a part of a letter
-WORD_STARTS = ("Ġ", "▁")  # byte-level BPE and SentencePiece mark beginnings of words
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def explain(
     batch = tokenizer.passages([text], [title])
     logits = model.decode_passages(batch["input_ids"], batch["attention_mask"], memory)
     stop_words = frozenset() if keep_stop_words else english_stop_words()
-    return pseudo_query_words(logits[0], tokenizer.tokenizer, top=top, stop_words=stop_words)
+    return pseudo_query_words(logits[0], tokenizer.reconstruction, top=top, stop_words=stop_words)
 
 
 def pseudo_query_words(
@@ -82,7 +79,7 @@ def pseudo_query_words(
 
     Args:
         logits: float [L, vocabulary], from `I3Retriever.decode_passages`.
-        tokenizer: the model's tokenizer.
+        tokenizer: the reconstructor's tokenizer.
         top: maximum number of words.
         candidates: tokens considered at each position; 20 in the original.
         stop_words: lower-case words to remove.
@@ -94,7 +91,7 @@ def pseudo_query_words(
     stop words dropped, each word once).
     """
     probabilities, ids = logits.float().softmax(dim=-1).topk(min(candidates, logits.size(-1)))
-    reader = _TokenReader(tokenizer)
+    reader = TokenReader(tokenizer)
     weights: dict[str, float] = defaultdict(float)
     positions: dict[str, set[int]] = defaultdict(set)
 
@@ -127,7 +124,7 @@ def words_of(
         tokenizer: the model's tokenizer.
         stop_words: lower-case words to remove.
     """
-    reader = _TokenReader(tokenizer)
+    reader = TokenReader(tokenizer)
     pieces: list[list[int]] = [[]]
     for token_id in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]:
         token, begins_word = reader.read(token_id)
@@ -158,42 +155,7 @@ def english_stop_words() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-class _TokenReader:
-    """Returns the text of a token and whether it begins a word, for any kind of vocabulary."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
-        self.special = set(tokenizer.all_special_ids)
-        self.start = _word_start(tokenizer)
-
-    def read(self, token_id: int) -> tuple[str, bool]:
-        """The token's text, and whether it begins a word; empty for special tokens."""
-        if token_id in self.special:
-            return "", True
-        token = str(self.tokenizer.convert_ids_to_tokens(token_id))
-        if self.start is None:
-            return token.removeprefix(WORD_PIECE), not token.startswith(WORD_PIECE)
-        text = str(self.tokenizer.convert_tokens_to_string([token])).strip()
-        return text, token.startswith(self.start) or is_unspaced(text)
-
-    def join(self, token_ids: list[int]) -> str:
-        """The text of several tokens; of bytes, a letter may be spread over several."""
-        if self.start is None:
-            return "".join(self.read(token_id)[0] for token_id in token_ids)
-        tokens = [str(self.tokenizer.convert_ids_to_tokens(one)) for one in token_ids]
-        text: str = self.tokenizer.convert_tokens_to_string(tokens)
-        return text.strip()
-
-
-@lru_cache(maxsize=2)  # the vocabulary is read once, not for each passage
-def _word_start(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """What marks beginnings of words in a vocabulary; None if continuations are marked."""
-    vocabulary = tokenizer.get_vocab()
-    found = (mark for mark in WORD_STARTS if any(one.startswith(mark) for one in vocabulary))
-    return next(found, None)
-
-
-def _join_pieces(token_ids: list[int], reader: _TokenReader) -> list[tuple[int, int, str]]:
+def _join_pieces(token_ids: list[int], reader: TokenReader) -> list[tuple[int, int, str]]:
     """Words of more than one piece among tokens in a row, as (start, end, word)."""
     words = []
     start, pieces = 0, list[int]()

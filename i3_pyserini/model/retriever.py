@@ -21,7 +21,9 @@ from i3_pyserini.model.modules import (
     QueryReconstructor,
     ReconstructionHead,
 )
+from i3_pyserini.model.reconstruction_tokenizer import FOLDER, pieces_of, read_own
 from i3_pyserini.model.tokenizer import I3Tokenizer
+from i3_pyserini.model.tokenizer_loading import load_tokenizer
 
 
 class I3Retriever(DualEncoder):
@@ -37,7 +39,7 @@ class I3Retriever(DualEncoder):
             layers, positions = config.num_head_layers, config.num_learned_positions
             self.reconstructor = QueryReconstructor(sizes, layers, positions)
             self.interactor = QueryPassageInteractor(sizes, layers, config.interactor_init)
-            self.reconstruction_head = ReconstructionHead(sizes)
+            self.reconstruction_head = ReconstructionHead(sizes, config.reconstruction_vocabulary)
         self.post_init()
 
     @property
@@ -59,13 +61,15 @@ class I3Retriever(DualEncoder):
         Args:
             name_or_dir: a directory or hub name with weights and tokenizer.
             **settings: fields of `I3Config`, which override the backbone's declarations, with
-                `layer_init="auto"` for "backbone" where the backbone's layers can be copied; and
-                `attn_implementation`, as in `from_pretrained`.
+                `layer_init="auto"` for "backbone" where the backbone's layers can be copied;
+                `reconstruction_tokenizer`, a directory or hub name of a model in whose tokens the
+                reconstructor predicts words; and `attn_implementation`, as in `from_pretrained`.
 
         Raises:
             I3Error: the backbone cannot be used, or a setting is unknown or invalid for it.
         """
         attention = settings.pop("attn_implementation", None)
+        vocabulary = settings.pop(FOLDER, None)
         I3Config.check_names(settings)
         own = backbone.read_backbone(name_or_dir, settings.get("pooling"))
         fields = {"interactor_init": "residual", **I3Config.merged(own.settings, settings)}
@@ -74,13 +78,18 @@ class I3Retriever(DualEncoder):
         if not own.pools_prompts:
             counts = I3Tokenizer.from_pretrained(name_or_dir, config).prompt_ids()
             config.unpooled_query_ids, config.unpooled_passage_ids = counts
+        pieces = None
+        if vocabulary is not None and config.interaction != "none":
+            words = read_own(str(vocabulary))
+            pieces = pieces_of(words, load_tokenizer(name_or_dir, config.encoder))
+            config.reconstruction_vocabulary = len(pieces)
         model = cls(config)
         for side in ("query", "passage"):
             for part, weights in (("encoder", own.encoder), ("dense", own.dense)):
                 getattr(model, f"{side}_{part}").load_state_dict(weights.state_dict())
         if model.has_reconstructor:
             parts = (model.reconstructor, model.interactor, model.reconstruction_head)
-            start_from(own.encoder, model.config, *parts)
+            start_from(own.encoder, model.config, *parts, pieces)
         return model
 
     def encode_passages(

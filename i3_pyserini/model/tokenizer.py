@@ -15,6 +15,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
+from i3_pyserini.model.reconstruction_tokenizer import read_own, read_saved
 from i3_pyserini.model.texts import (
     JOINED,
     PassageTemplate,
@@ -40,11 +41,17 @@ class I3Tokenizer:
     Args:
         tokenizer: a Hugging Face tokenizer that belongs to the backbone.
         config: the model's configuration.
+        reconstruction: the tokenizer whose tokens the reconstructor predicts; None for the first.
 
     Source: original `dataset_factory.py`; `tests/parity` holds its ids.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, config: I3Config) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        config: I3Config,
+        reconstruction: PreTrainedTokenizerBase | None = None,
+    ) -> None:
         tokenizer.padding_side = "right"
         if tokenizer.sep_token is None and "{sep}" in config.passage_template:
             raise I3Error(
@@ -57,6 +64,13 @@ class I3Tokenizer:
             lowercase_first(tokenizer.backend_tokenizer)
         self.tokenizer = tokenizer
         self.config = config
+        self.reconstruction = tokenizer if reconstruction is None else reconstruction
+        size = config.reconstruction_vocabulary
+        if size is not None and size != len(self.reconstruction):
+            raise I3Error(
+                f"the reconstructor's tokenizer has {len(self.reconstruction)} tokens, but its "
+                f"word scores have {size}; give the one that the model was created with"
+            )
         unpooled = config.unpooled_query_ids, config.unpooled_passage_ids
         if any(unpooled) and unpooled != (found := self.prompt_ids()):
             raise I3Error(
@@ -66,9 +80,18 @@ class I3Tokenizer:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_dir: str | Path, config: I3Config | None = None
+        cls,
+        name_or_dir: str | Path,
+        config: I3Config | None = None,
+        reconstruction_tokenizer: str | Path | None = None,
     ) -> "I3Tokenizer":
         """Reads the tokenizer of a model directory, or of a backbone if `config` is given.
+
+        Args:
+            name_or_dir: a directory or hub name.
+            config: the configuration of a model of this backbone.
+            reconstruction_tokenizer: what the model was created with; None for the one in the model
+                directory if it has one.
 
         Raises:
             I3Error: there is no tokenizer, or it does not match the model.
@@ -77,7 +100,11 @@ class I3Tokenizer:
         own = load_i3_config(name) if config is None else config
         tokenizer = load_tokenizer(name, own.encoder)
         check_fits(name, tokenizer, own.encoder)
-        return cls(tokenizer, own)
+        if own.reconstruction_vocabulary is None:
+            return cls(tokenizer, own)
+        if reconstruction_tokenizer is not None:
+            return cls(tokenizer, own, read_own(str(reconstruction_tokenizer)))
+        return cls(tokenizer, own, read_saved(name, own.encoder))
 
     def queries(self, queries: Sequence[str]) -> BatchEncoding:
         """Tokenizes queries.
@@ -165,7 +192,7 @@ class I3Tokenizer:
         """
         length = self.config.training_pseudo_query_length
         texts = [query if query and query.strip() else EMPTY_RECONSTRUCTION for query in queries]
-        ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        ids = self.reconstruction(texts, add_special_tokens=False, verbose=False)["input_ids"]
         labels = torch.full((len(texts), length), IGNORED_LABEL)
         for row, query_ids in enumerate(ids):
             kept = query_ids[:length]

@@ -78,7 +78,7 @@ def word_recall(
         None if no query has a word that is no stop word.
     """
     stop_words = english_stop_words()
-    asked = [set(words_of(query, tokenizer.tokenizer, stop_words)) for query in queries]
+    asked = [set(words_of(query, tokenizer.reconstruction, stop_words)) for query in queries]
     rows = [row for row, words in enumerate(asked) if words]
     if not rows:
         return None
@@ -88,7 +88,7 @@ def word_recall(
     counts = Counter(word for words in asked for word in words)
     frequent = {word for word, _ in counts.most_common(TOP)}
     shown = tokenizer.passage_texts(texts, titles)
-    own = _by_tf_idf([words_of(text, tokenizer.tokenizer, stop_words) for text in shown])
+    own = _by_tf_idf([words_of(text, tokenizer.reconstruction, stop_words) for text in shown])
     following = _of_others(predicted, shown)
     return WordRecall(
         predicted=_share(asked, predicted),
@@ -115,7 +115,7 @@ def _predicted(
         part = slice(start, start + batch_size)
         batch = tokenizer.passages(texts[part], titles[part]).to(model.device)
         for logits in model.decode_passages(**batch, memory=memory):
-            found = pseudo_query_words(logits, tokenizer.tokenizer, TOP, stop_words=stop_words)
+            found = pseudo_query_words(logits, tokenizer.reconstruction, TOP, stop_words=stop_words)
             yield {bare(one.word).lower() for one in found}
 
 

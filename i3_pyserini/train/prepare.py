@@ -23,6 +23,7 @@ from i3_pyserini.model.config import NO_SETTINGS, I3Config, is_i3_model
 from i3_pyserini.model.devices import computes_bf16, limit_torch, note_slow_bf16
 from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.model.layer_start import AUTO
+from i3_pyserini.model.reconstruction_tokenizer import FOLDER
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.train.lora import add_adapters
@@ -77,6 +78,8 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
     init, settings = recipe.model.init, recipe.model.settings
     _check_settings(settings)
     if is_i3_model(init):
+        if FOLDER in settings:
+            raise I3Error(f"model.{FOLDER} is for a new model on a backbone, but {init} is a model")
         model, tokenizer = load_model_directory(init)
         for name, value in settings.items():
             if (name, value) != ("layer_init", AUTO) and getattr(model.config, name) != value:
@@ -86,7 +89,7 @@ def load_model(recipe: Recipe) -> tuple[I3Retriever, I3Tokenizer]:
                 )
     else:
         model = I3Retriever.from_backbone(init, **settings)
-        tokenizer = I3Tokenizer.from_pretrained(init, model.config)
+        tokenizer = I3Tokenizer.from_pretrained(init, model.config, settings.get(FOLDER))
     if too_long := [size for size in recipe.loss.matryoshka if size >= model.config.dimension]:
         raise I3Error(
             f"loss.matryoshka has {too_long[0]}, but the model's vectors have only "
@@ -205,7 +208,7 @@ def check_candidates(
 
 
 def _check_settings(settings: dict[str, object]) -> None:
-    known = sorted(set(I3Config.__annotations__) - NO_SETTINGS)
+    known = sorted({*I3Config.__annotations__, FOLDER} - NO_SETTINGS)
     for name in settings:
         if name not in known:
             close = difflib.get_close_matches(name, ["init", *known], n=1)

@@ -19,10 +19,10 @@ Python = Callable[[str], str]
 
 
 @pytest.fixture
-def model(tiny_bert: str, tmp_path: Path) -> Path:
+def model(tiny_bert: str, own_words: str, tmp_path: Path) -> Path:
     backbone = st_model(tiny_bert, tmp_path / "backbone", **KINDS["all"])
-    made = I3Retriever.from_backbone(backbone)
-    tokenizer = I3Tokenizer.from_pretrained(backbone, made.config)
+    made = I3Retriever.from_backbone(backbone, reconstruction_tokenizer=own_words)
+    tokenizer = I3Tokenizer.from_pretrained(backbone, made.config, own_words)
     card = "---\ntags: [of-the-model]\n---\n# A card\n"
     save_model_directory(made, tokenizer, tmp_path / "MODEL", card=card)
     return tmp_path / "MODEL"

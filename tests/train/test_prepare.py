@@ -7,6 +7,7 @@ import torch
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.data.candidates import JudgedQueries, NegativesFile, TeacherFile
 from i3_pyserini.errors import I3Error
+from i3_pyserini.model.export import load_model_directory
 from i3_pyserini.train.prepare import (
     BLOCK,
     candidate_source,
@@ -14,6 +15,8 @@ from i3_pyserini.train.prepare import (
     load_model,
     training_mode,
 )
+from i3_pyserini.train.trainer import Trainer
+from tests.conftest import OWN_WORDS
 from tests.train.conftest import MakeRecipe
 from tests.train.task import SIZE, teacher_flags
 
@@ -291,3 +294,21 @@ def test_queries_that_do_not_train_are_counted_and_named(
     assert len(said) == 2
     assert "1 of 22 judged" in said[0] and "(gone)" in said[0]
     assert f"2 queries do not train, because they have {lacks} (u1, u2)" in said[1]
+
+
+def test_a_tokenizer_of_the_reconstructor_s_own(
+    make_recipe: MakeRecipe, own_words: str, model_directory: Path
+) -> None:
+    key = f"model.reconstruction_tokenizer={own_words}"
+    recipe = make_recipe(key, "validation=null", "training.max_steps=2")
+    trainer = Trainer(recipe)
+    before = trainer.model.reconstruction_head.decoder.weight.clone()
+    trainer.run()
+    model, tokenizer = load_model_directory(trainer.output / "last")
+    rows = (model.reconstruction_head.decoder.weight != before).any(dim=1)
+    assert rows.shape == (len(OWN_WORDS),) and rows[OWN_WORDS.index("hot")]
+    assert tokenizer.reconstruction_labels(["hot"])[0, 0] == OWN_WORDS.index("hot")
+    plain, _ = load_model(make_recipe(key, "model.interaction=none"))
+    assert plain.config.reconstruction_vocabulary is None
+    with pytest.raises(I3Error, match="reconstruction_tokenizer is for a new model"):
+        load_model(make_recipe(key, f"model.init={model_directory}"))
