@@ -37,7 +37,8 @@ def test_words_and_labels_are_its_own(
         model.reconstruction_head.decoder.bias[3] += 50
     (first, *_) = explain(model, tokenizer, "plants need light")
     assert first.word == "photosynthesis"
-    recall = word_recall(model, tokenizer, ["photosynthesis", "eggs"], ["a", "b"], [None, None])
+    queries = ["photosynthesis, plant", "eggs"]  # "plant" is unknown to it
+    recall = word_recall(model, tokenizer, queries, ["a", "b"], [None, None])
     assert recall is not None and recall.predicted == 0.5 and recall.queries == 2
 
     save_model_directory(model, tokenizer, tmp_path / "MODEL")
@@ -95,8 +96,9 @@ def test_the_wrong_tokenizer_is_refused(tiny_bert: str, own_words: str, tmp_path
         I3Retriever.from_backbone(tiny_bert, reconstruction_tokenizer="./nowhere")
     with pytest.raises(I3Error, match="reconstruction_vocabulary is 0"):
         I3Config(reconstruction_vocabulary=0)
+    assert to_original(I3Retriever.from_backbone(tiny_bert, interactor_init="original"))
     with pytest.raises(I3Error, match="the backbone's tokens"):
-        to_original(model)
+        to_original(created(tiny_bert, own_words, interactor_init="original")[0])
     save_model_directory(model, tokenizer, tmp_path / "MODEL")
     shutil.rmtree(tmp_path / "MODEL" / "reconstruction_tokenizer")
     with pytest.raises(I3Error, match="no tokenizer here"):
