@@ -103,7 +103,7 @@ def encoded(model: str, data: Path, folder: Path, topics: Path) -> tuple[Path, P
     trained, index, queries = (folder / name for name in ("model", "index", "queries"))
     folder.mkdir(parents=True, exist_ok=True)
     path = trained.with_suffix(".json")  # JSON is YAML
-    content = recipe({**SHARED, **MODELS[model]}, get_model_path(), trained, 1, data)
+    content = recipe({**SHARED, **MODELS[model]}, str(get_model_path()), trained, 1, data)
     path.write_text(json.dumps(content), encoding="utf-8")
     i3.train_model(path)
     if not index.exists():
