@@ -33,7 +33,7 @@ from i3_pyserini.search.searcher import Searcher
 
 COLLECTIONS = ("acl-titles", "docstrings")
 SIZES = (256, 128, 64)
-TYPES = ("flat", "fp16", "sq8", "rabitq", "RaBitQ")  # the last one is not rescored
+TYPES = ("flat", "fp16", "sq8", "rabitq", "RaBitQfs")  # the last one is not rescored
 MODELS: dict[str, Keys] = {"plain": PLAIN, "Matryoshka": {**PLAIN, "loss.matryoshka": list(SIZES)}}
 SPLIT, MEASURE, HITS, TIMES = "explore", "nDCG@10", 100, 5
 
