@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from benchmarks.record import Figure, Machine, Record, add_record_option, save, single
@@ -75,7 +75,7 @@ def lines() -> Iterator[str]:
 
 
 def _means(collection: str) -> Iterator[Row]:
-    """A row for each condition: means over seeds, learning rate, steps, minutes of training."""
+    """A row for each condition: means over seeds, learning rate, steps, median minutes."""
     for name, condition in CONDITIONS.items():
         records = records_of(collection, name)
         if not records:
@@ -83,7 +83,7 @@ def _means(collection: str) -> Iterator[Row]:
         means = [f"{fmean(fmean(one['values'][m]) for one in records):.4f}" for m in MEASURES]
         keys = {**SHARED, **chosen(collection, condition)}
         rate, steps = keys["optimizer.learning_rate"], keys["training.max_steps"]
-        minutes = fmean(one["minutes"] for one in records)
+        minutes = median(one["minutes"] for one in records)
         yield [name, *means, f"{len(records)}", f"{rate:g}", f"{steps}", f"{minutes:.1f}"]
 
 
@@ -109,7 +109,7 @@ def record() -> Record:
         for name in CONDITIONS:
             if records := records_of(collection, name):
                 mean = fmean(fmean(one["values"][MEASURE]) for one in records)
-                minutes = fmean(one["minutes"] for one in records)
+                minutes = median(one["minutes"] for one in records)
                 figures.append(single(f"{collection}: {name}, {MEASURE}", mean, "", 4))
                 figures.append(single(f"{collection}: {name}, training", minutes, "min", 1))
     found = effects()
