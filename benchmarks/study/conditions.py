@@ -78,6 +78,9 @@ GENERATED: Keys = {
     "data.generated_queries": "generated/generated.tsv",
 }
 MODEL_NEGATIVES: Keys = {"data.negatives": "negatives.model.tsv"}
+TWICE: Keys = {"data.negatives": "negatives.twice.tsv"}  # of the model trained with those
+DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}
+CROSS: Keys = {**DISTILLED, "data.teacher": "teacher.cross.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,14 @@ EXPLORED = (
     Condition("I³ warmed up, reconstruction 1", {**WARM, "loss.reconstruction": 1.0}, WARM_UP),
     Condition("I³ warmed up, reconstruction 0.01", {**WARM, "loss.reconstruction": 0.01}, WARM_UP),
     Condition("I³ warmed up on generated queries", {**WARM, **GENERATED}, WARM_UP),
-    Condition("plain, the model's negatives", {**PLAIN, **MODEL_NEGATIVES}),
-    Condition("I³ warmed up, the model's negatives", {**WARM, **MODEL_NEGATIVES}, WARM_UP),
+    Condition("plain, negatives of the model", {**PLAIN, **MODEL_NEGATIVES}),
+    Condition("I³ warmed up, negatives of the model", {**WARM, **MODEL_NEGATIVES}, WARM_UP),
+    Condition("plain, negatives mined twice", {**PLAIN, **TWICE}),
+    Condition("I³ warmed up, negatives mined twice", {**WARM, **TWICE}, WARM_UP),
+    Condition("plain, scores of a cross-encoder", {**PLAIN, **CROSS}),
+    Condition("I³ warmed up, scores of a cross-encoder", {**WARM, **CROSS}, WARM_UP),
 )
 
-DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}
 I3: Keys = _without(COPIED, "optimizer.head_learning_rate")  # one rate for all, see `plan.RATES`
 TESTED = (
     Condition("plain", PLAIN),

@@ -1,17 +1,21 @@
-"""Scores of a bi-encoder teacher for distillation, in the format of `data score`.
+"""Scores of a teacher for distillation, in the format of `data score`.
 
     python -m benchmarks.study.teacher --teacher DIR --data study-output/data/acl-titles
 
 Writes `teacher.jsonl` into the collection's folder: each training query with its positives and its
-mined negatives. A score is the cosine divided by the temperature of the training.
+mined negatives. A bi-encoder's score is the cosine divided by the temperature of the training.
+With `--cross`, the teacher is a cross-encoder (such as `benchmarks.teacher` trains), its scores are
+logits, and the file is `teacher.cross.jsonl`.
 """
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from benchmarks.study.conditions import SHARED
 from i3_pyserini.data.candidates import NegativesFile
@@ -20,12 +24,38 @@ from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.passages import Corpus
 
 LENGTH = 128  # ids of a passage, twice what the students read
+HALF = {"dtype": torch.bfloat16}
+Pairs = Sequence[tuple[str, str]]
+Scorer = Callable[[Pairs], Sequence[float]]
 
 
-def write_scores(teacher: Path, data: Path) -> None:
-    """Writes a collection's `teacher.jsonl`."""
-    model = SentenceTransformer(str(teacher), model_kwargs={"dtype": torch.bfloat16}, device="cpu")
+def by_vectors(teacher: Path) -> Scorer:
+    """Scores pairs of query and passage by a bi-encoder; each text is encoded once."""
+    model = SentenceTransformer(str(teacher), model_kwargs=HALF, device="cpu")
     model.max_seq_length = LENGTH
+
+    def scores(pairs: Pairs) -> Sequence[float]:
+        rows = {
+            text: row for row, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))
+        }
+        vectors = model.encode(
+            list(rows), batch_size=32, normalize_embeddings=True, convert_to_tensor=True
+        ).float()
+        queries, passages = (vectors[[rows[pair[side]] for pair in pairs]] for side in range(2))
+        found: list[float] = ((queries * passages).sum(dim=1) / SHARED["loss.temperature"]).tolist()
+        return found
+
+    return scores
+
+
+def by_pairs(teacher: Path) -> Scorer:
+    """Scores pairs of query and passage by a cross-encoder."""
+    model = CrossEncoder(str(teacher), model_kwargs=HALF, device="cpu", max_length=LENGTH)
+    return lambda pairs: [float(score) for score in model.predict(list(pairs), batch_size=32)]
+
+
+def write_scores(score: Scorer, data: Path, target: Path) -> None:
+    """Writes the scores of a collection's training queries."""
     queries, positives = read_judged_queries(
         data / "topics.train.tsv", data / "qrels.train.txt", 1, False
     )
@@ -34,29 +64,29 @@ def write_scores(teacher: Path, data: Path) -> None:
     passages = {
         one.docid: f"{one.title or ''} {one.text}".strip() for one in Corpus(data / "corpus")
     }
-    rows = {pid: row for row, pid in enumerate(passages)}
-    texts = [one.query for one in found]
-    by_passage, by_query = (
-        model.encode(part, batch_size=32, normalize_embeddings=True, convert_to_tensor=True).float()
-        for part in (list(passages.values()), texts)
-    )
-    with new_file(data / "teacher.jsonl") as file:
-        for qid, one, vector in zip(candidates.ids(), found, by_query, strict=True):
+    pairs = [
+        (one.query, passages[pid]) for one in found for pid in (*one.positives, *one.negatives)
+    ]
+    scores = iter(score(pairs))
+    with new_file(target) as file:
+        for qid, one in zip(candidates.ids(), found, strict=True):
             record: dict[str, object] = {"qid": qid, "query": one.query}
             for name, pids in (("positives", one.positives), ("negatives", one.negatives)):
-                cosines = by_passage[[rows[pid] for pid in pids]] @ vector
-                scores = (cosines / SHARED["loss.temperature"]).tolist()
-                record[name] = {"doc_id": pids, "score": [round(score, 4) for score in scores]}
+                own = [round(value, 4) for value in islice(scores, len(pids))]
+                record[name] = {"doc_id": pids, "score": own}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
     """Reads the arguments."""
-    parser = argparse.ArgumentParser(description="Score training candidates with a bi-encoder.")
+    parser = argparse.ArgumentParser(description="Score training candidates with a teacher.")
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cross", action="store_true", help="it is a cross-encoder")
     args = parser.parse_args()
-    write_scores(args.teacher, args.data)
+    scorer = by_pairs(args.teacher) if args.cross else by_vectors(args.teacher)
+    name = "teacher.cross.jsonl" if args.cross else "teacher.jsonl"
+    write_scores(scorer, args.data, args.data / name)
 
 
 if __name__ == "__main__":
