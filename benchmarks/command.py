@@ -16,8 +16,8 @@ INTERVAL = 0.05  # seconds between two looks at a process's memory
 class Taken:
     """What a command took.
 
-    Memory is looked at every twentieth of a second. The kernel's `ru_maxrss` would not do: a child
-    begins with its parent's.
+    Memory is that of the command's own process, looked at every twentieth of a second. The kernel's
+    `ru_maxrss` would not do: a child begins with its parent's.
 
     Attributes:
         wall: seconds.
@@ -60,9 +60,11 @@ def take(
         )
         watch = _Watch(process.pid)
         watch.start()
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        watch.ended.set()
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - start
+        finally:
+            watch.ended.set()
         watch.join()
         texts = []
         for file in (output, said):

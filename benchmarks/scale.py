@@ -8,8 +8,8 @@ time, memory and whether hits are exact, and nothing of quality. Every step is a
 measured from outside. "Own memory" is what is not of mapped files, which the system can drop. Stock
 `pyserini.search.faiss` searches the same index for the same queries, which are encoded before.
 
-A step that was measured is not run again; results are in FOLDER/results.json. 8.8 million passages
-need 45 GB of disk.
+A step that was measured is not run again, one that failed is; results are in FOLDER/results.json.
+8.8 million passages need 45 GB of disk.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SHARDS, HITS = 4, 1000
 TYPES = ("sq8", "ivf-sq8", "ivf-pq")
 STOCK = "pyserini.search.faiss"
 Result = Mapping[str, float]
-Results = dict[str, Result | None]
+Results = dict[str, Result]
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,14 @@ def table(passages: int, folder: Path, known: Results, keep: Callable[[], None])
     queries = len((folder / "topics.tsv").read_text(encoding="utf-8").splitlines())
     figures: list[Figure] = []
     for step in steps(folder):
-        if step.name not in known:
-            known[step.name] = result_of(step)
+        if step.name not in known and (one := result_of(step)) is not None:
+            known[step.name] = one
             keep()
-        for place in step.remove:
+        for place in step.remove if step.name in known else ():
             shutil.rmtree(place, ignore_errors=True)
         items = {"passages": passages, "shard": passages // SHARDS, "hits": queries * HITS}
-        print(line(step.name, known[step.name], items[step.items]), flush=True)
-        figures += of(f"{passages:,} passages, {step.name}", known[step.name])
+        print(line(step.name, known.get(step.name), items[step.items]), flush=True)
+        figures += of(f"{passages:,} passages, {step.name}", known.get(step.name))
     return figures
 
 

@@ -18,6 +18,7 @@ from benchmarks.ann import encoded_passages, more_vectors
 from i3_pyserini.encode.encoder import load
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
+from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
@@ -86,13 +87,12 @@ def make(folder: Path, passages: int, real: Path, topics: Path, qrels: Path, mod
     more_vectors(encoded_passages(real, folder.parent, REAL), folder / "vectors", passages)
     if not (corpus := folder / "corpus.jsonl").exists():
         texts = [one.text for one in Corpus(real)][:REAL]
-        with corpus.open("w", encoding="utf-8") as file:
+        with new_file(corpus) as file:
             for row in range(passages):
                 words = " ".join(texts[row % len(texts)].split()[:WORDS])
                 file.write(json.dumps({"id": f"p{row}", "text": f"{row} {words}"}) + "\n")
     asked = read_topics(str(topics))
     if not (queries := folder / "queries").exists():
-        save_queries(queries, asked, load(model).encode_queries(list(asked.values())))
         (folder / "topics.tsv").write_text(
             "".join(f"{qid}\t{text}\n" for qid, text in asked.items()), encoding="utf-8"
         )
@@ -101,6 +101,7 @@ def make(folder: Path, passages: int, real: Path, topics: Path, qrels: Path, mod
         rows = draw.integers(passages, size=len(lines))
         judged = {f"{one[0]} 0 p{row} 1\n" for one, row in zip(lines, rows, strict=True)}
         (folder / "qrels.txt").write_text("".join(sorted(judged)), encoding="utf-8")
+        save_queries(queries, asked, load(model).encode_queries(list(asked.values())))
 
 
 def main() -> None:

@@ -137,7 +137,9 @@ def measure(index: Path, queries: Path, topics: Path, qrels: Path) -> Measured:
 def line(model: str, size: int, kind: str, one: Measured) -> str:
     """A row of the table."""
     by = one.difference
-    shown = "" if by is None else f"{by.delta:+.4f} [{by.low:+.4f}, {by.high:+.4f}], {by.p:.3f}"
+    shown = (
+        "" if by is None else f"{by.delta:+.4f} [{by.low:+.4f}, {by.high:+.4f}], {by.p_queries:.3f}"
+    )
     cells = [model, f"{size}", kind, f"{fmean(one.values):.4f}", shown]
     return f"| {' | '.join([*cells, f'{one.megabytes:.1f}', f'{one.speed:,.0f}'])} |"
 

@@ -121,8 +121,9 @@ def test_the_verdict_is_the_protocols(deltas: dict[str, tuple[float, ...]], said
         for collection, delta in zip(report.COLLECTIONS, both, strict=True)
     }
     assert said in report.verdict(found)
-    weak = {test: replace(one, p_seeds=0.04) for test, one in found.items()}
-    assert "a win" not in report.verdict(weak)  # not after the correction
+    for p in (0.04, float("nan")):  # not after the correction; and not with one seed
+        weak = {test: replace(one, p_seeds=p) for test, one in found.items()}
+        assert "a win" not in report.verdict(weak)
 
 
 @pytest.mark.parametrize("condition", [*EXPLORED, *TESTED], ids=lambda one: one.name)
@@ -240,6 +241,10 @@ def test_tables_and_figure(records: Path, monkeypatch: pytest.MonkeyPatch) -> No
     difference = figures["acl-titles: H1, equal steps, difference in RR@10"]
     assert difference.values == [0.1, 0.1, 0.1]
     assert figures["acl-titles: H1, equal steps, p (Holm)"].value == 0.0
+    last = Run("test", "acl-titles", LONGER, seeds()[-1])
+    (records / last.file).unlink()
+    assert LONGER.name not in "\n".join(report.lines())  # until all its seeds are there
+    write(last, values=[0.5, 0.5])
     monkeypatch.setattr("sys.argv", ["figure", str(records / "study.svg")])
     figure.main()
     drawn = (records / "study.svg").read_text(encoding="utf-8")

@@ -32,8 +32,8 @@ class Effect:
 
     @property
     def p(self) -> float:
-        """The larger of both: the test of "holds over queries and over seeds"."""
-        return float(np.fmax(self.p_queries, self.p_seeds))
+        """The larger of both, the test of "holds over queries and over seeds"; 1 for one seed."""
+        return 1.0 if np.isnan(self.p_seeds) else max(self.p_queries, self.p_seeds)
 
 
 def effect(base: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> Effect:

@@ -35,16 +35,15 @@ def main() -> None:
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     expanded = args.folder / "expanded.jsonl"
-    if not expanded.exists():
-        with new_file(expanded) as file:
-            file.writelines(f"{line}\n" for line in expanded_lines(args.model, args.data))
+    with new_file(expanded, overwrite=True) as file:
+        file.writelines(f"{line}\n" for line in expanded_lines(args.model, args.data))
     base, other = (
         values(corpus, args.data, args.folder / name)
         for name, corpus in (("plain", args.data / "corpus"), ("expanded", expanded))
     )
     found = effect([base], [other])
     print(f"BM25 {fmean(base):.4f}, with {WORDS} predicted words {fmean(other):.4f}")
-    print(f"{found.delta:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p:.3f}")
+    print(f"{found.delta:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p_queries:.3f}")
 
 
 @torch.inference_mode()
@@ -57,7 +56,9 @@ def expanded_lines(model: Path, data: Path) -> Iterator[str]:
         part = passages[start : start + BATCH]
         batch = tokenizer.passages([one.text for one in part], [one.title for one in part])
         for one, logits in zip(part, loaded.decode_passages(**batch, memory="vector"), strict=True):
-            words = pseudo_query_words(logits, tokenizer.tokenizer, WORDS, stop_words=stop_words)
+            words = pseudo_query_words(
+                logits, tokenizer.reconstruction, WORDS, stop_words=stop_words
+            )
             added = " ".join(bare(word.word) for word in words)
             record = {"id": one.docid, "title": one.title or "", "text": f"{one.text} {added}"}
             yield json.dumps(record, ensure_ascii=False)

@@ -35,7 +35,7 @@ def print_tables(folder: Path) -> None:
             difference = ""
             if base is not None and one is not base:
                 of = effect([base["values"][MEASURE]], [values])
-                difference = f"{of.delta:+.4f} [{of.low:+.4f}, {of.high:+.4f}], {of.p:.3f}"
+                difference = f"{of.delta:+.4f} [{of.low:+.4f}, {of.high:+.4f}], {of.p_queries:.3f}"
             loss = one["losses"].get("reconstruction")
             shown = "" if loss is None else f"{loss:.2f}"
             seconds = median(one["step_seconds"])

@@ -7,7 +7,6 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, median
@@ -28,25 +27,23 @@ Row = list[str]
 
 
 def records_of(collection: str, condition: str) -> list[dict[str, Any]]:
-    """A condition's records in the order of the seeds; those that are missing are left out."""
-    found = []
-    for seed in seeds():
-        with suppress(FileNotFoundError):
-            found.append(Run("test", collection, CONDITIONS[condition], seed).read())
-    return found
+    """A condition's records in the order of the seeds; none until all are there."""
+    try:
+        return [Run("test", collection, CONDITIONS[condition], seed).read() for seed in seeds()]
+    except FileNotFoundError:
+        return []
 
 
 def effects() -> dict[tuple[str, str], Effect]:
-    """All effects, by hypothesis and collection, over the seeds that both conditions have."""
+    """All effects that are known, by hypothesis and collection."""
     found = {}
     for name, collection in TESTS:
         base, other = (
-            {one["seed"]: one["values"][MEASURE] for one in records_of(collection, condition)}
+            [one["values"][MEASURE] for one in records_of(collection, condition)]
             for condition in HYPOTHESES[name]
         )
-        both = [seed for seed in base if seed in other]
-        if both:
-            found[name, collection] = effect([base[s] for s in both], [other[s] for s in both])
+        if base and other:
+            found[name, collection] = effect(base, other)
     return found
 
 

@@ -137,18 +137,21 @@ def create(
     interaction: Literal["released", "paper", "none"] | None = None,
     query_length: int | None = None,
     passage_length: int | None = None,
+    reconstruction_tokenizer: NameOrPath | None = None,
     overwrite: bool = False,
 ) -> Encoder:
     """Creates an I³ model that ranks exactly like its backbone until it is trained.
 
     Args:
         backbone: directory or hub name of a Hugging Face encoder. The new model adopts the settings
-            that it declares (pooling, normalization, prompts, lengths, casing).
+            that it declares (pooling, dense layers, normalization, prompts, lengths, casing).
         output: the model directory to write.
         interaction: how passage and pseudo-query interact: "released" as in the authors' code,
             "paper" as in their paper, "none" for a plain dual encoder.
         query_length: maximum ids of a query. Default: the backbone's, or that of I³.
         passage_length: maximum ids of a passage. Default: the backbone's, or that of I³.
+        reconstruction_tokenizer: directory or hub name of a model in whose tokens words are
+            predicted, for backbones with a large vocabulary. Default: the backbone's own tokens.
         overwrite: replace an existing model.
 
     Returns:
@@ -159,18 +162,20 @@ def create(
     """
     from i3_pyserini.model.declared import declared
     from i3_pyserini.model.export import check_target, save_model_directory
+    from i3_pyserini.model.reconstruction_tokenizer import FOLDER
     from i3_pyserini.model.retriever import I3Retriever
     from i3_pyserini.model.tokenizer import I3Tokenizer
 
     check_target(Path(output), overwrite)
-    given = {
+    given: dict[str, Any] = {
         "interaction": interaction,
         "query_length": query_length,
         "passage_length": passage_length,
+        FOLDER: None if reconstruction_tokenizer is None else fspath(reconstruction_tokenizer),
     }
     settings = {name: value for name, value in given.items() if value is not None}
     model = I3Retriever.from_backbone(fspath(backbone), **settings)
-    tokenizer = I3Tokenizer.from_pretrained(fspath(backbone), model.config)
+    tokenizer = I3Tokenizer.from_pretrained(fspath(backbone), model.config, settings.get(FOLDER))
     save_model_directory(model, tokenizer, Path(output), overwrite)
     similarity = declared(fspath(backbone)).get("similarity", "dot")
     if similarity != "dot" and not model.config.normalize:

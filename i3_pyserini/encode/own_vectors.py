@@ -127,7 +127,8 @@ def _of_array(path: Path, ids: Path, quantization: Quantization | None) -> OwnVe
             quantization.dimension(array)
         except I3Error as error:
             raise I3Error(f"{path}: {error}") from error
-    return OwnVectors(path, (path, ids), (IdFile(ids),), array, quantization)
+    ranges = () if quantization is None or quantization.file is None else (quantization.file,)
+    return OwnVectors(path, (path, ids, *ranges), (IdFile(ids),), array, quantization)
 
 
 def is_parquet(path: Path) -> bool:
@@ -162,13 +163,18 @@ def write_own_vectors(source: OwnVectors, output: IndexOutput, name: str | None 
         manifest = IndexManifest(
             version=__version__,
             encoder=EncoderRecord(kind="imported", name=name, dimension=shape.dimension),
-            source=tuple(
-                SourceRecord(file=file.name, sha256=file_hash(file)) for file in source.files
-            ),
+            source=tuple(_source_record(source, file) for file in source.files),
             store_dtype=dtype,
         )
         output.finish(_finite(source, dtype), shape, manifest, dtype)
     return shape
+
+
+def _source_record(source: OwnVectors, file: Path) -> SourceRecord:
+    codes = source.quantization if file == source.path else None
+    return SourceRecord(
+        file=file.name, sha256=file_hash(file), quantized=None if codes is None else codes.precision
+    )
 
 
 def _find_in_folder(folder: Path) -> OwnVectors:

@@ -4,7 +4,7 @@ A `docid` file has one id a line, in the order of the vectors. 8.8 million of th
 a second to read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -36,17 +36,34 @@ class Docids(Sequence[str]):
         self._ids = ids
 
     @classmethod
-    def read(cls, *paths: Path) -> "Docids":
-        """Reads a `docid` file, or several in a row.
+    def read(cls, path: Path) -> "Docids":
+        """Reads a `docid` file.
 
         Raises:
-            I3Error: see `read_docids`; or an id occurs in two files.
+            I3Error: see `read_docids`.
         """
-        blocks = [block for path in paths for block in _blocks(path)]
-        ids = pl.concat(blocks) if blocks else pl.Series([], dtype=pl.String)
-        if len(paths) > 1 and ids.n_unique() < len(ids):
+        blocks = list(_blocks(path))
+        return cls(pl.concat(blocks) if blocks else pl.Series([], dtype=pl.String))
+
+    @classmethod
+    def joined(cls, parts: Mapping[Path, "Docids"]) -> "Docids":
+        """The ids of several files in a row.
+
+        Args:
+            parts: ids by their file or folder.
+
+        Raises:
+            I3Error: an id occurs twice; names it, and where.
+        """
+        if len(parts) == 1:
+            return next(iter(parts.values()))
+        ids = pl.concat([one._ids for one in parts.values()])
+        if ids.n_unique() < len(ids):
             twice = ids.filter(ids.is_duplicated())[0]
-            raise I3Error(f"{paths[0]} and others: id {twice!r} occurs a second time")
+            places = [str(path) for path, one in parts.items() if one.rows_of([twice])]
+            raise I3Error(
+                f"{' and '.join(places)}: id {twice!r} occurs a second time; ids must be unique"
+            )
         return cls(ids)
 
     def take(self, rows: Rows) -> pl.Series:

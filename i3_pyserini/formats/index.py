@@ -212,10 +212,17 @@ class UpdateRecord(Record):
 
 @dataclass(frozen=True)
 class SourceRecord(Record):
-    """A file that vectors were imported from."""
+    """A file that vectors were imported from.
+
+    Attributes:
+        file: its name.
+        sha256: its hash.
+        quantized: how its vectors are quantized, such as "int8".
+    """
 
     file: str | None = None
     sha256: str | None = None
+    quantized: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Vectors as sentence-transformers quantizes them, read as floats.
 
 Source: `quantize_embeddings` of sentence-transformers 6.2, which this reverses up to rounding.
+Where a version truncates int8 toward zero, negative codes come back up to a step and a half off.
 """
 
 from dataclasses import dataclass
@@ -26,10 +27,12 @@ class Quantization:
     Attributes:
         precision: "int8" and "uint8" have a byte for each dimension, "binary" and "ubinary" a bit.
         ranges: float32 [2, H], the smallest and the largest value of each dimension; None for bits.
+        file: their file.
     """
 
     precision: Precision
     ranges: Array | None = None
+    file: Path | None = None
 
     @classmethod
     def of(cls, precision: Precision, ranges: Path | None) -> "Quantization":
@@ -57,7 +60,7 @@ class Quantization:
         found = np.asarray(open_npy(ranges), dtype=np.float32)
         if len(found) != 2 or not (found[0] <= found[1]).all():  # noqa: PLR2004
             raise I3Error(f"{ranges}: expected [2, dimensions], smallest values and largest values")
-        return cls(precision, found)
+        return cls(precision, found, ranges)
 
     def dimension(self, codes: Array) -> int:
         """The dimension of the vectors of an array.

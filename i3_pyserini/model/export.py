@@ -37,7 +37,6 @@ from i3_pyserini.formats.atomic import new_folder
 from i3_pyserini.formats.paths import at_revision
 from i3_pyserini.model.config import is_i3_model, load_i3_config
 from i3_pyserini.model.loading import quiet_transformers, unreadable
-from i3_pyserini.model.reconstruction_tokenizer import save_own
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.settings import QUERY_ENCODER
 from i3_pyserini.model.st_files import write_model_files, write_query_files
@@ -151,8 +150,6 @@ def write_files(model: I3Retriever, tokenizer: I3Tokenizer, directory: Path) -> 
         if rest:  # there is nothing else where a plain dual encoder has one encoder
             (directory / "model.safetensors").replace(directory / PASSAGE_WEIGHTS)
         tokenizer.save_pretrained(directory)
-        if tokenizer.reconstruction is not tokenizer.tokenizer:
-            save_own(tokenizer.reconstruction, directory, model.config.encoder)
         query_file = _write_query_encoder(model, query_weights, directory / QUERY_ENCODER)
         tokenizer.save_pretrained(directory / QUERY_ENCODER, model.config.query_length)
     write_query_files(model.config, directory / QUERY_ENCODER, model.query_encoder.dtype)

@@ -297,7 +297,8 @@ def to_original(model: I3Retriever) -> "OrderedDict[str, Tensor]":
             "the original does not support this model: it supports only two encoders, BERT, the "
             "released interaction, the first token's vector, interactor_init original, the "
             "backbone's positions, two pseudo-query ids more than in training, the released "
-            "template without prompts, no dense layers, and pseudo-queries in the backbone's tokens"
+            "template without prompts and lower-casing, no dense layers, and pseudo-queries in the "
+            "backbone's tokens"
         )
     tensors = OrderedDict(
         (original_name(name), value) for name, value in model.state_dict().items()

@@ -32,7 +32,9 @@ def read_own(name_or_dir: str) -> PreTrainedTokenizerBase:
     """
     tokenizer = load_tokenizer(name_or_dir, load_config(name_or_dir, FOLDER))
     if not tokenizer.is_fast:
-        raise I3Error(f"{FOLDER} {name_or_dir}: its tokenizer has no form for {FILE}")
+        raise I3Error(
+            f"{FOLDER} {name_or_dir}: its tokenizer cannot be written as a {FILE}; name another one"
+        )
     return tokenizer
 
 
@@ -57,8 +59,8 @@ def read_saved(model: str, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
     ]  # of a hub: into a cache
     if files[0] is None or files[1] is None:
         raise I3Error(
-            f"{model}/{FOLDER}: no tokenizer here ({FILE}, {CONFIG}); of a new model, give the "
-            f"{FOLDER} that it was created with"
+            f"{model}/{FOLDER}: no tokenizer here ({FILE}, {CONFIG}), but this model predicts the "
+            f"tokens of its own one; name its {FOLDER}"
         )
     return load_tokenizer(str(files[0].parent), config)
 

@@ -15,7 +15,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.config import IGNORED_LABEL, I3Config, load_i3_config
-from i3_pyserini.model.reconstruction_tokenizer import read_own, read_saved
+from i3_pyserini.model.reconstruction_tokenizer import read_own, read_saved, save_own
 from i3_pyserini.model.texts import (
     JOINED,
     PassageTemplate,
@@ -206,7 +206,8 @@ class I3Tokenizer:
 
         Args:
             directory: the folder.
-            length: longest input in ids; None for the model's `passage_length`.
+            length: longest input in ids, for a folder of queries only; None for the model's
+                `passage_length`, and for the reconstructor's tokenizer besides.
         """
         own = copy.deepcopy(self.tokenizer)
         own.model_max_length = length or self.config.passage_length
@@ -216,6 +217,8 @@ class I3Tokenizer:
             backend.no_padding()
         own.save_pretrained(directory)
         read_as_written(directory, self.config.encoder)
+        if self.reconstruction is not self.tokenizer and length is None:
+            save_own(self.reconstruction, Path(directory), self.config.encoder)
 
     def _query_texts(self, queries: Sequence[str]) -> list[str]:
         return query_texts(queries, self.config.settings().query_prompt)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from i3_pyserini.formats.hits import Rows, Scores
-from i3_pyserini.formats.vector_files import open_index
+from i3_pyserini.formats.vector_files import Shape, open_index
 from i3_pyserini.search.faiss_index import search_exactly
 
 
@@ -23,16 +23,16 @@ class FlatVectors:
         I3Error: one is not a flat index, or is truncated.
 
     Attributes:
+        shapes: number and dimension of the vectors of each file.
         shape: number and dimension of all vectors.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
-        first = open_index(files[0])
-        self._mapped = [first] if len(files) == 1 else None
-        sizes = [len(first), *(len(open_index(file)) for file in files[1:])]
-        self._bounds = [*accumulate(sizes, initial=0)]
-        self.shape = (self._bounds[-1], int(first.shape[1]))
+        self.shapes = [Shape(*open_index(file).shape) for file in files]
+        self._mapped = [open_index(files[0])] if len(files) == 1 else None
+        self._bounds = [*accumulate((one.passages for one in self.shapes), initial=0)]
+        self.shape = (self._bounds[-1], self.shapes[0].dimension)
 
     def search(self, queries: Scores, k: int) -> tuple[Scores, Rows]:
         """The k vectors with the highest inner products.

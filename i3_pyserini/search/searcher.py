@@ -15,7 +15,7 @@ from i3_pyserini.encode.index_encoder import (
     refuse_other_dimension,
     refuse_other_encoder,
 )
-from i3_pyserini.encode.merge import merged_manifest, shards_of
+from i3_pyserini.encode.merge import FinishedShard, merged_manifest, shards_of
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.docids import Docids
@@ -87,9 +87,12 @@ class Searcher:
             "build it again with i3-pyserini index build",
         ):
             note(line)
-        self.docids = Docids.read(*(path / "docid" for path in self.parts))
+        ids = {path: Docids.read(path / "docid") for path in self.parts}
+        self.docids = Docids.joined(ids)
         files = [path / "index" for path in self.parts]
         self._vectors = FlatVectors(files) if shards or _is_flat(files[0]) else None
+        if shards and self._vectors:
+            _check_shards(shards, self._vectors, list(ids.values()))
         self._index: Any = None if self._vectors is not None else read_index(self.path)
         found: Any = self._vectors if self._index is None else self._index
         shape = found.shape if self._index is None else (found.ntotal, found.d)
@@ -170,7 +173,7 @@ class Searcher:
                 f"{self.path}: its manifest names no corpus; give the corpus that was encoded"
             )
         options = {**write_record(known), **reading}
-        corpus = Corpus.from_options(path or place_of_corpus(self.path, known), options)
+        corpus = Corpus.from_options(path or place_of_corpus(self.parts[0], known), options)
         return with_offsets(corpus) if known.chunks else corpus
 
     def search(self, queries: Sequence[str] | Scores, k: int = 1000) -> list[list[Hit]]:
@@ -282,6 +285,18 @@ class Searcher:
             raise I3Error(f"{self.path}: no passages in it")
         if self._index is not None and self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise I3Error(f"{self.path}: not an inner-product index")
+
+
+def _check_shards(
+    shards: Sequence[FinishedShard], vectors: FlatVectors, ids: Sequence[Docids]
+) -> None:
+    for shard, shape, own in zip(shards, vectors.shapes, ids, strict=True):
+        if shape != shard.shape or len(own) != shape.passages:
+            raise I3Error(
+                f"{shard.path}: {shape.passages:,} vectors of {shape.dimension} dimensions and "
+                f"{len(own):,} ids, but its manifest says {shard.shape.passages:,} of "
+                f"{shard.shape.dimension}; encode it again"
+            )
 
 
 def _is_flat(path: Path) -> bool:

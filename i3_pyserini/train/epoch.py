@@ -47,7 +47,7 @@ class Epochs:
             done: passes of it that are done.
 
         Raises:
-            I3Error: the data are not as they should be.
+            I3Error: a sample cannot be read, or a passage is not in the collection.
         """
         self.sampler.start(epoch, done * self.training.batch_size)
         loader = DataLoader(

@@ -11,7 +11,6 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.formats.atomic import locked
 from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.model.export import check_target, save_model_directory
-from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.card import model_card, negatives_sentence
 from i3_pyserini.train.checkpoint import STATE, Checkpoint, Progress, check_recipe
 from i3_pyserini.train.epoch import Epochs
@@ -249,7 +248,8 @@ class Trainer:
         progress, validation = self.progress, self.recipe.validation
         if self.validator is None or validation is None:
             return
-        model = self._whole_model()
+        halved = self.recipe.lora is not None and self.recipe.lora.weights == "bf16"
+        model = merged(self.model) if halved else self.model
         value = self.validator.measure(model, self.accelerator)
         found = {validation.measure: value}
         words = self.validator.words(model) if self.reconstructs and self._first else None
@@ -263,10 +263,6 @@ class Trainer:
         else:
             progress.stale += 1
 
-    def _whole_model(self) -> I3Retriever:
-        """The model as it is saved and measured: with its adapters added to the weights."""
-        return self.model if self.recipe.lora is None else merged(self.model)
-
     def _stale(self) -> bool:
         validation = self.recipe.validation
         patience = validation.patience if validation else None
@@ -278,7 +274,7 @@ class Trainer:
                 steps = (self.earlier_steps or 0) + self.progress.step
                 self.model.config.reconstructor_steps = steps
             devices = self.accelerator.num_processes
-            model = self._whole_model()
+            model = self.model if self.recipe.lora is None else merged(self.model)
             card = model_card(model, self.recipe, self.progress, devices, self.temperature)
             save_model_directory(
                 model, self.tokenizer, self.output / name, overwrite=True, card=card

@@ -1,5 +1,6 @@
 """Vectors that sentence-transformers quantized, as an index of floats."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ def test_bytes(tmp_path: Path, flags: list[object], precision: str, run_module: 
     flags += ["--quantized", precision, "--ranges", tmp_path / "ranges.npy"]
     done = run_module("i3_pyserini", *flags, check=True)
     assert "9 vectors of 16 dimensions" in done.stdout
+    manifest = json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
+    found = [(one["file"], one.get("quantized")) for one in manifest["source"]]
+    assert found == [("codes.npy", precision), ("ids.txt", None), ("ranges.npy", None)]
     half_a_step = (RANGES[1] - RANGES[0]) / 255 / 2
     assert (np.abs(stored(tmp_path / "index") - VECTORS) <= half_a_step + 1e-6).all()
 

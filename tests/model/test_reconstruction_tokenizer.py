@@ -56,6 +56,20 @@ def test_words_and_labels_are_its_own(
         assert copy.read_bytes() == path.read_bytes(), path.name
 
 
+def test_as_any_model_of_hugging_face(tiny_bert: str, own_words: str, tmp_path: Path) -> None:
+    model, tokenizer = created(tiny_bert, own_words)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    again, own = load_model_directory(tmp_path)
+    assert explain(again, own, "plants") == explain(model, tokenizer, "plants")
+
+
+def test_by_create(tiny_bert: str, own_words: str, tmp_path: Path) -> None:
+    i3.create(tiny_bert, output=tmp_path / "MODEL", reconstruction_tokenizer=own_words)
+    model, tokenizer = load_model_directory(tmp_path / "MODEL")
+    assert model.config.reconstruction_vocabulary == len(tokenizer.reconstruction) == len(OWN_WORDS)
+
+
 def labels_of(tokenizer: I3Tokenizer, query: str) -> torch.Tensor:
     return tokenizer.reconstruction_labels([query])
 
@@ -88,7 +102,7 @@ def test_a_plain_dual_encoder_has_none(tiny_bert: str, own_words: str, tmp_path:
 
 def test_the_wrong_tokenizer_is_refused(tiny_bert: str, own_words: str, tmp_path: Path) -> None:
     model, tokenizer = created(tiny_bert, own_words)
-    with pytest.raises(I3Error, match="reconstruction_tokenizer that it was created with"):
+    with pytest.raises(I3Error, match="name its reconstruction_tokenizer"):
         I3Tokenizer.from_pretrained(tiny_bert, model.config)
     with pytest.raises(I3Error, match=f"has 35 tokens, but its word scores have {len(OWN_WORDS)}"):
         I3Tokenizer.from_pretrained(tiny_bert, model.config, tiny_bert)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import i3_pyserini as i3
+from i3_pyserini.encode.chunking import Chunker
 from i3_pyserini.encode.merge import merge
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
@@ -16,6 +17,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import open_index
+from i3_pyserini.formats.windows import Windowing
 from i3_pyserini.search.flat import FlatVectors
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
@@ -85,6 +87,21 @@ def test_titles_and_texts(shards: Path) -> None:
     found, expected = (one.search("hot eggs", k=9) for one in (by_shards, merged))
     texts = [{hit.docid: (hit.title, hit.text) for hit in hits} for hits in (found, expected)]
     assert texts[0] == texts[1] and all(all(one) for one in texts[0].values())
+
+
+def test_windows_move_with_their_shards(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for number in range(NUMBER):
+        run_encoding(
+            Corpus(place / "corpus.jsonl"),
+            EncoderSpec(str(place / "model"), "i3"),
+            IndexOutput(tmp_path / "old" / f"SHARD-{number}"),
+            Encoding(shard=Shard(number, NUMBER), chunker=Chunker(Windowing("tokens", 8), None)),
+        )
+    (tmp_path / "old").rename(tmp_path / "new")
+    index = i3.open_index(tmp_path / "new" / "SHARD-*", texts=True)
+    hits = index.search("hot eggs", k=3)
+    assert len(hits) == 3 and all(hit.text for hit in hits)
 
 
 def test_the_run_says_what_was_searched(place: Path, shards: Path, run_module: Run) -> None:
@@ -159,5 +176,8 @@ def test_an_id_of_two_shards(place: Path, shards: Path, tmp_path: Path) -> None:
     other = lines(tmp_path / "S1" / "docid")
     other[0] = ids[0]
     (tmp_path / "S1" / "docid").write_text("\n".join(other) + "\n", encoding="utf-8")
-    with pytest.raises(I3Error, match=rf"id '{ids[0]}' occurs a second time"):
+    with pytest.raises(I3Error, match=rf"S0 and .*S1: id '{ids[0]}' occurs a second time"):
+        Searcher(tmp_path / "S*")
+    (tmp_path / "S1" / "docid").write_text("\n".join(other[1:]) + "\n", encoding="utf-8")
+    with pytest.raises(I3Error, match=r"S1: .* ids, but its manifest says .*; encode it again"):
         Searcher(tmp_path / "S*")
