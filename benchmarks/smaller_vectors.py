@@ -70,7 +70,14 @@ def main() -> None:
             "fewer dimensions and coarser numbers, against the whole vectors of the same model",
             "titles and abstracts of the ACL Anthology; docstrings of packages",
             "one seed; 95% intervals over queries; speed as the median of five times",
-            {"queries": 2000, "hits": HITS, "steps": SHARED["training.max_steps"]},
+            {
+                "queries": 2000,
+                "hits": HITS,
+                "steps": SHARED["training.max_steps"],
+                "passages": 13_000,
+                "dimensions, whole": 384,
+                **{f"dimensions, {number}": size for number, size in enumerate(SIZES, 1)},
+            },
             figures,
         )
         save(args.record, record)

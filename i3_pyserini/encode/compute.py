@@ -1,6 +1,5 @@
 """Runs a model with torch, OpenVINO or onnxruntime in one of three precisions."""
 
-import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,6 @@ Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PassageFunction = Callable[[Ids, Ids], Vectors]
 Backend = str | Callable[[nn.Module], PassageFunction]
-KEPT_SHAPES = 64
 FARTHEST = {"fp32": 1e-3, "bf16": 0.1}  # of torch's vectors, relative to the largest number
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -86,9 +84,6 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
     module = module.eval().to(device, DTYPES[dtype])
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
-        # The default is 1,024 batch shapes, whose kernels grow to 200 MB.
-        for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-            os.environ.setdefault(name, str(KEPT_SHAPES))
         with torch.inference_mode():
             _pack(module)
 

@@ -1,5 +1,6 @@
 """Describes an encoder before its weights are read, for every process that needs it."""
 
+import os
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
 
 
+KEPT_KERNELS = "64"
 RUNTIMES = {"torch": [], "openvino": ["openvino"], "onnx": ["onnxruntime"]}
 
 
@@ -117,6 +119,9 @@ class EncoderSpec:
         Raises:
             I3Error: they cannot be read, or the device does not exist.
         """
+        # oneDNN reads it before its first kernel: later it would have no effect. The default is
+        # 1,024 kernels, one for each shape of a batch, which take 200 MB.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT_KERNELS)
         from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder  # noqa: PLC0415  (torch)
         from i3_pyserini.encode.encoders import I3DocumentEncoder  # noqa: PLC0415  (torch)
 
