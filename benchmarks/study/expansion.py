@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-import ir_measures
 import torch
 from tqdm import tqdm
 
 import i3_pyserini as i3
+from benchmarks.per_query import values_of
 from benchmarks.study.effects import effect
 from benchmarks.study.plan import MEASURE
 from i3_pyserini.formats.atomic import new_file
@@ -77,16 +77,7 @@ def values(corpus: Path, data: Path, run: Path) -> list[float]:
         measure=MEASURE,
         overwrite=True,
     )
-    judgments = list(ir_measures.read_trec_qrels(str(data / "qrels.explore.txt")))
-    found = {
-        one.query_id: one.value
-        for one in ir_measures.iter_calc(
-            [ir_measures.parse_measure(MEASURE)],
-            judgments,
-            ir_measures.read_trec_run(str(run.with_suffix(".txt"))),
-        )
-    }
-    return [found.get(one.query_id, 0.0) for one in judgments]
+    return values_of(run.with_suffix(".txt"), data / "qrels.explore.txt", MEASURE)
 
 
 if __name__ == "__main__":

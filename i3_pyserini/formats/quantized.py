@@ -58,7 +58,7 @@ class Quantization:
                 "a .npy file [2, dimensions] of smallest and largest values, with --ranges"
             )
         found = np.asarray(open_npy(ranges), dtype=np.float32)
-        if len(found) != 2 or not (found[0] <= found[1]).all():  # noqa: PLR2004
+        if len(found) != 2 or not (found[0] <= found[1]).all():  # noqa: PLR2004  (two rows)
             raise I3Error(f"{ranges}: expected [2, dimensions], smallest values and largest values")
         return cls(precision, found, ranges)
 

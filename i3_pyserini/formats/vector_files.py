@@ -149,7 +149,7 @@ def open_npy(path: Path, kinds: str = "f") -> np.ndarray[Any, np.dtype[Any]]:
     except Exception as error:  # NumPy parses the header as Python source: SyntaxError and more
         reason = " ".join(str(error).split())
         raise I3Error(f"{path}: not a .npy file that can be memory-mapped ({reason})") from error
-    if array.ndim != 2 or array.dtype.kind not in kinds:  # noqa: PLR2004
+    if array.ndim != 2 or array.dtype.kind not in kinds:  # noqa: PLR2004  ([N, H])
         expected = "floats" if kinds == "f" else "integers"
         raise I3Error(
             f"{path}: {array.dtype} {list(array.shape)}; expected {expected} [passages, dimensions]"

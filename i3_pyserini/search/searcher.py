@@ -232,7 +232,7 @@ class Searcher:
             vectors = self.encoder.encode(queries)
         wanted = self.whole_dimension if whole else self.dimension
         vectors = vectors if whole else for_index(vectors, self.manifest)
-        if vectors.ndim != 2 or vectors.shape[1] != wanted:  # noqa: PLR2004
+        if vectors.ndim != 2 or vectors.shape[1] != wanted:  # noqa: PLR2004  ([Q, H])
             raise I3Error(
                 f"queries are vectors {list(vectors.shape)}, but {self.path} has vectors of "
                 f"{wanted} dimensions"

@@ -96,4 +96,4 @@ def test_ranges_are_smallest_and_largest(tmp_path: Path) -> None:
         with pytest.raises(I3Error, match="smallest values and largest values"):
             Quantization.of("int8", tmp_path / "wrong.npy")
     with pytest.raises(I3Error, match="--quantized int4: expected one of int8"):
-        Quantization.of("int4", None)  # type: ignore[arg-type]
+        Quantization.of("int4", None)  # type: ignore[arg-type]  # the mistake

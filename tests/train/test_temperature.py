@@ -174,7 +174,7 @@ def gradients(
     losses = partial(
         weighted_losses,
         loss=LossRecipe(symmetric=gradient == "all", matryoshka=(8,), learned_temperature=True),
-        negatives=NegativesRecipe(gradient=gradient),  # type: ignore[arg-type]
+        negatives=NegativesRecipe(gradient=gradient),  # type: ignore[arg-type]  # of a parameter
         normalize=True,
     )
     # As with fp16, whose scaler multiplies what goes backward, and divides the gradients.
@@ -236,7 +236,7 @@ def test_a_group_of_its_own(tiny_bert: str, name: str) -> None:
     model, temperature = I3Retriever.from_backbone(tiny_bert), LearnedTemperature(1.0)
     for rate, expected in ((0.25, 0.25), (None, 1e-3)):
         recipe = OptimizerRecipe(
-            name=name,  # type: ignore[arg-type]
+            name=name,  # type: ignore[arg-type]  # of a parameter
             learning_rate=1e-3,
             head_learning_rate=1e-4,
             weight_decay=0.5,
