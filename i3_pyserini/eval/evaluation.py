@@ -12,10 +12,11 @@ from ir_measures.measures import Measure
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.provider import RankProvider, measure_values
-from i3_pyserini.eval.ranking import JudgedRanks, judged_ranks
+from i3_pyserini.eval.ranking import JudgedRanks, Judgements
 from i3_pyserini.formats.documents import window_of
 from i3_pyserini.formats.qrels import as_pandas, as_polars, numbered
-from i3_pyserini.formats.runs import Run
+from i3_pyserini.formats.run_blocks import RunFile
+from i3_pyserini.formats.runs import Run, order_warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +91,11 @@ def mean_evaluation(name: str, evaluations: Sequence[Evaluation]) -> Evaluation:
 
 
 def evaluate_run(
-    qrels: "pl.DataFrame | pd.DataFrame", run: Run, measures: list[Measure]
+    qrels: "pl.DataFrame | pd.DataFrame", run: Run | RunFile, measures: list[Measure]
 ) -> Evaluation:
     """Computes measures with ir-measures, if possible from the ranks of judged passages.
+
+    For those, a `RunFile` is read in blocks; otherwise all of it is held in memory.
 
     Args:
         qrels: as `qrels.read_qrels` gives them, or the same in pandas.
@@ -106,26 +109,34 @@ def evaluate_run(
         I3Error: the run has no query of the qrels.
     """
     judgements = as_polars(qrels)
-    judged = set(judgements["query_id"].unique())
-    ranked = set(run.lines["query_id"].unique())
+    by_ranks = RankProvider()
+    others = [measure for measure in measures if not by_ranks.supports(measure)]
+    looked_up = Judgements(judgements)
+    parts = (run.whole() if others else run).each(
+        lambda part: (part.queries, part.order, part.scored, looked_up.found_in(part))
+    )
+    judged = set(looked_up.queries)
+    ranked = {query for queries, *_ in parts for query in queries}
     if not judged & ranked:
         raise I3Error(
             f"{run.name}: none of its {len(ranked)} queries is among the {len(judged)} of the "
             f"qrels ({min(ranked)!r} against {min(judged)!r}); do the qrels belong to other topics?"
         )
-    warnings = list(run.warnings)
+    warnings = order_warnings(
+        sum(order.tied for _, order, *_ in parts),
+        any(order.unsorted for _, order, *_ in parts),
+        parts[0][2],
+    )
     if judged - ranked:
         warnings.append(_count(judged - ranked, "query", "queries", "missing, counted as zero"))
     if ranked - judged:
         warnings.append(_count(ranked - judged, "query", "queries", "not in the qrels, ignored"))
-    ranks = judged_ranks(judgements, run)
+    ranks = looked_up.joined([found for *_, found in parts])
     if not len(ranks.rank):
-        _refuse_windows(judgements, run)
+        _refuse_windows(judgements, run.whole())
         warnings.append("ranks no judged passages; do its ids match the qrels?")
     warnings += _depth_note(ranks, measures)
-    by_ranks = RankProvider()
-    others = [measure for measure in measures if not by_ranks.supports(measure)]
-    values = _by_others(others, judgements, run, ranks.queries) if others else {}
+    values = _by_others(others, judgements, run.whole(), ranks.queries) if others else {}
     values |= {
         str(measure): measure_values(ranks, measure)
         for measure in measures

@@ -10,6 +10,7 @@ import polars as pl
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.qrels import Duplicates, judgements_of, read_qrels, repeated
+from i3_pyserini.formats.run_blocks import RunFile
 from i3_pyserini.formats.runs import SCHEMA, Run, place_of, read_runs
 
 if TYPE_CHECKING:
@@ -101,12 +102,22 @@ class Runs:
         Raises:
             I3Error: see `read_run`; or two frames have the same name.
         """
-        read = iter(read_runs(self.files))
-        runs = [next(read) if isinstance(one, Path) else one for one in self.entries]
-        runs = [
-            run if name is None else replace(run, name=name)
-            for run, name in zip(runs, self.names, strict=True)
-        ]
+        return [run.whole() for run in self.opened()]
+
+    def opened(self) -> list[Run | RunFile]:
+        """The runs; files are read when they are needed.
+
+        Raises:
+            I3Error: two frames have the same name.
+        """
+        files = [path.name for path in self.files]
+        runs: list[Run | RunFile] = []
+        for one, name in zip(self.entries, self.names, strict=True):
+            if isinstance(one, Run):
+                runs.append(one if name is None else replace(one, name=name))
+            else:
+                own = one.name if files.count(one.name) == 1 else str(one)
+                runs.append(RunFile(one, name or own))
         names = [run.name for run in runs]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise I3Error(f"two runs are named {twice}; give them different names")

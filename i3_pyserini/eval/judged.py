@@ -10,13 +10,17 @@ from ir_measures.measures import Measure
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import JUDGED, Evaluation, evaluate_run
 from i3_pyserini.formats.qrels import PAIR
+from i3_pyserini.formats.run_blocks import RunFile
 from i3_pyserini.formats.runs import Run, rank
 
 UNEVEN = 0.1  # difference of two shares of judged passages that causes a note
 
 
 def evaluate_judged(
-    qrels: pl.DataFrame, run: Run, measures: Sequence[Measure], judged_only: bool = False
+    qrels: pl.DataFrame,
+    run: Run | RunFile,
+    measures: Sequence[Measure],
+    judged_only: bool = False,
 ) -> Evaluation:
     """Computes measures of a run, and Judged@10.
 
@@ -34,10 +38,10 @@ def evaluate_judged(
     whole = evaluate_run(qrels, run, list(dict.fromkeys([*wanted, judged])))
     told, found = [], whole
     if judged_only:
-        short = condensed(run, qrels)
+        short, hits = condensed(run, qrels)
         found = evaluate_run(qrels, short, list(measures))
-        left = len(run.lines) - len(short.lines)
-        told = [f"{left:,} of {len(run.lines):,} hits are unjudged and left out"]
+        left = hits - len(short.lines)
+        told = [f"{left:,} of {hits:,} hits are unjudged and left out"]
     values = {str(one): found.values[str(one)] for one in measures}
     share, asked = whole.values[JUDGED], judged in measures
     return replace(
@@ -48,7 +52,7 @@ def evaluate_judged(
     )
 
 
-def condensed(run: Run, qrels: pl.DataFrame) -> Run:
+def condensed(run: Run | RunFile, qrels: pl.DataFrame) -> tuple[Run, int]:
     """A run without its unjudged passages; those below them move up.
 
     Sakai, Alternatives to Bpref (SIGIR 2007), calls this a condensed list. With it, a system is not
@@ -58,14 +62,23 @@ def condensed(run: Run, qrels: pl.DataFrame) -> Run:
         run: the run.
         qrels: columns query_id, doc_id and relevance.
 
+    Returns:
+        The short run, and the number of passages in the whole one.
+
     Raises:
         I3Error: none of the passages is judged.
     """
-    kept = run.lines.join(qrels, on=PAIR, how="semi", maintain_order="left")
+
+    def judged(part: Run) -> tuple[pl.DataFrame, int, bool]:
+        lines = part.lines.join(qrels, on=PAIR, how="semi", maintain_order="left")
+        return lines, len(part.lines), part.scored
+
+    parts = run.each(judged)
+    kept = pl.concat([lines for lines, *_ in parts])
     if kept.is_empty():
         raise I3Error(f"{run.name}: none of its passages is judged; do its ids match the qrels?")
-    order, warnings = rank(kept)
-    return Run(run.name, kept, order, warnings, run.scored)
+    scored = parts[0][2]
+    return Run(run.name, kept, rank(kept, scored), scored), sum(hits for _, hits, _ in parts)
 
 
 def uneven_note(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.datasets import PRESETS
@@ -13,6 +13,7 @@ from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.metadata_files import as_yaml
 from i3_pyserini.formats.run_facts import (
     TITLED,
+    HasMetadata,
     collection_note,
     collection_words,
     in_words,
@@ -22,9 +23,6 @@ from i3_pyserini.formats.run_facts import (
     topics_words,
 )
 from i3_pyserini.formats.run_metadata import CollectionRecord, RunMetadata
-
-if TYPE_CHECKING:
-    from i3_pyserini.formats.runs import Run
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Provenance:
 
 
 def provenance_of(
-    runs: "Sequence[Run]",
+    runs: Sequence[HasMetadata],
     qrels: Any,
     presets: Sequence[str] = (),
     index: Path | None = None,
@@ -144,7 +142,7 @@ def collection_notes(presets: Sequence[str], known: Sequence[CollectionRecord]) 
     ]
 
 
-def _qrels_note(runs: "Sequence[Run]", qrels: Any) -> Iterator[str]:
+def _qrels_note(runs: Sequence[HasMetadata], qrels: Any) -> Iterator[str]:
     """A note if the folder of the qrels names another collection than runs do."""
     if not isinstance(qrels, str | PathLike) or not Path(qrels).is_file():
         return

@@ -83,7 +83,7 @@ def evaluate(
     index = None if index is None else Path(index)
     task = read_task(qrels, measures, duplicates)
     groups, of_groups = _groups(group_by, topics, bm25, task.qrels, task.measures)
-    read = given.read()
+    read = given.opened()
     evaluations = [evaluate_judged(task.qrels, run, task.measures, judged_only) for run in read]
     made = provenance_of(read, qrels, task.presets, index)
     notes = [

@@ -47,7 +47,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Layout:
     """What the first line that is not blank says of a file.
 
     Attributes:
@@ -55,12 +55,14 @@ class _Found:
         separator: what is between them: a tab, a blank (or any white space), or a comma.
         skip: lines before the first one with values: blank ones, and a header.
         numbers: names of the columns that hold numbers.
+        header: the cells of a header; None if there is none.
     """
 
     names: Sequence[str]
     separator: str
     skip: int
     numbers: Sequence[str]
+    header: Sequence[str] | None = None
 
 
 def read_columns(path: Path, columns: Columns, source: Source | None = None) -> pl.DataFrame:
@@ -81,11 +83,13 @@ def read_columns(path: Path, columns: Columns, source: Source | None = None) -> 
             first, or a number is none or not finite.
     """
     source = source_of(path) if source is None else source
-    found = _look(path, source, columns)
+    found = layout_of(path, source, columns)
+    if found.header is not None:
+        note(f"{path}, line {found.skip}: is a header: {', '.join(found.header)}")
     if found.separator == ",":
         table = _read_commas(path, source, found, columns.what)
     else:
-        read = _read_plainly(source, found)
+        read = read_plainly(source, found)
         table = _read_carefully(path, source, found, columns.what) if read is None else read
     return table.select(name for name in table.columns if not name.startswith("_"))
 
@@ -115,8 +119,8 @@ def source_of(path: Path) -> Source:
         raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _look(path: Path, source: Source, columns: Columns) -> _Found:
-    """What the first line says.
+def layout_of(path: Path, source: Source, columns: Columns) -> Layout:
+    """What the first line of a file, or of the beginning of one, says.
 
     Raises:
         I3Error: it has neither the columns of a layout nor their names, or there is none.
@@ -131,14 +135,13 @@ def _look(path: Path, source: Source, columns: Columns) -> _Found:
     for cells, between in ((words, separator), (first.split("\t"), "\t"), (commas, ",")):
         header = _header(place, [cell.strip(BLANKS) for cell in cells], columns)
         if header is not None:
-            note(f"{place}: is a header: {', '.join(cells)}")
-            return _Found(header, between, blank + 1, _numbers(header, columns))
+            return Layout(header, between, blank + 1, _numbers(header, columns), cells)
     if len(words) == 1 and len(commas) in columns.layouts:
         words, separator = commas, ","
     names = columns.layouts.get(len(words))
     if names is None:
         raise I3Error(f"{place}: {len(words)} column(s): {first[:SHOWN]!r}; {columns}, or a header")
-    return _Found(names, separator, blank, _numbers(names, columns))
+    return Layout(names, separator, blank, _numbers(names, columns))
 
 
 def _first_line(path: Path, source: Source) -> tuple[int, str]:
@@ -220,7 +223,7 @@ def _undecodable(path: Path, source: Source) -> str:
     return ""
 
 
-def _read_plainly(source: Source, found: _Found) -> pl.DataFrame | None:
+def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     """The columns of a file with one separator throughout and nothing odd; None for others."""
     names = found.names
     schema: dict[str, type[pl.DataType]] = dict.fromkeys([*names, MORE], pl.String)
@@ -253,7 +256,7 @@ def _read_plainly(source: Source, found: _Found) -> pl.DataFrame | None:
     return table.with_row_index(LINE, offset=found.skip + 1) if found.skip else table
 
 
-def _mixed(source: Source, table: pl.DataFrame, found: _Found) -> bool:
+def _mixed(source: Source, table: pl.DataFrame, found: Layout) -> bool:
     """Whether the other separator is there, too, where it may part words."""
     other = " " if found.separator == "\t" else "\t"
     with ExitStack() as opened:
@@ -269,7 +272,7 @@ def _mixed(source: Source, table: pl.DataFrame, found: _Found) -> bool:
     return any(words.row(0))
 
 
-def _read_carefully(path: Path, source: Source, found: _Found, what: str) -> pl.DataFrame:
+def _read_carefully(path: Path, source: Source, found: Layout, what: str) -> pl.DataFrame:
     """The same for any white space and blank lines; names the first line that is wrong."""
     names = found.names
     words = (
@@ -297,7 +300,7 @@ def _read_carefully(path: Path, source: Source, found: _Found, what: str) -> pl.
     return _with_numbers(path, table.drop(MORE), found)
 
 
-def _read_commas(path: Path, source: Source, found: _Found, what: str) -> pl.DataFrame:
+def _read_commas(path: Path, source: Source, found: Layout, what: str) -> pl.DataFrame:
     """The same for commas, with quotes as usual in CSV."""
     text = "\n".join(_lines(path, source).fill_null("").to_list())
     rows: list[list[str | int]] = []
@@ -317,14 +320,14 @@ def _read_commas(path: Path, source: Source, found: _Found, what: str) -> pl.Dat
     return _with_numbers(path, table, found)
 
 
-def _refuse_width(path: Path, line: int, cells: Sequence[str], found: _Found, what: str) -> None:
+def _refuse_width(path: Path, line: int, cells: Sequence[str], found: Layout, what: str) -> None:
     raise I3Error(
         f"{path}, line {line}: {len(cells)} columns: {' '.join(cells)[:SHOWN]!r}; this {what} has "
         f"{len(found.names)} ({_shown(found.names)})"
     )
 
 
-def _with_numbers(path: Path, table: pl.DataFrame, found: _Found) -> pl.DataFrame:
+def _with_numbers(path: Path, table: pl.DataFrame, found: Layout) -> pl.DataFrame:
     """Turns columns into numbers.
 
     Raises:

@@ -4,12 +4,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from i3_pyserini.formats.index import LINES, IndexManifest
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.formats.run_metadata import CollectionRecord, RunMetadata
-from i3_pyserini.formats.runs import Run
 
 NONE = "no provenance"
 COMMAND = "cmd"  # of the section `implementation`
@@ -18,6 +17,20 @@ PLACE = re.compile(r"((?:[^/\s]*[=:'\"])?(?://(?=/))?)(/(?!/).*)", re.DOTALL)
 DIGITS = 8  # of a hash in a message
 # Collections with the same ids, passages and queries, but other texts.
 TITLED = frozenset({"msmarco-passage-official", "msmarco-passage-titled"})
+
+
+class HasMetadata(Protocol):
+    """A run, read or not."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def metadata(self) -> RunMetadata | None:
+        """What made it; None if that is unknown."""
+        ...
 
 
 def in_words(metadata: RunMetadata | None) -> str:
@@ -153,7 +166,7 @@ def index_collection(manifest: IndexManifest, passages: int | None) -> Collectio
     )
 
 
-def shared_collection(runs: Sequence[Run]) -> CollectionRecord | None:
+def shared_collection(runs: Sequence[HasMetadata]) -> CollectionRecord | None:
     """The collection of all runs whose collection is known; None if there is none, or several."""
     known = [one for run in runs if (one := _collection(run)) and collection_words(one)]
     if not known or any(_differ(known[0], one) for one in known[1:]):
@@ -161,7 +174,7 @@ def shared_collection(runs: Sequence[Run]) -> CollectionRecord | None:
     return known[0]
 
 
-def mismatches(runs: Sequence[Run]) -> list[str]:
+def mismatches(runs: Sequence[HasMetadata]) -> list[str]:
     """What does not go together: other collections, topics, models of a name, indexes of a path.
 
     Args:
@@ -175,7 +188,7 @@ def mismatches(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _notes(first: Run, second: Run) -> list[str]:
+def _notes(first: HasMetadata, second: HasMetadata) -> list[str]:
     """What differs between two runs."""
     one, other = _collection(first), _collection(second)
     found = []
@@ -200,7 +213,7 @@ def _notes(first: Run, second: Run) -> list[str]:
     return found
 
 
-def collection_note(run: Run, given: CollectionRecord, what: str) -> list[str]:
+def collection_note(run: HasMetadata, given: CollectionRecord, what: str) -> list[str]:
     """A note if a run searched another collection than is given, or other topics.
 
     Args:
@@ -221,7 +234,7 @@ def collection_note(run: Run, given: CollectionRecord, what: str) -> list[str]:
     return []
 
 
-def other_method(run: Run, of_dev: Run) -> Iterator[str]:
+def other_method(run: HasMetadata, of_dev: HasMetadata) -> Iterator[str]:
     """A note if the run of dev queries was not made as the run of the queries to report.
 
     Compared are the fingerprint of the model, and k1 and b, of the last stage.
@@ -240,7 +253,7 @@ def other_method(run: Run, of_dev: Run) -> Iterator[str]:
             )
 
 
-def mixed(runs: Sequence[Run]) -> str | None:
+def mixed(runs: Sequence[HasMetadata]) -> str | None:
     """Names the two collections of MS MARCO if runs of both are among these."""
     names = {run.name: found.name for run in runs if (found := _collection(run))}
     if not set(names.values()) >= TITLED:
@@ -248,7 +261,7 @@ def mixed(runs: Sequence[Run]) -> str | None:
     return ", ".join(f"{run} searched {name}" for run, name in names.items() if name in TITLED)
 
 
-def _collection(run: Run) -> CollectionRecord | None:
+def _collection(run: HasMetadata) -> CollectionRecord | None:
     return run.metadata.collection if run.metadata else None
 
 
@@ -269,7 +282,7 @@ def _named(collection: CollectionRecord) -> str:
     return f"{known}, sha256 {collection.sha256[:DIGITS]}" if collection.sha256 else known
 
 
-def _models(run: Run) -> Iterator[tuple[str, str]]:
+def _models(run: HasMetadata) -> Iterator[tuple[str, str]]:
     """The models and indexes of a run, and what tells each from others of its name."""
     for stage in run.metadata.stages if run.metadata else ():
         name, known = _get(stage, "model", "name"), _get(stage, "model", "fingerprint")

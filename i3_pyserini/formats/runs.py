@@ -1,11 +1,11 @@
 """Reads, checks and ranks runs. Unusual content is an error or reported in a note."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,24 @@ RUN = Columns(
 )
 SCHEMA = {"query_id": pl.String, "doc_id": pl.String, "score": pl.Float64}
 Ids = np.ndarray[Any, np.dtype[np.integer[Any]]]
+T = TypeVar("T")
+
+
+class Order(NamedTuple):
+    """How the lines of a run are ranked.
+
+    Attributes:
+        rows: order of the lines by rank; None if they are sorted.
+        tied: number of lines with the score of one that is ranked above them.
+        unsorted: whether a query's lines are not in the order of their scores.
+    """
+
+    rows: Ids | None = None
+    tied: int = 0
+    unsorted: bool = False
+
+
+SORTED = Order()
 
 
 @dataclass
@@ -41,8 +59,7 @@ class Run:
         name: the file's name.
         lines: columns query_id, doc_id and score (float64: the score, or the negative rank), in the
             order of the file.
-        order: order of the lines by rank; None if they are sorted.
-        warnings: warnings about its scores.
+        order: how they are ranked.
         scored: whether the file has scores, and not only ranks.
         metadata: what made it; None if that is unknown.
         path: the file; None for a frame.
@@ -50,8 +67,7 @@ class Run:
 
     name: str
     lines: pl.DataFrame
-    order: Ids | None = None
-    warnings: list[str] = field(default_factory=list)
+    order: Order = SORTED
     scored: bool = True
     metadata: RunMetadata | None = None
     path: Path | None = None
@@ -67,7 +83,7 @@ class Run:
         lines = pl.DataFrame(columns, schema=SCHEMA, strict=False)
         if not lines["score"].is_finite().all():
             raise I3Error(f"{name}: has a score that is not a finite number")
-        return cls(name, lines, *rank(lines))
+        return cls(name, lines, rank(lines))
 
     @cached_property
     def table(self) -> pl.DataFrame:
@@ -76,7 +92,8 @@ class Run:
         The rows of a query follow each other, in the order of trec_eval: score (in single
         precision), then docid, both descending.
         """
-        table = self.lines if self.order is None else self.lines[self.order]
+        rows = self.order.rows
+        table = self.lines if rows is None else self.lines[rows]
         starts, lengths = self._stretches(table)
         ranks = np.arange(len(table)) - np.repeat(starts, lengths) + 1
         rank_column = pl.Series("rank", ranks, dtype=pl.Int64)
@@ -97,6 +114,19 @@ class Run:
                 "score": (1 - self.table["rank"]).cast(pl.Float64).to_numpy(),
             }
         )
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about its scores."""
+        return order_warnings(self.order.tied, self.order.unsorted, self.scored)
+
+    def each(self, compute: "Callable[[Run], T]") -> list[T]:
+        """Computes something of the run; see `RunFile.each`."""
+        return [compute(self)]
+
+    def whole(self) -> "Run":
+        """The run itself; see `RunFile.whole`."""
+        return self
 
     @property
     def queries(self) -> list[str]:
@@ -142,19 +172,33 @@ def read_run(path: Path) -> Run:
     """
     with ThreadPoolExecutor(1) as pool:  # may hash the file while it is parsed
         known = pool.submit(read_beside, path)
-        source, at_head = cut_head(path, source_of(path))
-        table = read_columns(path, RUN, source)
-    metadata = known.result() or at_head
+        run = read_lines(path)
+    return replace(run, metadata=known.result() or run.metadata)
+
+
+def read_lines(path: Path) -> Run:
+    """Like `read_run`, without the metadata beside the file."""
+    source, at_head = cut_head(path, source_of(path))
+    table = read_columns(path, RUN, source)
     if table.is_empty():
         raise I3Error(f"{path}: no hits in this file")
     if repeated(table):
         _refuse_repeat(table, path)
+    if "score" not in table.columns and (row := wrong_rank(table)) is not None:
+        raise I3Error(
+            f"{path}, line {line_of(table, row)}: rank {table['rank'][row]:g} is not an integer; "
+            "for scores write TREC's six columns"
+        )
+    return ranked(path, table, at_head)
+
+
+def ranked(path: Path, table: pl.DataFrame, metadata: RunMetadata | None = None) -> Run:
+    """A run of the columns of a file, or of a part of it."""
     scored = "score" in table.columns
     if not scored:
-        _check_ranks(table, path)
         table = table.with_columns(-pl.col("rank").alias("score"))
     lines = table.select(list(SCHEMA))
-    return Run(path.name, lines, *rank(lines, scored), scored, metadata, path)
+    return Run(path.name, lines, rank(lines, scored), scored, metadata, path)
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -189,35 +233,27 @@ def _refuse_repeat(table: pl.DataFrame, path: Path) -> None:
     )
 
 
-def _check_ranks(table: pl.DataFrame, path: Path) -> None:
-    """Refuses what are no ranks, such as scores, by which the order would be reversed."""
+def wrong_rank(table: pl.DataFrame) -> int | None:
+    """The first row whose rank is none, such as a score, which would reverse the order."""
     ranks = table["rank"]
     wrong = (ranks < 0) | (ranks != ranks.floor())
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise I3Error(
-            f"{path}, line {line_of(table, row)}: rank {ranks[row]:g} is not an integer; "
-            "for scores write TREC's six columns"
-        )
+    return wrong.arg_max() if wrong.any() else None
 
 
-def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str]]:
+def rank(lines: pl.DataFrame, scored: bool = True) -> Order:
     """Orders a run as trec_eval does; queries stay in the order in which they come first.
 
     Args:
         lines: columns query_id, doc_id and score.
         scored: whether these are scores, and no ranks.
-
-    Returns:
-        Their order (None if it is the one they are in), and what a reader must know of it.
     """
     if lines.is_empty():
-        return None, []
+        return SORTED
     queries = _numbers(lines["query_id"])
     # trec_eval holds scores in single precision, so that what is equal there is a tie.
     scores = lines["score"].cast(pl.Float32 if scored else pl.Float64).to_numpy()
     order: Ids | None = None
-    warnings = []
+    unsorted = False
     if (queries[1:] < queries[:-1]).any():
         order = np.argsort(queries, kind="stable")
         queries, scores = queries[order], scores[order]
@@ -226,15 +262,20 @@ def rank(lines: pl.DataFrame, scored: bool = True) -> tuple[Ids | None, list[str
         again = np.lexsort((-scores, queries))
         order = again if order is None else order[again]
         scores = scores[again]
-        of, by = ("scores", "score") if scored else ("ranks", "rank")
-        warnings.append(f"the lines are not in the order of their {of}: ranked by {by}")
+        unsorted = True
     tied = np.flatnonzero(follows & (scores[1:] == scores[:-1])) + 1
     if len(tied):
         order = np.arange(len(lines)) if order is None else order
         order = _break_ties(lines["doc_id"], order, tied)
-        tie = f"{len(tied)} passages tie with one above them: ordered by docid, descending"
-        warnings.insert(0, tie)
-    return order, warnings
+    return Order(order, len(tied), unsorted)
+
+
+def order_warnings(tied: int, unsorted: bool, scored: bool) -> list[str]:
+    """What a reader must know of an order; see `Order`."""
+    of, by = ("scores", "score") if scored else ("ranks", "rank")
+    ties = [f"{tied} passages tie with one above them: ordered by docid, descending"]
+    unordered = [f"the lines are not in the order of their {of}: ranked by {by}"]
+    return [*(ties if tied else []), *(unordered if unsorted else [])]
 
 
 def _numbers(queries: pl.Series) -> Ids:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import _Found, _read_carefully, _read_plainly
+from i3_pyserini.formats.columns import Layout, _read_carefully, read_plainly
 from i3_pyserini.formats.runs import RUN, Run, read_run
 from tests.formats.compressed import COMPRESS, ODD_NAMES
 
@@ -120,8 +120,8 @@ def test_quick_reading_is_careful_reading(lines: list[list[str]]) -> None:
     """What is read quickly at all has the columns that careful reading finds."""
     text = "\n".join("".join(words) for words in lines).encode()
     for separator in (" ", "\t"):
-        found = _Found(RUN.layouts[6], separator, 0, ["score"])
-        quick = _read_plainly(text, found)
+        found = Layout(RUN.layouts[6], separator, 0, ["score"])
+        quick = read_plainly(text, found)
         if quick is not None:
             careful = _read_carefully(Path("x"), text, found, "run")
             columns = ["query_id", "doc_id", "score"]
