@@ -2,21 +2,29 @@
 
     python -m benchmarks.eval_speed [--qrels FILE] [--queries 6980] [--rounds 5] [--record]
 
-Both evaluate the same run of 1,000 passages a query by RR@10, nDCG@10, R@1000 and AP. Unless
-`--qrels` names others (those of MS MARCO's dev subset, say), queries have one relevant passage, or
-some of them two. The run ranks them at ranks from a geometric distribution, among passages drawn
-at random, with scores of six decimals, some of which tie. Ratios are of pairs; the table has their
-medians and extremes. Memory is the process's peak. Values are compared to four decimals.
+Both evaluate the same run of 1,000 passages a query by RR@10, nDCG@10, R@1000 and AP: plain, in
+gzip, in zstd (which ir-measures does not read: it gets the plain one); and 100 runs of 200 of the
+queries, ours in one command, ir-measures, which takes one run, in one for each (a pair less than of
+the others). Unless `--qrels` names others (those of MS
+MARCO's dev subset, say), queries have one relevant passage, or some of them two. The run ranks them
+at ranks from a geometric distribution, among passages drawn at random, with scores of six decimals,
+some of which tie. Ratios are of pairs; the table has their medians and extremes. Memory is the
+process's peak. Values are compared to four decimals.
 """
 
 import argparse
+import gzip
+import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from backports import zstd
 from tqdm import tqdm
 
 from benchmarks.command import take
@@ -28,6 +36,10 @@ PASSAGES, HITS = 8_841_823, 1000
 FOUND, SPREAD = 0.9, 0.02  # share of the relevant passages that the run has, and of their ranks
 SECOND = 0.05  # share of queries with a second relevant passage
 SIDES = ("ir_measures", "i3_pyserini.eval")
+Case = tuple[Sequence[Path], Sequence[Path]]  # the runs of each side
+MANY, OF_MANY = 100, 200  # runs, and queries of each
+PLAIN = "one run"
+PARTS = (("wall", "wall", "s", 2), ("CPU", "cpu", "s", 2), ("peak memory", "memory", "MB", 0))
 
 
 @dataclass(frozen=True)
@@ -51,68 +63,85 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         qrels = args.qrels or _write_qrels(place / "qrels.txt", args.queries)
-        run = _write_run(place / "run.txt", qrels)
-        queries = len(_relevant(qrels))
-        print(f"{run.stat().st_size / 1e6:,.0f} MB, {queries:,} queries")
-        pairs = []
-        for number in tqdm(range(args.rounds), desc="pairs"):
-            order = SIDES if number % 2 == 0 else SIDES[::-1]
-            taken = {side: _evaluate(side, qrels, run) for side in order}
-            pairs.append((taken[SIDES[0]], taken[SIDES[1]]))
-            if taken[SIDES[0]].values != taken[SIDES[1]].values:
-                raise SystemExit(f"other values: {taken}")
+        cases = _write_cases(place, qrels)
+        size, queries = cases[PLAIN][0][0].stat().st_size, len(_relevant(qrels))
+        print(f"{size / 1e6:,.0f} MB, {queries:,} queries")
+        pairs = {
+            name: _pairs(qrels, runs, args.rounds - (len(runs[0]) > 1), name)
+            for name, runs in cases.items()
+        }
     _print(pairs)
     if args.record:
         _record(pairs, args.qrels, queries)
 
 
-def _evaluate(side: str, qrels: Path, run: Path) -> Taken:
-    measures = ["--measures", *MEASURES] if side == SIDES[1] else list(MEASURES)
-    command = [sys.executable, "-m", side, str(qrels), str(run), *measures]
-    one = take(command)
-    words = one.output.split()
-    values = words[-len(MEASURES) :] if side == SIDES[1] else words[1::2]
-    return Taken(one.wall, one.cpu, one.peak, values)
+def _pairs(qrels: Path, runs: Case, rounds: int, name: str) -> list[tuple[Taken, Taken]]:
+    pairs = []
+    for number in tqdm(range(rounds), desc=name):
+        order = SIDES if number % 2 == 0 else SIDES[::-1]
+        taken = {side: _evaluate(side, qrels, runs[SIDES.index(side)]) for side in order}
+        theirs, ours = (taken[side] for side in SIDES)
+        pairs.append((theirs, ours))
+        if theirs.values != ours.values:
+            raise SystemExit(f"other values: {taken}")
+    return pairs
 
 
-def _print(pairs: list[tuple[Taken, Taken]]) -> None:
-    print("| | ir-measures | ours | times |")
-    print("| --- | --- | --- | --- |")
-    for name, part in (("wall s", "wall"), ("CPU s", "cpu"), ("peak MB", "memory")):
-        theirs, ours = (statistics.median(_part(pairs, part, side)) for side in (0, 1))
-        ratios = _ratios(pairs, part)
-        print(
-            f"| {name} | {theirs:,.2f} | {ours:,.2f} | {statistics.median(ratios):.1f} "
-            f"({min(ratios):.1f}–{max(ratios):.1f}) |"
-        )
+def _evaluate(side: str, qrels: Path, runs: Sequence[Path]) -> Taken:
+    """Evaluates all runs: with ir-measures in a command for each."""
+    program = [sys.executable, "-m", side, str(qrels)]
+    if side == SIDES[1]:
+        one = take([*program, *map(str, runs), "--measures", *MEASURES])
+        rows = [line.split() for line in one.output.splitlines()[1:]]
+        values = [word for row in rows for word in row[1 : 1 + len(MEASURES)]]
+        return Taken(one.wall, one.cpu, one.peak, values)
+    each = [take([*program, str(run), *MEASURES]) for run in runs]
+    return Taken(
+        sum(one.wall for one in each),
+        sum(one.cpu for one in each),
+        max(one.peak for one in each),
+        [word for one in each for word in one.output.split()[1::2]],
+    )
 
 
-def _record(pairs: list[tuple[Taken, Taken]], qrels: Path | None, queries: int) -> None:
-    figures = []
-    for name, part, unit, digits in (
-        ("wall", "wall", "s", 2),
-        ("CPU", "cpu", "s", 2),
-        ("peak memory", "memory", "MB", 0),
-    ):
-        for side, label in enumerate(("ir-measures", "ours")):
-            median = round(statistics.median(_part(pairs, part, side)), digits)
-            figures.append(Figure(name=f"{label}, {name}", value=median, unit=unit, digits=digits))
-        ratios = [round(ratio, 1) for ratio in _ratios(pairs, part)]
-        figures.append(
-            Figure(
-                name=f"{name}: ir-measures over ours",
-                value=round(statistics.median(_ratios(pairs, part)), 1),
-                low=min(ratios),
-                high=max(ratios),
-                unit="times",
-                digits=1,
+def _print(pairs: dict[str, list[tuple[Taken, Taken]]]) -> None:
+    print("| | | ir-measures | ours | times |")
+    print("| --- | --- | --- | --- | --- |")
+    for case, some in pairs.items():
+        for name, part, unit, _ in PARTS:
+            theirs, ours = (statistics.median(_part(some, part, side)) for side in (0, 1))
+            ratios = _ratios(some, part)
+            print(
+                f"| {case} | {name}, {unit} | {theirs:,.2f} | {ours:,.2f} | "
+                f"{statistics.median(ratios):.1f} ({min(ratios):.1f}–{max(ratios):.1f}) |"
             )
-        )
+
+
+def _record(pairs: dict[str, list[tuple[Taken, Taken]]], qrels: Path | None, queries: int) -> None:
+    figures = []
+    for case, some in pairs.items():
+        for name, part, unit, digits in PARTS:
+            for side, label in enumerate(("ir-measures", "ours")):
+                median = round(statistics.median(_part(some, part, side)), digits)
+                about = f"{case}: {label}, {name}"
+                figures.append(Figure(name=about, value=median, unit=unit, digits=digits))
+            ratios = [round(ratio, 1) for ratio in _ratios(some, part)]
+            figures.append(
+                Figure(
+                    name=f"{case}: {name}, ir-measures over ours",
+                    value=round(statistics.median(_ratios(some, part)), 1),
+                    low=min(ratios),
+                    high=max(ratios),
+                    unit="times",
+                    digits=1,
+                )
+            )
+    rounds = len(pairs[PLAIN])
     record = measured_now(
-        "evaluation of one run file: our command against ir-measures' own",
+        "evaluation of run files: our command against ir-measures' own",
         qrels.name if qrels else "made-up qrels",
-        f"{len(pairs)} pairs; medians, ratios of pairs",
-        {"queries": queries, "hits": HITS, "measures": len(MEASURES)},
+        f"{rounds} pairs, {rounds - 1} of many runs; medians, ratios of pairs",
+        {"queries": queries, "hits": HITS, "measures": len(MEASURES), "runs": MANY},
         figures,
     )
     save(RESULTS / "eval_speed.json", record)
@@ -142,6 +171,27 @@ def _relevant(qrels: Path) -> dict[str, list[str]]:
     for query, docid, _ in read_qrels(str(qrels)).iter_rows():
         relevant.setdefault(query, []).append(docid)
     return relevant
+
+
+def _write_cases(folder: Path, qrels: Path) -> dict[str, Case]:
+    """The run files of each case."""
+    run = _write_run(folder / "run.txt", qrels)
+    packed = {"gzip": folder / "run.gz", "zstd": folder / "run.zst"}
+    with run.open("rb") as source, gzip.open(packed["gzip"], "wb", compresslevel=6) as target:
+        shutil.copyfileobj(source, target)
+    with run.open("rb") as source, zstd.open(packed["zstd"], "wb") as target:
+        shutil.copyfileobj(source, target)
+    many = [folder / f"run.{number}.txt" for number in range(MANY)]
+    with run.open(encoding="utf-8") as source:
+        first = list(islice(source, OF_MANY * HITS))
+    for path in many:
+        path.write_text("".join(first), encoding="utf-8")
+    return {
+        PLAIN: ([run], [run]),
+        f"{PLAIN}, gzip": ([packed["gzip"]], [packed["gzip"]]),
+        f"{PLAIN}, zstd": ([run], [packed["zstd"]]),
+        f"{MANY} runs of {OF_MANY} queries": (many, many),
+    }
 
 
 def _write_run(path: Path, qrels: Path) -> Path:
