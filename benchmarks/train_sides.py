@@ -23,6 +23,7 @@ from torch.utils.data import SequentialSampler
 from torch.utils.flop_counter import FlopCounterMode
 
 import i3_pyserini as i3
+from benchmarks.bounds import matrix_products
 from i3_pyserini.errors import I3Error, run_command
 from i3_pyserini.train.prepare import load_data
 from i3_pyserini.train.recipe import Recipe
@@ -31,7 +32,6 @@ from i3_pyserini.train.recipe_file import load_recipe
 RECIPE = "small-contrastive"
 WARM_UP = 3  # steps that are not timed
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-GEMM_SIZES = (1024, 2048, 4096)
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,8 @@ def measure(piece: Piece) -> Measured:
     if counter is not None:
         return Measured(0.0, counter.get_total_flops() / piece.steps, 0.0, learning, losses)
     steps = [after - before for before, after in pairwise(ends[WARM_UP - 1 :])]
-    peak = peak_of_matrix_products(DTYPES[piece.precision])
+    peak = matrix_products(DTYPES[piece.precision])
     return Measured(median(steps), 0.0, peak, learning, losses)
-
-
-def peak_of_matrix_products(dtype: torch.dtype, repetitions: int = 4) -> float:
-    """Floating-point operations per second of `torch.mm`, the best of some sizes."""
-    best = 0.0
-    for size in GEMM_SIZES:
-        one, other = (torch.rand(size, size).to(dtype) for _ in range(2))
-        for _ in range(repetitions):
-            start = time.perf_counter()
-            torch.mm(one, other)
-            best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
 
 
 def overrides_of(piece: Piece) -> list[str]:
