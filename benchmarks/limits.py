@@ -2,11 +2,12 @@
 
     python -m benchmarks.limits [--passages 200000] [--rounds 5] [--record]
 
-Before each measurement of a step its bound is measured: matrix products in fp32 or bf16, reading of
-memory, of a file in the system's cache, of the disk, or writing to it. A step's bound is what it cannot do without: the operations of its matrix
-products, counted by PyTorch without padding, or the bytes that it must read
-or write. Vectors of 384 dimensions are drawn at random, passages are docstrings, MiniLM has its
-real weights. Shares are medians and extremes of rounds in one process.
+A step's bound is what it cannot do without: the operations of its matrix products, counted by
+PyTorch without padding, or the bytes that it must read or write. Before each measurement of a step,
+what the machine does at most is measured: matrix products in fp32 or bf16, reading of memory, of a
+file in the system's cache, of the disk, or writing to it. Vectors of 384 dimensions are drawn at
+random, passages are docstrings, MiniLM has its real weights. Shares are medians and extremes of
+these pairs, in one process.
 """
 
 import argparse
