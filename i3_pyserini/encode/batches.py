@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from i3_pyserini.encode.job import Job
+from i3_pyserini.encode.parallel import in_parallel
 from i3_pyserini.formats.passage_fields import Passage
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ def encode_ids(
     Returns:
         float32 or float16 [N, H], in the order given.
     """
-    from i3_pyserini.encode.parallel import in_parallel  # noqa: PLC0415  (torch)
-
     vectors = np.empty((len(ids), encoder.dimension), dtype=how.store_dtype)
     tokens = how.tokens or encoder.batch_tokens
 

@@ -5,16 +5,21 @@ for the one that has lost its CPU. Threads with batches of their own do not wait
 they are not slower, since much of a model's work uses one thread only.
 """
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 AT_ONCE = 16  # batches; more would wait for Python's lock
 
 
-def batches_at_once(device: torch.device) -> int:
+def batches_at_once(device: "torch.device") -> int:
     """How many batches a device encodes at once: on a CPU, one on each of torch's threads."""
+    import torch  # noqa: PLC0415  (exported models run without)
+
     return min(AT_ONCE, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
@@ -22,6 +27,8 @@ def in_parallel(
     encode: Callable[[list[int]], int], batches: Sequence[list[int]], at_once: int
 ) -> Generator[int, None, None]:
     """Encodes batches on several threads of Python, which share torch's threads evenly.
+
+    Without torch, for exported models, they just run at once.
 
     Args:
         encode: encodes a batch, given as rows, and returns their number; called by several threads.
@@ -31,10 +38,16 @@ def in_parallel(
     Yields:
         The results, in the order of `batches`.
     """
-    at_once, threads = min(at_once, len(batches)), torch.get_num_threads()
+    at_once = min(at_once, len(batches))
+    torch = sys.modules.get("torch")  # whoever computes with it has imported it
     if at_once <= 1:
         yield from map(encode, batches)
         return
+    if torch is None:
+        with ThreadPoolExecutor(at_once, "encode") as pool:
+            yield from pool.map(encode, batches)
+        return
+    threads = torch.get_num_threads()
     share = (max(1, threads // at_once),)
     try:
         with ThreadPoolExecutor(at_once, "encode", torch.set_num_threads, share) as pool:

@@ -139,9 +139,7 @@ def run_encoding(
         for device in how.devices or (None,):
             source.check(device)  # before reading for minutes
     if isinstance(source, EncoderSpec):
-        from i3_pyserini.model.tokenizer_check import note_tokenizer  # noqa: PLC0415  (seconds)
-
-        note_tokenizer(source.name)
+        source.note_tokenizer()
     with output.work() as folder:
         chunks = None if how.chunker is None else folder / CHUNKS
         if how.chunker is not None and chunks is not None:

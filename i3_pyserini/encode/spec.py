@@ -113,6 +113,16 @@ class EncoderSpec:
         if self.backend == "torch":  # others select fp32 themselves
             note_slow_bf16(self.dtype, torch_device(device))
 
+    def note_tokenizer(self) -> None:
+        """Prints a note if transformers changes the model's tokenizer.
+
+        Raises:
+            I3Error: the tokenizer cannot be read.
+        """
+        from i3_pyserini.model.tokenizer_check import note_tokenizer  # noqa: PLC0415  (seconds)
+
+        note_tokenizer(self.name)
+
     def load(self, device: str | None) -> "DocumentEncoder":
         """Reads the weights.
 
@@ -171,15 +181,17 @@ class ExportedSpec(EncoderSpec):
             raise I3Error(f"{self.name}: exported models run on the CPU, not on {device}")
         need("onnxruntime")
 
+    def note_tokenizer(self) -> None:
+        """Says nothing: its tokenizer is read without transformers, by whoever uses the folder."""
+
     def load(self, device: str | None) -> "DocumentEncoder":
         """See `EncoderSpec`."""
         from i3_pyserini.encode.exported_encoders import (  # noqa: PLC0415  (an extra)
             ExportedDocumentEncoder,
         )
-        from i3_pyserini.model.devices import limit_torch  # noqa: PLC0415  (torch)
 
         self.check(device)
-        return ExportedDocumentEncoder(Path(self.name), limit_torch())
+        return ExportedDocumentEncoder(Path(self.name))
 
 
 def known_spec(

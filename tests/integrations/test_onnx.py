@@ -125,6 +125,23 @@ def test_a_search_finds_the_same_without_torch(
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
 
 
+def test_a_corpus_is_encoded_without_torch(
+    trained: Trained, exported: str, tmp_path: Path
+) -> None:
+    """As by a command, and with several batches at once."""
+    index = tmp_path / "index"
+    code = (
+        "import sys, i3_pyserini as i3\n"
+        "from i3_pyserini.encode.corpus import ComputeOptions\n"
+        f"i3.encode_corpus({str(trained.corpus)!r}, model={exported!r}, output={str(index)!r}, "
+        "compute=ComputeOptions(batch_size=2))\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    assert run_python(code).strip() == "[]"
+    expected = vectors_of(trained.index / "index")
+    np.testing.assert_allclose(vectors_of(index / "index"), expected, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(  # all families with "released": test_backbone_matrix.py
     ("family", "interaction"), [("bert", "paper"), ("bert", "none"), ("modernbert", "paper")]
 )
