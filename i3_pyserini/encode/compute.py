@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers.activations import GELUActivation
 
 from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.errors import I3Error
@@ -22,6 +23,8 @@ Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PassageFunction = Callable[[Ids, Ids], Vectors]
 Backend = str | Callable[[nn.Module], PassageFunction]
 FARTHEST = {"fp32": 1e-3, "bf16": 0.1}  # of torch's vectors, relative to the largest number
+# A linear layer and what follows it, in the layers of BERT and its relatives.
+FEED_FORWARD = ("dense", "intermediate_act_fn")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -99,26 +102,37 @@ def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFuncti
 class _PackedLinear(nn.Module):
     """A linear layer whose weights are packed for oneDNN once, and not for every batch.
 
-    Uses the operators of torch's compiler for frozen weights. Saves 10 to 20% of the time.
+    Uses the operators of torch's compiler for frozen weights. Saves 10 to 20% of the time, and an
+    activation that is computed while the product is in the cache some 5% more.
+
+    Args:
+        linear: the layer.
+        activation: computed of its output, by torch's name for oneDNN: "none" or "gelu".
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()
+        self.activation = activation
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, states: Tensor) -> Tensor:
         output: Tensor = torch.ops.mkldnn._linear_pointwise(
-            states, self.weight, self.bias, "none", [], ""
+            states, self.weight, self.bias, self.activation, [], "none"
         )
         return output
 
 
 def _pack(module: nn.Module) -> None:
+    linear, activation = (getattr(module, name, None) for name in FEED_FORWARD)
+    fused = isinstance(linear, nn.Linear) and isinstance(activation, GELUActivation)
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
+            after = "gelu" if fused and child is linear else "none"
             with suppress(RuntimeError):  # the processor has no instructions for this precision
-                setattr(module, name, _PackedLinear(child))
+                setattr(module, name, _PackedLinear(child, after))
+                if after != "none":
+                    setattr(module, FEED_FORWARD[1], nn.Identity())
         else:
             _pack(child)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers.activations import ACT2FN
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode import compute
@@ -62,6 +63,35 @@ def test_result_is_the_module_s(dtype: str, backend: str) -> None:
     assert vectors.dtype == np.float32
     np.testing.assert_array_equal(vectors, [[5, 12, 0], [0, 10, 0.5]])
     np.testing.assert_array_equal(run(ids[1:, :1], mask[1:, :1]), [[0, 10, 0.5]])
+
+
+class FeedForward(nn.Module):
+    """The first half of a feed-forward layer, as BERT has it."""
+
+    def __init__(self, activation: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(50, 24)
+        self.dense = nn.Linear(24, 40)
+        self.intermediate_act_fn = ACT2FN[activation]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states: Tensor = self.intermediate_act_fn(self.dense(self.words(input_ids)))
+        return states.sum(dim=1)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.1)])
+@pytest.mark.parametrize("activation", ["gelu", "gelu_python", "gelu_new", "relu"])
+def test_an_activation_is_computed_once(activation: str, dtype: str, tolerance: float) -> None:
+    """With the product or after it."""
+    ids = np.random.default_rng(0).integers(0, 50, (7, 9))
+    expected = FeedForward(activation)(torch.from_numpy(ids), None).detach().numpy()
+    module = FeedForward(activation)
+    found = passage_function(module, CPU, dtype)(ids, np.ones_like(ids))
+    np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
+    packed = not isinstance(module.dense, nn.Linear)  # not without the instructions for bf16
+    fused = packed and activation.startswith("gelu") and activation != "gelu_new"
+    assert isinstance(module.intermediate_act_fn, nn.Identity) == fused
 
 
 @pytest.fixture

@@ -125,9 +125,7 @@ def test_a_search_finds_the_same_without_torch(
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
 
 
-def test_a_corpus_is_encoded_without_torch(
-    trained: Trained, exported: str, tmp_path: Path
-) -> None:
+def test_a_corpus_is_encoded_without_torch(trained: Trained, exported: str, tmp_path: Path) -> None:
     """As by a command, and with several batches at once."""
     index = tmp_path / "index"
     code = (
