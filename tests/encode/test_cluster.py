@@ -8,14 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from i3_pyserini.encode import cluster as cluster_module
+from i3_pyserini import cluster as cluster_module
+from i3_pyserini.encode.cluster import _absolute_source
 from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.runner import StopRequest, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
@@ -23,12 +22,12 @@ from i3_pyserini.errors import I3Error, StoppedError
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
+from tests.clusters import ROOT, group_of, started
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
 from tests.encode.stand_in import LengthEncoder
 
 pytest.importorskip("ray", reason="Ray is not installed (extra: ray)")
 Same = Callable[[Path], bool]
-ROOT = str(Path(__file__).parents[2])
 NOT_INSTALLED = """import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
@@ -43,6 +42,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.errors import run_command
+from tests.clusters import ROOT, group_of, started
 from tests.encode.slow_encode import SlowEncoder, slow_encoding
 how = replace(slow_encoding(), ray="local")
 output = IndexOutput(Path(sys.argv[2]))
@@ -94,29 +94,6 @@ class OtherThere(LengthEncoder):
 
     def describe(self) -> EncoderRecord:
         return replace(super().describe(), fingerprint=str(os.getpid()))
-
-
-@contextmanager
-def started(path: str = ROOT, **resources: Any) -> Iterator[Any]:
-    """A cluster of one node; none of its processes lives on."""
-    settings = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONPATH": path,  # the workers need the stand-in encoder
-        "RAY_health_check_period_ms": "500",
-        "RAY_health_check_initial_delay_ms": "500",
-        "RAY_health_check_failure_threshold": "4",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        from ray.cluster_utils import Cluster
-
-        head = {"num_cpus": 1, "include_dashboard": False, **resources}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        try:
-            yield cluster
-        finally:
-            cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +169,7 @@ def test_mistakes_and_stops_come_through(
 def test_machines_that_do_not_fit_are_told_of(
     hundred: Corpus, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "SECONDS_TO_APPEAR", 0)
+    monkeypatch.setattr("i3_pyserini.encode.cluster.SECONDS_TO_APPEAR", 0)
     how = replace(slow_encoding(), ray=address)
     for source, said in (
         (Unshared(), r"\.index\.partial: part 0 was written on another machine but is not here"),
@@ -249,19 +226,6 @@ def test_sigterm_finishes_the_part_in_work(hundred: Corpus, tmp_path: Path) -> N
     assert not group_of(process.pid)
 
 
-def group_of(leader: int) -> list[str]:
-    """The processes that a process with a group of its own has left."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, after = path.read_text(encoding="utf-8").rsplit(") ", 1)
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(after.split()[2]) == leader and after[0] != "Z":
-            found.append(name)
-    return found
-
-
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -296,9 +260,8 @@ def test_model_directory_is_found_from_any_working_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
-    absolute = cluster_module._absolute_source
-    assert absolute(EncoderSpec("model")) == EncoderSpec(str(tmp_path / "model"))
-    assert absolute(EncoderSpec("org/model")) == EncoderSpec("org/model")
+    assert _absolute_source(EncoderSpec("model")) == EncoderSpec(str(tmp_path / "model"))
+    assert _absolute_source(EncoderSpec("org/model")) == EncoderSpec("org/model")
 
 
 def test_ray_is_an_extra(hundred: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
