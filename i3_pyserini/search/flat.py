@@ -45,9 +45,8 @@ class FlatVectors:
             Scores, float32 [Q, k], descending; and rows, int64 [Q, k].
         """
         best: tuple[Scores, Rows] | None = None
-        for vectors, (start, _) in self._parts():
-            scores, rows = search_exactly(queries, vectors, min(k, len(vectors)))
-            rows += start
+        for (scores, own), start in zip(self._found(queries, k), self._bounds, strict=False):
+            rows = own + start
             best = (scores, rows) if best is None else _merged(*best, scores, rows, k)
         assert best is not None  # noqa: S101  (there is a file)
         return best
@@ -63,6 +62,11 @@ class FlatVectors:
             own = (rows >= start) & (rows < end)
             found[own] = vectors[rows[own] - start]
         return found
+
+    def _found(self, queries: Scores, k: int) -> Iterator[tuple[Scores, Rows]]:
+        """The hits in each file, with its own rows."""
+        for vectors, _ in self._parts():
+            yield search_exactly(queries, vectors, min(k, len(vectors)))
 
     def _parts(self) -> Iterator[tuple[Scores, tuple[int, int]]]:
         bounds = pairwise(self._bounds)

@@ -32,7 +32,10 @@ from i3_pyserini.search.flat import FlatVectors
 from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
-SPARE = 16  # extra hits, to sort ties at rank k
+# More hits than asked for, since the order of equal scores decides which are the first k; more if
+# all of these have the same score.
+SPARE, TIES = 16, 4096
+CELLS = 1 << 24  # hits of one search: 200 MB
 
 
 class Searcher:
@@ -208,11 +211,15 @@ class Searcher:
         if k < 1:
             raise I3Error(f"k is {k}, must be at least 1")
         vectors, k = self.vectors_of(queries), min(k, self.count)
-        if self._vectors is not None:
-            scores, rows = self._vectors.search(vectors, min(k + SPARE, self.count))
-        else:  # the hits of an approximate index depend on k
+        if self._vectors is None:  # the hits of an approximate index depend on k
             scores, rows = self._index.search(vectors, k)
-        return in_order(scores, rows, self.docids, k)
+            return in_order(scores, rows, self.docids, k)
+        scores, rows = self._vectors.search(vectors, min(k + SPARE, self.count))
+        hits = in_order(scores, rows, self.docids, k)
+        if scores.shape[1] < self.count:
+            tied = np.flatnonzero(scores[:, k - 1] == scores[:, -1])
+            self._search_ties(vectors, k, tied, hits)
+        return hits
 
     def vectors_of(self, queries: Sequence[str] | Scores, whole: bool = False) -> Scores:
         """The checked vectors of queries; texts are encoded.
@@ -274,6 +281,16 @@ class Searcher:
                 ) from error
         shaped: Scores = vectors.reshape(*rows.shape, self.dimension)
         return np.where((rows == NO_HIT)[..., None], np.float32(0), shaped)
+
+    def _search_ties(self, vectors: Scores, k: int, queries: Rows, hits: Hits) -> None:
+        """Replaces the hits of some queries, whose scores at rank k and after it are equal."""
+        assert self._vectors is not None  # noqa: S101  (of a flat index)
+        deep = min(k + TIES, self.count)
+        step = max(1, CELLS // deep)
+        for start in range(0, len(queries), step):
+            some = queries[start : start + step]
+            found = in_order(*self._vectors.search(vectors[some], deep), self.docids, k)
+            hits.scores[some], hits.rows[some] = found.scores, found.rows
 
     def _check(self) -> None:
         if len(self.docids) != self.count:

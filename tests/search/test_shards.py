@@ -9,7 +9,6 @@ import pytest
 
 import i3_pyserini as i3
 from i3_pyserini.encode.chunking import Chunker
-from i3_pyserini.encode.merge import merge
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.encode.spec import EncoderSpec
@@ -23,25 +22,21 @@ from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
 from tests.conftest import Run
 from tests.search.conftest import PASSAGES, QUERIES
+from tests.search.shards import NUMBER, Tied, hits_of, make_shards
 from tests.search.test_searcher import random_vectors, write_index
-
-NUMBER = 3
 
 
 @pytest.fixture(scope="module")
 def shards(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`SHARD-0` to `SHARD-2`, and `merged`."""
     folder = tmp_path_factory.mktemp("shards")
-    paths = [folder / f"SHARD-{number}" for number in range(NUMBER)]
-    for number, path in enumerate(paths):
-        run_encoding(
-            Corpus(place / "corpus.jsonl"),
-            EncoderSpec(str(place / "model"), "i3"),
-            IndexOutput(path),
-            Encoding(shard=Shard(number, NUMBER)),
-        )
-    merge(paths, folder / "merged")
+    make_shards(place, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tied(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Tied:
+    return Tied(shards, tmp_path_factory.mktemp("tied"))
 
 
 def lines(run: Path) -> list[str]:
@@ -150,6 +145,23 @@ def test_equal_scores(tmp_path: Path) -> None:
     scores, rows = FlatVectors(files).search(same[:1], 6)
     assert scores.tolist() == [[8.0] * 6]
     assert len({*rows[0].tolist()}) == 6 and {0, 1, 2, 3} < {*rows[0].tolist()}
+
+
+@pytest.mark.parametrize("index", ["SHARD-*", "merged"])
+def test_ties_are_in_the_order_of_trec_eval(
+    tied: Tied, tmp_path: Path, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = len(lines(tied.folder / "SHARD-0" / "docid"))
+    for cells, k in ((1, 1), (200, 7), (1 << 24, most + 5), (1 << 24, PASSAGES)):
+        monkeypatch.setattr("i3_pyserini.search.searcher.CELLS", cells)
+        i3.search_topics(
+            tied.folder / index,
+            tied.topics,
+            encoded_queries=tied.queries,
+            hits=k,
+            output=tmp_path / f"{k}.txt",
+        )
+        assert hits_of(tmp_path / f"{k}.txt") == tied.expected(k)
 
 
 @pytest.mark.parametrize(
