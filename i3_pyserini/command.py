@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from docstring_parser import parse
 
 from i3_pyserini.errors import I3Error, at_least_1
@@ -45,6 +45,8 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
     given = with_overrides(words, options) if OVERRIDES in options else list(words)
     try:
         command, bound, _ = app.parse_args(given, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        raise _unexpected(error.unused_tokens or [], words, name) from error
     except CycloptsError as error:
         raise I3Error(f"{' '.join(str(error).split()).rstrip('.')}; see {name} --help") from error
     result, printed = command(*bound.args, **bound.kwargs) or (None, None)
@@ -52,6 +54,14 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         print(printed, flush=True)
     if exit_code := getattr(result, "exit_code", 0):
         sys.exit(exit_code)
+
+
+def _unexpected(unused: Sequence[str], words: Sequence[str], name: str) -> I3Error:
+    """The error for words that are too many, as when the shell expands a pattern."""
+    advice = f"see {name} --help"
+    if any(Path(word).is_dir() for word in words):
+        advice = f"put a pattern such as 'SHARD-*' in quotes, or {advice}"
+    return I3Error(f"{' '.join(unused)}: not expected; {advice}")
 
 
 def completion(program: str, commands: Mapping[str, str], shell: str) -> str:

@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Search an index like pyserini.search.faiss, without Java or torch.",
         epilog="`i3-pyserini search` is the same, with --model instead of --encoder.",
     )
-    parser.add_argument("--index", type=Path, help="directory with index and docid")
+    parser.add_argument("--index", type=Path, nargs="+", help="directory with index and docid")
     parser.add_argument("--topics", required=True, help="TSV or JSONL file, or a data set's name")
     parser.add_argument("--output", type=Path, required=True, help="the run file")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing run")
@@ -101,6 +101,8 @@ def main() -> None:
     index, engine = args.pop("index"), args.pop("engine")
     if (index is None) == (engine is None):
         raise I3Error("expected --index, or --engine and --collection")
+    if index and len(index) > 1:
+        raise I3Error("--index: expected one directory; put a pattern such as 'SHARD-*' in quotes")
     at_least_1(max_passage_hits=args["max_passage_hits"])
     if not args["max_passage_delimiter"]:
         raise I3Error("max_passage_delimiter is empty")
@@ -110,7 +112,7 @@ def main() -> None:
         name: kind(**{field.name: args.pop(field.name) for field in fields(kind)})
         for name, kind in GROUPS.items()
     }
-    print(search_topics(index or engine, args.pop("topics"), **args, **groups))
+    print(search_topics(index[0] if index else engine, args.pop("topics"), **args, **groups))
 
 
 if __name__ == "__main__":

@@ -98,6 +98,10 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries cannot be combined with model and its options")
     _check_place(fspath(index), collection, filter, parameters, feedback)
+    if topics is not None and (Path(topics) / "docid").is_file():
+        raise I3Error(
+            f"{topics}: is an index, not topics; put a pattern such as 'SHARD-*' in quotes"
+        )
     name = None if model is None else fspath(model)
     if query is not None:
         if not query.strip():

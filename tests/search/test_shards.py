@@ -178,6 +178,24 @@ def test_what_is_no_set_of_shards(shards: Path, pattern: str, said: str) -> None
     assert said in str(refused.value)
 
 
+def test_a_pattern_that_the_shell_expanded(
+    place: Path, shards: Path, tmp_path: Path, run_module: Run
+) -> None:
+    paths, topics = sorted(shards.glob("SHARD-*")), place / "topics.tsv"
+    output = ("--output", tmp_path / "run.txt")
+    for words in (
+        ("i3_pyserini", "search", *paths, topics, *output),
+        ("i3_pyserini", "search", *paths[:2], topics, *output),
+        ("i3_pyserini", "search", "--index", *paths, "--topics", topics, *output),
+        ("i3_pyserini", "search", *paths[:2], "--query", "hot eggs"),
+        ("i3_pyserini.search", "--index", *paths, "--topics", topics, *output),
+    ):
+        done = run_module(*words)
+        assert done.returncode == 2 and "put a pattern such as 'SHARD-*' in quotes" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_id_of_two_shards(place: Path, shards: Path, tmp_path: Path) -> None:
     for number in range(NUMBER):
         (tmp_path / f"S{number}").mkdir()
