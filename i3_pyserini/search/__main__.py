@@ -41,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--batch-size", type=int, default=4096, help="number of queries searched together"
     )
     parser.add_argument("--threads", type=int, help="default: one for each usable CPU")
+    parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster that searches the index")
     parser.add_argument("--output-format", choices=("trec", "msmarco"), default="trec")
     parser.add_argument("--tag", help="last column of the run (default: the model's name)")
     _add_queries(parser.add_argument_group("queries"))

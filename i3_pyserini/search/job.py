@@ -91,6 +91,7 @@ class SearchJob:
         documents: how documents are ranked by their windows; see `documents.chosen`.
         batch_size: number of queries searched together.
         threads: number of threads; None for one on each usable CPU.
+        ray: address of a Ray cluster; None to search on this machine.
     """
 
     index: str
@@ -103,6 +104,7 @@ class SearchJob:
     documents: Choice | None = None
     batch_size: int = 4096
     threads: int | None = None
+    ray: str | None = None
 
 
 def run(job: SearchJob) -> WrittenRun:
@@ -169,7 +171,7 @@ def _read_topics(name: str) -> dict[str, str]:
 def _open(job: SearchJob, hits: int) -> Searchable:
     if job.collection:
         return LoadedCollection(job.index, job.collection, hits, job.filter)
-    return SearchedIndex(Searcher(job.index, parameters=job.parameters), job.feedback)
+    return SearchedIndex(Searcher(job.index, parameters=job.parameters, ray=job.ray), job.feedback)
 
 
 def _note_fewer(job: SearchJob, passages: Searchable, documents: DocumentSearch | None) -> None:

@@ -34,6 +34,7 @@ def open_index(
     corpus: AnyPath | None = None,
     cache: AnyPath | None = None,
     texts: bool = True,
+    ray: str | None = None,
 ) -> "Index":
     """Opens an index for searching.
 
@@ -57,15 +58,18 @@ def open_index(
         corpus: the encoded corpus. Default: the one named in the manifest, if it still exists.
         cache: folder for the text store. Default: the folder of the corpus.
         texts: whether hits have titles and texts.
+        ray: address of a Ray cluster that searches a flat index or shards, as in `search_topics`.
+            The connection ends with the program, or with `index.searcher.close()`.
 
     Returns:
         The opened index.
 
     Raises:
         I3Error: the index does not exist, is damaged, does not use inner products, belongs to
-            another model, or lacks these parameters; or the given corpus cannot be read.
+            another model, or lacks these parameters; the given corpus cannot be read; or the
+            cluster does not answer.
     """
-    searcher = Searcher(Path(index), parameters=parameters.given())
+    searcher = Searcher(Path(index), parameters=parameters.given(), ray=ray)
     if model is not None or queries != AS_PASSAGES:
         searcher.load_encoder(queries.flags(None if model is None else fspath(model)))
     texts_of = _Texts(

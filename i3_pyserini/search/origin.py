@@ -64,10 +64,7 @@ def index_record(
         given: parameters of this search.
         parts: the directories of its shards; empty for one of its own.
     """
-    files = [
-        part / MANIFEST if (part / MANIFEST).is_file() else part / "docid"
-        for part in parts or [path]
-    ]
+    files = [identifying_file(part) for part in parts or [path]]
     hashes = [file_hash(file) for file in files]
     whole = hashlib.sha256("".join(hashes).encode()).hexdigest()
     built = manifest.built
@@ -81,6 +78,16 @@ def index_record(
         **({"factory": built.factory} if built.factory else {}),
         **({"parameters": parameters} if parameters else {}),
     }
+
+
+def identifying_file(index: Path) -> Path:
+    """The file that tells an index from others: its manifest, or its ids if it has none.
+
+    Args:
+        index: its directory.
+    """
+    manifest = index / MANIFEST
+    return manifest if manifest.is_file() else index / "docid"
 
 
 def engine_record(address: str, collection: str) -> Stage:

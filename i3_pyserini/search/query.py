@@ -34,6 +34,7 @@ class Asked:
         cache: folder for its text store; None for that of the corpus.
         threads: number of threads; None for all cores.
         documents: how documents are ranked by their windows; see `documents.chosen`.
+        ray: address of a Ray cluster; None to search on this machine.
     """
 
     query: str
@@ -44,6 +45,7 @@ class Asked:
     cache: AnyPath | None
     threads: int | None
     documents: Choice | None = None
+    ray: str | None = None
 
 
 def query_index(asked: Asked, index: str, parameters: SearchParameters) -> FoundPassages:
@@ -66,8 +68,10 @@ def query_index(asked: Asked, index: str, parameters: SearchParameters) -> Found
         parameters=parameters,
         corpus=asked.corpus,
         cache=asked.cache,
+        ray=asked.ray,
     )
-    found = opened.search(asked.query, asked.k, documents=asked.documents)
+    with closing(opened.searcher):
+        found = opened.search(asked.query, asked.k, documents=asked.documents)
     return FoundPassages(asked.query, tuple(found))
 
 

@@ -125,7 +125,8 @@ class SearchedIndex:
         )
 
     def close(self) -> None:
-        """Does nothing: the index is mapped."""
+        """See `Searcher.close`."""
+        self._searcher.close()
 
 
 class LoadedCollection:

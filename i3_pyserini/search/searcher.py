@@ -27,6 +27,7 @@ from i3_pyserini.formats.index_state import stale, state_of
 from i3_pyserini.formats.index_texts import place_of_corpus, with_offsets
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
+from i3_pyserini.search.cluster import ClusterVectors
 from i3_pyserini.search.faiss_index import apply_parameters, read_index
 from i3_pyserini.search.flat import FlatVectors
 from i3_pyserini.threads import limit_loaded
@@ -56,11 +57,12 @@ class Searcher:
             model named in the manifest. None for that model, loaded on first use.
         parameters: parameters of an approximate index, such as {"nprobe": 64}; None for the stored
             ones.
+        ray: address of a Ray cluster that searches a flat index or the shards; see `close`.
 
     Raises:
         I3Error: the index does not exist, is damaged, has different numbers of ids and vectors,
             does not use inner products, belongs to another model or dimension, or lacks these
-            parameters.
+            parameters; or the cluster does not answer.
 
     Attributes:
         path: the directory, or the pattern.
@@ -76,6 +78,7 @@ class Searcher:
         index: str | Path,
         encoder: QueryEncoder | str | Path | None = None,
         parameters: Mapping[str, int] | None = None,
+        ray: str | None = None,
     ) -> None:
         limit_loaded()
         self.path = Path(index)
@@ -109,6 +112,8 @@ class Searcher:
             self.load_encoder(QueryFlags(str(encoder)))
         elif encoder is not None:
             self.use(encoder)
+        if ray is not None:
+            self._vectors = self._on_cluster(files, ray)
 
     @property
     def made_by(self) -> EncoderRecord:
@@ -221,6 +226,11 @@ class Searcher:
             self._search_ties(vectors, k, tied, hits)
         return hits
 
+    def close(self) -> None:
+        """Ends the connection to a Ray cluster, if there is one."""
+        if isinstance(self._vectors, ClusterVectors):
+            self._vectors.close()
+
     def vectors_of(self, queries: Sequence[str] | Scores, whole: bool = False) -> Scores:
         """The checked vectors of queries; texts are encoded.
 
@@ -291,6 +301,13 @@ class Searcher:
             some = queries[start : start + step]
             found = in_order(*self._vectors.search(vectors[some], deep), self.docids, k)
             hits.scores[some], hits.rows[some] = found.scores, found.rows
+
+    def _on_cluster(self, files: Sequence[Path], address: str) -> ClusterVectors:
+        if self._vectors is None:
+            raise I3Error(
+                f"{self.path}: is an approximate index; --ray searches flat indexes and shards"
+            )
+        return ClusterVectors(files, address)
 
     def _check(self) -> None:
         if len(self.docids) != self.count:

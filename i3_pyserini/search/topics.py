@@ -46,6 +46,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     cache: AnyPath | None = None,
     batch_size: int = 4096,
     threads: int | None = None,
+    ray: str | None = None,
     output_format: Literal["trec", "msmarco"] = "trec",
     tag: str | None = None,
     speed: AnyPath | None = None,
@@ -82,6 +83,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         cache: folder for its text store. Default: the folder of the corpus.
         batch_size: number of queries searched together.
         threads: number of threads. Default: one for each usable CPU.
+        ray: address of a Ray cluster whose machines share the index; each shard is searched as a
+            task. "local" starts one on this machine.
         output_format: "trec", or "msmarco" for query, passage and rank only.
         tag: last column of the run. Default: the model's name.
         speed: JSON file to write with queries per second, with encoding and without start-up.
@@ -97,7 +100,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     check_tag(tag)
     if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
         raise I3Error("encoded_queries cannot be combined with model and its options")
-    _check_place(fspath(index), collection, filter, parameters, feedback)
+    _check_place(fspath(index), collection, filter, parameters, feedback, ray)
     if topics is not None and (Path(topics) / "docid").is_file():
         raise I3Error(
             f"{topics}: is an index, not topics; put a pattern such as 'SHARD-*' in quotes"
@@ -114,7 +117,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         from i3_pyserini.search.query import Asked, query_collection, query_index
 
         by = None if isinstance(documents, MaxPassage) else documents
-        asked = Asked(query, hits or SHOWN, name, queries, corpus, cache, threads, by)
+        asked = Asked(query, hits or SHOWN, name, queries, corpus, cache, threads, by, ray)
         if collection:
             return query_collection(asked, fspath(index), collection, filter)
         return query_index(asked, fspath(index), parameters)
@@ -147,6 +150,7 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
         documents="none" if isinstance(documents, MaxPassage) else documents,
         batch_size=batch_size,
         threads=threads,
+        ray=ray,
     )
     return run(job)
 
@@ -157,14 +161,16 @@ def _check_place(
     filter: str | None,  # noqa: A002  (the option's name)
     parameters: SearchParameters,
     feedback: Feedback,
+    ray: str | None,
 ) -> None:
     """Refuses options that an index, or a vector engine, does not have."""
     if index.startswith(ENGINE):
         if not collection:
             raise I3Error(f"{index}: a vector engine requires collection (--collection NAME)")
-        if feedback.prf_depth or parameters.given():
+        if feedback.prf_depth or parameters.given() or ray is not None:
             raise I3Error(
-                f"{index}: a vector engine does not support prf_depth, nprobe, ef_search and refine"
+                f"{index}: a vector engine does not support prf_depth, nprobe, ef_search, refine "
+                "and ray"
             )
     elif collection or filter is not None:
         raise I3Error(

@@ -18,6 +18,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.vector_files import open_index
 from i3_pyserini.formats.windows import Windowing
 from i3_pyserini.search.flat import FlatVectors
+from i3_pyserini.search.index.approximate import build_index
 from i3_pyserini.search.options import Feedback
 from i3_pyserini.search.searcher import Searcher
 from tests.conftest import Run
@@ -194,6 +195,22 @@ def test_a_pattern_that_the_shell_expanded(
         assert done.returncode == 2 and "put a pattern such as 'SHARD-*' in quotes" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_cluster_does_not_search(place: Path, shards: Path, tmp_path: Path) -> None:
+    build_index(shards / "merged", output=tmp_path / "built", type="hnsw")
+    for index, collection, said in (
+        (str(tmp_path / "built"), None, "is an approximate index; --ray searches flat indexes"),
+        ("qdrant:STORE", "passages", "a vector engine does not support .* ray"),
+    ):
+        with pytest.raises(I3Error, match=said):
+            i3.search_topics(
+                index,
+                place / "topics.tsv",
+                collection=collection,
+                ray="local",
+                output=tmp_path / "run.txt",
+            )
 
 
 def test_an_id_of_two_shards(place: Path, shards: Path, tmp_path: Path) -> None:
