@@ -41,6 +41,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no ray": lambda: importlib.util.find_spec("ray") is None,
     "no mteb": lambda: importlib.util.find_spec("mteb") is None,
     "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,
+    "no cuda": lambda: not torch.cuda.is_available(),
     "no mps": lambda: not torch.backends.mps.is_available(),
     "no fastembed": lambda: not os.environ.get("FASTEMBED_PYTHON"),
     "no onnx": lambda: importlib.util.find_spec("onnxscript") is None,

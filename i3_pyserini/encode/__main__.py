@@ -53,7 +53,7 @@ encoder
   --devices       several devices at once, such as cuda:0,cuda:1 or cpu,cpu
   --ray           the address of a Ray cluster that shares this folder ("local" for a new one)
   --dtype         bf16 is about twice as fast on processors that support it; fp16 is for GPUs
-  --batch-tokens  maximum tokens per batch with padding (1,024 on a CPU, 16,384 on a GPU)
+  --batch-tokens  maximum tokens per batch with padding (1,024 on a CPU; at most 16,384 on a GPU)
   --batch-size    maximum passages per batch
   --threads       number of threads on a CPU (default: one for each usable CPU)
   --estimate      only encode a sample and print hours, disk and memory for the whole corpus

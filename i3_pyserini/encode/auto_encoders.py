@@ -1,10 +1,12 @@
 """Runs any Hugging Face encoder for passages or queries, with declared or given settings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from i3_pyserini.encode.compute import Backend
 from i3_pyserini.encode.encoders import PassageEncoder, Vectors, padding_id
@@ -73,26 +75,25 @@ class AutoDocumentEncoder(PassageEncoder):
         self.name, self._embedded = model_name, len(words.weight)
         self._prompt = settings.query_prompt if self.of_queries else settings.passage_prompt
         length = settings.query_length if self.of_queries else settings.passage_length
-        self.max_length = self._longest(length, position_limit(encoder))
+        self.max_length = self._limit(length, position_limit(encoder))
         prompt = "" if settings.include_prompt else self._prompt
         skip = prompt_ids(self.tokenizer, prompt, self.max_length)
         self.dimension: int = settings.dimension(encoder.config.hidden_size)
+        self._texts = _Texts(
+            self.tokenizer, settings, self._prompt, self.max_length, self.of_queries
+        )
         module = _Pooled(encoder, VectorHead(settings, model_name, skip))
-        super().__init__(module, self.tokenizer, self.device, dtype, backend)
+        super().__init__(
+            module, self.tokenizer, self.device, dtype, backend, longest=self.max_length
+        )
 
-    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
-        """The ids of N passages; see `DocumentEncoder`.
+    @property
+    def ids(self) -> Callable[..., TokenIds]:
+        """The ids of N passages; see `PassageEncoder`.
 
-        Raises:
-            I3Error: a text is not a string.
+        The function raises I3Error if a text is not a string.
         """
-        check_texts(texts, "query" if self.of_queries else "text of passage")
-        return self._tokenise(*passage_segments(self.settings, self._prompt, texts, titles))
-
-    def _tokenise(self, texts: list[str], pair: list[str] | None = None) -> TokenIds:
-        ids = token_ids(self.tokenizer, texts, self.max_length, pair)
-        # Without special tokens, an empty text would have no ids.
-        return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
+        return self._texts.ids
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Encodes B passages of ids; see `DocumentEncoder`.
@@ -101,7 +102,7 @@ class AutoDocumentEncoder(PassageEncoder):
             I3Error: a token has no embedding, for example because the tokenizer belongs to another
                 model.
         """
-        highest = max(map(max, ids))
+        highest = max(int(np.max(one)) for one in ids)
         if highest >= self._embedded:
             token = self.tokenizer.convert_ids_to_tokens(highest)
             raise I3Error(
@@ -110,7 +111,7 @@ class AutoDocumentEncoder(PassageEncoder):
             )
         return super().vectors(ids)
 
-    def _longest(self, length: int | None, positions: int | None) -> int:
+    def _limit(self, length: int | None, positions: int | None) -> int:
         limits = [length or self.tokenizer.model_max_length, positions or NO_LIMIT]
         longest = min(limits)
         pair = self.settings.add_sep and not self.of_queries
@@ -126,6 +127,24 @@ class AutoQueryEncoder(AutoDocumentEncoder):
     """
 
     of_queries = True
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Tokenizes texts as an encoder does, without its model."""
+
+    tokenizer: PreTrainedTokenizerBase
+    settings: EncoderSettings
+    prompt: str
+    max_length: int
+    of_queries: bool
+
+    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
+        check_texts(texts, "query" if self.of_queries else "text of passage")
+        whole, pair = passage_segments(self.settings, self.prompt, texts, titles)
+        ids = token_ids(self.tokenizer, whole, self.max_length, pair)
+        # Without special tokens, an empty text would have no ids.
+        return TokenIds((row or [padding_id(self.tokenizer)] for row in ids), ids.cut)
 
 
 class _Pooled(nn.Module):

@@ -5,22 +5,20 @@ same bytes as an uninterrupted one, whichever process encodes a part.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from i3_pyserini.encode.ahead import tokenised_parts
 from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.parallel import in_parallel
-from i3_pyserini.formats.passage_fields import Passage
 
 if TYPE_CHECKING:
     from i3_pyserini.encode.encoders import DocumentEncoder
 
-TOKENISED = 512  # passages per call: the tokenizer's other output is many times larger than the ids
-
-Ids = list[list[int]]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -54,8 +52,9 @@ def encode_parts(
     how: Batching,
     progress: Callable[[int], object],
     stopped: Callable[[], bool],
+    processes: int = 0,
 ) -> None:
-    """Encodes and writes parts, while the next part is read and tokenized.
+    """Encodes parts, while the next part is read and tokenized and the last one is written.
 
     Args:
         job: the job.
@@ -64,19 +63,22 @@ def encode_parts(
         how: see `Batching`.
         progress: called with the number of passages after each batch.
         stopped: called after each part; whether to stop.
+        processes: that tokenize; see `tokenised_parts`.
 
     Raises:
         I3Error: the corpus has changed, a vector is not finite, or a part cannot be written.
     """
-    rest = iter(numbers)
-    with ThreadPoolExecutor(1) as ahead:
-        ready = _next(ahead, job, encoder, rest, how)
-        while ready is not None and not stopped():
-            number, tokenised = ready
-            docids, ids, cut = tokenised.result()
-            ready = _next(ahead, job, encoder, rest, how)
-            vectors = encode_ids(encoder, ids, how, progress)
-            job.write(number, docids, vectors, cut)
+    ready = tokenised_parts(job, encoder, numbers, how.with_titles, processes)
+    with ThreadPoolExecutor(1) as writer, closing(ready):
+        written: Future[None] | None = None
+        while not stopped() and (part := next(ready, None)) is not None:
+            number, tokenised = part
+            vectors = encode_ids(encoder, tokenised.ids, how, progress)
+            if written is not None:
+                written.result()
+            written = writer.submit(job.write, number, tokenised.docids, vectors, tokenised.cut)
+        if written is not None:
+            written.result()
 
 
 def encode_ids(
@@ -126,54 +128,3 @@ def token_batches(
         size = min(size, passages or size)
         yield order[start : start + size]
         start += size
-
-
-def tokenise(
-    job: Job, encoder: "DocumentEncoder", number: int, with_titles: bool
-) -> tuple[list[str], Ids, int | None]:
-    """Reads and tokenizes a part.
-
-    Returns:
-        The docids, the token ids, and the number of truncated passages (None if the encoder does
-        not report it).
-
-    Raises:
-        I3Error: the corpus has changed.
-    """
-    passages = list(job.passages(number))
-    if len(passages) < job.parts[number].passages:
-        raise job.changed()
-    return [passage.docid for passage in passages], *passage_ids(encoder, passages, with_titles)
-
-
-def passage_ids(
-    encoder: "DocumentEncoder", passages: Sequence[Passage], with_titles: bool
-) -> tuple[Ids, int | None]:
-    """Tokenizes passages.
-
-    Returns:
-        The token ids, and the number of truncated passages (see `tokenise`).
-    """
-    ids: Ids = []
-    cut: int | None = 0
-    for start in range(0, len(passages), TOKENISED):
-        block = passages[start : start + TOKENISED]
-        titles = [passage.title for passage in block] if with_titles else None
-        found = encoder.ids([passage.text for passage in block], titles)
-        more = getattr(found, "cut", None)
-        cut = None if cut is None or more is None else cut + more
-        ids += found
-    return ids, cut
-
-
-def _next(
-    ahead: ThreadPoolExecutor,
-    job: Job,
-    encoder: "DocumentEncoder",
-    numbers: Iterator[int],
-    how: Batching,
-) -> tuple[int, Any] | None:
-    number = next(numbers, None)
-    if number is None:
-        return None
-    return number, ahead.submit(tokenise, job, encoder, number, how.with_titles)

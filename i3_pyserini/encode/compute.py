@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import GELUActivation
 
+from i3_pyserini.encode.gpu import GpuFunction
 from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.devices import limit_torch
@@ -86,14 +87,16 @@ def check_possible(device: torch.device, dtype: str, backend: str) -> None:
 
 def _torch(module: nn.Module, device: torch.device, dtype: str) -> PassageFunction:
     module = module.eval().to(device, DTYPES[dtype])
-    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+    if device.type != "cpu":
+        return GpuFunction(module, device)
+    if torch.backends.mkldnn.is_available():
         with torch.inference_mode():
             _pack(module)
 
     @torch.inference_mode()
     def run(ids: Ids, mask: Ids) -> Vectors:
-        batch = (torch.from_numpy(array).to(device) for array in (ids, mask))
-        vectors: Vectors = module(*batch).float().cpu().numpy()
+        batch = (torch.from_numpy(array) for array in (ids, mask))
+        vectors: Vectors = module(*batch).float().numpy()
         return vectors
 
     return run

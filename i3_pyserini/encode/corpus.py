@@ -33,8 +33,8 @@ class ComputeOptions:
         dtype: precision of the computation. "bf16" is about twice as fast on processors that
             support it; "fp16" is for GPUs.
         backend: "openvino" is faster on many CPUs; "onnx" is onnxruntime, for CPUs too.
-        batch_tokens: maximum tokens per batch with padding. Default: 1,024 on a CPU, 16,384 on a
-            GPU.
+        batch_tokens: maximum tokens per batch with padding. Default: 1,024 on a CPU; on a
+            GPU 16,384, or what fits its free memory.
         batch_size: maximum passages per batch.
         store_dtype: type of the vectors in intermediate parts and embeddings.npy; an index is
             always float32.

@@ -4,7 +4,8 @@ They need no pyserini: its searchers take any object with these methods.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from i3_pyserini.encode.compute import Backend, passage_function
+from i3_pyserini.encode.gpu import fitting_tokens
 from i3_pyserini.encode.parallel import batches_at_once
 from i3_pyserini.model.devices import torch_device
 from i3_pyserini.model.export import load_model_directory
@@ -21,10 +23,7 @@ from i3_pyserini.model.settings import QUERY_ENCODER
 from i3_pyserini.model.texts import TokenIds, padded_batch
 from i3_pyserini.model.tokenizer import I3Tokenizer
 
-CPU_TOKENS, GPU_TOKENS = (
-    1024,
-    16_384,
-)  # tokens per batch; larger batches are not faster on CPUs, see benchmarks
+CPU_TOKENS = 1024  # tokens per batch; larger batches are not faster on CPUs, see benchmarks
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -39,8 +38,9 @@ class DocumentEncoder(Protocol):
     """
 
     dimension: int
-    batch_tokens: int
 
+    @property
+    def batch_tokens(self) -> int: ...  # noqa: D102
     @property
     def at_once(self) -> int: ...  # noqa: D102
 
@@ -80,23 +80,37 @@ class PassageEncoder:
         device: device to run on.
         dtype: "fp32", "bf16" or "fp16".
         backend: see `passage_function`.
+        longest: ids of the longest passage.
     """
 
     def __init__(
-        self, module: nn.Module, tokenizer: Any, device: torch.device, dtype: str, backend: Backend
+        self,
+        module: nn.Module,
+        tokenizer: Any,
+        device: torch.device,
+        dtype: str,
+        backend: Backend,
+        longest: int,
     ) -> None:
         self._run = passage_function(module, device, dtype, backend)
         self._pad_id = padding_id(tokenizer)
-        self._device = device
-        self.batch_tokens = CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
+        self._device, self._longest = device, longest
+
+    @cached_property
+    def batch_tokens(self) -> int:
+        """See `DocumentEncoder`; on a GPU, measured on first use."""
+        if self._device.type == "cpu":
+            return CPU_TOKENS
+        return fitting_tokens(self._run, self._device, self._longest)
 
     @property
     def at_once(self) -> int:
         """See `DocumentEncoder`."""
         return batches_at_once(self._device)
 
-    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
-        """The ids of N passages, with special tokens, truncated to the model's length."""
+    @property
+    def ids(self) -> Callable[..., TokenIds]:
+        """See `DocumentEncoder`; a function without the model, for other processes."""
         raise NotImplementedError
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -171,11 +185,13 @@ class I3DocumentEncoder(PassageEncoder):
     ) -> None:
         self.device, self.tokenizer = device, tokenizer
         self.dimension: int = model.config.dimension
-        super().__init__(_I3Passages(model), tokenizer.tokenizer, device, dtype, backend)
+        longest = model.config.passage_length
+        super().__init__(_I3Passages(model), tokenizer.tokenizer, device, dtype, backend, longest)
 
-    def ids(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> TokenIds:
-        """The ids of N passages through the model's template; see `DocumentEncoder`."""
-        return self.tokenizer.passage_ids(texts, titles)
+    @property
+    def ids(self) -> Callable[..., TokenIds]:
+        """The ids of N passages through the model's template; see `PassageEncoder`."""
+        return self.tokenizer.passage_ids
 
 
 class _I3Passages(nn.Module):

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     import torch
 
 AT_ONCE = 16  # batches; more would wait for Python's lock
+IN_FLIGHT = 3  # batches on a GPU: one is computed, one is queued, one is padded
 
 
 def batches_at_once(device: "torch.device") -> int:
-    """How many batches a device encodes at once: on a CPU, one on each of torch's threads."""
+    """How many batches are encoded at once: on a CPU, one on each of torch's threads."""
+    if device.type != "cpu":
+        return IN_FLIGHT if device.type == "cuda" else 1
     import torch  # noqa: PLC0415  (exported models run without)
 
-    return min(AT_ONCE, torch.get_num_threads()) if device.type == "cpu" else 1
+    return min(AT_ONCE, torch.get_num_threads())
 
 
 def in_parallel(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tqdm import tqdm
 
 from i3_pyserini import __version__
+from i3_pyserini.encode.ahead import tokenising_processes
 from i3_pyserini.encode.batches import Batching, encode_parts
 from i3_pyserini.encode.job import Job, open_job
 from i3_pyserini.encode.scan import PART_PASSAGES, Scan, Shard, size_of
@@ -275,9 +276,17 @@ def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) 
                 how.devices, job, source, missing, how.batching, bar.update, stop.asked
             )
         else:
-            encoder = source.load(how.devices[0] if how.devices else None)
-            encode_parts(job, encoder, missing, how.batching, bar.update, stop.asked)
+            device = how.devices[0] if how.devices else None
+            encoder = source.load(device)
+            processes = tokenising_processes([device or _default_device()], len(missing))
+            encode_parts(job, encoder, missing, how.batching, bar.update, stop.asked, processes)
     stop.raise_if_asked(
         f"{bar.n:,} of {job.scan.passages:,} passages are encoded; run the same command again to "
         "resume"
     )
+
+
+def _default_device() -> str:
+    from i3_pyserini.model.devices import first_gpu  # noqa: PLC0415  (torch)
+
+    return first_gpu() or "cpu"

@@ -1,17 +1,16 @@
 """Encodes on several devices of one machine: one process per device, one queue of parts."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from queue import Empty
 from typing import Any
 
+from i3_pyserini.encode.ahead import tokenising_processes
 from i3_pyserini.encode.batches import Batching, encode_parts
+from i3_pyserini.encode.children import end_with_parent
 from i3_pyserini.encode.job import Job
 from i3_pyserini.encode.spec import EncoderSource
 from i3_pyserini.errors import I3Error
@@ -49,11 +48,12 @@ def encode_on_devices(
     context = multiprocessing.get_context("spawn")
     team = _Team(context, numbers, len(devices))
     threads = _threads_each(devices)
+    tokenising = tokenising_processes(devices, len(numbers))
     processes = [
         context.Process(
             target=_work,
-            args=(job, source, batching, device, threads, team.ends()),
-            daemon=True,
+            args=(job, source, batching, device, threads, tokenising, team.ends()),
+            daemon=not tokenising,  # else it could start no processes; it ends with this one anyway
         )
         for device in devices
     ]
@@ -127,11 +127,12 @@ def _work(
     batching: Batching,
     device: str,
     threads: int,
+    tokenising: int,
     ends: tuple[Any, Any, Any],
 ) -> None:
     tasks, results, stop = ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C
-    _end_with_parent()
+    end_with_parent()
     import torch  # noqa: PLC0415  (only here, in the new process)
 
     if device.startswith("cpu"):
@@ -145,6 +146,7 @@ def _work(
             batching,
             lambda passages: results.put(("passages", passages)),
             stop.is_set,
+            tokenising,
         )
         results.put(("end", device))
     except I3Error as error:
@@ -154,14 +156,3 @@ def _work(
 def _taken(tasks: Any) -> Iterator[int]:
     while (number := tasks.get()) is not None:
         yield number
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()

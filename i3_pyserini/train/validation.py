@@ -14,7 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from i3_pyserini.data.queries import read_queries
-from i3_pyserini.encode.batches import Batching, encode_ids, passage_ids
+from i3_pyserini.encode.ahead import passage_ids
+from i3_pyserini.encode.batches import Batching, encode_ids
 from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.eval.evaluation import evaluate_run
@@ -197,7 +198,7 @@ class Validator:
 
     def _passage_vectors(self, encoder: I3DocumentEncoder, passages: Sequence[Passage]) -> Tensor:
         """Vectors [N, H] on the model's device, as `encode` computes them."""
-        ids, _ = passage_ids(encoder, passages, with_titles=True)
+        ids, _ = passage_ids(encoder.ids, passages, with_titles=True)
         vectors = encode_ids(encoder, ids, Batching(passages=self.recipe.batch_size))
         return torch.from_numpy(vectors).to(encoder.device)
 

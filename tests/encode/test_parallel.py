@@ -11,7 +11,7 @@ import torch
 from i3_pyserini import I3Retriever, I3Tokenizer
 from i3_pyserini.encode.batches import Batching, encode_ids
 from i3_pyserini.encode.encoders import I3DocumentEncoder
-from i3_pyserini.encode.parallel import AT_ONCE, batches_at_once, in_parallel
+from i3_pyserini.encode.parallel import AT_ONCE, IN_FLIGHT, batches_at_once, in_parallel
 
 CPU = torch.device("cpu")
 BATCHES = [[number] * (1 + number % 3) for number in range(9)]
@@ -83,7 +83,8 @@ def test_a_failure_ends_the_work() -> None:
 @pytest.mark.usefixtures("four_threads")
 def test_how_many_at_once() -> None:
     assert batches_at_once(CPU) == 4
-    assert batches_at_once(torch.device("cuda")) == 1
+    assert batches_at_once(torch.device("cuda")) == IN_FLIGHT
+    assert batches_at_once(torch.device("mps")) == 1
     torch.set_num_threads(AT_ONCE + 1)
     assert batches_at_once(CPU) == AT_ONCE
 
