@@ -52,8 +52,8 @@ def mine_negatives(
         margin: exclude passages that the teacher scores less than this below a positive.
         min_relevance: minimum level of a positive.
         cache: folder for the text store. Default: the folder of the corpus.
-        device: device for encoding queries, such as cuda:0. Default: the first GPU, or the CPU if
-            there is none.
+        device: where queries are encoded and a flat index is searched, such as cuda:0. Default: the
+            first GPU, or the CPU if there is none.
         overwrite: replace existing files.
         corpus_options: how to read the corpus, if the index manifest does not record it.
 

@@ -207,8 +207,9 @@ def _opened(source: Path | Index) -> "Run | IndexHits":
     from i3_pyserini.encode.index_encoder import quickest_device  # noqa: PLC0415  (FAISS)
     from i3_pyserini.search.searcher import Searcher  # noqa: PLC0415  (FAISS)
 
-    searcher = Searcher(source.path)
-    searcher.load_encoder(QueryFlags(source.encoder, device=quickest_device(source.device)))
+    device = quickest_device(source.device)
+    searcher = Searcher(source.path, device=device)
+    searcher.load_encoder(QueryFlags(source.encoder, device=device))
     return IndexHits(searcher)
 
 

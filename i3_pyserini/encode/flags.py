@@ -123,8 +123,9 @@ class QueryOptions:
 
     Attributes:
         encoder_class: "i3", or "auto" for any other Hugging Face encoder.
-        device: such as cuda:0. By default, search uses the CPU, without torch if possible, and
-            `encode-topics` the first GPU if there is one.
+        device: such as cuda:0, where queries are encoded and a flat index is searched. By default,
+            search uses the CPU, without torch if possible, and `encode-topics` the first GPU if
+            there is one.
         pooling: pooling of the token vectors, such as mean. Default: that of the passages.
         l2_norm: normalize vectors to unit length. Default: as for the passages.
         query_prefix: text before every query. Default: that of the index manifest.

@@ -1,8 +1,9 @@
 """Flat index files, searched exactly: one, or those of the shards of an encoding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class FlatVectors:
 
     Args:
         files: the files, in the order of their rows.
+        device: see `searches_there`.
 
     Raises:
         I3Error: one is not a flat index, or is truncated.
@@ -27,8 +29,13 @@ class FlatVectors:
         shape: number and dimension of all vectors.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], device: str | None = None) -> None:
         self._files = files
+        self._search: Callable[[Scores, Scores, int], tuple[Scores, Rows]] = search_exactly
+        if searches_there(device):
+            from i3_pyserini.search.device_search import DeviceSearch  # noqa: PLC0415  (torch)
+
+            self._search = DeviceSearch(device)
         self.shapes = [Shape(*open_index(file).shape) for file in files]
         self._mapped = [open_index(files[0])] if len(files) == 1 else None
         self._bounds = [*accumulate((one.passages for one in self.shapes), initial=0)]
@@ -66,7 +73,7 @@ class FlatVectors:
     def _found(self, queries: Scores, k: int) -> Iterator[tuple[Scores, Rows]]:
         """The hits in each file, with its own rows."""
         for vectors, _ in self._parts():
-            yield search_exactly(queries, vectors, min(k, len(vectors)))
+            yield self._search(queries, vectors, min(k, len(vectors)))
 
     def _parts(self) -> Iterator[tuple[Scores, tuple[int, int]]]:
         bounds = pairwise(self._bounds)
@@ -75,6 +82,11 @@ class FlatVectors:
             return
         for file, own in zip(self._files, bounds, strict=True):
             yield open_index(file), own
+
+
+def searches_there(device: str | None) -> TypeGuard[str]:
+    """Whether vectors are searched on a device: on CUDA; else FAISS searches on the CPU."""
+    return device is not None and device.partition(":")[0] == "cuda"
 
 
 def _merged(

@@ -171,7 +171,9 @@ def _read_topics(name: str) -> dict[str, str]:
 def _open(job: SearchJob, hits: int) -> Searchable:
     if job.collection:
         return LoadedCollection(job.index, job.collection, hits, job.filter)
-    return SearchedIndex(Searcher(job.index, parameters=job.parameters, ray=job.ray), job.feedback)
+    device = job.queries.flags.device
+    searcher = Searcher(job.index, parameters=job.parameters, device=device, ray=job.ray)
+    return SearchedIndex(searcher, job.feedback)
 
 
 def _note_fewer(job: SearchJob, passages: Searchable, documents: DocumentSearch | None) -> None:

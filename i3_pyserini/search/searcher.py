@@ -29,7 +29,7 @@ from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.records import write_record
 from i3_pyserini.search.cluster import ClusterVectors
 from i3_pyserini.search.faiss_index import apply_parameters, read_index
-from i3_pyserini.search.flat import FlatVectors
+from i3_pyserini.search.flat import FlatVectors, searches_there
 from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
@@ -57,6 +57,7 @@ class Searcher:
             model named in the manifest. None for that model, loaded on first use.
         parameters: parameters of an approximate index, such as {"nprobe": 64}; None for the stored
             ones.
+        device: where to search a flat index, such as "cuda:0"; None for the CPU.
         ray: address of a Ray cluster that searches a flat index or the shards; see `close`.
 
     Raises:
@@ -78,6 +79,7 @@ class Searcher:
         index: str | Path,
         encoder: QueryEncoder | str | Path | None = None,
         parameters: Mapping[str, int] | None = None,
+        device: str | None = None,
         ray: str | None = None,
     ) -> None:
         limit_loaded()
@@ -96,7 +98,11 @@ class Searcher:
         ids = {path: Docids.read(path / "docid") for path in self.parts}
         self.docids = Docids.joined(ids)
         files = [path / "index" for path in self.parts]
-        self._vectors = FlatVectors(files) if shards or _is_flat(files[0]) else None
+        self._vectors: FlatVectors | None = None
+        if shards or _is_flat(files[0]):
+            self._vectors = FlatVectors(files, device)
+        elif searches_there(device):
+            note(f"{self.path}: is not flat, so it is searched on the CPU, not on {device}")
         if shards and self._vectors:
             _check_shards(shards, self._vectors, list(ids.values()))
         self._index: Any = None if self._vectors is not None else read_index(self.path)

@@ -1,5 +1,6 @@
 """Searches an index for the queries of a topics file, or for one query."""
 
+from dataclasses import replace
 from os import fspath
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -98,7 +99,8 @@ def search_topics(  # type: ignore[misc]  # the options are those below, whateve
     """
     at_least_1(hits=hits, batch_size=batch_size, threads=threads)
     check_tag(tag)
-    if encoded_queries is not None and (model is not None or queries != AS_PASSAGES):
+    own = replace(queries, device=None) != AS_PASSAGES
+    if encoded_queries is not None and (model is not None or own):
         raise I3Error("encoded_queries cannot be combined with model and its options")
     _check_place(fspath(index), collection, filter, parameters, feedback, ray)
     if topics is not None and (Path(topics) / "docid").is_file():
