@@ -186,7 +186,7 @@ class I3DocumentEncoder(PassageEncoder):
         self.device, self.tokenizer = device, tokenizer
         self.dimension: int = model.config.dimension
         longest = model.config.passage_length
-        super().__init__(_I3Passages(model), tokenizer.tokenizer, device, dtype, backend, longest)
+        super().__init__(I3Passages(model), tokenizer.tokenizer, device, dtype, backend, longest)
 
     @property
     def ids(self) -> Callable[..., TokenIds]:
@@ -194,7 +194,7 @@ class I3DocumentEncoder(PassageEncoder):
         return self.tokenizer.passage_ids
 
 
-class _I3Passages(nn.Module):
+class I3Passages(nn.Module):
     """Only the passage encoder; modules for queries and training are not kept in memory."""
 
     def __init__(self, model: I3Retriever) -> None:
@@ -207,6 +207,7 @@ class _I3Passages(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Maps ids and mask, int64 [B, T], to vectors for an index, float [B, D]."""
         vectors: Tensor = self.model.encode_passages(input_ids, attention_mask)["vectors"]
         return vectors
 

@@ -5,7 +5,7 @@ each batch of queries, through pinned memory. Scores are float32 products withou
 of equal scores the lower rows are found: score and row are one integer, whose order is theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,22 +58,14 @@ class DeviceSearch:
             I3Error: the device has not enough memory.
         """
         try:
-            with _full_precision():
-                scores, rows = self._found(torch.from_numpy(queries), vectors, k)
+            own = torch.from_numpy(queries).to(self._device)
+            scores, rows = search_blocks(own, self._blocks(vectors), k)
         except torch.OutOfMemoryError as error:
             raise I3Error(
                 f"{self._device}: not enough memory to search {len(queries):,} queries at once; "
                 "use a smaller --batch-size, or omit --device"
             ) from error
         return scores.cpu().numpy(), rows.cpu().numpy()
-
-    def _found(self, queries: Tensor, vectors: Scores, k: int) -> tuple[Tensor, Tensor]:
-        chunks = queries.to(self._device).split(QUERIES)
-        best: list[Tensor | None] = [None] * len(chunks)
-        for start, block in self._blocks(vectors):
-            for number, chunk in enumerate(chunks):
-                best[number] = _better(best[number], chunk, block, start, k)
-        return _of_keys(torch.cat([keys for keys in best if keys is not None]))
 
     def _blocks(self, vectors: Scores) -> Iterator[tuple[int, Tensor]]:
         """Rows of all vectors on the device, with the number of the first."""
@@ -118,6 +110,29 @@ class DeviceSearch:
             yield start, sent
 
 
+@torch.inference_mode()
+def search_blocks(
+    queries: Tensor, blocks: Iterable[tuple[int, Tensor]], k: int
+) -> tuple[Tensor, Tensor]:
+    """The k vectors with the highest inner products, on the device of the queries.
+
+    Args:
+        queries: float [Q, H].
+        blocks: float [n, H] with the row of the first vector of each.
+        k: hits per query; at most the number of vectors.
+
+    Returns:
+        Scores, float32 [Q, k], descending; and rows, int64 [Q, k].
+    """
+    chunks = queries.split(QUERIES)
+    best: list[Tensor | None] = [None] * len(chunks)
+    with _full_precision():
+        for start, block in blocks:
+            for number, chunk in enumerate(chunks):
+                best[number] = _better(best[number], chunk, block, start, k)
+    return _of_keys(torch.cat([keys for keys in best if keys is not None]))
+
+
 def free_bytes(device: torch.device) -> float:
     """Free memory of a CUDA device, with what torch holds and does not use."""
     if device.type != "cuda":
@@ -130,7 +145,7 @@ def _better(best: Tensor | None, queries: Tensor, block: Tensor, first: int, k: 
     """The k best keys of those found so far, int64 [Q, …], and of a block."""
     rows = min(MOST_ROWS, max(k, SCORES // len(queries)))
     for start in range(0, len(block), rows):
-        scores = queries @ block[start : start + rows].T
+        scores = (queries @ block[start : start + rows].T).float()
         keys = _keys(scores, first + start)
         keys = keys.topk(min(k, keys.size(1))).values
         if best is not None:
