@@ -4,21 +4,24 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer
-from i3_pyserini.encode import ahead
+from i3_pyserini.encode import ahead, runner, workers
 from i3_pyserini.encode.ahead import PackedIds, tokenised_parts, tokenising_processes
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.encode.job import Job, open_job
+from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.model.settings import EncoderSettings
+from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +33,7 @@ from pathlib import Path
 from i3_pyserini.encode.ahead import tokenised_parts
 from i3_pyserini.encode.job import open_job
 from i3_pyserini.formats.passages import Corpus
+from tests.encode.slow_encode import slow_encoding
 from tests.encode.stand_in import LengthEncoder
 
 print("begin")
@@ -82,6 +86,29 @@ def test_errors_of_processes_are_raised(job: Job, hundred: Corpus) -> None:
     parts = tokenised_parts(job, LengthEncoder(), range(len(job.parts)), True, 1)
     with pytest.raises(I3Error):
         list(parts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [(), ("cpu", "cpu")])
+def test_an_index_has_the_same_bytes(
+    devices: tuple[str, ...],
+    hundred: Corpus,
+    tmp_path: Path,
+    same_bytes: Callable[[Path], bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def two(names: Sequence[str], parts: int) -> int:
+        asked.append(len(names))
+        return 2
+
+    for module in (runner, workers):
+        monkeypatch.setattr(module, "tokenising_processes", two)
+    output = IndexOutput(tmp_path / "index")
+    run_encoding(hundred, LengthEncoder(), output, slow_encoding(devices))
+    assert asked == [len(devices) or 1]
+    assert same_bytes(tmp_path / "index")
 
 
 def test_functions_of_ids_can_be_sent(
