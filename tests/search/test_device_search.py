@@ -188,13 +188,15 @@ def test_too_little_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_products_are_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_float32_matmul_precision()
     seen: list[str] = []
-    monkeypatch.setattr(
-        device_search, "_of_keys", lambda keys: seen.append(torch.get_float32_matmul_precision())
-    )
+
+    def keys(scores: torch.Tensor, first: int) -> torch.Tensor:
+        seen.append(torch.get_float32_matmul_precision())
+        return _keys(scores, first)
+
+    monkeypatch.setattr(device_search, "_keys", keys)
     torch.set_float32_matmul_precision("medium")
     try:
-        with pytest.raises(TypeError):  # nothing to unpack
-            DeviceSearch("cpu")(random_vectors(2, H), random_vectors(9, H), 3)
+        DeviceSearch("cpu")(random_vectors(2, H), random_vectors(9, H), 3)
         assert (seen, torch.get_float32_matmul_precision()) == (["highest"], "medium")
     finally:
         torch.set_float32_matmul_precision(before)
