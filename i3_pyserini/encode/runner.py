@@ -287,6 +287,9 @@ def _encode(job: Job, source: EncoderSource, missing: list[int], how: Encoding) 
 
 
 def _default_device() -> str:
+    """The device of an encoder that is loaded."""
+    if "torch" not in sys.modules:  # of an exported model
+        return "cpu"
     from i3_pyserini.model.devices import first_gpu  # noqa: PLC0415  (torch)
 
     return first_gpu() or "cpu"

@@ -69,9 +69,7 @@ def open_index(
             another model, or lacks these parameters; the given corpus cannot be read; or the
             cluster does not answer.
     """
-    searcher = Searcher(
-        Path(index), parameters=parameters.given(), device=queries.device, ray=ray
-    )
+    searcher = Searcher(Path(index), parameters=parameters.given(), device=queries.device, ray=ray)
     if model is not None or queries != AS_PASSAGES:
         searcher.load_encoder(queries.flags(None if model is None else fspath(model)))
     texts_of = _Texts(
