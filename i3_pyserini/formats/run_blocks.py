@@ -88,7 +88,7 @@ def _in_blocks(path: Path, compute: Callable[[Run], T]) -> list[T] | None:
         run = _run_of(path, content, layout)
         return None if run is None else (run.queries, compute(run))
 
-    threads = thread_count()
+    threads = thread_count() + 1  # since reading blocks takes one part of the time
     results: list[T] = []
     seen: set[str] = set()
 
