@@ -20,7 +20,7 @@ QUERIES = 24
 def piece(
     make_backbone: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Piece:
-    monkeypatch.setattr("benchmarks.train_sides.GEMM_SIZES", (256,))
+    monkeypatch.setattr("benchmarks.bounds.SIZES", (256,))
     config = tiny_bert_config()
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     collection = tmp_path / "collection"
