@@ -141,7 +141,13 @@ def _record(pairs: dict[str, list[tuple[Taken, Taken]]], qrels: Path | None, que
         "evaluation of run files: our command against ir-measures' own",
         qrels.name if qrels else "made-up qrels",
         f"{rounds} pairs, {rounds - 1} of many runs; medians, ratios of pairs",
-        {"queries": queries, "hits": HITS, "measures": len(MEASURES), "runs": MANY},
+        {
+            "queries": queries,
+            "hits": HITS,
+            "measures": len(MEASURES),
+            "runs": MANY,
+            "queries of many": OF_MANY,
+        },
         figures,
     )
     save(RESULTS / "eval_speed.json", record)
