@@ -31,7 +31,7 @@ try:
 except Exception as error:
     print(" ".join(str(error).split()))
     sys.exit(1)"""
-_users: Counter[str] = Counter()  # open connections by address
+_users: Counter[str] = Counter()  # open connections by address; Ray has one for a whole program
 
 
 class Connection:

@@ -40,9 +40,9 @@ class DocumentEncoder(Protocol):
     dimension: int
 
     @property
-    def batch_tokens(self) -> int: ...  # noqa: D102
+    def batch_tokens(self) -> int: ...  # noqa: D102  (above)
     @property
-    def at_once(self) -> int: ...  # noqa: D102
+    def at_once(self) -> int: ...  # noqa: D102  (above)
 
     def ids(
         self, texts: Sequence[str], titles: Sequence[str | None] | None = None

@@ -11,7 +11,7 @@ import polars as pl
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.qrels import Duplicates, judgements_of, read_qrels, repeated
 from i3_pyserini.formats.run_blocks import RunFile
-from i3_pyserini.formats.runs import SCHEMA, Run, place_of, read_runs
+from i3_pyserini.formats.runs import SCHEMA, Run, place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,13 +59,14 @@ class Runs:
     """
 
     def __init__(self, given: Any, names: Sequence[str] = ()) -> None:
-        self.entries: list[Path | Run]
         if isinstance(given, Mapping):
-            self.entries = [_named(str(name), one) for name, one in given.items()]
+            items = [(str(name), one) for name, one in given.items()]
+            names = names or [name for name, _ in items]
         else:
             several = isinstance(given, Sequence) and not isinstance(given, str)
-            items = list(given) if several else [given]
-            self.entries = [_entry(f"run {n}", one) for n, one in enumerate(items, start=1)]
+            each = list(given) if several else [given]
+            items = [(f"run {number}", one) for number, one in enumerate(each, start=1)]
+        self.entries: list[Path | Run] = [_entry(*item) for item in items]
         if not self.entries:
             raise I3Error("no run is given; expected at least one")
         if names and len(names) != len(self.entries):
@@ -122,14 +123,6 @@ class Runs:
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise I3Error(f"two runs are named {twice}; give them different names")
         return runs
-
-
-def _named(name: str, given: Any) -> Run:
-    entry = _entry(name, given)
-    if isinstance(entry, Path):
-        (entry,) = read_runs([entry])
-    entry.name = name
-    return entry
 
 
 def _entry(name: str, given: Any) -> Path | Run:

@@ -131,7 +131,7 @@ def _blocks(file: BinaryIO, first: bytes, separator: bytes) -> Iterator[bytes]:
     while True:
         held.extend(bytes(max(0, size + BLOCK - len(held))))
         with memoryview(held) as view:
-            more = file.readinto(view[size : size + BLOCK])  # type: ignore[attr-defined]
+            more = file.readinto(view[size : size + BLOCK])  # type: ignore[attr-defined]  # not in BinaryIO
         if not more:
             break
         size += more

@@ -201,19 +201,6 @@ def ranked(path: Path, table: pl.DataFrame, metadata: RunMetadata | None = None)
     return Run(path.name, lines, rank(lines, scored), scored, metadata, path)
 
 
-def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """Reads runs; those that share a file's name are called by their paths.
-
-    Raises:
-        I3Error: see `read_run`.
-    """
-    names = [path.name for path in paths]
-    runs = [read_run(path) for path in paths]
-    for run, path in zip(runs, paths, strict=True):
-        run.name = run.name if names.count(run.name) == 1 else str(path)
-    return runs
-
-
 def place_of(named: Path, paths: Sequence[Path]) -> int | None:
     """The position of a run among others, by its file or its name; None if it is not among them."""
     for place, path in enumerate(paths):

@@ -168,3 +168,12 @@ def test_the_command_is_the_module(files: Path, run_module: Callable[..., Any]) 
     one = run_module("i3_pyserini", "eval", *words, "--baseline", files / "one.txt", check=True)
     other = run_module("i3_pyserini.eval", *words, "--baseline", files / "one.txt", check=True)
     assert one.stdout == other.stdout and "against one.txt" in one.stdout
+
+
+def test_a_mapping_gives_names_and_leaves_runs_as_they_are(files: Path) -> None:
+    run = read_run(files / "one.txt")
+    found = evaluate(files / "qrels.txt", {"a": run, "b": files / "one.txt"}, measures=["RR@10"])
+    assert set(found.to_pandas()["run"]) == {"a", "b"}
+    assert run.name == "one.txt"
+    with pytest.raises(I3Error, match="expected one for each of the 2 runs"):
+        evaluate(files / "qrels.txt", {"a": run, "b": run}, names=["c"])
