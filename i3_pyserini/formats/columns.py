@@ -1,6 +1,7 @@
 """Reads files of columns (runs and qrels) with polars; errors name the line."""
 
 import csv
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -226,10 +227,15 @@ def _undecodable(path: Path, source: Source) -> str:
 def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     """The columns of a file with one separator throughout and nothing odd; None for others."""
     names = found.names
+    with ExitStack() as opened:
+        content = _uncompressed(source, opened)
+        if content is not None and not _separated_once(content, found):
+            return None
+        compressed = content is None  # what is between the words is then seen in the columns only
     schema: dict[str, type[pl.DataType]] = dict.fromkeys([*names, MORE], pl.String)
     schema |= dict.fromkeys(found.numbers, pl.Float64)
     last = len(names) - 1  # a short line lacks this one, a long one has the next as well
-    kept = [place for place, name in enumerate(names) if not name.startswith("_")]
+    kept = [n for n, name in enumerate(names) if compressed or not name.startswith("_")]
     try:
         table = pl.read_csv(
             source,
@@ -251,25 +257,39 @@ def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     if any(nulls.values()) or more < len(table) or not finite:
         return None
     table = table.drop(MORE)
-    if _mixed(source, table, found):
-        return None
+    if compressed:
+        words = pl.col(pl.String).str.contains(f"[{_others(found)}]").any()
+        if any(table.select(words).row(0)):
+            return None
     return table.with_row_index(LINE, offset=found.skip + 1) if found.skip else table
 
 
-def _mixed(source: Source, table: pl.DataFrame, found: Layout) -> bool:
-    """Whether the other separator is there, too, where it may part words."""
-    other = " " if found.separator == "\t" else "\t"
-    with ExitStack() as opened:
-        content: bytes | mmap = b""
-        if isinstance(source, bytes):
-            content = source
-        else:
-            file = opened.enter_context(source.open("rb"))
-            content = opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
-        if not content[: len(ZSTD)].startswith((GZIP, ZSTD)):
-            return content.find(other.encode()) >= 0
-    words = table.select(pl.col(pl.String).str.contains(other, literal=True).any())
-    return any(words.row(0))
+def _uncompressed(source: Source, opened: ExitStack) -> bytes | mmap | None:
+    """The content as it is in memory or in the file; None if it is compressed."""
+    content: bytes | mmap
+    if isinstance(source, bytes):
+        content = source
+    else:
+        file = opened.enter_context(source.open("rb"))
+        if not os.fstat(file.fileno()).st_size:  # cannot be mapped
+            return b""
+        content = opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
+    return None if content[: len(ZSTD)].startswith((GZIP, ZSTD)) else content
+
+
+def _separated_once(content: bytes | mmap, found: Layout) -> bool:
+    """Whether neither another separator nor two in a row are there, which part words, too."""
+    others = [other.encode() for other in _others(found)]
+    if any(content.find(other) >= 0 for other in others if other != b"\r"):
+        return False
+    if content.find(b"\r") >= 0 and re.search(rb"\r(?!\n)", content):
+        return False
+    # `find` takes thrice as long for two equal bytes
+    return re.search(found.separator.encode() * 2, content) is None
+
+
+def _others(found: Layout) -> str:
+    return BLANKS.replace(found.separator, "")
 
 
 def _read_carefully(path: Path, source: Source, found: Layout, what: str) -> pl.DataFrame:

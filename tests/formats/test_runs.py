@@ -3,6 +3,7 @@
 import gzip
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -106,22 +107,24 @@ def test_ranks_beyond_single_precision(tmp_path: Path) -> None:
     assert len(run.warnings) == 1
 
 
-@settings(deadline=None, max_examples=200)
+WORDS = st.sampled_from(["1", "1", "1", "a", "0.5", "é", "\xa0", ""])
+BETWEEN = st.sampled_from([" ", " ", " ", "\t", "\t", "  ", "\x0b", "\r", ""])
+
+
+@settings(deadline=None, max_examples=300)
 @given(
     st.lists(
-        st.lists(
-            st.sampled_from(["a", "b", "1", "0.5", " ", "\t", "  ", "\xa0", "é"]), max_size=13
-        ),
+        st.lists(st.tuples(WORDS, BETWEEN), min_size=5, max_size=7),
         min_size=1,
-        max_size=4,
+        max_size=3,
     )
 )
-def test_quick_reading_is_careful_reading(lines: list[list[str]]) -> None:
+def test_quick_reading_is_careful_reading(lines: list[list[tuple[str, str]]]) -> None:
     """What is read quickly at all has the columns that careful reading finds."""
-    text = "\n".join("".join(words) for words in lines).encode()
-    for separator in (" ", "\t"):
+    text = "\n".join("".join(map("".join, words)) for words in lines).encode()
+    for separator, source in product((" ", "\t"), (text, gzip.compress(text))):
         found = Layout(RUN.layouts[6], separator, 0, ["score"])
-        quick = read_plainly(text, found)
+        quick = read_plainly(source, found)
         if quick is not None:
             careful = _read_carefully(Path("x"), text, found, "run")
             columns = ["query_id", "doc_id", "score"]
