@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import polars as pl
 
 from i3_pyserini.errors import I3Error, note
-from i3_pyserini.formats.columns import LINE, Columns, read_columns
+from i3_pyserini.formats.column_layout import LINE, Columns
+from i3_pyserini.formats.columns import read_columns
 from i3_pyserini.formats.datasets import PRESETS, from_ir_datasets
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID
 

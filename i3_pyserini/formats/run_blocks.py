@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import Layout, layout_of, read_plainly
+from i3_pyserini.formats.column_layout import Layout, layout_of
+from i3_pyserini.formats.columns import read_plainly
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.metadata_files import START, read_beside
 from i3_pyserini.formats.qrels import repeated

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import Columns, line_of, read_columns, source_of
+from i3_pyserini.formats.column_layout import Columns
+from i3_pyserini.formats.columns import line_of, read_columns, source_of
 from i3_pyserini.formats.metadata_files import cut_head, read_beside
 from i3_pyserini.formats.names import PASSAGE_ID, QUERY_ID, RANK, SCORE
 from i3_pyserini.formats.qrels import repeated

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.columns import Layout, _read_carefully, read_plainly
+from i3_pyserini.formats.column_layout import Layout
+from i3_pyserini.formats.columns import _read_carefully, read_plainly
 from i3_pyserini.formats.runs import RUN, Run, read_run
 from tests.formats.compressed import COMPRESS, ODD_NAMES
 
@@ -105,6 +106,17 @@ def test_ranks_beyond_single_precision(tmp_path: Path) -> None:
     run = read_run(write(tmp_path, "q a 16777217\nq b 16777216\n"))
     assert pairs(run) == [("q", "b"), ("q", "a")]
     assert len(run.warnings) == 1
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("separator", [" ", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_usual_runs_are_read_quickly(separator: str, end: str, compressed: bool) -> None:
+    text = end.join([*(line.replace(" ", separator) for line in LINES), ""]).encode()
+    found = Layout(RUN.layouts[6], separator, 0, ["score"])
+    table = read_plainly(gzip.compress(text) if compressed else text, found)
+    assert table is not None
+    assert table.select("query_id", "doc_id", "score").rows() == ROWS
 
 
 WORDS = st.sampled_from(["1", "1", "1", "a", "0.5", "é", "\xa0", ""])
