@@ -11,6 +11,7 @@ logits, and the file is `teacher.cross.jsonl`.
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -54,13 +55,14 @@ def by_pairs(teacher: Path) -> Scorer:
     return lambda pairs: [float(score) for score in model.predict(list(pairs), batch_size=32)]
 
 
-def write_scores(score: Scorer, data: Path, target: Path) -> None:
-    """Writes the scores of a collection's training queries."""
+def write_scores(score: Scorer, data: Path, target: Path, count: int | None) -> None:
+    """Writes the scores of a collection's training queries, with `count` negatives each."""
     queries, positives = read_judged_queries(
         data / "topics.train.tsv", data / "qrels.train.txt", 1, False
     )
     candidates = NegativesFile(data / "negatives.tsv", queries, positives)
     found = [candidates[number] for number in range(len(candidates))]
+    found = [replace(one, negatives=one.negatives[:count]) for one in found]
     passages = {
         one.docid: f"{one.title or ''} {one.text}".strip() for one in Corpus(data / "corpus")
     }
@@ -83,10 +85,11 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cross", action="store_true", help="it is a cross-encoder")
+    parser.add_argument("--negatives", type=int, help="how many of a query; default: all")
     args = parser.parse_args()
     scorer = by_pairs(args.teacher) if args.cross else by_vectors(args.teacher)
     name = "teacher.cross.jsonl" if args.cross else "teacher.jsonl"
-    write_scores(scorer, args.data, args.data / name)
+    write_scores(scorer, args.data, args.data / name, args.negatives)
 
 
 if __name__ == "__main__":
