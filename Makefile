@@ -97,7 +97,7 @@ types: $(VENV)/.installed
 
 soak: $(VENV)/.installed
 	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
-	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/formats -k properties
+	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests -m hypothesis
 
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed

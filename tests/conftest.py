@@ -23,6 +23,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
 from i3_pyserini import I3Retriever, I3Tokenizer
+from tests.formats.damage import SOAK
 from tests.skips import Skips
 from tests.worlds.commands import attempt
 
@@ -66,8 +67,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("no time", deadline=None)  # beside other busy processes
-    settings.load_profile("no time")
+    # No deadline, as other processes may be busy. The same examples always, so that a change is
+    # blamed only for what it broke; `make soak` looks for others.
+    settings.register_profile("i3", deadline=None, derandomize=not SOAK, database=None)
+    settings.load_profile("i3")
     _share_the_cores()
     _start_without_network()
     golden = config.getoption("--golden")

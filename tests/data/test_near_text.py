@@ -24,7 +24,7 @@ def plain(others: list[str], texts: list[str], overlap: float) -> dict[tuple[int
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(TEXTS, TEXTS, st.sampled_from([0.6, 0.7, 0.8, 1.0]))
 def test_near_texts_are_those_of_a_plain_comparison(
     others: list[str], texts: list[str], overlap: float

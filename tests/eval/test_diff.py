@@ -45,7 +45,7 @@ LEVELS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(LEVELS, RANKINGS, RANKINGS, st.integers(1, 4), st.integers(1, 5))
 def test_a_naive_computation_says_the_same(
     levels: dict[tuple[str, str], int], a: Ranking, b: Ranking, shown: int, depth: int

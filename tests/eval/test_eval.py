@@ -160,7 +160,7 @@ def test_unknown_qrels() -> None:
         read_qrels("beir")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.floats(-5, 5)), min_size=1))
 def test_means_are_those_of_plain_ir_measures(rows: list[tuple[int, int, float]]) -> None:
     """On a run without ties ir-measures alone gives the same."""

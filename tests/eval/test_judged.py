@@ -52,7 +52,7 @@ LEVELS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LEVELS, RANKINGS)
 def test_measures_of_condensed_lists_are_those_of_ir_measures(
     levels: dict[tuple[str, str], int], rankings: dict[str, str]

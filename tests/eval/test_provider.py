@@ -47,7 +47,7 @@ def as_docs(scored: dict[tuple[str, str], float]) -> list[ir_measures.ScoredDoc]
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(QRELS, RUNS)
 def test_values_are_trec_evals(
     judged: dict[tuple[str, str], int], scored: dict[tuple[str, str], float]
@@ -58,7 +58,7 @@ def test_values_are_trec_evals(
     assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(QRELS, RUNS)
 def test_values_without_ties_are_those_of_the_other_providers(
     judged: dict[tuple[str, str], int], scored: dict[tuple[str, str], float]
@@ -70,7 +70,6 @@ def test_values_without_ties_are_those_of_the_other_providers(
     assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(QRELS, RUNS)
 def test_ranks_of_judged_passages(
     judged: dict[tuple[str, str], int], scored: dict[tuple[str, str], float]

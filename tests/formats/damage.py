@@ -18,18 +18,14 @@ else:
     from backports import zstd
 
 T = TypeVar("T")
-# The same examples always, but for `make soak`, which asks for more and for others each time.
 SOAK = int(os.environ.get("I3_EXAMPLES", "0"))
 LONGEST_MESSAGE = 2000
 
 
 def examples(count: int) -> settings:
-    """Settings of a property: so many examples, or what `make soak` asks for."""
+    """Settings of a property: so many examples, or as many as `make soak` asks for."""
     return settings(
         max_examples=SOAK or count,
-        derandomize=not SOAK,
-        deadline=None,
-        database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 

@@ -142,7 +142,7 @@ SECTIONS = [(), ("model",), ("corpus",), ("shard",), ("index",), ("index", "tune
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(SECTIONS), st.data())
 def test_any_value_of_any_key_is_kept_or_named(path: tuple[str, ...], data: st.DataObject) -> None:
     content = json.loads(json.dumps(FIRST))

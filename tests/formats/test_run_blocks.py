@@ -137,7 +137,7 @@ def test_a_query_longer_than_a_block(tmp_path: Path) -> None:
     assert same_as_whole(path) > 5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["q", "q1", "q11", "1"]), st.integers(1, 40)),

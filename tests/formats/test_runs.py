@@ -123,7 +123,7 @@ WORDS = st.sampled_from(["1", "1", "1", "a", "0.5", "é", "\xa0", ""])
 BETWEEN = st.sampled_from([" ", " ", " ", "\t", "\t", "  ", "\x0b", "\r", ""])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.lists(st.tuples(WORDS, BETWEEN), min_size=5, max_size=7),
@@ -143,7 +143,7 @@ def test_quick_reading_is_careful_reading(lines: list[list[tuple[str, str]]]) ->
             assert quick.select(columns).equals(careful.select(columns))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.sampled_from([0.5, 1.0, 7.0])),

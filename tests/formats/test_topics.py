@@ -172,7 +172,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(TEXT.filter(str.strip), TEXT.filter(str.strip), min_size=1))
 def test_what_is_written_is_read(topics: dict[str, str]) -> None:
     topics = {f"q{qid}": query for qid, query in topics.items()}

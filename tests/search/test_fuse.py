@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from i3_pyserini.errors import I3Error
@@ -103,7 +103,6 @@ def test_as_run_is_what_a_file_would_give(tmp_path: Path) -> None:
     assert read.table.equals(made.table)
 
 
-@settings(deadline=None)
 @given(RUNS, METHODS, NORMALIZATIONS, st.permutations([0.0, 0.25, 1.0, 2.0]))
 def test_fusion_is_what_its_formula_says(
     scores: list[Scores], method: Any, normalization: Any, weights: list[float]
@@ -122,7 +121,6 @@ def test_fusion_is_what_its_formula_says(
             assert [docid for docid, _ in hits] == [docid for docid, _ in expected[qid]]
 
 
-@settings(deadline=None)
 @given(RUNS, METHODS, NORMALIZATIONS, st.randoms())
 def test_order_of_runs_does_not_matter(
     scores: list[Scores], method: Any, normalization: Any, random: Any
@@ -137,7 +135,6 @@ def test_order_of_runs_does_not_matter(
     assert found == again
 
 
-@settings(deadline=None)
 @given(RUNS, METHODS)
 def test_depth_cuts_the_end_off(scores: list[Scores], method: Any) -> None:
     runs, fusion = [as_run(one) for one in scores], Fusion(method, (1.0,) * len(scores))

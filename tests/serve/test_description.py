@@ -88,8 +88,6 @@ def test_requests_of_all_kinds(app: Starlette, mode: str) -> None:
         @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
         @settings(
             max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         )
         def check(case: Any) -> None:

@@ -172,7 +172,7 @@ def test_their_description_holds(ours: Starlette) -> None:
     for operation in operations:
 
         @given(operation.as_strategy())
-        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
         def check(case: Any) -> None:
             case.path_parameters["index"] = "index"
             if "docid" in case.path_parameters and len(case.path_parameters["docid"]) % 2:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from i3_pyserini.data.mining import Sources, mine
@@ -22,7 +22,6 @@ RANKS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     scores=RANKS,
     layout=st.sampled_from(["trec", "msmarco"]),
