@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from i3_pyserini.experiments.plan import Plan, Section, choose_steps, fill, load_plan, read_yaml
+from i3_pyserini.experiments.plan import Plan, Section, choose_steps, fill, load_plan, read_form
 from i3_pyserini.formats.measures import choose_measures
 from i3_pyserini.shipped import find_shipped
 
@@ -100,7 +100,7 @@ def load_experiment(name: str, folder: Path | None = None) -> Experiment:
         I3Error: it does not exist (the message suggests similar names), or cannot be read.
     """
     path = find_shipped("experiment", name, folder)
-    experiment = read_yaml(path, Experiment, "an experiment")
+    experiment = read_form(path, Experiment, "an experiment")
     beside = path.parent / experiment.plan
     return experiment.model_copy(update={"plan": str(beside)}) if beside.is_file() else experiment
 

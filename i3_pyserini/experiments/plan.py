@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.yaml_files import read_yaml
 from i3_pyserini.shipped import find_shipped
 
 OUT = "{out}"
@@ -119,7 +119,7 @@ def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
         I3Error: it cannot be read, is not a plan, or a setting is unknown.
     """
     path = find_shipped("plan", path)
-    plan = read_yaml(path, Plan, "a plan")
+    plan = read_form(path, Plan, "a plan")
     known = {**plan.settings, **plan.flags}
     if unknown := [name for name in settings if name not in known]:
         raise I3Error(f"{path}: no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}")
@@ -130,7 +130,7 @@ def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
     return plan.model_copy(update=parts)
 
 
-def read_yaml(path: Path, form: type[Form], what: str) -> Form:
+def read_form(path: Path, form: type[Form], what: str) -> Form:
     """Reads a YAML file of one form.
 
     Args:
@@ -141,12 +141,9 @@ def read_yaml(path: Path, form: type[Form], what: str) -> Form:
     Raises:
         I3Error: it cannot be read, or is of another form.
     """
+    content = read_yaml(path)
     try:
-        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise I3Error(f"{path}: not valid YAML: {error}") from error
+        return form.model_validate(content)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))

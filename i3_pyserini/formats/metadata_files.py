@@ -21,10 +21,10 @@ from i3_pyserini.formats.atomic import BLOCK, file_hash
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.records import read_record
 from i3_pyserini.formats.run_metadata import FileRecord, RunMetadata
+from i3_pyserini.formats.yaml_files import parse_yaml
 
 SUFFIX = ".ir_metadata.yaml"  # after the run's whole name
 LARGEST = 16 << 20  # bytes: a fused run has the metadata of its inputs, too
-OTHER_TYPES = ("binary", "timestamp", "set", "omap", "pairs")  # of YAML, that JSON lacks
 COMPRESSED = (".gz", ".zst")
 LONGEST_NAME = 255  # bytes that file systems take
 # The first and the last line of the metadata at the head of a run; the second form is the older.
@@ -215,7 +215,7 @@ def metadata_of(text: str, place: str) -> RunMetadata:
     Raises:
         I3Error: it is no YAML, or not an object.
     """
-    found = _plain_yaml(text, place)
+    found = parse_yaml(text, place, as_json=True)
     if not isinstance(found, dict):
         raise I3Error(f"{place}: expected ir_metadata, got {type(found).__name__}")
     known = {key: value for key, value in found.items() if _has_form(key, value)}
@@ -231,34 +231,6 @@ def _has_form(key: Any, value: Any) -> bool:
     except I3Error:
         return False
     return True
-
-
-def _plain_yaml(text: str, place: str) -> Any:
-    """YAML as JSON has it: dates as text, no references, bytes or sets."""
-    import yaml  # noqa: PLC0415  (slow, and most commands need none)
-
-    class Loader(yaml.SafeLoader):
-        """YAML without dates and references."""
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("references (*NAME) are not read")
-            return super().compose_node(parent, index)
-
-    Loader.yaml_implicit_resolvers = {
-        letter: [one for one in resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
-        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    Loader.yaml_constructors = {
-        tag: make
-        for tag, make in yaml.SafeLoader.yaml_constructors.items()
-        if str(tag).rpartition(":")[2] not in OTHER_TYPES
-    }
-    try:
-        return yaml.load(text, Loader)  # noqa: S506  (a safe one)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise I3Error(f"{place}: not YAML ({reason:.120})") from error
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.yaml_files import read_yaml
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_file import differences
@@ -167,8 +167,8 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
     if not path.exists() or not (output / STATE).exists():
         return  # nothing to resume
     try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        before = read_yaml(path)
+    except I3Error:
         before = None
     if not isinstance(before, dict):
         raise I3Error(f"{path}: not the recipe of a run; choose another folder with --output")

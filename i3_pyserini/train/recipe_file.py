@@ -6,12 +6,12 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import records
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.yaml_files import parse_yaml, read_yaml
 from i3_pyserini.shipped import find_shipped
 from i3_pyserini.train.recipe import Recipe
 from i3_pyserini.train.recipe_inputs import ModelRecipe
@@ -49,12 +49,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         I3Error: it cannot be read, a key or value is unknown, or a setting has no effect.
     """
     path = find_shipped("recipe", path)
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise I3Error(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise I3Error(f"{path}: not valid YAML: {error}") from error
+    fields = read_yaml(path)
     if not isinstance(fields, dict):
         raise I3Error(f"{path}: expected keys and values, as in `train small-contrastive --show`")
     overridden = frozenset(_override(fields, override) for override in overrides)
@@ -92,8 +87,8 @@ def _override(fields: dict[str, Any], override: str) -> str:
 def _override_value(name: str, text: str) -> Any:
     kinds = _kinds(name.removeprefix("--").split("."))
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text, name)
+    except I3Error as error:
         if not kinds & {str, Path}:
             raise I3Error(f"{f'{name}={text}'!r}: the value is not valid YAML") from error
         return text

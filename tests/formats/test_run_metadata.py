@@ -215,10 +215,13 @@ def test_comments_at_the_head(
         (HEAD.replace("# ir_metadata.end\n", "") + "q Q0 a 1 1 t\n", "line 1: .*does not end"),
         (
             "# ir_metadata.start\n# a: [\n# ir_metadata.end\nq Q0 a 1 1 t\n",
-            "lines 1 to 3: not YAML",
+            "lines 1 to 3: not valid YAML",
         ),
         ("# ir_metadata.start\n# - a\n# ir_metadata.end\nq Q0 a 1 1 t\n", "got list"),
-        ("# ir_metadata.start\n# a: &x 1\n# b: *x\n# ir_metadata.end\nq Q0 a 1 1 t\n", "not YAML"),
+        (
+            "# ir_metadata.start\n# a: &x 1\n# b: *x\n# ir_metadata.end\nq Q0 a 1 1 t\n",
+            "not valid YAML",
+        ),
         (HEAD, "empty"),
     ],
 )
@@ -249,7 +252,7 @@ def test_values_that_json_lacks(
     with beside(run).open("a", encoding="utf-8") as file:
         file.write(f"goal: {value}\n")
     assert read_run(run).metadata is None
-    assert "not YAML" in capsys.readouterr().err
+    assert "not valid YAML" in capsys.readouterr().err
 
 
 def test_sections_of_other_forms_are_kept(tmp_path: Path) -> None:

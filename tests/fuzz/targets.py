@@ -25,12 +25,19 @@ from i3_pyserini.eval.groups import read_groups
 from i3_pyserini.eval.report.costs import read_costs
 from i3_pyserini.experiments.plan import load_plan
 from i3_pyserini.formats.content_hashes import HASH_BYTES, HASHES, read_hashes
-from i3_pyserini.formats.index import read_manifest
+from i3_pyserini.formats.index import (
+    CorpusRecord,
+    EncoderRecord,
+    IndexManifest,
+    ShardRecord,
+    read_manifest,
+)
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.formats.tables import Table
 from i3_pyserini.formats.topics import read_topics
+from i3_pyserini.formats.vector_files import FILES
 from i3_pyserini.model.exported import RECORD, read_export
 from i3_pyserini.model.original import read_checkpoint
 from i3_pyserini.model.tokenizer_file import read_tokenizer_file
@@ -53,17 +60,19 @@ def _yaml(**fields: object) -> bytes:
     return yaml.safe_dump(fields).encode()
 
 
-def _archive() -> bytes:
-    """With a link, a path upwards and a folder, none of which may be followed."""
+def _archive(*, hostile: bool) -> bytes:
+    """Files and a folder; a hostile one has a path upwards and a link, too."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as tar:
-        for name, content in (("a.tsv", b"1\ta\n"), ("b/c.tsv", b"2\tb\n"), ("../d.tsv", b"3")):
+        files = [("a.tsv", b"1\ta\n"), ("b/c.tsv", b"2\tb\n")]
+        for name, content in [*files, *([("../d.tsv", b"3")] if hostile else [])]:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-        link = tarfile.TarInfo("e.tsv")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
+        if hostile:
+            link = tarfile.TarInfo("e.tsv")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(link)
     return target.getvalue()
 
 
@@ -127,6 +136,35 @@ def _counted_topics(path: Path) -> object:
     return found
 
 
+def _shard() -> bytes:
+    manifest = IndexManifest(
+        version="0.1.0",
+        encoder=EncoderRecord(kind="auto", name="m", dimension=3),
+        corpus=CorpusRecord(name="c", passages=4),
+        shard=ShardRecord(id=0, number=2),
+        store_dtype="float32",
+        kind="faiss",
+        passages=2,
+        dimension=3,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        manifest.write(Path(folder))
+        return Path(folder, MANIFEST).read_bytes()
+
+
+def _load_shard(path: Path) -> object:
+    for name in FILES["faiss"]:  # only whether they are there is looked at
+        (path.parent / name).touch()
+    return load_shard(path.parent)
+
+
+RECIPE_DATA = {"collection": "corpus", "queries": "topics.tsv", "qrels": "qrels.txt"}
+CATALOG = {
+    "about": "b",
+    "terms": "t",
+    "groups": {"g": "h"},
+    "files": [{"path": "a", "group": "g", "licence": "l", "purpose": "p", "url": "https://x/a"}],
+}
 SETTINGS = [
     Reader(
         MANIFEST,
@@ -135,16 +173,24 @@ SETTINGS = [
     ),
     Reader(
         MANIFEST,
-        _json(version="0.1.0", shard={"id": 0, "number": 2}, corpus={"name": "c"}, kind="faiss"),
-        lambda path: load_shard(path.parent),
+        _shard(),
+        _load_shard,
     ),
-    Reader("recipe.yaml", _yaml(model={"init": "x"}, loss={"temperature": 0.1}), load_recipe),
+    Reader(
+        "recipe.yaml",
+        _yaml(output="out", model={"init": "x"}, data=RECIPE_DATA, loss={"temperature": 0.1}),
+        load_recipe,
+    ),
     Reader(
         "plan.yaml",
-        _yaml(about="a", steps={"one": {"about": "b", "commands": [{"run": "echo {a}"}]}}),
+        _yaml(
+            about="a",
+            settings={"a": "c"},
+            steps={"one": {"about": "b", "commands": [{"run": "echo {a}"}]}},
+        ),
         lambda path: load_plan(path, {"a": "b"}),
     ),
-    Reader("catalog.json", b'{"datasets": {"a": {"about": "b", "files": []}}}', load_catalog),
+    Reader("catalog.json", _json(a=CATALOG), load_catalog),
     Reader(RECORD, _json(kind="auto", dimension=3, settings={}), lambda p: read_export(p.parent)),
     Reader("tokenizer.json", _tokenizer(), lambda path: read_tokenizer_file(str(path.parent))),
     Reader(
@@ -166,7 +212,8 @@ SETTINGS = [
     Reader("sources.tsv", b"q1\ta\nq2\tb\n", lambda path: read_sources(path, ["q1", "q2"])),
 ]
 OTHERS = [
-    Reader("archive.tar", _archive(), _extract),
+    Reader("archive.tar", _archive(hostile=False), _extract),
+    Reader("archive.tar", _archive(hostile=True), _extract),
     Reader("model.p", _checkpoint(), read_checkpoint),
     Reader("model.p", pickle.dumps({"a": 1}), read_checkpoint),
     Reader(HASHES, _hashes(), lambda path: read_hashes(path.parent, 3)),

@@ -55,13 +55,16 @@ def main() -> None:
 
 
 def kind_of(error: BaseException) -> str:
-    """What failed: the exception's class, and the last place in the package that it came from."""
-    frames = traceback.extract_tb(error.__traceback__)
+    """What failed: the exception's class, and the last place in the package that it came from.
+
+    Of an assertion about a message of the package, that is the message's place.
+    """
+    wrong = error.__context__ if isinstance(error, AssertionError) else None
+    frames = traceback.extract_tb((wrong or error).__traceback__)
     own = [frame for frame in frames if f"/{PLACE}/" in frame.filename]
     last = own[-1] if own else frames[-1]
     file = last.filename.rpartition(f"/{PLACE}/")[2]
-    text = str(error) if isinstance(error, AssertionError) else ""
-    return f"{type(error).__name__} in {file}:{last.lineno} {text[:80]}".strip()
+    return f"{type(error).__name__} in {file}:{last.lineno}"
 
 
 def keep(folder: Path, kind: str, content: bytes) -> None:
