@@ -23,7 +23,7 @@ from i3_pyserini.formats.column_layout import (
     lines_of,
     shown,
 )
-from i3_pyserini.formats.compression import GZIP, ZSTD
+from i3_pyserini.formats.compression import is_compressed, open_bytes
 from i3_pyserini.formats.tables import csv_rows
 
 MORE = "more"
@@ -64,7 +64,7 @@ def line_of(table: pl.DataFrame, row: int) -> int:
 
 
 def source_of(path: Path) -> Source:
-    """The file itself; of a pipe, which can be read but once, what comes out of it.
+    """The file itself; of a pipe, which can be read but once, or compressed content, all of it.
 
     Raises:
         I3Error: it cannot be read.
@@ -73,24 +73,22 @@ def source_of(path: Path) -> Source:
         raise I3Error(f"{path}: cannot be read: it is a folder")
     if not path.exists():
         raise I3Error(f"{path}: no such file")
-    try:
-        return path if path.is_file() else path.read_bytes()
-    except OSError as error:
-        raise I3Error(f"{path}: cannot be read: {error.strerror or error}") from error
+    if path.is_file() and not is_compressed(path):
+        return path
+    with open_bytes(path) as content:
+        return content.read()
 
 
 def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     """The columns of a file with one separator throughout and nothing odd; None for others."""
     names = found.names
     with ExitStack() as opened:
-        content = _uncompressed(source, opened)
-        if content is not None and not _separated_once(content, found):
+        if not _separated_once(_content(source, opened), found):
             return None
-        compressed = content is None  # what is between the words is then seen in the columns only
     schema: dict[str, type[pl.DataType]] = dict.fromkeys([*names, MORE], pl.String)
     schema |= dict.fromkeys(found.numbers, pl.Float64)
     last = len(names) - 1  # a short line lacks this one, a long one has the next as well
-    kept = [n for n, name in enumerate(names) if compressed or not name.startswith("_")]
+    kept = [place for place, name in enumerate(names) if not name.startswith("_")]
     try:
         table = pl.read_csv(
             source,
@@ -112,39 +110,27 @@ def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     if any(nulls.values()) or more < len(table) or not finite:
         return None
     table = table.drop(MORE)
-    if compressed:
-        words = pl.col(pl.String).str.contains(f"[{_others(found)}]").any()
-        if any(table.select(words).row(0)):
-            return None
     return table.with_row_index(LINE, offset=found.skip + 1) if found.skip else table
 
 
-def _uncompressed(source: Source, opened: ExitStack) -> bytes | mmap | None:
-    """The content as it is in memory or in the file; None if it is compressed."""
-    content: bytes | mmap
+def _content(source: Source, opened: ExitStack) -> bytes | mmap:
     if isinstance(source, bytes):
-        content = source
-    else:
-        file = opened.enter_context(source.open("rb"))
-        if not os.fstat(file.fileno()).st_size:  # cannot be mapped
-            return b""
-        content = opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
-    return None if content[: len(ZSTD)].startswith((GZIP, ZSTD)) else content
+        return source
+    file = opened.enter_context(source.open("rb"))
+    if not os.fstat(file.fileno()).st_size:  # cannot be mapped
+        return b""
+    return opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
 def _separated_once(content: bytes | mmap, found: Layout) -> bool:
     """Whether neither another separator nor two in a row are there, which part words, too."""
-    others = [other.encode() for other in _others(found)]
-    if any(content.find(other) >= 0 for other in others if other != b"\r"):
+    others = BLANKS.replace(found.separator, "").replace("\r", "")
+    if any(content.find(other.encode()) >= 0 for other in others):
         return False
     if content.find(b"\r") >= 0 and re.search(rb"\r(?!\n)", content):
         return False
     # `find` takes thrice as long for two equal bytes
     return re.search(found.separator.encode() * 2, content) is None
-
-
-def _others(found: Layout) -> str:
-    return BLANKS.replace(found.separator, "")
 
 
 def _read_carefully(path: Path, source: Source, found: Layout, what: str) -> pl.DataFrame:

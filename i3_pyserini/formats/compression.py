@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -17,6 +17,11 @@ else:
 from i3_pyserini.errors import I3Error
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# Text becomes 3 to 20 times smaller. A file that is made to fill the memory (a bomb) says more in
+# less: gzip 1,000 times more, zstd without limit.
+MOST = 200  # times the size of the compressed content
+ALLOWED = 1 << 30  # bytes, whatever the size of the compressed content
+BUFFER = 1 << 20
 
 
 @contextmanager
@@ -32,11 +37,12 @@ def open_bytes(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
 
     Raises:
         I3Error: the file does not exist, cannot be read, or its compressed content is damaged or
-            truncated. Read errors inside the `with` block are reported this way, too.
+            truncated, or becomes more than `MOST` times as large. Read errors inside the `with`
+            block are reported this way, too.
     """
     try:
         with path.open("rb") if content is None else _buffered(content) as raw:
-            yield _decompressed(raw)
+            yield _decompressed(raw, path)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
         raise I3Error(
             f"{path}: the compressed content is damaged or truncated ({error})"
@@ -64,10 +70,56 @@ def _buffered(content: bytes) -> io.BufferedReader:
     return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(content)))
 
 
-def _decompressed(raw: io.BufferedReader) -> BinaryIO:
+def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
     start = raw.peek(len(ZSTD))
     if start.startswith(GZIP):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
-    if start.startswith(ZSTD):
-        return cast("BinaryIO", zstd.ZstdFile(raw))
-    return raw
+        content = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+    elif start.startswith(ZSTD):
+        content = cast("BinaryIO", zstd.ZstdFile(raw))
+    else:
+        return raw
+    buffered = io.BufferedReader(_Bounded(content, raw, path), BUFFER)
+    if buffered.peek(len(ZSTD)).startswith((GZIP, ZSTD)):
+        raise I3Error(f"{path}: is compressed twice; decompress it once")
+    return buffered
+
+
+class _Bounded(io.RawIOBase):
+    """Decompressed content that is refused where it becomes far too large for its file.
+
+    Args:
+        content: the decompressed content.
+        raw: the compressed content, which `content` reads.
+        path: the file, for messages.
+    """
+
+    def __init__(self, content: BinaryIO, raw: io.BufferedReader, path: Path) -> None:
+        self._content, self._raw, self._path = content, raw, path
+        self._known = raw.seekable()  # else it is not known how much of it was read
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads as much as there is, at most what fits."""
+        count: int = self._content.readinto(buffer)  # type: ignore[attr-defined]  # not in BinaryIO
+        size = self._content.tell()
+        if self._known and size > ALLOWED and size > MOST * self._raw.tell():
+            raise I3Error(
+                f"{self._path}: its compressed content is more than {MOST} times as large as "
+                "the file; if that is right, decompress it first"
+            )
+        return count
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether `seek` works, which reads all that is before."""
+        return self._content.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Goes to a place in the decompressed content."""
+        return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place in the decompressed content."""
+        return self._content.tell()
