@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from docstring_parser import parse
 
 from i3_pyserini.errors import I3Error, at_least_1
+from i3_pyserini.terminal import visible
 from i3_pyserini.threads import set_threads
 
 WORDS = (bool, int, float, str, Path)  # types of command-line words
@@ -51,7 +52,7 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         raise I3Error(f"{' '.join(str(error).split()).rstrip('.')}; see {name} --help") from error
     result, printed = command(*bound.args, **bound.kwargs) or (None, None)
     if printed is not None and os.environ.get("RANK", "0") == "0":  # torchrun's first process
-        print(printed, flush=True)
+        print(visible(printed), flush=True)
     if exit_code := getattr(result, "exit_code", 0):
         sys.exit(exit_code)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from i3_pyserini.system import utf8_output
+from i3_pyserini.terminal import one_line
 
 
 class I3Error(ValueError):
@@ -41,7 +42,7 @@ def note(message: str) -> None:
         return
     from tqdm import tqdm  # noqa: PLC0415  (slow to import, and not needed by most commands)
 
-    tqdm.write(f"note: {' '.join(message.split())}", file=sys.stderr)
+    tqdm.write(f"note: {one_line(message)}", file=sys.stderr)
 
 
 def run_command(main: Callable[[], None]) -> NoReturn:
@@ -55,11 +56,10 @@ def run_command(main: Callable[[], None]) -> NoReturn:
         main()
         sys.stdout.flush()
     except I3Error as error:
-        message = " ".join(str(error).split())
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except StoppedError as stopped:
-        print(f"stopped: {stopped}", file=sys.stderr)
+        print(f"stopped: {one_line(str(stopped))}", file=sys.stderr)
         sys.exit(128 + stopped.signal)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -15,6 +15,7 @@ from i3_pyserini.formats.atomic import new_file, refuse_existing, refuse_inputs
 from i3_pyserini.formats.chunks import DELIMITER
 from i3_pyserini.formats.corpus_options import USUAL, CorpusOptions
 from i3_pyserini.formats.paths import AnyPath, NameOrPath, Written
+from i3_pyserini.formats.spreadsheets import as_text, from_text
 
 if TYPE_CHECKING:
     from i3_pyserini.formats.runs import Run
@@ -24,9 +25,9 @@ CHECK = "check"  # column with a mark of each row's ids
 HEADER = ("query_id", "query", "doc_id", "title", "text", "relevance", CHECK)
 MARK = "\ufeff"  # Excel reads UTF-8 only with a byte order mark
 Pair = tuple[str, str]  # ids of a query and a passage
-# Ids that spreadsheets take for numbers, dates, truth values or formulas, and write otherwise.
+# Ids that spreadsheets take for numbers, dates or truth values, and write otherwise.
 CHANGED = re.compile(
-    r"[-+=@].*|0\d+|\d{16,}|\d+\.?\d*e[-+]?\d+|\d*\.\d*0|\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|true|false",
+    r"0\d+|\d{16,}|\d+\.?\d*e[-+]?\d+|\d*\.\d*0|\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|true|false",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -190,7 +191,8 @@ def _row(pair: Pair, topics: Mapping[str, str], store: "TextStore") -> list[str]
         if store.get(f"{docid}{DELIMITER}0"):
             advice = "it has windows of documents: give the corpus that they were cut from"
         raise I3Error(f"{store.path}: no passage {docid!r}; {advice}")
-    return [query, topics[query], docid, passage.title or "", passage.text, "", _mark(pair)]
+    cells = map(as_text, (query, topics[query], docid, passage.title or "", passage.text))
+    return [*cells, "", _mark(pair)]
 
 
 def _mark(pair: Pair) -> str:
@@ -232,7 +234,8 @@ def _filled_in(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, str,
                 "header"
             )
         try:
-            query, passage = (checked_id(cells[place].strip()) for place in (first, second))
+            ids = (from_text(cells[place].strip()) for place in (first, second))
+            query, passage = map(checked_id, ids)
         except I3Error as error:
             raise I3Error(f"{path}, line {number}: {error}") from error
         known = cells[header.index(mark)].strip() if mark else ""

@@ -109,6 +109,22 @@ def test_qrels_of_a_filled_table(
     assert "3 of 6 rows have no level" in capsys.readouterr().err
 
 
+def test_formulas_are_text_and_ids_come_back(folder: Path) -> None:
+    formula, evil = '=HYPERLINK("http://x","y")', "=1+1"
+    (folder / "topics.tsv").write_text(f"{evil}\t{formula}\n", encoding="utf-8")
+    for name, docid in (("a.run", "@b"), ("b.run", "'-c")):
+        (folder / name).write_text(f"{evil} Q0 {docid} 1 2 t\n", encoding="utf-8")
+    passages = [{"id": one, "title": "+t", "text": "- item"} for one in ("@b", "'-c")]
+    (folder / "corpus.jsonl").write_text(
+        "".join(json.dumps(one) + "\n" for one in passages), encoding="utf-8"
+    )
+    rows = pooled(folder)
+    assert {cell[0] for row in rows for cell in row.values() if cell} == {"'", "c"}
+    assert pool_qrels(fill(folder, lambda _: "1"), output=folder / "qrels.txt")
+    lines = (folder / "qrels.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(lines) == ["=1+1 0 '-c 1", "=1+1 0 @b 1"]
+
+
 @pytest.mark.parametrize(
     ("column", "changed"),
     [("query_id", "100000"), ("doc_id", "7"), ("doc_id", "b"), ("check", "c00000000")],
@@ -137,7 +153,7 @@ def test_ids_that_were_changed(folder: Path, column: str, changed: str) -> None:
     ("docid", "changes"),
     [
         *(("007", True), ("1e5", True), ("1234567890123456789", True), ("1-2", True)),
-        *(("3/4/2020", True), ("-x", True), ("1.50", True), ("TRUE", True), ("0", False)),
+        *(("3/4/2020", True), ("-x", False), ("1.50", True), ("TRUE", True), ("0", False)),
         *(("7187158", False), ("MED-10", False), ("1234-1234", False), ("d1e5", False)),
     ],
 )

@@ -21,6 +21,7 @@ from i3_pyserini.eval.report.data import Ranks
 from i3_pyserini.eval.report.drawings import Drawings, counted
 from i3_pyserini.eval.tables import Table
 from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.spreadsheets import as_text_or_number
 
 TEMPLATE = "report.html"
 
@@ -142,7 +143,8 @@ def cells(report: Report, means: Table) -> list[list[Cell]]:
 
 def _data(table: Table) -> str:
     """A table as a download link."""
-    content = base64.b64encode(f"{table.csv()}\n".encode()).decode()
+    rows = [list(map(as_text_or_number, row)) for row in table.rows]
+    content = base64.b64encode(f"{Table(table.header, rows).csv()}\n".encode()).decode()
     return f"data:text/csv;charset=utf-8;base64,{content}"
 
 
