@@ -4,9 +4,7 @@ A `.p` file is `torch.save(state_dict)`. The names are translated from ours to t
 one function, which serves both directions, so that each tensor has exactly one counterpart.
 """
 
-import pickle
 import re
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from i3_pyserini.model.loading import load_config
 from i3_pyserini.model.retriever import I3Retriever
 from i3_pyserini.model.tokenizer import I3Tokenizer
 from i3_pyserini.model.tokenizer_loading import check_fits, load_tokenizer
+from i3_pyserini.model.torch_files import read_torch_file
 
 # Ours -> the original's; the first that matches the beginning of a name is used. The query
 # encoder's own prefix (`bert.`) comes last.
@@ -167,33 +166,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise I3Error(
             f"{path}: is a directory, not a .p file; to convert a model directory, use --reverse"
         )
-    if not path.is_file():
-        raise I3Error(f"{path}: no such file")
-    with path.open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):  # of a zip file or a pickle
-            raise I3Error(f"{path}: truncated, or not a PyTorch checkpoint; download it again")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of pickle protocols, when it is no .p file
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)|Unsupported \w+ [\w.]+", str(error))
-        what = f" ({found[1] or found[0]})" if found else ""
-        raise I3Error(
-            f"{path}: refused: it contains more than plain tensors{what}; no code in it was "
-            "executed"
-        ) from error
-    except Exception as error:  # a damaged file raises almost anything
-        raise I3Error(
-            f"{path}: truncated, or not a PyTorch checkpoint; download it again"
-        ) from error
-    if not isinstance(content, dict) or not content:
-        raise I3Error(
-            f"{path}: contains a {type(content).__name__}, not the tensors of a checkpoint"
-        )
-    strangers = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if strangers:
-        raise I3Error(f"{path}: these entries are not tensors: {', '.join(strangers[:20])}")
-    return {str(key).replace("module.", ""): value for key, value in content.items()}
+    return {name.replace("module.", ""): value for name, value in read_torch_file(path).items()}
 
 
 def check_fit(

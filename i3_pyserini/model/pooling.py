@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.declared import ACTIVATIONS, path_of
 from i3_pyserini.model.settings import DenseLayer, EncoderSettings
+from i3_pyserini.model.torch_files import read_torch_file
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -138,10 +139,7 @@ def read_dense(layers: Sequence[DenseLayer], folder: str) -> nn.Sequential:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    tensors: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return tensors
+    return load_file(path) if path.suffix == ".safetensors" else read_torch_file(path)
 
 
 def _activation(name: str) -> nn.Module:
