@@ -138,6 +138,12 @@ def test_large_bodies(app: Starlette, api: TestClient) -> None:
     assert api.post("/v1/embeddings", json=texts).status_code == 200
 
 
+def test_deep_bodies(app: Starlette) -> None:
+    for start in (b"", b'{"input": '):
+        answer = post(app, start + b"[" * 100_000)
+        assert answer.status_code == 400 and "not JSON" in answer.json()["error"]["message"]
+
+
 def test_slow_bodies(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ARRIVAL", 0.05)
 
