@@ -12,6 +12,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # Random worlds through all routes that should agree (tests/worlds), and damaged files.
 WORLDS ?= 1000
 EXAMPLES ?= 5000
+MINUTES ?= 10
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
@@ -21,7 +22,7 @@ COMMA := ,
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -99,6 +100,11 @@ soak: $(VENV)/.installed
 	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
 	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests -m hypothesis
 
+# All readers, guided by coverage: MINUTES in all. What reached new code is kept in .fuzz for the
+# next time; a failure's input is in .fuzz/TARGET/found.
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed
 	$(BIN)/python -m tests.eval.report.screenshots
@@ -123,6 +129,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.installed: $(VENV)/.demo
 	$(INSTALL) '$(ALL)'
+	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.installed
+	$(INSTALL) '.[fuzz]'
 	touch $@
 
 .venv-lowest/.created:
