@@ -67,9 +67,9 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_index(folder, texts, args.passages)
+        write_index(folder, texts, args.passages)
         for mode, start in MODES.items():
-            with _served(folder, start) as address:
+            with served(folder, start) as (address, _):
                 for kind in KINDS:
                     for clients in CLIENTS:
                         answers, seconds = _ask(address, kind, clients, texts, args.requests)
@@ -91,7 +91,7 @@ def main() -> None:
         save(args.record, record.model_copy(update={"note": note}))
 
 
-def _write_index(folder: Path, texts: list[str], count: int) -> None:
+def write_index(folder: Path, texts: list[str], count: int) -> None:
     """An index with random vectors of unit length, and its corpus."""
     vectors = np.random.default_rng(0).normal(size=(count, DIMENSION)).astype(np.float32)
     faiss.normalize_L2(vectors)
@@ -109,7 +109,8 @@ def _write_index(folder: Path, texts: list[str], count: int) -> None:
 
 
 @contextmanager
-def _served(folder: Path, start: list[str]) -> Iterator[str]:
+def served(folder: Path, start: list[str]) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A server over the index of a folder: its address and its process."""
     command = [sys.executable, *start, "serve", "INDEX", "corpus.jsonl", "--port", "0"]
     command += ["--model", str(get_model_path()), "--no-bm25"]
     path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
@@ -122,7 +123,7 @@ def _served(folder: Path, start: list[str]) -> Iterator[str]:
     ) as process:
         assert process.stdout is not None  # noqa: S101  (a pipe)
         try:
-            yield process.stdout.readline().split()[0]
+            yield process.stdout.readline().split()[0], process
         finally:
             process.terminate()
 
@@ -133,13 +134,13 @@ def _ask(
     """The answers to `count` requests, and how long all took."""
     place = urlsplit(address)
     host, port = place.hostname or "", place.port
-    name = json.loads(_get(HTTPConnection(host, port), "/v1/models"))["data"][0]["id"]
+    name = json.loads(get(HTTPConnection(host, port), "/v1/models"))["data"][0]["id"]
     name = name.removesuffix("query") + ("query" if "query" in kind else "document")
 
     def client(number: int) -> list[Answer]:
         connection = HTTPConnection(host, port, timeout=120)
         own = islice(cycle(texts), number * 997, number * 997 + count // clients)
-        return [_one(connection, kind, name, text) for text in own]
+        return [ask(connection, kind, name, text) for text in own]
 
     client(0)  # loads what the first request waits for
     started = time.perf_counter()
@@ -148,22 +149,24 @@ def _ask(
     return answers, time.perf_counter() - started
 
 
-def _one(connection: HTTPConnection, kind: str, name: str, text: str) -> Answer:
+def ask(connection: HTTPConnection, kind: str, name: str, text: str) -> Answer:
+    """A request of a kind, and whether its answer is one."""
     started = time.perf_counter()
     try:
         if kind == "search":
-            found = json.loads(_get(connection, f"/v1/INDEX/search?query={quote(text)}"))
+            found = json.loads(get(connection, f"/v1/INDEX/search?query={quote(text)}"))
             right = len(found["candidates"]) == 10
         else:
             body = json.dumps({"model": name, "input": text, "encoding_format": "base64"})
-            found = json.loads(_get(connection, "/v1/embeddings", body))
+            found = json.loads(get(connection, "/v1/embeddings", body))
             right = len(found["data"]) == 1
     except (OSError, HTTPException, KeyError, ValueError):
         right = False
     return Answer(time.perf_counter() - started, right)
 
 
-def _get(connection: HTTPConnection, path: str, body: str | None = None) -> bytes:
+def get(connection: HTTPConnection, path: str, body: str | None = None) -> bytes:
+    """The body of an answer."""
     headers = {} if body is None else {"Content-Type": "application/json"}
     connection.request("GET" if body is None else "POST", path, body, headers)
     return connection.getresponse().read()

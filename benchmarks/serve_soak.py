@@ -1,0 +1,247 @@
+"""`i3-pyserini serve` for a long time, with clients that mean well and clients that do not.
+
+    python -m benchmarks.serve_soak [--minutes 10] [--clients 50] [--record]
+
+Of the clients, half ask for passages or vectors, and every answer has to be right. The others read
+slowly, go away before they are answered, send bodies that are too large or cut off, or nonsense;
+what they may be told is 4xx. Memory and descriptors of the server are read every second: the slope
+is that of a straight line through the second half, with its 95% interval. At the end the server is
+asked to stop while it is busy, and has to finish what it has begun.
+"""
+
+import argparse
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from itertools import cycle, islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import scipy.stats
+
+from benchmarks.record import Figure, add_record_option, measured_now, save, single
+from benchmarks.serve_load import MODES, ask, served, write_index
+from i3_pyserini.errors import run_command
+from i3_pyserini.experiments.demo.collection import collect_docstrings
+
+PASSAGES = 20_000
+LARGE = 5 << 20  # bytes of a body, more than the server takes
+MB = 1e6
+SEARCH = b"GET /v1/INDEX/search?query=array%20of%20numbers HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@dataclass
+class Seen:
+    """What the clients have seen, and what the server used.
+
+    Attributes:
+        seconds: of each answer to a client that means well.
+        wrong: number of answers to them that were not right.
+        told: number of answers to the others, by status; 0 for a closed connection.
+        memory: bytes, one a second.
+        descriptors: open ones, one a second.
+        end: when the clients stop.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    wrong: int = 0
+    told: Counter[int] = field(default_factory=Counter)
+    memory: list[int] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    end: float = 0.0
+
+
+def main() -> None:
+    """Runs the clients, prints what was seen, and exits with 1 if an answer was wrong."""
+    parser = argparse.ArgumentParser(description="A server under good and bad clients.")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--clients", type=int, default=50)
+    add_record_option(parser, "serve_soak")
+    args = parser.parse_args()
+    texts = [entry.summary for entry in collect_docstrings(["stdlib", "numpy", "pandas"])]
+    with tempfile.TemporaryDirectory() as name:
+        write_index(Path(name), texts, PASSAGES)
+        with served(Path(name), MODES["batches"]) as (address, server):
+            place = urlsplit(address)
+            where = place.hostname or "", place.port or 0
+            seen = soaked(where, server.pid, texts, args.clients, 60 * args.minutes)
+            finished = stopped_while_busy(where, server.pid, texts)
+    figures = shown(seen, finished)
+    if args.record:
+        record = measured_now(
+            "serve with good and bad clients: memory, descriptors, answers",
+            "MiniLM's real weights, random vectors of passages, summary lines of docstrings",
+            "one run; slopes with 95% intervals",
+            {"minutes": args.minutes, "clients": args.clients, "passages": PASSAGES},
+            figures,
+        )
+        save(args.record, record)
+    bad = [status for status in seen.told if status >= 500]
+    sys.exit(1 if seen.wrong or bad or not finished else 0)
+
+
+def soaked(
+    where: tuple[str, int], pid: int, texts: list[str], clients: int, seconds: float
+) -> Seen:
+    """Lets clients ask for some time."""
+    seen = Seen(end=time.monotonic() + seconds)
+    kinds: list[Callable[[tuple[str, int], Seen, list[str], int], None]]
+    kinds = [good, good, good, good, slow_reader, gone, too_large, cut_off]
+    threads = [
+        threading.Thread(target=kinds[number % len(kinds)], args=(where, seen, texts, number))
+        for number in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < seen.end:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        seen.memory.append(int(status.partition("VmRSS:")[2].split()[0]) * 1024)
+        seen.descriptors.append(len(os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208  (a count)
+        time.sleep(1)
+    for thread in threads:
+        thread.join()
+    return seen
+
+
+def good(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
+    """Asks again as soon as it has an answer."""
+    connection = HTTPConnection(*where, timeout=120)
+    name = f"i3-{'query' if number % 2 else 'document'}"
+    for text in islice(cycle(texts), number * 997, None):
+        if time.monotonic() > seen.end:
+            return
+        answer = ask(connection, "search", name, text)
+        seen.seconds.append(answer.seconds)
+        seen.wrong += not answer.right
+
+
+def slow_reader(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
+    """Reads an answer a few bytes a second."""
+    while time.monotonic() < seen.end:
+        with socket.create_connection(where, timeout=120) as connection:
+            connection.sendall(SEARCH + b"Connection: close\r\n\r\n")
+            first = connection.recv(12)
+            while time.monotonic() < seen.end and connection.recv(64):
+                time.sleep(0.5)
+            seen.told[_status(first)] += 1
+
+
+def gone(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
+    """Asks and does not wait."""
+    while time.monotonic() < seen.end:
+        with socket.create_connection(where, timeout=120) as connection:
+            connection.sendall(SEARCH + b"\r\n")
+        time.sleep(random.random() / 10)  # noqa: S311  (no secret)
+
+
+def too_large(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
+    """Sends more than the server takes, or no JSON."""
+    bodies = [b"x" * LARGE, b"{", b"[" * 100_000, b"\x00\xff", b'{"input": 1, "model": []}']
+    for body in cycle(bodies):
+        if time.monotonic() > seen.end:
+            return
+        connection = HTTPConnection(*where, timeout=120)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/v1/embeddings", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            seen.told[answer.status] += 1
+        except (OSError, HTTPException):
+            seen.told[0] += 1
+        finally:
+            connection.close()
+        time.sleep(0.05)
+
+
+def cut_off(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
+    """Sends half a request, or no HTTP at all."""
+    halves = [
+        SEARCH,
+        b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+        b"\x16\x03\x01\x00\xff" * 20,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ]
+    for half in cycle(halves):
+        if time.monotonic() > seen.end:
+            return
+        try:
+            with socket.create_connection(where, timeout=5) as connection:
+                connection.sendall(half)
+                connection.settimeout(0.2)
+                seen.told[_status(connection.recv(12))] += 1
+        except OSError:
+            seen.told[0] += 1
+
+
+def _status(start: bytes) -> int:
+    words = start.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def stopped_while_busy(where: tuple[str, int], pid: int, texts: list[str]) -> bool:
+    """Whether every request that was begun is answered after the server was asked to stop."""
+    right: list[bool] = []
+    waiting = threading.Barrier(17)
+
+    def one(number: int) -> None:
+        connection = HTTPConnection(*where, timeout=60)
+        connection.connect()
+        waiting.wait()
+        right.append(ask(connection, "search", "", texts[number]).right)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    waiting.wait()
+    time.sleep(0.05)  # the requests are there, their answers are not
+    os.kill(pid, signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    return all(right) and len(right) == len(threads)
+
+
+def shown(seen: Seen, finished: bool) -> list[Figure]:
+    """Prints what was seen; its figures."""
+    times = 1000 * np.array(seen.seconds)
+    figures = [single("answers", len(times), "answers", 0), single("wrong", seen.wrong, "", 0)]
+    figures += [single(f"p{part}", float(np.percentile(times, part)), "ms", 1) for part in (50, 99)]
+    figures += [slope("memory", seen.memory, MB, "MB an hour", 1)]
+    figures += [slope("descriptors", seen.descriptors, 1.0, "an hour", 1)]
+    figures += [single("most memory", max(seen.memory) / MB, "MB", 0)]
+    figures += [single("answered after it was asked to stop", int(finished), "", 0)]
+    for figure in figures:
+        print(f"{figure.name}: {figure} {figure.unit}")
+    told = ", ".join(f"{status or 'closed'}: {n:,}" for status, n in sorted(seen.told.items()))
+    print(f"told to bad clients: {told}")
+    return figures
+
+
+def slope(name: str, values: list[int], unit: float, per: str, digits: int) -> Figure:
+    """How a value of every second grows in an hour, in the second half, with its 95% interval."""
+    half = np.array(values[len(values) // 2 :]) / unit
+    line = scipy.stats.linregress(np.arange(len(half)) / 3600, half)
+    around = scipy.stats.t.ppf(0.975, len(half) - 2) * line.stderr
+    return Figure(
+        name=name,
+        value=float(line.slope),
+        unit=per,
+        digits=digits,
+        low=float(line.slope - around),
+        high=float(line.slope + around),
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
