@@ -99,7 +99,7 @@ def main() -> None:
                 trials.at_moments(fault, args.moments)
             trials.at_random(args.random, args.seed)
             done.append(trials)
-            print(f"{case.name}: {sum(trials.tried.values())} trials", file=sys.stderr, flush=True)
+            print(f"{case.name}: {sum(trials.tried.values())} trials", *trials.failed, sep="\n  ")
     report(done, args.json)
 
 

@@ -22,6 +22,7 @@ RECIPE = {
         "qrels": "data/qrels.train.txt",
         "cache": OUT,
     },
+    "reconstruction": {"targets": "query", "passages": "positives"},
     "training": {
         "max_steps": 6,
         "batch_size": 4,
