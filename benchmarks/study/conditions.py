@@ -80,7 +80,6 @@ GENERATED: Keys = {
 MODEL_NEGATIVES: Keys = {"data.negatives": "negatives.model.tsv"}
 TWICE: Keys = {"data.negatives": "negatives.twice.tsv"}  # of the model trained with those
 DISTILLED: Keys = {"loss.contrastive": 0.2, "loss.distillation": 1.0}
-CROSS: Keys = {**DISTILLED, "data.teacher": "teacher.cross.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,6 @@ EXPLORED = (
     Condition("I³ heads only", {**COPIED, **CONTRASTIVE_WARM_UP}),
     Condition("I³ heads only, 5e-5", {**COPIED, **GENTLE}),
     Condition("I³ warmed up, random layers", {**SCALED, **SLOW}, WARM_UP),
-    Condition("plain, scores of a cross-encoder", {**PLAIN, **CROSS}),
-    Condition("I³ warmed up, scores of a cross-encoder", {**WARM, **CROSS}, WARM_UP),
 )
 
 I3: Keys = _without(COPIED, "optimizer.head_learning_rate")  # one rate for all, see `plan.RATES`

@@ -3,20 +3,18 @@
     python -m benchmarks.study.teacher --teacher DIR --data study-output/data/acl-titles
 
 Writes `teacher.jsonl` into the collection's folder: each training query with its positives and its
-mined negatives. A bi-encoder's score is the cosine divided by the temperature of the training.
-With `--cross`, the teacher is a cross-encoder (such as `benchmarks.teacher` trains), its scores are
-logits, and the file is `teacher.cross.jsonl`.
+mined negatives. The teacher is a bi-encoder, and a score is the cosine divided by the temperature
+of the training.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import torch
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import SentenceTransformer
 
 from benchmarks.study.conditions import SHARED
 from i3_pyserini.data.candidates import NegativesFile
@@ -49,20 +47,13 @@ def by_vectors(teacher: Path) -> Scorer:
     return scores
 
 
-def by_pairs(teacher: Path) -> Scorer:
-    """Scores pairs of query and passage by a cross-encoder."""
-    model = CrossEncoder(str(teacher), model_kwargs=HALF, device="cpu", max_length=LENGTH)
-    return lambda pairs: [float(score) for score in model.predict(list(pairs), batch_size=32)]
-
-
-def write_scores(score: Scorer, data: Path, target: Path, count: int | None) -> None:
-    """Writes the scores of a collection's training queries, with `count` negatives each."""
+def write_scores(score: Scorer, data: Path, target: Path) -> None:
+    """Writes the scores of a collection's training queries."""
     queries, positives = read_judged_queries(
         data / "topics.train.tsv", data / "qrels.train.txt", 1, False
     )
     candidates = NegativesFile(data / "negatives.tsv", queries, positives)
     found = [candidates[number] for number in range(len(candidates))]
-    found = [replace(one, negatives=one.negatives[:count]) for one in found]
     passages = {
         one.docid: f"{one.title or ''} {one.text}".strip() for one in Corpus(data / "corpus")
     }
@@ -84,12 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score training candidates with a teacher.")
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cross", action="store_true", help="it is a cross-encoder")
-    parser.add_argument("--negatives", type=int, help="how many of a query; default: all")
     args = parser.parse_args()
-    scorer = by_pairs(args.teacher) if args.cross else by_vectors(args.teacher)
-    name = "teacher.cross.jsonl" if args.cross else "teacher.jsonl"
-    write_scores(scorer, args.data, args.data / name, args.negatives)
+    write_scores(by_vectors(args.teacher), args.data, args.data / "teacher.jsonl")
 
 
 if __name__ == "__main__":

@@ -179,9 +179,8 @@ def recipe(keys: Keys, init: str, output: Path, seed: int, data: Path) -> dict[s
         section, name = key.split(".")
         if section != "model" or Path(init).name != LAST:
             own.setdefault(section, {})[name] = value
-    teacher = own["data"].pop("teacher", "teacher.jsonl")
     if own["loss"].get("distillation"):
-        own["data"]["teacher"] = str(data / teacher)
+        own["data"]["teacher"] = str(data / "teacher.jsonl")
         return own
     own["data"]["queries"] = str(data / "topics.train.tsv")
     own["data"]["qrels"] = str(data / "qrels.train.txt")
