@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.study import figure, gpu, pack, plan, report, worker
+from benchmarks.study import explored, figure, gpu, pack, plan, report, worker
 from benchmarks.study.conditions import (
     EXPLORED,
     HYPOTHESES,
@@ -286,3 +286,9 @@ def test_hypotheses_are_of_conditions() -> None:
         *(one.name for one in TESTED),
         LONGER.name,
     }
+
+
+def test_the_page_has_all_that_was_explored(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(explored.__file__).parent / "README.md").read_text(encoding="utf-8")
+    explored.main()
+    assert capsys.readouterr().out.strip() in page
