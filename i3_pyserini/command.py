@@ -52,7 +52,8 @@ def call(name: str, function: str, words: Sequence[str]) -> None:
         raise I3Error(f"{' '.join(str(error).split()).rstrip('.')}; see {name} --help") from error
     result, printed = command(*bound.args, **bound.kwargs) or (None, None)
     if printed is not None and os.environ.get("RANK", "0") == "0":  # torchrun's first process
-        print(visible(printed), flush=True)
+        # Another program gets the bytes of ids as they are.
+        print(visible(printed) if sys.stdout.isatty() else printed, flush=True)
     if exit_code := getattr(result, "exit_code", 0):
         sys.exit(exit_code)
 

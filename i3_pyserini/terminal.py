@@ -9,12 +9,12 @@ CONTROLS = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""The text with control characters as escapes, such as `\x1b`; tabs and line feeds stay.
+    r"""The text with control characters as escapes, such as `\u001b`; tabs and line feeds stay.
 
     A name or id with a terminal's commands could otherwise change what is on the screen, or write
-    a line that looks like ours.
+    a line that looks like ours. The escapes are those of JSON, so that JSON stays what it is.
     """
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def one_line(text: str) -> str:

@@ -1,5 +1,7 @@
 """What is printed may have names and ids of files, but not what a terminal would obey."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,14 @@ def test_control_characters_are_escapes() -> None:
     text = "".join(map(chr, range(0x2100)))
     shown = visible(text)
     assert not CONTROLS.search(shown) and len(shown) > len(text)
-    assert visible(CLEAR) == r"\x1b[2J\x9b1m\u202e"
+    assert visible(CLEAR) == r"\u001b[2J\u009b1m\u202e"
+    assert json.loads(visible(json.dumps(CLEAR, ensure_ascii=False))) == CLEAR
     assert visible("a\tb\nc é 中 🥚") == "a\tb\nc é 中 🥚"
 
 
 def test_notes(capsys: pytest.CaptureFixture[str]) -> None:
     note(f"a{CLEAR}\nb")
-    assert capsys.readouterr().err == "note: a\\x1b[2J\\x9b1m\\u202e b\n"
+    assert capsys.readouterr().err == "note: a\\u001b[2J\\u009b1m\\u202e b\n"
 
 
 def test_an_error_about_an_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,9 +36,14 @@ def test_an_error_about_an_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert error.startswith("error: ") and not CONTROLS.search(error)
 
 
-def test_a_table_with_a_run_s_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_with_a_run_s_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     qrels = write(tmp_path / "qrels", "q 0 d 1\n")
     run = write(tmp_path / f"{CLEAR}.txt", "q Q0 d 1 1 t\n")
+    run_command_line(["eval", str(qrels), str(run), "--csv"])
+    assert CLEAR in capsys.readouterr().out  # for another program
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     run_command_line(["eval", str(qrels), str(run)])
     shown = capsys.readouterr().out
-    assert "\\x1b[2J" in shown and not CONTROLS.search(shown)
+    assert "\\u001b[2J" in shown and not CONTROLS.search(shown)

@@ -158,7 +158,7 @@ def _undecodable(path: Path, source: Source) -> str:
         content: BinaryIO
         if isinstance(source, bytes):
             content = BytesIO(source)
-        else:  # raises, too, where compressed content is damaged
+        else:
             content = opened.enter_context(open_bytes(path))
         for number, line in enumerate(content, start=1):
             try:

@@ -1,9 +1,9 @@
 """A command in a process of its own, in which something goes wrong at a chosen moment.
 
-The process is forked from one that has imported everything, so that a trial takes a fraction of a
-second. Moments are what the command does with files of its output folder: each opening for writing,
-making, syncing, renaming and removing. Before the chosen one, the process is killed, asked to stop,
-or told that the disk fails.
+The process is forked from one that has imported torch already, which takes longest. Moments are
+what the command does with files of its output folder: each opening for writing, making, syncing,
+renaming and removing. Before the chosen one, the process is killed, asked to stop, or gets an error
+of the disk.
 """
 
 import errno
@@ -141,7 +141,7 @@ class _Watch:
 
     def _inside(self, path: Any) -> bool:
         try:
-            return os.path.abspath(os.fsdecode(path)).startswith(self._output)  # noqa: PTH100
+            return os.path.abspath(os.fsdecode(path)).startswith(self._output)  # noqa: PTH100  (no link is followed)
         except (TypeError, ValueError):  # a descriptor, or ":memory:"
             return False
 
