@@ -10,6 +10,7 @@ asked to stop while it is busy, and has to finish what it has begun.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -30,7 +31,7 @@ import numpy as np
 import scipy.stats
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
-from benchmarks.serve_load import MODES, ask, served, write_index
+from benchmarks.serve_load import KINDS, MODES, ask, get, served, write_index
 from i3_pyserini.errors import run_command
 from i3_pyserini.experiments.demo.collection import collect_docstrings
 
@@ -114,13 +115,14 @@ def soaked(
 
 
 def good(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> None:
-    """Asks again as soon as it has an answer."""
+    """Asks for passages and vectors, again as soon as it has an answer."""
     connection = HTTPConnection(*where, timeout=120)
-    name = f"i3-{'query' if number % 2 else 'document'}"
-    for text in islice(cycle(texts), number * 997, None):
+    name = json.loads(get(connection, "/v1/models"))["data"][0]["id"]
+    texts_from = islice(cycle(texts), number * 997, None)
+    for kind, text in zip(cycle(KINDS[:2]), texts_from, strict=False):
         if time.monotonic() > seen.end:
             return
-        answer = ask(connection, "search", name, text)
+        answer = ask(connection, kind, name, text)
         seen.seconds.append(answer.seconds)
         seen.wrong += not answer.right
 
