@@ -9,6 +9,7 @@ import pytest
 
 from i3_pyserini.formats import exchange
 from i3_pyserini.formats.atomic import new_file, new_folder
+from i3_pyserini.system import exchange as own_exchange
 
 PROC = Path("/proc/self/fd")
 pytestmark = pytest.mark.skipif(not PROC.is_dir(), reason="needs /proc")
@@ -19,7 +20,7 @@ Call = tuple[str, str, int]  # name of the call, name of the file, its size
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
     """Every fsync and rename from now on."""
     made: list[Call] = []
-    own_fsync, own_replace, own_exchange = os.fsync, os.replace, exchange.exchange
+    own_fsync, own_replace = os.fsync, os.replace
 
     def fsync(descriptor: int) -> None:
         path = (PROC / str(descriptor)).readlink()
