@@ -30,7 +30,7 @@ from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.stock.java import java_environment
 
 SHARDS, HITS = 4, 1000
-TYPES = ("sq8", "ivf-sq8", "ivf-pq")
+TYPES = ("ivf-sq8", "ivf-pq", "sq8")
 STOCK = "pyserini.search.faiss"
 Result = Mapping[str, float]
 Results = dict[str, Result]
