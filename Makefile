@@ -91,7 +91,9 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff check --preview --select PLW1514 .  # text is UTF-8 on every system
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive i3_pyserini
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.licences --check
 
 types: $(VENV)/.installed
 	$(BIN)/mypy
