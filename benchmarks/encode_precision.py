@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -25,6 +24,7 @@ from scipy.stats import ttest_rel
 
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.eval.evaluation import evaluate_run
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import Run
 from i3_pyserini.model.settings import EncoderSettings

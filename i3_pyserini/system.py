@@ -48,6 +48,15 @@ def processor() -> str | None:
     return platform.processor() or None
 
 
+def instructions() -> frozenset[str]:
+    """The processor's instructions beyond the basic ones, as Linux names them; none elsewhere."""
+    for line in lines(PROC / "cpuinfo"):
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            return frozenset(value.split())
+    return frozenset()
+
+
 def memory() -> int | None:
     """The bytes of this machine's memory; None if they are unknown, as on Windows."""
     try:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import faiss
-
 from i3_pyserini.encode.flags import OPTIONS, QueryFlags, overruled
 from i3_pyserini.encode.query_encoders import (
     Kind,
@@ -14,6 +12,7 @@ from i3_pyserini.encode.query_encoders import (
     load_query_encoder,
 )
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.first_dimensions import whole_dimension
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory

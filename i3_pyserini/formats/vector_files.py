@@ -187,7 +187,7 @@ def _counted(blocks: Iterable[Block], bar: Any) -> Iterator[Block]:
 
 def _faiss_header(dimension: int) -> bytes:
     """What FAISS itself writes of an empty index."""
-    import faiss  # noqa: PLC0415  (half a second that other kinds need not pay)
+    from i3_pyserini.faiss_library import faiss  # noqa: PLC0415  (half a second that other kinds need not pay)
 
     header: bytes = faiss.serialize_index(faiss.IndexFlatIP(dimension)).tobytes()
     return header

@@ -5,13 +5,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import faiss
 from tqdm import tqdm
 
 from i3_pyserini.encode.flags import QueryFlags
 from i3_pyserini.encode.index_encoder import record_of, refuse_other_encoder
 from i3_pyserini.encode.query_encoders import note_cut
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.documents import By, Choice

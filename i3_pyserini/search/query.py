@@ -4,10 +4,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import faiss
-
 from i3_pyserini.encode.flags import QueryOptions
 from i3_pyserini.errors import note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.chunks import DELIMITER, OFFSETS, ChunksRecord
 from i3_pyserini.formats.documents import Choice
 from i3_pyserini.formats.passages import Corpus

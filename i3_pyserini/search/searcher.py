@@ -5,7 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import faiss
 import numpy as np
 
 from i3_pyserini.encode.flags import QueryFlags
@@ -18,6 +17,7 @@ from i3_pyserini.encode.index_encoder import (
 from i3_pyserini.encode.merge import FinishedShard, merged_manifest, shards_of
 from i3_pyserini.encode.query_encoders import QueryEncoder
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.first_dimensions import for_index, whole_dimension
 from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import faiss
 import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini import __version__
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.atomic import refuse_inputs
 from i3_pyserini.formats.docids import write_docids
 from i3_pyserini.formats.first_dimensions import check_size, shortened

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import faiss
 import numpy as np
 
 from i3_pyserini.errors import note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.search.faiss_index import parts_of
 

@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import faiss
-
 from i3_pyserini.errors import I3Error, note
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Scores
 
 FEW = re.compile(r"WARNING clustering \d+ points to \d+ centroids: .*at least (\d+) training")

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import faiss
 import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.atomic import replacing
 from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import Rows, Scores
