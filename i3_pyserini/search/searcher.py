@@ -30,6 +30,7 @@ from i3_pyserini.formats.records import write_record
 from i3_pyserini.search.cluster import ClusterVectors
 from i3_pyserini.search.faiss_index import apply_parameters, read_index
 from i3_pyserini.search.flat import FlatVectors, searches_there
+from i3_pyserini.search.scalar_codes import search_compressed
 from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
@@ -223,7 +224,7 @@ class Searcher:
             raise I3Error(f"k is {k}, must be at least 1")
         vectors, k = self.vectors_of(queries), min(k, self.count)
         if self._vectors is None:  # the hits of an approximate index depend on k
-            scores, rows = self._index.search(vectors, k)
+            scores, rows = search_compressed(self._index, vectors, k)
             return in_order(scores, rows, self.docids, k)
         scores, rows = self._vectors.search(vectors, min(k + SPARE, self.count))
         hits = in_order(scores, rows, self.docids, k)
