@@ -1,7 +1,7 @@
 """What each step costs with 0.1, 1 and 8.8 million passages: time, memory and disk of commands.
 
     python -m benchmarks.scale --folder FOLDER --real CORPUS --topics TOPICS --qrels QRELS
-        [--passages 100000 1000000 8841823] [--record]
+        [--passages 100000 1000000 8841823] [--without STEP…] [--record]
 
 The passages and their vectors of 384 dimensions are made, see `benchmarks.scale_data`: they tell
 time, memory and whether hits are exact, and nothing of quality. Every step is a whole command,
@@ -116,7 +116,13 @@ def result_of(step: Step) -> Result | None:
     return {**found, "megabytes": 0.0 if step.made is None else megabytes(step.made)}
 
 
-def table(passages: int, folder: Path, known: Results, keep: Callable[[], None]) -> list[Figure]:
+def table(
+    passages: int,
+    folder: Path,
+    known: Results,
+    keep: Callable[[], None],
+    without: Sequence[str],
+) -> list[Figure]:
     """Measures what is not known of a collection, and prints its table.
 
     Args:
@@ -124,6 +130,7 @@ def table(passages: int, folder: Path, known: Results, keep: Callable[[], None])
         folder: the collection's.
         known: results by step; more are added.
         keep: is called after each step.
+        without: names of steps that are not run.
     """
     print(f"\n{passages:,} passages\n")
     print("| | seconds | CPU s | peak MB | own MB | MB written | µs an item |")
@@ -131,7 +138,8 @@ def table(passages: int, folder: Path, known: Results, keep: Callable[[], None])
     queries = len((folder / "topics.tsv").read_text(encoding="utf-8").splitlines())
     figures: list[Figure] = []
     for step in steps(folder):
-        if step.name not in known and (one := result_of(step)) is not None:
+        due = step.name not in known and step.name not in without
+        if due and (one := result_of(step)) is not None:
             known[step.name] = one
             keep()
         for place in step.remove if step.name in known else ():
@@ -150,6 +158,7 @@ def main() -> None:
     parser.add_argument("--topics", type=Path, required=True)
     parser.add_argument("--qrels", type=Path, required=True)
     parser.add_argument("--passages", type=int, nargs="+", default=[100_000, 1_000_000, 8_841_823])
+    parser.add_argument("--without", nargs="+", default=[], metavar="STEP", help="is not run")
     add_record_option(parser, "scale")
     args = parser.parse_args()
     path, figures = args.folder / "results.json", []
@@ -164,7 +173,7 @@ def main() -> None:
         known = results.setdefault(str(passages), {})
         if f"encode shard {SHARDS - 1} without a model" not in known:
             make(folder, passages, args.real, args.topics, args.qrels, str(get_model_path()))
-        figures += table(passages, folder, known, keep)
+        figures += table(passages, folder, known, keep, args.without)
     if args.record:
         record = measured_now(
             "cost of each step, by number of passages",
@@ -179,7 +188,7 @@ def main() -> None:
 def line(name: str, one: Result | None, items: int) -> str:
     """A row of the table."""
     if one is None:
-        return f"| {name} | failed |"
+        return f"| {name} | failed, or not run |"
     cells = [f"{one['wall']:,.1f}", *(f"{one[key]:,.0f}" for key in ("cpu", "peak", "own"))]
     written = f"{one['megabytes']:,.0f}" if one["megabytes"] else ""
     each = f"{1e6 * one['wall'] / items:,.2f}"
