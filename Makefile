@@ -16,13 +16,13 @@ MINUTES ?= 10
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
-ALL = .[demo,java,datasets,train,lora,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint]
+ALL = .[demo,java,datasets,train,lora,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint,release]
 COMMA := ,
 # What the tests need of the extras.
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz release-check clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -106,6 +106,11 @@ soak: $(VENV)/.installed
 # next time; a failure's input is in .fuzz/TARGET/found.
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# What would be published, in dist/, and whether the wheel installs and shows its demo on each Python.
+PYTHONS ?= python3.11 python3.12 python3.13
+release-check: $(VENV)/.installed
+	$(BIN)/python -m tests.release $(PYTHONS)
 
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed
