@@ -129,7 +129,7 @@ def _connect(ray: Any, address: str) -> None:
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises plain ones too, as for a node that starts slowly
         raise _unusable(address, str(error)) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray's own handler would exit at once

@@ -245,6 +245,15 @@ def test_cluster_that_is_not_there(
     assert not list(tmp_path.glob(".index*"))
 
 
+def test_a_cluster_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")  # as Ray does
+
+    monkeypatch.setattr("ray.init", slow)
+    with pytest.raises(I3Error, match=r"used as a Ray cluster \(The current node timed out"):
+        cluster_module.Connection("local")
+
+
 def test_another_server_than_a_cluster(
     hundred: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
