@@ -155,7 +155,10 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
     summary = Summary(without_positive=len(topics) - len(judged))
     with ExitStack() as stack:
         paths = [outputs.negatives, outputs.jsonl] if outputs.jsonl else [outputs.negatives]
-        files = [stack.enter_context(new_file(path, outputs.overwrite)) for path in paths]
+        files = [  # the last one appears first
+            stack.enter_context(new_file(path, outputs.overwrite, same=path != paths[0]))
+            for path in paths
+        ]
         hits = _opened(sources.hits)
         queries = _with_hits(hits, topics, judged, sources, summary)
         teacher = TeacherScores(sources.teacher, queries) if sources.teacher else None

@@ -59,7 +59,7 @@ def filter_queries(
     if same_place(folder.resolve(), target.resolve()):
         raise I3Error(f"{target}: is the source; choose another output")
     for file in (TOPICS, QRELS, GENERATED, DROPPED):
-        refuse_existing(target / file, overwrite)
+        refuse_existing(target / file, overwrite or file != TOPICS)  # which appears last
     queries, positives = read_judged_queries(folder / TOPICS, folder / QRELS)
     with locked(target):
         run = _searched(folder, target, name, corpus, keep_top, engine)
@@ -145,8 +145,11 @@ def _write(
     manifest = Manifest.of(target)
     names = [TOPICS, QRELS, *([GENERATED] if (folder / GENERATED).is_file() else [])]
     with ExitStack() as stack:
-        files = {name: stack.enter_context(new_file(target / name, overwrite)) for name in names}
-        dropped = stack.enter_context(new_file(target / DROPPED, overwrite))
+        files = {  # names are given in reverse order
+            name: stack.enter_context(new_file(target / name, overwrite, name != TOPICS))
+            for name in names
+        }
+        dropped = stack.enter_context(new_file(target / DROPPED, overwrite, same=True))
         write_topics(files[TOPICS], ((qid, queries[qid]) for qid in kept))
         write_qrels(files[QRELS], rows)
         lost = (qid for qid in queries if qid not in chosen)

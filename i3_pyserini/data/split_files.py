@@ -34,11 +34,12 @@ def refuse_files(
     """
     known = [files_by_split(folder, "topics.", TOPICS), files_by_split(folder, "qrels.", QRELS)]
     files = [folder / name for part in parts for name in files_of(part)]
+    last = parts[0], files_of(parts[0])[0]  # the others may be of a call that was interrupted
     refuse_inputs(files, inputs)
     for part in parts:
         for name, existing in zip(files_of(part), known, strict=True):
             path = folder / name
-            refuse_existing(path, overwrite)
+            refuse_existing(path, overwrite or (part, name) != last)
             if existing.get(part, path) != path:
                 raise I3Error(f"{existing[part]}: is of the same split as {name}; remove it")
 
@@ -77,10 +78,11 @@ def write_parts(
     counts = {}
     manifest, made = Manifest.of(folder), made_among(inputs)
     whole = _split_of(inputs[0], folder)
-    with ExitStack() as stack:
+    last = files_of(next(iter(parts)))[0]
+    with ExitStack() as stack:  # names are given in reverse order
         for part, qids in parts.items():
             files = {
-                name: stack.enter_context(new_file(folder / name, overwrite))
+                name: stack.enter_context(new_file(folder / name, overwrite, name != last))
                 for name in files_of(part)
             }
             queries, judged = files.values()

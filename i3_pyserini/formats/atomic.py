@@ -35,45 +35,51 @@ LONGEST_NAME = 200  # bytes of a target's name that a hidden name repeats; file 
 
 
 @contextmanager
-def new_file(path: Path, overwrite: bool = False) -> Iterator[TextIO]:
+def new_file(path: Path, overwrite: bool = False, same: bool = False) -> Iterator[TextIO]:
     """Opens a UTF-8 text file that appears under its name only when the block ends without error.
 
     Args:
         path: the file; missing parent folders are created.
         overwrite: replace an existing file.
+        same: accept an existing file that has the same bytes: the command that writes it writes
+            others after it, and may have been interrupted between them.
 
     Raises:
         I3Error: it exists, or cannot be written.
     """
-    refuse_existing(path, overwrite)
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+    refuse_existing(path, overwrite or same)
+    with (
+        replacing(path, same=same and not overwrite) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         yield file
 
 
 @contextmanager
-def new_bytes(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
+def new_bytes(path: Path, overwrite: bool = False, same: bool = False) -> Iterator[BinaryIO]:
     """Opens a binary file that appears under its name only when the block ends without error.
 
-    Args:
-        path: the file; missing parent folders are created.
-        overwrite: replace an existing file.
+    Args: see `new_file`.
 
     Raises:
         I3Error: it exists, or cannot be written.
     """
-    refuse_existing(path, overwrite)
-    with replacing(path) as partial, partial.open("wb") as file:
+    refuse_existing(path, overwrite or same)
+    with replacing(path, same=same and not overwrite) as partial, partial.open("wb") as file:
         yield file
 
 
 @contextmanager
-def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Iterator[Path]:
+def replacing(
+    path: Path, *failures: type[Exception], advice: str = "", same: bool = False
+) -> Iterator[Path]:
     """Yields a hidden name to write a file under; the file is renamed when the block ends.
 
     Args:
         path: the file; missing parent folders are created, and an existing file is replaced.
         *failures: exceptions besides OSError that mean that writing failed, such as a full disk.
         advice: advice at the end of the error message.
+        same: keep an existing file, which must have the same bytes.
 
     Yields:
         The hidden name; the file does not exist yet.
@@ -87,7 +93,10 @@ def replacing(path: Path, *failures: type[Exception], advice: str = "") -> Itera
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_left_over(path)
         yield partial
-        publish_file(partial, path)
+        if not same or not path.exists():
+            publish_file(partial, path)
+        elif file_hash(partial) != file_hash(path):
+            refuse_existing(path)
     except expected as error:
         raise cannot_write(path, error, advice) from error
     finally:

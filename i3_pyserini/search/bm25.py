@@ -102,7 +102,7 @@ def search_bm25(
         raise I3Error("tune_topics, tune_output and measure require tune")
     if tune is not None and (tune_topics is None or (k1, b) != (0.9, 0.4)):
         raise I3Error("tune requires tune_topics, and cannot be combined with k1 and b")
-    from i3_pyserini.formats.atomic import refuse_existing, refuse_inputs
+    from i3_pyserini.formats.atomic import refuse_inputs
     from i3_pyserini.formats.topics import read_topics
     from i3_pyserini.search.speed import Speed
 
@@ -113,8 +113,7 @@ def search_bm25(
     written = [path for path in (output, dev_output, tuned_in, speed_in) if path]
     inputs = [Path(fspath(one)) for one in (corpus, topics, tune, tune_topics) if one]
     refuse_inputs(written, inputs)
-    for path in written:
-        refuse_existing(path, overwrite)
+    _refuse(output, written, speed_in, overwrite)
     queries = read_topics(fspath(topics))
     dev = _dev(fspath(tune), fspath(tune_topics or ""), measure, queries) if tune else None
     spoken = choose_language(Path(corpus), language, engine)
@@ -152,11 +151,22 @@ def search_bm25(
     if tuned and tuned_in:
         _write_tuned(tuned_in, overwrite, engine, spoken.code, tuned)
     if speed_in:
-        Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in)
+        Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in, output)
     count = _write(output, queries, found, tag, overwrite, recorded(fspath(topics), queries))
     name = "BM25" if engine == "lucene" else "SQLite BM25"
     how = f"{name} with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
     return WrittenRun(output, f"{count:,} queries, {how}", count)
+
+
+def _refuse(output: Path, written: "list[Path]", speed: Path | None, overwrite: bool) -> None:
+    """Refuses files in the way, besides those of a call that was interrupted between them."""
+    from i3_pyserini.formats.atomic import refuse_existing
+    from i3_pyserini.search.speed import refuse_speed
+
+    for path in written:
+        refuse_existing(path, overwrite or path != output)  # which is written last
+    if speed:
+        refuse_speed(speed, output, overwrite)
 
 
 def _read(corpus: Path, options: CorpusOptions, spoken: "Declared") -> "Corpus":
@@ -173,7 +183,7 @@ def _write_tuned(
     from i3_pyserini.formats.atomic import new_file
 
     known = {"engine": engine, "language": language, **tuned.to_json()}
-    with new_file(path, overwrite) as file:
+    with new_file(path, overwrite, same=True) as file:
         file.write(json.dumps(known, indent=2) + "\n")
 
 
@@ -314,5 +324,5 @@ def _write(
             f"{path}: queries without a hit, since no passage has a word of theirs: "
             f"{len(lacking):,} of {len(topics):,} ({examples(lacking)})"
         )
-    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite, origin=origin)
+    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite, same=True, origin=origin)
     return len(qids)

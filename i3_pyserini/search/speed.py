@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import refuse_existing
 from i3_pyserini.formats.records import read_object, write_object
 
 
@@ -33,13 +34,26 @@ class Speed:
         yield
         self.seconds += time.perf_counter() - started
 
-    def write(self, path: Path) -> None:
-        """Writes a JSON file; replaces an existing one.
+    def write(self, path: Path, run: Path) -> None:
+        """Writes a JSON file, before the run; replaces an existing one.
 
         Raises:
             I3Error: it cannot be written.
         """
-        write_object(path, {**asdict(self), "queries_per_second": self.queries / self.seconds})
+        per_second = self.queries / self.seconds
+        write_object(path, {"run": run.name, **asdict(self), "queries_per_second": per_second})
+
+
+def refuse_speed(path: Path, run: Path, overwrite: bool) -> None:
+    """Raises for an existing file, unless it is of an earlier call that did not write its run.
+
+    Raises:
+        I3Error: it exists.
+    """
+    left_over = False
+    with suppress(OSError, I3Error):
+        left_over = not run.exists() and read_object(path).get("run") == run.name
+    refuse_existing(path, overwrite or left_over)
 
 
 def read_queries_per_second(path: Path) -> float | None:

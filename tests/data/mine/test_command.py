@@ -70,6 +70,8 @@ def test_outputs_in_the_way_or_out_of_reach(sources: Sources, tmp_path: Path) ->
     where = outputs(sources)
     assert where.jsonl is not None
     mine(sources, Selection(), where)
+    with where.jsonl.open("a", encoding="utf-8") as file:  # the same bytes would be accepted
+        file.write("{}\n")
     before = where.negatives.read_bytes()
     for taken, other in ((where.negatives, "a"), (where.jsonl, "b")):
         mixed = replace(where, negatives=taken, jsonl=tmp_path / other)
