@@ -12,6 +12,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import (
     LOCK,
     cannot_write,
+    file_hash,
     locked,
     publish_folder,
     same_place,
@@ -27,6 +28,7 @@ from i3_pyserini.system import link
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
+PUBLISHED = "published"  # file with the hash of the manifest of what is given its name
 PASSAGES = "passages.jsonl"  # titles, texts and metadata beside `embeddings.npy`
 
 
@@ -81,6 +83,8 @@ class IndexOutput:
         self.target, self.kind, self.overwrite = target.resolve(), kind, overwrite
         self.in_place = updates is not None and same_place(updates.resolve(), self.target)
         self.folder, self.written = unfinished(self.target), False
+        if not overwrite:
+            self._remove_done()
         self._refuse_existing()
 
     @contextmanager
@@ -169,11 +173,12 @@ class IndexOutput:
             folder.mkdir()
             write(folder)
             self._completed(manifest, folder, shape).write(folder)
+            done = self.folder / PUBLISHED
+            done.write_text(file_hash(folder / MANIFEST), encoding="utf-8")
             publish_folder(folder, self.target)
             self.written = True
-            for path in self.folder.iterdir():
-                if path.name != LOCK:  # open, so that Windows does not delete it yet
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            self._remove_parts()
+            done.unlink()  # last: a process that was killed before leaves the rest to the next one
         except OSError as error:
             advice = "fix this and run the same command again"
             raise cannot_write(self.target, error, advice) from error
@@ -207,6 +212,22 @@ class IndexOutput:
                 "--store-dtype"
             )
         return free
+
+    def _remove_parts(self) -> None:
+        """Removes all of the hidden folder besides its lock and the mark of what is done."""
+        for path in self.folder.iterdir():
+            if path.name not in (LOCK, PUBLISHED):  # open, so that Windows does not delete it yet
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _remove_done(self) -> None:
+        """Removes what is left of a process that was killed when it had written the directory."""
+        done = self.folder / PUBLISHED
+        with suppress(OSError, I3Error):  # nothing is done, or another process is at work
+            if done.read_text(encoding="utf-8") == file_hash(self.target / MANIFEST):
+                with locked(self.folder):
+                    self._remove_parts()
+                    done.unlink()
+                self.folder.rmdir()
 
     def _refuse_existing(self) -> None:
         target = self.target

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats import index_output
+from i3_pyserini.formats.atomic import locked, publish_folder
 from i3_pyserini.formats.index import FORMAT, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
@@ -63,6 +65,44 @@ def test_what_is_there_is_replaced_only_if_told(target: Path) -> None:
     write(IndexOutput(target, "npy", overwrite=True))
     assert names(target) == ["docid", "embeddings.npy", "manifest.json"]
     assert names(target.parent) == ["index"]
+
+
+def test_what_a_process_left_that_was_killed_when_all_was_written(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = publish_folder
+
+    def killed(partial: Path, name: Path) -> None:
+        publish(partial, name)
+        raise KeyboardInterrupt
+
+    output = IndexOutput(target)
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(KeyboardInterrupt),
+        output.work() as folder,
+    ):
+        (folder / "part-00000.safetensors").write_bytes(b"1")
+        patched.setattr(index_output, "publish_folder", killed)
+        output.finish(blocks(), SHAPE, KNOWN)
+    assert names(folder) == ["part-00000.safetensors", "published"]
+    with locked(folder), pytest.raises(I3Error, match="exists and is not empty"):
+        IndexOutput(target)  # another process is at work there
+    assert names(folder) == ["part-00000.safetensors", "published"]
+    with pytest.raises(I3Error, match="exists and is not empty"):
+        IndexOutput(target)
+    assert names(target.parent) == ["index"]
+
+
+def test_parts_of_a_directory_that_is_replaced_are_kept(target: Path) -> None:
+    write(IndexOutput(target))
+    output = IndexOutput(target, overwrite=True)
+    with output.work() as folder:
+        (folder / "part-00000.safetensors").write_bytes(b"1")
+        (folder / "published").write_text("of another one", encoding="utf-8")
+    with pytest.raises(I3Error, match="exists and is not empty"):
+        IndexOutput(target)
+    assert names(folder) == ["part-00000.safetensors", "published"]
 
 
 def test_an_empty_directory_is_no_obstacle(target: Path) -> None:
