@@ -47,13 +47,15 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
             _receive(response, part, tag, have if response.status_code == PARTIAL else 0)
     except requests.RequestException as error:
         raise I3Error(f"cannot be downloaded ({_cause(error)})") from error
+    tag.unlink(missing_ok=True)  # before the name, by which nobody looks for a tag
     publish_file(part, target)
-    tag.unlink(missing_ok=True)
     return None
 
 
 def _receive(response: requests.Response, part: Path, tag: Path, have: int) -> None:
     version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+    if not have:  # before the tag of another version is there, which a killed process would leave
+        part.unlink(missing_ok=True)
     # A weak ETag does not guarantee the same bytes, so a later call must start over.
     if version and not version.startswith("W/"):
         tag.write_text(version, encoding="utf-8", newline="\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,29 @@ def test_two_versions_of_a_file_are_never_mixed(site: Site, tmp_path: Path) -> N
     with pytest.raises(I3Error):
         download(f"{site.url}/data.bin", target)
     site.cut, site.files["/data.bin"] = None, CONTENT[::-1]
+    download(f"{site.url}/data.bin", target)
+    assert target.read_bytes() == CONTENT[::-1]
+
+
+def test_nor_when_killed_where_the_second_begins(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, part = tmp_path / "data.bin", tmp_path / "data.bin.part"
+    site.cut = 300_000
+    with pytest.raises(I3Error):
+        download(f"{site.url}/data.bin", target)
+    site.cut, site.files["/data.bin"] = None, CONTENT[::-1]
+    opened = Path.open
+
+    def killed(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if path == part:
+            raise KeyboardInterrupt
+        return opened(path, mode, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", killed)
+        with pytest.raises(KeyboardInterrupt):
+            download(f"{site.url}/data.bin", target)
     download(f"{site.url}/data.bin", target)
     assert target.read_bytes() == CONTENT[::-1]
 
