@@ -13,6 +13,9 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 WORLDS ?= 1000
 EXAMPLES ?= 5000
 MINUTES ?= 10
+# Moments of each command at which it is disturbed, at most, and kills of each at random times.
+MOMENTS ?= 40
+RANDOM ?= 20
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
@@ -22,7 +25,7 @@ COMMA := ,
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz release-check clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz faults release-check clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -111,6 +114,11 @@ fuzz: $(VENV)/.fuzz
 PYTHONS ?= python3.11 python3.12 python3.13
 release-check: $(VENV)/.installed
 	$(BIN)/python -m tests.release $(PYTHONS)
+
+# Every command that writes, disturbed at every moment of its writing: killed, stopped, on a full
+# disk, beside another one. Linux only; root also mounts small disks.
+faults: $(VENV)/.installed
+	$(BIN)/python -m tests.faults --moments $(MOMENTS) --random $(RANDOM) --json .faults.json
 
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed

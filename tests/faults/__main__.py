@@ -1,143 +1,133 @@
 """`python -m tests.faults`: every command that writes, disturbed at every moment of its writing.
 
 After each fault, the same command has to end with the bytes of an undisturbed run, and until then
-nothing that can be seen may differ from them. Prints a table, and what did not hold.
+nothing that can be seen may differ from them. Prints two tables, and what did not hold.
 """
 
 import argparse
 import json
-import os
-import random
-import shutil
 import sys
-import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.faults.cases import CASES, OUT, Case, make_inputs, words_of
-from tests.faults.child import FAULTS, PHASES, End, forked
-from tests.faults.outputs import contents, wrong
+from tests.faults.cases import CASES, USUAL, Case
+from tests.faults.disturbances import FAULTS, KILLS, disturb
+from tests.faults.inputs import making_inputs
+from tests.faults.trials import Trials, UnusableError
+from tests.faults.watch import KILL, PHASES
 
 MOST = 40  # moments of a command that are tried; more are spread evenly
-
-
-class Trials:
-    """The trials of a command.
-
-    Args:
-        case: the command.
-        folder: with the inputs; the command's working directory.
-    """
-
-    def __init__(self, case: Case, folder: Path) -> None:
-        self.case, self.folder, self.output = case, folder, folder / OUT
-        self.words = words_of(case)
-        self.tried: Counter[tuple[str, str]] = Counter()
-        self.failed: list[str] = []
-        self._clear()
-        start = time.monotonic()
-        self.first = forked(self.words, folder, self.output)
-        self.seconds = time.monotonic() - start
-        if self.first.code:
-            raise SystemExit(f"{case.name}: {self.first.log}")
-        self.expected = contents(self.output)
-
-    def at_moments(self, fault: str, most: int) -> None:
-        """A fault at each moment, or at `most` of them."""
-        number = self.first.moments
-        chosen = sorted({1 + round(n * (number - 1) / max(1, most - 1)) for n in range(most)})
-        for moment in chosen if number > most else range(1, number + 1):
-            self._clear()
-            end = forked(self.words, self.folder, self.output, fault, moment)
-            self._check(f"{fault} before moment {moment}", fault, end)
-
-    def at_random(self, count: int, seed: int) -> None:
-        """Killed after random times."""
-        generator = random.Random(seed)  # noqa: S311  (sampling, not secrecy)
-        for _ in range(count):
-            self._clear()
-            after = generator.uniform(0, self.seconds)
-            end = forked(self.words, self.folder, self.output, seconds=after)
-            self._check(f"SIGKILL after {after:.3f} s", "SIGKILL", end)
-
-    def _clear(self) -> None:
-        shutil.rmtree(self.output, ignore_errors=True)
-        self.output.mkdir()
-
-    def _check(self, what: str, fault: str, end: End) -> None:
-        self.tried[fault, end.phase] += 1
-        found = wrong(self.case, fault, end, self.output, self.expected)
-        if found is None:
-            again = forked(self.words, self.folder, self.output)
-            found = wrong(self.case, None, again, self.output, self.expected)
-        if found is not None:
-            self.failed.append(f"{self.case.name}, {what} ({end.phase}): {found}")
+LEAST = 10  # kills in each phase of writing, of all commands together
 
 
 def main() -> None:
-    """Tries everything, prints the table, and exits with 1 if something did not hold."""
+    """Tries everything, prints the tables, and exits with 1 if something did not hold."""
     parser = argparse.ArgumentParser(description="Disturb every command that writes.")
-    parser.add_argument("--commands", nargs="+", choices=[case.name for case in CASES])
-    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS)
+    names = [case.name for case in CASES]
+    parser.add_argument("--commands", nargs="+", choices=names, default=USUAL, metavar="COMMAND")
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, metavar="FAULT")
     parser.add_argument("--moments", type=int, default=MOST, help="of a command, at most")
     parser.add_argument("--random", type=int, default=20, help="kills at random times, of each")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fresh", type=int, default=2, help="of fresh processes, of each")
+    parser.add_argument("--least", type=int, default=LEAST, help="kills in each phase of writing")
     parser.add_argument("--json", type=Path, help="file to write the counts to")
+    parser.add_argument("--inputs", type=Path, help="folder to keep the inputs in, for next time")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="faults-") as name:
-        folder = Path(name)
-        forked_inputs(folder)
-        done = []
+    with making_inputs(args.inputs) as folder:
+        done, unusable = [], []
         for case in CASES:
-            if args.commands and case.name not in args.commands:
-                continue
-            trials = Trials(case, folder)
-            for fault in args.faults:
-                trials.at_moments(fault, args.moments)
-            trials.at_random(args.random, args.seed)
-            done.append(trials)
-            print(f"{case.name}: {sum(trials.tried.values())} trials", *trials.failed, sep="\n  ")
-    report(done, args.json)
+            try:
+                if case.name in args.commands:
+                    done.append(_tried(case, folder, args))
+            except UnusableError as error:
+                unusable.append(str(error))
+                print(f"  {error}", flush=True)
+        if KILL in args.faults:
+            fill(done, args.least)
+    sys.exit(report(done, unusable, args.json))
 
 
-def forked_inputs(folder: Path) -> None:
-    """Makes the inputs in another process, so that this one stays able to fork."""
-    process = os.fork()
-    if not process:
-        os.chdir(folder)
-        with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
-        make_inputs(folder)
-        os._exit(0)
-    if os.waitpid(process, 0)[1]:
-        raise SystemExit("the inputs could not be made")
+def _tried(case: Case, folder: Path, args: argparse.Namespace) -> Trials:
+    start = time.monotonic()
+    print(f"{case.name} …", flush=True)
+    trials = Trials(case, folder)
+    for fault in args.faults:
+        disturb(trials, fault, args.moments, args.random, args.fresh)
+    count, seconds = sum(trials.tried.values()), time.monotonic() - start
+    print(
+        f"{case.name}: {count} trials, {len(trials.moments)} moments, {seconds:.0f} s", flush=True
+    )
+    return trials
 
 
-def report(done: list[Trials], target: Path | None) -> None:
-    """Prints the table and what did not hold."""
-    rows = [
-        [
-            one.case.name,
-            *(sum(n for (_, at), n in one.tried.items() if at == phase) for phase in PHASES),
+def fill(done: list[Trials], least: int) -> None:
+    """Kills at moments of phases that have had fewer kills, until each has enough."""
+    for phase in sorted({phase for one in done for phase in one.moments}):
+        there = [
+            (one, number)
+            for one in done
+            for number, at in enumerate(one.moments, start=1)
+            if at == phase
         ]
-        for one in done
-    ]
-    print(tabulate(rows, ["command", *PHASES], "github"))
-    faults: Counter[str] = Counter()
-    for one in done:
-        for (fault, _), count in one.tried.items():
-            faults[fault] += count
-    failed = [line for one in done for line in one.failed]
-    shown = ", ".join(f"{fault} {count:,}" for fault, count in faults.items())
-    print(f"\n{sum(faults.values()):,} trials ({shown}), {len(failed)} in which not all held")
-    print("\n".join(failed))
+        missing = least - sum(one.tried[kind, phase] for one in done for kind in KILLS)
+        for turn in range(missing):
+            trials, moment = there[turn % len(there)]
+            trials.at(KILL, moment)
+
+
+def report(done: list[Trials], unusable: list[str], target: Path | None) -> int:
+    """Prints the tables and what did not hold.
+
+    Args:
+        done: the trials of all commands.
+        unusable: commands that could not be tried.
+        target: JSON file to write them to, too.
+
+    Returns:
+        The exit code.
+    """
+    failed = [*unusable, *(line for one in done for line in one.failed)]
+    skipped = [line for one in done for line in one.skipped]
+    kills = _table(done, PHASES, lambda fault, phase: phase if fault in KILLS else None)
+    faults = _table(done, FAULTS, lambda fault, _: fault)
+    print("\nSIGKILL by the phase in which it fell\n", _shown(kills), sep="\n")
+    print("\nAll faults\n", _shown(faults), sep="\n")
+    total = sum(sum(one.tried.values()) for one in done)
+    print(f"\n{total:,} trials, {len(failed)} in which not all held", *failed, sep="\n")
+    print(f"\n{len(skipped)} skipped", *skipped, sep="\n")
     if target is not None:
-        target.write_text(json.dumps({"trials": faults, "failed": failed}), encoding="utf-8")
-    sys.exit(1 if failed else 0)
+        found = {"kills": kills, "faults": faults, "failed": failed, "skipped": skipped}
+        target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 1 if failed else 0
+
+
+Table = dict[str, dict[str, int]]
+
+
+def _table(
+    done: list[Trials], columns: Iterable[str], column_of: Callable[[str, str], str | None]
+) -> Table:
+    """Numbers of trials by command and column; the last row has the sums."""
+    table: Table = {}
+    for one in done:
+        row = dict.fromkeys(columns, 0)
+        for (fault, phase), count in one.tried.items():
+            column = column_of(fault, phase)
+            if column is not None:
+                row[column] += count
+        table[one.case.name] = row
+    table["all"] = {name: sum(row[name] for row in table.values()) for name in columns}
+    return table
+
+
+def _shown(table: Table) -> str:
+    """A table without the columns that have nothing."""
+    columns = [name for name, count in table["all"].items() if count]
+    rows = [[name, *(row[column] for column in columns)] for name, row in table.items()]
+    return tabulate(rows, ["command", *columns], "github")
 
 
 if __name__ == "__main__":

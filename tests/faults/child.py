@@ -1,40 +1,29 @@
-"""A command in a process of its own, in which something goes wrong at a chosen moment.
+"""A command in a process of its own, which is watched.
 
-The process is forked from one that has imported torch already, which takes longest. Moments are
-what the command does with files of its output folder: each opening for writing, making, syncing,
-renaming and removing. Before the chosen one, the process is killed, asked to stop, or gets an error
-of the disk.
+The process is forked from one that has imported what the command imports, which takes longest; a
+few are fresh ones, to be killed while they import it.
 """
 
-import errno
+import json
 import mmap
 import os
+import select
 import signal
-import struct
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from i3_pyserini.cli import run
 from i3_pyserini.errors import run_command
+from tests.faults.watch import BYTES, ENDED, HEADER, MOST, Fault, Seen, Watch
 
-WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-KINDS = {
-    "os.mkdir": "make a folder",
-    "os.rename": "rename",
-    "os.remove": "remove",
-    "os.rmdir": "remove",
-    "os.link": "link",
-    "os.truncate": "shorten",
-    "sqlite3.connect": "open a database",
-}
-READING, COMPUTING, WRITING, SYNC = "reading", "computing", "open for writing", "sync"
-PHASES = (READING, COMPUTING, WRITING, SYNC, *dict.fromkeys(KINDS.values()))
-FAILURES = {"EIO": errno.EIO, "full disk": errno.ENOSPC}
-FAULTS = ("SIGKILL", "SIGTERM", *FAILURES)
+MODULES = "modules"  # file with the names of what a process has imported
+NEVER = ("__main__", "jnius", "pyserini")  # not before a fork: Java's threads do not survive it
 
 
 @dataclass(frozen=True)
@@ -43,52 +32,83 @@ class End:
 
     Attributes:
         code: its exit code; below zero, the signal's number.
-        moments: number of moments that came.
-        phase: what it did last, one of `PHASES`.
+        moments: phase of each moment that came.
+        phase: in which the fault came.
         log: what it printed.
     """
 
     code: int
-    moments: int
+    moments: list[str]
     phase: str
     log: str
 
 
-def forked(
-    words: Sequence[str],
-    folder: Path,
-    output: Path,
-    fault: str | None = None,
-    moment: int = 0,
-    seconds: float | None = None,
-) -> End:
-    """Runs a command in a forked process.
+class Child:
+    """A process that runs a command.
 
     Args:
         words: the command's words.
         folder: its working directory.
         output: the folder whose moments count.
-        fault: one of `FAULTS`; None for an undisturbed run.
-        moment: before which the fault comes, from 1 on.
-        seconds: kill it after so many seconds instead.
+        fault: what happens to it; None for an undisturbed run.
+        fresh: import everything anew.
+        name: of its log, where several run at once.
     """
-    shared, log = mmap.mmap(-1, 16), folder / "log"
-    log.write_bytes(b"")
-    process = os.fork()
-    if not process:
-        _work(words, folder, _Watch(output, shared, fault, moment), log)
-    if seconds is not None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        signal.sigtimedwait({signal.SIGCHLD}, seconds)
-        os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    moments, phase = struct.unpack("qq", shared[:16])
-    code = os.waitstatus_to_exitcode(status)
-    return End(code, moments, PHASES[phase], log.read_text(encoding="utf-8", errors="replace"))
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        output: Path,
+        fault: Fault | None = None,
+        fresh: bool = False,
+        name: str = "log",
+    ) -> None:
+        self._log, self._fault = folder / name, fault
+        self._log.write_bytes(b"")
+        if fresh:
+            shared = folder / "seen"
+            shared.unlink(missing_ok=True)
+            self._seen = Seen.in_file(shared)
+            given = json.dumps([list(words), str(folder), str(output), str(shared), name])
+            command = [sys.executable, "-m", "tests.faults.child", given]
+            self._process = os.posix_spawn(sys.executable, command, os.environ)
+            return
+        self._seen = Seen(mmap.mmap(-1, HEADER.size + MOST))
+        self._process = os.fork()
+        if not self._process:
+            _work(words, folder, Watch(output, self._seen, fault), self._log)
+
+    def end(self, seconds: float | None = None) -> End:
+        """Waits for the process.
+
+        Args:
+            seconds: after which it is killed.
+        """
+        phase = None
+        if seconds is not None:
+            ended = os.pidfd_open(self._process)
+            phase = ENDED if select.select([ended], [], [], seconds)[0] else self._seen.phase
+            os.close(ended)
+            os.kill(self._process, signal.SIGKILL)
+        _, status = os.waitpid(self._process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGXFSZ:
+            phase = BYTES
+        log = self._log.read_text(encoding="utf-8", errors="replace")
+        return End(code, self._seen.moments, phase or self._seen.last, log)
 
 
-def _work(words: Sequence[str], folder: Path, watch: "_Watch", log: Path) -> None:
-    """The forked process; does not return."""
+def import_what(folder: Path) -> None:
+    """Imports into this process what the last command imported."""
+    for name in (folder / MODULES).read_text(encoding="utf-8").split("\n"):
+        if name.split(".")[0] not in NEVER and name not in sys.modules:
+            with suppress(BaseException):  # such as one that only its own library may import
+                import_module(name)
+
+
+def _work(words: Sequence[str], folder: Path, watch: Watch, log: Path) -> NoReturn:
+    """The process of the command."""
     code = 1
     try:
         os.chdir(folder)
@@ -104,56 +124,14 @@ def _work(words: Sequence[str], folder: Path, watch: "_Watch", log: Path) -> Non
     except BaseException:
         traceback.print_exc()
     finally:
+        if watch.undisturbed:
+            (folder / MODULES).write_text("\n".join(sys.modules), encoding="utf-8")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)
 
 
-class _Watch:
-    """Sees what a process does with files, and lets the fault come."""
-
-    def __init__(self, output: Path, shared: mmap.mmap, fault: str | None, moment: int) -> None:
-        self._output, self._shared = os.fspath(output.resolve()), shared
-        self._fault, self._moment, self._moments = fault, moment, 0
-
-    def start(self) -> None:
-        own = os.fsync
-
-        def fsync(descriptor: Any) -> None:
-            if self._inside(Path(f"/proc/self/fd/{descriptor}").readlink()):
-                self._came(SYNC)
-            own(descriptor)
-
-        os.fsync = fsync  # type: ignore[assignment]  # names its parameter otherwise
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "open":
-            path, _, flags = args
-            if isinstance(path, str | bytes | os.PathLike):
-                writes = bool((flags or 0) & WRITE)
-                if writes and self._inside(path):
-                    self._came(WRITING)
-                elif not writes:
-                    self._note(READING)
-        elif event in KINDS and self._inside(args[1] if event == "os.rename" else args[0]):
-            self._came(KINDS[event])
-
-    def _inside(self, path: Any) -> bool:
-        try:
-            return os.path.abspath(os.fsdecode(path)).startswith(self._output)  # noqa: PTH100  (no link is followed)
-        except (TypeError, ValueError):  # a descriptor, or ":memory:"
-            return False
-
-    def _note(self, phase: str) -> None:
-        self._shared[:16] = struct.pack("qq", self._moments, PHASES.index(phase))
-
-    def _came(self, phase: str) -> None:
-        self._moments += 1
-        self._note(phase)
-        if self._moments != self._moment or self._fault is None:
-            return
-        if self._fault in FAILURES:
-            number = FAILURES[self._fault]
-            raise OSError(number, os.strerror(number))
-        os.kill(os.getpid(), getattr(signal, self._fault))
+if __name__ == "__main__":
+    given_words, *paths, given_name = json.loads(sys.argv[1])
+    at, into, memory = map(Path, paths)
+    _work(given_words, at, Watch(into, Seen.in_file(memory), None), at / given_name)
