@@ -13,7 +13,7 @@ from i3_pyserini.data.convert import UNPACKED, make
 from i3_pyserini.data.download import download
 from i3_pyserini.data.hub import STAGING, check_with_hub, fetch_from_hub
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, locked, replacing
+from i3_pyserini.formats.atomic import cannot_write, file_hash, locked, replacing
 from i3_pyserini.formats.folder_manifest import Manifest
 from i3_pyserini.formats.records import MANIFEST
 
@@ -228,11 +228,11 @@ def _check_room(files: Sequence[CatalogFile], folder: Path) -> None:
 
 def _remove_debris(folder: Path) -> None:
     """Removes leftovers of a killed process; incomplete downloads are kept for resuming."""
-    for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    try:
+        for path in [*folder.glob(f"{UNPACKED}*"), *folder.rglob(".*.partial-*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def _report(file: CatalogFile, folder: Path, error: I3Error) -> None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from i3_pyserini.encode.scan import PART_PASSAGES, Part, Scan, Shard, hash_of, scan
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.atomic import cannot_write, new_file
 from i3_pyserini.formats.content_hashes import Hashes, HashWriter, written_hashes
 from i3_pyserini.formats.parts import (
     Block,
@@ -256,6 +256,9 @@ def _damaged(path: Path) -> I3Error:
 
 
 def _clear(folder: Path) -> None:
-    for path in folder.glob("part-*"):
-        path.unlink()
-    (folder / JOB).unlink(missing_ok=True)
+    try:
+        for path in folder.glob("part-*"):
+            path.unlink()
+        (folder / JOB).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error

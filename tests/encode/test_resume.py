@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from i3_pyserini.encode.batches import Batching
+from i3_pyserini.encode.job import drop_job
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard
 from i3_pyserini.errors import I3Error
@@ -263,3 +265,15 @@ def test_job_says_what_it_is(begun: Path) -> None:
     assert job["scan"]["passages"] == 100
     assert len(job["scan"]["parts"]) == PARTS
     assert job["settings"]["corpus"]["files"] == ["a.jsonl", "b.jsonl"]
+
+
+def test_parts_that_cannot_be_removed(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "unlink", failing)
+    with pytest.raises(
+        I3Error, match=r"\.index\.partial: cannot be written \(Input/output error\)"
+    ):
+        drop_job(begun, {}, overwrite=True)
+
+
+def failing(*_: Any, **__: Any) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))

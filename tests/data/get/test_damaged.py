@@ -1,9 +1,12 @@
 """What is damaged, missing or unsafe is named, and leaves nothing behind."""
 
+import errno
 import gzip
 import io
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +172,18 @@ def test_what_a_killed_process_left_is_removed(dataset: Dataset, tmp_path: Path)
     (tmp_path / "data" / ".topics.tsv.partial-1").write_text("half", encoding="utf-8")
     get_dataset(dataset, tmp_path / "data", ["queries"])
     assert not list((tmp_path / "data").glob(".*"))
+
+
+def test_leftovers_that_cannot_be_removed(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".topics.tsv.partial-1").touch()
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", failing)
+        with pytest.raises(I3Error, match=r"cannot be written \(Input/output error\)"):
+            get_dataset(dataset, tmp_path / "data", ["text"])
