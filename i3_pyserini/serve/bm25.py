@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
@@ -14,6 +15,9 @@ from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.search.word_index import build_word_index, query_for
 
 BLOCK = 4096
+# More passages than asked for, since ids decide which of equal ones are hits; more if all of these
+# are equal.
+SPARE, TIES = 16, 4096
 SEARCH = "SELECT rowid, -bm25(word) FROM word WHERE word MATCH ? ORDER BY rank LIMIT ?"
 
 
@@ -29,7 +33,15 @@ class Bm25(Protocol):
     language: str
 
     def search(self, query: str, hits: int) -> list[tuple[str, float]]:
-        """Ids and scores of the passages that have any of a query's words, the best first."""
+        """The passages that have any of a query's words, the best first.
+
+        Args:
+            query: the query.
+            hits: at most.
+
+        Returns:
+            Ids and scores; passages of equal scores by id, descending, as in a run.
+        """
         ...
 
 
@@ -71,8 +83,21 @@ class SqliteBm25:
             return []
         # Words in quotation marks are no operators of SQLite's query language.
         match = " OR ".join(f'"{word}"' for word in words)
-        found = self._connection.execute(SEARCH, (match, hits)).fetchall()
-        return [(self._store.pid(row - 1), score) for row, score in found]
+        found = self._found(match, hits + SPARE)
+        if len(found) > hits and _single(found[hits - 1]) == _single(found[-1]):
+            found = self._found(match, hits + TIES)  # more may have the score of the last hit
+        named = [(self._store.pid(row - 1), score) for row, score in found]
+        # As in a run, whose scores are in single precision.
+        named.sort(key=lambda hit: hit[0], reverse=True)
+        named.sort(key=lambda hit: -_single(hit))
+        return named[:hits]
+
+    def _found(self, match: str, limit: int) -> list[tuple[int, float]]:
+        return self._connection.execute(SEARCH, (match, limit)).fetchall()
+
+
+def _single(hit: tuple[object, float]) -> float:
+    return float(np.float32(hit[1]))
 
 
 def _build(store: TextStore, path: Path, language: str) -> None:

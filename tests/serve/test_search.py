@@ -10,9 +10,11 @@ from starlette.testclient import TestClient
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.formats.runs import read_run
+from i3_pyserini.formats.textstore import open_store
 from i3_pyserini.search.fuse import fuse_runs
 from i3_pyserini.search.searcher import Searcher
 from i3_pyserini.serve.app import make_app
+from i3_pyserini.serve.bm25 import SqliteBm25
 from i3_pyserini.serve.passages import Passages, Sources
 from i3_pyserini.serve.rankings import DEPTH, fused_hits
 from tests.search.test_searcher import write_index
@@ -146,3 +148,14 @@ def test_metadata_is_shown(client: TestClient) -> None:
     assert "<dt>price:</dt>" in page and '<dd dir="auto">&lt;b&gt;&amp;&lt;/b&gt;</dd>' in page
     assert "<title>egg – shop</title>" in page
     assert "javascript:alert(1)" in page and 'href="javascript' not in page
+
+
+@pytest.mark.parametrize("passages", [3, 60])
+def test_equal_scores_of_words_are_in_the_order_of_runs(tmp_path: Path, passages: int) -> None:
+    docids = [f"d{row}" for row in range(passages)]
+    lines = [json.dumps({"id": docid, "text": "cold water"}) + "\n" for docid in docids]
+    (tmp_path / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
+    bm25 = SqliteBm25(open_store(tmp_path / "corpus.jsonl"))
+    expected = sorted(docids, reverse=True)
+    for hits in (1, 2, passages):
+        assert [docid for docid, _ in bm25.search("water", hits)] == expected[:hits]
