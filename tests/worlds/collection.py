@@ -1,9 +1,11 @@
 """Writes a world's collection, topics and judgements, in its file formats."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +21,15 @@ else:
     from backports import zstd
 
 MARK = b"\xef\xbb\xbf"
-SUFFIXES = {"": "", "gzip": ".gz", "zstd": ".zst"}
+SUFFIXES = {"": "", "gzip": ".gz", "zstd": ".zst", "members": ".gzip", "frames": ".zstd"}
 # In a folder of passages, but none; with what a reader of them would find.
 DECOYS = {
     "notes.pdf": b"%PDF-1.4",
     ".hidden.jsonl": b'{"id": "hidden", "text": "hidden"}\n',
     "z-queries.jsonl.bak": b'{"_id": "q", "text": "a query"}\n',
     "README": b"read me\n",
+    "old.jsonl.xz": lzma.compress(b'{"id": "old", "text": "old"}\n'),
+    "old.jsonl.bz2": bz2.compress(b'{"id": "old", "text": "old"}\n'),
 }
 
 
@@ -40,14 +44,10 @@ def write_collection(world: World, folder: Path) -> Path:
         some = world.records[number * size : (number + 1) * size]
         form = files.formats[number]
         name = f"{form}{SUFFIXES[files.compression[0]] if files.suffixes else ''}"
-        path = (
-            root / f"part-{number}" / name
-            if files.nested and number
-            else root / (f"part-{number}.{name.upper() if files.upper else name}")
-        )
+        path = root / f"part-{number}.{name.upper() if files.upper else name}"
         if files.nested and number:
-            path = path.with_name(f"more.{name}")
-        path.parent.mkdir(exist_ok=True)
+            path = root / f"part-{number}" / ("deep" if files.deep else "") / f"more.{name}"
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(_compressed(_passages(world, some, form), files.compression[0]))
     if not files.files:
         return path
@@ -142,6 +142,10 @@ def _lines(lines: Sequence[str], files: Files) -> bytes:
 
 
 def _compressed(content: bytes, how: str) -> bytes:
+    if how in ("members", "frames"):
+        half = len(content) // 2
+        how = "gzip" if how == "members" else "zstd"
+        return _compressed(content[:half], how) + _compressed(content[half:], how)
     if how == "gzip":
         return gzip.compress(content)
     return zstd.compress(content) if how == "zstd" else content

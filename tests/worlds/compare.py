@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import faiss
 import numpy as np
@@ -13,6 +13,20 @@ from tests.worlds.reference import Reference
 TOLERANCE = 1e-5  # times the scale of vectors or scores
 Ties = Literal["none", "by id", "any"]
 Hits = dict[str, list[tuple[str, float]]]
+
+
+class Right(Protocol):
+    """What a ranking is compared with."""
+
+    @property
+    def docids(self) -> list[str]:
+        """What is ranked."""
+        ...
+
+    @property
+    def scores(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """float64 [Q, N]."""
+        ...
 
 
 def read_hits(path: Path) -> Hits:
@@ -29,20 +43,23 @@ def read_hits(path: Path) -> Hits:
 def check_hits(
     hits: Hits,
     qids: Sequence[str],
-    reference: Reference,
+    reference: Right,
     k: int,
     name: str,
     ties: Ties = "none",
+    digits: int | None = None,
 ) -> None:
     """Sees that every query has its k best passages, best first, with their scores.
 
     Passages whose scores differ by rounding only may change places. Equal scores there are none in
-    our runs; where there are, they are in descending order of ids, or in any.
+    our runs; where there are, they are in descending order of ids, or in any. `digits` is to how
+    many scores are rounded.
     """
     scores = reference.scores
     assert list(hits) == list(qids), f"{name}: queries {list(hits)} instead of {list(qids)}"
     rows = {docid: row for row, docid in enumerate(reference.docids)}
     most = TOLERANCE * max(1.0, float(np.abs(scores).max()))
+    most += 0 if digits is None else 0.5 * 10.0**-digits
     for query, qid in enumerate(qids):
         where = f"{name}, query {qid!r}"
         found = [rows.get(docid, -1) for docid, _ in hits[qid]]
@@ -73,6 +90,13 @@ def check_vectors(
     off = np.abs(np.asarray(vectors) - reference.passages).max(axis=1)
     worst = int(off.argmax())
     assert off[worst] <= most, f"{name}: the vector of {ids[worst]!r} is off by {off[worst]:.2e}"
+
+
+def check_queries(vectors: Any, reference: Reference, name: str, times: float = 1) -> None:
+    """Sees that all queries have their vectors; `times` the tolerance."""
+    most = times * TOLERANCE * max(1.0, float(np.abs(reference.queries).max()))
+    off = float(np.abs(np.asarray(vectors) - reference.queries).max())
+    assert off <= most, f"{name}: a query's vector is off by {off:.2e}"
 
 
 def read_index(folder: Path) -> tuple[list[str], Any]:

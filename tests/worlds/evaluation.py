@@ -7,7 +7,8 @@ import ir_measures
 import pytrec_eval
 from ir_measures.measures import Measure
 
-from i3_pyserini.eval.evaluation import evaluate_run
+from i3_pyserini.eval.evaluation import Evaluation, evaluate_run
+from i3_pyserini.eval.judged import evaluate_judged
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from tests.worlds.compare import read_hits, same_values
@@ -23,6 +24,7 @@ MEASURES = [
     *("infAP", "SetP", "SetR", "SetF", "IPrec@0.5", "RR(judged_only=True)"),
     *("P(judged_only=True)@3", "nDCG(gains={1:3,2:1})@5"),
 ]
+CONDENSED = ["nDCG@10", "AP", "P@5", "R@3", "RR", "Success@1", "NumRet"]
 # trec_eval's names, and ours.
 TREC_EVAL = {
     "map": "AP",
@@ -52,6 +54,7 @@ def check_evaluation(world: World, qrels: Path, run: Path) -> None:
     lines = [f"{q} Q0 {d} 1 {s} x\n" for q, hits in tied.items() for d, s in hits.items()]
     path.write_text("".join(lines), encoding="utf-8")
     _check_trec_eval(judged, tied, qrels, path)
+    _check_condensed(judged, ranked, qrels, run)
 
 
 def _judged(world: World) -> Judgements:
@@ -84,8 +87,29 @@ def _check_trec_eval(judged: Judgements, ranked: Scores, qrels: Path, run: Path)
     same_values(_ours(measures, qrels, run), right, f"eval of {run.name} against trec_eval")
 
 
+def _check_condensed(judged: Judgements, ranked: Scores, qrels: Path, run: Path) -> None:
+    """Measures of judged passages only, against those of a run that has no others."""
+    short = {
+        qid: {docid: score for docid, score in hits.items() if docid in judged.get(qid, {})}
+        for qid, hits in ranked.items()
+    }
+    short = {qid: hits for qid, hits in short.items() if hits}
+    if not short:  # which is refused
+        return
+    measures = [ir_measures.parse_measure(name) for name in CONDENSED]
+    right = dict.fromkeys(((str(m), q) for m in measures for q in judged), 0.0)
+    for measure in measures:
+        for metric in ir_measures.iter_calc([measure], judged, short):
+            right[str(measure), metric.query_id] = metric.value
+    found = evaluate_judged(read_qrels(str(qrels)), read_run(run), measures, judged_only=True)
+    same_values(_by_query(found), right, "eval --judged-only")
+
+
 def _ours(measures: list[Measure], qrels: Path, run: Path) -> dict[tuple[str, str], float]:
-    found = evaluate_run(read_qrels(str(qrels)), read_run(run), measures)
+    return _by_query(evaluate_run(read_qrels(str(qrels)), read_run(run), measures))
+
+
+def _by_query(found: Evaluation) -> dict[tuple[str, str], float]:
     return {
         (measure, qid): value
         for measure, values in found.values.items()

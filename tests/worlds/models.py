@@ -22,7 +22,7 @@ ROBERTA_SPECIAL = {
     **{"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"},
     **{"cls": "<s>", "sep": "</s>"},
 }
-DENSE = 12  # dimensions behind a dense layer
+DENSE, SECOND_DENSE = 12, 8  # dimensions behind dense layers
 # As sentence-transformers' files name them.
 POOLING_MODES = {
     "cls": "cls_token",
@@ -76,6 +76,7 @@ def _declare(model: Model, folder: Path) -> None:
     """Puts sentence-transformers' files beside an encoder."""
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     modules += [("2_Dense", "Dense")] if model.dense else []
+    modules += [("3_Dense", "Dense")] if model.second_dense else []
     modules += [(f"{len(modules)}_Normalize", "Normalize")] if model.normalize else []
     types = [f"sentence_transformers.models.{kind}" for _, kind in modules]
     named = [
@@ -103,12 +104,21 @@ def _declare(model: Model, folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
     if model.dense:
-        (folder / "2_Dense").mkdir()
-        config: dict[str, Any] = {"in_features": HIDDEN, "out_features": DENSE, "bias": True}
-        config["activation_function"] = "torch.nn.modules.activation.Tanh"
-        (folder / "2_Dense" / "config.json").write_text(json.dumps(config), encoding="utf-8")
         weights = {"linear.weight": torch.randn(DENSE, HIDDEN), "linear.bias": torch.randn(DENSE)}
-        save_file(weights, folder / "2_Dense" / "model.safetensors")
+        _write_dense(folder / "2_Dense", weights, "Tanh", "activation")
+    if model.second_dense:
+        weights = {"linear.weight": torch.randn(SECOND_DENSE, DENSE)}
+        _write_dense(folder / "3_Dense", weights, "Identity", "linear")
+
+
+def _write_dense(folder: Path, weights: dict[str, torch.Tensor], kind: str, module: str) -> None:
+    folder.mkdir()
+    outer, inner = weights["linear.weight"].shape
+    config: dict[str, Any] = {"in_features": inner, "out_features": outer}
+    config["bias"] = "linear.bias" in weights
+    config["activation_function"] = f"torch.nn.modules.{module}.{kind}"
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file(weights, folder / "model.safetensors")
 
 
 def prompt(prefix: str) -> str:

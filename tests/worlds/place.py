@@ -1,6 +1,6 @@
 """A world on disk, and the package's commands on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,54 @@ class Place:
         """The run of plain search."""
         return self.search("run.txt")
 
+    @cached_property
+    def readable(self) -> World:
+        """The world in a form that all commands read alike.
+
+        Pyserini's command lines are told what is in `contents`; for others it is one text.
+        """
+        files = self.world.files
+        style = "text" if files.style == "contents" else files.style
+        return replace(self.world, files=replace(files, style=style))
+
+    @cached_property
+    def readable_corpus(self) -> Path:
+        """The collection of `readable`."""
+        return self.write("readable", self.readable)
+
+    @cached_property
+    def own_index(self) -> Path:
+        """Its index, by `i3-pyserini encode`, whose manifest knows all about queries, too."""
+        self.encode_own(self.folder / "own-index", self.readable_corpus)
+        return self.folder / "own-index"
+
+    def write(self, name: str, world: World) -> Path:
+        """Writes another collection in a folder of its own, over one that is there."""
+        (self.folder / name).mkdir(exist_ok=True)
+        return write_collection(world, self.folder / name)
+
+    def encode_own(self, target: Path, corpus: Path, *more: object, told: bool = True) -> None:
+        """`i3-pyserini encode` with the world's settings."""
+        command("i3_pyserini", *self.own_words(target, corpus, *more, told=told))
+
+    def own_words(
+        self, target: Path, corpus: Path, *more: object, told: bool = True
+    ) -> list[object]:
+        """The command's words; `told` is False for a model that declares what flags would say."""
+        world = self.world
+        model = [] if "--model" in more else ["--model", self.model]
+        words: list[object] = ["encode", corpus, *model, "--output", target, *more]
+        words += ["--titles" if world.titles else "--no-titles"]
+        words += ["--devices", "cpu", "--batch-tokens", world.batch_tokens, "--threads", 1]
+        return [*words, *(self.encoder_words() if told else [])]
+
+    def search_own(self, name: str, index: object, *words: object, k: int | None = None) -> Path:
+        """`i3-pyserini search`, which takes everything from the index's manifest."""
+        run = self.folder / name
+        more = ("--hits", k or self.world.k, "--threads", 1)
+        command("i3_pyserini", "search", index, self.topics, "--output", run, *more, *words)
+        return run
+
     def encode(
         self, target: Path, *output: object, shard: tuple[int, int] = (0, 1), where: object = ()
     ) -> None:
@@ -91,20 +139,24 @@ class Place:
     def prefix_words(self) -> list[str]:
         """The flag for the queries' prefix, where the model has no place for it."""
         prefix = self.world.model.prefixes[0]
-        return ["--query-prefix", prefix] if prefix and self._is_told else []
+        return ["--query-prefix", prefix] if prefix and self.is_told else []
 
     def check_run(self, run: Path, name: str, k: int | None = None) -> None:
         """Compares a run with the reference."""
         check_hits(read_hits(run), list(self.world.topics), self.reference, k or self.world.k, name)
 
     @property
-    def _is_told(self) -> bool:
+    def is_told(self) -> bool:
         """Whether flags say what no file of the model declares."""
         return self.world.model.kind == "auto" and not self.world.model.declared
 
+    def encoder_words(self) -> list[object]:
+        """The flags for both sides, where the model has no place for them."""
+        return [*self._auto_words(), *self.prefix_words()]
+
     def _auto_words(self) -> list[object]:
         model = self.world.model
-        if not self._is_told:
+        if not self.is_told:
             return []
         words: list[object] = ["--encoder-class", "auto", "--pooling", model.pooling]
         words += ["--max-length", model.lengths[1]]

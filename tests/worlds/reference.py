@@ -5,8 +5,8 @@ of the package's is used but the files that it writes.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,25 @@ from transformers import CONFIG_MAPPING, AutoModel
 from transformers.activations import ACT2FN
 
 from tests.worlds.models import POSITIONS, prompt
-from tests.worlds.world import World
+from tests.worlds.world import Record, World
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 # As the original reads a collection with pandas.
 MISSING = {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"}
 MISSING |= {"1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What is right for a ranking.
+
+    Attributes:
+        docids: what is ranked.
+        scores: float64 [Q, N].
+    """
+
+    docids: list[str]
+    scores: np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,14 @@ def reference_of(world: World, model: Path) -> Reference:
     )
 
 
+def lengths_of(world: World, model: Path, passages: Sequence[Record]) -> list[int]:
+    """The ids of whole passages, none of them cut."""
+    world = replace(world, records=tuple(passages))
+    tokenizer = _tokenizer(world, model)
+    texts = _i3_texts(world, model) if world.model.kind == "i3" else _auto_passages(world)
+    return [len(tokenizer.encode(*text).ids) for text in texts]
+
+
 def _auto_passages(world: World) -> list[tuple[str, str | None]]:
     """Each passage's text and its pair.
 
@@ -115,6 +136,9 @@ def _vector(
     if model.dense:
         weights = load_file(folder / "2_Dense" / "model.safetensors")
         vector = torch.tanh(weights["linear.weight"] @ vector + weights["linear.bias"])
+    if model.second_dense:  # without an activation or a bias
+        weights = load_file(folder / "3_Dense" / "model.safetensors")
+        vector = weights["linear.weight"] @ vector
     return _finish(world, vector)
 
 
@@ -129,21 +153,25 @@ def _i3_passages(world: World, model: Path) -> list[Tensor]:
     assert not missing.unexpected_keys
     assert not [key for key in missing.missing_keys if not key.startswith("pooler.")]
     tokenizer = _tokenizer(world, model)
-    sep = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))["sep_token"]
     parts = _Parts(weights, encoder_config)
     vectors = []
+    for text, _ in _i3_texts(world, model):
+        ids = _ids(tokenizer, text, world.model.lengths[1])
+        vectors.append(_finish(world, parts.vector(world, encoder, _states(encoder, ids), config)))
+    return vectors
+
+
+def _i3_texts(world: World, model: Path) -> list[tuple[str, None]]:
+    """Each passage in the model's template."""
+    sep = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))["sep_token"]
     template = world.model.config["passage_template"]
     template = f"{world.model.prefixes[1]} {template}".strip()
+    made: list[tuple[str, None]] = []
     for record in world.records:
         title = (record.title or "") if world.titles else ""
         title, text = ("NA" if part in MISSING else part for part in (title, record.text))
-        ids = _ids(
-            tokenizer,
-            template.format(title=title, sep=sep, text=text),
-            world.model.lengths[1],
-        )
-        vectors.append(_finish(world, parts.vector(world, encoder, _states(encoder, ids), config)))
-    return vectors
+        made.append((template.format(title=title, sep=sep, text=text), None))
+    return made
 
 
 class _Parts:

@@ -20,8 +20,13 @@ from i3_pyserini.search.searcher import Searcher
 from tests.worlds.collection import DECOYS
 from tests.worlds.commands import attempt, command
 from tests.worlds.compare import check_hits, check_vectors, read_hits, read_index
+from tests.worlds.corpus_routes import updates, windows, words
 from tests.worlds.evaluation import check_evaluation
+from tests.worlds.index_routes import exports, one_command, quantized, shortened, types
+from tests.worlds.outside_routes import lora, lucene, onnx, pyterrier, sentence_transformers
 from tests.worlds.place import Place
+from tests.worlds.run_routes import bm25, fused
+from tests.worlds.served_routes import http
 from tests.worlds.slow_routes import milvus, openvino, ray, stock, two_devices
 from tests.worlds.world import World
 
@@ -128,6 +133,8 @@ def shards(place: Place) -> None:
         assert all("use fewer shards" in one.err for one in done if one.code), done
         number -= 1
         assert number > 1, "no number of shards has passages in all of them"
+    pattern = place.folder / f"shard-{number}-*"
+    place.check_run(place.search("shards.txt", index=pattern), "search of shards")
     merged = place.folder / "merged"
     order = [*folders[1:], folders[0]]
     command("i3_pyserini", "index", "merge", *order, "--output", merged)
@@ -237,8 +244,44 @@ OTHERS: tuple[Route, ...] = (
     in_python,
     without_numpy,
     interrupted,
+    one_command,
+    updates,
+    windows,
+    words,
+    shortened,
+    types,
+    quantized,
+    exports,
+    bm25,
+    fused,
+    http,
 )
-SLOW: tuple[Route, ...] = (two_devices, openvino, milvus, ray, stock)
+SLOW: tuple[Route, ...] = (
+    two_devices,
+    openvino,
+    milvus,
+    ray,
+    stock,
+    onnx,
+    sentence_transformers,
+    pyterrier,
+    lora,
+    lucene,
+)
+SELDOM = 10  # worlds of the soak, of which one goes through a slow route
+
+
+def routes_of(seed: int, others: int, slow: bool = False) -> list[Route]:
+    """The first routes, some of the others, in turn, and perhaps one of the slow ones.
+
+    Args:
+        seed: of the world.
+        others: how many of the others.
+        slow: whether one of the slow ones is among them.
+    """
+    turns = range(seed * others, seed * others + others)
+    chosen = [OTHERS[turn % len(OTHERS)] for turn in turns]
+    return [*ALWAYS, *chosen, *([SLOW[seed // SELDOM % len(SLOW)]] if slow else [])]
 
 
 def check_world(world: World, root: Path, routes: Sequence[Route] | None = None) -> None:
@@ -250,7 +293,11 @@ def check_world(world: World, root: Path, routes: Sequence[Route] | None = None)
         routes: None for the first ones and one of the others, by the seed.
     """
     if routes is None:
-        routes = [*ALWAYS, OTHERS[world.seed % len(OTHERS)]]
+        routes = routes_of(world.seed, 1)
     place = Place(world, root)
     for route in routes:
-        route(place)
+        try:
+            route(place)
+        except Exception as error:
+            error.add_note(f"route {route.__name__}")
+            raise

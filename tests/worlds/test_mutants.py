@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.worlds.mutants import MUTANTS, ROOT
+from tests.worlds.mistakes import MUTANTS
+from tests.worlds.mutants import ROOT
 
 
 @pytest.mark.parametrize("number", range(len(MUTANTS)))

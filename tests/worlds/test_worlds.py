@@ -21,7 +21,7 @@ def test_routes_agree(seed: int, tmp_path: Path) -> None:
     try:
         check_world(random_world(seed), tmp_path)
     except Exception as error:
-        error.add_note(f"again, through all routes: {replay(seed)}")
+        error.add_note(f"again: {replay(seed, error)}")
         raise
 
 

@@ -34,6 +34,7 @@ STYLES = tuple(FORMATS)
 LOWER_CASED = 3  # last digit of the seeds of such worlds
 POOLINGS = ("cls", "mean", "max", "last", "weighted_mean", "mean_sqrt_len")
 COMPRESSIONS = ("", "", "gzip", "zstd")
+IN_PIECES = {"gzip": "members", "zstd": "frames"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Model:
         dense: whether a dense layer comes behind the pooling.
         include_prompt: whether a prompt's tokens are pooled.
         lowercase: whether texts are lower-cased before the tokenizer's own normalisation.
+        second_dense: whether a further dense layer comes behind the first.
     """
 
     kind: Kind
@@ -81,6 +83,7 @@ class Model:
     dense: bool
     include_prompt: bool
     lowercase: bool
+    second_dense: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,11 @@ class Files:
         style: which fields the records have.
         id_field: name of the field with the id.
         files: files that the passages are spread over; 0 for a single file and no folder.
-        compression: of the collection's files, and of the others: "", "gzip" or "zstd".
+        compression: of the collection's files, and of the others: "", "gzip" or "zstd", or the
+            same in two pieces, "members" and "frames".
         suffixes: whether names say so.
         nested: whether files after the first are in folders of their own.
+        deep: whether these are in further folders.
         upper: whether suffixes are in upper case.
         decoys: whether a folder has other files, too.
         headers: whether files of columns have one, where that is a choice.
@@ -113,6 +118,7 @@ class Files:
     compression: tuple[str, str]
     suffixes: bool
     nested: bool
+    deep: bool
     upper: bool
     decoys: bool
     headers: bool
@@ -148,6 +154,11 @@ def random_world(seed: int) -> World:
     if seed % 10 == LOWER_CASED:
         model = _lower_cased(model)
     files = _files(random)
+    more = Random(f"{seed} more")  # noqa: S311  (so that worlds of CI stay what they were)
+    model = replace(model, second_dense=model.dense and more.random() < 0.5)
+    pieces = more.random() < 0.4
+    compression = tuple(IN_PIECES.get(how, "") if pieces else how for how in files.compression)
+    files = replace(files, compression=(compression[0], compression[1]), deep=more.random() < 0.5)
     records = _records(random, model, files)
     qids = [qid for qid in odd_ids(random, random.randint(1, 9), "q") if qid not in HEADERS]
     qids = qids or ["q0"]
@@ -234,6 +245,7 @@ def _files(random: Random) -> Files:
         compression=(random.choice(COMPRESSIONS), random.choice(COMPRESSIONS)),
         suffixes=random.random() < 0.6,
         nested=random.random() < 0.3,
+        deep=False,
         upper=random.random() < 0.2,
         decoys=random.random() < 0.5,
         headers=random.random() < 0.5,
