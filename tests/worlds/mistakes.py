@@ -178,9 +178,9 @@ MUTANTS = [
     ),
     mistake(
         "hits of several shards have the ids of another order",
-        "encode/merge.py",
-        "return [found[number] for number in range(first.shard.number)]",
-        "return [found[number] for number in reversed(range(first.shard.number))]",
+        "search/searcher.py",
+        'Docids.read(path / "docid") for path in self.parts}',
+        'Docids.read(path / "docid") for path in reversed(self.parts)}',
         by="shards",
     ),
     mistake(
