@@ -9,13 +9,12 @@ PYTHON2 ?= python3.13
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-# Random worlds through all routes that should agree (tests/worlds), and damaged files.
-WORLDS ?= 1000
-EXAMPLES ?= 5000
+# Of `soak` and `fuzz`, in all.
 MINUTES ?= 10
 # Moments of each command at which it is disturbed, at most, and kills of each at random times.
 MOMENTS ?= 40
 RANDOM ?= 20
+EXAMPLES ?= $(shell $(PYTHON) -c 'print(max(100, round(100 * $(MINUTES))))')
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
@@ -101,9 +100,17 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
+# MINUTES of random worlds through all routes that should agree (tests/worlds), half of the time;
+# damaged files (EXAMPLES of each property, whatever time they take); and encode, search and serve,
+# whose memory and descriptors must not grow (judged from nine minutes of each on: MINUTES=60).
+SHARE = $(BIN)/python -c 'print($(MINUTES) * $(1))'
+
 soak: $(VENV)/.installed
-	$(BIN)/python -m tests.worlds.soak --worlds $(WORLDS) --slow
+	$(BIN)/python -m tests.worlds.soak --minutes $$($(call SHARE,1/2)) --slow
 	I3_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests -m hypothesis
+	$(BIN)/python -m benchmarks.encode_soak --minutes $$($(call SHARE,1/6))
+	$(BIN)/python -m benchmarks.search_soak --minutes $$($(call SHARE,1/6))
+	$(BIN)/python -m benchmarks.serve_soak --minutes $$($(call SHARE,1/6))
 
 # All readers, guided by coverage: MINUTES in all. What reached new code is kept in .fuzz for the
 # next time; a failure's input is in .fuzz/TARGET/found.

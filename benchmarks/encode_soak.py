@@ -1,11 +1,13 @@
-"""Kills the encode command at random, and compares its index with that of an uninterrupted run.
+"""Encodes for a long time: a command that is killed at random, and one process that lasts.
 
-    python -m benchmarks.encode_soak [--minutes 30] [--seed 1]
+    python -m benchmarks.encode_soak [--minutes 30] [--seed 1] [--passages 60000] [--record]
 
 The corpus and the small random model are those of `benchmarks.encode_memory`. An attempt ends by
 SIGKILL or SIGTERM at a random moment, or by finishing; after some, the newest part loses its end,
 as after a power cut. When an attempt finishes, its files must be those of the undisturbed run,
-byte for byte; then the next index begins.
+byte for byte; then the next index begins. Between two of them this process encodes a few thousand
+passages with `encode_corpus`, to the same bytes each time, so that memory that is not given back,
+or files that stay open, would add up: see `benchmarks.soaking`.
 """
 
 import argparse
@@ -22,10 +24,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import i3_pyserini as i3
 from benchmarks.encode_memory import make_corpus, make_model
+from benchmarks.record import add_record_option, measured_now, save, single
+from benchmarks.soaking import figures_of, growing, show, watching, without_notes
+from i3_pyserini.errors import run_command
 
 PASSAGES = 60_000  # 15 parts
+HERE = 5000  # passages that this process encodes at a time
 SAME, DIFFER = "indexes of the same bytes", "indexes that differ"
+SAME_HERE, DIFFER_HERE = "encoded in this process, of the same bytes", "and that differ"
 ENDS = {
     0: "attempts that finished",
     -signal.SIGKILL: "attempts killed",
@@ -35,38 +43,56 @@ ENDS = {
 
 
 def main() -> None:
-    """Runs for so many minutes and prints what happened; exits with 1 where bytes differ."""
+    """Runs for so many minutes; exits with 1 where bytes differ, or something grows."""
     parser = argparse.ArgumentParser(description="Kills the encode command at random.")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--passages", type=int, default=PASSAGES)
+    add_record_option(parser, "encode_soak")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(Path(folder), args.seed)
+        soak = Soak(Path(folder), args.seed, args.passages)
         end = time.monotonic() + 60 * args.minutes
-        with tqdm(unit=" indexes") as bar:
+        with watching() as watched, tqdm(unit=" indexes") as bar:
             while time.monotonic() < end:
                 soak.index()
+                soak.stay()
                 bar.update()
-    print(f"{PASSAGES:,} passages, {soak.seconds:.0f} s undisturbed, seed {args.seed}")
-    for what, number in sorted(soak.seen.items()):
-        print(f"{what}: {number}")
-    sys.exit(soak.seen[DIFFER] > 0)
+    print(f"{args.passages:,} passages, {soak.seconds:.0f} s undisturbed, seed {args.seed}")
+    figures = [single(name, number, "", 0) for name, number in sorted(soak.seen.items())]
+    figures += figures_of(watched)
+    show(figures)
+    if args.record:
+        record = measured_now(
+            "encoding that is killed at random, against an undisturbed run, and one process",
+            f"{args.passages:,} passages an index",
+            "one run; slopes with 95% intervals",
+            {"minutes": args.minutes, "passages": args.passages},
+            figures,
+        )
+        save(args.record, record)
+    found = growing(watched)
+    for line in found:
+        print(line)
+    sys.exit(1 if found or soak.seen[DIFFER] or soak.seen[DIFFER_HERE] else 0)
 
 
 class Soak:
     """Makes one index after the other and counts what happens."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, passages: int) -> None:
         self.seen: Counter[str] = Counter()
         self._draw = random.Random(seed)  # noqa: S311  (no secret)
-        self._corpus = make_corpus(folder / "corpus.jsonl", PASSAGES, 56)
+        self._corpus = make_corpus(folder / "corpus.jsonl", passages, 56)
+        self._few = make_corpus(folder / "few.jsonl", HERE, 56)
         self._model = make_model(folder / "model")
-        self._index = folder / "index"
+        self._index, self._here = folder / "index", folder / "here"
         start = time.perf_counter()
         if self._start().wait():
             raise SystemExit("the undisturbed command failed")
         self.seconds = time.perf_counter() - start
-        self._expected = self._hashes()
+        self._expected = _hashes(self._index)
+        self._expected_here: list[str] = []
 
     def index(self) -> None:
         """Attempts until the index is there, and compares it."""
@@ -75,7 +101,15 @@ class Soak:
             self._attempt()
             if self._draw.random() < 1 / 3:
                 self._cut_newest_part()
-        self.seen[SAME if self._hashes() == self._expected else DIFFER] += 1
+        self.seen[SAME if _hashes(self._index) == self._expected else DIFFER] += 1
+
+    def stay(self) -> None:
+        """Encodes in this process."""
+        with without_notes():
+            i3.encode_corpus(self._few, model=self._model, output=self._here, overwrite=True)
+        found = _hashes(self._here)
+        self._expected_here = self._expected_here or found
+        self.seen[SAME_HERE if found == self._expected_here else DIFFER_HERE] += 1
 
     def _attempt(self) -> None:
         process = self._start()
@@ -108,12 +142,10 @@ class Soak:
             stderr=subprocess.DEVNULL,
         )
 
-    def _hashes(self) -> list[str]:
-        return [
-            hashlib.sha256((self._index / name).read_bytes()).hexdigest()
-            for name in ("index", "docid")
-        ]
+
+def _hashes(index: Path) -> list[str]:
+    return [hashlib.sha256((index / name).read_bytes()).hexdigest() for name in ("index", "docid")]
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -4,9 +4,8 @@
 
 Of the clients, half ask for passages or vectors, and every answer has to be right. The others read
 slowly, go away before they are answered, send bodies that are too large or cut off, or nonsense;
-what they may be told is 4xx. Memory and descriptors of the server are read every second: the slope
-is that of a straight line through the second half, with its 95% interval. At the end the server is
-asked to stop while it is busy, and has to finish what it has begun.
+what they may be told is 4xx. Memory and descriptors of the server: see `benchmarks.soaking`. At the
+end the server is asked to stop while it is busy, and has to finish what it has begun.
 """
 
 import argparse
@@ -28,16 +27,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import scipy.stats
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from benchmarks.serve_load import KINDS, MODES, ask, get, served, write_index
+from benchmarks.soaking import Watched, figures_of, growing, show, watching
 from i3_pyserini.errors import run_command
 from i3_pyserini.experiments.demo.collection import collect_docstrings
 
 PASSAGES = 20_000
 LARGE = 5 << 20  # bytes of a body, more than the server takes
-MB = 1e6
 SEARCH = b"GET /v1/INDEX/search?query=array%20of%20numbers HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -49,21 +47,19 @@ class Seen:
         seconds: of each answer to a client that means well.
         wrong: number of answers to them that were not right.
         told: number of answers to the others, by status; 0 for a closed connection.
-        memory: bytes, one a second.
-        descriptors: open ones, one a second.
+        server: memory and descriptors of the server.
         end: when the clients stop.
     """
 
     seconds: list[float] = field(default_factory=list)
     wrong: int = 0
     told: Counter[int] = field(default_factory=Counter)
-    memory: list[int] = field(default_factory=list)
-    descriptors: list[int] = field(default_factory=list)
+    server: Watched = field(default_factory=Watched)
     end: float = 0.0
 
 
 def main() -> None:
-    """Runs the clients, prints what was seen, and exits with 1 if an answer was wrong."""
+    """Runs the clients and prints what was seen; exits with 1 if that is wrong, or grows."""
     parser = argparse.ArgumentParser(description="A server under good and bad clients.")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--clients", type=int, default=50)
@@ -88,7 +84,10 @@ def main() -> None:
         )
         save(args.record, record)
     bad = [status for status in seen.told if status >= 500]
-    sys.exit(1 if seen.wrong or bad or not finished else 0)
+    found = growing(seen.server)
+    for line in found:
+        print(line)
+    sys.exit(1 if seen.wrong or bad or found or not finished else 0)
 
 
 def soaked(
@@ -104,11 +103,8 @@ def soaked(
     ]
     for thread in threads:
         thread.start()
-    while time.monotonic() < seen.end:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        seen.memory.append(int(status.partition("VmRSS:")[2].split()[0]) * 1024)
-        seen.descriptors.append(len(os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208  (a count)
-        time.sleep(1)
+    with watching(pid) as seen.server:
+        time.sleep(seconds)
     for thread in threads:
         thread.join()
     return seen
@@ -219,30 +215,12 @@ def shown(seen: Seen, finished: bool) -> list[Figure]:
     times = 1000 * np.array(seen.seconds)
     figures = [single("answers", len(times), "answers", 0), single("wrong", seen.wrong, "", 0)]
     figures += [single(f"p{part}", float(np.percentile(times, part)), "ms", 1) for part in (50, 99)]
-    figures += [slope("memory", seen.memory, MB, "MB an hour", 1)]
-    figures += [slope("descriptors", seen.descriptors, 1.0, "an hour", 1)]
-    figures += [single("most memory", max(seen.memory) / MB, "MB", 0)]
+    figures += figures_of(seen.server)
     figures += [single("answered after it was asked to stop", int(finished), "", 0)]
-    for figure in figures:
-        print(f"{figure.name}: {figure} {figure.unit}")
+    show(figures)
     told = ", ".join(f"{status or 'closed'}: {n:,}" for status, n in sorted(seen.told.items()))
     print(f"told to bad clients: {told}")
     return figures
-
-
-def slope(name: str, values: list[int], unit: float, per: str, digits: int) -> Figure:
-    """How a value of every second grows in an hour, in the second half, with its 95% interval."""
-    half = np.array(values[len(values) // 2 :]) / unit
-    line = scipy.stats.linregress(np.arange(len(half)) / 3600, half)
-    around = scipy.stats.t.ppf(0.975, len(half) - 2) * line.stderr
-    return Figure(
-        name=name,
-        value=float(line.slope),
-        unit=per,
-        digits=digits,
-        low=float(line.slope - around),
-        high=float(line.slope + around),
-    )
 
 
 if __name__ == "__main__":
