@@ -70,8 +70,8 @@ class Place:
     @cached_property
     def own_index(self) -> Path:
         """Its index, by `i3-pyserini encode`, whose manifest knows all about queries, too."""
-        self.encode_own(self.folder / "own-index", self.readable_corpus)
-        return self.folder / "own-index"
+        self.encode_own(self.folder / "i3-index", self.readable_corpus)
+        return self.folder / "i3-index"
 
     def write(self, name: str, world: World) -> Path:
         """Writes another collection in a folder of its own, over one that is there."""
