@@ -138,8 +138,8 @@ def open_store(
 def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
     """The same for generated queries, `pid<TAB>query` lines; `get(pid).text` is the query.
 
-    As in the original, a later line for the same passage overrides an earlier one, and other lines
-    are skipped with a note.
+    As in the original, a later line for the same passage replaces an earlier one, and lines of other
+    columns are skipped; notes count both.
     """
     if not source.is_file():
         raise I3Error(f"{source}: no such file of generated queries")
@@ -184,12 +184,26 @@ def _build(path: Path, corpus: Corpus) -> None:
 
 def _build_queries(path: Path, source: Path) -> None:
     with _filled(path, _generated_rows(source), source) as connection:
-        connection.execute(
-            "DELETE FROM passage WHERE row NOT IN (SELECT max(row) FROM passage GROUP BY pid)"
-        )
+        _keep_last(connection, source)
         connection.execute("CREATE UNIQUE INDEX by_pid ON passage (pid)")
         if not _has_rows(connection):
             raise I3Error(f"{source}: no generated queries in this file")
+
+
+def _keep_last(connection: sqlite3.Connection, source: Path) -> None:
+    """Removes the lines that a later one for the same passage replaces; a note counts them."""
+    twice = connection.execute(
+        "SELECT pid FROM passage GROUP BY pid HAVING count(*) > 1 ORDER BY min(row) LIMIT 1"
+    ).fetchone()
+    if twice is None:
+        return
+    replaced = connection.execute(
+        "DELETE FROM passage WHERE row NOT IN (SELECT max(row) FROM passage GROUP BY pid)"
+    ).rowcount
+    note(
+        f"{source}: {replaced:,} line(s) are replaced by a later one for the same passage "
+        f"({shortened(twice[0])})"
+    )
 
 
 @contextmanager
@@ -243,4 +257,4 @@ def _generated_rows(source: Path) -> Iterator[Row]:
         else:
             skipped, example = skipped + 1, example or place
     if skipped:
-        note(f"{source}: {skipped} line(s) without exactly one tab are skipped ({example})")
+        note(f"{source}: {skipped:,} line(s) without exactly one tab are skipped ({example})")

@@ -218,6 +218,7 @@ def test_generated_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert (len(store), store.get("p3"), store.get("odd")) == (3, None, None)
     said = capsys.readouterr().err
     assert f"2 line(s) without exactly one tab are skipped ({source}, line 4)" in said
+    assert f"{source}: 1 line(s) are replaced by a later one for the same passage ('p1')" in said
 
 
 def test_one_file_as_collection_and_as_queries(tmp_path: Path) -> None:
