@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import new_bytes, refuse_existing, replacing
 from i3_pyserini.formats.index import EncoderRecord, read_manifest
-from i3_pyserini.formats.parts import Array
+from i3_pyserini.formats.parts import Array, read_arrays
 from i3_pyserini.formats.vector_files import FILES, read_files
 
 QUERIES = "queries.safetensors"
@@ -146,12 +146,14 @@ def _read(folder: Path, path: Path) -> EncodedQueries:
     try:
         with safe_open(path, framework="numpy") as file:
             made_by = _encoder_of_header(file.metadata() or {}, path)
-            ids, vectors = file.get_tensor("ids"), file.get_tensor("vectors")
-        names = ids.tobytes().decode("utf-8").split("\n")
+            tensors = read_arrays(file, {"ids": ("U8",), "vectors": ("F32",)})
+        names = tensors["ids"].tobytes().decode("utf-8").split("\n")
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise I3Error(f"{path}: damaged ({error}); encode the topics again") from error
-    if len(names) != len(vectors):
-        raise I3Error(f"{path}: damaged ({len(names)} ids for {len(vectors)} vectors)")
+    vectors = tensors["vectors"]
+    if vectors.ndim != 2 or len(names) != len(vectors):  # noqa: PLR2004  ([Q, H])
+        shape = list(vectors.shape)
+        raise I3Error(f"{path}: damaged ({len(names)} ids for vectors of shape {shape})")
     return EncodedQueries(folder, _rows(names, path), vectors, made_by)
 
 

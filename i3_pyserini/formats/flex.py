@@ -63,8 +63,11 @@ def open_flex(folder: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     """
     meta = read_object(folder / META)
     passages, dimension = meta.get("doc_count"), meta.get("vec_size")
-    if not isinstance(passages, int) or not isinstance(dimension, int) or not passages:
-        raise I3Error(f"{folder}: no vectors in it ({META}: {passages} of {dimension} dimensions)")
+    # `type`, as true is an int, too; and two numbers below zero could have the file's size
+    if type(passages) is not int or type(dimension) is not int or min(passages, dimension) < 1:
+        raise I3Error(
+            f"{folder}: no vectors in it ({META}: {passages!r:.40} of {dimension!r:.40} dimensions)"
+        )
     path = folder / VECTORS
     expected, size = passages * dimension * 4, path.stat().st_size if path.is_file() else 0
     if size != expected:

@@ -6,6 +6,7 @@ it belongs to.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,29 @@ def read_part(path: Path, job: str) -> Block:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in ("ids", "vectors")}
+            tensors = read_arrays(file, {"ids": ("U8",), "vectors": ("F32", "F16")})
     except (OSError, SafetensorError) as error:
         raise DamagedPartError(f"{path}: {error}") from error
     if header.get("job") != job or header.get("sha256") != _hash(tensors):
         raise DamagedPartError(f"{path}: belongs to another job, or has changed")
     return Block(tensors["ids"].tobytes().decode("utf-8").split("\n")[:-1], tensors["vectors"])
+
+
+def read_arrays(file: Any, kinds: Mapping[str, Sequence[str]]) -> dict[str, Array]:
+    """The arrays of an open safetensors file.
+
+    Args:
+        file: as `safe_open` gives it for NumPy, which lacks some types of numbers.
+        kinds: the types that each array may have, by its name, as safetensors calls them.
+
+    Raises:
+        SafetensorError: an array is missing, or has numbers of another type.
+    """
+    for name, expected in kinds.items():
+        found = file.get_slice(name).get_dtype()
+        if found not in expected:
+            raise SafetensorError(f"{name}: numbers are {found}, not {' or '.join(expected)}")
+    return {name: file.get_tensor(name) for name in kinds}
 
 
 def read_cut(path: Path) -> int | None:

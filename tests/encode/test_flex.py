@@ -65,7 +65,9 @@ def test_damaged_folders(tmp_path: Path) -> None:
     index = index_of(tmp_path, ["a", "b", "c", "d", "e"])
     export_index(index, to="flex", output=tmp_path / "FLEX")
     meta = json.loads((tmp_path / "FLEX" / "pt_meta.json").read_text(encoding="utf-8"))
-    for change, said in (({"doc_count": 6}, "vecs.f4"), ({"vec_size": None}, "pt_meta")):
+    negative = {"doc_count": -meta["doc_count"], "vec_size": -meta["vec_size"]}
+    wrong = ({"doc_count": 6}, "vecs.f4"), ({"vec_size": None}, "pt_meta"), (negative, "pt_meta")
+    for change, said in wrong:
         (tmp_path / "FLEX" / "pt_meta.json").write_text(json.dumps(meta | change), encoding="utf-8")
         with pytest.raises(I3Error, match=said):
             import_vectors(tmp_path / "FLEX", output=tmp_path / "BACK")

@@ -1,3 +1,5 @@
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from i3_pyserini.formats.encoded_queries import (
 )
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.formats.parts import DamagedPartError, read_part
 
 TOPICS = {"q1": "an egg", "q ü": "hot water"}
 VECTORS = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
@@ -63,3 +66,35 @@ def test_damage(tmp_path: Path) -> None:
     for folder, said in ((tmp_path / "absent", "no such folder"), (tmp_path, "no encoded queries")):
         with pytest.raises(I3Error, match=said):
             read_encoded_queries(folder)
+
+
+def _header(kind: str, shape: list[int], size: int) -> bytes:
+    """A safetensors file of two ids, and vectors of a type that NumPy may not have."""
+    header = {
+        "ids": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]},
+        "vectors": {"dtype": kind, "shape": shape, "data_offsets": [3, 3 + size]},
+    }
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"a\nb" + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "size"),
+    [
+        ("BF16", [2, 1], 4),
+        ("F8_E4M3", [2, 1], 2),
+        ("F64", [2, 1], 16),
+        ("I32", [2, 1], 8),
+        ("F32", [2], 8),
+        ("F32", [], 4),
+        ("F32", [2, 1, 1], 8),
+    ],
+)
+def test_other_numbers_than_those_of_vectors(
+    tmp_path: Path, kind: str, shape: list[int], size: int
+) -> None:
+    (tmp_path / QUERIES).write_bytes(_header(kind, shape, size))
+    with pytest.raises(I3Error, match=r"queries\.safetensors: damaged"):
+        read_encoded_queries(tmp_path)
+    with pytest.raises(DamagedPartError):
+        read_part(tmp_path / QUERIES, "job")

@@ -1,4 +1,5 @@
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ def test_other_indexes_are_refused(tmp_path: Path) -> None:
         file.truncate(45 + 11 * 3 * 4 - 1)
     with pytest.raises(I3Error, match=r"index: .*177 bytes, got 176"):
         open_index(tmp_path / "index")
+
+
+def test_numbers_below_zero_whose_product_is_right(tmp_path: Path) -> None:
+    write_files("faiss", tmp_path, blocks(), SHAPE)
+    path = tmp_path / "index"
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<iq", content, 4, -SHAPE.dimension, -SHAPE.passages)
+    path.write_bytes(content)
+    with pytest.raises(I3Error, match=r"index: damaged \(-11 vectors of -3 dimensions\)"):
+        open_index(path)
 
 
 def test_other_arrays_are_refused(tmp_path: Path) -> None:
