@@ -5,7 +5,6 @@ Queries are short and few, so starting takes longer than computing. This is the 
 architectures, and weight types that NumPy lacks, use transformers.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from i3_pyserini.formats.records import read_object
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Ids = np.ndarray[Any, np.dtype[np.int64]]
@@ -62,6 +63,11 @@ class NumpyBert:
         self._places = weights["embeddings.position_embeddings.weight"] + types
         self._norm = _norm(weights, "embeddings.LayerNorm")
         self._layers = [_layer(weights, n) for n in range(config["num_hidden_layers"])]
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether its weights have all positions that its configuration promises."""
+        return 0 < self.positions <= len(self._places)
 
     def __call__(self, ids: Ids, mask: Ids) -> Floats:
         """The last layer's vectors.
@@ -118,13 +124,25 @@ def load_numpy_bert(directory: Path) -> NumpyBert | None:
         other than float16 or float32, or invalid files (transformers then reports the error).
     """
     try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        config = read_object(directory / "config.json")
         if not _is_plain_bert(config):
             return None
         weights = _read_weights(directory)
-        return None if weights is None else NumpyBert(config, weights)
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if weights is None else _checked(NumpyBert(config, weights))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
         return None
+
+
+def _checked(encoder: NumpyBert) -> NumpyBert | None:
+    """The encoder, if its weights fit together: a token has a vector, and all positions are there.
+
+    Raises:
+        ValueError: they do not; or another of the exceptions that NumPy has for that.
+    """
+    token = np.zeros((1, 1), dtype=np.int64)
+    with np.errstate(all="ignore"):
+        fits = encoder(token, token + 1).shape == (1, 1, encoder.hidden_size)
+    return encoder if fits and encoder.has_positions else None
 
 
 def _is_plain_bert(config: Mapping[str, Any]) -> bool:
@@ -141,7 +159,7 @@ def _read_weights(directory: Path) -> dict[str, Floats] | None:
 
     files = [directory / WEIGHTS]
     if (directory / INDEX).is_file():
-        index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
+        index = read_object(directory / INDEX)
         files = [directory / name for name in sorted(set(index["weight_map"].values()))]
     weights: dict[str, Floats] = {}
     for path in files:

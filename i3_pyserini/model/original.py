@@ -166,7 +166,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise I3Error(
             f"{path}: is a directory, not a .p file; to convert a model directory, use --reverse"
         )
-    return {name.replace("module.", ""): value for name, value in read_torch_file(path).items()}
+    tensors: dict[str, Tensor] = {}
+    for name, value in read_torch_file(path).items():
+        own = name.replace("module.", "")
+        if own in tensors:
+            raise I3Error(f"{path}: two tensors are called {own}, with and without 'module.'")
+        tensors[own] = value
+    return tensors
 
 
 def check_fit(
@@ -185,6 +191,10 @@ def check_fit(
             f"{path}: not an I³ checkpoint: no BERT under lm_p.* (it begins with "
             f"{', '.join(list(tensors)[:3])})"
         )
+    for name, tensor in (("word", words), ("position", positions), ("intermediate", feed_forward)):
+        if tensor.dim() != 2:  # noqa: PLR2004  (they are matrices)
+            shape = list(tensor.shape)
+            raise I3Error(f"{path}: lm_p's {name} weights have shape {shape}; expected a matrix")
     if config.model_type != "bert":
         raise I3Error(f"backbone {backbone} is a {config.model_type}, but the original's is a BERT")
     found = {
@@ -225,8 +235,8 @@ def load_original(model: I3Retriever, tensors: dict[str, Tensor], path: Path) ->
         path: the file, for messages.
 
     Raises:
-        I3Error: a tensor is missing, unexpected, of another shape, or the two copies of the
-            head's bias differ; every such tensor is listed.
+        I3Error: a tensor is missing, unexpected, of another shape or of whole numbers, or the two
+            copies of the head's bias differ; every such tensor is listed.
     """
     weights = model.state_dict()
     names = {original_name(name): name for name in weights}
@@ -238,6 +248,11 @@ def load_original(model: I3Retriever, tensors: dict[str, Tensor], path: Path) ->
         f"{name} has shape {list(tensors[name].shape)}, not {list(weights[names[name]].shape)}"
         for name in sorted(names.keys() & given)
         if tensors[name].shape != weights[names[name]].shape
+    ]
+    problems += [
+        f"{name} has numbers of {tensors[name].dtype}"
+        for name in sorted(names.keys() & given)
+        if not tensors[name].is_floating_point()
     ]
     if problems:
         raise I3Error(f"{path}: {'; '.join(problems)}")

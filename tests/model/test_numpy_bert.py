@@ -91,3 +91,64 @@ def test_other_numbers_and_damage_are_left_to_transformers(
     assert load_numpy_bert(Path(distil)) is None
     deep = make_backbone(BertConfig(vocab_size=len(VOCABULARY), num_hidden_layers=1))
     assert load_numpy_bert(Path(deep)) is not None
+
+
+def _changed_config(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**fields, **values}), encoding="utf-8")
+
+
+def _deep_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000, encoding="utf-8")
+
+
+def _list_as_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[]", encoding="utf-8")
+
+
+def _list_of_weights(folder: Path) -> None:
+    index = {"weight_map": ["model.safetensors"]}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _no_heads(folder: Path) -> None:
+    _changed_config(folder, num_attention_heads=0)
+
+
+def _more_positions(folder: Path) -> None:
+    _changed_config(folder, max_position_embeddings=161)
+
+
+def _another_size(folder: Path) -> None:
+    _changed_config(folder, hidden_size=33)
+
+
+def _narrow_layer(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    name = "encoder.layer.1.output.dense.weight"
+    weights = load_file(path)
+    save_file({**weights, name: np.ascontiguousarray(weights[name][:, 1:])}, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _deep_config,
+        _list_as_config,
+        _list_of_weights,
+        _no_heads,
+        _more_positions,
+        _another_size,
+        _narrow_layer,
+    ],
+)
+def test_files_that_do_not_fit_are_left_to_transformers(
+    damage: Callable[[Path], None], tiny_bert: str, tmp_path: Path
+) -> None:
+    """Which then says in one line what is wrong."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_bert, folder)
+    assert load_numpy_bert(folder) is not None
+    damage(folder)
+    assert load_numpy_bert(folder) is None

@@ -76,6 +76,32 @@ def test_shapes_and_biases_are_checked(
         convert(other, tmp_path, tiny_bert)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (3, 2, 1)])
+def test_weights_that_are_no_matrix(
+    tensors: dict[str, Tensor], tiny_bert: str, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    name = "lm_p.embeddings.word_embeddings.weight"
+    with pytest.raises(I3Error, match="lm_p's word weights have shape"):
+        convert({**tensors, name: torch.zeros(shape)}, tmp_path, tiny_bert)
+
+
+def test_whole_numbers_are_no_weights(
+    tensors: dict[str, Tensor], tiny_bert: str, tmp_path: Path
+) -> None:
+    name = "lm_q.embeddings.LayerNorm.bias"
+    with pytest.raises(I3Error, match=rf"{name} has numbers of torch\.int64"):
+        convert({**tensors, name: tensors[name].long()}, tmp_path, tiny_bert)
+
+
+def test_two_tensors_of_one_name(
+    tensors: dict[str, Tensor], tiny_bert: str, tmp_path: Path
+) -> None:
+    """One of them would be lost."""
+    name = "lm_q.embeddings.LayerNorm.bias"
+    with pytest.raises(I3Error, match=f"two tensors are called {name}"):
+        convert({**tensors, f"module.{name}": tensors[name] + 1}, tmp_path, tiny_bert)
+
+
 def test_backbone_of_other_sizes_is_named(
     tensors: dict[str, Tensor], make_backbone: Any, tmp_path: Path
 ) -> None:
