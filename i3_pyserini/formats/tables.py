@@ -85,6 +85,8 @@ def read_rows(
         kind: its format by name.
         table: how to read it.
 
+    A first line that declares the delimiter (`sep=;`) is no row, if it is the one that is used.
+
     Raises:
         I3Error: it cannot be read, is in another encoding, or a quote is not closed.
     """
@@ -99,7 +101,7 @@ def read_rows(
         else:
             for number, line in enumerate(lines, start=1):
                 text = line.removesuffix("\n").removesuffix("\r")
-                if text.strip() and not (number == 1 and _declared(text)):
+                if text.strip() and not (number == 1 and _declared(text) == delimiter):
                     yield number, text.split(delimiter)
 
 
@@ -161,7 +163,7 @@ def _quoted_rows(
     try:
         for cells in reader:
             is_blank = not "".join(cells).strip()  # also `;;;`, which Excel writes below a table
-            if not is_blank and not (start == 1 and _declared(delimiter.join(cells))):
+            if not is_blank and not (start == 1 and _declared(delimiter.join(cells)) == delimiter):
                 yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:

@@ -138,7 +138,7 @@ def open_store(
 def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
     """The same for generated queries, `pid<TAB>query` lines; `get(pid).text` is the query.
 
-    As in the original, a later line for the same passage replaces an earlier one, and lines of other
+    As in the original, a later line for a passage replaces an earlier one, and lines of other
     columns are skipped; notes count both.
     """
     if not source.is_file():

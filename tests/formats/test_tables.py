@@ -141,6 +141,15 @@ def test_a_comma_in_the_header_decides(tmp_path: Path, capsys: pytest.CaptureFix
     assert "separated by ';'" in capsys.readouterr().err
 
 
+def test_a_first_line_that_declares_another_delimiter_is_a_row(tmp_path: Path) -> None:
+    """It was left out in silence."""
+    assert read(tmp_path / "c.tsv", b"sep=\t\n1\ta\n") == [("1", None, "a")]
+    with pytest.raises(I3Error, match=r"c\.tsv, line 1: 1 fields"):
+        read(tmp_path / "c.tsv", b"sep=;\n1\ta\n")
+    with pytest.raises(I3Error, match=r"c\.csv, line 1"):
+        read(tmp_path / "c.csv", b"sep=;\nid,text\n1,a\n", delimiter=",")
+
+
 def test_options_of_tables_that_change_nothing_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
