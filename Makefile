@@ -24,7 +24,7 @@ COMMA := ,
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz faults release-check clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz planted faults release-check clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -113,9 +113,13 @@ soak: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.serve_soak --minutes $$($(call SHARE,1/6))
 
 # All readers, guided by coverage: MINUTES in all. What reached new code is kept in .fuzz for the
-# next time; a failure's input is in .fuzz/TARGET/found.
+# next time; a failure's input is in .fuzz/TARGET/found. With RUNS=400 instead so many inputs for each
+# reader, the same every time, as in CI. `planted` shows what fuzzing finds: fifty mistakes.
 fuzz: $(VENV)/.fuzz
-	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+	$(BIN)/python -m tests.fuzz $(if $(RUNS),--runs $(RUNS),--minutes $(MINUTES)) --jobs $(JOBS)
+
+planted: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz.planted
 
 # What would be published, in dist/, and whether the wheel installs and shows its demo on each Python.
 PYTHONS ?= python3.11 python3.12 python3.13

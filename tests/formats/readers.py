@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import faiss
@@ -69,8 +70,13 @@ class Reader:
     """A reader, and a file that it reads."""
 
     name: str
-    content: bytes
+    made: bytes | Callable[[], bytes]
     read: Callable[[Path], object]
+
+    @property
+    def content(self) -> bytes:
+        """The file; made only now if it takes threads, which no process takes along in a fork."""
+        return self.made if isinstance(self.made, bytes) else self.made()
 
 
 READERS = [
@@ -80,7 +86,7 @@ READERS = [
     Reader("corpus.tsv", b"1\tt\ta text\n2\tt\tof two\n", lambda path: open_store(path).size),
     Reader("corpus.csv", b'id,title,text\n1,t,"a ""b"""\n2,,"c\nd"\n', lambda p: list(Corpus(p))),
     Reader("headed.tsv", b"id\ttext\ttitle\n1\ta\tt\n2\tb\t\n", lambda p: list(Corpus(p))),
-    Reader("corpus.parquet", _parquet(), lambda path: list(Corpus(path))),
+    Reader("corpus.parquet", cache(_parquet), lambda path: list(Corpus(path))),
     Reader("generated.tsv", b"1\ta query\n2\ttwo\n", lambda path: open_query_store(path).size),
     Reader("lines.tsv", b"1\ta\tb\n2\n", lambda path: list(read_tsv(path))),
     Reader("topics.tsv", 'q1\tan egg\nq2\tété, "so"\n'.encode(), lambda p: read_topics(str(p))),

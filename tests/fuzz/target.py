@@ -1,0 +1,163 @@
+"""A fuzzed reader, and what may come of a file that it reads.
+
+A result, or one error line; in bounded time; no file outside of its folder, no connection, and no
+program started. What a result must be beyond that, each target says itself.
+"""
+
+import io
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from i3_pyserini.errors import I3Error
+from tests.formats.damage import result_or_one_line
+
+SECONDS = 10  # of the processor, for an input
+INSIDE = "inside"  # the folder of a file
+WRITING = frozenset("wax+")
+# What Python reports before it happens, and must not: programs, connections, code from pickles.
+FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect")
+MADE = ("os.mkdir", "os.rename", "os.link", "os.symlink", "os.remove", "sqlite3.connect")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader.
+
+    Attributes:
+        name: of the target; others have others.
+        file: name of the file that is read.
+        read: reads it, and asserts what must be so.
+        sound: makes files that are read.
+        refused: makes files that are refused.
+        wrap: makes the file of an input; such as an archive of one member.
+    """
+
+    name: str
+    file: str
+    read: Callable[[Path], object]
+    sound: Callable[[], Sequence[bytes]]
+    refused: Callable[[], Sequence[bytes]] = tuple
+    wrap: Callable[[bytes], bytes] = bytes
+
+
+def fixed(*files: bytes) -> Callable[[], Sequence[bytes]]:
+    """Makes these files; see `Target`."""
+    return lambda: files
+
+
+class TooSlow(BaseException):
+    """An input took too much time; no `except Exception` of a reader takes it."""
+
+
+class Watch:
+    """What is done outside of a folder, as Python's audit events tell it."""
+
+    def __init__(self) -> None:
+        self.folder, self.found = "", list[str]()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if not self.folder:
+            return
+        if event in FORBIDDEN:
+            self.found.append(event)
+        elif event in MADE or (event == "open" and WRITING & set(str(arguments[1] or ""))):
+            names = [one for one in arguments[:2] if isinstance(one, str | bytes)]
+            names = names[: 1 if event == "open" else 2]
+            self.found += [f"{event} {name!r}" for name in names if not self._is_inside(name)]
+
+    def _is_inside(self, name: str | bytes) -> bool:
+        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        path = Path(text.removeprefix("file:").partition("?")[0])
+        place = Path(self.folder).resolve()
+        return not path.is_absolute() or path == Path("/dev/null") or place in path.parents
+
+
+_watches: list[Watch] = []
+
+
+def check(target: Target, content: bytes) -> object:
+    """Reads a file.
+
+    Returns:
+        What the reader returns, or its `I3Error`.
+
+    Raises:
+        BaseException: whatever else comes of it; an `AssertionError` says what must not be.
+    """
+    if not _watches:
+        _watches.append(Watch())  # hooks cannot be removed
+    watch = _watches[0]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name, _temporary_files_in(name):
+        folder = Path(name) / INSIDE
+        folder.mkdir()
+        path = folder / target.file
+        path.write_bytes(target.wrap(content))
+        watch.folder, watch.found = name, []
+        try:
+            with _bounded():
+                return result_or_one_line(lambda: target.read(path), folder.parent.name)
+        finally:
+            watch.folder = ""
+            others = {one.name for one in Path(name).iterdir()} - {INSIDE, "scratch"}
+            assert not watch.found and not others, f"outside: {[*watch.found, *others]}"
+
+
+def check_seeds(target: Target) -> None:
+    """Sees that what is sound is read, and what is not is refused."""
+    for number, content in enumerate(target.sound()):
+        found = check(target, content)
+        assert not isinstance(found, I3Error), f"sound file {number} of {target.name}: {found}"
+    for number, content in enumerate(target.refused()):
+        found = check(target, content)
+        assert isinstance(found, I3Error), f"wrong file {number} of {target.name} is read"
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Temporary files of readers are made where they are seen and removed."""
+    before, tempfile.tempdir = tempfile.tempdir, str(Path(folder) / "scratch")
+    Path(tempfile.tempdir).mkdir()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Ends what takes too long, by the time of the processor: others may be busy on it."""
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        raise TooSlow(f"more than {SECONDS} seconds")
+
+    before, started = signal.signal(signal.SIGPROF, stop), time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    taken = time.process_time() - started
+    assert taken < SECONDS, f"{taken:.0f} seconds"
+
+
+@contextmanager
+def notes() -> Iterator[io.StringIO]:
+    """What is noted in a block."""
+    with redirect_stderr(io.StringIO()) as said:
+        yield said
+
+
+def counted(said: io.StringIO, pattern: str) -> int:
+    """The first number of a note of this pattern, in which N stands for it; 0 if there is none."""
+    found = re.search(pattern.replace("N", r"([\d,]+)"), said.getvalue())
+    return int(found[1].replace(",", "")) if found else 0
