@@ -9,6 +9,7 @@ numbers: the same inputs every time, so that what fails was broken by a change.
 """
 
 import argparse
+import io
 import json
 import os
 import re
@@ -16,7 +17,9 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import deque
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +87,8 @@ def fuzz_all(
     folder: Path, pattern: str, minutes: float, runs: int | None, jobs: int
 ) -> list[Outcome]:
     """Fuzzes the targets of a pattern of names, each in a child of this process."""
-    with atheris.instrument_imports(include=["i3_pyserini"], enable_loader_override=False):
+    instrumented = atheris.instrument_imports(["i3_pyserini"], enable_loader_override=False)
+    with redirect_stderr(io.StringIO()), instrumented:  # which names each module
         from tests.fuzz.targets import all_targets
 
         targets = [one for name, one in all_targets().items() if re.search(pattern, name)]
@@ -124,6 +128,8 @@ def start(target: "Target", folder: Path, limits: "Limits") -> int:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         fuzz(target, folder, limits)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)  # it has not even started
 

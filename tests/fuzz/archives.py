@@ -57,6 +57,8 @@ def _refused() -> list[bytes]:
     tar = tar_of(*files)
     checked = bytearray(gzip.compress(tar, mtime=0))
     checked[-6] ^= 1
+    damaged = bytearray(gzip.compress(tar, mtime=0))
+    damaged[len(damaged) // 2] ^= 0xFF
     return [
         *(tar_of(one, *files) for one in outside),
         *(tar_of(*files, one) for one in outside),
@@ -66,6 +68,7 @@ def _refused() -> list[bytes]:
         tar[:700],
         gzip.compress(tar, mtime=0)[:-9],
         bytes(checked),
+        bytes(damaged),
     ]
 
 

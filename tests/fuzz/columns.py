@@ -90,6 +90,7 @@ def _qrels(path: Path) -> object:
     rows = rows[header:]
     again = counted(said, r"N lines? repeats?")
     assert len(rows) == len(own) + again, f"{len(own)} judgements of {len(rows)} lines"
+    assert len({len(row) for row in rows}) == 1, "lines of other widths"
     if not header:
         _same_levels(own, rows)
     lines = content.decode().split("\n")
@@ -127,9 +128,12 @@ def _run(path: Path) -> object:
     """The lines are those of a plain reading, their order is trec_eval's, blocks are the whole."""
     with notes() as said:
         found = read_run(path)
-        with patch.object(run_blocks, "BLOCK", 48):
-            parts = RunFile(path).each(lambda run: list(run.table.iter_rows()))
-    assert [row for part in parts for row in part] == list(found.table.iter_rows()), "blocks"
+        for size in (8, 48):
+            with patch.object(run_blocks, "BLOCK", size):
+                parts = RunFile(path).each(lambda run: list(run.table.iter_rows()))
+            assert [row for part in parts for row in part] == list(found.table.iter_rows()), (
+                "blocks"
+            )
     _ranked(found)
     content = plain.content_of(path)
     if content is None or b"," in content or b'"' in content or found.metadata is not None:
@@ -137,6 +141,7 @@ def _run(path: Path) -> object:
     rows = plain.words(content)
     header = ": is a header" in said.getvalue()
     assert len(found.lines) == len(rows) - header, f"{len(found.lines)} of {len(rows)} lines"
+    assert len({len(row) for row in rows}) == 1, "lines of other widths"
     if not header:
         places = (0, 2, 4) if len(rows[0]) == TREC else (0, 1, 2)
         expected = [tuple(row[place] for place in places) for row in rows]
@@ -227,6 +232,9 @@ TARGETS = [
             gzip.compress(RUN, mtime=0),
             HEAD + RUN,
             b"q1 Q0 d1 1 1 x\nq2 Q0 d1 1 1 x\nq1 Q0 d2 2 3 x\n",
+            b"q1\tQ0  d1 1 2.5 x\n q1 Q0 d2 2 2 x \n\n",
+            b"query-id corpus-id score\nq1 d1 2\nq1 d2 1\n",
+            b"q1 Q0 d1 1 1.00000001 x\nq1 Q0 d2 2 1 x\nq10 Q0 d1 1 1 x\nq10 Q0 d2 2 1 x\n",
         ),
         fixed(
             RUN + RUN, b"q Q0 d 1 nan x\n", b"q Q0 d 1 inf x\n", b"q\td\t1.5\n", b"q\td\t-1\n", b""

@@ -195,6 +195,15 @@ def _numbers(path: Path) -> object:
     return vectors
 
 
+def _other_sizes() -> list[bytes]:
+    """Configurations that are not those of the weights."""
+    fields = json.loads(_bert()[0])
+    names = ("hidden_size", "max_position_embeddings", "num_hidden_layers")
+    changes = [{name: fields[name] + 1} for name in names]
+    changes += [{"num_attention_heads": 0}, {"model_type": "other"}, {"hidden_act": "relu"}]
+    return [json.dumps({**fields, **change}).encode() for change in changes]
+
+
 def _numpy_config(path: Path) -> object:
     (path.parent / "model.safetensors").write_bytes(_bert()[1])
     return _numbers(path)
@@ -285,7 +294,7 @@ TARGETS = [
         "config.json",
         _numpy_config,
         lambda: [_bert()[0]],
-        fixed(b"[]", b"[" * 9999),
+        lambda: [b"[]", b"[" * 9999, *_other_sizes()],
     ),
     Target(
         "weight-map",

@@ -3,17 +3,19 @@
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 from unittest.mock import patch
 
 import polars as pl
 
+from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import compression
 from i3_pyserini.formats.compression import open_bytes
 from i3_pyserini.formats.passages import Corpus, Place
 from i3_pyserini.formats.tables import AS_NAMED, Table
 from i3_pyserini.formats.textstore import TextStore, open_query_store, open_store
-from tests.formats.damage import zstd
+from tests.formats.damage import compressed
 from tests.fuzz import plain
 from tests.fuzz.target import Target, counted, fixed, notes
 
@@ -105,7 +107,24 @@ def _with_options(path: Path) -> object:
     encoding = ENCODINGS[first % len(ENCODINGS)]
     path.write_bytes(content[2:])
     delimiter = DELIMITERS[second % len(DELIMITERS)]
-    return _table(path, Table(delimiter, encoding), header=True)
+    try:
+        return _table(path, Table(delimiter, encoding), header=True)
+    except I3Error as error:
+        _right_line(str(error), path, encoding)
+        raise
+
+
+def _right_line(message: str, path: Path, encoding: str) -> None:
+    """What is no text in an encoding is named with its line."""
+    named = re.search(r"line (\d+): not valid", message)
+    content = plain.content_of(path) if named else None
+    if named is None or content is None:
+        return
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].decode(encoding, "ignore").count("\n") + 1
+        assert int(named[1]) == line, f"line {named[1]} is named, and line {line} is wrong"
 
 
 def _optional(text: str) -> list[bytes]:
@@ -225,19 +244,19 @@ def _compressed() -> list[bytes]:
         TSV,
         gzip.compress(TSV * 50, mtime=0),
         gzip.compress(TSV, mtime=0) + gzip.compress(TSV, mtime=0),
-        zstd.compress(TSV * 50),
-        zstd.compress(TSV) + zstd.compress(TSV),
+        compressed(TSV * 50, "zstd"),
+        compressed(TSV, "zstd") + compressed(TSV, "zstd"),
     ]
 
 
 def _bombs() -> list[bytes]:
     return [
         gzip.compress(bytes(1 << 24), mtime=0),
-        zstd.compress(bytes(1 << 25)),
-        gzip.compress(zstd.compress(TSV), mtime=0),
-        zstd.compress(gzip.compress(TSV, mtime=0)),
+        compressed(bytes(1 << 25), "zstd"),
+        gzip.compress(compressed(TSV, "zstd"), mtime=0),
+        compressed(gzip.compress(TSV, mtime=0), "zstd"),
         gzip.compress(TSV, mtime=0)[:-4],
-        zstd.compress(TSV * 9)[:-2],
+        compressed(TSV * 9, "zstd")[:-2],
     ]
 
 
@@ -280,7 +299,7 @@ TARGETS = [
         "csv-passages",
         "corpus.csv",
         lambda path: _table(path, header=True),
-        fixed(CSV, b"id;text\n1;a\n2;b\n", b"sep=|\nid|text\n1|a\n", zstd.compress(CSV)),
+        fixed(CSV, b"id;text\n1;a\n2;b\n", b"sep=|\nid|text\n1|a\n", compressed(CSV, "zstd")),
         fixed(CSV + b'4,"', CSV + b"4,5\n", b"a,b\n1,2\n", "id,text\n1,é\n".encode("latin-1")),
     ),
     Target(
@@ -288,6 +307,9 @@ TARGETS = [
         "corpus.csv",
         _with_options,
         lambda: _optional('id;title;text\n1;é;"a\nb"\n2;;c\n'),
+        fixed(
+            b"\x00\x01id;text\n1;\xff\n", b"\x03\x01" + "id;text\n1;a\n\n".encode("utf-16-le")[:-1]
+        ),
     ),
     Target("parquet-passages", "corpus.parquet", _parquet, _parquet_files, fixed(b"PAR1PAR1", b"")),
     Target("folder-passages", "more.jsonl", _folder, fixed(LINES)),

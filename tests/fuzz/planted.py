@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import atheris
@@ -83,6 +84,8 @@ def _fuzz(mistake: Mistake, tree: Path, folder: Path, runs: int) -> None:
         from tests.fuzz.worker import Limits, fuzz
 
         fuzz(target, folder, Limits(runs, seed=SEED, first=True))
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)  # it has not even started
 

@@ -279,6 +279,7 @@ TARGETS = [
             _yaml(output="out", model={"init": "x"}, data=DATA, loss={"temperatur": 1}),
             _yaml(output="out", model={"init": "x"}, data=DATA, loss={"temperature": -1}),
             b"a: !!python/object/apply:os.mkdir [x]",
+            *(b"output: 2020-13-01", b"output: !!bool x", b"a: " + b"[" * 9999, b"a: *b", b"\xff"),
         ),
     ),
     Target(
@@ -298,7 +299,7 @@ TARGETS = [
         _catalog,
         lambda: [_json(a=CATALOG)],
         lambda: [
-            _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[dict-item, index]
+            _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[index]
             for path in ("/a", "../a", "b/../../a")
         ],
     ),
@@ -324,6 +325,9 @@ TARGETS = [
             b"a: &a [1]\nb: *a\n",
             b"!!binary aGk=",
             b"!!set {a}",
+            b"!!bool x",
+            b"!!int x",
+            b"[" * 9999,
             b"a: [",
             b"!!timestamp 2020-01-01",
         ),

@@ -5,6 +5,7 @@ program started. What a result must be beyond that, each target says itself.
 """
 
 import io
+import os
 import re
 import signal
 import sys
@@ -22,6 +23,7 @@ from tests.formats.damage import result_or_one_line
 SECONDS = 10  # of the processor, for an input
 INSIDE = "inside"  # the folder of a file
 WRITING = frozenset("wax+")
+FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 # What Python reports before it happens, and must not: programs, connections, code from pickles.
 FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect")
 MADE = ("os.mkdir", "os.rename", "os.link", "os.symlink", "os.remove", "sqlite3.connect")
@@ -69,16 +71,23 @@ class Watch:
             return
         if event in FORBIDDEN:
             self.found.append(event)
-        elif event in MADE or (event == "open" and WRITING & set(str(arguments[1] or ""))):
-            names = [one for one in arguments[:2] if isinstance(one, str | bytes)]
-            names = names[: 1 if event == "open" else 2]
-            self.found += [f"{event} {name!r}" for name in names if not self._is_inside(name)]
+        elif event == "open" and _writes(*arguments[1:3]):
+            self._note(event, Path.cwd(), arguments[:1])
+        elif event in MADE:  # a relative name may be one in a folder that is open, as of `rmtree`
+            self._note(event, Path(self.folder), arguments[:2])
 
-    def _is_inside(self, name: str | bytes) -> bool:
-        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-        path = Path(text.removeprefix("file:").partition("?")[0])
+    def _note(self, event: str, above: Path, names: Sequence[object]) -> None:
         place = Path(self.folder).resolve()
-        return not path.is_absolute() or path == Path("/dev/null") or place in path.parents
+        for name in names:
+            if isinstance(name, str | bytes):
+                path = above / os.fsdecode(name).removeprefix("file:").partition("?")[0]
+                if path != Path("/dev/null") and place not in Path(os.path.normpath(path)).parents:
+                    self.found.append(f"{event} {path}")
+
+
+def _writes(mode: object, flags: object) -> bool:
+    """Whether a file is opened for writing, by `open` or by `os.open`."""
+    return bool(WRITING & set(str(mode or ""))) or (isinstance(flags, int) and bool(flags & FLAGS))
 
 
 _watches: list[Watch] = []

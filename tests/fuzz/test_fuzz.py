@@ -58,6 +58,10 @@ def _writes_outside(path: Path) -> None:
     (path.parent.parent / "more").write_bytes(b"")
 
 
+def _writes_into_the_working_folder(path: Path) -> None:
+    Path("more").write_bytes(b"")
+
+
 def _makes_a_folder_elsewhere(path: Path) -> None:
     elsewhere = Path(os.environ["ELSEWHERE"])
     elsewhere.mkdir()
@@ -80,6 +84,7 @@ def _starts_a_program(path: Path) -> None:
         _says_two_lines,
         _names_nothing,
         _writes_outside,
+        _writes_into_the_working_folder,
         _makes_a_folder_elsewhere,
         _connects,
         _starts_a_program,
@@ -88,6 +93,7 @@ def _starts_a_program(path: Path) -> None:
 def test_what_must_not_come_of_an_input_is_found(
     read: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELSEWHERE", str(tmp_path / "elsewhere"))
     with pytest.raises((AssertionError, KeyError)):
         check(_reader(read), b"")

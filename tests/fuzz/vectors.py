@@ -185,7 +185,10 @@ def _wrong_encoded() -> list[bytes]:
     arrays = [ARRAY[:2].astype(np.float64), ARRAY[:2, 0].copy(), ARRAY[:3].copy(), np.float32(1)]
     files = [save_tensors({"ids": ids, "vectors": np.asarray(array)}) for array in arrays]
     files += [save_tensors({"ids": ids}), save_tensors({"ids": ids[:1], "vectors": ARRAY[:2]})]
-    files += [save_tensors({"ids": np.frombuffer(b"a\na", np.uint8), "vectors": ARRAY[:2].copy()})]
+    for wrong in (b"a\na", b"\xff\nb", b"a\nb\n"):
+        files += [
+            save_tensors({"ids": np.frombuffer(wrong, np.uint8), "vectors": ARRAY[:2].copy()})
+        ]
     return [of_safetensors(one) for one in files]
 
 
