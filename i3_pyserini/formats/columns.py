@@ -27,6 +27,7 @@ from i3_pyserini.formats.compression import is_compressed, open_bytes
 from i3_pyserini.formats.tables import csv_rows
 
 MORE = "more"
+ZLIB, ZLIB_START = (b"x\x01", b"x\x9c", b"x\xda"), 2
 
 
 def read_columns(path: Path, columns: Columns, source: Source | None = None) -> pl.DataFrame:
@@ -74,9 +75,22 @@ def source_of(path: Path) -> Source:
     if not path.exists():
         raise I3Error(f"{path}: no such file")
     if path.is_file() and not is_compressed(path):
+        with open_bytes(path) as file:
+            _refuse_zlib(path, file.read(ZLIB_START))
         return path
     with open_bytes(path) as content:
-        return content.read()
+        found = content.read()
+    _refuse_zlib(path, found)
+    return found
+
+
+def _refuse_zlib(path: Path, start: bytes) -> None:
+    """Raises for what polars would decompress, whatever comes of it."""
+    if start.startswith(ZLIB):
+        raise I3Error(
+            f"{path}: begins as content does that is compressed by zlib, which is not read; "
+            "decompress it, or use gzip or zstd"
+        )
 
 
 def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:

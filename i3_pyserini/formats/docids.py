@@ -210,7 +210,8 @@ def _blocks(path: Path) -> Iterator[pl.Series]:
 def _parsed(lines: bytes, path: Path, first: int) -> pl.Series:
     try:
         ids = pl.read_csv(
-            lines,
+            b"\n" + lines,  # polars would decompress what begins as compressed content does
+            skip_lines=1,
             has_header=False,
             separator=NO_SEPARATOR,
             quote_char=None,
