@@ -1,5 +1,6 @@
 """Readers of lists: ids, lines, what lies beside runs, and what training and reports read."""
 
+import gzip
 import hashlib
 import json
 import math
@@ -152,7 +153,7 @@ TARGETS = [
         "docid",
         _docids,
         fixed(DOCIDS, DOCIDS.rstrip()),
-        fixed(b"a\n\nb\n", b"a b\n", b"\xff"),
+        fixed(b"a\n\nb\n", b"a b\n", b"\xff", gzip.compress(b"a\nb\n", mtime=0)),
     ),
     Target("id-file", "docid", _id_file, fixed(DOCIDS), fixed(b"a\nb\na\n", b"a\nb")),
     Target("lines", "lines.tsv", _lines, fixed(b"1\ta\tb\r\n\n2\n"), fixed(b"a\n\xff\n")),

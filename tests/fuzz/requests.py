@@ -212,6 +212,8 @@ def _refused() -> list[bytes]:
             *("/v1/index/search?query=a&parse=x", "/v1/index-fused/search?query=a&hits=101"),
             *("/v1/index/doc/eggs?parse=false&max_doc_length=1", "/v1/models/x", "/../etc/passwd"),
             *(f"/v1/index/search?query={'a' * 10_001}", "/v1/index/search?query=a&hits=0"),
+            *(f"/v1/index/search?query=a&hits={number}" for number in ("x", "1e1", "-1", "%D9%A3")),
+            *(f"/v1/index/doc/eggs?max_doc_length={number}" for number in ("0", "1.5", "9" * 30)),
         ),
         b"GET / HTTP/1.1\nHost: evil.example\n\n",
         *_post({"model": "tiny-model-query", "input": "a"}, kind="text/plain"),
