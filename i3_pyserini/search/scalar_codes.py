@@ -13,7 +13,7 @@ from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.search.faiss_index import LEAST_FOR_PRODUCTS, search_exactly
 
-DECODED = 65_536  # vectors at a time: 100 MB of 384 dimensions
+DECODED = 1 << 27  # numbers at a time, 512 MB: each block fills its list of hits anew
 
 
 def search_compressed(index: Any, queries: Scores, k: int) -> tuple[Scores, Rows]:
@@ -32,9 +32,9 @@ def search_compressed(index: Any, queries: Scores, k: int) -> tuple[Scores, Rows
     if few or not isinstance(codes, faiss.IndexScalarQuantizer):
         scores, rows = index.search(queries, k)
         return scores, rows
-    best = faiss.ResultHeap(len(queries), k, keep_max=True)
-    for start in range(0, codes.ntotal, DECODED):
-        vectors = codes.reconstruct_n(start, min(DECODED, codes.ntotal - start))
+    best, size = faiss.ResultHeap(len(queries), k, keep_max=True), max(1, DECODED // codes.d)
+    for start in range(0, codes.ntotal, size):
+        vectors = codes.reconstruct_n(start, min(size, codes.ntotal - start))
         scores, rows = search_exactly(queries, vectors, min(k, len(vectors)))
         best.add_result(scores, np.add(rows, start))
     best.finalize()

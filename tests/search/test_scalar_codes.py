@@ -31,7 +31,7 @@ def queries(number: int) -> Any:
 def test_faiss_finds_the_same(
     monkeypatch: pytest.MonkeyPatch, factory: str, k: int, block: int
 ) -> None:
-    monkeypatch.setattr(scalar_codes, "DECODED", block)
+    monkeypatch.setattr(scalar_codes, "DECODED", block * DIMENSION)
     index, asked = index_of(factory), queries(30)
     scores, rows = search_compressed(index, asked, k)
     expected, own = index.search(asked, k)
