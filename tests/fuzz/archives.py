@@ -57,8 +57,6 @@ def _refused() -> list[bytes]:
     tar = tar_of(*files)
     checked = bytearray(gzip.compress(tar, mtime=0))
     checked[-6] ^= 1
-    damaged = bytearray(gzip.compress(tar, mtime=0))
-    damaged[len(damaged) // 2] ^= 0xFF
     return [
         *(tar_of(one, *files) for one in outside),
         *(tar_of(*files, one) for one in outside),
@@ -68,7 +66,15 @@ def _refused() -> list[bytes]:
         tar[:700],
         gzip.compress(tar, mtime=0)[:-9],
         bytes(checked),
-        bytes(damaged),
+        *_flipped(gzip.compress(tar, mtime=0)),
+    ]
+
+
+def _flipped(content: bytes) -> list[bytes]:
+    """The content of gzip with a byte changed, here and there."""
+    places = range(10, len(content) - 8, 9)  # between its head and its checksum
+    return [
+        content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :] for place in places
     ]
 
 

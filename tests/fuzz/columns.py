@@ -128,7 +128,7 @@ def _run(path: Path) -> object:
     """The lines are those of a plain reading, their order is trec_eval's, blocks are the whole."""
     with notes() as said:
         found = read_run(path)
-        for size in (8, 48):
+        for size in (24, 64):
             with patch.object(run_blocks, "BLOCK", size):
                 parts = RunFile(path).each(lambda run: list(run.table.iter_rows()))
             assert [row for part in parts for row in part] == list(found.table.iter_rows()), (
@@ -237,7 +237,13 @@ TARGETS = [
             b"q1 Q0 d1 1 1.00000001 x\nq1 Q0 d2 2 1 x\nq10 Q0 d1 1 1 x\nq10 Q0 d2 2 1 x\n",
         ),
         fixed(
-            RUN + RUN, b"q Q0 d 1 nan x\n", b"q Q0 d 1 inf x\n", b"q\td\t1.5\n", b"q\td\t-1\n", b""
+            RUN + RUN,
+            *(RUN + b"q3 Q0 d1 1 1 x y\n", RUN + b"q3 Q0 d1 1 1\n", RUN + b"q3\td1\t1\n"),
+            b"q Q0 d 1 nan x\n",
+            b"q Q0 d 1 inf x\n",
+            b"q\td\t1.5\n",
+            b"q\td\t-1\n",
+            b"",
         ),
     ),
 ]

@@ -273,6 +273,7 @@ TARGETS = [
         fixed(
             JSONL + b'{"id": 3, "vector": [1]}',
             b'{"id": 3, "vector": [true]}',
+            b'{"id": 3, "vector": [%s]}' % (b"9" * 400),
             b'{"id": 3, "vector": []}',
             b'{"id": "a b", "vector": [1]}',
             b'{"vector": [1]}',
