@@ -55,6 +55,8 @@ def _sound() -> list[bytes]:
 def _refused() -> list[bytes]:
     files, outside = list(MEMBERS.items()), [("../d.tsv", b"3"), ("/tmp/d.tsv", b"3")]  # noqa: S108
     tar = tar_of(*files)
+    lines = "".join(f"{number}\t{number * number:x}\n" for number in range(9000)).encode()
+    large = tar_of(("a.tsv", lines), *files[1:])  # more than is read at once
     checked = bytearray(gzip.compress(tar, mtime=0))
     checked[-6] ^= 1
     return [
@@ -66,13 +68,14 @@ def _refused() -> list[bytes]:
         tar[:700],
         gzip.compress(tar, mtime=0)[:-9],
         bytes(checked),
-        *_flipped(gzip.compress(tar, mtime=0)),
+        *_flipped(gzip.compress(tar, mtime=0), 9),
+        *_flipped(gzip.compress(large, mtime=0), 997),
     ]
 
 
-def _flipped(content: bytes) -> list[bytes]:
+def _flipped(content: bytes, step: int) -> list[bytes]:
     """The content of gzip with a byte changed, here and there."""
-    places = range(10, len(content) - 8, 9)  # between its head and its checksum
+    places = range(10, len(content) - 8, step)  # between its head and its checksum
     return [
         content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :] for place in places
     ]
