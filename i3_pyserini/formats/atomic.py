@@ -9,6 +9,7 @@ synced to disk, and renamed. Leftovers of a killed process are removed when its 
 again.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -120,8 +121,10 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
     expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         partial.mkdir(parents=True)
+        made = partial.stat()
         remove_left_over(target)
         yield partial
+        refuse_moved(partial, made)
         publish_folder(partial, target)
     except expected as error:
         raise cannot_write(path, error) from error
@@ -152,6 +155,20 @@ def publish_folder(partial: Path, target: Path) -> None:
     sync(target.parent)
     for left, _ in _hidden_names(target, "old"):  # also what a process left that was killed here
         shutil.rmtree(left, ignore_errors=True)
+
+
+def refuse_moved(folder: Path, made: os.stat_result) -> None:
+    """Raises if a folder was moved away while it was written, and made again by a later file.
+
+    Args:
+        folder: the folder.
+        made: its status when it was made.
+
+    Raises:
+        OSError: it is another one now, or none, and so has only a part of the files.
+    """
+    if not os.path.samestat(folder.stat(), made):
+        raise OSError(errno.ENOENT, "it was moved or removed meanwhile")
 
 
 def hidden(path: Path, kind: str = "partial") -> Path:
@@ -271,16 +288,8 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        with (
-            path.open("rb") as content,
-            tqdm(
-                total=path.stat().st_size,
-                desc=f"verify {path.name}",
-                unit="B",
-                unit_scale=True,
-                delay=2,
-            ) as progress,
-        ):
+        shown = {"desc": f"verify {path.name}", "unit": "B", "unit_scale": True, "delay": 2}
+        with path.open("rb") as content, tqdm(total=path.stat().st_size, **shown) as progress:
             while block := content.read(BLOCK):
                 digest.update(block)
                 progress.update(len(block))

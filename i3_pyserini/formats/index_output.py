@@ -15,6 +15,7 @@ from i3_pyserini.formats.atomic import (
     file_hash,
     locked,
     publish_folder,
+    refuse_moved,
     same_place,
     unfinished,
 )
@@ -171,8 +172,10 @@ class IndexOutput:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+            made = folder.stat()
             write(folder)
             self._completed(manifest, folder, shape).write(folder)
+            refuse_moved(folder, made)
             done = self.folder / PUBLISHED
             done.write_text(file_hash(folder / MANIFEST), encoding="utf-8")
             publish_folder(folder, self.target)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from i3_pyserini.formats.records import MANIFEST
 from tests.faults.child import Child, End
-from tests.faults.outputs import REFUSED, contents, incomplete, said_wrongly
+from tests.faults.outputs import FOLDER, REFUSED, contents, incomplete, said_wrongly
 from tests.faults.places import ROOMY, behind_a_link, can_mount, disk, pages
 from tests.faults.trials import Trials, spread
 from tests.faults.watch import ENDED, ERRORS, KILL, LIMIT, MOVED, RENAMED, STOP, UNLOCKED, Fault
@@ -132,10 +132,10 @@ def _after_renaming(trials: Trials, end: End) -> str | None:
     if not moved.exists():
         return trials.again()
     found = trials.half(moved) or trials.half(new)
-    if end.code == 0 and not trials.case.shown:
+    if end.code == 0 and not trials.case.shown:  # it has ended, and nothing is left to do
         there = {**contents(moved), **contents(new)}  # each file is whole in one of them
         found = found or incomplete(there, trials.expected, trials.case.random, end.log)
-    if found is None and not trials.case.before:
+    elif found is None and not trials.case.before:
         found = trials.again()
     shutil.rmtree(new)
     moved.rename(new)
@@ -171,11 +171,9 @@ def damaged_output(trials: Trials, most: int) -> None:
         return
     trials.clear()
     trials.run()
-    for how in (CUT, FLIPPED):
-        hashed = [
-            one for one in trials.expected if trials.case.hashed and Path(one).name != MANIFEST
-        ]
-        files = list(trials.expected) if how == CUT else hashed
+    full = [one for one, content in trials.expected.items() if content not in (b"", FOLDER)]
+    hashed = [one for one in full if trials.case.hashed and Path(one).name != MANIFEST]
+    for how, files in ((CUT, full), (FLIPPED, hashed)):
         for number, name in enumerate(spread(files, most)):
             content = contents(trials.output)[name]
             if damage(trials.output, {name: content}, how, number) is None:

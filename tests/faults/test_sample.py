@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = ("fuse", "data import", "index merge")
-# Text files that are written under their own names.
+SAMPLE = ("fuse", "data import")
+# Text files that are written under their own names, and synced before they are flushed.
 HALF = """
+import os
 from contextlib import contextmanager
 from i3_pyserini.formats import atomic
 
@@ -20,6 +21,7 @@ def new_file(path, overwrite=False, same=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\\n") as file:
         yield file
+        os.fsync(file.fileno())
 
 atomic.new_file = new_file
 """

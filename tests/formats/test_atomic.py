@@ -113,6 +113,17 @@ def test_a_folder_has_its_name_when_it_is_complete(tmp_path: Path, name: str) ->
         assert names(path.parent) == [name]
 
 
+def test_a_folder_that_is_moved_away_while_it_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "above" / "made"
+    with pytest.raises(I3Error, match="moved or removed meanwhile"), new_folder(target) as folder:
+        (folder / "first").touch()
+        target.parent.rename(tmp_path / "moved")
+        with new_file(folder / "second"):  # makes the folder again
+            pass
+    assert names(target.parent) == []
+    assert [path.name for path in (tmp_path / "moved").rglob("first")] == ["first"]
+
+
 def test_an_older_folder_comes_back_if_the_new_one_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,17 @@ def test_what_a_process_left_that_was_killed_when_all_was_written(
     assert names(target.parent) == ["index"]
 
 
+def test_a_directory_that_is_moved_away_while_it_is_written(target: Path) -> None:
+    def write_and_move(folder: Path) -> None:
+        (folder / "docid").touch()
+        target.parent.rename(target.parent.with_name("moved"))
+
+    output = IndexOutput(target)
+    with pytest.raises(I3Error, match="moved or removed meanwhile"), output.work():
+        output.publish(write_and_move, KNOWN, SHAPE)
+    assert not target.exists()
+
+
 def test_parts_of_a_directory_that_is_replaced_are_kept(target: Path) -> None:
     write(IndexOutput(target))
     output = IndexOutput(target, overwrite=True)
