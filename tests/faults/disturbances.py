@@ -9,7 +9,7 @@ from pathlib import Path
 
 from i3_pyserini.formats.records import MANIFEST
 from tests.faults.child import Child, End
-from tests.faults.outputs import FOLDER, REFUSED, contents, incomplete, said_wrongly
+from tests.faults.outputs import FOLDER, REFUSED, contents, incomplete, said_wrongly, visible
 from tests.faults.places import ROOMY, behind_a_link, can_mount, disk, pages
 from tests.faults.trials import Trials, spread
 from tests.faults.watch import ENDED, ERRORS, KILL, LIMIT, MOVED, RENAMED, STOP, UNLOCKED, Fault
@@ -133,7 +133,7 @@ def _after_renaming(trials: Trials, end: End) -> str | None:
         return trials.again()
     found = trials.half(moved) or trials.half(new)
     if end.code == 0 and not trials.case.shown:  # it has ended, and nothing is left to do
-        there = {**contents(moved), **contents(new)}  # each file is whole in one of them
+        there = visible({**contents(moved), **contents(new)})  # each is whole in one of them
         found = found or incomplete(there, trials.expected, trials.case.random, end.log)
     elif found is None and not trials.case.before:
         found = trials.again()

@@ -23,6 +23,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def visible(left: Contents) -> dict[str, bytes]:
+    """What is not hidden."""
+    return {
+        name: content
+        for name, content in left.items()
+        if not any(part.startswith(".") for part in Path(name).parts)
+    }
+
+
 def said_wrongly(end: End) -> str | None:
     """What is wrong with how a process ended; None if nothing is."""
     if "Traceback" in end.log:
@@ -55,12 +64,8 @@ def half(
         random: patterns of files whose bytes differ from run to run.
         growing: patterns of files that can be seen before they are complete.
     """
-    seen = {
-        name: content
-        for name, content in left.items()
-        if content != FOLDER and not any(part.startswith(".") for part in Path(name).parts)
-    }
-    whole = {name: content for name, content in seen.items() if not _is(name, growing)}
+    seen = visible(left).items()
+    whole = {name: one for name, one in seen if one != FOLDER and not _is(name, growing)}
     return _differing(whole, expected, random)
 
 
