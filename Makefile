@@ -18,13 +18,13 @@ EXAMPLES ?= $(shell $(PYTHON) -c 'print(max(100, round(100 * $(MINUTES))))')
 
 # What the demo needs: real weights, Java for Lucene and stock Pyserini, training and pages.
 DEMO = .[demo,java,train,serve,report]
-ALL = .[demo,java,datasets,train,lora,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint,release]
+ALL = .[demo,java,datasets,train,lora,score,openvino,ray,engine,qdrant,sentence-transformers,onnx,mteb,pyterrier,serve,report,test,lint,release,docs]
 COMMA := ,
 # What the tests need of the extras.
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types screenshots bench soak fuzz planted faults release-check clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types site screenshots bench soak fuzz planted faults release-check clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -100,6 +100,12 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
+# The documentation as a site, in .site/html; needs no network. Links, anchors and names of the
+# package that lead nowhere are errors.
+site: $(VENV)/.installed
+	$(BIN)/python -m sphinx --builder html --conf-dir docs --doctree-dir .site/doctrees \
+		--fail-on-warning --keep-going --nitpicky --quiet . .site/html
+
 # MINUTES of random worlds through all routes that should agree (tests/worlds), half of the time;
 # damaged files (EXAMPLES of each property, whatever time they take); and encode, search and serve,
 # whose memory and descriptors must not grow (judged from nine minutes of each on: MINUTES=60).
@@ -172,4 +178,4 @@ $(VENV)/.fuzz: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-outside demo-output
+	rm -rf $(VENV) .venv-lowest .venv-outside .site demo-output

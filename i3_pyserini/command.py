@@ -71,8 +71,19 @@ def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
 
     Args:
         program: name of the program.
-        commands: the function of each command, by its name of one word or two.
+        commands: see `whole_app`.
         shell: "bash", "zsh" or "fish".
+    """
+    whole = whole_app(program, commands)
+    return whole.generate_completion(shell=shell)  # type: ignore[arg-type]  # checked by the command's choices
+
+
+def whole_app(program: str, commands: Mapping[str, str]) -> App:
+    """All commands of a program, each with its options.
+
+    Args:
+        program: name of the program.
+        commands: the function of each command, by its name of one word or two.
     """
     whole = _app(program)
     apps: dict[str, App] = {"": whole}
@@ -82,7 +93,7 @@ def completion(program: str, commands: Mapping[str, str], shell: str) -> str:
             apps[group] = whole.command(_app(group))
         apps[name] = apps[group].command(_app(last))
         apps[name].default(as_command(function_of(function)))
-    return whole.generate_completion(shell=shell)  # type: ignore[arg-type]  # checked by the command's choices
+    return whole
 
 
 def _app(name: str) -> App:

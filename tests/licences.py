@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from tests.skips import HERE
 
 PACKAGE = "i3_pyserini"
-DEVELOPMENT = ("test", "lint", "fuzz", "release")  # extras for those who change the package
+DEVELOPMENT = ("test", "lint", "docs", "fuzz", "release")  # extras for those who change the package
 PAGE = HERE.parent / "docs" / "licences.md"
 START, END = "<!-- made by python -m tests.licences -->\n", "<!-- end -->\n"
 HEAD = "| licence | of all | of extras only |\n| --- | --- | --- |\n"

@@ -38,6 +38,7 @@ CONDITIONS: dict[str, Callable[[], bool]] = {
     "no qdrant": lambda: importlib.util.find_spec("qdrant_client") is None,
     "no sentence-transformers": lambda: importlib.util.find_spec("sentence_transformers") is None,
     "no openvino": lambda: importlib.util.find_spec("openvino") is None,
+    "no sphinx": lambda: importlib.util.find_spec("sphinx") is None,
     "no ray": lambda: importlib.util.find_spec("ray") is None,
     "no mteb": lambda: importlib.util.find_spec("mteb") is None,
     "no pyterrier": lambda: importlib.util.find_spec("pyterrier_dr") is None,

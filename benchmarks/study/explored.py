@@ -33,7 +33,7 @@ def print_tables(folder: Path) -> None:
     for collection, unsorted in found.items():
         records = sorted(unsorted, key=lambda one: -mean(one["values"][MEASURE]))
         by_name = {one["condition"]: one for one in reversed(records)}
-        print(f"\n#### {collection}\n")
+        print(f"\n### {collection}\n")
         print(
             f"| condition | {MEASURE} | compared with | Δ [95% interval], p "
             "| reconstruction loss | s a step |"

@@ -17,11 +17,11 @@ class Section(BaseModel):
 class ModelRecipe(BaseModel):
     """The model to start from.
 
+    All keys but `init` are settings of `I3Config`: for a backbone they shape the new model
+    (`interaction: none` for a plain dual encoder); a model directory must already have them.
+
     Attributes:
         init: a backbone, or an I³ model directory to continue from.
-
-    All other keys are settings of `I3Config`: for a backbone they shape the new model
-    (`interaction: none` for a plain dual encoder); a model directory must already have them.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

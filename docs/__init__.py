@@ -1,0 +1,1 @@
+"""The documentation: Markdown that reads well on GitHub, and what makes a site of it."""
