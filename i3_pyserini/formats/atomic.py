@@ -288,8 +288,9 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        shown = {"desc": f"verify {path.name}", "unit": "B", "unit_scale": True, "delay": 2}
-        with path.open("rb") as content, tqdm(total=path.stat().st_size, **shown) as progress:
+        size = path.stat().st_size
+        shown = tqdm(desc=f"verify {path.name}", total=size, unit="B", unit_scale=True, delay=2)
+        with path.open("rb") as content, shown as progress:
             while block := content.read(BLOCK):
                 digest.update(block)
                 progress.update(len(block))
