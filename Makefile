@@ -119,8 +119,9 @@ soak: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.serve_soak --minutes $$($(call SHARE,1/6))
 
 # All readers, guided by coverage: MINUTES in all. What reached new code is kept in .fuzz for the
-# next time; a failure's input is in .fuzz/TARGET/found. With RUNS=400 instead so many inputs for each
-# reader, the same every time, as in CI. `planted` shows what fuzzing finds: fifty mistakes.
+# next time; a failure's input is in .fuzz/TARGET/found. With RUNS=200 instead so many inputs for each
+# reader, from the seeds and with the same random numbers, as in CI. `planted` shows what fuzzing
+# finds of fifty mistakes.
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz $(if $(RUNS),--runs $(RUNS),--minutes $(MINUTES)) --jobs $(JOBS)
 

@@ -5,7 +5,8 @@ Inputs that reached new code are kept in FOLDER and tried first by the next run.
 once for each place that it comes from; its input is in FOLDER/TARGET/found.
 
 `--runs N` instead tries N inputs for each target, from the seeds alone and with the same random
-numbers: the same inputs every time, so that what fails was broken by a change.
+numbers: the same inputs every time, but for targets with threads, so that what fails was most
+likely broken by a change.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def main() -> None:
     """Fuzzes, prints a table, and exits with 1 if something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz all readers.")
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--runs", type=int, help="inputs for each target, always the same")
+    parser.add_argument("--runs", type=int, help="inputs for each target, from the seeds")
     parser.add_argument("--targets", default="", help="pattern of their names")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"))

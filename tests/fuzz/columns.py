@@ -19,7 +19,8 @@ from tests.fuzz.target import Target, counted, fixed, notes
 RUN = b"q1 Q0 d1 1 2.5 x\nq1 Q0 d2 2 1.5 x\n\nq2 Q0 d1 1 1 x\nq2 Q0 d3 2 1 x\n"
 QRELS = b"q1 0 d1 1\nq1 0 d2 0\n\nq2 0 d1 -1\nq2 0 d3 2\nq1 0 d1 1\n"
 DOCIDS = 'd1\n007\nsay"so"\n日本\nx#1\n'.encode()
-TREC, MARCO = 6, 3  # columns of a run
+TREC = 6  # columns of a run
+TREC_QRELS = ("query", "iteration", "passage", "level")
 HEADER = "line 1: is a header"
 HIGHEST = 1_000_000  # of a level
 
@@ -116,10 +117,15 @@ def _strict_qrels(path: Path) -> object:
     found = read_qrels(str(path))
     highest = read_qrels(str(path), "max")
     assert found.equals(highest), "the choice for two levels changes others"
-    if (content := plain.content_of(path)) and b"," not in content:
-        rows = [row for row in plain.words(content) if len(row) > 1]
-        pairs = {(row[0], row[-2 if len(row) > 2 else -1]) for row in rows}
-        assert len(pairs) >= len(found), "judgements of nothing"
+    content = plain.content_of(path)
+    rows = [] if content is None or b"," in content else plain.words(content)
+    pairs = {(row[0], row[-2 if len(row) > 2 else -1]) for row in rows}
+    assert not rows or len(pairs) >= len(found), "judgements of nothing"
+    if all(len(row) == len(TREC_QRELS) for row in rows):
+        levels: dict[tuple[str, str], set[float]] = {}
+        for qid, _, pid, level in rows:
+            levels.setdefault((qid, pid), set()).add(float(level))
+        assert all(len(own) == 1 for own in levels.values()), f"two levels in {levels}"
     return found
 
 
