@@ -1,4 +1,4 @@
-"""Code of the documentation's pages, run as it stands there."""
+"""Code of the documentation's pages, to run it as it stands there."""
 
 import contextlib
 import io
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -51,3 +52,59 @@ def run_python(code: str, folder: Path | None = None, **environment: str) -> str
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+# What begins a line of a shell; of other blocks without a language (outputs, folders) none has it.
+PROGRAM = re.compile(
+    r"(?:\$ )?(?:[A-Z_]+=\S+ )*"
+    r"(?:i3-pyserini|python3?|make|pip|curl|docker|export|head|jq|java|torchrun) "
+)
+FENCE = re.compile(
+    r"^(?:<!-- (?P<mark>tested|needs): (?P<value>[^\n]+) -->\n\s*)?^```(?P<language>\w*)\n"
+    r"(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of commands.
+
+    Attributes:
+        page: where it stands.
+        line: its first one.
+        text: what it says.
+        mark: "tested", "needs", or neither.
+        values: the tests that run it, or what it needs.
+    """
+
+    page: str
+    line: int
+    text: str
+    mark: str
+    values: tuple[str, ...]
+
+    def commands(self) -> list[str]:
+        """Its commands, each on one line, without comments and what is printed."""
+        lines = re.sub(r" *\\\n *", " ", self.text).splitlines()
+        if any(line.startswith("$ ") for line in lines):
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        bare = (re.sub(r"(^|\s)#.*", "", line).strip().removesuffix("&&") for line in lines)
+        return [line.strip() for line in bare if line]
+
+
+def command_blocks(page: str) -> list[Block]:
+    """The blocks of a page that have commands for a shell."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = []
+    for one in FENCE.finditer(text):
+        shell = one["language"] in ("sh", "bash", "console")
+        if shell or (not one["language"] and _has_command(one["text"])):
+            line = text.count("\n", 0, one.start("text")) + 1
+            values = tuple((one["value"] or "").split(", "))
+            found.append(Block(page, line, one["text"], one["mark"] or "", values))
+    return found
+
+
+def _has_command(text: str) -> bool:
+    return any(PROGRAM.match(line) for line in text.splitlines())
