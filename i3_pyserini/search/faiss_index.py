@@ -14,6 +14,7 @@ import numpy as np
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.faiss_library import faiss
+from i3_pyserini.formats.atomic import BLOCK
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import read_manifest
 
@@ -25,6 +26,18 @@ INNER = ("base_index", "index", "quantizer", "storage")
 QUERIES = 4096  # searched together, so that the index is read once for all
 PASSAGES = 16_384  # rows per block of the index: its scores stay in the CPU cache
 LEAST_FOR_PRODUCTS = 20  # queries
+
+
+def write_index(index: faiss.Index, path: Path) -> None:
+    """Writes an index file.
+
+    FAISS's own writing of files says nothing when the last of its bytes do not fit on the disk.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BLOCK))
 
 
 def read_index(folder: Path) -> faiss.Index:

@@ -18,6 +18,7 @@ from i3_pyserini.formats.index import BuiltRecord, IndexManifest, TrainingRecord
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, read_files, write_files
+from i3_pyserini.search.faiss_index import write_index
 from i3_pyserini.search.index.norms import Norms, is_graph, note_skewed
 from i3_pyserini.search.index.training import train
 from i3_pyserini.search.index.types import Plan, plan
@@ -97,10 +98,7 @@ def build(
 def _write(index: faiss.Index, blocks: Iterable[Block], folder: Path) -> None:
     for block in write_docids(folder / "docid", blocks):
         index.add(np.ascontiguousarray(block.vectors, dtype=np.float32))
-    try:
-        faiss.write_index(index, str(folder / "index"))
-    except RuntimeError as error:  # such as a full disk
-        raise OSError(str(error).strip().splitlines()[-1]) from error
+    write_index(index, folder / "index")
 
 
 def _sample(source: Path, shape: Shape, size: int, seed: int) -> Scores:

@@ -15,7 +15,13 @@ from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
 from i3_pyserini.formats.vector_files import kind_of
-from i3_pyserini.search.faiss_index import apply_parameters, lists_of, parameters_of, read_index
+from i3_pyserini.search.faiss_index import (
+    apply_parameters,
+    lists_of,
+    parameters_of,
+    read_index,
+    write_index,
+)
 from i3_pyserini.search.index.results import Trial, in_words
 from i3_pyserini.search.searcher import Searcher
 
@@ -149,7 +155,7 @@ def _store(
         parameters=parameters_of(index),
         tuned=TunedRecord(recall=best.recall, target=target, k=k),
     )
-    with replacing(folder / "index", RuntimeError) as partial:
-        faiss.write_index(index, str(partial))
+    with replacing(folder / "index") as partial:
+        write_index(index, partial)
         built = replace(built, bytes=partial.stat().st_size)
     replace(manifest, built=built).write(folder)

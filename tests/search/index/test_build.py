@@ -13,6 +13,7 @@ from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
+from i3_pyserini.search import faiss_index
 from i3_pyserini.search.faiss_index import parameters_of, read_index
 from i3_pyserini.search.index.build import build
 from i3_pyserini.search.index.tune import recall, tune
@@ -259,6 +260,14 @@ def test_a_disk_that_is_full(flat: Path, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+def test_a_disk_that_is_full_for_the_last_bytes() -> None:
+    index = faiss.IndexFlatIP(8)
+    index.add(np.ones((5, 8), dtype=np.float32))  # less than C's files hold back until closed
+    with pytest.raises(OSError, match="No space left"):
+        faiss_index.write_index(index, Path("/dev/full"))
 
 
 def test_flat_is_written_without_being_held(
