@@ -1,6 +1,7 @@
 """Connections to Qdrant: addresses and one-line errors."""
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ def failures(address: str, what: str) -> Iterator[None]:
         OSError,
         ValueError,
         RuntimeError,
+        sqlite3.Error,  # of an embedded engine
     ) as error:
         raise I3Error(f"{address}: {what} ({_reason(error):.160})") from error
 

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from i3_pyserini.formats.textstore import TextStore, open_store
 from i3_pyserini.integrations import load_index
 from i3_pyserini.integrations.copying import Copied, copy_index
 from i3_pyserini.integrations.qdrant import Qdrant
+from i3_pyserini.integrations.qdrant_connection import failures
 from i3_pyserini.search.engine import Collection, search_engine
 from i3_pyserini.search.topics import search_topics
 from tests.conftest import Run
@@ -180,6 +182,14 @@ def test_folders_that_are_none(tmp_path: Path, index: Path, run_module: Run) -> 
         done = run_module(*load)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
         assert "does another process use it?" in done.stderr
+
+
+def test_an_embedded_engine_whose_database_cannot_be_opened() -> None:
+    with (
+        pytest.raises(I3Error, match=r"qdrant:x: cannot make a collection \(unable to open"),
+        failures("qdrant:x", "cannot make a collection"),
+    ):
+        raise sqlite3.OperationalError("unable to open database file")
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
