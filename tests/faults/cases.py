@@ -159,7 +159,11 @@ CASES = (
     Case("data drop-leaks", f"data drop-leaks {OUT}/splits", before=("splits",)),
     _file("data chunk", "data chunk sentences.jsonl --by tokens --size 8"),
     _file("data queries", MAKE),
-    _file("data filter-queries", "data filter-queries made --by bm25 --engine sqlite"),
+    Case(
+        "data filter-queries",
+        f"data filter-queries made --by bm25 --engine sqlite --output {OUT}/made",
+        DATED,
+    ),
     Case("data mine", f"{MINE} --run bm25.train.run --jsonl {OUT}/jsonl"),
     Case("data mine, index", f"{MINE} --index index"),
     _file(

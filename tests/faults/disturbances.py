@@ -117,6 +117,8 @@ def together(trials: Trials, count: int) -> None:
 
 def renamed(trials: Trials, most: int) -> None:
     """The folder is renamed at a moment: to go on in a new one, and in it after it is back."""
+    if trials.case.before:
+        return trials.skip(RENAMED, "what it changes in place is gone with the folder")
     for moment in trials.chosen(most):
         trials.clear()
         end = trials.run(Fault(RENAMED, moment))
@@ -124,6 +126,7 @@ def renamed(trials: Trials, most: int) -> None:
         found = said_wrongly(end) or _after_renaming(trials, end)
         if found is not None:
             trials.fail(f"{RENAMED} before moment {moment}", end.phase, found)
+    return None
 
 
 def _after_renaming(trials: Trials, end: End) -> str | None:
@@ -135,7 +138,7 @@ def _after_renaming(trials: Trials, end: End) -> str | None:
     if end.code == 0 and not trials.case.shown:  # it has ended, and nothing is left to do
         there = visible({**contents(moved), **contents(new)})  # each is whole in one of them
         found = found or incomplete(there, trials.expected, trials.case.random, end.log)
-    elif found is None and not trials.case.before:
+    elif found is None:
         found = trials.again()
     shutil.rmtree(new)
     moved.rename(new)
