@@ -37,7 +37,8 @@ def write_index(index: faiss.Index, path: Path) -> None:
         OSError: it cannot be written.
     """
     with path.open("wb") as file:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BLOCK))
+        writer = faiss.PyCallbackIOWriter(file.write, BLOCK)  # type: ignore[attr-defined]  # not in its stubs
+        faiss.write_index(index, writer)
 
 
 def read_index(folder: Path) -> faiss.Index:
