@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
-import faiss
 import pytest
 import torch
 from hypothesis import settings
@@ -23,6 +22,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
 from i3_pyserini import I3Retriever, I3Tokenizer
+from i3_pyserini.faiss_library import faiss
 from tests.formats.damage import SOAK
 from tests.skips import Skips
 from tests.worlds.commands import attempt

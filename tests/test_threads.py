@@ -144,7 +144,7 @@ def test_variables_of_the_user_are_kept() -> None:
 
 
 def test_libraries_of_a_notebook_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    import faiss
+    from i3_pyserini.faiss_library import faiss
 
     before = faiss.omp_get_max_threads()
     monkeypatch.setattr(threads, "_quotas", lambda process: [2])

@@ -1,7 +1,6 @@
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,7 @@ from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.encode.runner import run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.index import EncoderRecord, IndexManifest
 from i3_pyserini.formats.index_output import IndexOutput

@@ -3,12 +3,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
 from i3_pyserini.encode.own_vectors import find_vectors, write_own_vectors
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats import jsonl_vectors, vector_files
 from i3_pyserini.formats.index import EncoderRecord, SourceRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput

@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from i3_pyserini.encode.batches import Batching, token_batches
 from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.scan import Shard, scan
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.index import IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus

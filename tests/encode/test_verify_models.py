@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import faiss
 import pytest
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
@@ -15,6 +14,7 @@ from i3_pyserini.encode.runner import Encoding, run_encoding
 from i3_pyserini.encode.spec import EncoderSpec
 from i3_pyserini.encode.verify import verify
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.index import read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.passages import Corpus

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import faiss
 import numpy as np
 import polars as pl
 
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.docids import Docids, read_docids
 from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.index import EncoderRecord

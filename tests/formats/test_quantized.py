@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.quantized import Quantization
 from tests.conftest import Run
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats import jsonl_vectors, vector_files
 from i3_pyserini.formats.jsonl_vectors import read_jsonl_vectors
 from i3_pyserini.formats.parts import Block

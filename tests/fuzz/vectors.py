@@ -7,12 +7,12 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import polars as pl
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.content_hashes import HASH_BYTES, HASHES, read_hashes
 from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.flex import META, VECTORS, open_flex

@@ -57,8 +57,7 @@ def test_stock_search_finds_what_faiss_finds(
     run_module: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import faiss
-
+    from i3_pyserini.faiss_library import faiss
     from i3_pyserini.stock.java import java_environment
 
     for name, value in java_environment().items():

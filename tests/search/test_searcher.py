@@ -2,7 +2,6 @@ import json
 import shutil
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Scores, in_order
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.vector_files import Shape, write_files

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 import torch
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.stock.java import find_java, java_environment
 from tests.conftest import Done, Run
 from tests.model.st_models import st_model

@@ -13,10 +13,10 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.stock.encoders import GROUP
 from i3_pyserini.stock.java import find_java, java_environment
 from tests.stock.small import fill

@@ -5,9 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import faiss
 import numpy as np
 
+from i3_pyserini.faiss_library import faiss
 from tests.worlds.reference import Reference
 
 TOLERANCE = 1e-5  # times the scale of vectors or scores

@@ -83,11 +83,12 @@ def failure(routes: Sequence[str], worlds: int) -> str:
 
 def preload() -> None:
     """Imports what takes seconds, for all children; nothing of the package, which they change."""
-    import faiss
     import pandas
     import scipy.stats
     import torch
     import transformers
+
+    from i3_pyserini.faiss_library import faiss
 
     for name in ("AutoModel", "AutoTokenizer", "BertModel", "RobertaModel", "DistilBertModel"):
         getattr(transformers, name)

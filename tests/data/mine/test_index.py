@@ -72,7 +72,7 @@ def test_hits_of_an_index_are_searched_in_parts(
 
 
 def test_ties_in_an_index_are_as_in_a_run(index: Index, sources: Sources) -> None:
-    import faiss
+    from i3_pyserini.faiss_library import faiss
 
     vectors = faiss.IndexFlatIP(32)
     vectors.add(np.zeros((9, 32), dtype=np.float32))
@@ -81,7 +81,7 @@ def test_ties_in_an_index_are_as_in_a_run(index: Index, sources: Sources) -> Non
 
 
 def test_an_index_that_finds_fewer_hits(index: Index, sources: Sources) -> None:
-    import faiss
+    from i3_pyserini.faiss_library import faiss
 
     vectors = np.ones((9, 32), dtype=np.float32)
     vectors[4:] *= -1  # two clusters, of which one is searched
@@ -97,8 +97,9 @@ def test_an_index_that_finds_fewer_hits(index: Index, sources: Sources) -> None:
 def test_an_index_that_does_not_fit_is_refused(
     index: Index, sources: Sources, tiny_bert: str, tmp_path: Path
 ) -> None:
-    import faiss
     import torch
+
+    from i3_pyserini.faiss_library import faiss
 
     def refused(said: str, hits: Index = index) -> None:
         with pytest.raises(I3Error, match=said):

@@ -5,11 +5,11 @@ import resource
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index import EncoderRecord, TrainingRecord, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
+from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.encoded_queries import save_queries
 from i3_pyserini.formats.hits import Hits
 from i3_pyserini.formats.index_output import IndexOutput
