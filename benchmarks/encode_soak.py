@@ -27,7 +27,7 @@ from tqdm import tqdm
 import i3_pyserini as i3
 from benchmarks.encode_memory import make_corpus, make_model
 from benchmarks.record import add_record_option, measured_now, save, single
-from benchmarks.soaking import figures_of, growing, show, watching, without_notes
+from benchmarks.soaking import figures_of, finish, show, watching, without_notes
 from i3_pyserini.errors import run_command
 
 PASSAGES = 60_000  # 15 parts
@@ -71,10 +71,7 @@ def main() -> None:
             figures,
         )
         save(args.record, record)
-    found = growing(watched)
-    for line in found:
-        print(line)
-    sys.exit(1 if found or soak.seen[DIFFER] or soak.seen[DIFFER_HERE] else 0)
+    finish(watched, wrong=bool(soak.seen[DIFFER] or soak.seen[DIFFER_HERE]))
 
 
 class Soak:

@@ -190,7 +190,7 @@ def measured_now(
     program = f"-m {module.name}" if module else Path(sys.argv[0]).name
     return Record(
         about=about,
-        command=f"python {program} {shlex.join(sys.argv[1:])}".strip(),
+        command=f"python {program} {shlex.join(map(without_folder, sys.argv[1:]))}".strip(),
         date=datetime.now(UTC).date().isoformat(),
         versions=versions(),
         machine=this_machine(),
@@ -199,6 +199,13 @@ def measured_now(
         setup=dict(setup),
         figures=list(figures),
     )
+
+
+def without_folder(word: str) -> str:
+    """A word of a command; of a path outside of the working directory only its name."""
+    path = Path(word)
+    outside = path.is_absolute() or ".." in path.parts
+    return path.name if outside else word
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -10,7 +10,6 @@ answer has to be the first one again. Memory and descriptors: see `benchmarks.so
 
 import argparse
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ import numpy as np
 import i3_pyserini as i3
 from benchmarks.encode_memory import make_corpus, make_model
 from benchmarks.record import add_record_option, measured_now, save, single
-from benchmarks.soaking import figures_of, growing, show, watching, without_notes
+from benchmarks.soaking import figures_of, finish, show, watching, without_notes
 from i3_pyserini.errors import run_command
 from i3_pyserini.search import build_index
 
@@ -56,10 +55,7 @@ def main() -> None:
             figures,
         )
         save(args.record, record)
-    found = growing(watched)
-    for line in found:
-        print(line)
-    sys.exit(1 if found or soak.seen["wrong"] else 0)
+    finish(watched, wrong=bool(soak.seen["wrong"]))
 
 
 class Soak:

@@ -14,7 +14,6 @@ import os
 import random
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -30,7 +29,7 @@ import numpy as np
 
 from benchmarks.record import Figure, add_record_option, measured_now, save, single
 from benchmarks.serve_load import KINDS, MODES, ask, get, served, write_index
-from benchmarks.soaking import Watched, figures_of, growing, show, watching
+from benchmarks.soaking import Watched, figures_of, finish, show, watching
 from i3_pyserini.errors import run_command
 from i3_pyserini.experiments.demo.collection import collect_docstrings
 
@@ -84,10 +83,7 @@ def main() -> None:
         )
         save(args.record, record)
     bad = [status for status in seen.told if status >= 500]
-    found = growing(seen.server)
-    for line in found:
-        print(line)
-    sys.exit(1 if seen.wrong or bad or found or not finished else 0)
+    finish(seen.server, wrong=bool(seen.wrong or bad or not finished))
 
 
 def soaked(

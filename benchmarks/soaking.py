@@ -8,12 +8,14 @@ that of these.
 
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import scipy.stats
@@ -118,6 +120,14 @@ def growing(watched: Watched) -> list[str]:
         for figure in figures_of(watched)
         if figure.low is not None and figure.low > ALLOWED.get(figure.name, math.inf)
     ]
+
+
+def finish(watched: Watched, wrong: bool) -> NoReturn:
+    """Says what grows, and exits: with 1 if something does, or if something was wrong."""
+    found = growing(watched)
+    for line in found:
+        print(line)
+    sys.exit(1 if found or wrong else 0)
 
 
 def show(figures: Sequence[Figure]) -> None:

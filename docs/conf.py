@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from docs.generate.pages import connect as setup  # noqa: E402, F401  (Sphinx calls it)
-from i3_pyserini import __version__  # noqa: E402
+from docs.generate.pages import connect as setup  # noqa: E402, F401  (after its path; Sphinx calls it)
+from i3_pyserini import __version__  # noqa: E402  (after its path)
 
 project = "I³-Pyserini"
 author = "the I³-Pyserini contributors"

@@ -23,6 +23,7 @@ from benchmarks.record import (
     measured_now,
     save,
     this_machine,
+    without_folder,
 )
 from i3_pyserini.errors import I3Error
 
@@ -132,6 +133,24 @@ def test_the_readme_names_records() -> None:
 def test_the_page_is_what_the_records_say() -> None:
     made = PAGE.read_text(encoding="utf-8")
     assert made == page(RECORDS), "python -m benchmarks.leaderboard makes it anew"
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("--folder", "--folder"),
+        ("/data/msmarco/corpus.jsonl", "corpus.jsonl"),
+        ("../data/topics.tsv", "topics.tsv"),
+        ("i3_pyserini/search/index/measured.json", "i3_pyserini/search/index/measured.json"),
+    ],
+)
+def test_a_record_does_not_say_where_its_machine_keeps_files(word: str, shown: str) -> None:
+    assert without_folder(word) == shown
+
+
+def test_no_record_does() -> None:
+    for name, record in RECORDS.items():
+        assert all(without_folder(word) == word for word in record.command.split()), name
 
 
 def test_every_command_of_a_record_exists() -> None:

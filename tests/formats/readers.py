@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,13 +28,13 @@ IDS, DIMENSION = ["d1", "007", 'say"so"', "日本", "x#1"], 3
 VECTORS = np.arange(15, dtype=np.float32).reshape(5, DIMENSION) / np.float32(7)
 
 
-def _npy() -> bytes:
+def npy(array: np.ndarray[Any, Any]) -> bytes:
     file = io.BytesIO()
-    np.save(file, VECTORS)
+    np.save(file, array)
     return file.getvalue()
 
 
-def _flat() -> bytes:
+def flat() -> bytes:
     index = faiss.IndexFlatIP(DIMENSION)
     index.add(VECTORS)
     content: bytes = faiss.serialize_index(index).tobytes()
@@ -50,7 +51,7 @@ def _vectors_folder(name: str) -> Callable[[Path], object]:
     """Reads the folder of a vector file, with the other file of its kind beside it."""
 
     def read(path: Path) -> object:
-        other = {"docid": ("index", _flat()), "index": ("docid", DOCIDS)}.get(name)
+        other = {"docid": ("index", flat()), "index": ("docid", DOCIDS)}.get(name)
         other = other or ("docid", DOCIDS)
         if name != "embeddings.jsonl":
             (path.parent / other[0]).write_bytes(other[1])
@@ -106,8 +107,8 @@ READERS = [
     Reader("run.tsv", b"q1\td1\t1\nq1\td2\t2\nq2\td1\t1\n", read_run),
     Reader("docid", DOCIDS, lambda path: list(Docids.read(path))),
     Reader("docid", DOCIDS, lambda path: list(read_docids(path))),
-    Reader("index", _flat(), lambda path: open_index(path).sum()),
-    Reader("embeddings.npy", _npy(), lambda path: open_npy(path).sum()),
+    Reader("index", flat(), lambda path: open_index(path).sum()),
+    Reader("embeddings.npy", npy(VECTORS), lambda path: open_npy(path).sum()),
     Reader(
         "embeddings.jsonl",
         b'{"id": "d1", "contents": "a", "vector": [1, 0.5]}\n{"id": 2, "vector": [1, 2e-3]}\n',
@@ -117,8 +118,8 @@ READERS = [
         Reader(name, content, _vectors_folder(name))
         for name, content in (
             ("docid", DOCIDS),
-            ("index", _flat()),
-            ("embeddings.npy", _npy()),
+            ("index", flat()),
+            ("embeddings.npy", npy(VECTORS)),
             (
                 "embeddings.jsonl",
                 b'{"id": "a", "vector": [1, 0.5]}\n{"id": "b", "vector": [1, 2]}\n',

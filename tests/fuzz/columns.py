@@ -18,7 +18,6 @@ from tests.fuzz.target import Target, counted, fixed, notes
 
 RUN = b"q1 Q0 d1 1 2.5 x\nq1 Q0 d2 2 1.5 x\n\nq2 Q0 d1 1 1 x\nq2 Q0 d3 2 1 x\n"
 QRELS = b"q1 0 d1 1\nq1 0 d2 0\n\nq2 0 d1 -1\nq2 0 d3 2\nq1 0 d1 1\n"
-DOCIDS = 'd1\n007\nsay"so"\n日本\nx#1\n'.encode()
 TREC = 6  # columns of a run
 TREC_QRELS = ("query", "iteration", "passage", "level")
 HEADER = "line 1: is a header"

@@ -18,11 +18,10 @@ from i3_pyserini.formats.metadata_files import SUFFIX
 from i3_pyserini.formats.qrels import read_qrels
 from i3_pyserini.formats.runs import read_run
 from i3_pyserini.train.mixture import read_sources
+from tests.formats.readers import DOCIDS
 from tests.fuzz import plain
 from tests.fuzz.columns import RUN
 from tests.fuzz.target import Target, fixed, notes
-
-DOCIDS = 'd1\n007\nsay"so"\n日本\nx#1\n'.encode()
 
 
 def _docids(path: Path) -> object:

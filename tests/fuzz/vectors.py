@@ -12,7 +12,6 @@ import polars as pl
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.content_hashes import HASH_BYTES, HASHES, read_hashes
 from i3_pyserini.formats.encoded_queries import QUERIES, queries_as_bytes, read_encoded_queries
 from i3_pyserini.formats.flex import META, VECTORS, open_flex
@@ -21,12 +20,12 @@ from i3_pyserini.formats.parquet_vectors import ParquetIds, parquet_dimension, r
 from i3_pyserini.formats.parts import Block, DamagedPartError, read_cut, read_part, write_part
 from i3_pyserini.formats.quantized import Quantization
 from i3_pyserini.formats.vector_files import open_index, open_npy, read_files
+from tests.formats.readers import DIMENSION, DOCIDS, IDS, flat, npy
+from tests.formats.readers import VECTORS as ARRAY
 from tests.fuzz import plain
 from tests.fuzz.target import Target, fixed
 
-IDS, DIMENSION, PASSAGES = ["d1", "007", 'say"so"', "日本", "x#1"], 3, 5
-ARRAY = np.arange(15, dtype=np.float32).reshape(PASSAGES, DIMENSION) / np.float32(7)
-DOCIDS = "".join(f"{docid}\n" for docid in IDS).encode()
+PASSAGES = len(IDS)
 AFTER = b"\n--\n"  # between a header and the data, in an input of safetensors
 ENDS = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d+\s*,\s*(\d+)\s*\]')
 LONGEST = 1 << 16  # bytes of the data of safetensors
@@ -44,19 +43,6 @@ def of_safetensors(file: bytes) -> bytes:
     """The input that becomes a file."""
     (size,) = struct.unpack_from("<Q", file)
     return file[8 : 8 + size].rstrip() + AFTER + file[8 + size :]
-
-
-def npy(array: np.ndarray[Any, Any]) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-def _flat() -> bytes:
-    index = faiss.IndexFlatIP(DIMENSION)
-    index.add(ARRAY)
-    content: bytes = faiss.serialize_index(index).tobytes()
-    return content
 
 
 def _read_folder(folder: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
@@ -252,8 +238,8 @@ TARGETS = [
         "faiss",
         "index",
         _index,
-        lambda: [_flat()],
-        lambda: [_flat()[:-1], _flat() + b"\0", b"IxFI"],
+        lambda: [flat()],
+        lambda: [flat()[:-1], flat() + b"\0", b"IxFI"],
     ),
     Target(
         "npy",

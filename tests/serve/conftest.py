@@ -49,6 +49,18 @@ def collection(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path
     return folder
 
 
+@pytest.fixture
+def a_bug(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Lets every search fail by a bug of ours; what the bug says, which is for the log only."""
+    said = "secret detail"
+
+    def broken(*_: object) -> None:
+        raise KeyError(said)
+
+    monkeypatch.setattr("i3_pyserini.serve.rankings.Rankers.ranking", broken)
+    return said
+
+
 def app_of(
     collection: Path,
     bm25: bool = True,
