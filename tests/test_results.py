@@ -141,6 +141,7 @@ def test_the_page_is_what_the_records_say() -> None:
         ("--folder", "--folder"),
         ("/data/msmarco/corpus.jsonl", "corpus.jsonl"),
         ("../data/topics.tsv", "topics.tsv"),
+        ("--output=/data/out", "--output=out"),
         ("i3_pyserini/search/index/measured.json", "i3_pyserini/search/index/measured.json"),
     ],
 )

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="need
 
 def watched(bytes_an_hour: float = 0.0, descriptors_an_hour: float = 0.0) -> Watched:
     """An hour of a process whose memory goes up and down for minutes at a time."""
-    draw, found, level = random.Random(1), Watched(), 0.0  # noqa: S311
+    draw, found, level = random.Random(1), Watched(), 0.0
     for second in range(HOUR):
         level = 0.99 * level + draw.gauss(0, 2e5)
         found.seconds.append(float(second))

@@ -9,7 +9,6 @@ synced to disk, and renamed. Leftovers of a killed process are removed when its 
 again.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.exchange import replace_folder
-from i3_pyserini.system import is_running, machine, sync
+from i3_pyserini.system import is_running, machine, staying, sync
 
 BLOCK = 1 << 20
 LOCK = ".lock"
@@ -121,10 +120,9 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
     expected: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         partial.mkdir(parents=True)
-        made = partial.stat()
         remove_left_over(target)
-        yield partial
-        refuse_moved(partial, made)
+        with staying(partial):
+            yield partial
         publish_folder(partial, target)
     except expected as error:
         raise cannot_write(path, error) from error
@@ -155,20 +153,6 @@ def publish_folder(partial: Path, target: Path) -> None:
     sync(target.parent)
     for left, _ in _hidden_names(target, "old"):  # also what a process left that was killed here
         shutil.rmtree(left, ignore_errors=True)
-
-
-def refuse_moved(folder: Path, made: os.stat_result) -> None:
-    """Raises if a folder was moved away while it was written, and made again by a later file.
-
-    Args:
-        folder: the folder.
-        made: its status when it was made.
-
-    Raises:
-        OSError: it is another one now, or none, and so has only a part of the files.
-    """
-    if not os.path.samestat(folder.stat(), made):
-        raise OSError(errno.ENOENT, "it was moved or removed meanwhile")
 
 
 def hidden(path: Path, kind: str = "partial") -> Path:

@@ -9,6 +9,9 @@ import numpy as np
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 NO_HIT = -1
+# More hits than asked for, since ids decide which of equal scores are the first k; and more, if all
+# of these are equal. Of still more equal ones it is arbitrary which are hits.
+SPARE, TIES = 16, 4096
 
 
 class Hit(NamedTuple):

@@ -15,7 +15,6 @@ from i3_pyserini.formats.atomic import (
     file_hash,
     locked,
     publish_folder,
-    refuse_moved,
     same_place,
     unfinished,
 )
@@ -25,7 +24,7 @@ from i3_pyserini.formats.index import IndexManifest
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.formats.records import MANIFEST
 from i3_pyserini.formats.vector_files import FILES, Kind, Shape, write_files
-from i3_pyserini.system import link
+from i3_pyserini.system import link, staying
 
 FLOAT_IN_JSON = 22  # bytes of a float32 in JSON, at most
 BYTES_OF_AN_ID = 16
@@ -172,10 +171,9 @@ class IndexOutput:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            made = folder.stat()
-            write(folder)
-            self._completed(manifest, folder, shape).write(folder)
-            refuse_moved(folder, made)
+            with staying(folder):
+                write(folder)
+                self._completed(manifest, folder, shape).write(folder)
             done = self.folder / PUBLISHED
             done.write_text(file_hash(folder / MANIFEST), encoding="utf-8")
             publish_folder(folder, self.target)
@@ -225,12 +223,16 @@ class IndexOutput:
     def _remove_done(self) -> None:
         """Removes what is left of a process that was killed when it had written the directory."""
         done = self.folder / PUBLISHED
-        with suppress(OSError, I3Error):  # nothing is done, or another process is at work
-            if done.read_text(encoding="utf-8") == file_hash(self.target / MANIFEST):
-                with locked(self.folder):
-                    self._remove_parts()
-                    done.unlink()
-                self.folder.rmdir()
+        if not done.exists():
+            return
+        # I3Error is a ValueError, as is a mark of other bytes.
+        with suppress(OSError, ValueError):  # another one was done, or another process is at work
+            with locked(self.folder):
+                if done.read_text(encoding="utf-8") != file_hash(self.target / MANIFEST):
+                    return
+                self._remove_parts()
+                done.unlink()
+            self.folder.rmdir()
 
     def _refuse_existing(self) -> None:
         target = self.target

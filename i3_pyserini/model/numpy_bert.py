@@ -64,11 +64,6 @@ class NumpyBert:
         self._norm = _norm(weights, "embeddings.LayerNorm")
         self._layers = [_layer(weights, n) for n in range(config["num_hidden_layers"])]
 
-    @property
-    def has_positions(self) -> bool:
-        """Whether its weights have all positions that its configuration promises."""
-        return 0 < self.positions <= len(self._places)
-
     def __call__(self, ids: Ids, mask: Ids) -> Floats:
         """The last layer's vectors.
 
@@ -142,7 +137,8 @@ def _checked(encoder: NumpyBert) -> NumpyBert | None:
     token = np.zeros((1, 1), dtype=np.int64)
     with np.errstate(all="ignore"):
         fits = encoder(token, token + 1).shape == (1, 1, encoder.hidden_size)
-    return encoder if fits and encoder.has_positions else None
+    has_positions = 0 < encoder.positions <= len(encoder._places)
+    return encoder if fits and has_positions else None
 
 
 def _is_plain_bert(config: Mapping[str, Any]) -> bool:

@@ -12,10 +12,9 @@ from i3_pyserini.formats.chunks import ChunksRecord
 from i3_pyserini.formats.collection_copy import CopyRecord
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.first_dimensions import for_index
-from i3_pyserini.formats.hits import NO_HIT, Hits, Scores, in_order
+from i3_pyserini.formats.hits import NO_HIT, SPARE, Hits, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 
-SPARE = 16  # extra hits, to sort ties at rank k
 # "MODULE:CLASS" of the engine for each address prefix, in a higher layer: see `open_engine`.
 ENGINES = {
     "milvus": "i3_pyserini.integrations.milvus:Milvus",

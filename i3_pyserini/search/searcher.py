@@ -20,7 +20,7 @@ from i3_pyserini.errors import I3Error, note
 from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.docids import Docids
 from i3_pyserini.formats.first_dimensions import for_index, whole_dimension
-from i3_pyserini.formats.hits import NO_HIT, Hit, Hits, Rows, Scores, in_order
+from i3_pyserini.formats.hits import NO_HIT, SPARE, TIES, Hit, Hits, Rows, Scores, in_order
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.formats.index_directory import IndexDirectory
 from i3_pyserini.formats.index_state import stale, state_of
@@ -34,9 +34,6 @@ from i3_pyserini.search.scalar_codes import search_compressed
 from i3_pyserini.threads import limit_loaded
 
 FLAT = b"IxFI"  # first bytes of a FAISS IndexFlatIP file
-# More hits than asked for, since the order of equal scores decides which are the first k; more if
-# all of these have the same score.
-SPARE, TIES = 16, 4096
 CELLS = 1 << 24  # hits of one search: 200 MB
 
 

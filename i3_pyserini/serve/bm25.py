@@ -10,14 +10,12 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.hits import SPARE, TIES
 from i3_pyserini.formats.languages import ENGLISH, analysis_of
 from i3_pyserini.formats.textstore import TextStore
 from i3_pyserini.search.word_index import build_word_index, query_for
 
 BLOCK = 4096
-# More passages than asked for, since ids decide which of equal ones are hits; more if all of these
-# are equal.
-SPARE, TIES = 16, 4096
 SEARCH = "SELECT rowid, -bm25(word) FROM word WHERE word MATCH ? ORDER BY rank LIMIT ?"
 
 

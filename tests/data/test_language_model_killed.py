@@ -42,7 +42,7 @@ def test_killed_and_resumed_asks_nothing_twice(
     corpus.write_text(
         "".join(f"d{n}\tpassage {n} of this test\n" for n in range(60)), encoding="utf-8"
     )
-    journal, kept, chance = out / ".answers.partial", 0, random.Random(5)  # noqa: S311
+    journal, kept, chance = out / ".answers.partial", 0, random.Random(5)
     for least in (0, 1, 9, 2, 6):  # requests until it is killed
         site.pause, site.bodies = 0.1, []
         with subprocess.Popen([sys.executable, "-m", *command(corpus, site, out)]) as process:

@@ -65,7 +65,7 @@ def wait_for_parts(process: Process, index: Path, number: int) -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again(hundred: Corpus, tmp_path: Path, same_bytes: Same) -> None:
-    index, moments = tmp_path / "index", random.Random(20)  # noqa: S311
+    index, moments = tmp_path / "index", random.Random(20)
     for _ in range(8):
         with started(hundred, index, 0.02) as process:
             time.sleep(moments.uniform(0.3, 1.6))

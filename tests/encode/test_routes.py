@@ -57,7 +57,7 @@ MakeBackbone = Callable[[PreTrainedConfig], str]
 
 
 def random_texts(seed: int, count: int = 20) -> list[str]:
-    numbers = random.Random(seed)  # noqa: S311  (no secret)
+    numbers = random.Random(seed)
     pool = [*WORDS, *(piece.removeprefix("##") for piece in PIECES), "Ünknown", "[SEP]", "3.14"]
     texts = [" ".join(numbers.choices(pool, k=numbers.randrange(1, 60))) for _ in range(count)]
     return [*texts, *ODD, *texts[:3]]
@@ -65,7 +65,7 @@ def random_texts(seed: int, count: int = 20) -> list[str]:
 
 def in_random_batches(encode: Encode, texts: list[str], seed: int) -> Any:
     """Vectors of texts that go through an encoder in random order and random batches."""
-    numbers = random.Random(seed)  # noqa: S311  (no secret)
+    numbers = random.Random(seed)
     order = numbers.sample(range(len(texts)), len(texts))
     vectors = [None] * len(texts)
     while order:

@@ -57,7 +57,7 @@ class Trials:
 
     def at_random(self, fault: str, count: int, fresh: bool) -> None:
         """Kills forked or fresh processes after random times."""
-        generator = random.Random(f"{self.case.name}{fault}")  # noqa: S311  (sampling)
+        generator = random.Random(f"{self.case.name}{fault}")
         for _ in range(count):
             self.clear()
             after = generator.uniform(0, self.seconds[not fresh])

@@ -53,7 +53,7 @@ def _sound() -> list[bytes]:
 
 
 def _refused() -> list[bytes]:
-    files, outside = list(MEMBERS.items()), [("../d.tsv", b"3"), ("/tmp/d.tsv", b"3")]  # noqa: S108
+    files, outside = list(MEMBERS.items()), [("../d.tsv", b"3"), ("/tmp/d.tsv", b"3")]  # noqa: S108  (a name, and no file)
     tar = tar_of(*files)
     lines = "".join(f"{number}\t{number * number:x}\n" for number in range(9000)).encode()
     large = tar_of(("a.tsv", lines), *files[1:])  # more than is read at once

@@ -45,7 +45,7 @@ WORDS = [
 
 def mutated(content: bytes, most: int, seed: int) -> bytes:
     """A file with one to three changes, of at most so many bytes."""
-    source = random.Random(seed)  # noqa: S311  (no secret)
+    source = random.Random(seed)
     for _ in range(source.randint(1, 3)):
         content = source.choice(CHANGES)(source, content)
     return content[:most]

@@ -27,7 +27,7 @@ HEAVY = (
     *("starlette.applications", "safetensors.torch", "tokenizers", "scipy.stats", "hypothesis"),
 )
 SEED = 1  # of random numbers
-FOUND = 7  # exit code of a worker that has stopped at a failure
+FOUND, NOT_STARTED = 7, 1  # exit codes of a worker that stopped at a failure, or before it began
 
 
 def plant(mistake: Mistake, tree: Path) -> None:
@@ -65,6 +65,8 @@ def found(mistake: Mistake, runs: int) -> tuple[str, float | None]:
         if not code:
             return "missed", None
         output = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+        if code == NOT_STARTED:
+            raise SystemExit(f"{mistake.target}: nothing was tried: {output.strip()[-600:]}")
         return f"stopped: {output.strip().splitlines()[-1:]}", None
 
 
@@ -87,7 +89,7 @@ def _fuzz(mistake: Mistake, tree: Path, folder: Path, runs: int) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(1)  # it has not even started
+        os._exit(NOT_STARTED)
 
 
 def main() -> None:

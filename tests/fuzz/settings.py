@@ -299,7 +299,7 @@ TARGETS = [
         _catalog,
         lambda: [_json(a=CATALOG)],
         lambda: [
-            _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[index]
+            _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[index]  # of JSON
             for path in ("/a", "../a", "b/../../a")
         ],
     ),

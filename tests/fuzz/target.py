@@ -105,7 +105,11 @@ def check(target: Target, content: bytes) -> object:
     if not _watches:
         _watches.append(Watch())  # hooks cannot be removed
     watch = _watches[0]
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as name, _temporary_files_in(name):
+    above = os.path.realpath(tempfile.gettempdir())  # macOS has links above it
+    with (
+        tempfile.TemporaryDirectory(prefix="fuzz-", dir=above) as name,
+        _temporary_files_in(name),
+    ):
         folder = Path(name) / INSIDE
         folder.mkdir()
         path = folder / target.file
@@ -144,6 +148,10 @@ def _temporary_files_in(folder: str) -> Iterator[None]:
 @contextmanager
 def _bounded() -> Iterator[None]:
     """Ends what takes too long, by the time of the processor: others may be busy on it."""
+
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
 
     def stop(_: int, frame: FrameType | None) -> None:
         raise TooSlow(f"more than {SECONDS} seconds")

@@ -70,7 +70,7 @@ def fuzz(target: Target, folder: Path, limits: Limits) -> None:
             failed(error, content)
 
     def changed(content: bytes, most: int, seed: int) -> bytes:
-        if random.Random(seed).random() < 0.5:  # noqa: S311  (no secret)
+        if random.Random(seed).random() < 0.5:
             return mutated(content, most, seed)
         found: bytes = atheris.Mutate(content, most)
         return found

@@ -28,7 +28,7 @@ TITLES = ("", "A title", "葉", "photosynthesis")
 
 def passages() -> list[dict[str, str]]:
     """200 passages with id, title and text: odd, empty, short, and longer than a model reads."""
-    random = Random(0)  # noqa: S311  (the same texts each time)
+    random = Random(0)
     found = []
     for row in range(PASSAGES):
         if row < len(ODD) * len(TITLES):
@@ -42,7 +42,7 @@ def passages() -> list[dict[str, str]]:
 
 def queries() -> list[str]:
     """64 queries, odd, and longer than a model reads."""
-    random = Random(1)  # noqa: S311  (as above)
+    random = Random(1)
     some = [" ".join(random.choices(WORDS, k=random.choice((1, 4, 9, 90)))) for _ in range(52)]
     return [*(text or "x" for text in ODD), *some]
 

@@ -51,7 +51,7 @@ def judged(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Judged
     folder = tmp_path_factory.mktemp("judged")
     topics = {f"q{row}": " ".join(query.split()) or "x" for row, query in enumerate(queries())}
     topics["d50"] = passages()[50]["text"][:80]
-    random, lines = Random(2), []  # noqa: S311  (the same each time)
+    random, lines = Random(2), []
     for qid in list(topics)[3:]:
         levels = (0, -1) if qid == "q5" else (-1,) if qid == "q6" else (3, 2, 1, 1, 0, -1)
         judged_ids = random.sample(range(PASSAGES), len(levels))

@@ -28,7 +28,7 @@ ROUTES = {"query": "query", **dict.fromkeys(COLUMNS[1:], "document")}
 
 def rows(count: int = 8) -> list[dict[str, Any]]:
     """Queries with passages as pairs (title, text); some passages occur twice."""
-    rng = random.Random(3)  # noqa: S311  (the same rows each time)
+    rng = random.Random(3)
     texts = [" ".join(rng.choices(WORDS, k=length)) for length in (1, 3, 7, 12, 30) for _ in "ab"]
     return [
         {

@@ -82,7 +82,7 @@ def test_items(golden: Golden, dataset: str, stores: tuple[TextStore, TextStore]
     cases = golden.json("sampling/sampling.json")[f"{dataset}.__getitem__"]
     assert {case["index"] for case in cases} == set(range(len(samples)))
     for case in cases:
-        rng = random.Random(case["random_seed"])  # noqa: S311
+        rng = random.Random(case["random_seed"])
         group = samples.sampler.draw(samples.source[case["index"]], case["epoch"], rng)
         sample = samples.sample(group)
         assert group.query == case["query"]

@@ -44,7 +44,7 @@ def scored(positives: dict[str, float], negatives: dict[str, float]) -> Candidat
 
 
 def chance(seed: int = 0) -> random.Random:
-    return random.Random(seed)  # noqa: S311
+    return random.Random(seed)
 
 
 @given(

@@ -26,7 +26,7 @@ BEST = 3  # windows of a mean
 
 def updates(place: Place) -> None:
     """The index of an earlier state of the collection, updated: in place, or to another folder."""
-    world, random = place.readable, Random(place.world.seed)  # noqa: S311
+    world, random = place.readable, Random(place.world.seed)
     older = replace(world, records=_older(world, random))
     index = place.folder / "updated"
     corpus = place.write("updates", older)
@@ -67,7 +67,7 @@ def _earlier(record: Record, world: World, random: Random) -> list[Record]:
 
 def windows(place: Place) -> None:
     """Documents cut while they are encoded, their windows, and documents by their best windows."""
-    world, random = _documents(place.readable), Random(place.world.seed)  # noqa: S311
+    world, random = _documents(place.readable), Random(place.world.seed)
     corpus, index = place.write("documents", world), place.folder / "windows"
     size = min(world.model.lengths[1], POSITIONS)
     by = random.choice(WAYS)
@@ -100,7 +100,7 @@ def windows(place: Place) -> None:
 
 def words(place: Place) -> None:
     """`data chunk` without a model: so many words in a window, counted with `str.split`."""
-    world, random = _documents(place.readable), Random(place.world.seed)  # noqa: S311
+    world, random = _documents(place.readable), Random(place.world.seed)
     corpus, target = place.write("to-cut", world), place.folder / "cut"
     size = random.randint(8, 12)
     overlap = random.choice((0, 1, size - 1))

@@ -119,7 +119,7 @@ def _by_query(found: Evaluation) -> dict[tuple[str, str], float]:
 
 def _tied(world: World, ranked: Scores) -> Scores:
     """The run with few different scores, and its lines in another order."""
-    random = Random(world.seed)  # noqa: S311
+    random = Random(world.seed)
     tied: Scores = {}
     for qid, hits in ranked.items():
         docids = random.sample(list(hits), len(hits))

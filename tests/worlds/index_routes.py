@@ -37,7 +37,7 @@ def one_command(place: Place) -> None:
 def shortened(place: Place) -> None:
     """`index build --dimensions`: the first dimensions of vectors, of queries alike."""
     reference, unit = place.reference, place.world.model.normalize
-    size = Random(place.world.seed).randint(1, reference.passages.shape[1] - 1)  # noqa: S311
+    size = Random(place.world.seed).randint(1, reference.passages.shape[1] - 1)
     target = place.folder / "shortened"
     how = ("--output", target, "--type", "flat", "--dimensions", size)
     command("i3_pyserini", "index", "build", place.own_index, *how)

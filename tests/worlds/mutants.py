@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,11 @@ def plant(mutant: Mutant, tree: Path) -> bool:
 
 
 def is_caught(tree: Path, routes: Sequence[str], worlds: int, examples: int) -> str:
-    """What of the net fails on a tree, found in a child of this process; "" if nothing does."""
+    """What of the net fails on a tree, found in a child of this process; "" if nothing does.
+
+    Raises:
+        SystemExit: the child ended before it had tried anything, which catches no mistake.
+    """
     found = tree / "found.txt"
     child = os.fork()
     if not child:
@@ -46,10 +51,17 @@ def is_caught(tree: Path, routes: Sequence[str], worlds: int, examples: int) -> 
                 os.dup2(output.fileno(), 2)
             found.write_text(failure(routes, worlds), encoding="utf-8")
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
     _, code = os.waitpid(child, 0)
-    return found.read_text(encoding="utf-8") if not code else "?"
+    if code:
+        said = (tree / "output.txt").read_text(encoding="utf-8", errors="replace")
+        raise SystemExit(f"nothing was tried on {tree}: {said.strip()[-600:]}")
+    return found.read_text(encoding="utf-8")
 
 
 def failure(routes: Sequence[str], worlds: int) -> str:
@@ -83,12 +95,11 @@ def failure(routes: Sequence[str], worlds: int) -> str:
 
 def preload() -> None:
     """Imports what takes seconds, for all children; nothing of the package, which they change."""
+    import faiss
     import pandas
     import scipy.stats
     import torch
     import transformers
-
-    from i3_pyserini.faiss_library import faiss
 
     for name in ("AutoModel", "AutoTokenizer", "BertModel", "RobertaModel", "DistilBertModel"):
         getattr(transformers, name)

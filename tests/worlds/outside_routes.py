@@ -101,7 +101,7 @@ def lora(place: Place) -> None:
         return
     torch.manual_seed(world.seed)
     model, tokenizer = load_model_directory(str(place.model))
-    sides: Any = Random(world.seed).choice(("both", "query", "passage"))  # noqa: S311
+    sides: Any = Random(world.seed).choice(("both", "query", "passage"))
     recipe = LoraRecipe(rank=LORA_RANK, alpha=LORA_ALPHA, encoders=sides)
     add_adapters(model, recipe, "fp32")
     state = model.state_dict()

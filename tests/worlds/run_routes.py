@@ -45,7 +45,7 @@ def check_bm25(
         kept: the length that is known of a passage with so many words.
         digits: to how many scores are rounded; see `check_hits`.
     """
-    world, random = place.readable, Random(place.world.seed)  # noqa: S311
+    world, random = place.readable, Random(place.world.seed)
     k1, b = random.choice((0.5, 0.9, 2.2)), random.choice((0.0, 0.4, 1.0))
     run = place.folder / f"bm25-{engine}.txt"
     words = ["--engine", engine, "--language", "pretokenized", "--k1", k1, "--b", b]
@@ -83,7 +83,7 @@ def bm25_scores(world: World, k1: float, b: float, kept: Callable[[int], int]) -
 
 def fused(place: Place) -> None:
     """Two runs fused, by all methods, against sums in plain Python."""
-    world, random = place.world, Random(place.world.seed)  # noqa: S311
+    world, random = place.world, Random(place.world.seed)
     other = place.folder / "other.txt"
     lines = []
     for qid in random.sample(list(world.topics), random.randint(1, len(world.topics))):

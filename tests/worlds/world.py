@@ -149,12 +149,12 @@ class World:
 
 def random_world(seed: int) -> World:
     """The world of a seed: always the same one."""
-    random = Random(seed)  # noqa: S311  (not for secrets)
+    random = Random(seed)
     model = _model(random)
     if seed % 10 == LOWER_CASED:
         model = _lower_cased(model)
     files = _files(random)
-    more = Random(f"{seed} more")  # noqa: S311  (so that worlds of CI stay what they were)
+    more = Random(f"{seed} more")
     model = replace(model, second_dense=model.dense and more.random() < 0.5)
     pieces = more.random() < 0.4
     compression = tuple(IN_PIECES.get(how, "") if pieces else how for how in files.compression)
