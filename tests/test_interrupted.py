@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from i3_pyserini.data import mine_negatives, split_queries
 from i3_pyserini.errors import I3Error
-from i3_pyserini.search import fuse_runs, search_bm25
+from i3_pyserini.formats.atomic import new_file, refuse_existing
+from i3_pyserini.formats.encoded_queries import save_queries
+from i3_pyserini.search import fuse_runs, search_bm25, search_topics
 from tests.letters import write_collection
+from tests.search.test_searcher import write_index
 
 Command = Callable[[Path, Path], object]
 
@@ -48,17 +52,29 @@ def split(data: Path, output: Path) -> object:
     return split_queries(data, split="train", names=names, share=0.5, output=output)
 
 
-# The command, the file that appears last, and those whose bytes are the same each time.
+def search(data: Path, output: Path) -> object:
+    return search_topics(
+        data / "index",
+        data / "topics.tsv",
+        output=output / "run",
+        encoded_queries=data / "encoded",
+        speed=output / "speed.json",
+    )
+
+
+# The command, the file that appears last, and the others. Where times are in them, bytes differ.
 COMMANDS = {
-    "bm25": (bm25, "run", ("dev", "run", "run.bm25.json")),
-    "fuse": (fuse, "run", ("run", "run.fusion.json")),
-    "mine": (mine, "negatives.tsv", ("negatives.tsv", "negatives.jsonl")),
+    "bm25": (bm25, "run", ("dev", "run.bm25.json", "speed.json")),
+    "fuse": (fuse, "run", ("run.fusion.json",)),
+    "mine": (mine, "negatives.tsv", ("negatives.jsonl",)),
+    "search": (search, "run", ("speed.json",)),
     "split": (
         split,
         "topics.one.tsv",
-        ("topics.one.tsv", "topics.two.tsv", "qrels.one.txt", "qrels.two.txt"),
+        ("topics.two.tsv", "qrels.one.txt", "qrels.two.txt"),
     ),
 }
+TIMED = ("speed.json",)
 
 
 @pytest.fixture
@@ -71,45 +87,99 @@ def data(tmp_path: Path) -> Path:
             for n in range(1, 9)
         ]
         (folder / f"{name}.run").write_text("".join(lines), encoding="utf-8")
+    queries = {f"q{n}": "a" for n in range(3)}
+    save_queries(folder / "encoded", queries, np.eye(3, 4, dtype="f4"))
+    write_index(folder / "index", np.eye(21, 4, dtype="f4"))
+    lines = [f"{qid}\t{text}\n" for qid, text in queries.items()]
+    (folder / "topics.tsv").write_text("".join(lines), encoding="utf-8")
     return folder
 
 
+class Stopped(BaseException):
+    """As if the process were killed."""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Bytes of files whose bytes are the same each time; hidden files too."""
+    there = [one for one in folder.iterdir() if one.is_file()] if folder.exists() else []
+    names = {one.name: one for one in there if not one.name.endswith((*TIMED, ".yaml"))}
+    return {
+        name: b"" if name == "manifest.json" else path.read_bytes() for name, path in names.items()
+    }
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_same_command_again_writes_what_is_missing(
-    name: str, data: Path, tmp_path: Path
+def test_the_same_command_again_ends_as_if_undisturbed(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command, last, files = COMMANDS[name]
-    output = tmp_path / "output"
-    command(data, output)
-    before = {file: (output / file).read_bytes() for file in files}
-    with pytest.raises(I3Error, match=f"{last}: exists"):
+    command, last, others = COMMANDS[name]
+    command(data, tmp_path / "undisturbed")
+    expected = files_of(tmp_path / "undisturbed")
+    replace = Path.replace
+    for times in range(1, len(others) + 1):
+        output, left = tmp_path / f"stopped-{times}", [times]
+
+        def stopping(
+            self: Path, target: Path, output: Path = output, left: list[int] = left
+        ) -> Path:
+            if target.parent == output and target.name in (last, *others):
+                if not left[0]:
+                    raise Stopped
+                left[0] -= 1
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", stopping)
+        with pytest.raises(Stopped):
+            command(data, output)
+        monkeypatch.setattr(Path, "replace", replace)
+        assert sum((output / one).exists() for one in others) == times
+        assert not (output / last).exists()
         command(data, output)
-    for missing in ((last,), (last, *files[:2])):  # as after an interruption
-        for file in missing:
-            (output / file).unlink(missing_ok=True)
-        command(data, output)
-        assert {file: (output / file).read_bytes() for file in files} == before
+        assert files_of(output) == expected
+        with pytest.raises(I3Error, match=f"{last}: exists"):
+            command(data, output)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_file_of_something_else_is_never_replaced(name: str, data: Path, tmp_path: Path) -> None:
-    command, last, files = COMMANDS[name]
+    command, _, others = COMMANDS[name]
     output = tmp_path / "output"
-    for file in (one for one in files if one != last):
-        output.mkdir(exist_ok=True)
+    output.mkdir()
+    for file in others:
         (output / file).write_text("mine\n", encoding="utf-8")
-        with pytest.raises(I3Error, match=f"{file}: (exists|is of the same split)"):
+        with pytest.raises(I3Error, match=f"{file}: exists"):
             command(data, output)
+        assert [one.name for one in output.iterdir()] == [file]
         assert (output / file).read_text(encoding="utf-8") == "mine\n"
-        assert not (output / last).exists()
         (output / file).unlink()
 
 
-def test_the_speed_of_another_run_is_never_replaced(data: Path, tmp_path: Path) -> None:
+def test_files_of_a_run_that_was_moved_away_are_never_replaced(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     bm25(data, output)
-    speed = (output / "speed.json").read_bytes()
     (output / "run").rename(output / "other")
-    (output / "speed.json").write_bytes(speed.replace(b'"run": "run"', b'"run": "other"'))
-    with pytest.raises(I3Error, match=r"speed.json: exists"):
+    before = {one.name: one.read_bytes() for one in output.iterdir()}
+    with pytest.raises(I3Error, match=r"dev: exists"):
         bm25(data, output)
+    assert {one.name: one.read_bytes() for one in output.iterdir()} == before
+
+
+def test_a_file_that_was_changed_after_the_interruption_is_kept(tmp_path: Path) -> None:
+    main, other = tmp_path / "main", tmp_path / "other"
+    with new_file(other, before=main) as file:
+        file.write("one\n")
+    refuse_existing(other, before=main)
+    refuse_existing(other, before=main.with_name("x" * 255), overwrite=True)
+    other.write_text("mine\n", encoding="utf-8")
+    with pytest.raises(I3Error, match="other: exists"):
+        refuse_existing(other, before=main)
+
+
+def test_a_long_name_can_have_files_before_it(tmp_path: Path) -> None:
+    main, other = tmp_path / ("m" * 255), tmp_path / "other"
+    for path in (other, main):
+        with new_file(path, before=main) as file:
+            file.write("one\n")
+        assert len(list(tmp_path.iterdir())) == 2  # a note, which goes when `main` has its name
+    with pytest.raises(I3Error, match="other: exists"):
+        refuse_existing(other, before=main)

@@ -156,7 +156,7 @@ def mine(sources: Sources, selection: Selection, outputs: Outputs) -> Summary:
     with ExitStack() as stack:
         paths = [outputs.negatives, outputs.jsonl] if outputs.jsonl else [outputs.negatives]
         files = [  # the last one appears first
-            stack.enter_context(new_file(path, outputs.overwrite, same=path != paths[0]))
+            stack.enter_context(new_file(path, outputs.overwrite, before=outputs.negatives))
             for path in paths
         ]
         hits = _opened(sources.hits)

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import file_hash, locked, new_file, refuse_existing
+from i3_pyserini.formats.atomic import locked, new_file, refuse_existing
 from i3_pyserini.formats.folder_manifest import (
     Manifest,
     collection_folder,
@@ -209,18 +209,12 @@ def prepared(job: Job, with_corpus: bool) -> Iterator[None]:
 
 
 def _refuse_results(job: Job, with_corpus: bool) -> None:
-    manifest, replaced = Manifest.of(job.output), job.overwrite
-
-    def is_left_over(name: str) -> bool:
-        known, path = manifest.files.get(name), job.output / name
-        if known is None or not known.source.endswith(_origin(job)) or not path.is_file():
-            return False
-        return file_hash(path) == known.sha256
-
-    refuse_existing(job.output / TOPICS, replaced)
-    for name in (QRELS, GENERATED):
-        refuse_existing(job.output / name, replaced or is_left_over(name))
-    refuse_existing(job.output / CORPUS, with_corpus and (replaced or is_left_over(CORPUS)))
+    Manifest.of(job.output)  # raises if it is damaged
+    topics = job.output / TOPICS
+    for name in (TOPICS, QRELS, GENERATED):
+        refuse_existing(job.output / name, job.overwrite, before=topics)
+    corpus = topics if with_corpus else None
+    refuse_existing(job.output / CORPUS, with_corpus and job.overwrite, before=corpus)
 
 
 def write_queries(
@@ -247,7 +241,10 @@ def write_queries(
     names = (TOPICS, QRELS, GENERATED, *((CORPUS,) if extract else ()))
     with ExitStack() as stack:  # names are given in reverse order; `prepared` has refused others'
         files = {
-            name: stack.enter_context(new_file(job.output / name, overwrite=True)) for name in names
+            name: stack.enter_context(
+                new_file(job.output / name, job.overwrite, before=job.output / TOPICS)
+            )
+            for name in names
         }
         topics, qrels, generated = (files[name] for name in (TOPICS, QRELS, GENERATED))
         write_topics(topics, ((qid, query) for qid, query, _ in pairs.topics(store)))

@@ -59,7 +59,7 @@ def filter_queries(
     if same_place(folder.resolve(), target.resolve()):
         raise I3Error(f"{target}: is the source; choose another output")
     for file in (TOPICS, QRELS, GENERATED, DROPPED):
-        refuse_existing(target / file, overwrite or file != TOPICS)  # which appears last
+        refuse_existing(target / file, overwrite, before=target / TOPICS)
     queries, positives = read_judged_queries(folder / TOPICS, folder / QRELS)
     with locked(target):
         run = _searched(folder, target, name, corpus, keep_top, engine)
@@ -146,10 +146,10 @@ def _write(
     names = [TOPICS, QRELS, *([GENERATED] if (folder / GENERATED).is_file() else [])]
     with ExitStack() as stack:
         files = {  # names are given in reverse order
-            name: stack.enter_context(new_file(target / name, overwrite, name != TOPICS))
+            name: stack.enter_context(new_file(target / name, overwrite, target / TOPICS))
             for name in names
         }
-        dropped = stack.enter_context(new_file(target / DROPPED, overwrite, same=True))
+        dropped = stack.enter_context(new_file(target / DROPPED, overwrite, target / TOPICS))
         write_topics(files[TOPICS], ((qid, queries[qid]) for qid in kept))
         write_qrels(files[QRELS], rows)
         lost = (qid for qid in queries if qid not in chosen)

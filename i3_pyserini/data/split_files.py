@@ -34,12 +34,12 @@ def refuse_files(
     """
     known = [files_by_split(folder, "topics.", TOPICS), files_by_split(folder, "qrels.", QRELS)]
     files = [folder / name for part in parts for name in files_of(part)]
-    last = parts[0], files_of(parts[0])[0]  # the others may be of a call that was interrupted
+    last = _last(folder, parts)
     refuse_inputs(files, inputs)
     for part in parts:
         for name, existing in zip(files_of(part), known, strict=True):
             path = folder / name
-            refuse_existing(path, overwrite or (part, name) != last)
+            refuse_existing(path, overwrite, before=last)
             if existing.get(part, path) != path:
                 raise I3Error(f"{existing[part]}: is of the same split as {name}; remove it")
 
@@ -78,11 +78,11 @@ def write_parts(
     counts = {}
     manifest, made = Manifest.of(folder), made_among(inputs)
     whole = _split_of(inputs[0], folder)
-    last = files_of(next(iter(parts)))[0]
+    last = _last(folder, list(parts))
     with ExitStack() as stack:  # names are given in reverse order
         for part, qids in parts.items():
             files = {
-                name: stack.enter_context(new_file(folder / name, overwrite, name != last))
+                name: stack.enter_context(new_file(folder / name, overwrite, before=last))
                 for name in files_of(part)
             }
             queries, judged = files.values()
@@ -97,6 +97,11 @@ def write_parts(
                 manifest.add(name, source, made=made, part_of=whole, unnamed=file)
         manifest.save()
     return counts
+
+
+def _last(folder: Path, parts: Sequence[str]) -> Path:
+    """The file that gets its name after all others."""
+    return folder / files_of(parts[0])[0]
 
 
 def _split_of(topics: Path, folder: Path) -> str | None:

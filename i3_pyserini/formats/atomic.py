@@ -23,6 +23,7 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.earlier_files import EarlierFiles
 from i3_pyserini.formats.exchange import replace_folder
 from i3_pyserini.system import is_running, machine, staying, sync
 
@@ -35,28 +36,30 @@ LONGEST_NAME = 200  # bytes of a target's name that a hidden name repeats; file 
 
 
 @contextmanager
-def new_file(path: Path, overwrite: bool = False, same: bool = False) -> Iterator[TextIO]:
+def new_file(path: Path, overwrite: bool = False, before: Path | None = None) -> Iterator[TextIO]:
     """Opens a UTF-8 text file that appears under its name only when the block ends without error.
 
     Args:
         path: the file; missing parent folders are created.
         overwrite: replace an existing file.
-        same: accept an existing file that has the same bytes: the command that writes it writes
-            others after it, and may have been interrupted between them.
+        before: the main file of the same command, which gets its name last; see `earlier_files`.
+            An existing file is replaced if the command was interrupted after it.
 
     Raises:
         I3Error: it exists, or cannot be written.
     """
-    refuse_existing(path, overwrite or same)
+    refuse_existing(path, overwrite, before)
     with (
-        replacing(path, same=same and not overwrite) as partial,
+        replacing(path, before=before) as partial,
         partial.open("w", encoding="utf-8", newline="\n") as file,
     ):
         yield file
 
 
 @contextmanager
-def new_bytes(path: Path, overwrite: bool = False, same: bool = False) -> Iterator[BinaryIO]:
+def new_bytes(
+    path: Path, overwrite: bool = False, before: Path | None = None
+) -> Iterator[BinaryIO]:
     """Opens a binary file that appears under its name only when the block ends without error.
 
     Args: see `new_file`.
@@ -64,14 +67,14 @@ def new_bytes(path: Path, overwrite: bool = False, same: bool = False) -> Iterat
     Raises:
         I3Error: it exists, or cannot be written.
     """
-    refuse_existing(path, overwrite or same)
-    with replacing(path, same=same and not overwrite) as partial, partial.open("wb") as file:
+    refuse_existing(path, overwrite, before)
+    with replacing(path, before=before) as partial, partial.open("wb") as file:
         yield file
 
 
 @contextmanager
 def replacing(
-    path: Path, *failures: type[Exception], advice: str = "", same: bool = False
+    path: Path, *failures: type[Exception], advice: str = "", before: Path | None = None
 ) -> Iterator[Path]:
     """Yields a hidden name to write a file under; the file is renamed when the block ends.
 
@@ -79,7 +82,7 @@ def replacing(
         path: the file; missing parent folders are created, and an existing file is replaced.
         *failures: exceptions besides OSError that mean that writing failed, such as a full disk.
         advice: advice at the end of the error message.
-        same: keep an existing file, which must have the same bytes.
+        before: see `new_file`.
 
     Yields:
         The hidden name; the file does not exist yet.
@@ -93,10 +96,7 @@ def replacing(
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_left_over(path)
         yield partial
-        if not same or not path.exists():
-            publish_file(partial, path)
-        elif file_hash(partial) != file_hash(path):
-            refuse_existing(path)
+        publish_file(partial, path, before)
     except expected as error:
         raise cannot_write(path, error, advice) from error
     finally:
@@ -130,15 +130,23 @@ def new_folder(path: Path, *failures: type[Exception]) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def publish_file(partial: Path, path: Path) -> None:
+def publish_file(partial: Path, path: Path, before: Path | None = None) -> None:
     """Renames a complete file after syncing its content to disk.
+
+    Args:
+        partial: the file under a hidden name.
+        path: its name.
+        before: see `new_file`.
 
     Raises:
         OSError: it cannot be written or renamed.
     """
     sync(partial)
+    if before and before != path:
+        _earlier(before).add(path, partial)
     partial.replace(path)
     sync(path.parent)
+    _earlier(path).remove()
 
 
 def publish_folder(partial: Path, target: Path) -> None:
@@ -184,6 +192,11 @@ def _start(path: Path, kind: str) -> str:
     return f".{name}.{kind}-"
 
 
+def _earlier(main: Path) -> EarlierFiles:
+    """What a command noted that writes files before its main one."""
+    return EarlierFiles(main.with_name(_start(main, "before").removesuffix("-")))
+
+
 def _hidden_names(path: Path, kind: str) -> list[tuple[Path, re.Match[str]]]:
     """The hidden names of a file or folder, of all processes, and which process each is of."""
     start = _start(path, kind)
@@ -217,8 +230,13 @@ def cannot_write(path: Path, error: Exception, advice: str = "") -> I3Error:
     return I3Error(f"{path}: cannot be written ({reason})" + (f"; {advice}" if advice else ""))
 
 
-def refuse_existing(path: Path, overwrite: bool = False) -> None:
+def refuse_existing(path: Path, overwrite: bool = False, before: Path | None = None) -> None:
     """Raises if a file that will be written later already exists.
+
+    Args:
+        path: the file.
+        overwrite: whether it may be replaced.
+        before: see `new_file`.
 
     Raises:
         I3Error: `path` exists and must not be replaced, or is a folder, pipe or device.
@@ -227,7 +245,7 @@ def refuse_existing(path: Path, overwrite: bool = False) -> None:
         raise I3Error(f"{path}: is a folder; expected a file")
     if path.exists() and (not path.is_file() or path.absolute().parent == Path("/dev")):
         raise I3Error(f"{path}: is a pipe or device, which cannot be replaced; give a file's name")
-    if path.exists() and not overwrite:
+    if path.exists() and not (overwrite or (before and _earlier(before).has(path))):
         raise I3Error(f"{path}: exists; choose another name, or --overwrite")
 
 
@@ -273,7 +291,7 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
         size = path.stat().st_size
-        shown = tqdm(desc=f"verify {path.name}", total=size, unit="B", unit_scale=True, delay=2)
+        shown = tqdm(desc=f"hash {path.name}", total=size, unit="B", unit_scale=True, delay=2)
         with path.open("rb") as content, shown as progress:
             while block := content.read(BLOCK):
                 digest.update(block)

@@ -45,7 +45,7 @@ def write_run(  # noqa: PLR0913  (options)
     tag: str = "i3",
     form: Form = "trec",
     overwrite: bool = False,
-    same: bool = False,
+    before: Path | None = None,
     origin: Origin = UNKNOWN,
 ) -> None:
     """Writes a run; see `new_run`.
@@ -58,14 +58,16 @@ def write_run(  # noqa: PLR0913  (options)
         tag: last column.
         form: "trec" (six columns) or "msmarco" (query id, docid and rank between tabs).
         overwrite: replace an older file.
-        same: accept an existing file with the same bytes; see `atomic.new_file`.
+        before: see `atomic.new_file`.
         origin: what is known of how it was made.
 
     Raises:
         I3Error: it exists, or cannot be written.
     """
     ids = docids if isinstance(docids, Docids) else Docids(pl.Series(list(docids), dtype=pl.String))
-    with new_run(path, tag=tag, form=form, overwrite=overwrite, same=same, origin=origin) as write:
+    with new_run(
+        path, tag=tag, form=form, overwrite=overwrite, before=before, origin=origin
+    ) as write:
         write(qids, hits, ids)
 
 
@@ -76,7 +78,7 @@ def new_run(
     tag: str,
     form: Form,
     overwrite: bool,
-    same: bool = False,
+    before: Path | None = None,
     origin: Origin = UNKNOWN,
 ) -> Iterator[Writer]:
     """Writes a run in blocks of queries; the file appears when it is complete.
@@ -92,7 +94,7 @@ def new_run(
         I3Error: the file exists, or cannot be written, or a query id could not be read again.
     """
     refuse_long_name(path)
-    with new_bytes(path, overwrite, same) as binary, HashedFile(binary) as file:
+    with new_bytes(path, overwrite, before) as binary, HashedFile(binary) as file:
         queries = lines = 0
 
         def write(qids: Sequence[str], hits: Hits, docids: Docids) -> None:

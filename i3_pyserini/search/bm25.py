@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from i3_pyserini.search.dev_measure import DevMeasure
 
 TUNED = ".bm25.json"  # suffix after the run's name
+NAMES = {"lucene": "BM25", "sqlite": "SQLite BM25"}
 
 
 def search_bm25(
@@ -113,7 +114,7 @@ def search_bm25(
     written = [path for path in (output, dev_output, tuned_in, speed_in) if path]
     inputs = [Path(fspath(one)) for one in (corpus, topics, tune, tune_topics) if one]
     refuse_inputs(written, inputs)
-    _refuse(output, written, speed_in, overwrite)
+    _refuse(written, overwrite)
     queries = read_topics(fspath(topics))
     dev = _dev(fspath(tune), fspath(tune_topics or ""), measure, queries) if tune else None
     spoken = choose_language(Path(corpus), language, engine)
@@ -138,35 +139,28 @@ def search_bm25(
         found = _ranked(ranker, spoken.code, queries, hits, k1, b)
         seconds = searcher.seconds - before
     options = {"k1": k1, "b": b, "tuned": str(tuned or ""), "analysis": analysis_of(spoken.code)}
-    recorded = partial(_origin, tag, opened, {**options, "hits": hits})
+    recorded = partial(_origin, tag, opened, options | {"hits": hits})
+    write = partial(_write, tag=tag, overwrite=overwrite, before=output)
     if dev and dev_output and dev_found is not None:
-        _write(
-            dev_output,
-            dev[0],
-            dev_found,
-            tag,
-            overwrite,
-            recorded(fspath(tune_topics or ""), dev[0]),
-        )
+        write(dev_output, dev[0], dev_found, origin=recorded(fspath(tune_topics or ""), dev[0]))
     if tuned and tuned_in:
-        _write_tuned(tuned_in, overwrite, engine, spoken.code, tuned)
+        known = {"engine": engine, "language": spoken.code, **tuned.to_json()}
+        _write_tuned(tuned_in, known, overwrite, output)
     if speed_in:
-        Speed(len(queries), searcher.threads, searcher.batch, seconds).write(speed_in, output)
-    count = _write(output, queries, found, tag, overwrite, recorded(fspath(topics), queries))
-    name = "BM25" if engine == "lucene" else "SQLite BM25"
-    how = f"{name} with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
-    return WrittenRun(output, f"{count:,} queries, {how}", count)
+        Speed(len(queries), searcher.threads, searcher.batch, seconds).write(
+            speed_in, overwrite, output
+        )
+    count = write(output, queries, found, origin=recorded(fspath(topics), queries))
+    how = f"with k1 {k1:g} and b {b:g}{f', {tuned}' if tuned else ''}{_spoken(spoken)}"
+    return WrittenRun(output, f"{count:,} queries, {NAMES[engine]} {how}", count)
 
 
-def _refuse(output: Path, written: "list[Path]", speed: Path | None, overwrite: bool) -> None:
-    """Refuses files in the way, besides those of a call that was interrupted between them."""
+def _refuse(written: "list[Path]", overwrite: bool) -> None:
+    """Refuses existing files, besides those of a call that was interrupted before the first."""
     from i3_pyserini.formats.atomic import refuse_existing
-    from i3_pyserini.search.speed import refuse_speed
 
     for path in written:
-        refuse_existing(path, overwrite or path != output)  # which is written last
-    if speed:
-        refuse_speed(speed, output, overwrite)
+        refuse_existing(path, overwrite, before=written[0])
 
 
 def _read(corpus: Path, options: CorpusOptions, spoken: "Declared") -> "Corpus":
@@ -177,13 +171,10 @@ def _read(corpus: Path, options: CorpusOptions, spoken: "Declared") -> "Corpus":
     return passages
 
 
-def _write_tuned(
-    path: Path, overwrite: bool, engine: Engine, language: str, tuned: "TunedBm25"
-) -> None:
+def _write_tuned(path: Path, known: Mapping[str, Any], overwrite: bool, run: Path) -> None:
     from i3_pyserini.formats.atomic import new_file
 
-    known = {"engine": engine, "language": language, **tuned.to_json()}
-    with new_file(path, overwrite, same=True) as file:
+    with new_file(path, overwrite, before=run) as file:
         file.write(json.dumps(known, indent=2) + "\n")
 
 
@@ -308,8 +299,10 @@ def _write(
     path: Path,
     topics: Mapping[str, str],
     ranking: "pd.DataFrame",
+    *,
     tag: str,
     overwrite: bool,
+    before: Path,
     origin: "Origin",
 ) -> int:
     """Writes a run and returns its number of queries."""
@@ -324,5 +317,5 @@ def _write(
             f"{path}: queries without a hit, since no passage has a word of theirs: "
             f"{len(lacking):,} of {len(topics):,} ({examples(lacking)})"
         )
-    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite, same=True, origin=origin)
+    write_run(path, qids, found, docids, tag=tag, overwrite=overwrite, before=before, origin=origin)
     return len(qids)

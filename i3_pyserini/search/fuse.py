@@ -77,7 +77,7 @@ def fuse_runs(
     stored_in = output.with_name(output.name + STORED)
     refuse_inputs([output, stored_in], [*paths, *dev_paths, *([Path(stored)] if stored else [])])
     for written in (output, stored_in):
-        refuse_existing(written, overwrite or written != output)  # which is written last
+        refuse_existing(written, overwrite, before=output)
     read = [read_run(path) for path in paths]
     refuse_mixed(read)
     _note_provenance(read)
@@ -91,7 +91,7 @@ def fuse_runs(
     refuse_overlap(how.queries, read)
     qids, found, docids = hits_of(fuse(read, how.fusion, hits))
     _note_missing(read, len(qids))
-    with new_file(stored_in, overwrite, same=True) as file:
+    with new_file(stored_in, overwrite, before=output) as file:
         file.write(as_json(how, paths))
     origin = origin_of_fusion(read, _stage(how, tag, hits))
     write_run(output, qids, found, docids, tag=tag, overwrite=overwrite, origin=origin)

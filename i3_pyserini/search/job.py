@@ -27,7 +27,7 @@ from i3_pyserini.search.options import NO_FEEDBACK, Feedback, MaxPassage
 from i3_pyserini.search.origin import Stage, dense_stage, feedback_record, queries_of
 from i3_pyserini.search.searchable import LoadedCollection, Searchable, SearchedIndex
 from i3_pyserini.search.searcher import Searcher
-from i3_pyserini.search.speed import Speed, refuse_speed
+from i3_pyserini.search.speed import Speed
 from i3_pyserini.search.steps import best_passages, without_query
 from i3_pyserini.threads import thread_count
 
@@ -118,9 +118,8 @@ def run(job: SearchJob) -> WrittenRun:
     """
     written = [path for path in (job.results.path, job.results.speed) if path]
     refuse_inputs(written, [Path(job.queries.topics), job.queries.encoded])
-    refuse_existing(job.results.path, job.results.overwrite)
-    if job.results.speed:
-        refuse_speed(job.results.speed, job.results.path, job.results.overwrite)
+    for path in written:
+        refuse_existing(path, job.results.overwrite, before=job.results.path)
     topics = _read_topics(job.queries.topics)
     hits = job.results.hits or DEFAULT_HITS
     if job.threads:
@@ -266,7 +265,7 @@ def _write(
             count += int((kept.rows >= 0).sum())
             bar.update(len(kept))
         if results.speed:  # written before the run appears
-            speed.write(results.speed, results.path)
+            speed.write(results.speed, overwrite, results.path)
     return WrittenRun(results.path, f"{len(qids):,} queries, {count:,} hits", len(qids))
 
 

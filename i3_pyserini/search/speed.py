@@ -1,14 +1,15 @@
 """Records the speed of a search."""
 
+import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from i3_pyserini.errors import I3Error
-from i3_pyserini.formats.atomic import refuse_existing
-from i3_pyserini.formats.records import read_object, write_object
+from i3_pyserini.formats.atomic import new_file
+from i3_pyserini.formats.records import read_object
 
 
 @dataclass
@@ -34,26 +35,20 @@ class Speed:
         yield
         self.seconds += time.perf_counter() - started
 
-    def write(self, path: Path, run: Path) -> None:
-        """Writes a JSON file, before the run; replaces an existing one.
+    def write(self, path: Path, overwrite: bool, run: Path) -> None:
+        """Writes a JSON file.
+
+        Args:
+            path: the file.
+            overwrite: replace an existing file.
+            run: the run, which is written after it.
 
         Raises:
-            I3Error: it cannot be written.
+            I3Error: it exists, or cannot be written.
         """
-        per_second = self.queries / self.seconds
-        write_object(path, {"run": run.name, **asdict(self), "queries_per_second": per_second})
-
-
-def refuse_speed(path: Path, run: Path, overwrite: bool) -> None:
-    """Raises for an existing file, unless it is of an earlier call that did not write its run.
-
-    Raises:
-        I3Error: it exists.
-    """
-    left_over = False
-    with suppress(OSError, I3Error):
-        left_over = not run.exists() and read_object(path).get("run") == run.name
-    refuse_existing(path, overwrite or left_over)
+        content = {**asdict(self), "queries_per_second": self.queries / self.seconds}
+        with new_file(path, overwrite, before=run) as file:
+            file.write(json.dumps(content, indent=2) + "\n")
 
 
 def read_queries_per_second(path: Path) -> float | None:

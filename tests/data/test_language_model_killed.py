@@ -83,12 +83,12 @@ def test_files_are_marked_and_the_same_command_resumes_wherever_it_dies(
 ) -> None:
     publish, left = atomic.publish_file, 0
 
-    def dying(partial: Path, path: Path) -> None:
+    def dying(partial: Path, path: Path, before: Path | None = None) -> None:
         nonlocal left
         left -= 1
         if not left:
             raise DiedError
-        publish(partial, path)
+        publish(partial, path, before)
 
     def make(output: Path) -> None:
         how = LanguageModel(url=site.url)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from i3_pyserini.formats import atomic
 
 @contextmanager
-def new_file(path, overwrite=False, same=False):
+def new_file(path, overwrite=False, before=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\\n") as file:
         yield file
