@@ -9,6 +9,7 @@ from io import StringIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from i3_pyserini.errors import I3Error, note
@@ -27,6 +28,7 @@ from i3_pyserini.formats.compression import is_compressed, open_bytes
 from i3_pyserini.formats.tables import csv_rows
 
 MORE = "more"
+CACHED = 1 << 18  # characters, which stay in a processor's cache
 ZLIB, ZLIB_START = (b"x\x01", b"x\x9c", b"x\xda"), 2
 
 
@@ -97,11 +99,12 @@ def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
     """The columns of a file with one separator throughout and nothing odd; None for others."""
     names = found.names
     with ExitStack() as opened:
-        if not _separated_once(_content(source, opened), found):
-            return None
-    schema: dict[str, type[pl.DataType]] = dict.fromkeys([*names, MORE], pl.String)
+        separators = _separators(_content(source, opened), found)
+    if separators is None:
+        return None
+    schema: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.String)
     schema |= dict.fromkeys(found.numbers, pl.Float64)
-    last = len(names) - 1  # a short line lacks this one, a long one has the next as well
+    last = len(names) - 1  # a short line lacks this one
     kept = [place for place, name in enumerate(names) if not name.startswith("_")]
     try:
         table = pl.read_csv(
@@ -111,19 +114,17 @@ def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
             skip_lines=found.skip,
             quote_char=None,
             schema=schema,
-            columns=sorted({*kept, last, last + 1}),
+            columns=sorted({*kept, last}),
             missing_columns="insert",
             raise_if_empty=False,
+            truncate_ragged_lines=True,  # those with more words have more separators
             glob=False,
         )
     except (pl.exceptions.PolarsError, OSError):
         return None
-    nulls = table.null_count().row(0, named=True)
-    more = nulls.pop(MORE)
     finite = all(bool(table[name].is_finite().all()) for name in found.numbers)
-    if any(nulls.values()) or more < len(table) or not finite:
+    if any(table.null_count().row(0)) or separators != last * len(table) or not finite:
         return None
-    table = table.drop(MORE)
     return table.with_row_index(LINE, offset=found.skip + 1) if found.skip else table
 
 
@@ -136,15 +137,23 @@ def _content(source: Source, opened: ExitStack) -> bytes | mmap:
     return opened.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
-def _separated_once(content: bytes | mmap, found: Layout) -> bool:
-    """Whether neither another separator nor two in a row are there, which part words, too."""
+def _separators(content: bytes | mmap, found: Layout) -> int | None:
+    """How many separators there are; None with another one, or with two in a row."""
     others = BLANKS.replace(found.separator, "").replace("\r", "")
     if any(content.find(other.encode()) >= 0 for other in others):
-        return False
+        return None
     if content.find(b"\r") >= 0 and re.search(rb"\r(?!\n)", content):
-        return False
-    # `find` takes thrice as long for two equal bytes
-    return re.search(found.separator.encode() * 2, content) is None
+        return None
+    start = 0
+    for _ in range(found.skip):
+        start = content.find(b"\n", start) + 1
+    count, characters = 0, np.frombuffer(content, dtype=np.uint8)
+    for place in range(start, len(characters), CACHED):
+        is_one = characters[place : place + CACHED + 1] == ord(found.separator)
+        if (is_one[1:] & is_one[:-1]).any():
+            return None
+        count += int(np.count_nonzero(is_one[:CACHED]))
+    return count
 
 
 def _read_carefully(path: Path, source: Source, found: Layout, what: str) -> pl.DataFrame:

@@ -1,13 +1,13 @@
 """Opens plain or compressed files, detected by content and not by name."""
 
-import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+from isal import igzip, isal_zlib
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -22,6 +22,12 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MOST = 200  # times the size of the compressed content
 ALLOWED = 1 << 30  # bytes, whatever the size of the compressed content
 BUFFER = 1 << 20
+DAMAGED: tuple[type[Exception], ...] = (
+    EOFError,
+    igzip.BadGzipFile,
+    isal_zlib.error,  # type: ignore[assignment]  # its stubs take the class for an instance
+    zstd.ZstdError,
+)
 
 
 @contextmanager
@@ -43,7 +49,7 @@ def open_bytes(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") if content is None else _buffered(content) as raw:
             yield _decompressed(raw, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+    except DAMAGED as error:
         raise I3Error(
             f"{path}: the compressed content is damaged or truncated ({error})"
         ) from error
@@ -73,7 +79,7 @@ def _buffered(content: bytes) -> io.BufferedReader:
 def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
     start = raw.peek(len(ZSTD))
     if start.startswith(GZIP):
-        content = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+        content = cast("BinaryIO", igzip.GzipFile(fileobj=raw))
     elif start.startswith(ZSTD):
         content = cast("BinaryIO", zstd.ZstdFile(raw))
     else:
@@ -100,8 +106,8 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Reads as much as there is, at most what fits."""
         count: int = self._content.readinto(buffer)  # type: ignore[attr-defined]  # not in BinaryIO
-        size = self._content.tell()
-        if self._known and size > ALLOWED and size > MOST * self._raw.tell():
+        size = self._content.tell() if self._known else 0
+        if size > ALLOWED and size > MOST * self._raw.tell():
             raise I3Error(
                 f"{self._path}: its compressed content is more than {MOST} times as large as "
                 "the file; if that is right, decompress it first"

@@ -18,6 +18,7 @@ from i3_pyserini.formats.runs import RUN, Run, ranked, read_lines, read_run, wro
 from i3_pyserini.threads import thread_count
 
 BLOCK = 8 << 20  # bytes
+LOOKED = 1 << 16  # bytes of a thousand hits or more
 T = TypeVar("T")
 
 
@@ -146,10 +147,17 @@ def _blocks(file: BinaryIO, first: bytes, separator: bytes) -> Iterator[bytes]:
 
 
 def _end_of_queries(held: bytearray, size: int, separator: bytes) -> int:
-    """Where the lines of the last query begin; 0 if all lines are of one query."""
+    """Where the last lines of one query begin; 0 if all lines are of one query."""
     end = held.rfind(b"\n", 0, size) + 1  # of the last line that is complete
     last = held.rfind(b"\n", 0, max(0, end - 1)) + 1
     query = bytes(held[last:end]).partition(separator)[0] + separator
+    looked = LOOKED
+    while looked < end:
+        line = held.find(b"\n", end - looked)  # the first one that is seen as a whole
+        first = held.find(b"\n" + query, line, end)
+        if first > line:
+            return first + 1
+        looked *= 2  # back, where the query may begin
     return 0 if held.startswith(query) else held.find(b"\n" + query, 0, end) + 1
 
 
