@@ -189,6 +189,7 @@ def _common(shard: FinishedShard) -> dict[str, Any]:
         common["model"].pop("name", None)
     common["model"].pop("cut", None)
     common["corpus"].get("chunks", {}).pop("of", None)
+    common.pop("sha256", None)
     del common["passages"], common["shard"]["id"]
     return common
 

@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +15,7 @@ from i3_pyserini.encode.reference import Reference
 from i3_pyserini.encode.scan import shard_lines
 from i3_pyserini.encode.spec import EncoderSource, EncoderSpec
 from i3_pyserini.errors import I3Error
+from i3_pyserini.formats.atomic import file_hash
 from i3_pyserini.formats.docids import IdFile, count_ids
 from i3_pyserini.formats.first_dimensions import for_index, whole_dimension
 from i3_pyserini.formats.index import IndexManifest
@@ -75,6 +76,9 @@ def verify(index: Path, reference: Reference) -> Iterator[str]:
         f"all finite, lengths {lengths.least:.4g} to {lengths.most:.4g}, {lengths.mean:.4g} on "
         f"average, {lengths.zeros:,} of them 0",
     )
+    if known := directory.manifest.sha256:
+        _compare_bytes(index, known)
+        yield _line("bytes", f"of {', '.join(known)}, with the hashes of the manifest")
     if reference.corpus is None:
         return
     passages = compare_ids(ids, reference, shape, rows)
@@ -234,6 +238,15 @@ def _compare_manifest(index: IndexDirectory, shape: Shape) -> None:
         if noted != value:
             raise I3Error(
                 f"{index.path}: {name} {value}, but {noted} in its {MANIFEST}; encode it again"
+            )
+
+
+def _compare_bytes(index: Path, known: Mapping[str, str]) -> None:
+    for name, sha256 in known.items():
+        if file_hash(index / name) != sha256:
+            raise I3Error(
+                f"{index / name}: has other bytes than when it was written; copy it again, or "
+                "encode again"
             )
 
 

@@ -240,6 +240,7 @@ class IndexManifest(Record):
         kind: of the files.
         built: see `BuiltRecord`.
         source: files that the vectors were imported from.
+        sha256: of each file beside the manifest, by its name.
         update: see `UpdateRecord`; None if all passages were encoded together.
         passages: number of vectors.
         dimension: numbers in each.
@@ -256,6 +257,7 @@ class IndexManifest(Record):
     kind: str | None = key("output")
     built: BuiltRecord = field(default_factory=BuiltRecord, metadata={KEY: "index"})
     source: tuple[SourceRecord, ...] | None = None
+    sha256: Mapping[str, str] | None = None
     update: UpdateRecord | None = None
     passages: int | None = None
     dimension: int | None = None

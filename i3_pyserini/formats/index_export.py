@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,7 +69,8 @@ class IndexExport:
                 yield pl.DataFrame(values, schema=schema)
 
         with replacing(target) as partial:
-            write_parquet(partial, schema, frames, json.dumps(self.manifest.to_json()))
+            known = replace(self.manifest, sha256=None)  # of the index's files
+            write_parquet(partial, schema, frames, json.dumps(known.to_json()))
 
     def _write_jsonl(self, folder: Path) -> None:
         with (folder / "embeddings.jsonl").open("w", encoding="utf-8", newline="\n") as file:

@@ -131,7 +131,7 @@ class IndexOutput:
         Args:
             blocks: all vectors, in order.
             shape: how many there are, and their dimension.
-            manifest: what is known of them; kind, number and dimension are added.
+            manifest: what is known of them; kind, number, dimension and hashes are added.
             dtype: of a `.npy` file.
             beside: see `Beside`.
 
@@ -160,8 +160,8 @@ class IndexOutput:
 
         Args:
             write: writes the files into an empty folder.
-            manifest: what is known of them; kind, number and dimension are added, and the size of
-                an `index` that was built of vectors.
+            manifest: what is known of them; kind, number, dimension and hashes are added, and the
+                size of an `index` that was built of vectors.
             shape: number and dimension of the vectors.
 
         Raises:
@@ -257,10 +257,12 @@ class IndexOutput:
         built = manifest.built
         if built.factory:
             built = replace(built, bytes=(folder / "index").stat().st_size)
+        files = sorted(path for path in folder.iterdir() if path.is_file())
         return replace(
             manifest,
             kind=self.kind,
             built=built,
+            sha256={path.name: file_hash(path) for path in files},
             dimension=shape.dimension,
             passages=shape.passages,
         )

@@ -44,7 +44,8 @@ def check(index: Path, corpus: Corpus | None = None, **more: Any) -> list[str]:
 
 
 def set_row(index: Path, row: int, vector: Any) -> None:
-    """Changes a vector in a FAISS index of two dimensions."""
+    """Changes a vector in a FAISS index of two dimensions, whose manifest has no hashes."""
+    edit_manifest(index, sha256=None)
     with (index / "index").open("r+b") as file:
         file.seek(45 + row * 8)
         file.write(np.array(vector, dtype="<f4").tobytes())
@@ -54,7 +55,15 @@ def set_row(index: Path, row: int, vector: Any) -> None:
 def test_a_sound_index_passes(corpus: Corpus, tmp_path: Path, kind: Kind) -> None:
     found = check(encode(corpus, tmp_path / "index", kind), corpus)
     said = {line.split()[0]: line for line in found}
-    assert list(said) == ["files", "model", "ids", "vectors", "collection", "sample"]
+    assert list(said) == [
+        "files",
+        "model",
+        "ids",
+        "vectors",
+        "bytes",
+        "collection",
+        "sample",
+    ]
     assert numbers(said["files"]) == ["60", "2"] and f"({kind})" in said["files"]
     lengths = np.linalg.norm(vectors_of_corpus(), axis=1)
     summary = ["1", f"{lengths.max():.4g}", f"{lengths.mean():.4g}", "0", "0"]
@@ -67,17 +76,17 @@ def test_a_sound_index_passes(corpus: Corpus, tmp_path: Path, kind: Kind) -> Non
 def test_shards_and_what_is_merged_of_them_pass(corpus: Corpus, tmp_path: Path, kind: Kind) -> None:
     shards = [encode(corpus, tmp_path / f"s{one}", kind, (one, 3)) for one in range(3)]
     for one, shard in enumerate(shards):
-        assert len(check(shard, corpus, shard=Shard(one, 3))) == 6
+        assert len(check(shard, corpus, shard=Shard(one, 3))) == 7
         assert reference_of(shard, Flags(corpus.path, passages=0)).shard == Shard(one, 3)
     with pytest.raises(I3Error, match=r"a\.jsonl, line 1: id 'd0', but 'd\d+' in .*, line 1"):
         check(shards[1], corpus)
     merge(shards, tmp_path / "merged")
-    assert len(check(tmp_path / "merged", corpus)) == 6
+    assert len(check(tmp_path / "merged", corpus)) == 7
 
 
 def test_without_a_collection_the_index_alone_is_looked_at(corpus: Corpus, tmp_path: Path) -> None:
     index = encode(corpus, tmp_path / "index")
-    assert len(check(index)) == 4
+    assert len(check(index)) == 5
     (index / "manifest.json").unlink()
     found = check(index, source=None)
     assert found[0].endswith("without a manifest.json")
@@ -128,6 +137,24 @@ def test_damaged_files_are_named(corpus: Corpus, tmp_path: Path) -> None:
         with pytest.raises(I3Error) as refused:
             check(folder)
         assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["faiss", "jsonl", "npy"])
+def test_another_byte_is_noticed(corpus: Corpus, tmp_path: Path, kind: Kind) -> None:
+    index = encode(corpus, tmp_path / "index", kind)
+    known = read_manifest(index).sha256 or {}
+    assert sorted([*known, "manifest.json"]) == sorted(one.name for one in index.iterdir())
+    for name in known:
+        path = index / name
+        content = path.read_bytes()
+        place = len(content) // 2
+        digit = content[place : place + 1].isdigit()  # of a vector in JSON, or of an id
+        other = b"%d" % ((int(content[place : place + 1]) + 1) % 10) if digit else b"\x01"
+        path.write_bytes(content[:place] + other + content[place + 1 :])
+        with pytest.raises(I3Error, match=path.name):
+            check(index)
+        path.write_bytes(content)
+    assert len(check(index)) == 5
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -183,7 +210,7 @@ def test_the_first_difference_to_the_collection_is_named(corpus: Corpus, tmp_pat
         with pytest.raises(I3Error, match=said):
             check(index, corpus)
     path.write_text("\n".join(lines), encoding="utf-8")  # blank lines between change nothing
-    assert len(check(index, corpus)) == 6
+    assert len(check(index, corpus)) == 7
 
 
 def test_a_vector_of_another_passage_is_named(corpus: Corpus, tmp_path: Path) -> None:
@@ -225,13 +252,13 @@ def test_a_vector_of_zeros_can_be_right(tmp_path: Path) -> None:
     index = encode(Corpus(path), tmp_path / "index")
     found = check(index, Corpus(path))
     assert found[3].endswith("1 of them 0")
-    assert found[5].startswith("sample      2 passages encoded again, cosine 1.000000 at least")
+    assert found[6].startswith("sample      2 passages encoded again, cosine 1.000000 at least")
 
 
 def test_titles_are_given_to_the_encoder_as_they_were(corpus: Corpus, tmp_path: Path) -> None:
     how = Encoding(Batching(with_titles=False))
     run_encoding(corpus, LengthEncoder(), IndexOutput(tmp_path / "index"), how)
-    assert len(check(tmp_path / "index", corpus, with_titles=False)) == 6
+    assert len(check(tmp_path / "index", corpus, with_titles=False)) == 7
     with pytest.raises(I3Error, match="have a cosine of"):
         check(tmp_path / "index", corpus, with_titles=True)
 

@@ -74,7 +74,7 @@ CHECK = f"data check {OUT}/data"
 
 def _index(name: str, words: str) -> Case:
     """A command that writes an index."""
-    return Case(name, f"{words} --output {OUT}/index", reader=VERIFY)
+    return Case(name, f"{words} --output {OUT}/index", reader=VERIFY, hashed=True)
 
 
 def _run(name: str, words: str) -> Case:
@@ -96,8 +96,10 @@ CASES = (
     _index("encode", ENCODE),
     _index("encode, npy", f"{ENCODE} --kind npy"),
     _index("encode, jsonl", f"{ENCODE} --kind jsonl"),
-    Case("encode, update", f"encode more.jsonl {UPDATE}", reader=VERIFY),
-    Case("encode, update with deletions", f"encode fewer.jsonl {UPDATE}", reader=VERIFY),
+    Case("encode, update", f"encode more.jsonl {UPDATE}", reader=VERIFY, hashed=True),
+    Case(
+        "encode, update with deletions", f"encode fewer.jsonl {UPDATE}", reader=VERIFY, hashed=True
+    ),
     _file("encode-topics", f"encode-topics {TOPICS} --model model"),
     _run("search", f"search index {TOPICS}"),
     Case(

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.faiss_library import faiss
-from i3_pyserini.formats.atomic import replacing
+from i3_pyserini.formats.atomic import file_hash, replacing
 from i3_pyserini.formats.first_dimensions import for_index
 from i3_pyserini.formats.hits import Rows, Scores
 from i3_pyserini.formats.index import IndexManifest, TunedRecord, read_manifest
@@ -158,4 +158,5 @@ def _store(
     with replacing(folder / "index") as partial:
         write_index(index, partial)
         built = replace(built, bytes=partial.stat().st_size)
-    replace(manifest, built=built).write(folder)
+        sha256 = {**(manifest.sha256 or {}), "index": file_hash(partial)}
+    replace(manifest, built=built, sha256=sha256).write(folder)
