@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from benchmarks.record import add_record_option, measured_now, save, single
 from tests.faults.cases import CASES, USUAL, Case
 from tests.faults.disturbances import FAULTS, KILLS, disturb
 from tests.faults.inputs import making_inputs
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--fresh", type=int, default=2, help="of fresh processes, of each")
     parser.add_argument("--least", type=int, default=LEAST, help="kills in each phase of writing")
     parser.add_argument("--json", type=Path, help="file to write the counts to")
+    add_record_option(parser, "faults")
     parser.add_argument("--inputs", type=Path, help="folder to keep the inputs in, for next time")
     args = parser.parse_args()
     with making_inputs(args.inputs) as folder:
@@ -47,7 +49,7 @@ def main() -> None:
                 print(f"  {error}", flush=True)
         if KILL in args.faults:
             fill(done, args.least)
-    sys.exit(report(done, unusable, args.json))
+    sys.exit(report(done, unusable, args.json, args.record))
 
 
 def _tried(case: Case, folder: Path, args: argparse.Namespace) -> Trials:
@@ -78,13 +80,16 @@ def fill(done: list[Trials], least: int) -> None:
             trials.at(KILL, moment)
 
 
-def report(done: list[Trials], unusable: list[str], target: Path | None) -> int:
+def report(
+    done: list[Trials], unusable: list[str], target: Path | None, record: Path | None
+) -> int:
     """Prints the tables and what did not hold.
 
     Args:
         done: the trials of all commands.
         unusable: commands that could not be tried.
         target: JSON file to write them to, too.
+        record: record to write their sums to, too.
 
     Returns:
         The exit code.
@@ -101,6 +106,16 @@ def report(done: list[Trials], unusable: list[str], target: Path | None) -> int:
     if target is not None:
         found = {"kills": kills, "faults": faults, "failed": failed, "skipped": skipped}
         target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if record is not None:
+        figures = [
+            single("commands", len(done), "commands", 0),
+            single("trials", total, "trials", 0),
+            single("did not hold", len(failed), "trials", 0),
+            *(single(f"killed: {one}", n, "trials", 0) for one, n in kills["all"].items() if n),
+            *(single(f"fault: {one}", n, "trials", 0) for one, n in faults["all"].items() if n),
+        ]
+        about = "commands that write, disturbed; the same command again ends as if undisturbed"
+        save(record, measured_now(about, "a small collection", "once", {}, figures))
     return 1 if failed else 0
 
 

@@ -92,11 +92,21 @@ def _fuzz(mistake: Mistake, tree: Path, folder: Path, runs: int) -> None:
         os._exit(NOT_STARTED)
 
 
+def _save(planted: int, caught: int, runs: int) -> None:
+    from benchmarks.record import RESULTS, measured_now, save, single  # imports the package
+
+    figures = [single("planted", planted, "mistakes", 0), single("found", caught, "mistakes", 0)]
+    about = "mistakes that were planted in readers, and found by fuzzing"
+    record = measured_now(about, "seeds alone", "once", {"inputs, at most": runs}, figures)
+    save(RESULTS / "planted.json", record)
+
+
 def main() -> None:
     """Plants each mistake, prints a line for it, and a table at the end."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.planted", description=__doc__)
     parser.add_argument("--runs", type=int, default=3000, help="inputs for each mistake")
     parser.add_argument("--only", nargs="+", type=int, metavar="N", help="mistakes by number")
+    parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets have other orders otherwise
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606  (this program again)
@@ -114,6 +124,8 @@ def main() -> None:
     caught = sum(by != "missed" for *_, by, _ in rows)
     print(tabulate(rows, ["", "mistake", "target", "found as", "seconds"], "github"))
     print(f"\n{caught} of {len(rows)} found")
+    if args.record:
+        _save(len(rows), caught, args.runs)
 
 
 if __name__ == "__main__":

@@ -109,12 +109,22 @@ def preload() -> None:
     assert "i3_pyserini" not in sys.modules
 
 
+def _save(planted: int, caught: int, setup: dict[str, int]) -> None:
+    from benchmarks.record import RESULTS, measured_now, save, single  # imports the package
+
+    figures = [single("planted", planted, "mistakes", 0), single("caught", caught, "mistakes", 0)]
+    about = "mistakes that were planted in the package, and caught by worlds or properties"
+    record = measured_now(about, "random worlds", "once", setup, figures)
+    save(RESULTS / "mutants.json", record)
+
+
 def main() -> None:
     """Plants each mistake, prints a line for it and the number that was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.worlds.mutants", description=__doc__)
     parser.add_argument("--worlds", type=int, default=14, help="worlds for each mistake")
     parser.add_argument("--examples", type=int, default=30, help="examples of each property")
     parser.add_argument("--only", nargs="+", type=int, metavar="N", help="mistakes by number")
+    parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
     chosen = [n for n in range(len(MUTANTS)) if args.only is None or n in args.only]
     preload()
@@ -135,6 +145,9 @@ def main() -> None:
             f"{number:2} {state} {mutant.kind} ({time.monotonic() - start:.0f} s) {by}", flush=True
         )
     print(f"{results['caught']} of {len(chosen)} caught; {results['stale']} stale")
+    if args.record:
+        setup = {"worlds, at most": args.worlds, "examples": args.examples}
+        _save(len(chosen), results["caught"], setup)
 
 
 if __name__ == "__main__":

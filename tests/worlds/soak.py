@@ -39,6 +39,20 @@ def try_seed(seed: int, routes: Sequence[Route] | None = None) -> Exception | No
     return None
 
 
+def _save(worlds: int, taken: Counter[str], failed: int, minutes: float) -> None:
+    from benchmarks.record import RESULTS, measured_now, save, single  # not where it is copied to
+
+    figures = [
+        single("worlds", worlds, "worlds", 0),
+        single("routes", len(taken), "routes", 0),
+        single("comparisons", taken.total(), "comparisons", 0),
+        single("minutes", minutes, "minutes", 0),
+        single("failed", failed, "worlds", 0),
+    ]
+    about = "random collections through routes that should agree"
+    save(RESULTS / "worlds.json", measured_now(about, "random worlds", "once", {}, figures))
+
+
 def main() -> None:
     """Checks worlds until their number or the time is up; exit code 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.worlds.soak", description=__doc__)
@@ -52,11 +66,13 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="all routes for every world")
     parser.add_argument("--routes", nargs="+", metavar="ROUTE", help="only these")
     parser.add_argument("--trace", action="store_true", help="print tracebacks")
+    parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
     every = [*ALWAYS, *OTHERS, *SLOW]
     if unknown := {*(args.routes or ())} - {route.__name__ for route in every}:
         parser.error(f"no routes {', '.join(sorted(unknown))}")
-    end = time.monotonic() + 60 * args.minutes if args.minutes else None
+    start = time.monotonic()
+    end = start + 60 * args.minutes if args.minutes else None
     taken: Counter[str] = Counter()
     failed = []
     for seed in count(args.seed):
@@ -79,6 +95,8 @@ def main() -> None:
                 traceback.print_exception(error)
     print(", ".join(f"{name} {times}" for name, times in taken.items()))
     print(f"{done} worlds, {len(failed)} failed{': ' if failed else ''}{failed or ''}")
+    if args.record:
+        _save(done, taken, len(failed), (time.monotonic() - start) / 60)
     raise SystemExit(bool(failed))
 
 
