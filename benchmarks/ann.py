@@ -109,7 +109,7 @@ def _keep(rows: Sequence[Row], record: Path) -> None:
         "queries of TREC DL 2019 and 2020 and of MS MARCO dev",
         "best of three, all queries at once",
         {"dimensions": rows[0]["dimension"], "queries": QUERIES, "k, less": 10, "k, more": 1000},
-        [figure for row in known for figure in _figures(row)],
+        [figure for row in known for figure in figures_of(row)],
     )
     save(record, made)
     page, rest = PAGE.read_text(encoding="utf-8").split(START)
@@ -143,7 +143,7 @@ def _measure(name: str, source: Path, folder: Path, queries: Scores, exact: dict
     return row
 
 
-def _figures(row: Row) -> list[Figure]:
+def figures_of(row: Row) -> list[Figure]:
     """What the table's line shows of a row."""
     start = f"{row['passages']:,} vectors, {row['type']}"
     found = [single(f"{start}, recall@{k}", row[f"recall@{k}"], "", 4) for k in (10, 1000)]
@@ -174,7 +174,8 @@ def tables(rows: Sequence[Row]) -> str:
 def _line(row: Row) -> str:
     parameters = ", ".join(f"{name} {value}" for name, value in row["parameters"].items())
     name = f"{row['type']} ({parameters})" if parameters else row["type"]
-    return f"| {' | '.join([name, *map(str, _figures(row))])} |"
+    unknown = [""] if row["build_seconds"] is None else []
+    return f"| {' | '.join([name, *map(str, figures_of(row)), *unknown])} |"
 
 
 def encoded_passages(corpus: Path, folder: Path, number: int) -> Scores:
