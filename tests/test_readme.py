@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/model.md, run as they stand there."""
+"""The commands of the README and of docs/reference/model.md, run as they stand there."""
 
 import json
 import os
@@ -19,7 +19,9 @@ from tests.pages import ROOT, block, run_code
 
 @pytest.mark.slow
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
-    code = block("In Python", "python", "docs/model.md").replace("path/or/hub-name", tiny_bert)
+    code = block("In Python", "python", "docs/reference/model.md").replace(
+        "path/or/hub-name", tiny_bert
+    )
     assert "tensor" in run_code(code, tmp_path)
     assert (tmp_path / "MODEL" / "query_encoder" / "config.json").is_file()
 
@@ -121,7 +123,7 @@ def test_two_commands() -> None:
 
 
 def test_checkpoint_commands_have_these_flags() -> None:
-    text = block("Original checkpoints", page="docs/model.md")
+    text = block("Original checkpoints", page="docs/reference/model.md")
     for module in re.findall(r"python -m (\S+)", text):
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"],

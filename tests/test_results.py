@@ -28,7 +28,7 @@ from benchmarks.record import (
 from i3_pyserini.errors import I3Error
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/limits.md", "docs/onnx.md", "docs/speed.md")
+PAGES = ("README.md", "docs/explanation/limits.md", "docs/how-to/onnx.md", "docs/results/speed.md")
 RECORDS = load_all()
 MARK = re.compile(r"^<!-- results: (.+) -->$", re.MULTILINE)
 HEADING = re.compile(r"^## ", re.MULTILINE)
