@@ -5,7 +5,7 @@
 
 stand on the line before the block. Blocks that name `test_it_runs` run there as they are, in a
 folder that has the files and models that pages speak of; those that name `test_it_serves` end with
-a server, and those of a page that name `test_a_page_runs_in_its_order` run one after the other.
+a server, and those that name `test_a_dual_encoder_becomes_i3` run there one after the other.
 """
 
 import ast
@@ -33,7 +33,7 @@ FILES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in FILES)
 HERE = "tests/test_page_commands.py::test_it_runs"
 SERVER = "tests/test_page_commands.py::test_it_serves"
-IN_ORDER = "tests/test_page_commands.py::test_a_page_runs_in_its_order"
+UPGRADE = "tests/test_page_commands.py::test_a_dual_encoder_becomes_i3"
 NEEDS = {
     "a GPU",
     "a language model",
@@ -162,16 +162,12 @@ def test_it_serves(block: Block, here: Path, run_module: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted({block.page for block in marked(IN_ORDER)}))
 @pytest.mark.usefixtures("here")
-def test_a_page_runs_in_its_order(page: str, run_module: Run) -> None:
-    blocks = [block for block in marked(IN_ORDER) if block.page == page]
-    said = _run([words for block in blocks for words in words_of(block)], run_module)
-    if "upgrade" in page:  # the created model ranks as its backbone does, to all digits shown
-        before, created = re.findall(r"^run\.(?:before|created)\.txt +(.+)$", said, re.MULTILINE)[
-            :2
-        ]
-        assert before == created
+def test_a_dual_encoder_becomes_i3(run_module: Run) -> None:
+    """All blocks of the page, one after the other; the new model ranks as the encoder does."""
+    said = _run([words for block in marked(UPGRADE) for words in words_of(block)], run_module)
+    before, created = re.findall(r"^run\.(?:before|created)\.txt +(.+)$", said, re.MULTILINE)[:2]
+    assert before == created
 
 
 def words_of(block: Block) -> list[list[str]]:
