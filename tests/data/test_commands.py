@@ -12,12 +12,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/how-to/data.md",
-    "docs/how-to/long-documents.md",
-    "docs/tutorials/own-collection.md",
     "docs/how-to/languages.md",
+    "docs/how-to/long-documents.md",
+    "docs/how-to/mining-and-distilling.md",
     "docs/how-to/queries.md",
     "docs/how-to/training-data.md",
+    "docs/tutorials/csv-to-search-page.md",
     "docs/tutorials/msmarco.md",
+    "docs/tutorials/own-collection.md",
 )
 NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]
 
