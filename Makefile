@@ -41,7 +41,7 @@ test: $(VENV)/.installed
 test-all: $(VENV)/.installed
 	$(PYTEST) -m slow
 
-# All tests, and their counts for docs/compatibility.md.
+# All tests, and their counts for docs/reference/compatibility.md.
 record-tests: $(VENV)/.installed
 	$(PYTEST) --record tests/records/$$($(BIN)/python -m tests.compatibility --name).json
 	$(BIN)/python -m tests.compatibility
@@ -61,7 +61,7 @@ test-other-systems: $(VENV)/.installed
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
-# The tests of docs/integrations.md, with tools that cannot be installed beside the others: each has
+# The tests of docs/how-to/integrations.md, with tools that cannot be installed beside the others: each has
 # an environment of its own.
 fastembed = fastembed==0.9.1
 haystack = haystack-ai==3.4.1
@@ -146,7 +146,7 @@ screenshots: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/encode_overhead.py
 
-# The original's five steps on MS MARCO: docs/reproduce.md. DRY_RUN=1 prints the commands only;
+# The original's five steps on MS MARCO: docs/tutorials/msmarco.md. DRY_RUN=1 prints the commands only;
 # SET='launch=python size=-1gpu' is for one GPU.
 install: $(VENV)/.installed
 

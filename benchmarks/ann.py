@@ -16,8 +16,8 @@ counts. Memory is the index's size; what a process needs besides does not depend
 index that is in the folder is not built again, and has no time to build then.
 
 `--record` writes what `index advise` uses (measured.json), a record, and the tables of
-docs/indexes.md. Rows that were measured before on this machine stay there, unless they are measured
-again.
+docs/how-to/approximate-indexes.md. Rows that were measured before on this machine stay there,
+unless they are measured again.
 """
 
 import argparse
@@ -62,7 +62,7 @@ from i3_pyserini.search.searcher import Searcher
 QUERIES, NEIGHBOURS, MOVED, NOISE = 300, 20, 0.7, 1 / 3
 BLOCK = 10_000
 MEASURED = Path(str(resources.files("i3_pyserini.search.index") / "measured.json"))
-PAGE = RESULTS.parents[1] / "docs" / "indexes.md"
+PAGE = RESULTS.parents[1] / "docs" / "how-to" / "approximate-indexes.md"
 START, END = "<!-- made by python -m benchmarks.ann -->\n", "<!-- results: ann -->"
 Row = dict[str, Any]
 

@@ -3,8 +3,8 @@
     python -m benchmarks.hnsw_norms
 
 Vectors in clusters, the same directions with lengths of several distributions: recall of `hnsw` and
-of `ivf-flat` against exact search. docs/indexes.md has the table, and `SKEWED` of
-`i3_pyserini.search.index.norms` its conclusion.
+of `ivf-flat` against exact search. docs/how-to/approximate-indexes.md has the table, and `SKEWED`
+of `i3_pyserini.search.index.norms` its conclusion.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""docs/leaderboard.md from the records in benchmarks/results.
+"""docs/results/leaderboard.md from the records in benchmarks/results.
 
-python -m benchmarks.leaderboard [--output docs/leaderboard.md]
+python -m benchmarks.leaderboard [--output docs/results/leaderboard.md]
 """
 
 import argparse
@@ -11,7 +11,7 @@ from benchmarks.record import RESULTS, Machine, Record, load_all
 from i3_pyserini.errors import run_command
 from i3_pyserini.formats.atomic import new_file
 
-PAGE = RESULTS.parents[1] / "docs" / "leaderboard.md"
+PAGE = RESULTS.parents[1] / "docs" / "results" / "leaderboard.md"
 TITLE = """\
 # All figures
 

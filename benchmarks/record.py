@@ -1,7 +1,7 @@
 """Records of measurements: `benchmarks/results/NAME.json`, one a benchmark.
 
 What README.md and the docs quote is compared with it by a test (`tests/test_results.py`), and
-`python -m benchmarks.leaderboard` makes docs/leaderboard.md of it.
+`python -m benchmarks.leaderboard` makes docs/results/leaderboard.md of it.
 """
 
 import json

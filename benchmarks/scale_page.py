@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md, from the record of `benchmarks.scale`.
+"""The tables of docs/results/scale.md, from the record of `benchmarks.scale`.
 
 python -m benchmarks.scale_page
 """
@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from benchmarks.record import RESULTS, Record, load
 
-PAGE = RESULTS.parents[1] / "docs" / "scale.md"
+PAGE = RESULTS.parents[1] / "docs" / "results" / "scale.md"
 START, END = "<!-- made by python -m benchmarks.scale_page -->\n", "<!-- results: scale -->"
 NAME = re.compile(r"([\d,]+) passages, (.+): (time|peak memory|own memory|written)")
 Costs = Mapping[int, float]  # by number of passages

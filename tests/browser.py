@@ -78,9 +78,15 @@ def picture(
 
 
 @contextmanager
-def served(index: Path, folder: Path | None = None) -> Iterator[str]:
-    """The address of `i3-pyserini serve` for an index; `folder` is where the server is started."""
-    command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), "--port", "0"]
+def served(index: Path, folder: Path | None = None, *more: str) -> Iterator[str]:
+    """The address of `i3-pyserini serve` for an index.
+
+    Args:
+        index: a directory.
+        folder: where the server is started.
+        *more: arguments behind the index.
+    """
+    command = [sys.executable, "-m", "i3_pyserini", "serve", str(index), *more, "--port", "0"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, encoding="utf-8", cwd=folder) as process:
         assert process.stdout is not None

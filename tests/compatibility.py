@@ -1,4 +1,4 @@
-"""The table of docs/compatibility.md, from the counts that test runs recorded in tests/records.
+"""The table of docs/reference/compatibility.md, from the counts of runs in tests/records.
 
 python -m tests.compatibility
 """
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from tests.skips import HERE
 
 RECORDS = HERE / "records"
-PAGE = HERE.parent / "docs" / "compatibility.md"
+PAGE = HERE.parent / "docs" / "reference" / "compatibility.md"
 START, END = "<!-- made by python -m tests.compatibility -->\n", "<!-- end -->\n"
 HEAD = """\
 | Python | Pyserini | torch | system | date | passed | failed | skipped |
@@ -21,7 +21,7 @@ HEAD = """\
 
 def main() -> None:
     """Writes the table into the page."""
-    parser = argparse.ArgumentParser(description="The table of docs/compatibility.md.")
+    parser = argparse.ArgumentParser(description="The table of docs/reference/compatibility.md.")
     parser.add_argument("--name", action="store_true", help="print the name of this run's record")
     if parser.parse_args().name:
         python = ".".join(platform.python_version_tuple()[:2])

@@ -62,7 +62,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder of reference numbers for tests/parity",
     )
     parser.addoption(
-        "--record", type=Path, help="file of counts for docs/compatibility.md: tests/skips.py"
+        "--record",
+        type=Path,
+        help="file of counts for docs/reference/compatibility.md: tests/skips.py",
     )
 
 

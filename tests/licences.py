@@ -1,4 +1,4 @@
-"""The table of docs/licences.md: the licences of all that installing the package may bring.
+"""The table of docs/reference/licences.md: the licences of all that installing may bring.
 
     python -m tests.licences [--check]
 
@@ -22,7 +22,7 @@ PACKAGE = "i3_pyserini"
 DEVELOPMENT = ("test", "lint", "docs", "fuzz", "release")  # extras for those who change the package
 OF_CUDA = ("nvidia-", "cuda-", "triton")  # which some wheels of torch need, under their own terms
 MADE_ON = ("linux", (3, 11))
-PAGE = HERE.parent / "docs" / "licences.md"
+PAGE = HERE.parent / "docs" / "reference" / "licences.md"
 START, END = "<!-- made by python -m tests.licences -->\n", "<!-- end -->\n"
 HEAD = "| licence | of all | of extras only |\n| --- | --- | --- |\n"
 SPELLINGS = {  # in classifiers and older fields: the name in SPDX
@@ -42,7 +42,7 @@ SPELLINGS = {  # in classifiers and older fields: the name in SPDX
 
 def main() -> None:
     """Writes the table into the page, or exits with 1 if it has another one."""
-    parser = argparse.ArgumentParser(description="The table of docs/licences.md.")
+    parser = argparse.ArgumentParser(description="The table of docs/reference/licences.md.")
     parser.add_argument("--check", action="store_true", help="compare only")
     checks = parser.parse_args().check
     if (sys.platform, sys.version_info[:2]) != MADE_ON:

@@ -11,6 +11,7 @@ import polars as pl
 from i3_pyserini import I3Retriever, I3Tokenizer, encode_corpus, load, save_model_directory
 from i3_pyserini.data import make_queries
 from tests.letters import write_collection as write_letters
+from tests.train.task import pid
 
 TEXTS = ["boil an egg in hot water", "a plant in the light", "cold water for the eggs"]
 TITLES = ["eggs", "a plant", "cold water"]
@@ -31,6 +32,7 @@ def write_world(folder: Path, backbone: str) -> Path:
     """
     for name in BACKBONES:
         shutil.copytree(backbone, folder / name)
+    _declare_pooling(folder / BACKBONES[-1])
     model = I3Retriever.from_backbone(backbone, pooling="mean", normalize=True)
     model.config.reconstructor_steps = 1  # it counts as trained, so that its words are shown
     tokenizer = I3Tokenizer.from_pretrained(backbone, model.config)
@@ -40,12 +42,29 @@ def write_world(folder: Path, backbone: str) -> Path:
     _write_pairs(folder)
     for name in ("data", "data/mine", "my-beir-folder", "nfcorpus", "SOURCE"):
         write_letters(folder / name)
+    _write_mined(folder)
     made = folder / "faq-queries"
     make_queries(folder / "faq" / "corpus", output=made, source="titles", min_words=1)
     encode_corpus(folder / "corpus.jsonl", model=folder / "MODEL", output=folder / "INDEX")
     encoder = load(folder / "MODEL")
     np.save(folder / "vectors.npy", encoder.encode_passages(_passages()))
     return folder
+
+
+def _declare_pooling(backbone: Path) -> None:
+    """Makes a backbone a model of sentence-transformers."""
+    parts = ("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")
+    modules = [
+        {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for n, (name, path) in enumerate(parts)
+    ]
+    (backbone / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    pooling = {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True}
+    (backbone / "1_Pooling").mkdir()
+    (backbone / "1_Pooling" / "config.json").write_text(json.dumps(pooling), encoding="utf-8")
+    lengths = {"max_seq_length": 64, "do_lower_case": False}
+    path = backbone / "sentence_bert_config.json"
+    path.write_text(json.dumps(lengths), encoding="utf-8")
 
 
 def _passages() -> list[dict[str, str]]:
@@ -112,6 +131,24 @@ def _write_pairs(folder: Path) -> None:
     _lines(folder / "log.csv", ["query,passage,clicks,impressions", *rows])
     shop = [{"id": str(n), "text": text} for n, text in enumerate(clicked)]
     _lines(folder / "data" / "shop" / "corpus" / "corpus.jsonl", map(json.dumps, shop))
+
+
+def _write_mined(folder: Path) -> None:
+    """Negatives and a teacher's scores of `data/mine`."""
+    ids = [pid(n) for n in range(PASSAGES)]
+    topics = (folder / "data" / "mine" / "topics.train.tsv").read_text(encoding="utf-8")
+    queries = dict(line.split("\t") for line in topics.splitlines())
+    mined = {qid: [one for one in ids if one != pid(int(qid[1:]))][:5] for qid in queries}
+    _lines(folder / "train_negs.tsv", [f"{qid}\t{','.join(ids)}" for qid, ids in mined.items()])
+    scored = [
+        {
+            "query": queries[qid],
+            "positives": {"doc_id": [pid(int(qid[1:]))], "score": [9.0]},
+            "negatives": {"doc_id": ids, "score": [3.0, 2.0, 1.0, 0.0, -1.0]},
+        }
+        for qid, ids in mined.items()
+    ]
+    _lines(folder / "kd_train.jsonl", map(json.dumps, scored))
 
 
 def _lines(path: Path, lines: Iterable[str]) -> None:

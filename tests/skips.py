@@ -2,7 +2,7 @@
 
 A test that skips without an entry fails the run, and so does one that ran although its entry says
 that it cannot run here. With `--record FILE`, the counts of a run are written for
-docs/compatibility.md (`python -m tests.compatibility`).
+docs/reference/compatibility.md (`python -m tests.compatibility`).
 """
 
 import importlib.util

@@ -303,7 +303,7 @@ def test_bm25_on_nfcorpus_has_the_published_scores(tmp_path: Path, run_module: R
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_has_every_expected_score(name: str) -> None:
-    page = (ROOT / "docs" / "repro.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "experiments.md").read_text(encoding="utf-8")
     assert f"`{name}`" in page
     for one in load_experiment(name).scores:
         for measure, score in one.measures.items():

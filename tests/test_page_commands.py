@@ -4,7 +4,8 @@
     <!-- needs: the network -->
 
 stand on the line before the block. Blocks that name `test_it_runs` run there as they are, in a
-folder that has the files and models that pages speak of.
+folder that has the files and models that pages speak of; those that name `test_it_serves` end with
+a server, and those that name `test_a_dual_encoder_becomes_i3` run there one after the other.
 """
 
 import ast
@@ -18,19 +19,21 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import requests
 
 from i3_pyserini.cli import COMMANDS, PROGRAM, find
 from i3_pyserini.command import OVERRIDES, as_command, function_of
 from i3_pyserini.train.recipe import Recipe
+from tests.browser import served
 from tests.conftest import Run
-from tests.page_world import write_world
+from tests.page_world import PASSAGES, write_world
 from tests.pages import ROOT, Block, command_blocks
 
 FILES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in FILES)
-# Pages with blocks that say neither yet. No page comes back to this list.
-NOT_YET = {"docs/serve.md"}
 HERE = "tests/test_page_commands.py::test_it_runs"
+SERVER = "tests/test_page_commands.py::test_it_serves"
+UPGRADE = "tests/test_page_commands.py::test_a_dual_encoder_becomes_i3"
 NEEDS = {
     "a GPU",
     "a language model",
@@ -47,20 +50,17 @@ NEEDS = {
 }
 BLOCKS = [block for page in PAGES for block in command_blocks(page)]
 WRITING = ("--output", "--embeddings", "--tune-output", "--jsonl")  # options of files to write
-RUN_HERE = [block for block in BLOCKS if HERE in block.values]
+
+
+def marked(test: str) -> list[Block]:
+    """The blocks that say that a test runs them."""
+    return [block for block in BLOCKS if test in block.values]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_runs_it_or_what_it_needs(page: str) -> None:
     silent = [block.line for block in BLOCKS if block.page == page and not block.mark]
-    if page in NOT_YET:
-        assert silent, f"{page} is complete: take it from NOT_YET"
-    else:
-        assert not silent, f"{page}, line {silent[0]}: add <!-- tested: … --> or <!-- needs: … -->"
-
-
-def test_the_list_of_incomplete_pages_has_only_pages() -> None:
-    assert set(PAGES) >= NOT_YET
+    assert not silent, f"{page}, line {silent[0]}: add <!-- tested: … --> or <!-- needs: … -->"
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,50 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
     return write_world(tmp_path_factory.mktemp("world"), tiny_bert)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", RUN_HERE, ids=lambda block: f"{block.page}:{block.line}")
-def test_it_runs(
-    block: Block, world: Path, run_module: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for a test, which it works in."""
     shutil.copytree(world, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
-    commands = [shlex.split(re.sub(r"[\[\]]", "", line)) for line in block.commands()]
+    return tmp_path / "here"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", marked(HERE), ids=lambda block: f"{block.page}:{block.line}")
+@pytest.mark.usefixtures("here")
+def test_it_runs(block: Block, run_module: Run) -> None:
+    _run(words_of(block), run_module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", marked(SERVER), ids=lambda block: f"{block.page}:{block.line}")
+def test_it_serves(block: Block, here: Path, run_module: Run) -> None:
+    *before, (program, command, index, *options) = words_of(block)
+    assert (program, command) == (PROGRAM, "serve")
+    _run(before, run_module)
+    with served(Path(index), here, *options) as address:
+        page = requests.get(address, timeout=60).text
+    assert f"{PASSAGES} passages" in page
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_a_dual_encoder_becomes_i3(run_module: Run) -> None:
+    """All blocks of the page, one after the other; the new model ranks as the encoder does."""
+    said = _run([words for block in marked(UPGRADE) for words in words_of(block)], run_module)
+    before, created = re.findall(r"^run\.(?:before|created)\.txt +(.+)$", said, re.MULTILINE)[:2]
+    assert before == created
+
+
+def words_of(block: Block) -> list[list[str]]:
+    """The words of each command of a block; brackets around what is optional are left out."""
+    return [shlex.split(re.sub(r"[\[\]]", "", line)) for line in block.commands()]
+
+
+def _run(commands: list[list[str]], run_module: Run) -> str:
+    """Runs commands, which must succeed, and returns what they print."""
     _remove_outputs(commands)
+    said = []
     for words in commands:
         program, *rest = (file for word in words for file in _expanded(word))
         if program == "pip":  # the tests' own environment has all extras
@@ -155,6 +190,8 @@ def test_it_runs(
         assert program == PROGRAM or (program, rest[0]) == ("python", "-m"), words
         done = run_module(*(["i3_pyserini", *rest] if program == PROGRAM else rest[1:]))
         assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr[-1000:]}"
+        said.append(done.stdout)
+    return "".join(said)
 
 
 def _remove_outputs(commands: list[list[str]]) -> None:

@@ -260,7 +260,7 @@ def test_the_five_steps_run_on_a_small_ms_marco(
 def test_the_complete_loop_runs_on_a_small_collection(
     minilm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan of docs/own-collection.md, with real weights and text, a few steps long."""
+    """The plan of docs/tutorials/own-collection.md, with real weights and text, in a few steps."""
     if find_java()[0] is None:
         pytest.skip("stock search needs Java: pip install 'i3-pyserini[java]'")
     source = some_docstrings(tmp_path / "source")

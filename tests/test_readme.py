@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/model.md, run as they stand there."""
+"""The commands of the README and of docs/reference/model.md, run as they stand there."""
 
 import json
 import os
@@ -14,12 +14,14 @@ from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.stock.java import find_java, java_environment
 from tests.browser import served
 from tests.letters import write_collection as write_letters
-from tests.pages import ROOT, block, run_code
+from tests.pages import ROOT, block, command_blocks, run_code
 
 
 @pytest.mark.slow
 def test_python_example(tiny_bert: str, tmp_path: Path) -> None:
-    code = block("In Python", "python", "docs/model.md").replace("path/or/hub-name", tiny_bert)
+    code = block("In Python", "python", "docs/reference/model.md").replace(
+        "path/or/hub-name", tiny_bert
+    )
     assert "tensor" in run_code(code, tmp_path)
     assert (tmp_path / "MODEL" / "query_encoder" / "config.json").is_file()
 
@@ -82,13 +84,28 @@ def test_from_a_table_of_texts_to_hits_and_a_page(minilm: str, tmp_path: Path) -
     assert "2 passages" in page and "minilm" in page.lower()
 
 
+COMPARISON = "tests/test_readme.py::test_from_judgments_to_a_comparison"
+
+
 @pytest.mark.slow
-def test_from_judgments_to_a_comparison(tiny_bert: str, tmp_path: Path) -> None:
-    write_letters(tmp_path / "my-beir-folder")
-    commands = block("I have judgments").replace(BACKBONE, tiny_bert)
-    done = shell(commands.rstrip() + " --steps 2 --batch-size 4\n", tmp_path)
+@pytest.mark.parametrize(
+    ("page", "output"),
+    [
+        ("README.md", "results"),
+        ("docs/tutorials/own-collection.md", "results"),
+        ("docs/how-to/compare.md", "OUTPUT"),
+    ],
+)
+def test_from_judgments_to_a_comparison(
+    page: str, output: str, tiny_bert: str, tmp_path: Path
+) -> None:
+    for name in ("my-beir-folder", "SOURCE"):
+        write_letters(tmp_path / name)
+    commands = "".join(one.text for one in command_blocks(page) if COMPARISON in one.values)
+    commands = commands.replace(BACKBONE, tiny_bert).rstrip()
+    done = shell(f"{commands} --steps 2 --batch-size 4\n", tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "I³ released" in done.stdout and (tmp_path / "results" / "report.html").is_file()
+    assert "I³ released" in done.stdout and (tmp_path / output / "report.html").is_file()
 
 
 @pytest.mark.slow
@@ -121,7 +138,7 @@ def test_two_commands() -> None:
 
 
 def test_checkpoint_commands_have_these_flags() -> None:
-    text = block("Original checkpoints", page="docs/model.md")
+    text = block("Original checkpoints", page="docs/reference/model.md")
     for module in re.findall(r"python -m (\S+)", text):
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"],

@@ -1,4 +1,4 @@
-"""docs/scale.md has the tables of its record."""
+"""docs/results/scale.md has the tables of its record."""
 
 import pytest
 

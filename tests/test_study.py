@@ -253,10 +253,10 @@ def test_tables_and_figure(records: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_page_has_the_tables_of_the_records() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "results" / "study.md").read_text(encoding="utf-8")
     made = page.partition(report.MARKS[0])[2].partition(report.MARKS[1])[0]
     assert made.splitlines() == [*report.lines(), ""], (
-        "python -m benchmarks.study.report --page docs/results.md"
+        "python -m benchmarks.study.report --page docs/results/study.md"
     )
 
 

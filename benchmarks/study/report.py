@@ -1,6 +1,6 @@
 """Prints the study's tables from its records.
 
-    python -m benchmarks.study.report [--record] [--page docs/results.md]
+    python -m benchmarks.study.report [--record] [--page docs/results/study.md]
 
 `--page` puts them into a page, between its marks; `tests/test_study.py` compares both.
 """

@@ -1,4 +1,4 @@
-"""The diagram of docs/architecture.md: the layers of the import rules, and each part's docstring.
+"""The diagram of docs/explanation/architecture.md: layers of the import rules, with docstrings.
 
 python -m docs.generate.architecture [--check]
 """
@@ -9,13 +9,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "architecture.md"
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 START, END = "<!-- made by python -m docs.generate.architecture -->\n", "<!-- end -->\n"
 
 
 def main() -> None:
     """Writes the diagram into the page, or exits with 1 if it has another one."""
-    parser = argparse.ArgumentParser(description="The diagram of docs/architecture.md.")
+    parser = argparse.ArgumentParser(description="The diagram of docs/explanation/architecture.md.")
     parser.add_argument("--check", action="store_true", help="compare only")
     checks = parser.parse_args().check
     page = PAGE.read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ class LanguageModel:
         url: address of an OpenAI-compatible server, up to /v1, such as http://localhost:8000/v1.
         key_env: environment variable that contains the API key. Default: no key is sent.
         prompt: file with the prompt: a text with {text} and, optionally, {title}, {count} and
-            {examples}. Default: the prompt in docs/queries.md.
+            {examples}. Default: the prompt in docs/how-to/queries.md.
         example_topics: queries with judgments, to show examples in the prompt.
         example_qrels: their judgments.
         examples: number of examples.

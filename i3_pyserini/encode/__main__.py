@@ -41,7 +41,7 @@ HELP = """Encode a corpus into files that Pyserini reads.
 
 input
   --corpus        a file in JSONL, CSV, TSV or Parquet, plain, gzip or zstd, or a folder of them
-  --encoding      for CSV and TSV, like --column-delimiter and --no-header (see docs/formats.md)
+  --encoding      for CSV and TSV, as --column-delimiter and --no-header (docs/reference/formats.md)
   --shard-id      encode only this one of --shard-num ranges of the corpus's bytes; join with merge
 output
   --embeddings    the directory; it appears when it is complete. The same command again resumes

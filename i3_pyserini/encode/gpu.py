@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from i3_pyserini.errors import I3Error, note
 
-MOST_TOKENS = 16_384  # per batch: docs/encoding.md has the padding of larger ones
+MOST_TOKENS = 16_384  # per batch: docs/how-to/encoding.md has the padding of larger ones
 PROBE_TOKENS = 2048  # of a batch that measures memory
 SHARE = 0.8  # of the free memory; the rest is for other batch shapes and fragmentation
 

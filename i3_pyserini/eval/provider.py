@@ -1,8 +1,8 @@
 """A provider of ir-measures that uses only the ranks of judged passages.
 
 Most measures need no more, and judged passages are a thousandth of a run of seven million lines.
-All measures break ties as trec_eval does; `docs/evaluation.md` lists the differences from other
-providers.
+All measures break ties as trec_eval does; docs/explanation/evaluation.md lists the differences from
+other providers.
 """
 
 from collections.abc import Callable, Iterable, Iterator

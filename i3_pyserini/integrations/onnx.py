@@ -28,7 +28,7 @@ def export_model(
         output: the folder to write; it must not exist.
         to: the format.
         int8: store 8-bit weights, for files of a quarter of the size. The vectors differ; see
-            docs/onnx.md for the effect on rankings.
+            docs/how-to/onnx.md for the effect on rankings.
         encoder: settings that override the model's own files.
 
     Returns:

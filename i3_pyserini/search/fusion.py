@@ -1,7 +1,7 @@
 """Fuses runs: reciprocal rank fusion, and sums of normalized scores.
 
 ranx has these methods too, but compiles for half a minute in every process, and refuses runs with
-different queries; see docs/fusion.md.
+different queries; see docs/how-to/fusion.md.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 FAISS compares each query with each code by itself. Decoding a block of codes once for all queries,
 and multiplying matrices as in a flat index, gives the same scores up to rounding, and takes a sixth
-of the time (6,980 queries and a million vectors: docs/scale.md).
+of the time (6,980 queries and a million vectors: docs/results/scale.md).
 """
 
 from typing import Any

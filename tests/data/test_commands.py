@@ -11,13 +11,15 @@ from i3_pyserini.cli import COMMANDS, run
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
-    "docs/data.md",
-    "docs/long-documents.md",
-    "docs/own-collection.md",
-    "docs/languages.md",
-    "docs/queries.md",
-    "docs/training-data.md",
-    "docs/reproduce.md",
+    "docs/how-to/data.md",
+    "docs/how-to/languages.md",
+    "docs/how-to/long-documents.md",
+    "docs/how-to/mining-and-distilling.md",
+    "docs/how-to/queries.md",
+    "docs/how-to/training-data.md",
+    "docs/tutorials/csv-to-search-page.md",
+    "docs/tutorials/msmarco.md",
+    "docs/tutorials/own-collection.md",
 )
 NAMES = [name.removeprefix("data ") for name in COMMANDS if name.startswith("data ")]
 

@@ -1,4 +1,4 @@
-"""The table of docs/integrations.md, from the results of `make test-integrations`.
+"""The table of docs/how-to/integrations.md, from the results of `make test-integrations`.
 
 python -m tests.integrations.table RESULTS.xml …
 
@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from tests.skips import HERE
 
-PAGE = HERE.parent / "docs" / "integrations.md"
+PAGE = HERE.parent / "docs" / "how-to" / "integrations.md"
 RECORD = Path(__file__).parent / "record.json"
 START, END = "<!-- made by make test-integrations -->\n", "<!-- end -->\n"
 HEAD = """\

@@ -1,4 +1,4 @@
-"""What each kind of backbone can do, from `create` to an export: the table in docs/model.md.
+"""What each kind of backbone can do, from `create` to an export: docs/reference/model.md.
 
 Each backbone is tiny and random, with a tokenizer of its kind: decoders have no mask token, and
 Llama's has nothing to pad with. The last one has Dense modules behind its pooling, a wide and a
@@ -132,4 +132,4 @@ def test_everything_with(family: str, make_backbone: MakeBackbone, tmp_path: Pat
     starts = {"backbone": "copied", "original": "random"}[config.layer_init]
     cells = f"`{config.pseudo_query_positions}` | {starts} | {' | '.join('✓' * 6)}"
     row = f"| `{kind}`{family.removeprefix(kind)} | {cells} |"
-    assert row in (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+    assert row in (ROOT / "docs" / "reference" / "model.md").read_text(encoding="utf-8")

@@ -98,7 +98,9 @@ def test_two_servers_on_one_index(trained: Trained) -> None:
 
 
 def test_the_example(address: str, tmp_path: Path) -> None:
-    code = block("Vectors", "python", "docs/http.md").replace("http://127.0.0.1:8080", address)
+    code = block("Vectors", "python", "docs/how-to/http.md").replace(
+        "http://127.0.0.1:8080", address
+    )
     name, dimension, tokens = run_code(code, tmp_path).split()
     assert name.endswith("-query") and dimension == "384" and int(tokens) > 6
 

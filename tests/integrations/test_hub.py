@@ -51,7 +51,7 @@ def python(hub: tuple[Hub, str], tmp_path: Path) -> Python:
 
 def test_to_the_hub_and_back(model: Path, hub: tuple[Hub, str], python: Python) -> None:
     pytest.importorskip("sentence_transformers", reason="needs sentence-transformers")
-    code = block("Publish", "python", "docs/sentence-transformers.md")
+    code = block("Publish", "python", "docs/how-to/sentence-transformers.md")
     python(code.replace("owner/name", "someone/i3"))  # run beside MODEL
     pushed = hub[0].commits["someone/i3"]["main"]
     own = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}

@@ -216,7 +216,7 @@ def test_nfcorpus(minilm: str, tmp_path: Path) -> None:
 
 
 def test_the_page(trained: Trained, judged: Judged, tmp_path: Path) -> None:
-    code = block("In ten lines", "python", "docs/mteb.md")
+    code = block("In ten lines", "python", "docs/how-to/mteb.md")
     for name, place in (("MODEL", trained.model), ("INDEX", trained.index)):
         code = code.replace(f'"{name}"', json.dumps(str(place)))
     code = code.replace('"nfcorpus"', json.dumps(str(judged.folder)))

@@ -307,6 +307,6 @@ def test_the_page(trained: Trained, tmp_path: Path) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "corpus.jsonl").write_text(text, encoding="utf-8")
     i3.encode_corpus(tmp_path / "corpus.jsonl", model=tmp_path / "MODEL", output=tmp_path / "INDEX")
-    code = block("In Python", "python", "docs/onnx.md")
+    code = block("In Python", "python", "docs/how-to/onnx.md")
     said = re.findall(r"print\(.*\) +# (.*)", code)
     assert run_code(code, tmp_path).splitlines() == said

@@ -267,7 +267,7 @@ def test_read_flex_is_what_flex_index_reads(trained: Trained, tmp_path: Path) ->
 
 
 def test_the_page(trained: Trained, tmp_path: Path) -> None:
-    code = block("In ten lines", "python", "docs/pyterrier.md")
+    code = block("In ten lines", "python", "docs/how-to/pyterrier.md")
     for name, place in (("MODEL", trained.model), ("INDEX", trained.index)):
         code = code.replace(f'"{name}"', json.dumps(str(place)))
     write_topics(tmp_path / "topics.tsv")

@@ -283,11 +283,11 @@ def test_the_command(tmp_path: Path, place: Path, run_module: Run) -> None:
 
 @pytest.mark.slow
 def test_the_page(tmp_path: Path, place: Path) -> None:
-    """The Python lines of docs/engines.md."""
+    """The Python lines of docs/how-to/engines.md."""
     lines = (place / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:6]
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.copytree(place / "model", tmp_path / "MODEL")
-    code = block("In Python", "python", "docs/engines.md")
+    code = block("In Python", "python", "docs/how-to/engines.md")
     loaded, hits = run_code(code, tmp_path).splitlines()[-2:]
     assert loaded == code.split("# ")[1].splitlines()[0]
     assert sorted(ast.literal_eval(hits)) == [f"d{n}" for n in range(6)]

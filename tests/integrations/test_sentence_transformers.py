@@ -227,9 +227,9 @@ def test_saved_again_it_is_the_same_model(whole: Any, tmp_path: Path, loaded_fro
 
 @pytest.mark.slow
 def test_the_page(tiny_bert: str, tmp_path: Path) -> None:
-    """The blocks of docs/sentence-transformers.md, one after the other."""
+    """The blocks of docs/how-to/sentence-transformers.md, one after the other."""
     pytest.importorskip("sentence_transformers", reason=REASON)
-    page = "docs/sentence-transformers.md"
+    page = "docs/how-to/sentence-transformers.md"
     code = "".join(block(heading, "python", page) for heading in ("Encode", "Train"))
     code = code.replace("path/or/hub-name", tiny_bert)
     assert "tensor([[" in run_code(code, tmp_path)

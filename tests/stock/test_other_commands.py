@@ -83,7 +83,7 @@ def test_pyserini_serves_our_indexes(place: Path, run: Run, index: Path) -> None
         run, "pyserini.search.faiss", "fly.txt",
         "--encoder", "model/query_encoder", "--encoder-class", "auto",
     )  # fmt: skip
-    page = block("Pyserini's other commands", "yaml", "docs/pyserini.md")
+    page = block("Pyserini's other commands", "yaml", "docs/how-to/pyserini.md")
     for name, here in (("LUCENE", "lucene"), ("INDEX", "index"), ("MODEL", "model")):
         page = page.replace(name, here)
     (place / "indexes.yaml").write_text(page, encoding="utf-8")

@@ -123,7 +123,7 @@ class Demo:
     def _limits(self) -> str:
         found, other = self._found(), self._difference(I3)
         more = (
-            "docs/results.md has a larger experiment."
+            "docs/results/study.md has a larger experiment."
             if self.size is FULL
             else "make demo-full trains longer, on more passages."
         )

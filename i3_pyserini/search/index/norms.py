@@ -10,7 +10,8 @@ from i3_pyserini.faiss_library import faiss
 from i3_pyserini.formats.parts import Block
 from i3_pyserini.search.faiss_index import parts_of
 
-SKEWED = 0.2  # above this, recall@1000 decreases: `benchmarks/hnsw_norms.py`, docs/indexes.md
+# Above this, recall@1000 decreases: benchmarks/hnsw_norms.py, docs/how-to/approximate-indexes.md.
+SKEWED = 0.2
 Lengths = np.ndarray[Any, np.dtype[np.float32]]
 
 

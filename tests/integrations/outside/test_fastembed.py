@@ -48,7 +48,7 @@ def test_both_sides_have_our_vectors(trained: Trained, tmp_path: Path) -> None:
         "passage": tokenizer.segments([one["text"] for one in some], titles)[0],
     }
     (tmp_path / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    code = block("With fastembed", "python", "docs/onnx.md") + SCRIPT
+    code = block("With fastembed", "python", "docs/how-to/onnx.md") + SCRIPT
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [PYTHON, "-c", code],

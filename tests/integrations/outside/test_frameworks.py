@@ -1,4 +1,4 @@
-"""Frameworks, each in a Python of its own, with the examples of docs/http.md.
+"""Frameworks, each in a Python of its own, with the examples of docs/how-to/http.md.
 
 They clash with one another and are large, so that each Python is named by an environment variable:
 `pip install langchain-openai`, `llama-index-embeddings-openai-like`, `haystack-ai`.
@@ -71,7 +71,9 @@ def test_vectors_are_ours(one: Framework, request: pytest.FixtureRequest) -> Non
     address, trained = request.getfixturevalue("address"), request.getfixturevalue("trained")
     models = requests.get(f"{address}/v1/models", timeout=60).json()["data"]
     name = str(models[0]["id"]).removesuffix("-query")
-    example = block(one.name, "python", "docs/http.md").replace("http://127.0.0.1:8080", address)
+    example = block(one.name, "python", "docs/how-to/http.md").replace(
+        "http://127.0.0.1:8080", address
+    )
     code = example.replace("MODEL", name) + READ + one.vectors + WRITE
     texts, asked = [passage["text"] for passage in passages()][:150], queries()
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
