@@ -13,7 +13,7 @@ Queries are the first 300 of the topics. Real vectors are encoded once, and kept
 Every type gets the parameters that `index build` stores, the index is read from its file as
 a search reads it, all queries are searched at once, with all cores; the quickest of three
 counts. Memory is the index's size; what a process needs besides does not depend on the type. An
-index that is in the folder is not built again, and has no time to build then.
+index that is in the folder is not built again, and keeps the time that was measured before.
 
 `--record` writes what `index advise` uses (measured.json), a record, and the tables of
 docs/how-to/approximate-indexes.md. Rows that were measured before on this machine stay there,
@@ -97,7 +97,11 @@ def _keep(rows: Sequence[Row], record: Path) -> None:
     machine = f"{here.processor}, {here.cores} cores, FAISS {faiss.__version__}"
     old = json.loads(MEASURED.read_text(encoding="utf-8"))
     before = old["rows"] if old["machine"] == machine else []
-    table = {(row["type"], row["passages"]): row for row in [*before, *rows]}
+    table = {(row["type"], row["passages"]): row for row in before}
+    for row in rows:
+        key = row["type"], row["passages"]
+        seconds = table.get(key, row)["build_seconds"]  # of an index that was there already
+        table[key] = {**row, "build_seconds": row["build_seconds"] or seconds}
     order = sorted(table, key=lambda key: (key[1], list(TYPES).index(key[0])))
     known = [table[key] for key in order]
     with new_file(MEASURED, overwrite=True) as file:
@@ -124,6 +128,8 @@ def _measure(name: str, source: Path, folder: Path, queries: Scores, exact: dict
         build(source, IndexOutput(folder, "faiss"), name)
         seconds = round(time.perf_counter() - start, 1)
     searcher = Searcher(source if name == "flat" else folder)
+    if name != "flat" and searcher.manifest.built.of != str(source.resolve()):
+        raise SystemExit(f"{folder}: was built from {searcher.manifest.built.of}; remove it")
     row: Row = {
         "type": name,
         "passages": searcher.count,

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 # Windows renames and deletes no open file, opens no folder, and passes no descriptors to processes.
+MOVED = "it was moved or removed meanwhile"
 WINDOWS = os.name == "nt"
 PROC = Path("/proc")  # Linux
 GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))  # Linux: one exists if a driver is installed
@@ -109,21 +110,34 @@ def is_running(process: int) -> bool:
 def staying(folder: Path) -> Iterator[None]:
     """Raises if a folder was moved away in the block: a later file may have made it again.
 
-    The folder stays open, since network disks may otherwise give it another number.
+    The folder stays open, since network disks may otherwise give it another number. Windows opens
+    no folders.
 
     Raises:
         OSError: it is another one at the end, or none, and so has only a part of the files.
     """
-    if WINDOWS:  # opens no folders
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    made = folder.stat()
+    descriptor = None if WINDOWS else os.open(folder, os.O_RDONLY)
     try:
-        yield
-        if not os.path.samestat(folder.stat(), os.fstat(descriptor)):
-            raise OSError(errno.ENOENT, "it was moved or removed meanwhile")
+        try:
+            yield
+        except OSError as error:
+            if _is_still(folder, made):
+                raise
+            raise OSError(errno.ENOENT, MOVED) from error
+        if not _is_still(folder, made):
+            raise OSError(errno.ENOENT, MOVED)
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _is_still(folder: Path, made: os.stat_result) -> bool:
+    """Whether a folder is the one that was made."""
+    try:
+        return os.path.samestat(folder.stat(), made)
+    except OSError:
+        return False
 
 
 def sync(path: Path) -> None:

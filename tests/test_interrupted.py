@@ -164,12 +164,35 @@ def test_files_of_a_run_that_was_moved_away_are_never_replaced(data: Path, tmp_p
     assert {one.name: one.read_bytes() for one in output.iterdir()} == before
 
 
+def test_the_main_file_may_be_in_a_folder_that_is_new(data: Path, tmp_path: Path) -> None:
+    main = tmp_path / "new" / "run"
+    speed = tmp_path / "speed.json"
+    search_bm25(
+        data / "corpus",
+        data / "topics.test.tsv",
+        output=main,
+        engine="sqlite",
+        index=tmp_path / "words",
+        speed=speed,
+    )
+    assert speed.exists() and not list(main.parent.glob(".*"))
+
+
+def test_a_line_of_a_note_that_was_cut_hides_no_other_one(tmp_path: Path) -> None:
+    main, other = tmp_path / "main", tmp_path / "two\u2028lines"
+    (tmp_path / ".main.before").write_text('["0123', encoding="utf-8")
+    with new_file(other, before=main) as file:
+        file.write("one\n")
+    refuse_existing(other, before=main)
+
+
 def test_a_file_that_was_changed_after_the_interruption_is_kept(tmp_path: Path) -> None:
     main, other = tmp_path / "main", tmp_path / "other"
     with new_file(other, before=main) as file:
         file.write("one\n")
     refuse_existing(other, before=main)
-    refuse_existing(other, before=main.with_name("x" * 255), overwrite=True)
+    with pytest.raises(I3Error, match="other: exists"):
+        refuse_existing(other, before=tmp_path / "another")
     other.write_text("mine\n", encoding="utf-8")
     with pytest.raises(I3Error, match="other: exists"):
         refuse_existing(other, before=main)

@@ -1,5 +1,6 @@
 """Runs a model with torch, OpenVINO or onnxruntime in one of three precisions."""
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,7 @@ Ids = np.ndarray[Any, np.dtype[np.int64]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 PassageFunction = Callable[[Ids, Ids], Vectors]
 Backend = str | Callable[[nn.Module], PassageFunction]
+TELEMETRY = "openvino_telemetry"  # without it, OpenVINO has a stand-in that sends nothing
 FARTHEST = {"fp32": 1e-3, "bf16": 0.1}  # of torch's vectors, relative to the largest number
 # A linear layer and what follows it, in the layers of BERT and its relatives.
 FEED_FORWARD = ("dense", "intermediate_act_fn")
@@ -140,9 +142,25 @@ def _pack(module: nn.Module) -> None:
             _pack(child)
 
 
-def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
-    import openvino  # noqa: PLC0415  (an extra)
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry.
 
+    That sends what is imported and converted to Google Analytics, from a forked process that may
+    never end without a network; the command then waits for it, when all is done.
+    """
+    before = sys.modules.get(TELEMETRY)
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # such an import fails, as documented
+    try:
+        import openvino  # noqa: PLC0415  (an extra)
+    finally:
+        del sys.modules[TELEMETRY]
+        if before is not None:
+            sys.modules[TELEMETRY] = before
+    return openvino
+
+
+def _openvino(module: nn.Module, dtype: str) -> PassageFunction:
+    openvino = _import_openvino()
     example = (torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64))
     try:
         # Tracing warns of values that are the same for all lengths.

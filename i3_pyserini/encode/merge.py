@@ -258,6 +258,7 @@ def merged_manifest(shards: Sequence[FinishedShard]) -> IndexManifest:
         encoder=replace(known.encoder, cut=_share_cut(shards)),
         corpus=replace(known.corpus, passages=passages, sha256=None, shards=hashes),
         shard=ShardRecord(id=0, number=1),
+        sha256=None,
     )
 
 

@@ -243,10 +243,12 @@ def _compare_manifest(index: IndexDirectory, shape: Shape) -> None:
 
 def _compare_bytes(index: Path, known: Mapping[str, str]) -> None:
     for name, sha256 in known.items():
+        if Path(name).name != name or not (index / name).is_file():
+            raise I3Error(f"{index / MANIFEST}: sha256: no file {name!r} beside it")
         if file_hash(index / name) != sha256:
             raise I3Error(
                 f"{index / name}: has other bytes than when it was written; copy it again, or "
-                "encode again"
+                "make it again"
             )
 
 

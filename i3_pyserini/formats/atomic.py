@@ -43,7 +43,7 @@ def new_file(path: Path, overwrite: bool = False, before: Path | None = None) ->
         path: the file; missing parent folders are created.
         overwrite: replace an existing file.
         before: the main file of the same command, which gets its name last; see `earlier_files`.
-            An existing file is replaced if the command was interrupted after it.
+            An existing file is replaced if it was written before a main file that never came.
 
     Raises:
         I3Error: it exists, or cannot be written.

@@ -114,7 +114,7 @@ def read_plainly(source: Source, found: Layout) -> pl.DataFrame | None:
             skip_lines=found.skip,
             quote_char=None,
             schema=schema,
-            columns=sorted({*kept, last}),
+            columns=sorted({0, *kept, last}),  # none of these may be empty
             missing_columns="insert",
             raise_if_empty=False,
             truncate_ragged_lines=True,  # those with more words have more separators
@@ -147,9 +147,10 @@ def _separators(content: bytes | mmap, found: Layout) -> int | None:
     start = 0
     for _ in range(found.skip):
         start = content.find(b"\n", start) + 1
-    count, characters = 0, np.frombuffer(content, dtype=np.uint8)
-    for place in range(start, len(characters), CACHED):
-        is_one = characters[place : place + CACHED + 1] == ord(found.separator)
+    count = 0
+    for place in range(start, len(content), CACHED):
+        part = content[place : place + CACHED + 1]  # a copy: what is mapped can be closed
+        is_one = np.frombuffer(part, dtype=np.uint8) == ord(found.separator)
         if (is_one[1:] & is_one[:-1]).any():
             return None
         count += int(np.count_nonzero(is_one[:CACHED]))

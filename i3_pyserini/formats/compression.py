@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from isal import igzip, isal_zlib
+try:
+    from isal import igzip as gzip
+    from isal import isal_zlib as zlib
+except ImportError:  # there is none for Windows on ARM
+    import gzip  # type: ignore[no-redef]  # the same, at a third of the speed
+    import zlib  # type: ignore[no-redef]  # the same
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,8 +29,8 @@ ALLOWED = 1 << 30  # bytes, whatever the size of the compressed content
 BUFFER = 1 << 20
 DAMAGED: tuple[type[Exception], ...] = (
     EOFError,
-    igzip.BadGzipFile,
-    isal_zlib.error,  # type: ignore[assignment]  # its stubs take the class for an instance
+    gzip.BadGzipFile,
+    zlib.error,  # type: ignore[assignment]  # isal's stubs take the class for an instance
     zstd.ZstdError,
 )
 
@@ -51,7 +56,8 @@ def open_bytes(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
             yield _decompressed(raw, path)
     except DAMAGED as error:
         raise I3Error(
-            f"{path}: the compressed content is damaged or truncated ({error})"
+            f"{path}: the compressed content is damaged or truncated, or other bytes follow "
+            f"it ({error})"
         ) from error
     except IsADirectoryError as error:
         raise I3Error(f"{path}: is a folder; expected a file") from error
@@ -79,7 +85,7 @@ def _buffered(content: bytes) -> io.BufferedReader:
 def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
     start = raw.peek(len(ZSTD))
     if start.startswith(GZIP):
-        content = cast("BinaryIO", igzip.GzipFile(fileobj=raw))
+        content = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
     elif start.startswith(ZSTD):
         content = cast("BinaryIO", zstd.ZstdFile(raw))
     else:

@@ -237,7 +237,7 @@ def _refuse_second(index: Path) -> None:
 
 def _without_files(manifest: IndexManifest) -> IndexManifest:
     """A manifest that fits into an engine's properties: a corpus may have thousands of files."""
-    return replace(manifest, corpus=replace(manifest.corpus, files=None))
+    return replace(manifest, corpus=replace(manifest.corpus, files=None), sha256=None)
 
 
 class _Present:

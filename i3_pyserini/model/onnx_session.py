@@ -42,6 +42,7 @@ class OnnxFunction:
         need("onnxruntime")
         import onnxruntime  # noqa: PLC0415  (an extra)
 
+        onnxruntime.disable_telemetry_events()  # which its builds for Windows have
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3

@@ -14,6 +14,7 @@ from i3_pyserini.encode.compute import check_possible, passage_function
 from i3_pyserini.encode.encoders import I3DocumentEncoder
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.settings import EncoderSettings
+from tests.pages import run_python
 
 TEXTS = ["", "egg", "boil an egg in hot water " * 3, "hot water", "boil " * 300]
 CPU = torch.device("cpu")
@@ -39,6 +40,21 @@ class Bag(nn.Module):
         words = self.words(input_ids) * attention_mask.unsqueeze(-1)
         output: Tensor = self.linear(words.sum(dim=1))
         return output
+
+
+TELEMETRY = """\
+import sys
+from i3_pyserini.encode.compute import _import_openvino
+_import_openvino()
+from openvino.tools.ovc import telemetry_utils
+print(telemetry_utils.tm.__name__, "openvino_telemetry" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+@needs_openvino
+def test_openvino_sends_nothing() -> None:
+    assert run_python(TELEMETRY).split() == ["openvino.tools.ovc.telemetry_stub", "False"]
 
 
 @pytest.mark.slow

@@ -38,6 +38,8 @@ def main() -> None:
     add_record_option(parser, "faults")
     parser.add_argument("--inputs", type=Path, help="folder to keep the inputs in, for next time")
     args = parser.parse_args()
+    if args.record and (args.commands != USUAL or args.faults != FAULTS):
+        parser.error("--record is for all usual commands and all faults")
     with making_inputs(args.inputs) as folder:
         done, unusable = [], []
         for case in CASES:

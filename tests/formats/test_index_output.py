@@ -8,7 +8,7 @@ import pytest
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats import index_output
-from i3_pyserini.formats.atomic import locked, publish_folder
+from i3_pyserini.formats.atomic import file_hash, locked, publish_folder
 from i3_pyserini.formats.index import FORMAT, EncoderRecord, IndexManifest, read_manifest
 from i3_pyserini.formats.index_output import IndexOutput
 from i3_pyserini.formats.parts import Block
@@ -44,8 +44,9 @@ def test_the_directory_is_there_when_it_is_complete(target: Path) -> None:
         output.finish(blocks(), SHAPE, KNOWN)
     assert names(target) == ["docid", "index", "manifest.json"]
     assert names(target.parent) == ["index"]
+    hashes = {name: file_hash(target / name) for name in ("docid", "index")}
     assert read_manifest(target) == replace(
-        KNOWN, format=FORMAT, dimension=3, passages=2, kind="faiss"
+        KNOWN, format=FORMAT, dimension=3, passages=2, kind="faiss", sha256=hashes
     )
 
 

@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING
 import atheris
 from tabulate import tabulate
 
-from benchmarks.record import add_record_option, measured_now, save, single
-
 if TYPE_CHECKING:
     from tests.fuzz.target import Target
     from tests.fuzz.worker import Limits
@@ -65,8 +63,10 @@ def main() -> None:
     parser.add_argument("--targets", default="", help="pattern of their names")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"))
-    add_record_option(parser, "fuzzing")
+    parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
+    if args.record and args.targets:
+        parser.error("--record is for all targets")
     if args.runs and os.environ.get("PYTHONHASHSEED") != "0":  # sets have other orders otherwise
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606  (this program again)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -82,20 +82,27 @@ def main() -> None:
     minutes = (time.monotonic() - start) / 60
     print(f"\n{inputs:,} inputs, {minutes:.1f} minutes, {kinds} kinds of failures")
     if args.record:
-        seeds = "seeds, and inputs that were kept"
-        about = "inputs that readers got, and failures that they had"
-        figures = [
-            single("inputs", inputs, "inputs", 0),
-            single("targets", len(outcomes), "targets", 0),
-            single("kept", sum(one.kept for one in outcomes), "inputs", 0),
-            single("minutes", minutes, "minutes", 0),
-            single("failures", kinds, "kinds", 0),
-        ]
-        save(args.record, measured_now(about, seeds, "once", {"processes": args.jobs}, figures))
+        _save(outcomes, minutes, args.jobs)
     for one in outcomes:
         for kind, count in one.failures.items():
             print(f"{one.name}: {kind} ({count:,} times); see {args.folder / one.name}/found")
     sys.exit(1 if kinds else 0)
+
+
+def _save(outcomes: list[Outcome], minutes: float, jobs: int) -> None:
+    from benchmarks.record import RESULTS, measured_now, save, single  # imports the package
+
+    figures = [
+        single("inputs", sum(one.inputs for one in outcomes), "inputs", 0),
+        single("targets", len(outcomes), "targets", 0),
+        single("kept", sum(one.kept for one in outcomes), "inputs", 0),
+        single("minutes", minutes, "minutes", 0),
+        single("failures", sum(len(one.failures) for one in outcomes), "kinds", 0),
+    ]
+    about = "inputs that readers got, and failures that they had"
+    data = "seeds, and inputs that were kept"
+    record = measured_now(about, data, "once", {"processes": jobs}, figures)
+    save(RESULTS / "fuzzing.json", record)
 
 
 def fuzz_all(

@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", type=int, metavar="N", help="mistakes by number")
     parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
+    if args.record and args.only:
+        parser.error("--record is for all mistakes")
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets have other orders otherwise
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606  (this program again)
     os.environ.setdefault("OMP_NUM_THREADS", "1")

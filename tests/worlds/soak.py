@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--trace", action="store_true", help="print tracebacks")
     parser.add_argument("--record", action="store_true", help="see `benchmarks.record`")
     args = parser.parse_args()
+    if args.record and args.routes:
+        parser.error("--record is for all routes")
     every = [*ALWAYS, *OTHERS, *SLOW]
     if unknown := {*(args.routes or ())} - {route.__name__ for route in every}:
         parser.error(f"no routes {', '.join(sorted(unknown))}")

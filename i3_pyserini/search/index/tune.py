@@ -149,14 +149,19 @@ def _store(
     target: float,
     k: int,
 ) -> None:
-    """Stores the parameters, in the index first, then in the manifest."""
+    """Stores the parameters, in the index first, then in the manifest.
+
+    Between the two, the manifest has no hash of the index.
+    """
     built = replace(
         manifest.built,
         parameters=parameters_of(index),
         tuned=TunedRecord(recall=best.recall, target=target, k=k),
     )
+    others = {name: one for name, one in (manifest.sha256 or {}).items() if name != "index"}
     with replacing(folder / "index") as partial:
         write_index(index, partial)
         built = replace(built, bytes=partial.stat().st_size)
-        sha256 = {**(manifest.sha256 or {}), "index": file_hash(partial)}
+        sha256 = {**others, "index": file_hash(partial)}
+        replace(manifest, sha256=others or None).write(folder)
     replace(manifest, built=built, sha256=sha256).write(folder)
