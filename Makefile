@@ -24,7 +24,7 @@ COMMA := ,
 LOWEST = demo,datasets,train,score,engine,serve,report,test
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types site screenshots bench soak fuzz planted faults release-check clean install data train distil evaluate
+.PHONY: demo demo-full test test-all record-tests test-pyserini2 test-other-systems test-integrations test-lowest lowest lint types site notebooks screenshots bench soak fuzz planted faults release-check clean install data train distil evaluate
 
 # BM25, a backbone, a dual encoder and I³ compared in three minutes; demo-full is larger.
 demo: $(VENV)/.demo
@@ -137,6 +137,10 @@ release-check: $(VENV)/.installed
 # disk, beside another one. Linux only; root also mounts small disks.
 faults: $(VENV)/.installed
 	$(BIN)/python -m tests.faults --moments $(MOMENTS) --random $(RANDOM) --json .faults.json
+
+# Runs the notebooks of examples/ and stores what they show: NOTEBOOKS=comparison for one of them.
+notebooks: $(VENV)/.installed
+	$(BIN)/python -m tests.notebooks $(NOTEBOOKS)
 
 # The pictures of pages in docs/images; needs chromium and chromedriver.
 screenshots: $(VENV)/.installed

@@ -1,6 +1,6 @@
 """Settings of the documentation site: `make site`.
 
-The source directory is the repository, so that README.md, CONTRIBUTING.md and the notebook are
+The source directory is the repository, so that README.md, CONTRIBUTING.md and the notebooks are
 pages, and links between pages are the same on GitHub and on the site.
 """
 
@@ -37,7 +37,7 @@ smartquotes = False  # -- begins an option
 
 # Anchors of headings are GitHub's.
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # tests/test_examples.py runs it
+nb_execution_mode = "off"  # tests/test_examples.py runs them
 
 default_role = "literal"  # in docstrings, as in Markdown
 autodoc_member_order = "bysource"

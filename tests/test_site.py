@@ -1,8 +1,10 @@
 """What the documentation site is made of; `make site` itself checks links, anchors and names."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ pytest.importorskip("sphinx", reason="needs the extra docs")
 from docs.generate import api, architecture, commands, pages, presets, recipe
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 INDEX = ROOT / "docs" / "index.md"
 SECTIONS = ["Start", "Tutorials", "How-to", "Reference", "Explanation", "Results", "Contributing"]
 
@@ -29,13 +32,21 @@ def documented() -> dict[int, str]:
 
 def imports() -> Iterator[tuple[str, str, str]]:
     """Page, module and name of what the pages' Python code imports from the package."""
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for code in re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+    for page in [*PAGES, *NOTEBOOKS]:
+        for code in _python(page):
             for one in ast.walk(ast.parse(code)):
                 if isinstance(one, ast.ImportFrom) and (one.module or "").startswith(api.PACKAGE):
                     for alias in one.names:
                         yield page.name, str(one.module), alias.name
+
+
+def _python(page: Path) -> list[str]:
+    """The Python code of a page or notebook."""
+    text = page.read_text(encoding="utf-8")
+    if page in NOTEBOOKS:
+        cells = json.loads(text)["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -104,7 +115,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
     listed = re.findall(r"^\* \[[^\]]+\]\(([^)]+)\)", text, re.MULTILINE)
     files = [(INDEX.parent / name).resolve() for name in listed]
-    missing = {*PAGES, ROOT / "CONTRIBUTING.md"} - {*files} - {INDEX}
+    missing = {*PAGES, *NOTEBOOKS, ROOT / "CONTRIBUTING.md"} - {*files} - {INDEX}
     assert len(set(files)) == len(files) and not missing
 
 

@@ -43,6 +43,9 @@ OTHERS = {
         "compared.Compared",
         "compared.Comparison",
         "costs.Cost",
+        "demo.collection.Docstring",
+        "demo.collection.collect_docstrings",
+        "demo.collection.write_collection",
     ),
     "formats": (
         "chunks.ChunksRecord",

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from os import fspath
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +15,7 @@ from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.lines import read_jsonl, read_tsv, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
+from i3_pyserini.formats.paths import NameOrPath
 from i3_pyserini.formats.tables import AS_NAMED, csv_rows, found_delimiter, read_rows
 
 # Names of Pyserini's and their ir_datasets counterparts.
@@ -56,7 +58,7 @@ class Topic:
             refuse_surrogates(value, self.place)
 
 
-def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
+def read_topics(name_or_path: NameOrPath, quoted: bool = False) -> dict[str, str]:
     """Reads topics.
 
     Args:
@@ -71,6 +73,7 @@ def read_topics(name_or_path: str, quoted: bool = False) -> dict[str, str]:
         I3Error: the file or name does not exist, a line is invalid, an id occurs twice, or there
             are no topics.
     """
+    name_or_path = fspath(name_or_path)
     path = Path(name_or_path)
     if path.exists():
         return by_id(topics_of_file(path, quoted), str(path))

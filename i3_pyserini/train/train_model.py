@@ -27,7 +27,7 @@ def train_model(
         recipe: a YAML file, or the name of an included recipe, such as "msmarco-contrastive".
         show: print the recipe with all defaults, without training.
         overrides: values that override the recipe, as "section.key=value"; in Python also a
-            mapping, such as {"training.batch_size": 32}.
+            mapping, such as {"training.batch_size": 32}, also of what other functions returned.
 
     Returns:
         The path of the model directory. With `show`, the recipe.
@@ -41,7 +41,9 @@ def train_model(
     from i3_pyserini.train.recipe_file import load_recipe
 
     if isinstance(overrides, Mapping):
-        overrides = [f"{key}={value}" for key, value in overrides.items()]
+        paths = {key: value for key, value in overrides.items() if isinstance(value, os.PathLike)}
+        given = {**overrides, **{key: fspath(value) for key, value in paths.items()}}
+        overrides = [f"{key}={value}" for key, value in given.items()]
     read = load_recipe(fspath(recipe), [f"--{one}" for one in overrides])
     if show:
         return read.as_yaml().rstrip("\n")

@@ -175,9 +175,8 @@ class Trainer:
 
     def _train(self, log: TrainingLog | None) -> None:
         progress, steps = self.progress, self.total_steps
-        with tqdm(
-            total=steps, initial=progress.step, unit=" steps", disable=not self._first
-        ) as bar:
+        hidden = None if self._first else True  # None: also where no terminal can redraw a line
+        with tqdm(total=steps, initial=progress.step, unit=" steps", disable=hidden) as bar:
             while progress.step < steps and not self._stale():
                 for batches in self.epochs.rest(progress.epoch, progress.passes):
                     self._advance(batches, log)

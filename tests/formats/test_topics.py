@@ -52,7 +52,7 @@ def test_a_path_is_a_path(tmp_path: Path, name: str, suffix: str) -> None:
         write(tmp_path / f"{other}{suffix}", "q9\tanother file\n")
     kind = suffix or ".tsv"
     path = write(tmp_path / name / f"{name}{suffix}", CONTENTS[kind])
-    assert read_topics(str(path)) == EXPECTED
+    assert read_topics(str(path)) == read_topics(path) == EXPECTED
 
 
 @pytest.mark.parametrize("qid", [*TOPIC_ID, "Query-ID", "QID", "query id"])

@@ -11,8 +11,10 @@ from transformers import PreTrainedConfig
 
 from i3_pyserini.cli import main
 from i3_pyserini.errors import I3Error, run_command
+from i3_pyserini.formats.paths import TrainedModel
 from i3_pyserini.train.recipe_file import load_recipe
 from i3_pyserini.train.stepping import Stepper
+from i3_pyserini.train.train_model import train_model
 from i3_pyserini.train.trainer import train
 from tests.conftest import tiny_bert_config
 from tests.model.backbones import MakeBackbone
@@ -59,6 +61,14 @@ def test_show(task: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
     assert "max_grad_norm: null" in shown
     assert command(monkeypatch, capsys, task / "shown.yaml", "--show")[1] == shown
     assert not (task / "output").exists()
+
+
+def test_overrides_take_what_functions_return_as_paths() -> None:
+    warm = TrainedModel(Path("runs/warm"), Path("runs/warm/last"), "wrote runs/warm/last")
+    overrides = {"model.init": warm, "output": Path("runs/a"), "training.batch_size": 8}
+    shown = yaml.safe_load(str(train_model("small-contrastive", show=True, overrides=overrides)))
+    assert (shown["model"]["init"], shown["output"]) == ("runs/warm/last", "runs/a")
+    assert shown["training"]["batch_size"] == 8
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,14 @@ def test_short_queries_are_said(
     assert said in capsys.readouterr().out
 
 
+def test_a_log_or_notebook_has_lines_and_no_bar(
+    make_recipe: MakeRecipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(make_recipe("validation=null", "training.max_steps=2", "training.logging_steps=1"))
+    said = capsys.readouterr()
+    assert "step 2: " in said.out and "steps" not in said.err and "\r" not in said.out + said.err
+
+
 @pytest.mark.parametrize("name", ["clips/a", "a-dse-model"])
 def test_a_folder_that_misleads_pyserini_is_refused_before_the_first_step(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
