@@ -32,7 +32,6 @@ from i3_pyserini.errors import I3Error
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/explanation/limits.md", "docs/how-to/onnx.md", "docs/results/speed.md")
 PARTS = (
-    "docs/explanation/evaluation.md",
     "docs/explanation/provenance.md",
     "docs/how-to/changing-collections.md",
     "docs/how-to/data.md",
