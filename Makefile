@@ -33,7 +33,7 @@ demo: $(VENV)/.demo
 demo-full: $(VENV)/.demo
 	$(BIN)/python -m i3_pyserini demo --full
 
-# The quick tests, in some three minutes on two quiet cores.
+# The quick tests, in five to eight minutes on two cores.
 test: $(VENV)/.installed
 	$(PYTEST) -m "not slow"
 

@@ -1,7 +1,7 @@
 """Runs commands in separate processes, which end with this one.
 
-A failure is one `I3Error`. Only `stock/lucene_bm25.py` starts a process otherwise: it converses
-with one, which ends when its standard input does.
+A failure is one `I3Error`. `stock/lucene_bm25.py` starts one otherwise, with which it converses,
+and `encode/` those of `multiprocessing`.
 """
 
 import json

@@ -191,7 +191,7 @@ def encode_and_say(
     """Encodes, and prints notes on the model's settings.
 
     Returns:
-        The index, with the command to search it with stock Pyserini.
+        The index and its summary; the command for stock Pyserini is printed.
 
     Raises:
         I3Error: see `encode_corpus`.

@@ -1,4 +1,4 @@
-"""Summarizes an index in one line, and prints the stock command to search it."""
+"""The summary of an index in one line, and the stock command to search it."""
 
 import shlex
 from collections.abc import Mapping

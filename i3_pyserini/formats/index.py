@@ -40,7 +40,8 @@ class EncoderRecord(Record):
         pooling: this and the following fields up to `similarity` are those of
             `i3_pyserini.model.settings.EncoderSettings`, which says what they mean.
         tokenizer: SHA-256 of the tokenizer.
-        contradicted: flags that override the model's declarations, as `name: declared -> given`.
+        contradicted: flags that override the model's declarations, such as
+            "--max-length: 256 declared, 96 given".
         cut: share of the passages that were longer than `passage_length`, from 0 to 1.
         libraries: versions of those that computed the vectors.
     """

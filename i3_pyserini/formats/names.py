@@ -1,7 +1,7 @@
 """Column and field names of topics, judgments and runs, in order of preference.
 
-All readers use these tables, so that all commands accept the same files. Names are compared in
-lower case, and `-` and blanks are `_`.
+All their readers use these tables, so that all commands accept the same files. Names are compared
+in lower case, and `-` and blanks are `_`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

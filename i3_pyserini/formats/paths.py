@@ -64,14 +64,18 @@ class WrittenRun(Written):
         return json.dumps({"path": str(self.path), "queries": self.queries})
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Columns query_id, doc_id and score, in the order of the ranks.
+        """Columns query_id, doc_id and score, as in the file, in the order of the ranks.
 
         Raises:
             I3Error: the file cannot be read any more.
         """
+        import pandas as pd  # noqa: PLC0415  (slow)
+
         from i3_pyserini.formats.runs import read_run  # noqa: PLC0415  (polars)
 
-        return read_run(self.path).frame
+        table = read_run(self.path).table
+        columns = ("query_id", "doc_id", "score")
+        return pd.DataFrame({name: table[name].to_list() for name in columns})
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Integrations with other software: vector engines, ONNX."""
+"""Integrations with other software: vector engines, libraries and formats of models."""
 
 from typing import TYPE_CHECKING
 

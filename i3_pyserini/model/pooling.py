@@ -12,10 +12,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.model.declared import ACTIVATIONS, path_of
-from i3_pyserini.model.settings import DenseLayer, EncoderSettings
+from i3_pyserini.model.settings import POOLINGS, DenseLayer, EncoderSettings
 from i3_pyserini.model.torch_files import read_torch_file
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+MEANS = ("mean", "weighted_mean", "mean_sqrt_len")
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str, skip: int = 0) -> Tensor:
@@ -45,6 +46,8 @@ def pool(states: Tensor, attention_mask: Tensor, pooling: str, skip: int = 0) ->
     if pooling == "max":
         outside = mask.unsqueeze(-1) == 0
         return states.masked_fill(outside, float("-inf")).max(dim=1).values
+    if pooling not in MEANS:
+        raise ValueError(f"pooling {pooling!r}: expected one of {', '.join(POOLINGS)}")
     if pooling == "weighted_mean":
         mask = mask * places
     weights = mask.unsqueeze(-1).to(states.dtype)

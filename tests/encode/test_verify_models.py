@@ -160,7 +160,7 @@ def test_verify_on_the_command_line(
     done = run_module(*command, "--check", 7)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        *("files", "model", "tokenizer", "ids", "vectors", "collection", "sample", "ok")
+        *("files", "model", "tokenizer", "ids", "vectors", "bytes", "collection", "sample", "ok")
     ]
     assert "7 passages encoded again" in done.stdout
     for flags, said in (

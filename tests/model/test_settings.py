@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.index import EncoderRecord
 from i3_pyserini.model.declared import declared
+from i3_pyserini.model.pooling import pool
 from i3_pyserini.model.settings import DenseLayer, EncoderSettings, in_words, resolve
 from tests.model.st_models import LEGACY, NEW, TYPES, st_model
 
@@ -203,3 +205,9 @@ def test_settings_need_no_torch(tiny_bert: str, tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_pooling_without_a_function_is_no_mean() -> None:
+    states, mask = torch.ones(1, 2, 3), torch.ones(1, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match="pooling 'eos'"):
+        pool(states, mask, "eos")

@@ -54,7 +54,10 @@ def test_a_function_and_two_commands(place: Path, tmp_path: Path, run_module: Ru
     run = search_topics(
         index, topics, output=names[2], model=model, hits=5, feedback=feedback, remove_query=True
     )
-    assert (run.queries, len(run.to_pandas())) == (TOPICS, TOPICS * 5)
+    lines = [line.split() for line in names[2].read_text(encoding="utf-8").splitlines()]
+    expected = [(qid, docid, float(score)) for qid, _, docid, _, score, _ in lines]
+    assert list(run.to_pandas().itertuples(index=False, name=None)) == expected
+    assert (run.queries, len(expected)) == (TOPICS, TOPICS * 5)
     assert len({name.read_text(encoding="utf-8") for name in names}) == 1
 
 

@@ -1,1 +1,1 @@
-"""Approximate indexes: building, tuning, advice and reading."""
+"""Approximate indexes: building, tuning and advice."""
