@@ -41,9 +41,10 @@ def train_model(
     from i3_pyserini.train.recipe_file import load_recipe
 
     if isinstance(overrides, Mapping):
-        paths = {key: value for key, value in overrides.items() if isinstance(value, os.PathLike)}
-        given = {**overrides, **{key: fspath(value) for key, value in paths.items()}}
-        overrides = [f"{key}={value}" for key, value in given.items()]
+        overrides = [
+            f"{key}={fspath(value) if isinstance(value, os.PathLike) else value}"
+            for key, value in overrides.items()
+        ]
     read = load_recipe(fspath(recipe), [f"--{one}" for one in overrides])
     if show:
         return read.as_yaml().rstrip("\n")
