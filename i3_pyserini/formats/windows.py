@@ -231,7 +231,10 @@ def pack(
         if last == len(units):
             return
         back, repeated = last, 0
-        while back - 1 > first and (repeated := repeated + cost(units[back - 1])) <= overlap:
+        while overlap and back - 1 > first:  # a unit without ids, such as a BOM, costs nothing
+            repeated += cost(units[back - 1])
+            if repeated > overlap:
+                break
             back -= 1
         while back < last and ends[last + 1] - ends[back] > room:  # nothing new would fit
             back += 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.passage_fields import Passage
 from i3_pyserini.formats.sentences import sentences
-from i3_pyserini.formats.windows import LEAST, By, Cutter, Windowing, Words
+from i3_pyserini.formats.windows import LEAST, By, Cutter, Piece, Windowing, Words, pack
 from tests.conftest import numbers
 
 ALPHABET = "ab. \n。ก中é\u0301\u200b😀A!"
@@ -60,6 +60,12 @@ def test_scripts_without_blanks_are_cut_between_letters() -> None:
 
 def test_a_document_without_words_is_one_window() -> None:
     assert cut("", "tokens", 8) == cut("", "paragraphs", 8) == [""]
+
+
+def test_without_overlap_a_unit_without_ids_is_not_repeated() -> None:
+    units = [Piece(0, 1, 2), Piece(2, 3, 0), Piece(4, 5, 2)]  # the second: a tokenizer drops it
+    assert [(one.start, one.end) for one in pack(units, 2)] == [(0, 3), (4, 5)]
+    assert [(one.start, one.end) for one in pack(units, 2, 1)] == [(0, 3), (2, 5)]
 
 
 @pytest.mark.parametrize(

@@ -214,8 +214,8 @@ MUTANTS = [
     mistake(
         "windows repeat less than they should",
         "formats/windows.py",
-        "(repeated := repeated + cost(units[back - 1])) <= overlap",
-        "(repeated := repeated + cost(units[back - 1])) < overlap",
+        "            if repeated > overlap:",
+        "            if repeated >= overlap:",
         by="words",
     ),
     mistake(
