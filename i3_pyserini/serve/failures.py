@@ -44,6 +44,11 @@ def busy(message: str, status: int = 429) -> Refused:
     return Refused(status, message, code="busy", headers={"Retry-After": str(PAUSE)})
 
 
+def gone() -> Refused:
+    """The end of a request whose client has gone; nobody reads it."""
+    return Refused(400, "The connection was closed.")
+
+
 def answer(path: str, refused: Refused) -> JSONResponse:
     """The answer to a request that is refused.
 

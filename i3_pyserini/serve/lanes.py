@@ -8,11 +8,12 @@ passages to encode and not for all of them.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from i3_pyserini.serve.failures import busy
+from i3_pyserini.serve.disconnects import GONE
+from i3_pyserini.serve.failures import busy, gone
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,27 +64,40 @@ class Lane(Generic[Item, Result]):
     def __call__(self, items: Sequence[Item], seconds: float = SECONDS) -> list[Result]:
         """The results of items, in their order; waits for them.
 
+        In a request whose client goes away, what is not computed yet is given up.
+
         Args:
             items: at least one.
             seconds: to wait at most.
 
         Raises:
-            Refused: too many are waiting (429), or this has waited too long (503).
+            Refused: too many are waiting (429), this has waited too long (503), or the client has
+                gone.
             Exception: what `run` raised for one of the items.
         """
         request = _Request(items)
         with self._lock:
-            waiting = len(self._waiting)
-            if waiting and waiting + len(items) > self._limit:
-                raise busy(f"The server is busy: {waiting:,} texts are waiting. Try again.")
+            self._make_room(len(items))
             self._waiting.extend((request, row) for row in range(len(items)))
+        if (client := GONE.get()) is not None:
+            client.add_done_callback(lambda _: request.future.cancel())
         self._wake()
         try:
             return request.future.result(seconds)
+        except CancelledError as error:
+            raise gone() from error
         except TimeoutError as error:
             if request.future.cancel():
                 raise busy(f"No answer within {seconds:g} seconds. Try again.", 503) from error
             return request.future.result(0)  # it came meanwhile
+
+    def _make_room(self, count: int) -> None:
+        """Raises if too many are waiting; its caller has the lock."""
+        if len(self._waiting) + count > self._limit:
+            self._waiting = deque(one for one in self._waiting if not one[0].future.done())
+        waiting = len(self._waiting)
+        if waiting and waiting + count > self._limit:
+            raise busy(f"The server is busy: {waiting:,} texts are waiting. Try again.")
 
     def take(self) -> list[tuple[_Request, int]]:
         """The next batch, without what nobody waits for any more; its caller has the lock."""

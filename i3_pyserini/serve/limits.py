@@ -6,7 +6,7 @@ from anyio.to_thread import current_default_thread_limiter
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from i3_pyserini.serve.failures import Refused, answer, busy
+from i3_pyserini.serve.failures import Refused, answer, busy, gone
 
 AT_ONCE = 128  # requests, each of which may hold a body and a waiting thread
 LONGEST_QUERY = 1000  # characters, on the page; no model reads more than some hundred word pieces
@@ -68,5 +68,5 @@ async def read_body(request: Request) -> bytes:
     except TimeoutError as error:
         raise Refused(408, f"The body did not arrive within {ARRIVAL:g} seconds.") from error
     except ClientDisconnect as error:
-        raise Refused(400, "The connection was closed.") from error  # nobody reads it
+        raise gone() from error
     return bytes(body)

@@ -155,8 +155,9 @@ def serve(passages: "Passages", listening: socket.socket, how: Served) -> None:
     )
     port = listening.getsockname()[1]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (stop with Ctrl-C)", flush=True)
+    # No warnings: anybody could fill the log with those of requests that are not HTTP.
     config = uvicorn.Config(
-        app, log_level="warning", server_header=False, timeout_graceful_shutdown=GRACE
+        app, log_level="error", server_header=False, timeout_graceful_shutdown=GRACE
     )
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from i3_pyserini.serve.disconnects import Disconnects
 from i3_pyserini.serve.failures import Failures, Refused, answer
 from i3_pyserini.serve.keys import Keyed
 from i3_pyserini.serve.limits import AtOnce
@@ -44,7 +45,7 @@ def shield(
         )
     if key is not None:
         layers.append(Middleware(Keyed, key))
-    return [*layers, Middleware(AtOnce)]
+    return [*layers, Middleware(AtOnce), Middleware(Disconnects)]
 
 
 class SafeHeaders:

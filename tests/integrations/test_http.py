@@ -1,13 +1,15 @@
 """The server as a process, a really trained model behind it, and OpenAI's client before it."""
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import openai
@@ -135,3 +137,19 @@ def test_what_runs_when_the_server_is_stopped_is_finished(trained: Trained) -> N
     (found,) = answers
     expected = np.tile(i3.load(trained.model).encode_passages(few), (5, 1))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_what_is_not_http_does_not_fill_the_log(
+    trained: Trained, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(trained.index) as (address, _):
+        capfd.readouterr()
+        place = urlsplit(address)
+        for nonsense in (b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/9.9\r\n\r\n", b"\r\n\x00" * 99):
+            with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+                connection.sendall(nonsense)
+                connection.settimeout(1)
+                with suppress(OSError):
+                    connection.recv(100)
+        assert requests.get(f"{address}/healthz", timeout=60).status_code == 200
+    assert capfd.readouterr().err == ""
