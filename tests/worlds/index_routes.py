@@ -62,30 +62,35 @@ def _shorter(vectors: Vectors, size: int, unit: bool) -> Vectors:
 def types(place: Place) -> None:
     """Types of indexes that find the nearest passages for certain, asked for as widely as that."""
     reference, qids = place.reference, list(place.world.topics)
-    halves = reference.passages.astype(np.float16).astype(np.float32)
-    known: list[tuple[str, Vectors, tuple[object, ...]]] = [
-        ("flat", reference.passages, ()),
-        ("fp16", halves, ()),
-        ("sq8", reference.passages, ()),
-        ("ivf-flat", reference.passages, ()),
-        ("IVF3,Flat", reference.passages, ("--nprobe", 3)),
-    ]
-    for number, (name, vectors, how) in enumerate(known):
+    steps = {
+        "fp16": np.abs(np.spacing(reference.passages.astype(np.float16))).astype(np.float32),
+        "sq8": np.ptp(reference.passages, axis=0) / LEVELS,
+    }
+    how: tuple[object, ...]
+    for number, (name, how) in enumerate(
+        [
+            ("flat", ()),
+            ("fp16", ()),
+            ("sq8", ()),
+            ("ivf-flat", ()),
+            ("IVF3,Flat", ("--nprobe", 3)),
+        ]
+    ):
         target = place.folder / f"type-{number}"
         words = ("--output", target, "--type", name)
         command("i3_pyserini", "index", "build", place.own_index, *words)
         run = place.search_own(f"type-{number}.txt", target, *how)
-        known_there = _decoded(target, vectors) if name == "sq8" else vectors
-        right = replace(reference, passages=known_there)
+        right = reference
+        if name in steps:
+            right = replace(right, passages=_decoded(target, right.passages, steps[name]))
         check_hits(read_hits(run), qids, right, place.world.k, f"search of type {name}")
 
 
-def _decoded(index: Path, vectors: Vectors) -> Vectors:
+def _decoded(index: Path, vectors: Vectors, steps: Vectors) -> Vectors:
     """The vectors that FAISS decodes of an index's codes, each within a step of its own."""
     _, found = read_index(index)
-    steps = np.ptp(vectors, axis=0) / LEVELS
     off = np.abs(found - vectors) - steps - 1e-5 * np.abs(vectors).max()
-    assert off.max() <= 0, f"sq8: more than a step off, by {off.max():.2e}"
+    assert off.max() <= 0, f"{index.name}: more than a step off, by {off.max():.2e}"
     decoded: Vectors = found
     return decoded
 

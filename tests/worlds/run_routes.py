@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.worlds.commands import command
+from tests.worlds.commands import attempt, command
 from tests.worlds.compare import check_hits, read_hits
 from tests.worlds.place import Place
 from tests.worlds.reference import Ranked
@@ -50,10 +50,14 @@ def check_bm25(
     run = place.folder / f"bm25-{engine}.txt"
     words = ["--engine", engine, "--language", "pretokenized", "--k1", k1, "--b", b]
     where = ("--output", run, "--hits", world.k)
-    command("i3_pyserini", "bm25", place.readable_corpus, place.topics, *where, *words)
-    found = read_hits(run)
     scores = bm25_scores(world, k1, b, kept)
     expected = [qid for qid, own in zip(world.topics, scores, strict=True) if own.max() > LEAST]
+    done = attempt("i3_pyserini", "bm25", place.readable_corpus, place.topics, *where, *words)
+    if not expected:
+        assert done.code == 2 and "finds nothing for any query" in done.err, done
+        return
+    assert done.code == 0, done
+    found = read_hits(run)
     assert list(found) == expected, f"bm25 {engine}: queries {list(found)}, not {expected}"
     for qid, own in zip(world.topics, scores, strict=True):
         rows = np.flatnonzero(own > LEAST)
