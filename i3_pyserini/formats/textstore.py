@@ -53,43 +53,46 @@ class TextStore:
 
     def get(self, pid: str) -> Passage | None:
         """The passage with this id; None if there is none."""
-        rows = self._query("SELECT pid, title, text, extra FROM passage WHERE pid = ?", (pid,))
-        return _passage(*rows[0]) if rows else None
+        found = self._passages("SELECT pid, title, text, extra FROM passage WHERE pid = ?", (pid,))
+        return found[0] if found else None
 
     def slice(self, start: int, stop: int) -> list[Passage]:
         """The passages at positions `start` to `stop - 1` of the collection."""
-        rows = self._query(
+        return self._passages(
             "SELECT pid, title, text, extra FROM passage WHERE row >= ? AND row < ? ORDER BY row",
             (start, stop),
         )
-        return [_passage(*row) for row in rows]
 
     def pid(self, row: int) -> str:
         """The id of the passage at a position, from 0 on."""
-        pid: str = self._query("SELECT pid FROM passage WHERE row = ?", (row,))[0][0]
-        return pid
+        with self._failures():
+            return _text(self._query("SELECT pid FROM passage WHERE row = ?", (row,))[0][0])
 
     def metadata(self) -> Iterator[Mapping[str, Any]]:
         """The kept fields of all passages, in the order of the collection."""
         with self._failures():
             for (extra,) in self._open().execute("SELECT extra FROM passage ORDER BY row"):
-                yield json.loads(extra) if extra else {}
+                yield _extra(extra)
 
     def pids(self) -> Iterator[str]:
         """All ids, in the order of the collection."""
         with self._failures():
             for (pid,) in self._open().execute("SELECT pid FROM passage ORDER BY row"):
-                yield pid
+                yield _text(pid)
 
     def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._failures():
             return self._open().execute(sql, values).fetchall()
 
+    def _passages(self, sql: str, values: tuple[object, ...]) -> list[Passage]:
+        with self._failures():
+            return [_passage(*row) for row in self._open().execute(sql, values)]
+
     @contextmanager
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
             raise I3Error(
                 f"{self.path}: the text store is damaged ({error}); delete it, and the next "
                 "command builds it again"
@@ -151,8 +154,23 @@ def open_query_store(source: Path, cache: Path | None = None) -> TextStore:
     return TextStore(path)
 
 
-def _passage(pid: str, title: str | None, text: str, extra: str | None) -> Passage:
-    return Passage(pid, title, text, json.loads(extra) if extra else {})
+def _passage(pid: Any, title: Any, text: Any, extra: Any) -> Passage:
+    return Passage(_text(pid), None if title is None else _text(title), _text(text), _extra(extra))
+
+
+def _text(value: Any) -> str:
+    """What is a text; SQLite's columns have no types, so that a damaged row may have anything."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} is no text")
+    return value
+
+
+def _extra(extra: Any) -> dict[str, Any]:
+    """The kept fields of a passage."""
+    fields = {} if extra is None else json.loads(_text(extra))
+    if not isinstance(fields, dict):
+        raise ValueError(f"{extra!r:.40} has no fields")
+    return fields
 
 
 def _path(source: Path, cache: Path | None, identity: str) -> Path:

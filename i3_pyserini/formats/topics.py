@@ -15,6 +15,7 @@ from i3_pyserini.formats.corpus_files import COMPRESSED
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.lines import read_jsonl, read_tsv, refuse_surrogates
 from i3_pyserini.formats.names import QUERY, TOPIC_ID, find, normal
+from i3_pyserini.formats.passage_fields import listed
 from i3_pyserini.formats.paths import NameOrPath
 from i3_pyserini.formats.tables import AS_NAMED, csv_rows, found_delimiter, read_rows
 
@@ -159,8 +160,9 @@ def topic_of(fields: Mapping[str, Any], place: str) -> tuple[str, str]:
     id_name, text_name = find(TOPIC_ID, fields), find(QUERY, fields)
     for what, name, known in (("id", id_name, TOPIC_ID), ("text", text_name, QUERY)):
         if name is None:
-            have = ", ".join(map(repr, fields)) or "no field"
-            raise I3Error(f"{place}: no field {' or '.join(known)} for the {what}; it has {have}")
+            raise I3Error(
+                f"{place}: no field {' or '.join(known)} for the {what}; it has {listed(fields)}"
+            )
     qid, query = fields[str(id_name)], fields[str(text_name)]
     if isinstance(qid, bool) or not isinstance(qid, str | int):
         raise I3Error(

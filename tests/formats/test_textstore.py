@@ -1,6 +1,8 @@
 import json
 import os
 import pickle
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +278,23 @@ def test_a_store_is_of_the_options_of_its_corpus(tmp_path: Path) -> None:
     }
     assert len(paths) == 4
     assert {text for path in paths for text in [TextStore(path).slice(0, 1)[0].text]} == {"a", "b"}
+
+
+@pytest.mark.parametrize("column", ["pid", "title", "text", "extra"])
+@pytest.mark.parametrize("value", [b"\xff", 7, "{", "[1]", "[" * 100_000])
+def test_a_row_that_is_damaged_is_named(tmp_path: Path, column: str, value: object) -> None:
+    store = open_store(written(tmp_path / "c.csv", PRICES["c.csv"]), keep=("price",))
+    with sqlite3.connect(store.path) as connection:
+        change = f"UPDATE passage SET {column} = ? WHERE row = 0"  # noqa: S608  (a known column)
+        connection.execute(change, (value,))
+    connection.close()
+    if column != "extra" and isinstance(value, str | int):
+        return  # another text: SQLite turns the number into one, and nobody can tell
+    reads: list[Callable[[], object]] = [
+        lambda: TextStore(store.path).slice(0, 1),
+        lambda: list(TextStore(store.path).metadata() if column == "extra" else store.pids()),
+    ]
+    for read in reads if column in ("pid", "extra") else reads[:1]:
+        with pytest.raises(I3Error, match="the text store is damaged") as damaged:
+            read()
+        assert "\n" not in str(damaged.value) and str(store.path) in str(damaged.value)

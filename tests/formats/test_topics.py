@@ -146,6 +146,13 @@ def test_mistakes_are_one_line(
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
+def test_long_names_of_fields_are_cut(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.jsonl", json.dumps({"id": "q1", "q" * 100_000: "fox"}))
+    with pytest.raises(I3Error, match="it has 'id', 'qqqq") as caught:
+        read_topics(str(path))
+    assert len(str(caught.value)) < 1000
+
+
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_half_a_download_is_refused(tmp_path: Path, compression: str) -> None:
     whole = COMPRESS[compression](CONTENTS[".tsv"].encode())

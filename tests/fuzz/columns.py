@@ -12,6 +12,7 @@ from i3_pyserini.formats import run_blocks
 from i3_pyserini.formats.qrels import read_judgements, read_qrels
 from i3_pyserini.formats.run_blocks import RunFile
 from i3_pyserini.formats.runs import Run, read_run
+from i3_pyserini.formats.tables import found_delimiter
 from i3_pyserini.formats.topics import read_topics, topics_of_file
 from tests.fuzz import plain
 from tests.fuzz.target import Target, counted, fixed, notes
@@ -34,7 +35,8 @@ def _topics(path: Path) -> object:
     if path.suffix == ".jsonl":
         expected = _json_topics(content)
     else:
-        rows = plain.tsv_rows(content) if path.suffix == ".tsv" else _comma_rows(content)
+        comma = path.suffix == ".csv"
+        rows = plain.csv_rows(content, found_delimiter(path)) if comma else plain.tsv_rows(content)
         header = ": is a header" in said.getvalue()
         expected = _row_topics(rows[1:]) if header and rows else _row_topics(rows)
         if header:  # which may name other columns first
@@ -44,15 +46,6 @@ def _topics(path: Path) -> object:
         assert one in (None, own), f"{own} for {one}"
         assert all(map(str.strip, own)), f"{own} is empty"
     return found
-
-
-def _comma_rows(content: bytes) -> list[list[str]]:
-    first = content.decode().split("\n")[0]
-    found = plain.csv_rows(content)
-    if "," in first:
-        return found
-    semicolons = plain.csv_rows(content, ";")
-    return semicolons if len(semicolons) == len(found) else found
 
 
 def _row_topics(rows: Sequence[Sequence[str]]) -> list[tuple[str, str] | None]:

@@ -117,5 +117,5 @@ def parquet(path: Path) -> pl.DataFrame | None:
     """All of a file; None if a column that the package need not read is damaged."""
     try:
         return pl.read_parquet(path, glob=False)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None

@@ -101,6 +101,7 @@ async def _answered(scope: dict[str, Any], body: bytes) -> Answer:
 
     async def receive() -> dict[str, Any]:
         if not left:
+            await asyncio.Event().wait()  # the client stays
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": left.pop(), "more_body": False}
 

@@ -8,7 +8,7 @@ from i3_pyserini.data.sources import Source
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.datasets import from_ir_datasets
 from i3_pyserini.formats.names import LEVEL, PASSAGE_ID, QUERY_ID, find
-from i3_pyserini.formats.passage_fields import Passage, PassageFields
+from i3_pyserini.formats.passage_fields import Passage, PassageFields, listed
 from i3_pyserini.formats.qrels import Judgements, judgements_of
 from i3_pyserini.formats.topics import Topic, topic_of
 
@@ -177,7 +177,7 @@ def _judgement(row: dict[str, Any], place: str) -> tuple[Any, Any, Any]:
     if query is None or passage is None:
         raise I3Error(
             f"{place}: no field {' or '.join(QUERY_ID)}, or none {' or '.join(PASSAGE_ID)}; it has "
-            f"{', '.join(map(repr, row))}"
+            f"{listed(row)}"
         )
     return row[query], row[passage], 1 if level is None else row[level]
 
