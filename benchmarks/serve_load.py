@@ -47,10 +47,11 @@ KINDS = ("search", "a query's vector", "a document's vector")
 
 
 class Answer(NamedTuple):
-    """A request's time, and whether its answer was right."""
+    """A request's time, whether its answer was right, and its status (0 for none)."""
 
     seconds: float
     right: bool
+    status: int
 
 
 def main() -> None:
@@ -151,25 +152,29 @@ def _ask(
 
 def ask(connection: HTTPConnection, kind: str, name: str, text: str) -> Answer:
     """A request of a kind, and whether its answer is one."""
-    started = time.perf_counter()
+    started, status = time.perf_counter(), 0
+    path, body, key, count = f"/v1/INDEX/search?query={quote(text)}", None, "candidates", 10
+    if kind != "search":
+        path, key, count = "/v1/embeddings", "data", 1
+        body = json.dumps({"model": name, "input": text, "encoding_format": "base64"})
     try:
-        if kind == "search":
-            found = json.loads(get(connection, f"/v1/INDEX/search?query={quote(text)}"))
-            right = len(found["candidates"]) == 10
-        else:
-            body = json.dumps({"model": name, "input": text, "encoding_format": "base64"})
-            found = json.loads(get(connection, "/v1/embeddings", body))
-            right = len(found["data"]) == 1
+        status, content = _requested(connection, path, body)
+        right = len(json.loads(content)[key]) == count
     except (OSError, HTTPException, KeyError, ValueError):
         right = False
-    return Answer(time.perf_counter() - started, right)
+    return Answer(time.perf_counter() - started, right, status)
 
 
 def get(connection: HTTPConnection, path: str, body: str | None = None) -> bytes:
     """The body of an answer."""
+    return _requested(connection, path, body)[1]
+
+
+def _requested(connection: HTTPConnection, path: str, body: str | None) -> tuple[int, bytes]:
     headers = {} if body is None else {"Content-Type": "application/json"}
     connection.request("GET" if body is None else "POST", path, body, headers)
-    return connection.getresponse().read()
+    answer = connection.getresponse()
+    return answer.status, answer.read()
 
 
 def _row(name: str, answers: list[Answer], seconds: float) -> list[Figure]:

@@ -36,6 +36,7 @@ from i3_pyserini.experiments.demo.collection import collect_docstrings
 PASSAGES = 20_000
 BEGUN = 16  # requests that the server has begun when it is asked to stop
 CONTINUE = 100
+LATER = (429, 503)
 LARGE = 5 << 20  # bytes of a body, more than the server takes
 SEARCH = b"GET /v1/INDEX/search?query=array%20of%20numbers HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -45,7 +46,8 @@ class Seen:
     """What the clients have seen, and what the server used.
 
     Attributes:
-        seconds: of each answer to a client that means well.
+        seconds: of each answer to a client that means well, with what it waited to ask again.
+        later: how often they were asked to try again, since the server was busy.
         wrong: number of answers to them that were not right.
         told: number of answers to the others, by status; 0 for a closed connection.
         server: memory and descriptors of the server.
@@ -53,6 +55,7 @@ class Seen:
     """
 
     seconds: list[float] = field(default_factory=list)
+    later: int = 0
     wrong: int = 0
     told: Counter[int] = field(default_factory=Counter)
     server: Watched = field(default_factory=Watched)
@@ -117,8 +120,11 @@ def good(where: tuple[str, int], seen: Seen, texts: list[str], number: int) -> N
     for kind, text in zip(cycle(KINDS[:2]), texts_from, strict=False):
         if time.monotonic() > seen.end:
             return
-        answer = ask(connection, kind, name, text)
-        seen.seconds.append(answer.seconds)
+        started = time.monotonic()
+        while (answer := ask(connection, kind, name, text)).status in LATER:
+            seen.later += 1
+            time.sleep(1)  # as Retry-After says
+        seen.seconds.append(time.monotonic() - started)
         seen.wrong += not answer.right
 
 
@@ -235,6 +241,7 @@ def shown(seen: Seen, begun: int, answered: int) -> list[Figure]:
     """Prints what was seen; its figures."""
     times = 1000 * np.array(seen.seconds)
     figures = [single("answers", len(times), "answers", 0), single("wrong", seen.wrong, "", 0)]
+    figures.append(single("asked to try again", seen.later, "times", 0))
     figures += [single(f"p{part}", float(np.percentile(times, part)), "ms", 1) for part in (50, 99)]
     figures += figures_of(seen.server)
     figures.append(single("requests begun when it was asked to stop", begun, "requests", 0))

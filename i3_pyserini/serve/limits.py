@@ -43,6 +43,31 @@ class AtOnce:
             self._count -= 1
 
 
+class Forgets:
+    """Drops what a request said as soon as it is answered.
+
+    The web server keeps it with the closed connection until Python collects garbage, which would be
+    a gigabyte of long addresses before that.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if scope["type"] == "http":
+                method = scope["method"]
+                scope.clear()
+                # What the web server may look at once more.
+                scope.update(type="http", method=method, path="", query_string=b"", headers=[])
+
+
 def allow_threads() -> None:
     """Lets as many requests wait in threads as there may be at once; in the event loop."""
     current_default_thread_limiter().total_tokens = AT_ONCE

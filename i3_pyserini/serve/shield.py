@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from i3_pyserini.serve.disconnects import Disconnects
 from i3_pyserini.serve.failures import Failures, Refused, answer
 from i3_pyserini.serve.keys import Keyed
-from i3_pyserini.serve.limits import AtOnce
+from i3_pyserini.serve.limits import AtOnce, Forgets
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -34,7 +34,8 @@ def shield(
         key: see `Keyed`; None to need none.
         origins: web pages of these origins may read answers.
     """
-    layers = [Middleware(SafeHeaders), Middleware(Failures), Middleware(TrustedHosts, hosts)]
+    layers = [Middleware(Forgets), Middleware(SafeHeaders), Middleware(Failures)]
+    layers.append(Middleware(TrustedHosts, hosts))
     if origins:
         # Any header is allowed: OpenAI's clients send some of their own, and ours have no effect.
         methods = ["GET", "POST"]

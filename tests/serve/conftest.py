@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from i3_pyserini import I3Retriever, I3Tokenizer, save_model_directory
 from i3_pyserini.encode.query_encoders import load_query_encoder
@@ -84,7 +85,7 @@ def api(app: Starlette) -> TestClient:
     return client_for(app)
 
 
-def client_for(app: Starlette) -> TestClient:
+def client_for(app: ASGIApp) -> TestClient:
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
 

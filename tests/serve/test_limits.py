@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.serve import limits
@@ -187,3 +188,21 @@ def test_a_bug_is_no_traceback(
     assert list(answer.json()) == ["error"]
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
     assert a_bug in caplog.text  # for whoever runs the server
+
+
+@pytest.mark.parametrize("path", ["/search", "/nowhere", "/v1/index/doc/"])
+def test_nothing_of_a_request_is_kept_by_its_connection(
+    collection: Path, a_bug: str, path: str
+) -> None:
+    """A web server keeps the scope of a request with its connection, for longer than needed."""
+    asked: list[Scope] = []
+    app = app_of(collection)
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope)
+        await app(scope, receive, send)
+
+    long = "a" * 10_000
+    client_for(noting).get(f"{path}{long}?q={long}", headers={"X-Long": long})
+    (scope,) = asked
+    assert long not in repr(scope) and scope["type"] == "http"
