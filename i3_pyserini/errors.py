@@ -8,13 +8,24 @@ from typing import NoReturn
 from i3_pyserini.system import utf8_output
 from i3_pyserini.terminal import one_line
 
+LONGEST = 1600  # characters of a message
+
 
 class I3Error(ValueError):
     """A user error. Its message says what is wrong, where, and how to fix it.
 
     Commands print it as one line and exit with code 2. Any other exception is a bug and keeps its
     traceback.
+
+    Args:
+        message: the message; what is in the middle of a very long one is left out, since names and
+            values of damaged files may have any length.
     """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+        super().__init__(message)
 
 
 class StoppedError(Exception):

@@ -144,7 +144,7 @@ def load_catalog(path: Path = CATALOG) -> dict[str, Dataset]:
         return {name: _dataset(name, fields) for name, fields in content.items()}
     except OSError as error:
         raise I3Error(f"{path}: the catalog cannot be read ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise I3Error(f"{path}: not a catalog ({type(error).__name__}: {error})") from error
 
 

@@ -60,6 +60,7 @@ class ExportedQueryEncoder(_Encoder):
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         super().__init__(folder, "query", thread_count(threads))
         self.cut = 0
+        self._pool = ThreadPoolExecutor(self.at_once, "encode")  # see `NumpyQueryEncoder`
 
     def ids(self, queries: Sequence[str]) -> TokenIds:
         """The ids of Q queries, with special tokens, truncated to the model's length."""
@@ -75,9 +76,8 @@ class ExportedQueryEncoder(_Encoder):
             vectors[rows] = self.vectors([ids[row] for row in rows])
 
         batches = list(token_batches([len(one) for one in ids], QUERY_TOKENS))
-        with ThreadPoolExecutor(self.at_once) as pool:
-            done = pool.map(encode, batches)
-            list(tqdm(done, total=len(batches), desc="encode", unit=" batches", delay=2))
+        done = self._pool.map(encode, batches)
+        list(tqdm(done, total=len(batches), desc="encode", unit=" batches", delay=2))
         return vectors
 
 

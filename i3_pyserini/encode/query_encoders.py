@@ -164,7 +164,9 @@ class NumpyQueryEncoder:
         settings: EncoderSettings,
         threads: int,
     ) -> None:
-        self._threads, self.cut = threads, 0
+        self.cut = 0
+        # Kept: threads of each call would leave memory behind, some kB a query.
+        self._pool = ThreadPoolExecutor(threads, "encode")
         self.name, self.dimension = name, bert.hidden_size
         self.fingerprint = fingerprint(Path(name))
         self._bert, self.settings = bert, settings
@@ -187,8 +189,8 @@ class NumpyQueryEncoder:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415  (BLAS is found by then)
 
         batches = _batches([len(one) for one in ids])
-        with threadpool_limits(1), ThreadPoolExecutor(self._threads) as pool:
-            done = pool.map(encode, batches)
+        with threadpool_limits(1):
+            done = self._pool.map(encode, batches)
             list(tqdm(done, total=len(batches), desc="encode", unit=" batches", delay=2))
         return vectors
 

@@ -116,7 +116,7 @@ def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
         settings: values that override its settings.
 
     Raises:
-        I3Error: it cannot be read, is not a plan, or a setting is unknown.
+        I3Error: it cannot be read, is not a plan, a setting is unknown, or a command is not one.
     """
     path = find_shipped("plan", path)
     plan = read_form(path, Plan, "a plan")
@@ -127,7 +127,13 @@ def load_plan(path: Path | str, settings: Mapping[str, str]) -> Plan:
         part: {name: settings.get(name, value) for name, value in before.items()}
         for part, before in (("settings", plan.settings), ("flags", plan.flags))
     }
-    return plan.model_copy(update=parts)
+    plan = plan.model_copy(update=parts)
+    try:
+        for step in plan.steps:
+            list(commands(plan, step))
+    except I3Error as error:
+        raise I3Error(f"{path}: {error}") from error
+    return plan
 
 
 def read_form(path: Path, form: type[Form], what: str) -> Form:

@@ -21,6 +21,9 @@ from i3_pyserini.formats.unique import SeenIds
 
 NO_SEPARATOR = "\x1f"  # a control character that no id has, so that a line is one column
 WHITE_SPACE = r"[\s\x1c-\x1f]"  # as `str.split` has it
+# A line before those that are parsed: polars takes a byte order mark and the first bytes of
+# compressed content for what they are, where they may be an id.
+BEFORE = b"-\n"
 SPACES = b" \t\r\x0b\x0c\x1c\x1d\x1e\x1f"  # of ASCII, but for the line's end
 BLOCK = 1 << 24  # bytes that are read at a time
 
@@ -210,14 +213,12 @@ def _blocks(path: Path) -> Iterator[pl.Series]:
 def _parsed(lines: bytes, path: Path, first: int) -> pl.Series:
     try:
         ids = pl.read_csv(
-            b"\n" + lines,  # polars would decompress what begins as compressed content does
-            skip_lines=1,
+            BEFORE + lines,
             has_header=False,
             separator=NO_SEPARATOR,
             quote_char=None,
             schema={"id": pl.String},
-            raise_if_empty=False,
-        )["id"]
+        )["id"][1:]
     except pl.exceptions.PolarsError as error:
         line = first + _undecodable(lines)
         raise I3Error(f"{path}, line {line}: not valid UTF-8, or not one id") from error

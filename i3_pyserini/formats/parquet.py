@@ -5,10 +5,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.compression import is_compressed, open_bytes
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BATCH = 4096  # rows
 
@@ -29,26 +32,52 @@ def read_parquet(
 
     number = 0
     with _plain(path) as file:
-        try:
+        with sound_parquet(path):
             # Not `*`, `?` and `[`, but the path itself.
             frame = pl.scan_parquet(file, glob=False)
             schema = frame.collect_schema()
-            columns = [
-                pl.col(name).cast(pl.String) if schema[name] == pl.Binary else pl.col(name)
-                for name in choose(schema.names())
-            ]
-            batches = frame.select(columns).collect_batches(
-                chunk_size=BATCH, maintain_order=True, lazy=True
-            )
-            for batch in batches:
-                for record in batch.iter_rows(named=True):
-                    number += 1
-                    yield number, record
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise I3Error(
-                f"{path}: not a valid Parquet file after row {number} ({reason:.200})"
-            ) from error
+        columns = [
+            pl.col(name).cast(pl.String) if schema[name] == pl.Binary else pl.col(name)
+            for name in choose(schema.names())
+        ]
+        for batch in parquet_batches(frame.select(columns), path):
+            for record in batch.iter_rows(named=True):
+                number += 1
+                yield number, record
+
+
+def parquet_batches(frame: "pl.LazyFrame", path: Path) -> Iterator["pl.DataFrame"]:
+    """The rows of a scanned file, `BATCH` of them in memory at a time.
+
+    Raises:
+        I3Error: the file is damaged.
+    """
+    import polars as pl  # noqa: PLC0415  (slow to import)
+
+    read = 0
+    with sound_parquet(path):
+        declared: int = frame.select(pl.len()).collect().item()
+        for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True):
+            read += len(batch)
+            yield batch
+    if read != declared:  # if one of polars' threads fails, the batches end without an error
+        raise I3Error(f"{path}: damaged: {read:,} of {declared:,} rows can be read")
+
+
+@contextmanager
+def sound_parquet(path: Path) -> Iterator[None]:
+    """Turns what polars raises for a damaged file into a line that names it.
+
+    Raises:
+        I3Error: the file is damaged.
+    """
+    import polars as pl  # noqa: PLC0415  (slow to import)
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise I3Error(f"{path}: not a valid Parquet file ({reason:.200})") from error
 
 
 @contextmanager

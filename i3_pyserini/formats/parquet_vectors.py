@@ -11,12 +11,11 @@ import polars as pl
 from i3_pyserini.errors import I3Error
 from i3_pyserini.formats.docids import IdFile
 from i3_pyserini.formats.names import find
+from i3_pyserini.formats.parquet import BATCH, parquet_batches, sound_parquet
 from i3_pyserini.formats.parts import Array, Block
-from i3_pyserini.formats.passage_fields import ID_FIELDS, checked_id
+from i3_pyserini.formats.passage_fields import ID_FIELDS, checked_id, listed
 
-BATCH = 4096  # rows
 VECTOR = ("vector", "embedding", "embeddings")
-FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 @dataclass(frozen=True)
@@ -107,20 +106,17 @@ def write_parquet(
 
 def _batches(path: Path, wanted: tuple[str, ...]) -> Iterator[pl.DataFrame]:
     """The wanted columns, by these names."""
-    try:
+    with sound_parquet(path):
         frame = pl.scan_parquet(path, glob=False)
         names = frame.collect_schema().names()
-        known = {"id": ID_FIELDS, "vector": VECTOR}
-        found = {name: find(known[name], names) for name in wanted}
-        for name, own in found.items():
-            if own is None:
-                expected = " or ".join(map(repr, known[name]))
-                raise I3Error(f"{path}: no column {expected}; it has {', '.join(names)}")
-        columns = frame.select([pl.col(str(own)).alias(name) for name, own in found.items()])
-        yield from columns.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True)
-    except FAILURES as error:
-        reason = " ".join(str(error).split())
-        raise I3Error(f"{path}: not a valid Parquet file ({reason:.200})") from error
+    known = {"id": ID_FIELDS, "vector": VECTOR}
+    found = {name: find(known[name], names) for name in wanted}
+    for name, own in found.items():
+        if own is None:
+            expected = " or ".join(map(repr, known[name]))
+            raise I3Error(f"{path}: no column {expected}; it has {listed(names)}")
+    columns = frame.select([pl.col(str(own)).alias(name) for name, own in found.items()])
+    yield from parquet_batches(columns, path)
 
 
 def _id(value: Any, path: Path, row: int) -> str:

@@ -78,7 +78,7 @@ class Quantization:
             return int(codes.shape[1]) * BITS
         if self.ranges.shape[1] != codes.shape[1]:
             raise I3Error(
-                f"{codes.shape[1]} dimensions, but the ranges have {self.ranges.shape[1]}"
+                f"{codes.shape[1]} dimensions, but {self.file} has ranges of {self.ranges.shape[1]}"
             )
         return int(codes.shape[1])
 

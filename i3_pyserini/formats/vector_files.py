@@ -125,7 +125,7 @@ def open_index(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
         raise I3Error(f"{path}: not a FAISS flat inner-product index as written by encode")
     (dimension,) = struct.unpack_from("<i", found, 4)
     (passages,) = struct.unpack_from("<q", found, FAISS_COUNT)
-    if passages < 0 or dimension < 0:  # whose product could be right
+    if passages < 0 or dimension < 0 or (not dimension and passages):  # the product may be right
         raise I3Error(f"{path}: damaged ({passages:,} vectors of {dimension:,} dimensions)")
     expected = len(header) + passages * dimension * 4
     if size != expected:

@@ -260,6 +260,9 @@ def load_i3_config(name_or_dir: str) -> I3Config:
         config: I3Config = I3Config.from_dict(fields)
     except I3Error as error:
         raise I3Error(f"{name_or_dir}/config.json: {error}") from error
+    except Exception as error:  # transformers checks each field in its own way
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+        raise I3Error(f"{name_or_dir}/config.json: an invalid value ({reason})") from error
     return config
 
 
@@ -268,9 +271,11 @@ def _fields(name_or_dir: str) -> dict[str, Any]:
     try:
         with quiet_transformers():
             repository, pinned = at_revision(name_or_dir)
-            fields: dict[str, Any] = PreTrainedConfig.get_config_dict(repository, **pinned)[0]
-    except (OSError, ValueError) as error:
+            fields: object = PreTrainedConfig.get_config_dict(repository, **pinned)[0]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise unreadable(name_or_dir, "model", "config.json", error) from error
+    if not isinstance(fields, dict):
+        raise I3Error(f"{name_or_dir}/config.json: expected a JSON object")
     return fields
 
 

@@ -1,6 +1,7 @@
 """Reads the encoder settings declared in sentence-transformers files of a model."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,9 @@ def path_of(name: str, file: str) -> Path | None:
     """
     folder = Path(name)
     if folder.is_dir():
-        return folder / file if (folder / file).is_file() else None
+        with suppress(OSError):  # such as for a name that is too long
+            return folder / file if (folder / file).is_file() else None
+        return None
     from transformers.utils.hub import cached_file  # noqa: PLC0415  (seconds; for hub names only)
 
     from i3_pyserini.model.loading import check_name, unreadable  # noqa: PLC0415  (likewise)

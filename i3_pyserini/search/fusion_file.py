@@ -71,7 +71,7 @@ def read_fusion(path: Path) -> Stored:
         fusion = Fusion(fields["method"], weights, float(fields["k"]), fields["normalization"])
         tuned = dict(fields.get("tuned", {}))
         queries = [str(qid) for qid in tuned.get("queries", [])]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise I3Error(f"{path}: not a file of stored weights of fuse ({error})") from error
     if fusion.method not in get_args(Method):
         raise I3Error(f"{path}: method {fusion.method!r} is unknown")

@@ -33,6 +33,7 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         (b"d1\nd2", ["d1", "d2"]),
         (b"\xef\xbb\xbfd1\r\n\xc3\xa9\r\nd3", ["d1", "é", "d3"]),
         (b"d1 \nd2\t\r\n", ["d1", "d2"]),  # Pyserini drops white space at the end, too
+        (b"d1\n\xef\xbb\xbfd2\n", ["d1", "\ufeffd2"]),  # a mark of an id's own
         (b'"a",b;c#*?[1]\n007\nnull\n', ['"a",b;c#*?[1]', "007", "null"]),
     ],
 )

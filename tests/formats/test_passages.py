@@ -1,4 +1,6 @@
+import base64
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,26 @@ def test_mistakes_are_named_whatever_the_compression(
             read_all(Corpus(path))
         assert str(caught.value).startswith(f"{path}, line 3: ")
         assert said in str(caught.value)
+
+
+# Its second page has no values, at which a thread of polars fails.
+DAMAGED = (
+    "c-oay&2G~`5S}$FtDqbzlv&x54;E@IS42&`G)+=*+5SKx0>lxbf}2~%ZKM*T*d*oFXQ+DOfW$k%wFjPoBPWi10B#"
+    "_5*Dk863W+_;-#7Ek?5uVmh5=HnqSu!S0Q@iYU+$d{fJi4$f+OHvT&hWY5lu9mb?^zdNN|~by9Z!MhZ1tjz>3`jb"
+    "J4bpaf}s4*^GT4Ue{Z=QYM*v+_>7X`U$|4PUPmJ<6K#3;^y=8hSp|*SZ0y??;)s4(PMlh>?`rk4ex?nW8s>|w#>_"
+    "xHUqF7*2UM-P}aGD6J?@dKkU+Jn&wCWE6awu<TCUfg(+9JD+7$$j$QM95a-%T;HH(Z3;77_l;S<`PN?%=7bw=iep"
+    "6)ZGsSgaX9lC*0{d=M)%;dP42REmH?sZ1(VNKnM(XM`_k}z=O0;LvKMqS@hn@(Li7l-|aepB3`CP?&LL8KNJ*9PU"
+    "Q;DZ9WK#RpU(zCP^N}b|fomv!{BkYU!R<_q(pTn|4(NI@3^nP_fuvG8EShbXRCPU1s32Vx?S=xZXM^-8nr5#5_I-"
+    "YsPFCF6Xqt`FiOW}m)rRZuy&E6JZY$|D_+I=VNn+kgk~WWnHQs7RjZVZn%_QMTD;mWezGBzpE2@Y5DL=tLev?1w0"
+    "jTc"
+)
+
+
+def test_rows_of_a_damaged_parquet_file_are_not_lost_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    path.write_bytes(zlib.decompress(base64.b85decode("".join(DAMAGED))))
+    with pytest.raises(I3Error, match=r"c\.parquet: (damaged: 0 of 2 rows|not a valid Parquet)"):
+        scan(Corpus(path))
 
 
 def test_mistakes_in_parquet_are_named_with_their_row(tmp_path: Path) -> None:

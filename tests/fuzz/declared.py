@@ -62,6 +62,7 @@ FOLDER = {"modules_json": MODULES, "1_Pooling__config_json": POOLING}
 PROMPTS = {"prompts": {"query": "q: ", "document": ""}, "similarity_fn_name": "dot"}
 
 
+LONG = json.dumps([{**MODULES[0], "type": "x" * 100_000}]).encode()
 TARGETS = [
     Target(
         "tokenizer",
@@ -95,7 +96,7 @@ TARGETS = [
         "modules.json",
         _folder_with(**FOLDER),
         lambda: [json.dumps(MODULES).encode()],
-        fixed(b"{}", b"[1]", b"[]", b'[{"type": "mine.Module"}]'),
+        fixed(b"{}", b"[1]", b"[]", b'[{"type": "mine.Module"}]', LONG),
     ),
     Target(
         "transformer-settings",

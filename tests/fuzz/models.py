@@ -264,6 +264,14 @@ def _export(path: Path) -> object:
     return settings_of_export(record)
 
 
+# Fields of a configuration that transformers refuses, each in its own way.
+WRONG: list[dict[str, object]] = [
+    {"pooling": "x"},
+    {"dtype": "float3"},
+    {"id2label": 1},
+    {"id2label": {"a": "b"}},
+    {"encoder_config": {"model_type": "bert", "layer_norm_eps": None}},
+]
 TARGETS = [
     Target(
         "checkpoint",
@@ -313,7 +321,10 @@ TARGETS = [
         "config.json",
         _i3_config,
         _i3_configs,
-        fixed(b"{}", b"[]", _json(model_type="i3", pooling="x")),
+        fixed(
+            *(b"{}", b"[]", b'"2"', b"1", b"[" * 100_000),
+            *(_json(model_type="i3", **more) for more in WRONG),
+        ),
     ),
     Target(
         "export-record",

@@ -291,6 +291,7 @@ TARGETS = [
             b"a",
             _yaml(about="a", steps={"one": {"about": "b"}}),
             _yaml(about="a", steps=STEPS, x=1),
+            _yaml(about="a", steps={"one": {"about": "b", "commands": [{"run": "echo \\"}]}}),
         ),
     ),
     Target(
@@ -298,10 +299,13 @@ TARGETS = [
         "catalog.json",
         _catalog,
         lambda: [_json(a=CATALOG)],
-        lambda: [
-            _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[index]  # of JSON
-            for path in ("/a", "../a", "b/../../a")
-        ],
+        lambda: (
+            [
+                _json(a={**CATALOG, "files": [{**CATALOG["files"][0], "path": path}]})  # type: ignore[index]  # of JSON
+                for path in ("/a", "../a", "b/../../a")
+            ]
+            + [b"[" * 100_000]
+        ),
     ),
     Target(
         "fusion",
@@ -312,7 +316,16 @@ TARGETS = [
                 method="rrf", weights=[1, 0.5], k=60, normalization="none", tuned={"queries": ["q"]}
             )
         ],
-        fixed(_json(method="x", weights=[1], k=60, normalization="none"), b"[]", b"{}"),
+        fixed(
+            *(b"[]", b"{}"),
+            *(
+                _json(
+                    **{"method": "rrf", "weights": [1], "k": 60, "normalization": "none", **wrong}
+                )
+                for wrong in ({"method": "x"}, {"k": 10**400}, {"weights": [10**400]})
+            ),
+            _json(method="rrf", weights=[1], k=60, normalization="x" * 100_000),
+        ),
     ),
     Target("speed", "speed.json", _speed, lambda: [_json(queries_per_second=12.5)], fixed(b"{}")),
     Target("journal", "lines", _journal, fixed(b"a\nb\n", b"a\nb", b"")),

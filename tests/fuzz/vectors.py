@@ -239,7 +239,11 @@ TARGETS = [
         "index",
         _index,
         lambda: [flat()],
-        lambda: [flat()[:-1], flat() + b"\0", b"IxFI"],
+        lambda: [
+            *(flat()[:-1], flat() + b"\0", b"IxFI"),
+            # More vectors than there can be, of no dimension: no byte is missing.
+            b"IxFI" + struct.pack("<iq", 0, 1 << 62) + b"\0" * 29,
+        ],
     ),
     Target(
         "npy",
@@ -287,6 +291,11 @@ TARGETS = [
         "ranges.npy",
         _ranges,
         lambda: [npy(np.array([[0, 0, -1], [1, 2, 3]], np.float32))],
-        lambda: [npy(np.array([[1.0], [0.0]])), npy(ARRAY), npy(np.array([[np.nan], [1.0]]))],
+        lambda: [
+            npy(np.array([[1.0], [0.0]])),
+            npy(ARRAY),
+            npy(np.array([[np.nan], [1.0]])),
+            npy(np.array([[0.0], [1.0]], np.float32)),
+        ],
     ),
 ]
