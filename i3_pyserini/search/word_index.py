@@ -135,7 +135,8 @@ class WordIndex:
         """Computes the scores of all texts for each query; 0 for texts without its words.
 
         A word's weight is Lucene's: ln(1 + (N - n + 0.5) / (n + 0.5)) for n of N texts, times tf /
-        (tf + k1 (1 - b + b length / mean length)), times its frequency in the query.
+        (tf + k1 (1 - b + b length / mean length)), times its frequency in the query. Texts without
+        words count neither for N nor for the mean.
 
         Args:
             queries: their texts.
@@ -156,7 +157,7 @@ class WordIndex:
             for stem, times in stems.items():
                 rows, counts = self._occurrences(stem)
                 n = len(rows)
-                weight = times * np.log1p((len(self) - n + 0.5) / (n + 0.5))
+                weight = times * np.log1p((len(filled) - n + 0.5) / (n + 0.5))
                 scores[rows] += np.float32(weight) * counts / (counts + norm[rows])
             yield scores
 

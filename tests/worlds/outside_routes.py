@@ -12,7 +12,7 @@ from tests.worlds.commands import command
 from tests.worlds.compare import check_hits, check_queries, check_vectors, read_hits, read_index
 from tests.worlds.place import Place
 from tests.worlds.reference import reference_of
-from tests.worlds.run_routes import check_bm25, lucene_length
+from tests.worlds.run_routes import check_bm25, lucene_length, lucene_words
 
 LORA_RANK, LORA_ALPHA = 3, 6
 
@@ -137,4 +137,4 @@ def lucene(place: Place) -> None:
     """BM25 of Lucene, whose lengths of passages have four significant bits, rounded by Anserini."""
     if find_java()[0] is None:
         return
-    check_bm25(place, "lucene", lucene_length, digits=4)
+    check_bm25(place, "lucene", lucene_length, lucene_words, digits=4)

@@ -24,7 +24,7 @@ Scores = np.ndarray[Any, np.dtype[np.float64]]
 
 def bm25(place: Place) -> None:
     """BM25 of SQLite, whose lengths of passages are exact."""
-    check_bm25(place, "sqlite", lambda length: length)
+    check_bm25(place, "sqlite", lambda length: length, lambda word: [word[:LONGEST]])
 
 
 def lucene_length(length: int) -> int:
@@ -34,8 +34,17 @@ def lucene_length(length: int) -> int:
     return length if more < 0 else EXACT + (more >> shift << shift)
 
 
+def lucene_words(word: str) -> list[str]:
+    """What Lucene makes of a word: a long one becomes several."""
+    return [word[start : start + LONGEST] for start in range(0, len(word), LONGEST)]
+
+
 def check_bm25(
-    place: Place, engine: str, kept: Callable[[int], int], digits: int | None = None
+    place: Place,
+    engine: str,
+    kept: Callable[[int], int],
+    words_of: Callable[[str], list[str]],
+    digits: int | None = None,
 ) -> None:
     """Compares a run of texts that are split at white space only.
 
@@ -43,6 +52,7 @@ def check_bm25(
         place: the place.
         engine: what searches.
         kept: the length that is known of a passage with so many words.
+        words_of: what is searched of a word.
         digits: to how many scores are rounded; see `check_hits`.
     """
     world, random = place.readable, Random(place.world.seed)
@@ -50,7 +60,7 @@ def check_bm25(
     run = place.folder / f"bm25-{engine}.txt"
     words = ["--engine", engine, "--language", "pretokenized", "--k1", k1, "--b", b]
     where = ("--output", run, "--hits", world.k)
-    scores = bm25_scores(world, k1, b, kept)
+    scores = bm25_scores(world, k1, b, kept, words_of)
     expected = [qid for qid, own in zip(world.topics, scores, strict=True) if own.max() > LEAST]
     done = attempt("i3_pyserini", "bm25", place.readable_corpus, place.topics, *where, *words)
     if not expected:
@@ -67,18 +77,28 @@ def check_bm25(
             check_hits({qid: found[qid]}, [qid], ranked, world.k, f"bm25 {engine}", "any", digits)
 
 
-def bm25_scores(world: World, k1: float, b: float, kept: Callable[[int], int]) -> Scores:
+def bm25_scores(
+    world: World,
+    k1: float,
+    b: float,
+    kept: Callable[[int], int],
+    words_of: Callable[[str], list[str]],
+) -> Scores:
     """The score of every passage for every query, [Q, N], with Lucene's weights of words."""
     texts = [f"{one.title}\n{one.text}" if one.title else one.text for one in world.records]
-    counts = [Counter(word[:LONGEST] for word in text.split()) for text in texts]
+
+    def split(text: str) -> list[str]:
+        return [part for word in text.split() for part in words_of(word)]
+
+    counts = [Counter(split(text)) for text in texts]
     lengths = [sum(own.values()) for own in counts]
     filled = [length for length in lengths if length]
     mean = sum(filled) / len(filled) if filled else 1.0
     scores = np.zeros((len(world.topics), len(counts)))
     for query, text in enumerate(world.topics.values()):
-        for word in (whole[:LONGEST] for whole in text.split()):
+        for word in split(text):
             n = sum(word in own for own in counts)
-            weight = math.log(1 + (len(counts) - n + 0.5) / (n + 0.5))
+            weight = math.log(1 + (len(filled) - n + 0.5) / (n + 0.5))
             for row, own in enumerate(counts):
                 norm = k1 * (1 - b + b * kept(lengths[row]) / mean)
                 scores[query, row] += weight * own[word] / (own[word] + norm) if own[word] else 0.0
