@@ -133,6 +133,7 @@ class Lanes:
         self._thread = ThreadPoolExecutor(1, "compute")
         self._lanes: deque[Lane[Any, Any]] = deque()
         self._lock = threading.Lock()
+        self._woken = False  # whether the thread will look for work
 
     def lane(
         self, run: Callable[[list[Item]], Sequence[Result]], batch: int, limit: int
@@ -143,11 +144,16 @@ class Lanes:
         return made
 
     def _wake(self) -> None:
+        with self._lock:
+            if self._woken:  # one look is enough for all that wait; more would add up under load
+                return
+            self._woken = True
         self._thread.submit(self._next)
 
     def _next(self) -> None:
         """Computes a batch of the next lane that has one; another follows while there is one."""
         with self._lock:
+            self._woken = False
             for _ in range(len(self._lanes)):
                 self._lanes.rotate(-1)
                 lane = self._lanes[0]

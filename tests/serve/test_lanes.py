@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 
@@ -122,3 +123,17 @@ def test_lanes_take_turns(pool: ThreadPoolExecutor) -> None:
     for future in pending:
         future.result(30)
     assert order[:2] in (["many", "few"], ["few", "many"]) and len(order) == 5
+
+
+def test_nothing_adds_up_while_requests_come(pool: ThreadPoolExecutor) -> None:
+    work, lanes = Work(), Lanes()
+    lane = lanes.lane(work, 8, 100)
+    with (
+        patch.object(lanes._thread, "submit", wraps=lanes._thread.submit) as looks,
+        work.held(lane, pool),
+    ):
+        found = [pool.submit(lane, [number]) for number in range(12)]
+        waiting(lane, 12)
+    assert [one.result(30) for one in found] == [[number**2] for number in range(12)]
+    assert len(work.batches) == 3
+    assert looks.call_count <= 1 + 1 + 2 * 3  # and not one for each request
