@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from i3_pyserini.cli import run as run_command_line
-from i3_pyserini.errors import note, run_command
+from i3_pyserini.errors import I3Error, note, run_command
 from i3_pyserini.terminal import CONTROLS, visible
 from tests.formats.compressed import write
 
@@ -47,3 +47,10 @@ def test_a_table_with_a_run_s_name(
     run_command_line(["eval", str(qrels), str(run)])
     shown = capsys.readouterr().out
     assert "\\u001b[2J" in shown and not CONTROLS.search(shown)
+
+
+def test_the_middle_of_a_very_long_message_is_left_out() -> None:
+    message = str(I3Error(f"file.tsv, line 1: id {'x' * 100_000} is empty; use another"))
+    assert len(message) < 2000
+    assert message.startswith("file.tsv, line 1: id xxx") and message.endswith("use another")
+    assert " … " in message
