@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PYTHON2 ?= python3.13
 # Processes that run the tests; a file's tests stay in one, because they share its fixtures.
 JOBS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Of `soak` and `fuzz`, in all.
 MINUTES ?= 10

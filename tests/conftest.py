@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,7 @@ WORDS = (
     "a b c d e f how long to boil an egg eggs water place the in hot cold what is na : ,".split()
 )
 PIECES = "photo ##syn ##thesis ##s plant light".split()
+LONG = ("test_examples.py",)  # few tests, but minutes: notebooks
 # Commands that leave no trace in the process that they run in: no Java, no processes of their own.
 IN_PROCESS = frozenset(
     {
@@ -80,6 +82,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--golden {golden}: no reference numbers here (args.json)")
     if not hasattr(config, "workerinput"):  # once, not in each of pytest-xdist's workers
         config.pluginmanager.register(Skips(config.getoption("--record")))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take longest first, so that no process waits for one at the end."""
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in LONG, -counts[item.path]))
 
 
 def _share_the_cores() -> None:
