@@ -30,7 +30,13 @@ from benchmarks.record import (
 from i3_pyserini.errors import I3Error
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/explanation/limits.md", "docs/how-to/onnx.md", "docs/results/speed.md")
+PAGES = (
+    "README.md",
+    "docs/explanation/limits.md",
+    "docs/explanation/reliability.md",
+    "docs/how-to/onnx.md",
+    "docs/results/speed.md",
+)
 PARTS = (
     "docs/explanation/provenance.md",
     "docs/how-to/changing-collections.md",

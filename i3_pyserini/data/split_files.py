@@ -81,11 +81,12 @@ def write_parts(
     last = _last(folder, list(parts))
     with ExitStack() as stack:  # names are given in reverse order
         for part, qids in parts.items():
+            # Topics get theirs before judgments, which are refused in a folder without them.
             files = {
                 name: stack.enter_context(new_file(folder / name, overwrite, before=last))
-                for name in files_of(part)
+                for name in reversed(files_of(part))
             }
-            queries, judged = files.values()
+            judged, queries = files.values()
             write_topics(queries, ((qid, topics[qid]) for qid in qids))
             own = set(qids)
             kept = [row for row in rows if row[0] in own]
@@ -101,7 +102,7 @@ def write_parts(
 
 def _last(folder: Path, parts: Sequence[str]) -> Path:
     """The file that gets its name after all others."""
-    return folder / files_of(parts[0])[0]
+    return folder / files_of(parts[0])[1]
 
 
 def _split_of(topics: Path, folder: Path) -> str | None:

@@ -5,8 +5,7 @@ folders: `new_folder`. A complete file or folder under another name: `publish_fi
 `publish_folder`. Alone among processes: `locked`, `exclusive`.
 
 Everything is written under a hidden name beside the target (`.NAME.partial-MACHINE-PID-RANDOM`),
-synced to disk, and renamed. Leftovers of a killed process are removed when its target is written
-again.
+synced and renamed. Leftovers of a killed process are removed when its target is written again.
 """
 
 import hashlib
@@ -246,6 +245,7 @@ def refuse_existing(path: Path, overwrite: bool = False, before: Path | None = N
     if path.exists() and (not path.is_file() or path.absolute().parent == Path("/dev")):
         raise I3Error(f"{path}: is a pipe or device, which cannot be replaced; give a file's name")
     if path.exists() and not (overwrite or (before and _earlier(before).has(path))):
+        _earlier(path).drop()
         raise I3Error(f"{path}: exists; choose another name, or --overwrite")
 
 

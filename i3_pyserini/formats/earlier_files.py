@@ -60,6 +60,11 @@ class EarlierFiles:
         """
         self.note.unlink(missing_ok=True)
 
+    def drop(self) -> None:
+        """Removes a note that a call left which was killed when the main file had its name."""
+        with suppress(OSError):  # such as on a disk that is read-only
+            self.remove()
+
     def _entries(self) -> Iterator[list[str]]:
         lines: list[str] = []
         with suppress(OSError, UnicodeDecodeError):
