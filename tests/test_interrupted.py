@@ -70,7 +70,7 @@ COMMANDS = {
     "search": (search, "run", ("speed.json",)),
     "split": (
         split,
-        "topics.one.tsv",
+        "qrels.one.txt",
         ("topics.two.tsv", "qrels.one.txt", "qrels.two.txt"),
     ),
 }
