@@ -71,7 +71,7 @@ COMMANDS = {
     "split": (
         split,
         "qrels.one.txt",
-        ("topics.two.tsv", "qrels.one.txt", "qrels.two.txt"),
+        ("topics.two.tsv", "topics.one.tsv", "qrels.two.txt"),
     ),
 }
 TIMED = ("speed.json",)
