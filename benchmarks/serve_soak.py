@@ -77,7 +77,7 @@ def main() -> None:
             where = place.hostname or "", place.port or 0
             seen = soaked(where, server.pid, texts, args.clients, 60 * args.minutes)
             begun, answered = finished_after_stop(where, server.pid, texts)
-            code = server.wait(timeout=60)
+            stopped = server.wait(timeout=60) == -signal.SIGTERM
     figures = shown(seen, begun, answered)
     if args.record:
         record = measured_now(
@@ -89,7 +89,7 @@ def main() -> None:
         )
         save(args.record, record)
     bad = [status for status in seen.told if status >= 500]
-    finish(seen.server, wrong=bool(seen.wrong or bad or code or answered < begun))
+    finish(seen.server, wrong=bool(seen.wrong or bad or answered < begun or not stopped))
 
 
 def soaked(

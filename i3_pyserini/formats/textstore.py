@@ -65,8 +65,9 @@ class TextStore:
 
     def pid(self, row: int) -> str:
         """The id of the passage at a position, from 0 on."""
+        rows = self._query("SELECT pid FROM passage WHERE row = ?", (row,))
         with self._failures():
-            return _text(self._query("SELECT pid FROM passage WHERE row = ?", (row,))[0][0])
+            return _text(rows[0][0])
 
     def metadata(self) -> Iterator[Mapping[str, Any]]:
         """The kept fields of all passages, in the order of the collection."""

@@ -1,7 +1,6 @@
 """Reads the encoder settings declared in sentence-transformers files of a model."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -248,13 +247,15 @@ def path_of(name: str, file: str) -> Path | None:
     """The path of a file of a model directory or hub name; None if it does not exist.
 
     Raises:
-        I3Error: neither a directory nor a hub model of this name exists.
+        I3Error: neither a directory nor a hub model of this name exists, or the file's folder
+            cannot be read.
     """
     folder = Path(name)
     if folder.is_dir():
-        with suppress(OSError):  # such as for a name that is too long
+        try:
             return folder / file if (folder / file).is_file() else None
-        return None
+        except OSError as error:  # not the same as no file, whose settings are not those of others
+            raise I3Error(f"{folder}: {file:.200}: cannot be read ({error.strerror})") from error
     from transformers.utils.hub import cached_file  # noqa: PLC0415  (seconds; for hub names only)
 
     from i3_pyserini.model.loading import check_name, unreadable  # noqa: PLC0415  (likewise)

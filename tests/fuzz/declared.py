@@ -62,6 +62,7 @@ FOLDER = {"modules_json": MODULES, "1_Pooling__config_json": POOLING}
 PROMPTS = {"prompts": {"query": "q: ", "document": ""}, "similarity_fn_name": "dot"}
 
 
+FAR = json.dumps([{**MODULES[0], "path": "x" * 5000}]).encode()  # longer than a name can be
 LONG = json.dumps([{**MODULES[0], "type": "x" * 100_000}]).encode()
 TARGETS = [
     Target(
@@ -96,7 +97,7 @@ TARGETS = [
         "modules.json",
         _folder_with(**FOLDER),
         lambda: [json.dumps(MODULES).encode()],
-        fixed(b"{}", b"[1]", b"[]", b'[{"type": "mine.Module"}]', LONG),
+        fixed(b"{}", b"[1]", b"[]", b'[{"type": "mine.Module"}]', LONG, FAR),
     ),
     Target(
         "transformer-settings",

@@ -69,6 +69,16 @@ def served(lane: Lane[int, int]) -> Iterator[tuple[str, int]]:
         thread.join(30)
 
 
+@contextmanager
+def leaving(address: tuple[str, int], request: bytes, lane: Lane[int, int]) -> Iterator[None]:
+    """A client that waits, and goes away at the end of the block; until that is noticed."""
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(request)
+        waiting(lane, 1)
+        yield
+    until(lane._waiting[0][0].future.done)
+
+
 def ask(address: tuple[str, int], request: bytes) -> object:
     with socket.create_connection(address, timeout=30) as connection:
         connection.sendall(request)
@@ -81,10 +91,8 @@ def test_nothing_is_computed_for_a_client_that_has_gone(request_of: Callable[[in
     work = Work()
     lane = Lanes().lane(work, 8, 100)
     with served(lane) as address, ThreadPoolExecutor() as pool, work.held(lane, pool):
-        with socket.create_connection(address, timeout=30) as connection:
-            connection.sendall(request_of(5))
-            waiting(lane, 1)
-        until(lane._waiting[0][0].future.done)
+        with leaving(address, request_of(5), lane):
+            pass
         stays = pool.submit(ask, address, request_of(6))
         waiting(lane, 2)
     assert stays.result(30) == [36]
@@ -95,13 +103,10 @@ def test_clients_that_have_gone_take_no_place() -> None:
     work = Work()
     lane = Lanes().lane(work, 2, 1)
     with served(lane) as address, ThreadPoolExecutor() as pool, work.held(lane, pool):
-        with socket.create_connection(address, timeout=30) as connection:
-            connection.sendall(get(5))
-            waiting(lane, 1)
+        with leaving(address, get(5), lane):
             assert ask(address, get(6)) == {
                 "error": "The server is busy: 1 texts are waiting. Try again."
             }
-        until(lane._waiting[0][0].future.done)
         stays = pool.submit(ask, address, get(7))
         until(lambda: lane._waiting[0][0].items == [7])
     assert stays.result(30) == [49]
