@@ -147,7 +147,7 @@ CASES = (
     _data(
         "data get",
         "data get small --catalog catalog.json --only text queries",
-        growing=("*.part", "*.part.tag"),
+        growing=("*.part", "*.part.tag", "manifest.json"),  # which names the files that are there
     ),
     _file("data check", "data check data"),
     _data("data import", "data import more.jsonl"),
